@@ -1,0 +1,1 @@
+"""The commands of the operator and of the client."""

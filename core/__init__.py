@@ -1,0 +1,1 @@
+"""The vocabulary of the service: types, errors, settings and picture decoding."""

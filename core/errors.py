@@ -1,0 +1,40 @@
+"""The one error type of the service, and the problem object (RFC 9457) that it is shown as."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class ExemplarError(Exception):
+    """Something a caller can understand: a stable code, and a message that says what to do.
+
+    `retry` is true where the same request may succeed later without a change.
+    """
+
+    def __init__(self, code: str, message: str, *, retry: bool = False) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.retry = retry
+
+
+def title_of(code: str) -> str:
+    """Return the short human title of a code: `label_too_long` reads "Label too long"."""
+    return code.replace("_", " ").capitalize()
+
+
+def problem_of(error: ExemplarError) -> dict[str, Any]:
+    """Return the problem object of an error, as it stands in a failed item (no HTTP status)."""
+    return {
+        "type": f"urn:exemplar:problem:{error.code}",
+        "title": title_of(error.code),
+        "code": error.code,
+        "detail": error.message,
+        "retry": error.retry,
+    }
+
+
+def error_of(problem: Mapping[str, Any]) -> ExemplarError:
+    """Return the error that a problem object was made of."""
+    return ExemplarError(problem["code"], problem["detail"], retry=bool(problem.get("retry", False)))

@@ -1,0 +1,37 @@
+"""Names that people give: labels of classes and slugs of collections."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from core.errors import ExemplarError
+
+MAX_LABEL = 128
+_SLUG = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
+_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # control, bidi and other characters nobody sees
+
+
+def clean_label(text: object) -> str:
+    """Return a label in NFC, trimmed; raise `label_missing`, `label_too_long` or `label_unfit`."""
+    if not isinstance(text, str) or not text.strip():
+        raise ExemplarError("label_missing", "expected a label, got none; name the class this picture shows")
+    label = unicodedata.normalize("NFC", text.strip())
+    if len(label) > MAX_LABEL:
+        raise ExemplarError(
+            "label_too_long", f"expected a label of at most {MAX_LABEL} characters, got {len(label)}"
+        )
+    if any(unicodedata.category(character) in _UNSEEN for character in label):
+        raise ExemplarError("label_unfit", "expected a label of visible characters, got control characters")
+    return label
+
+
+def check_slug(text: str) -> str:
+    """Return a collection's name as it came; raise `name_unfit` unless it is a slug of 1 to 63 characters."""
+    if _SLUG.fullmatch(text) is None:
+        raise ExemplarError(
+            "name_unfit",
+            "expected 1 to 63 of a-z, 0-9, - and _, beginning and ending with a letter or digit, "
+            f"got {text[:80]!r}",
+        )
+    return text

@@ -1,0 +1,104 @@
+"""One table of settings: each has a name, a default and a help text, and is set by EXEMPLAR_<NAME>."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from core.errors import ExemplarError
+
+PREFIX = "EXEMPLAR_"
+CLIENT_NAMES = {"EXEMPLAR_URL", "EXEMPLAR_KEY"}  # read by the client commands, not by the service
+
+
+class Settings(BaseModel):
+    """Everything about a process that may be chosen from outside."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: Path = Field(
+        Path("exemplar-data"), description="Folder of the embedded record, blobs and snapshots."
+    )
+    database_url: str = Field(
+        "", description="SQLAlchemy URL of the record; empty means SQLite in the data folder."
+    )
+    blobs_url: str = Field(
+        "", description="fsspec URL of the blobs, s3://bucket/path say; empty means the data folder."
+    )
+    redis_url: str = Field("redis://127.0.0.1:6379/0", description="URL of the queue (redis:// or unix://).")
+    encoders: tuple[str, ...] = Field(
+        ("compact",), description="Encoders this service offers, comma separated; the first is the default."
+    )
+    device: str = Field("auto", description="Where encoders run: auto, cpu, cuda or cuda:N.")
+    threads: int = Field(1, ge=1, description="Compute threads of one worker process.")
+    decode_threads: int = Field(2, ge=1, description="Threads that decode pictures in one worker process.")
+    host: str = Field("127.0.0.1", description="Address the API listens on; beyond loopback needs a key.")
+    port: int = Field(8000, ge=0, le=65535, description="Port the API listens on; 0 takes a free one.")
+    http_threads: int = Field(32, ge=2, description="Requests served at the same time.")
+    max_body_bytes: int = Field(32 << 20, ge=1, description="Largest request body.")
+    max_picture_bytes: int = Field(20 << 20, ge=1, description="Largest picture file.")
+    max_pixels: int = Field(50_000_000, ge=1, description="Most pixels of a picture, width times height.")
+    max_items: int = Field(256, ge=1, le=4096, description="Most items of one request.")
+    max_queued_items: int = Field(
+        200_000, ge=1, description="Items that may wait in all; past it submitting answers 429."
+    )
+    max_wait_s: float = Field(60.0, gt=0, description="Longest time that Prefer: wait holds an answer.")
+    chunk_items: int = Field(64, ge=1, le=256, description="Most items of one chunk.")
+    interactive_items: int = Field(16, ge=0, description="A request of at most so many items goes first.")
+    lease_s: float = Field(20.0, gt=0, description="How long a silent worker keeps its chunks.")
+    sweep_s: float = Field(2.0, gt=0, description="Time between two sweeps of a worker.")
+    turn_s: float = Field(5.0, gt=0, description="How long a worker goes on claiming in one turn.")
+    max_attempts: int = Field(3, ge=1, description="Workers a chunk may kill before it fails.")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    @property
+    def record_url(self) -> str:
+        """The SQLAlchemy URL of the record."""
+        return self.database_url or f"sqlite:///{self.data.resolve()}/record.sqlite"
+
+    @property
+    def blob_root(self) -> str:
+        """The fsspec URL of the blobs."""
+        return self.blobs_url or f"file://{self.data.resolve()}/blobs"
+
+    @property
+    def snapshot_folder(self) -> Path:
+        """The folder of the replicas' snapshots."""
+        return self.data.resolve() / "snapshots"
+
+
+def read_settings(environment: Mapping[str, str] | None = None, **chosen: Any) -> Settings:
+    """Read EXEMPLAR_* and what was chosen on the command line (None means not chosen).
+
+    A name with `_FILE` behind it is read from that file, as secrets are in containers. An unknown name
+    or an unusable value raises `settings_unfit`.
+    """
+    found: dict[str, Any] = {}
+    for name, text in (os.environ if environment is None else environment).items():
+        if name.startswith(PREFIX) and name not in CLIENT_NAMES:
+            key, value = _setting(name.removeprefix(PREFIX).lower(), text)
+            found[key] = value
+    found.update({name: value for name, value in chosen.items() if value is not None})
+    if isinstance(found.get("encoders"), str):
+        found["encoders"] = tuple(part.strip() for part in found["encoders"].split(",") if part.strip())
+    try:
+        return Settings(**found)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = PREFIX + str(first["loc"][0]).upper()
+        raise ExemplarError("settings_unfit", f"{name}: {first['msg']}, got {first['input']!r}") from error
+
+
+def _setting(name: str, text: str) -> tuple[str, str]:
+    if not name.endswith("_file"):
+        return name, text
+    try:
+        return name.removesuffix("_file"), Path(text).read_text().strip()
+    except OSError as error:
+        raise ExemplarError(
+            "settings_unfit", f"{PREFIX}{name.upper()}: expected a readable file, got {text!r}"
+        ) from error

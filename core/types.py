@@ -1,0 +1,169 @@
+"""The nouns of the service as frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Lane(StrEnum):
+    """Where work waits: a person waits for `interactive`, nobody for `bulk`."""
+
+    INTERACTIVE = "interactive"
+    BULK = "bulk"
+
+
+class JobKind(StrEnum):
+    """What a job asks for."""
+
+    CLASSIFY = "classify"
+    ENROLL = "enroll"
+    SEARCH = "search"
+
+
+class JobState(StrEnum):
+    """Where a job stands; the last four are final."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+FINAL = frozenset({JobState.SUCCEEDED, JobState.PARTIAL, JobState.FAILED, JobState.CANCELLED})
+
+
+class ClassKind(StrEnum):
+    """`negative` classes stand for things that must not be named."""
+
+    NORMAL = "normal"
+    NEGATIVE = "negative"
+
+
+class RuleName(StrEnum):
+    """How neighbours become a decision."""
+
+    NEAREST = "nearest"
+    PROTOTYPE = "prototype"
+
+
+class Metric(StrEnum):
+    """How alike two vectors are: cosine similarity, or mean squared error (smaller is nearer)."""
+
+    COSINE = "cosine"
+    MSE = "mse"
+
+
+class DecisionName(StrEnum):
+    """What an answer says."""
+
+    KNOWN = "known"
+    UNKNOWN = "unknown"
+    AMBIGUOUS = "ambiguous"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """The decision rule of a collection."""
+
+    name: RuleName = RuleName.PROTOTYPE
+    metric: Metric = Metric.COSINE
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A set of classes that share one encoder and one decision rule."""
+
+    id: int
+    name: str
+    encoder: str
+    rule: Rule
+    version: int
+    created_at: float
+    classes: int = 0
+    supports: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Class:
+    """A label with its number of supports."""
+
+    id: int
+    label: str
+    kind: ClassKind
+    supports: int
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """One labelled picture, without its vector."""
+
+    id: int
+    label: str
+    picture: str
+    thumbnail: str
+    external_id: str | None
+    metadata: Mapping[str, Any]
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One picture of a job as it was accepted; `problem` is set where it was refused at the door."""
+
+    index: int
+    picture: str | None = None
+    label: str | None = None
+    custom_id: str | None = None
+    external_id: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    problem: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """What a caller submits, pictures already kept."""
+
+    collection: str
+    kind: JobKind
+    lane: Lane
+    items: Sequence[Item]
+    top: int = 5
+    min_version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job and how far it has come."""
+
+    id: str
+    collection: str
+    kind: JobKind
+    lane: Lane
+    state: JobState
+    total: int
+    done: int
+    failed: int
+    created_at: float
+    started_at: float | None
+    finished_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The unit of work, of retry and of settlement, as a worker holds it."""
+
+    id: int
+    job_id: str
+    kind: JobKind
+    collection_id: int | None
+    items: tuple[Item, ...]
+    top: int
+    min_version: int
+    submitted_version: int
+    attempts: int

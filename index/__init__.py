@@ -1,0 +1,1 @@
+"""Vectors -> neighbours -> decisions; the only place that imports faiss."""

@@ -1,0 +1,65 @@
+"""The replicas of one worker process, each brought up to date before it is searched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from core.changes import Changes
+from index import snapshot
+from index.replica import Replica, gpu_is_here
+
+Feed = Callable[[int, int], Changes | None]
+"""(collection id, version) -> what changed after that version; None where the collection is gone."""
+
+SAVE_AFTER = 5_000  # changes; reading as many rows again takes about a tenth of a second
+
+
+class Replicas:
+    """Opens, follows and saves replicas; the record behind `feed` is the truth."""
+
+    def __init__(self, feed: Feed, folder: Path, *, gpu: bool | None = None) -> None:
+        self._feed = feed
+        self._folder = folder
+        self._gpu = gpu_is_here() if gpu is None else gpu
+        self._open: dict[int, Replica] = {}
+        self._saved: dict[int, int] = {}
+
+    def current(self, collection_id: int, dim: int) -> Replica | None:
+        """Return a replica that holds every change committed before this call; None where it is deleted."""
+        replica = self._open.get(collection_id) or self._begin(collection_id, dim)
+        changes = self._feed(collection_id, replica.version)
+        if changes is not None and changes.version < replica.version:
+            # the record is older than the replica: it was restored from a backup, and the record is right
+            replica = Replica(dim, gpu=self._gpu)
+            changes = self._feed(collection_id, 0)
+        if changes is None:
+            self._open.pop(collection_id, None)
+            return None
+        if changes.version != replica.version:
+            replica.apply(changes)
+        self._open[collection_id] = replica
+        if replica.version - self._saved.setdefault(collection_id, 0) >= SAVE_AFTER:
+            self._save(collection_id)
+        return replica
+
+    def save_all(self) -> None:
+        """Write a snapshot of every replica that changed since its last one."""
+        for collection_id, replica in self._open.items():
+            if replica.version > self._saved.get(collection_id, 0):
+                self._save(collection_id)
+
+    def _begin(self, collection_id: int, dim: int) -> Replica:
+        found = snapshot.load(self._folder, collection_id, dim, gpu=self._gpu)
+        if found is None:
+            return Replica(dim, gpu=self._gpu)
+        self._saved[collection_id] = found.version
+        return found
+
+    def _save(self, collection_id: int) -> None:
+        replica = self._open[collection_id]
+        try:
+            snapshot.save(replica, self._folder, collection_id)
+        except OSError:  # a full disk costs the next start some seconds, never an answer
+            return
+        self._saved[collection_id] = replica.version

@@ -1,0 +1,210 @@
+"""Classes: the labels of a collection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from core.errors import ExemplarError
+from core.types import Class, ClassKind
+from store import tables as t
+from store.clock import now_s
+from store.collections import find_collection, lock_collection, set_version
+from store.database import Database
+
+
+class Classes:
+    """The classes of the record."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def page(self, collection: str, *, after: int = 0, limit: int = 100) -> list[Class]:
+        """Return the classes in the order they were made, from the one after id `after` on."""
+        with self._database.read() as connection:
+            found = find_collection(connection, collection)
+            rows = connection.execute(
+                _with_counts(found.id).where(t.class_.c.id > after).order_by(t.class_.c.id).limit(limit)
+            )
+            return [_unpack(row) for row in rows]
+
+    def get(self, collection: str, label: str) -> Class:
+        """Return one class; raises `class_not_found`."""
+        with self._database.read() as connection:
+            found = find_collection(connection, collection)
+            row = connection.execute(_with_counts(found.id).where(t.class_.c.label == label)).first()
+        if row is None:
+            raise _class_not_found(label)
+        return _unpack(row)
+
+    def change(
+        self, collection: str, label: str, *, new_label: str | None = None, kind: ClassKind | None = None
+    ) -> Class:
+        """Rename a class or change its kind; a taken label raises `class_exists` (merge instead)."""
+        with self._database.write() as connection:
+            collection_id, version = _locked(connection, collection)
+            class_id = _require_class(connection, collection_id, label)
+            if new_label not in (None, label) and find_class(connection, collection_id, str(new_label)):
+                raise ExemplarError(
+                    "class_exists", f"there is already a class {new_label!r}; merge the two instead"
+                )
+            values: dict[str, Any] = {"seq": version + 1}
+            if new_label is not None:
+                values["label"] = new_label
+            if kind is not None:
+                values["kind"] = kind.value
+            connection.execute(update(t.class_).where(t.class_.c.id == class_id).values(values))
+            set_version(connection, collection_id, version + 1)
+        return self.get(collection, new_label or label)
+
+    def delete(self, collection: str, label: str) -> None:
+        """Remove a class with its supports; work accepted before does not bring it back."""
+        with self._database.write() as connection:
+            collection_id, version = _locked(connection, collection)
+            class_id = _require_class(connection, collection_id, label)
+            gone = _support_ids(connection, class_id)
+            version = bury_supports(connection, gone, version)
+            _bury_class(connection, class_id, version + 1, merged_into=None)
+            set_version(connection, collection_id, version + 1)
+
+    def merge(self, collection: str, label: str, sources: Sequence[str]) -> Class:
+        """Move every support of the source classes to this one; pictures it already has are dropped."""
+        if label in sources or not sources:
+            raise ExemplarError("merge_unfit", "expected one or more other classes to merge into this one")
+        with self._database.write() as connection:
+            collection_id, version = _locked(connection, collection)
+            target = _require_class(connection, collection_id, label)
+            for source in dict.fromkeys(sources):
+                source_id = _require_class(connection, collection_id, source)
+                version = _move_all(connection, source_id, target, version)
+                version += 1
+                _bury_class(connection, source_id, version, merged_into=target)
+            set_version(connection, collection_id, version)
+        return self.get(collection, label)
+
+
+def find_class(connection: Connection, collection_id: int, label: str) -> int | None:
+    """Return the id of a living class, or None."""
+    return connection.execute(
+        select(t.class_.c.id).where(
+            t.class_.c.collection_id == collection_id, t.class_.c.label == label, ~t.class_.c.deleted
+        )
+    ).scalar_one_or_none()
+
+
+def add_class(connection: Connection, collection_id: int, label: str, seq: int) -> int:
+    """Add a class to a locked collection and return its id."""
+    row = {
+        "collection_id": collection_id,
+        "label": label,
+        "kind": ClassKind.NORMAL.value,
+        "seq": seq,
+        "deleted": False,
+        "created_at": now_s(),
+    }
+    statement = insert(t.class_).values(row).returning(t.class_.c.id)
+    return int(connection.execute(statement).scalar_one())
+
+
+def bury_supports(connection: Connection, support_ids: Sequence[int], version: int) -> int:
+    """Turn supports into tombstones, each with a seq of its own; return the version reached."""
+    for seq, support_id in enumerate(support_ids, start=version + 1):
+        connection.execute(
+            update(t.support).where(t.support.c.id == support_id).values(class_id=None, vector=None, seq=seq)
+        )
+    return version + len(support_ids)
+
+
+def heir_of(
+    connection: Connection, collection_id: int, label: str, since_version: int
+) -> tuple[int, str] | None:
+    """Return id and label of the class that a label accepted at `since_version` means, None where it is new.
+
+    A class merged since then is followed to where it went; one deleted since then raises `class_deleted`.
+    """
+    living = find_class(connection, collection_id, label)
+    if living is not None:
+        return living, label
+    grave = connection.execute(
+        select(t.class_.c.merged_into, t.class_.c.seq)
+        .where(t.class_.c.collection_id == collection_id, t.class_.c.label == label, t.class_.c.deleted)
+        .order_by(t.class_.c.seq.desc())
+        .limit(1)
+    ).first()
+    if grave is None or grave.seq <= since_version:
+        return None
+    heir = grave.merged_into
+    while heir is not None:
+        row = connection.execute(
+            select(t.class_.c.label, t.class_.c.deleted, t.class_.c.merged_into).where(t.class_.c.id == heir)
+        ).one()
+        if not row.deleted:
+            return int(heir), row.label
+        heir = row.merged_into
+    raise ExemplarError(
+        "class_deleted",
+        f"the class {label!r} was deleted after this picture was submitted; submit it again to make it anew",
+    )
+
+
+def _locked(connection: Connection, collection: str) -> tuple[int, int]:
+    found = find_collection(connection, collection)
+    version = lock_collection(connection, found.id)
+    if version is None:  # deleted between the two statements
+        raise ExemplarError("collection_not_found", f"there is no collection named {collection!r}")
+    return found.id, version
+
+
+def _require_class(connection: Connection, collection_id: int, label: str) -> int:
+    found = find_class(connection, collection_id, label)
+    if found is None:
+        raise _class_not_found(label)
+    return found
+
+
+def _class_not_found(label: str) -> ExemplarError:
+    return ExemplarError("class_not_found", f"there is no class {label!r} in this collection")
+
+
+def _support_ids(connection: Connection, class_id: int) -> list[int]:
+    return list(
+        connection.execute(
+            select(t.support.c.id).where(t.support.c.class_id == class_id).order_by(t.support.c.id)
+        ).scalars()
+    )
+
+
+def _move_all(connection: Connection, source: int, target: int, version: int) -> int:
+    twins = t.support.alias("twins")
+    doubled = select(twins.c.picture).where(twins.c.class_id == target)
+    extra = connection.execute(
+        select(t.support.c.id).where(t.support.c.class_id == source, t.support.c.picture.in_(doubled))
+    ).scalars()
+    version = bury_supports(connection, list(extra), version)
+    for seq, support_id in enumerate(_support_ids(connection, source), start=version + 1):
+        connection.execute(
+            update(t.support).where(t.support.c.id == support_id).values(class_id=target, seq=seq)
+        )
+        version = seq
+    return version
+
+
+def _bury_class(connection: Connection, class_id: int, seq: int, *, merged_into: int | None) -> None:
+    connection.execute(
+        update(t.class_)
+        .where(t.class_.c.id == class_id)
+        .values(deleted=True, seq=seq, merged_into=merged_into)
+    )
+
+
+def _with_counts(collection_id: int) -> Any:
+    supports = select(func.count()).where(t.support.c.class_id == t.class_.c.id).scalar_subquery()
+    return select(t.class_, supports.label("supports")).where(
+        t.class_.c.collection_id == collection_id, ~t.class_.c.deleted
+    )
+
+
+def _unpack(row: Row[Any]) -> Class:
+    return Class(row.id, row.label, ClassKind(row.kind), row.supports, row.created_at)

@@ -1,0 +1,141 @@
+"""Collections: sets of classes that share an encoder and a rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from core.errors import ExemplarError
+from core.types import Collection, Metric, Rule, RuleName
+from store import tables as t
+from store.clock import now_s
+from store.database import Database
+
+
+class Collections:
+    """The collections of the record."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(self, name: str, encoder: str, rule: Rule) -> Collection:
+        """Add a collection; a taken name raises `collection_exists`."""
+        row = {"name": name, "encoder": encoder, "rule": _pack(rule), "version": 0, "created_at": now_s()}
+        try:
+            with self._database.write() as connection:
+                connection.execute(insert(t.collection).values(row))
+        except IntegrityError as error:
+            raise ExemplarError(
+                "collection_exists", f"there is already a collection named {name!r}"
+            ) from error
+        return self.get(name)
+
+    def get(self, name: str) -> Collection:
+        """Return one collection with its counts; raises `collection_not_found`."""
+        with self._database.read() as connection:
+            row = connection.execute(_with_counts().where(t.collection.c.name == name)).first()
+        if row is None:
+            raise collection_not_found(name)
+        return _unpack(row)
+
+    def page(self, *, after: int = 0, limit: int = 100) -> list[Collection]:
+        """Return collections in the order they were made, from the one after id `after` on."""
+        statement = _with_counts().where(t.collection.c.id > after).order_by(t.collection.c.id).limit(limit)
+        with self._database.read() as connection:
+            return [_unpack(row) for row in connection.execute(statement)]
+
+    def set_rule(self, name: str, rule: Rule) -> Collection:
+        """Change the rule; the next answer uses it."""
+        with self._database.write() as connection:
+            statement = update(t.collection).where(t.collection.c.name == name).values(rule=_pack(rule))
+            if connection.execute(statement).rowcount == 0:
+                raise collection_not_found(name)
+        return self.get(name)
+
+    def delete(self, name: str) -> None:
+        """Remove a collection with its classes and supports; its waiting work fails when it is reached."""
+        with self._database.write() as connection:
+            found = connection.execute(
+                select(t.collection.c.id).where(t.collection.c.name == name)
+            ).scalar_one_or_none()
+            if found is None:
+                raise collection_not_found(name)
+            lock_collection(connection, found)
+            connection.execute(delete(t.support).where(t.support.c.collection_id == found))
+            connection.execute(delete(t.class_).where(t.class_.c.collection_id == found))
+            connection.execute(delete(t.collection).where(t.collection.c.id == found))
+
+    def current(self, collection_id: int) -> Collection | None:
+        """Return a collection as it stands now, without counts; None where it was deleted."""
+        statement = select(t.collection).where(t.collection.c.id == collection_id)
+        with self._database.read() as connection:
+            row = connection.execute(statement).first()
+        return None if row is None else _unpack(row)
+
+
+def collection_not_found(name: str) -> ExemplarError:
+    """The error for a collection that is not there."""
+    return ExemplarError("collection_not_found", f"there is no collection named {name!r}")
+
+
+def find_collection(connection: Connection, name: str) -> Row[int, str, int]:
+    """Return a collection's id, encoder and version inside a transaction; raises `collection_not_found`."""
+    row = connection.execute(
+        select(t.collection.c.id, t.collection.c.encoder, t.collection.c.version).where(
+            t.collection.c.name == name
+        )
+    ).first()
+    if row is None:
+        raise collection_not_found(name)
+    return row
+
+
+def lock_collection(connection: Connection, collection_id: int) -> int | None:
+    """Lock a collection's row until the end of the transaction and return its version; None where it is gone.
+
+    Every change of supports begins here, so commit order equals `seq` order and no reader skips a row.
+    """
+    return connection.execute(
+        update(t.collection)
+        .where(t.collection.c.id == collection_id)
+        .values(version=t.collection.c.version)
+        .returning(t.collection.c.version)
+    ).scalar_one_or_none()
+
+
+def set_version(connection: Connection, collection_id: int, version: int) -> None:
+    """Write the version that a locked collection has reached."""
+    connection.execute(update(t.collection).where(t.collection.c.id == collection_id).values(version=version))
+
+
+def _with_counts() -> Any:
+    classes = (
+        select(func.count())
+        .where(t.class_.c.collection_id == t.collection.c.id, ~t.class_.c.deleted)
+        .scalar_subquery()
+    )
+    supports = (
+        select(func.count())
+        .where(t.support.c.collection_id == t.collection.c.id, t.support.c.class_id.is_not(None))
+        .scalar_subquery()
+    )
+    return select(t.collection, classes.label("classes"), supports.label("supports"))
+
+
+def _pack(rule: Rule) -> dict[str, str]:
+    return {"name": rule.name.value, "metric": rule.metric.value}
+
+
+def _unpack(row: Row[Any]) -> Collection:
+    return Collection(
+        id=row.id,
+        name=row.name,
+        encoder=row.encoder,
+        rule=Rule(RuleName(row.rule["name"]), Metric(row.rule["metric"])),
+        version=row.version,
+        created_at=row.created_at,
+        classes=getattr(row, "classes", 0),
+        supports=getattr(row, "supports", 0),
+    )

@@ -1,0 +1,115 @@
+"""Enrolment: how the pictures of a chunk become supports, inside the transaction that settles it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, insert, select
+
+from core.errors import ExemplarError
+from core.results import Result, failed_result
+from core.types import Chunk, Item
+from core.vectors import Vector, pack_vector
+from store import tables as t
+from store.classes import add_class, heir_of
+from store.clock import now_s
+from store.collections import lock_collection, set_version
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """A picture that has its vector and waits to become a support."""
+
+    item: Item
+    vector: Vector
+    thumbnail: str
+
+
+def enroll(connection: Connection, chunk: Chunk, outcomes: Sequence[Result | Enrolment]) -> list[Result]:
+    """Write the supports of a chunk and return a result for each item.
+
+    A picture that its class already has is not kept twice: its result names the support that stands.
+    """
+    version = None if chunk.collection_id is None else lock_collection(connection, chunk.collection_id)
+    if version is None or chunk.collection_id is None:
+        gone = ExemplarError("collection_not_found", "the collection was deleted before this picture's turn")
+        return [
+            failed_result(outcome.item, gone) if isinstance(outcome, Enrolment) else outcome
+            for outcome in outcomes
+        ]
+    writer = _Writer(connection, chunk.collection_id, chunk.submitted_version, version)
+    results = [writer.add(outcome) if isinstance(outcome, Enrolment) else outcome for outcome in outcomes]
+    set_version(connection, chunk.collection_id, writer.version)
+    return [
+        {**result, "index_version": writer.version} if result["status"] == "done" else result
+        for result in results
+    ]
+
+
+class _Writer:
+    """Adds supports to one locked collection, each with the next `seq`."""
+
+    def __init__(
+        self, connection: Connection, collection_id: int, submitted_version: int, version: int
+    ) -> None:
+        self.version = version
+        self._connection = connection
+        self._collection_id = collection_id
+        self._submitted_version = submitted_version
+        self._classes: dict[str, tuple[int, str]] = {}
+
+    def add(self, enrolment: Enrolment) -> Result:
+        item = enrolment.item
+        try:
+            class_id, label = self._class_of(item.label or "")
+        except ExemplarError as error:
+            return failed_result(item, error)
+        twins = self._twins(item.picture or "")
+        support_id = twins.get(class_id)
+        if support_id is None:
+            support_id = self._insert(enrolment, class_id)
+        return {
+            "item": item.index,
+            "custom_id": item.custom_id,
+            "status": "done",
+            "support_id": support_id,
+            "label": label,
+            "duplicate_of": twins.get(class_id, min(twins.values(), default=None)),
+        }
+
+    def _class_of(self, label: str) -> tuple[int, str]:
+        if label not in self._classes:
+            heir = heir_of(self._connection, self._collection_id, label, self._submitted_version)
+            if heir is None:
+                heir = add_class(self._connection, self._collection_id, label, self.version + 1), label
+            self._classes[label] = heir
+        return self._classes[label]
+
+    def _twins(self, picture: str) -> dict[int, int]:
+        """Return the supports that are this very picture, by class."""
+        rows = self._connection.execute(
+            select(t.support.c.class_id, t.support.c.id).where(
+                t.support.c.collection_id == self._collection_id,
+                t.support.c.picture == picture,
+                t.support.c.class_id.is_not(None),
+            )
+        )
+        return {row.class_id: row.id for row in rows}
+
+    def _insert(self, enrolment: Enrolment, class_id: int) -> int:
+        self.version += 1
+        item = enrolment.item
+        row = {
+            "collection_id": self._collection_id,
+            "class_id": class_id,
+            "seq": self.version,
+            "vector": pack_vector(enrolment.vector),
+            "picture": item.picture,
+            "thumbnail": enrolment.thumbnail,
+            "external_id": item.external_id,
+            "metadata": dict(item.metadata),
+            "created_at": now_s(),
+        }
+        statement = insert(t.support).values(row).returning(t.support.c.id)
+        return int(self._connection.execute(statement).scalar_one())

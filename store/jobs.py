@@ -1,0 +1,259 @@
+"""Jobs: what callers submitted and what became of it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, delete, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from core.errors import ExemplarError
+from core.types import FINAL, Item, Job, JobKind, JobRequest, JobState, Lane
+from store import tables as t
+from store.clock import now_s
+from store.collections import find_collection
+from store.database import Database
+from store.packing import pack_item
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """A caller's key, and a digest of everything that was asked under it."""
+
+    key: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A job in the record, and the encoder that will do it; `replayed` where the key had been used before."""
+
+    job: Job
+    encoder: str
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ResultPage:
+    """Results in the order of the items; `next_item` is None once all have been given."""
+
+    results: Sequence[Mapping[str, Any]]
+    next_item: int | None
+
+
+def new_job_id() -> str:
+    """Return an id that sorts by time and cannot be guessed."""
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+
+
+class Jobs:
+    """The jobs of the record."""
+
+    def __init__(self, database: Database, *, chunk_items: int, max_queued_items: int) -> None:
+        self._database = database
+        self._chunk_items = chunk_items
+        self._max_queued_items = max_queued_items
+
+    def submit(self, job_id: str, request: JobRequest, idempotency: Idempotency | None = None) -> Submitted:
+        """Write a job and its chunks; once this returns the job is never lost.
+
+        Raises `collection_not_found`, `queue_full`, `min_version_ahead`, or `idempotency_conflict` where the
+        key stands for another request.
+        """
+        try:
+            return self._submit(job_id, request, idempotency)
+        except IntegrityError:  # a twin with the same key, or the collection's deletion, came in between
+            return self._submit(job_id, request, idempotency)
+
+    def _submit(self, job_id: str, request: JobRequest, idempotency: Idempotency | None) -> Submitted:
+        with self._database.write() as connection:
+            found = find_collection(connection, request.collection)
+            if idempotency is not None:
+                first = _first_under(connection, idempotency)
+                if first is not None:
+                    return Submitted(first, found.encoder, replayed=True)
+            self._check_room(connection, len(request.items))
+            _check_version(request.min_version, found.version)
+            connection.execute(insert(t.job).values(_job_row(job_id, request, found)))
+            connection.execute(insert(t.chunk), self._chunk_rows(job_id, request, found.encoder))
+            if idempotency is not None:
+                connection.execute(insert(t.idempotency).values(_key_row(idempotency, job_id)))
+            return Submitted(_require_job(connection, job_id), found.encoder, replayed=False)
+
+    def get(self, job_id: str) -> Job:
+        """Return one job; raises `job_not_found`."""
+        with self._database.read() as connection:
+            return _require_job(connection, job_id)
+
+    def page(self, *, before: str | None = None, limit: int = 100) -> list[Job]:
+        """Return jobs, the newest first, from the one before id `before` on."""
+        statement = select(t.job).order_by(t.job.c.id.desc()).limit(limit)
+        if before is not None:
+            statement = statement.where(t.job.c.id < before)
+        with self._database.read() as connection:
+            return [_unpack(row) for row in connection.execute(statement)]
+
+    def finished_among(self, job_ids: Sequence[str]) -> set[str]:
+        """Return which of these jobs have come to an end."""
+        final = [state.value for state in FINAL]
+        statement = select(t.job.c.id).where(t.job.c.id.in_(job_ids), t.job.c.state.in_(final))
+        with self._database.read() as connection:
+            return set(connection.execute(statement).scalars())
+
+    def results(self, job_id: str, *, after: int = 0, limit: int = 100) -> ResultPage:
+        """Return settled results from item `after` on, as far as they stand without a gap."""
+        with self._database.read() as connection:
+            _require_job(connection, job_id)
+            found: list[Mapping[str, Any]] = []
+            chunks = connection.execute(_chunks_from(job_id, after).limit(limit + 1)).all()
+            for row in chunks:
+                if row.state in ("queued", "running"):
+                    return ResultPage(found, after)
+                for result in row.results or []:
+                    if len(found) == limit:
+                        return ResultPage(found, after)
+                    if result["item"] >= after:
+                        found.append(result)
+                        after = result["item"] + 1
+                after = max(after, row.first_item + row.size)
+        return ResultPage(found, after if len(chunks) > limit else None)
+
+    def cancel(self, job_id: str) -> Job:
+        """Take back what no worker has begun; a job at its end stays as it is."""
+        with self._database.write() as connection:
+            _require_job(connection, job_id)
+            connection.execute(
+                update(t.chunk)
+                .where(t.chunk.c.job_id == job_id, t.chunk.c.state == "queued")
+                .values(state="cancelled")
+            )
+            connection.execute(
+                update(t.job)
+                .where(t.job.c.id == job_id, t.job.c.state.not_in([state.value for state in FINAL]))
+                .values(state=JobState.CANCELLED.value, finished_at=now_s())
+            )
+        return self.get(job_id)
+
+    def remove_finished(self, older_than_s: float, limit: int = 100) -> list[str]:
+        """Remove jobs that ended long ago and return their ids, so that their uploads can go too."""
+        with self._database.write() as connection:
+            old = list(
+                connection.execute(
+                    select(t.job.c.id).where(t.job.c.finished_at < now_s() - older_than_s).limit(limit)
+                ).scalars()
+            )
+            connection.execute(delete(t.idempotency).where(t.idempotency.c.job_id.in_(old)))
+            connection.execute(delete(t.chunk).where(t.chunk.c.job_id.in_(old)))
+            connection.execute(delete(t.job).where(t.job.c.id.in_(old)))
+        return old
+
+    def _check_room(self, connection: Connection, items: int) -> None:
+        waiting = connection.execute(
+            select(func.coalesce(func.sum(t.chunk.c.size), 0)).where(t.chunk.c.state == "queued")
+        ).scalar_one()
+        if waiting + items > self._max_queued_items:
+            raise ExemplarError(
+                "queue_full",
+                f"{waiting} items are waiting and at most {self._max_queued_items} may; try again later",
+                retry=True,
+            )
+
+    def _chunk_rows(self, job_id: str, request: JobRequest, encoder: str) -> list[dict[str, Any]]:
+        size = 1 if request.lane is Lane.INTERACTIVE else self._chunk_items
+        starts = range(0, len(request.items), size)
+        return [_chunk_row(job_id, request, encoder, request.items[start : start + size]) for start in starts]
+
+
+def _require_job(connection: Connection, job_id: str) -> Job:
+    row = connection.execute(select(t.job).where(t.job.c.id == job_id)).first()
+    if row is None:
+        raise ExemplarError("job_not_found", f"there is no job {job_id!r}")
+    return _unpack(row)
+
+
+def _first_under(connection: Connection, idempotency: Idempotency) -> Job | None:
+    row = connection.execute(select(t.idempotency).where(t.idempotency.c.key == idempotency.key)).first()
+    if row is None:
+        return None
+    if row.digest != idempotency.digest:
+        raise ExemplarError(
+            "idempotency_conflict", "this Idempotency-Key stands for another request; use a new key"
+        )
+    return _require_job(connection, row.job_id)
+
+
+def _check_version(wanted: int, current: int) -> None:
+    if wanted > current:
+        raise ExemplarError(
+            "min_version_ahead", f"min_version {wanted} was asked for, but the collection is at {current}"
+        )
+
+
+def _job_row(job_id: str, request: JobRequest, found: Row[Any]) -> dict[str, Any]:
+    return {
+        "id": job_id,
+        "collection_id": found.id,
+        "collection_name": request.collection,
+        "kind": request.kind.value,
+        "lane": request.lane.value,
+        "state": JobState.QUEUED.value,
+        "total": len(request.items),
+        "done": 0,
+        "failed": 0,
+        "top": request.top,
+        "min_version": request.min_version,
+        "submitted_version": found.version,
+        "created_at": now_s(),
+    }
+
+
+def _chunk_row(job_id: str, request: JobRequest, encoder: str, items: Sequence[Item]) -> dict[str, Any]:
+    return {
+        "job_id": job_id,
+        "encoder": encoder,
+        "lane": request.lane.value,
+        "state": "queued",
+        "first_item": items[0].index,
+        "size": len(items),
+        "attempts": 0,
+        "queued_at": time.time(),
+        "inputs": [pack_item(item) for item in items],
+    }
+
+
+def _key_row(idempotency: Idempotency, job_id: str) -> dict[str, Any]:
+    return {
+        "key": idempotency.key,
+        "digest": idempotency.digest,
+        "job_id": job_id,
+        "created_at": now_s(),
+    }
+
+
+def _chunks_from(job_id: str, item: int) -> Select[Any]:
+    chunk = t.chunk.c
+    return (
+        select(chunk.state, chunk.first_item, chunk.size, chunk.results)
+        .where(chunk.job_id == job_id, or_(chunk.first_item >= item, chunk.first_item + chunk.size > item))
+        .order_by(chunk.first_item)
+    )
+
+
+def _unpack(row: Row[Any]) -> Job:
+    return Job(
+        id=row.id,
+        collection=row.collection_name,
+        kind=JobKind(row.kind),
+        lane=Lane(row.lane),
+        state=JobState(row.state),
+        total=row.total,
+        done=row.done,
+        failed=row.failed,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+    )

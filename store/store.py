@@ -1,0 +1,50 @@
+"""The store as one thing: opened once per process and passed to whoever needs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.settings import Settings
+from store.blobs import Blobs
+from store.chunks import Chunks
+from store.classes import Classes
+from store.collections import Collections
+from store.database import Database
+from store.jobs import Jobs
+from store.keys import Keys
+from store.supports import Supports
+from store.turns import Turns
+from store.workers import Workers
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The record by its nouns, the blobs and the turns."""
+
+    database: Database
+    collections: Collections
+    classes: Classes
+    supports: Supports
+    jobs: Jobs
+    chunks: Chunks
+    workers: Workers
+    keys: Keys
+    blobs: Blobs
+    turns: Turns
+
+
+def open_store(settings: Settings) -> Store:
+    """Open the store that the settings name; connections are made at first use."""
+    database = Database(settings.record_url)
+    return Store(
+        database=database,
+        collections=Collections(database),
+        classes=Classes(database),
+        supports=Supports(database),
+        jobs=Jobs(database, chunk_items=settings.chunk_items, max_queued_items=settings.max_queued_items),
+        chunks=Chunks(database, lease_s=settings.lease_s, max_attempts=settings.max_attempts),
+        workers=Workers(database),
+        keys=Keys(database),
+        blobs=Blobs(settings.blob_root),
+        turns=Turns(settings.redis_url),
+    )

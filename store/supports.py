@@ -1,0 +1,152 @@
+"""Supports: the labelled pictures, and the feed of their changes that replicas follow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
+
+from core.changes import Changes, ClassChange, SupportChange
+from core.errors import ExemplarError
+from core.types import ClassKind, Support
+from core.vectors import unpack_vector
+from store import tables as t
+from store.classes import add_class, bury_supports, find_class
+from store.collections import find_collection, lock_collection, set_version
+from store.database import Database
+
+
+class Supports:
+    """The supports of the record."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def page(
+        self, collection: str, *, label: str | None = None, after: int = 0, limit: int = 100
+    ) -> list[Support]:
+        """Return supports in the order they were enrolled, of one class or of all."""
+        with self._database.read() as connection:
+            found = find_collection(connection, collection)
+            statement = _joined(found.id).where(t.support.c.id > after)
+            if label is not None:
+                statement = statement.where(t.class_.c.label == label)
+            return [
+                _unpack(row) for row in connection.execute(statement.order_by(t.support.c.id).limit(limit))
+            ]
+
+    def get(self, collection: str, support_id: int) -> Support:
+        """Return one support; raises `support_not_found`."""
+        with self._database.read() as connection:
+            found = find_collection(connection, collection)
+            row = connection.execute(_joined(found.id).where(t.support.c.id == support_id)).first()
+        if row is None:
+            raise _support_not_found(support_id)
+        return _unpack(row)
+
+    def move(self, collection: str, support_id: int, label: str) -> Support:
+        """Give a support to another class, which is made where it is new.
+
+        A class that already has the picture raises `support_exists`.
+        """
+        with self._database.write() as connection:
+            collection_id, version, row = _locked_support(connection, collection, support_id)
+            class_id = find_class(connection, collection_id, label)
+            if class_id is None:
+                class_id = add_class(connection, collection_id, label, version + 1)
+            twin = connection.execute(
+                select(t.support.c.id).where(
+                    t.support.c.class_id == class_id,
+                    t.support.c.picture == row.picture,
+                    t.support.c.id != support_id,
+                )
+            ).first()
+            if twin is not None:
+                raise ExemplarError(
+                    "support_exists", f"the class {label!r} already has this picture as support {twin.id}"
+                )
+            connection.execute(
+                update(t.support)
+                .where(t.support.c.id == support_id)
+                .values(class_id=class_id, seq=version + 1)
+            )
+            set_version(connection, collection_id, version + 1)
+        return self.get(collection, support_id)
+
+    def delete(self, collection: str, support_id: int) -> None:
+        """Remove a support; raises `support_not_found`."""
+        with self._database.write() as connection:
+            collection_id, version, _ = _locked_support(connection, collection, support_id)
+            set_version(connection, collection_id, bury_supports(connection, [support_id], version))
+
+    def changes_since(self, collection_id: int, version: int) -> Changes | None:
+        """Return all changes after a version, read in one snapshot; None where the collection is gone."""
+        with self._database.read() as connection:
+            current = connection.execute(
+                select(t.collection.c.version).where(t.collection.c.id == collection_id)
+            ).scalar_one_or_none()
+            if current is None:
+                return None
+            if current == version:
+                return Changes(current, (), ())
+            return Changes(
+                current,
+                _class_changes(connection, collection_id, version, current),
+                _support_changes(connection, collection_id, version, current),
+            )
+
+
+def _class_changes(connection: Connection, collection_id: int, after: int, upto: int) -> list[ClassChange]:
+    rows = connection.execute(
+        select(t.class_.c.id, t.class_.c.label, t.class_.c.kind, t.class_.c.deleted).where(
+            t.class_.c.collection_id == collection_id, t.class_.c.seq > after, t.class_.c.seq <= upto
+        )
+    )
+    return [ClassChange(row.id, row.label, ClassKind(row.kind), row.deleted) for row in rows]
+
+
+def _support_changes(
+    connection: Connection, collection_id: int, after: int, upto: int
+) -> list[SupportChange]:
+    rows = connection.execute(
+        select(t.support.c.id, t.support.c.class_id, t.support.c.vector)
+        .where(t.support.c.collection_id == collection_id, t.support.c.seq > after, t.support.c.seq <= upto)
+        .order_by(t.support.c.seq)
+    )
+    return [
+        SupportChange(row.id, row.class_id, None if row.vector is None else unpack_vector(row.vector))
+        for row in rows
+    ]
+
+
+def _locked_support(connection: Connection, collection: str, support_id: int) -> tuple[int, int, Row[Any]]:
+    found = find_collection(connection, collection)
+    version = lock_collection(connection, found.id)
+    row = connection.execute(
+        select(t.support.c.picture).where(
+            t.support.c.collection_id == found.id,
+            t.support.c.id == support_id,
+            t.support.c.class_id.is_not(None),
+        )
+    ).first()
+    if version is None or row is None:
+        raise _support_not_found(support_id)
+    return found.id, version, row
+
+
+def _support_not_found(support_id: int) -> ExemplarError:
+    return ExemplarError("support_not_found", f"there is no support {support_id} in this collection")
+
+
+def _joined(collection_id: int) -> Any:
+    return (
+        select(t.support, t.class_.c.label)
+        .join(t.class_, t.class_.c.id == t.support.c.class_id)
+        .where(t.support.c.collection_id == collection_id)
+    )
+
+
+def _unpack(row: Row[Any]) -> Support:
+    return Support(
+        row.id, row.label, row.picture, row.thumbnail, row.external_id, row.metadata, row.created_at
+    )

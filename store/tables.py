@@ -1,0 +1,173 @@
+"""The tables of the record."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    false,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# 64 bits on both databases; SQLite counts up by itself only on a column declared INTEGER
+BigKey = BigInteger().with_variant(Integer, "sqlite")
+
+collection = Table(
+    "collection",
+    metadata,
+    Column("id", BigKey, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("encoder", Text, nullable=False),
+    Column("rule", JSON, nullable=False),
+    Column("version", BigInteger, nullable=False, default=0),
+    Column("created_at", Float, nullable=False),
+    sqlite_autoincrement=True,  # ids are never reused
+)
+
+# A deleted class stays as a tombstone, so that work accepted before the deletion does not bring it back.
+class_ = Table(
+    "class",
+    metadata,
+    Column("id", BigKey, primary_key=True),
+    Column("collection_id", ForeignKey("collection.id", ondelete="CASCADE"), nullable=False),
+    Column("label", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("deleted", Boolean, nullable=False, server_default=false()),
+    Column("merged_into", BigInteger, nullable=True),
+    Column("created_at", Float, nullable=False),
+    sqlite_autoincrement=True,  # ids are never reused
+)
+Index("ix_class_collection_seq", class_.c.collection_id, class_.c.seq)
+Index(
+    "uq_class_label",
+    class_.c.collection_id,
+    class_.c.label,
+    unique=True,
+    sqlite_where=text("NOT deleted"),
+    postgresql_where=text("NOT deleted"),
+)
+
+# A deleted support stays as a tombstone (no class, no vector) whose seq tells the replicas.
+support = Table(
+    "support",
+    metadata,
+    Column("id", BigKey, primary_key=True),
+    Column("collection_id", ForeignKey("collection.id", ondelete="CASCADE"), nullable=False),
+    Column("class_id", ForeignKey("class.id"), nullable=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("vector", LargeBinary, nullable=True),
+    Column("picture", Text, nullable=False),
+    Column("thumbnail", Text, nullable=False),
+    Column("external_id", Text, nullable=True),
+    Column("metadata", JSON, nullable=False),
+    Column("created_at", Float, nullable=False),
+    sqlite_autoincrement=True,  # ids are never reused
+)
+Index("uq_support_seq", support.c.collection_id, support.c.seq, unique=True)
+Index("ix_support_class", support.c.class_id, support.c.id)
+Index("ix_support_picture", support.c.collection_id, support.c.picture)
+
+job = Table(
+    "job",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("collection_id", ForeignKey("collection.id", ondelete="SET NULL"), nullable=True),
+    Column("collection_name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("lane", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("done", Integer, nullable=False, default=0),
+    Column("failed", Integer, nullable=False, default=0),
+    Column("top", Integer, nullable=False),
+    Column("min_version", BigInteger, nullable=False),
+    Column("submitted_version", BigInteger, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("started_at", Float, nullable=True),
+    Column("finished_at", Float, nullable=True),
+)
+Index("ix_job_collection", job.c.collection_id)
+
+chunk = Table(
+    "chunk",
+    metadata,
+    Column("id", BigKey, primary_key=True),
+    Column("job_id", ForeignKey("job.id", ondelete="CASCADE"), nullable=False),
+    Column("encoder", Text, nullable=False),
+    Column("lane", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("first_item", Integer, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("lease_owner", Text, nullable=True),
+    Column("lease_until", Float, nullable=True),
+    Column("queued_at", Float, nullable=False),
+    Column("inputs", JSON, nullable=False),
+    Column("results", JSON, nullable=True),
+    sqlite_autoincrement=True,  # ids are never reused
+)
+Index("ix_chunk_job", chunk.c.job_id, chunk.c.first_item)
+Index(
+    "ix_chunk_waiting",
+    chunk.c.encoder,
+    chunk.c.lane,
+    chunk.c.id,
+    sqlite_where=text("state = 'queued'"),
+    postgresql_where=text("state = 'queued'"),
+)
+Index(
+    "ix_chunk_leased",
+    chunk.c.lease_until,
+    sqlite_where=text("state = 'running'"),
+    postgresql_where=text("state = 'running'"),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("job_id", ForeignKey("job.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+worker = Table(
+    "worker",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("encoders", JSON, nullable=False),
+    Column("device", Text, nullable=False),
+    Column("beat_at", Float, nullable=False),
+)
+
+api_key = Table(
+    "api_key",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("revoked_at", Float, nullable=True),
+)
