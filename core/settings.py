@@ -53,6 +53,9 @@ class Settings(BaseModel):
     sweep_s: float = Field(2.0, gt=0, description="Time between two sweeps of a worker.")
     turn_s: float = Field(5.0, gt=0, description="How long a worker goes on claiming in one turn.")
     max_attempts: int = Field(3, ge=1, description="Workers a chunk may kill before it fails.")
+    job_ttl_s: float = Field(
+        7 * 86400.0, gt=0, description="How long finished jobs and their uploads are kept."
+    )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import faiss
@@ -97,7 +98,7 @@ class Replica:
             )
 
     def content(self) -> tuple[Ids, Ids, Vectors, list[ClassChange]]:
-        """Return a copy of everything: support ids (n,), their classes (n,), vectors (n, dim), the classes."""
+        """Return a copy of all: support ids (n,), their classes (n,), vectors (n, dim), the classes."""
         with self._lock:
             classes = np.array([self._class_of[int(i)] for i in self._ids], np.int64)
             return self._ids.copy(), classes, self._rows().copy(), list(self._classes.values())
@@ -147,7 +148,8 @@ class Replica:
             self._count(self._class_of[change.id], self._vector(change.id), -1)
             del self._class_of[change.id]
         gone = np.isin(self._ids, [change.id for change in changes])
-        self._flat.remove_ids(np.flatnonzero(gone))  # keeps the order of the rest, as the mask below does
+        # keeps the order of the rest, as the mask below does
+        self._flat.remove_ids(faiss.IDSelectorBatch(np.flatnonzero(gone)))
         self._ids = self._ids[~gone]
         if self._searched is not self._flat:  # GPU indexes cannot remove
             self._searched.reset()
@@ -155,8 +157,7 @@ class Replica:
 
     def _vector(self, support_id: int) -> npt.NDArray[np.float32]:
         row = int(np.flatnonzero(self._ids == support_id)[0])
-        vector: npt.NDArray[np.float32] = self._flat.reconstruct(row)
-        return vector
+        return np.asarray(self._flat.reconstruct(row), np.float32)
 
     def _count(self, class_id: int, vector: npt.NDArray[np.float32], sign: int) -> None:
         count = self._counts.get(class_id, 0) + sign
@@ -181,10 +182,20 @@ def restore(
     return replica
 
 
+def use_search_threads(threads: int) -> None:
+    """Set how many threads one search uses; more than there are cores to spare make it slower."""
+    faiss.omp_set_num_threads(threads)
+
+
 def gpu_is_here() -> bool:
     """Say whether FAISS sees a GPU."""
     return hasattr(faiss, "StandardGpuResources") and faiss.get_num_gpus() > 0
 
 
+@cache  # each set of resources takes gigabytes of the GPU, and one thread per process searches
+def _gpu_resources() -> Any:
+    return faiss.StandardGpuResources()
+
+
 def _on_gpu(dim: int) -> Any:
-    return faiss.GpuIndexFlatIP(faiss.StandardGpuResources(), dim)
+    return faiss.GpuIndexFlatIP(_gpu_resources(), dim)

@@ -50,6 +50,8 @@ class Chunks:
 
         A chunk whose last worker died is taken alone, so that it cannot drag others down.
         """
+        if not self._any(encoder, lanes):  # most surplus turns end here, without a lock
+            return []
         with self._database.write() as connection:
             ids = self._pick(connection, encoder, lanes, items)
             if not ids:
@@ -109,6 +111,19 @@ class Chunks:
                 .values(state="queued", attempts=t.chunk.c.attempts - 1, lease_owner=None, lease_until=None)
             ).rowcount
 
+    def hand_back(self, owner: str, chunks: Sequence[Chunk], reason: str) -> None:
+        """End the lease of chunks that could not be worked on; the next sweep queues or fails them."""
+        with self._database.write() as connection:
+            connection.execute(
+                update(t.chunk)
+                .where(
+                    t.chunk.c.id.in_([chunk.id for chunk in chunks]),
+                    t.chunk.c.state == "running",
+                    t.chunk.c.lease_owner == owner,
+                )
+                .values(lease_until=0, reason=reason)
+            )
+
     def expire(self, worker: str) -> int:
         """End the leases of an earlier life of this worker: it starts anew, so that life is over."""
         with self._database.write() as connection:
@@ -167,6 +182,15 @@ class Chunks:
                 for row in connection.execute(statement)
             ]
 
+    def _any(self, encoder: str, lanes: Sequence[Lane]) -> bool:
+        statement = select(t.chunk.c.id).where(
+            t.chunk.c.state == "queued",
+            t.chunk.c.encoder == encoder,
+            t.chunk.c.lane.in_([lane.value for lane in lanes]),
+        )
+        with self._database.read() as connection:
+            return connection.execute(statement.limit(1)).first() is not None
+
     def _pick(self, connection: Connection, encoder: str, lanes: Sequence[Lane], items: int) -> list[int]:
         picked: list[int] = []
         for lane in lanes:
@@ -191,9 +215,12 @@ class Chunks:
         return picked
 
     def _give_up(self, connection: Connection, row: Row[Any]) -> None:
-        error = ExemplarError(
-            "worker_lost", f"{row.attempts} workers died while they worked on this picture; it is given up"
-        )
+        if row.reason is None:
+            detail = f"{row.attempts} workers died while they worked on this picture; it is given up"
+            error = ExemplarError("worker_lost", detail)
+        else:
+            detail = f"the work failed {row.attempts} times, at last with: {row.reason}"
+            error = ExemplarError("work_failed", detail)
         results = [failed_result(item, error) for item in unpack_items(row.inputs)]
         connection.execute(
             update(t.chunk)
@@ -255,6 +282,7 @@ def _split(connection: Connection, row: Row[Any]) -> None:
                 size=1,
                 attempts=row.attempts,
                 queued_at=row.queued_at,
+                reason=row.reason,
                 inputs=[packed],
             )
         )

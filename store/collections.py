@@ -40,6 +40,14 @@ class Collections:
             raise collection_not_found(name)
         return _unpack(row)
 
+    def find(self, name: str) -> Collection:
+        """Return one collection without counts, which are slow to make; raises `collection_not_found`."""
+        with self._database.read() as connection:
+            row = connection.execute(select(t.collection).where(t.collection.c.name == name)).first()
+        if row is None:
+            raise collection_not_found(name)
+        return _unpack(row)
+
     def page(self, *, after: int = 0, limit: int = 100) -> list[Collection]:
         """Return collections in the order they were made, from the one after id `after` on."""
         statement = _with_counts().where(t.collection.c.id > after).order_by(t.collection.c.id).limit(limit)

@@ -45,6 +45,17 @@ class ResultPage:
     next_item: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class JobCount:
+    """Jobs of one kind in one state, and what became of their items."""
+
+    kind: JobKind
+    state: JobState
+    jobs: int
+    done: int
+    failed: int
+
+
 def new_job_id() -> str:
     """Return an id that sorts by time and cannot be guessed."""
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
@@ -122,6 +133,22 @@ class Jobs:
                 after = max(after, row.first_item + row.size)
         return ResultPage(found, after if len(chunks) > limit else None)
 
+    def counts(self) -> list[JobCount]:
+        """Return how many jobs and items there are, by kind and state."""
+        job = t.job.c
+        statement = select(
+            job.kind,
+            job.state,
+            func.count().label("jobs"),
+            func.sum(job.done).label("done"),
+            func.sum(job.failed).label("failed"),
+        ).group_by(job.kind, job.state)
+        with self._database.read() as connection:
+            return [
+                JobCount(JobKind(row.kind), JobState(row.state), row.jobs, int(row.done), int(row.failed))
+                for row in connection.execute(statement)
+            ]
+
     def cancel(self, job_id: str) -> Job:
         """Take back what no worker has begun; a job at its end stays as it is."""
         with self._database.write() as connection:
@@ -193,7 +220,7 @@ def _check_version(wanted: int, current: int) -> None:
         )
 
 
-def _job_row(job_id: str, request: JobRequest, found: Row[Any]) -> dict[str, Any]:
+def _job_row(job_id: str, request: JobRequest, found: Row[int, str, int]) -> dict[str, Any]:
     return {
         "id": job_id,
         "collection_id": found.id,

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from store.database import Database
 
-_SCRIPTS = Path(__file__).parent / "migrations"
+HEAD = "0001"
+SCRIPTS = Path(__file__).parent / "migrations"
 _LOCK = 7_220_411_017  # any number that is ours alone: two processes that migrate take turns
 
 
-def migrate(database: Database) -> None:
+def ensure_schema(database: Database) -> None:
     """Apply every migration that is missing; safe to call from several processes at once."""
+    with database.read() as connection:
+        if inspect(connection).has_table("alembic_version"):
+            found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+            if found == HEAD:
+                return
+    _migrate(database)
+
+
+def _migrate(database: Database) -> None:
+    from alembic import command  # noqa: PLC0415 - takes 0.3 s that only a first start needs to pay
+    from alembic.config import Config  # noqa: PLC0415
+
     config = Config()
-    config.set_main_option("script_location", str(_SCRIPTS))
+    config.set_main_option("script_location", str(SCRIPTS))
     with database.write() as connection:
         if not database.is_sqlite:  # on SQLite the write transaction is lock enough
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})

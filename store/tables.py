@@ -122,6 +122,7 @@ chunk = Table(
     Column("lease_owner", Text, nullable=True),
     Column("lease_until", Float, nullable=True),
     Column("queued_at", Float, nullable=False),
+    Column("reason", Text, nullable=True),
     Column("inputs", JSON, nullable=False),
     Column("results", JSON, nullable=True),
     sqlite_autoincrement=True,  # ids are never reused

@@ -48,6 +48,7 @@ def new_celery(redis_url: str) -> Celery:
         worker_enable_remote_control=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         worker_send_task_events=False,
+        worker_proc_alive_timeout=600.0,  # the child loads its model before it says that it is up
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         worker_soft_shutdown_timeout=10.0,
@@ -83,23 +84,23 @@ class Turns:
 
         A queue that does not answer is no error: the work is in the record, and sweepers hint again.
         """
+        return self._hint(lane, encoder, enough=ENOUGH)
+
+    def _hint(self, lane: Lane, encoder: str, *, enough: int) -> bool:
         if time.monotonic() < self._silent_until:
             return False
         queue = queue_of(lane, encoder)
         try:
-            if self._redis.llen(queue) < ENOUGH:
+            if self._redis.llen(queue) < enough:
                 self._send(queue, lane, encoder)
         except (redis.RedisError, OSError, OperationalError):
             self._silent_until = time.monotonic() + PAUSE_S
             return False
         return True
 
-    def length(self, lane: Lane, encoder: str) -> int:
-        """Return how many hints wait; raises `queue_unavailable`."""
-        try:
-            return self._redis.llen(queue_of(lane, encoder))
-        except (redis.RedisError, OSError) as error:
-            raise _unavailable(error) from error
+    def remind(self, lane: Lane, encoder: str) -> None:
+        """Hint at work that waits while no hint does."""
+        self._hint(lane, encoder, enough=1)
 
     def check(self) -> None:
         """Raise `queue_unavailable` unless Redis answers."""

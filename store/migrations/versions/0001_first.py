@@ -105,6 +105,7 @@ def upgrade() -> None:
         sa.Column("lease_owner", sa.Text(), nullable=True),
         sa.Column("lease_until", sa.Float(), nullable=True),
         sa.Column("queued_at", sa.Float(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("inputs", sa.JSON(), nullable=False),
         sa.Column("results", sa.JSON(), nullable=True),
         sa.ForeignKeyConstraint(["job_id"], ["job.id"], name=op.f("fk_chunk_job_id"), ondelete="CASCADE"),

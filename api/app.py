@@ -1,0 +1,65 @@
+"""The Flask app, composed once per process."""
+
+from __future__ import annotations
+
+import time
+from uuid import uuid4
+
+import structlog
+from flask import Flask, Response, g, request
+
+from api import classes, collections, health, jobs, submit, supports
+from api.errors import handle_errors
+from api.home import add_pages
+from api.services import Services, attach
+from api.wait import JobWatch
+from core.settings import Settings
+from store.store import Store
+
+log = structlog.get_logger("exemplar.api")
+
+PARTS_BESIDE_PICTURES = 8
+PLACES_KEPT = 4  # threads that no waiting request may take, so that short ones always find one
+CSP = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+
+def create_app(settings: Settings, store: Store, *, needs_key: bool) -> Flask:
+    """Return the app; `needs_key` is true where it will listen beyond loopback."""
+    app = Flask("api", root_path=__file__.rpartition("/")[0])
+    app.config.update(
+        MAX_CONTENT_LENGTH=settings.max_body_bytes,
+        MAX_FORM_MEMORY_SIZE=256 << 10,
+        MAX_FORM_PARTS=settings.max_items + PARTS_BESIDE_PICTURES,
+    )
+    places = max(settings.http_threads - PLACES_KEPT, 1)
+    watch = JobWatch(store.jobs.finished_among, places=places)
+    app.extensions.update([attach(Services(settings, store, watch, needs_key))])
+    all_routes = [module.routes for module in (collections, submit, jobs, classes, supports, health)]
+    for routes in all_routes:
+        app.register_blueprint(routes.blueprint)
+    add_pages(app, [operation for routes in all_routes for operation in routes.operations])
+    handle_errors(app)
+    _watch_requests(app)
+    return app
+
+
+def _watch_requests(app: Flask) -> None:
+    @app.before_request
+    def _begin() -> None:
+        g.begun = time.perf_counter()
+        g.request_id = uuid4().hex[:16]
+
+    @app.after_request
+    def _end(response: Response) -> Response:
+        response.headers["X-Request-Id"] = g.request_id
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Content-Security-Policy"] = CSP
+        log.info(
+            "request",
+            request_id=g.request_id,
+            method=request.method,
+            path=request.path,
+            status=response.status_code,
+            ms=round((time.perf_counter() - g.begun) * 1000, 1),
+        )
+        return response

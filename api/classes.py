@@ -1,0 +1,68 @@
+"""Views of classes."""
+
+from __future__ import annotations
+
+from flask import Response
+
+from api.models import ClassChange, ClassModel, ClassPage, Merge, PageQuery
+from api.pages import make_cursor, read_number
+from api.routes import Routes
+from api.services import services
+from core.labels import clean_label
+from store.keys import Scope
+
+routes = Routes("classes")
+
+
+@routes.add(
+    "GET", "/collections/<collection>/classes", scope=Scope.CLASSIFY, query=PageQuery, answer=ClassPage
+)
+def list_classes(collection: str, query: PageQuery) -> ClassPage:
+    """List the classes of a collection with their counts."""
+    found = services().store.classes.page(collection, after=read_number(query.cursor), limit=query.limit)
+    return ClassPage(
+        items=[ClassModel.of(class_) for class_ in found],
+        next_cursor=make_cursor(found[-1].id) if len(found) == query.limit else None,
+    )
+
+
+@routes.add("GET", "/collections/<collection>/classes/<path:label>", scope=Scope.CLASSIFY, answer=ClassModel)
+def get_class(collection: str, label: str) -> ClassModel:
+    """Show one class."""
+    return ClassModel.of(services().store.classes.get(collection, clean_label(label)))
+
+
+@routes.add(
+    "PATCH",
+    "/collections/<collection>/classes/<path:label>",
+    scope=Scope.ENROLL,
+    body=ClassChange,
+    answer=ClassModel,
+)
+def change_class(collection: str, label: str, body: ClassChange) -> ClassModel:
+    """Rename a class, or say whether it is a negative one."""
+    new_label = None if body.label is None else clean_label(body.label)
+    changed = services().store.classes.change(
+        collection, clean_label(label), new_label=new_label, kind=body.kind
+    )
+    return ClassModel.of(changed)
+
+
+@routes.add("DELETE", "/collections/<collection>/classes/<path:label>", scope=Scope.ENROLL, status=204)
+def delete_class(collection: str, label: str) -> Response:
+    """Remove a class with its supports."""
+    services().store.classes.delete(collection, clean_label(label))
+    return Response(status=204)
+
+
+@routes.add(
+    "POST",
+    "/collections/<collection>/classes/<path:label>/merge",
+    scope=Scope.ENROLL,
+    body=Merge,
+    answer=ClassModel,
+)
+def merge_classes(collection: str, label: str, body: Merge) -> ClassModel:
+    """Merge other classes into this one."""
+    sources = [clean_label(source) for source in body.sources]
+    return ClassModel.of(services().store.classes.merge(collection, clean_label(label), sources))

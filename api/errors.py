@@ -1,0 +1,118 @@
+"""Errors as HTTP knows them: the only place where a code meets a status (RFC 9457)."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from flask import Flask, Response, json
+from pydantic import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from core.errors import ExemplarError, problem_of, title_of
+
+log = structlog.get_logger("exemplar.api")
+
+STATUS_OF = {
+    "body_empty": 400,
+    "body_unreadable": 400,
+    "class_deleted": 409,
+    "class_exists": 409,
+    "class_not_found": 404,
+    "collection_exists": 409,
+    "collection_not_found": 404,
+    "blob_not_found": 404,
+    "blobs_unavailable": 503,
+    "cursor_unfit": 400,
+    "encoder_not_offered": 422,
+    "encoder_unknown": 422,
+    "idempotency_conflict": 422,
+    "item_unfit": 422,
+    "items_too_many": 413,
+    "job_not_found": 404,
+    "key_missing": 401,
+    "key_unknown": 401,
+    "key_scope_missing": 403,
+    "label_missing": 422,
+    "label_too_long": 422,
+    "label_unfit": 422,
+    "media_type_unfit": 415,
+    "merge_unfit": 422,
+    "min_version_ahead": 409,
+    "name_unfit": 422,
+    "picture_empty": 422,
+    "picture_missing": 422,
+    "picture_too_many_bytes": 413,
+    "queue_full": 429,
+    "queue_unavailable": 503,
+    "record_unavailable": 503,
+    "request_unfit": 422,
+    "support_exists": 409,
+    "support_not_found": 404,
+    "url_not_allowed": 422,
+}
+ITEM_CODES = (
+    "picture_bomb",
+    "picture_too_large",
+    "picture_unreadable",
+    "vector_unfit",
+    "work_failed",
+    "worker_lost",
+)
+"""Codes that only the item of a job carries; they never stand for a whole request."""
+
+RETRY_AFTER_S = 2
+
+
+def problem_response(problem: dict[str, Any], status: int, **more: Any) -> Response:
+    """Return a problem object as a response."""
+    body = json.dumps({**problem, "status": status, **more})
+    response = Response(body, status, content_type="application/problem+json")
+    if status in (429, 503):
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    if status == HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="exemplar"'
+    return response
+
+
+def handle_errors(app: Flask) -> None:
+    """Make every error of the app a problem object."""
+
+    @app.errorhandler(ExemplarError)
+    def _ours(error: ExemplarError) -> Response:
+        return problem_response(problem_of(error), STATUS_OF.get(error.code, 400))
+
+    @app.errorhandler(ValidationError)
+    def _unfit(error: ValidationError) -> Response:
+        found = [
+            {"at": "/".join(str(part) for part in one["loc"]), "message": one["msg"]}
+            for one in error.errors()
+        ]
+        first = found[0]
+        problem = problem_of(ExemplarError("request_unfit", f"{first['at'] or 'body'}: {first['message']}"))
+        return problem_response(problem, 422, errors=found)
+
+    @app.errorhandler(HTTPException)
+    def _http(error: HTTPException) -> Response:
+        status = error.code or 500
+        code = {404: "path_not_found", 405: "method_not_allowed", 413: "body_too_large"}.get(
+            status, "request_refused"
+        )
+        detail = error.description or title_of(code)
+        if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            detail = (
+                f"expected a body of at most {app.config['MAX_CONTENT_LENGTH']} bytes in at most "
+                f"{app.config['MAX_FORM_PARTS']} parts; send fewer pictures at once"
+            )
+        return problem_response(problem_of(ExemplarError(code, detail)), status)
+
+    @app.errorhandler(RecursionError)
+    def _deep(error: RecursionError) -> Response:
+        return _ours(ExemplarError("body_unreadable", "expected JSON that is not nested so deeply"))
+
+    @app.errorhandler(Exception)
+    def _ours_to_mend(error: Exception) -> Response:
+        log.error("request_failed", exc_info=error)
+        problem = problem_of(ExemplarError("internal_error", "something went wrong here; it has been logged"))
+        return problem_response(problem, 500)

@@ -1,0 +1,149 @@
+"""The OpenAPI 3.1 document, made from the routes themselves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from api.models import FinishedJob, JobModel, ProblemModel
+from api.routes import Operation
+
+_PARAMETER = re.compile(r"<(?:(?P<converter>\w+):)?(?P<name>\w+)>")
+_REF = "#/components/schemas/{model}"
+
+Document = dict[str, Any]
+
+
+def make_document(operations: Sequence[Operation]) -> Document:
+    """Return the document; every schema is the JSON Schema of the model that the view really uses."""
+    models: set[type[BaseModel]] = {ProblemModel, FinishedJob}
+    for operation in operations:
+        models |= {model for model in (operation.body, operation.answer) if model is not None}
+    ordered = sorted(models, key=lambda model: model.__name__)
+    _, schemas = models_json_schema([(model, "validation") for model in ordered], ref_template=_REF)
+    paths: Document = {}
+    for operation in operations:
+        paths.setdefault(_PARAMETER.sub(r"{\g<name>}", operation.path), {})[operation.method.lower()] = (
+            _describe(operation)
+        )
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Exemplar",
+            "version": version("exemplar"),
+            "summary": "Names what is in a picture from a few examples of each class.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": schemas["$defs"],
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _describe(operation: Operation) -> Document:
+    described: Document = {
+        "operationId": operation.name,
+        "summary": operation.summary,
+        "parameters": [*_path_parameters(operation), *_query_parameters(operation)],
+        "responses": {
+            str(operation.status): _response(operation),
+            "default": {
+                "description": "A problem object (RFC 9457).",
+                "content": {"application/problem+json": {"schema": _ref(ProblemModel)}},
+            },
+        },
+    }
+    if operation.scope is not None:
+        described["security"] = [{"key": []}, {}]
+        described["description"] = f"Needs the scope `{operation.scope.value}` where keys are on."
+    if operation.takes_pictures:
+        described["parameters"] += _submit_headers()
+        described["responses"]["200"] = {
+            "description": "The finished job with its results, where `Prefer: wait` was met.",
+            "content": {"application/json": {"schema": _ref(FinishedJob)}},
+        }
+    if operation.body is not None:
+        described["requestBody"] = {"required": True, "content": _request_content(operation, operation.body)}
+    return described
+
+
+def _response(operation: Operation) -> Document:
+    if operation.status == 204:
+        return {"description": "Done."}
+    schema: Document = {"type": "string"} if operation.answer is None else _ref(operation.answer)
+    content = {
+        media_type: {"schema": schema if media_type == "application/json" else {"type": "string"}}
+        for media_type in operation.media_types
+    }
+    response: Document = {"description": operation.summary, "content": content}
+    if operation.answer is JobModel and operation.status == 202:
+        response["headers"] = {
+            "Location": {"schema": {"type": "string"}, "description": "Where the job is."},
+            "Retry-After": {
+                "schema": {"type": "integer"},
+                "description": "Seconds until a look is worth it.",
+            },
+        }
+    return response
+
+
+def _request_content(operation: Operation, body: type[BaseModel]) -> Document:
+    content: Document = {"application/json": {"schema": _ref(body)}}
+    if operation.takes_pictures:
+        form: Document = {"image": {"type": "array", "items": {"type": "string", "format": "binary"}}}
+        if operation.name == "enroll":
+            form["label"] = {"type": "string"}
+        content["multipart/form-data"] = {
+            "schema": {"type": "object", "properties": form, "required": list(form)}
+        }
+        content["image/*"] = {"schema": {"type": "string", "format": "binary"}}
+    return content
+
+
+def _path_parameters(operation: Operation) -> list[Document]:
+    return [
+        {
+            "name": match["name"],
+            "in": "path",
+            "required": True,
+            "schema": {"type": "integer" if match["converter"] == "int" else "string"},
+        }
+        for match in _PARAMETER.finditer(operation.path)
+    ]
+
+
+def _query_parameters(operation: Operation) -> list[Document]:
+    if operation.query is None:
+        return []
+    schema = operation.query.model_json_schema()
+    return [
+        {"name": name, "in": "query", "required": False, "schema": field}
+        for name, field in schema["properties"].items()
+    ]
+
+
+def _submit_headers() -> list[Document]:
+    return [
+        {
+            "name": "Prefer",
+            "in": "header",
+            "schema": {"type": "string", "examples": ["wait=10"]},
+            "description": "wait=N holds the answer up to N seconds for the finished job (RFC 7240).",
+        },
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "schema": {"type": "string"},
+            "description": "The same key and request give the first job again; another request is 422.",
+        },
+    ]
+
+
+def _ref(model: type[BaseModel]) -> Document:
+    return {"$ref": _REF.format(model=model.__name__)}

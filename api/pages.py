@@ -1,0 +1,37 @@
+"""Cursors: opaque to callers, the last id to us."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from core.errors import ExemplarError
+
+
+def read_cursor(cursor: str | None) -> str | None:
+    """Return what a cursor stands for; raises `cursor_unfit`."""
+    if cursor is None:
+        return None
+    try:
+        return base64.urlsafe_b64decode(cursor.encode()).decode()
+    except (binascii.Error, UnicodeError) as error:
+        raise _unfit() from error
+
+
+def read_number(cursor: str | None) -> int:
+    """Return the number a cursor stands for, 0 where there is none."""
+    text = read_cursor(cursor)
+    if text is None:
+        return 0
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise _unfit()
+    return int(text)
+
+
+def make_cursor(last: object) -> str:
+    """Return the cursor that goes on after `last`."""
+    return base64.urlsafe_b64encode(str(last).encode()).decode()
+
+
+def _unfit() -> ExemplarError:
+    return ExemplarError("cursor_unfit", "expected a cursor as an earlier page gave it")

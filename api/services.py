@@ -1,0 +1,35 @@
+"""What the views work with, made once per process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from flask import current_app
+
+from api.wait import JobWatch
+from core.settings import Settings
+from store.store import Store
+
+_KEY = "exemplar"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The settings, the store and the watch of one API process."""
+
+    settings: Settings
+    store: Store
+    watch: JobWatch
+    needs_key: bool
+    """True where the API listens beyond loopback; on loopback a key is needed once there is one."""
+
+
+def attach(services: Services) -> tuple[str, Services]:
+    """Return the pair to put into `app.extensions`."""
+    return _KEY, services
+
+
+def services() -> Services:
+    """Return the services of the app that answers this request."""
+    return cast(Services, current_app.extensions[_KEY])

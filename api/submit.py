@@ -1,0 +1,162 @@
+"""Views that take work: enroll, classify and search."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Sequence
+
+from flask import Response, g, request
+
+from api.models import AskItems, AskQuery, EnrollItems, EnrollQuery, FinishedJob, JobModel
+from api.results import shown
+from api.routes import Routes, as_json
+from api.services import services
+from api.uploads import Upload, read_uploads
+from core.errors import ExemplarError, problem_of
+from core.types import FINAL, Item, Job, JobKind, JobRequest, Lane
+from store.blobs import PICTURES, uploads_of
+from store.jobs import Idempotency, new_job_id
+from store.keys import Scope
+
+routes = Routes("submit")
+
+_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*(\d{1,6})(?=$|[,;\s])")
+MAX_KEY = 256
+
+
+@routes.add(
+    "POST",
+    "/collections/<collection>/enroll",
+    scope=Scope.ENROLL,
+    query=EnrollQuery,
+    body=EnrollItems,
+    takes_pictures=True,
+    answer=JobModel,
+    status=202,
+)
+def enroll(collection: str, query: EnrollQuery) -> Response:
+    """Enrol labelled pictures; a class exists as soon as its first picture is enrolled."""
+    return _submit(collection, JobKind.ENROLL, label=query.label)
+
+
+@routes.add(
+    "POST",
+    "/collections/<collection>/classify",
+    scope=Scope.CLASSIFY,
+    query=AskQuery,
+    body=AskItems,
+    takes_pictures=True,
+    answer=JobModel,
+    status=202,
+)
+def classify(collection: str, query: AskQuery) -> Response:
+    """Name what is in pictures."""
+    return _submit(collection, JobKind.CLASSIFY, top=query.top, min_version=query.min_version)
+
+
+@routes.add(
+    "POST",
+    "/collections/<collection>/search",
+    scope=Scope.CLASSIFY,
+    query=AskQuery,
+    body=AskItems,
+    takes_pictures=True,
+    answer=JobModel,
+    status=202,
+)
+def search(collection: str, query: AskQuery) -> Response:
+    """Find the nearest supports of pictures, without a decision."""
+    return _submit(collection, JobKind.SEARCH, top=query.top, min_version=query.min_version)
+
+
+def _submit(
+    collection: str, kind: JobKind, *, label: str | None = None, top: int = 5, min_version: int = 0
+) -> Response:
+    store = services().store
+    store.collections.find(collection)  # a wrong name must not cost writing the pictures
+    uploads = read_uploads(kind, label, services().settings)
+    if all(upload.error is not None for upload in uploads) and uploads[0].error is not None:
+        raise uploads[0].error  # there is nothing to work on
+    job_id = new_job_id()
+    items = _keep(uploads, PICTURES if kind is JobKind.ENROLL else uploads_of(job_id))
+    interactive = len(items) <= services().settings.interactive_items
+    lane = Lane.INTERACTIVE if interactive else Lane.BULK
+    job_request = JobRequest(collection, kind, lane, items, top, min_version)
+    try:
+        submitted = store.jobs.submit(job_id, job_request, _idempotency(job_request))
+    except ExemplarError:
+        store.blobs.remove_folder(uploads_of(job_id))
+        raise
+    if submitted.replayed:
+        store.blobs.remove_folder(uploads_of(job_id))
+    else:
+        store.turns.hint(lane, submitted.encoder)
+    return _answer(submitted.job)
+
+
+def _keep(uploads: Sequence[Upload], folder: str) -> list[Item]:
+    blobs = services().store.blobs
+    return [
+        Item(
+            index=index,
+            picture=None if upload.error is not None else blobs.put(folder, upload.content),
+            label=upload.label,
+            custom_id=upload.custom_id,
+            external_id=upload.external_id,
+            metadata=upload.metadata,
+            problem=None if upload.error is None else problem_of(upload.error),
+        )
+        for index, upload in enumerate(uploads)
+    ]
+
+
+def _idempotency(job_request: JobRequest) -> Idempotency | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    if not 1 <= len(key) <= MAX_KEY:
+        raise ExemplarError("request_unfit", f"Idempotency-Key: expected 1 to {MAX_KEY} characters")
+    asked = [
+        job_request.collection,
+        job_request.kind,
+        job_request.top,
+        job_request.min_version,
+        [
+            [item.picture, item.label, item.custom_id, item.external_id, dict(item.metadata), item.problem]
+            for item in job_request.items
+        ],
+    ]
+    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+    return Idempotency(f"{g.caller}:{key}", digest)
+
+
+def _answer(job: Job) -> Response:
+    wait_s = _wait_s()
+    if wait_s > 0 and (job.state in FINAL or services().watch.wait(job.id, wait_s)):
+        return _finished(job.id, wait_s)
+    response = as_json(JobModel.of(job, time.time()), 202)
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    response.headers["Retry-After"] = "1"
+    return response
+
+
+def _finished(job_id: str, wait_s: float) -> Response:
+    store = services().store
+    job = store.jobs.get(job_id)
+    page = store.jobs.results(job_id, limit=services().settings.max_items)
+    model = FinishedJob(
+        **JobModel.of(job, time.time()).model_dump(), results=[shown(job, result) for result in page.results]
+    )
+    response = Response(model.model_dump_json(exclude_unset=True), content_type="application/json")
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    response.headers["Preference-Applied"] = f"wait={wait_s:g}"
+    return response
+
+
+def _wait_s() -> float:
+    """Return how long the caller would like to wait (RFC 7240), within what we allow."""
+    match = _WAIT.search(request.headers.get("Prefer", ""))
+    return min(float(match[1]), services().settings.max_wait_s) if match else 0.0

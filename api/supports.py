@@ -1,0 +1,72 @@
+"""Views of supports."""
+
+from __future__ import annotations
+
+from flask import Response
+
+from api.models import SupportChange, SupportModel, SupportPage, SupportQuery
+from api.pages import make_cursor, read_number
+from api.routes import Routes
+from api.services import services
+from core.labels import clean_label
+from store.blobs import THUMBNAILS
+from store.keys import Scope
+
+routes = Routes("supports")
+
+
+@routes.add(
+    "GET", "/collections/<collection>/supports", scope=Scope.CLASSIFY, query=SupportQuery, answer=SupportPage
+)
+def list_supports(collection: str, query: SupportQuery) -> SupportPage:
+    """List supports in the order they were enrolled, of one class or of all."""
+    found = services().store.supports.page(
+        collection, label=query.label, after=read_number(query.cursor), limit=query.limit
+    )
+    return SupportPage(
+        items=[SupportModel.of(collection, support) for support in found],
+        next_cursor=make_cursor(found[-1].id) if len(found) == query.limit else None,
+    )
+
+
+@routes.add(
+    "GET", "/collections/<collection>/supports/<int:support_id>", scope=Scope.CLASSIFY, answer=SupportModel
+)
+def get_support(collection: str, support_id: int) -> SupportModel:
+    """Show one support."""
+    return SupportModel.of(collection, services().store.supports.get(collection, support_id))
+
+
+@routes.add(
+    "PATCH",
+    "/collections/<collection>/supports/<int:support_id>",
+    scope=Scope.ENROLL,
+    body=SupportChange,
+    answer=SupportModel,
+)
+def move_support(collection: str, support_id: int, body: SupportChange) -> SupportModel:
+    """Give a support to another class."""
+    moved = services().store.supports.move(collection, support_id, clean_label(body.label))
+    return SupportModel.of(collection, moved)
+
+
+@routes.add("DELETE", "/collections/<collection>/supports/<int:support_id>", scope=Scope.ENROLL, status=204)
+def delete_support(collection: str, support_id: int) -> Response:
+    """Remove a support."""
+    services().store.supports.delete(collection, support_id)
+    return Response(status=204)
+
+
+@routes.add(
+    "GET",
+    "/collections/<collection>/supports/<int:support_id>/thumbnail",
+    scope=Scope.CLASSIFY,
+    media_types=("image/jpeg",),
+)
+def get_thumbnail(collection: str, support_id: int) -> Response:
+    """Show a support's picture, small and made anew."""
+    support = services().store.supports.get(collection, support_id)
+    content = services().store.blobs.get(THUMBNAILS, support.thumbnail)
+    response = Response(content, content_type="image/jpeg")
+    response.headers["Cache-Control"] = "private, max-age=86400"
+    return response

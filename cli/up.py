@@ -1,0 +1,39 @@
+"""`exemplar up`: the whole service on this machine until Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+
+import click
+
+from cli.stack import Stack
+from core.settings import read_settings
+
+
+@click.command()
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of everything that is kept.")
+@click.option("--host", help="Address the API listens on; beyond loopback needs a key.")
+@click.option("--port", type=int, help="Port the API listens on; 0 takes a free one.")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True)
+@click.option("--encoders", help="Encoders to offer, comma separated; the first is the default.")
+def up(data: Path | None, host: str | None, port: int | None, workers: int, encoders: str | None) -> None:
+    """Run everything on this machine: embedded Redis, API and workers."""
+    settings = read_settings(data=data, host=host, port=port, encoders=encoders)
+    environment = {} if encoders is None else {"EXEMPLAR_ENCODERS": encoders}
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    stack = Stack(settings, workers=workers, environment=environment)
+    try:
+        stack.start(lambda line: click.echo(f"exemplar: {line}", err=True))
+        click.echo(
+            f"exemplar: ready at {stack.url} (data and logs in {settings.data.resolve()}; Ctrl-C stops)"
+        )
+        while not stop.wait(0.5):
+            for name in stack.mend():
+                click.echo(f"exemplar: {name} has died; it is started again", err=True)
+    finally:
+        click.echo("exemplar: stopping", err=True)
+        stack.stop()

@@ -1,0 +1,1 @@
+"""The training program of the compact encoder: pictures, teachers, losses and the loop."""

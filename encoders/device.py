@@ -1,0 +1,47 @@
+"""Where an encoder runs, and in which number format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from core.errors import ExemplarError
+
+CPU_BATCH, CUDA_BATCH = 32, 128
+PRECISIONS = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A torch device, the type its weights have there, and the batch it is best fed with."""
+
+    name: str
+    dtype: torch.dtype
+    batch_size: int
+
+    @property
+    def precision(self) -> str:
+        """The number format's short name: fp32, bf16 or fp16."""
+        return PRECISIONS[self.dtype]
+
+
+def choose_device(wanted: str) -> Device:
+    """Return the device `auto`, `cpu`, `cuda` or `cuda:N` stands for; raise `device_missing`."""
+    if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
+        return Device("cpu", torch.float32, CPU_BATCH)
+    name = "cuda" if wanted == "auto" else wanted
+    _check_cuda(name)
+    dtype = torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    return Device(name, dtype, CUDA_BATCH)
+
+
+def _check_cuda(name: str) -> None:
+    kind, _, number = name.partition(":")
+    if kind != "cuda" or not (number.isdigit() or name == "cuda"):
+        raise ExemplarError("device_missing", f"expected auto, cpu, cuda or cuda:N, got {name!r}")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if int(number or 0) >= count:
+        raise ExemplarError(
+            "device_missing", f"expected one of {count} CUDA devices, got {name!r}; use auto or cpu"
+        )

@@ -1,0 +1,38 @@
+"""An encoder's name -> the encoder."""
+
+from __future__ import annotations
+
+from core.errors import ExemplarError
+from core.specs import EncoderSpec
+from encoders.device import choose_device
+from encoders.encoder import Encoder
+from encoders.tower import Tower
+
+
+def open_encoder(spec: str, *, device: str = "auto") -> Encoder:
+    """Open `KIND:NAME[/TAG][@FILE]` or `compact` on `auto`, `cpu`, `cuda` or `cuda:N`.
+
+    Raises `encoder_unknown`, `encoder_weights_missing`, `encoder_weights_unfit` or `device_missing`.
+    """
+    parsed = EncoderSpec.parse(spec)
+    chosen = choose_device(device)
+    return Encoder(str(parsed), _load(parsed), chosen)
+
+
+# an adapter is imported when its kind is asked for: open_clip and timm take seconds that compact need not wait
+
+
+def _load(spec: EncoderSpec) -> Tower:
+    if spec.kind == "compact":
+        from encoders.compact.shipped import load_compact  # noqa: PLC0415
+
+        return load_compact()
+    if spec.kind == "open_clip":
+        from encoders.open_clip_tower import load_open_clip  # noqa: PLC0415
+
+        return load_open_clip(spec)
+    if spec.kind == "timm":
+        from encoders.timm_tower import load_timm  # noqa: PLC0415
+
+        return load_timm(spec)
+    raise ExemplarError("encoder_unknown", f"expected compact, open_clip or timm, got {spec.kind!r}")

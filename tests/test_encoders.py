@@ -1,0 +1,270 @@
+"""Facts that hold for every encoder, whatever its kind."""
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import open_clip
+import pytest
+import timm
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from core.errors import ExemplarError
+from encoders import Encoder, open_encoder
+from encoders.device import Device
+from encoders.geometry import Geometry
+from encoders.tower import Tower
+
+ROOT = Path(__file__).parents[1]
+DEIT = ROOT.parent / "shared" / "weights" / "deit_tiny_patch16_224.safetensors"
+TINY_CLIP = {
+    "embed_dim": 32,
+    "vision_cfg": {"image_size": 32, "layers": 2, "width": 64, "head_width": 32, "patch_size": 8},
+    "text_cfg": {"context_length": 8, "vocab_size": 64, "width": 32, "heads": 2, "layers": 1},
+}
+KINDS = ("compact", "open_clip", "timm_vit", "timm_resnet", "timm_beit", "timm_deit")
+
+
+def save_timm(name: str, file: Path, **options: object) -> str:
+    torch.manual_seed(0)
+    save_file(timm.create_model(name, **options).state_dict(), file)
+    return f"timm:{name}@{file}"
+
+
+def save_tiny_clip(folder: Path) -> str:
+    (folder / "tiny-clip.json").write_text(json.dumps(TINY_CLIP))
+    open_clip.add_model_config(folder)
+    torch.manual_seed(0)
+    save_file(open_clip.create_model("tiny-clip", load_weights=False).state_dict(), folder / "clip.safetensors")
+    return f"open_clip:tiny-clip@{folder / 'clip.safetensors'}"
+
+
+def spec_of(kind: str, folder: Path) -> str:
+    if kind == "open_clip":
+        return save_tiny_clip(folder)
+    if kind == "timm_vit":
+        return save_timm("test_vit", folder / "vit.safetensors", num_classes=0)
+    if kind == "timm_resnet":
+        return save_timm("test_resnet", folder / "resnet.safetensors")  # with its classifier
+    if kind == "timm_beit":
+        return save_timm("beit_base_patch16_224", folder / "beit.safetensors", num_classes=0)
+    if kind == "timm_deit":
+        if not DEIT.exists():
+            pytest.skip("the real DeiT-Tiny is not under ../shared/weights")
+        return f"timm:deit_tiny_patch16_224@{DEIT}"
+    return "compact"
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def encoder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Encoder]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield open_encoder(spec_of(request.param, tmp_path_factory.mktemp(request.param)), device="cpu")
+    torch.set_num_threads(threads)
+
+
+def pictures(count: int) -> list[Image.Image]:
+    rng = np.random.default_rng(7)
+    return [
+        Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8)).resize((90 + 40 * number, 120))
+        for number in range(count)
+    ]
+
+
+def agreement(one: np.ndarray, other: np.ndarray) -> float:
+    return float((one * other).sum(axis=-1).min())
+
+
+def test_vectors_are_float32_of_unit_length(encoder: Encoder) -> None:
+    vectors = encoder.embed([encoder.prepare(picture) for picture in pictures(3)])
+    assert vectors.shape == (3, encoder.dim)
+    assert vectors.dtype == np.float32
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+def test_a_picture_has_the_same_vector_alone_and_in_a_batch(encoder: Encoder) -> None:
+    prepared = [encoder.prepare(picture) for picture in pictures(5)]
+    alone = np.concatenate([encoder.embed([one]) for one in prepared])
+    assert agreement(alone, encoder.embed(prepared)) >= 0.9999
+
+
+def test_a_picture_has_the_same_vector_on_a_thread(encoder: Encoder) -> None:
+    prepared = [encoder.prepare(picture) for picture in pictures(2)]
+    with ThreadPoolExecutor(1) as pool:
+        there = pool.submit(encoder.embed, prepared).result()
+    assert agreement(encoder.embed(prepared), there) >= 0.9999
+
+
+def test_preparing_in_many_threads_gives_the_same_pixels(encoder: Encoder) -> None:
+    many = pictures(8)
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(encoder.prepare, many))
+    assert all(np.array_equal(one, encoder.prepare(picture)) for one, picture in zip(together, many, strict=True))
+
+
+def test_opening_again_gives_the_same_vectors(encoder: Encoder) -> None:
+    prepared = [encoder.prepare(picture) for picture in pictures(2)]
+    again = open_encoder(encoder.spec, device="cpu")
+    assert (again.spec, again.dim) == (encoder.spec, encoder.dim)
+    assert agreement(encoder.embed(prepared), again.embed(prepared)) >= 0.9999
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3000, 7), (7, 3000), (31, 33)])
+def test_pictures_of_any_shape_have_a_vector(encoder: Encoder, size: tuple[int, int]) -> None:
+    prepared = encoder.prepare(Image.new("RGB", size, (200, 30, 90)))
+    assert prepared.shape == (*encoder.input_size, 3)
+    assert prepared.dtype == np.uint8
+    assert np.isfinite(encoder.embed([prepared])).all()
+
+
+def test_a_grey_picture_is_taken_as_rgb(encoder: Encoder) -> None:
+    grey = Image.new("L", (40, 30), 120)
+    assert np.array_equal(encoder.prepare(grey), encoder.prepare(grey.convert("RGB")))
+
+
+def test_no_pictures_give_no_vectors(encoder: Encoder) -> None:
+    assert encoder.embed([]).shape == (0, encoder.dim)
+
+
+def test_bfloat16_keeps_the_direction(encoder: Encoder) -> None:
+    tower = Tower(encoder._module, encoder._geometry)
+    prepared = [encoder.prepare(picture) for picture in pictures(3)]
+    expected = encoder.embed(prepared)
+    half = Encoder(encoder.spec, tower, Device("cpu", torch.bfloat16, 32))
+    close = agreement(expected, half.embed(prepared))
+    encoder._module.float()
+    assert half.precision == "bf16"
+    assert close >= 0.995
+
+
+class Plain(torch.nn.Module):
+    """The mean colour, but not a number for white; black is the zero vector."""
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        colour = batch.mean((2, 3))
+        return torch.where(colour > 0.99, torch.nan, colour)
+
+
+def test_a_picture_without_a_direction_fails_alone() -> None:
+    tower = Tower(Plain(), Geometry(8, 8, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)))
+    encoder = Encoder("plain", tower, Device("cpu", torch.float32, 32))
+    vectors = encoder.embed(
+        [encoder.prepare(Image.new("RGB", (8, 8), colour)) for colour in ("black", "white", "olive")]
+    )
+    assert np.isnan(vectors[:2]).all()
+    assert np.linalg.norm(vectors[2]) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "torchvision:resnet18",
+        "timm:no_such_model",
+        "timm:test_vit.no_such_tag",
+        "open_clip:no-such-model/tag",
+        "open_clip:ViT-B-32",
+        "open_clip:ViT-B-32/no_such_tag",
+        "compact:x",
+        "",
+    ],
+)
+def test_an_unknown_encoder_is_refused_by_name(spec: str) -> None:
+    with pytest.raises(ExemplarError) as caught:
+        open_encoder(spec, device="cpu")
+    assert caught.value.code == "encoder_unknown"
+
+
+@pytest.mark.parametrize("name", ["timm:test_vit", "open_clip:ViT-B-32"])
+def test_a_missing_file_is_named(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ExemplarError, match=r"nowhere\.safetensors") as caught:
+        open_encoder(f"{name}@{tmp_path}/nowhere.safetensors", device="cpu")
+    assert caught.value.code == "encoder_weights_missing"
+
+
+@pytest.mark.parametrize("name", ["timm:test_vit", "timm:test_resnet"])
+def test_weights_of_another_network_are_refused(name: str, tmp_path: Path) -> None:
+    save_file({"blocks.0.weight": torch.zeros(3)}, tmp_path / "other.safetensors")
+    with pytest.raises(ExemplarError, match=r"other\.safetensors") as caught:
+        open_encoder(f"{name}@{tmp_path}/other.safetensors", device="cpu")
+    assert caught.value.code == "encoder_weights_unfit"
+
+
+def test_clip_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    save_tiny_clip(tmp_path)
+    save_file({"visual.proj": torch.zeros(3)}, tmp_path / "other.safetensors")
+    with pytest.raises(ExemplarError, match=r"other\.safetensors") as caught:
+        open_encoder(f"open_clip:tiny-clip@{tmp_path}/other.safetensors", device="cpu")
+    assert caught.value.code == "encoder_weights_unfit"
+
+
+def test_clip_weights_without_the_text_half_are_enough(tmp_path: Path) -> None:
+    whole = open_encoder(save_tiny_clip(tmp_path), device="cpu")
+    weights = load_file(tmp_path / "clip.safetensors")
+    visual = {key: value for key, value in weights.items() if key.startswith("visual.")}
+    save_file(visual, tmp_path / "visual.safetensors")
+    half = open_encoder(f"open_clip:tiny-clip@{tmp_path}/visual.safetensors", device="cpu")
+    prepared = [whole.prepare(picture) for picture in pictures(2)]
+    assert agreement(whole.embed(prepared), half.embed(prepared)) >= 0.9999
+
+
+def test_a_torch_file_of_tensors_is_read(tmp_path: Path) -> None:
+    torch.save({"state_dict": timm.create_model("test_vit").state_dict()}, tmp_path / "vit.pth")
+    assert open_encoder(f"timm:test_vit@{tmp_path}/vit.pth", device="cpu").dim > 0
+
+
+class Code:
+    """What a hostile pickle looks like."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (os.system, ("touch never-run",))
+
+
+def test_a_pickle_with_code_is_refused_and_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({"weight": Code()}, "saved.pth")
+    Path("bare.pth").write_bytes(pickle.dumps(Code()))
+    for name in ("saved.pth", "bare.pth"):
+        with pytest.raises(ExemplarError) as caught:
+            open_encoder(f"timm:test_vit@{name}", device="cpu")
+        assert caught.value.code == "encoder_weights_unfit"
+    assert not Path("never-run").exists()
+
+
+@pytest.mark.parametrize("name", ["broken.safetensors", "broken.pth"])
+def test_a_broken_file_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"not weights at all")
+    with pytest.raises(ExemplarError) as caught:
+        open_encoder(f"timm:test_vit@{tmp_path}/{name}", device="cpu")
+    assert caught.value.code == "encoder_weights_unfit"
+
+
+@pytest.mark.parametrize("spec", ["timm:test_vit.r160_in1k", "open_clip:ViT-B-32/laion2b_s34b_b79k"])
+def test_weights_out_of_reach_say_how_to_provide_them(spec: str, tmp_path: Path) -> None:
+    # its own process, because the hub reads its settings once
+    program = (
+        "from core.errors import ExemplarError\nfrom encoders import open_encoder\n"
+        f"try: open_encoder({spec!r}, device='cpu')\n"
+        "except ExemplarError as error: print(error.code, error.message)"
+    )
+    environment = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path), "HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT, env=environment
+    )
+    assert ran.stdout.startswith("encoder_weights_missing")
+    assert "HF_HUB_OFFLINE" in ran.stdout
+    assert "@FILE" in ran.stdout
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:x", "cuda:99", "cpu:0"])
+def test_a_device_that_is_not_there_is_refused(device: str) -> None:
+    with pytest.raises(ExemplarError) as caught:
+        open_encoder("compact", device=device)
+    assert caught.value.code == "device_missing"

@@ -1,0 +1,68 @@
+"""Loading: chunks claimed from the record and their pictures decoded, ready for the encoder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import ExemplarError
+from core.pictures import decode_picture, make_thumbnail
+from core.types import Chunk, Item, JobKind
+from encoders import Encoder
+from store.blobs import PICTURES, THUMBNAILS, uploads_of
+from worker.tools import Tools
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A picture as the encoder wants it, or the error that stands in its place."""
+
+    item: Item
+    pixels: npt.NDArray[np.uint8] | None
+    thumbnail: str
+    decode_ms: float
+    error: ExemplarError | None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedChunk:
+    """A claimed chunk with its pictures."""
+
+    chunk: Chunk
+    pictures: Sequence[Loaded]
+
+
+def load(tools: Tools, encoder: Encoder) -> list[LoadedChunk]:
+    """Claim what fills one batch of the encoder and decode it; empty where nothing waits."""
+    claimed = tools.store.chunks.claim(tools.owner, encoder.spec, tools.lanes, encoder.batch_size)
+    waiting = [
+        (chunk, [tools.decoders.submit(_load_one, tools, encoder, chunk, item) for item in chunk.items])
+        for chunk in claimed
+    ]
+    return [LoadedChunk(chunk, [future.result() for future in futures]) for chunk, futures in waiting]
+
+
+def _load_one(tools: Tools, encoder: Encoder, chunk: Chunk, item: Item) -> Loaded:
+    start = time.perf_counter()
+    try:
+        pixels, thumbnail = _pixels(tools, encoder, chunk, item)
+    except ExemplarError as error:
+        return Loaded(item, None, "", _ms_since(start), error)
+    return Loaded(item, pixels, thumbnail, _ms_since(start), None)
+
+
+def _pixels(tools: Tools, encoder: Encoder, chunk: Chunk, item: Item) -> tuple[npt.NDArray[np.uint8], str]:
+    enrols = chunk.kind is JobKind.ENROLL
+    folder = PICTURES if enrols else uploads_of(chunk.job_id)
+    content = tools.store.blobs.get(folder, item.picture or "")
+    picture = decode_picture(content, max_pixels=tools.settings.max_pixels)
+    thumbnail = tools.store.blobs.put(THUMBNAILS, make_thumbnail(picture)) if enrols else ""
+    return encoder.prepare(picture), thumbnail
+
+
+def _ms_since(start: float) -> float:
+    return (time.perf_counter() - start) * 1000

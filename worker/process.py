@@ -1,0 +1,102 @@
+"""The worker process: Celery's prefork pool with one child that holds model and replicas."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from celery import Celery
+from celery.signals import worker_process_init, worker_process_shutdown
+
+from core.errors import ExemplarError
+from core.logs import set_up_logs
+from core.processes import die_with_parent
+from core.settings import Settings
+from core.types import Lane
+from store.turns import TASK, new_celery, queue_of
+
+log = structlog.get_logger("exemplar.worker")
+
+
+def run_worker(
+    settings: Settings, *, name: str | None, encoders: Sequence[str], lanes: Sequence[Lane]
+) -> None:
+    """Serve turns until told to stop.
+
+    The name must be the worker's own: one that starts under a name ends the leases of its earlier life.
+    """
+    name = name or socket.gethostname()
+    set_up_logs(settings.log_level)
+    app = new_celery(settings.redis_url)
+    _Child(app, settings, name, encoders, lanes).connect()
+    queues = [queue_of(lane, encoder) for lane in lanes for encoder in encoders]
+    app.worker_main(
+        [
+            "worker",
+            "--pool=prefork",
+            "--concurrency=1",
+            f"--queues={','.join(queues)}",
+            f"--hostname={name}@%h",
+            f"--loglevel={settings.log_level}",
+            "--without-gossip",
+            "--without-mingle",
+            "--without-heartbeat",
+        ]
+    )
+
+
+class _Child:
+    """What happens in the pool's child: nothing that starts threads or CUDA may happen before the fork."""
+
+    def __init__(
+        self, app: Celery, settings: Settings, name: str, encoders: Sequence[str], lanes: Sequence[Lane]
+    ) -> None:
+        self._app = app
+        self._settings = settings
+        self._name = name
+        self._encoders = encoders
+        self._lanes = lanes
+        self._open: Any = None
+
+    def connect(self) -> None:
+        """Tell Celery what to do when the child begins, works and ends."""
+        worker_process_init.connect(self._begin, weak=False)
+        worker_process_shutdown.connect(self._end, weak=False)
+        self._app.task(self._turn, name=TASK)
+
+    def _turn(self, lane: str, encoder: str) -> int:
+        tools, _ = self._open
+        from worker.turn import take_turn  # noqa: PLC0415 - imports torch: only after the fork
+
+        return take_turn(tools, encoder)
+
+    def _begin(self, **_: Any) -> None:
+        die_with_parent()
+        from worker.pulse import Pulse  # noqa: PLC0415 - imports torch: only after the fork
+        from worker.tools import open_tools  # noqa: PLC0415 - imports torch: only after the fork
+
+        try:
+            tools = open_tools(self._settings, self._name, self._encoders, self._lanes)
+            tools.store.chunks.expire(self._name)
+            pulse = Pulse(tools)
+            pulse.start()
+        except ExemplarError as error:
+            log.error("worker_cannot_start", code=error.code, error=error.message)
+            os.kill(os.getppid(), signal.SIGTERM)  # a child that dies would be started again for ever
+            sys.exit(1)
+        self._open = tools, pulse
+        log.info("worker_ready", worker=self._name, encoders=list(self._encoders))
+
+    def _end(self, **_: Any) -> None:
+        if self._open is None:
+            return
+        tools, pulse = self._open
+        pulse.stop()
+        tools.replicas.save_all()
+        tools.store.chunks.release(tools.owner)
+        tools.store.workers.leave(tools.name, tools.owner)

@@ -1,0 +1,53 @@
+"""What a worker process holds while it lives: the store, the encoders, the replicas, its threads."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from core.settings import Settings
+from core.types import Lane
+from encoders import Encoder, open_encoder
+from encoders.threads import use_threads
+from index.replica import use_search_threads
+from index.replicas import Replicas
+from store.store import Store, open_store
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The tools of one worker process."""
+
+    settings: Settings
+    name: str
+    owner: str
+    lanes: tuple[Lane, ...]
+    store: Store
+    encoders: Mapping[str, Encoder]
+    replicas: Replicas
+    decoders: ThreadPoolExecutor
+    loader: ThreadPoolExecutor
+
+
+def open_tools(settings: Settings, name: str, specs: Sequence[str], lanes: Sequence[Lane]) -> Tools:
+    """Open everything; raises what an encoder or the record raises that is not there.
+
+    The owner of leases is a new one each time, so a worker that was thought dead cannot be mistaken
+    for the one that took its place.
+    """
+    use_threads(settings.threads)
+    use_search_threads(settings.threads)
+    store = open_store(settings)
+    return Tools(
+        settings=settings,
+        name=name,
+        owner=f"{name}:{secrets.token_hex(6)}",
+        lanes=tuple(lanes),
+        store=store,
+        encoders={spec: open_encoder(spec, device=settings.device) for spec in specs},
+        replicas=Replicas(store.supports.changes_since, settings.snapshot_folder),
+        decoders=ThreadPoolExecutor(settings.decode_threads, "decode"),
+        loader=ThreadPoolExecutor(1, "load"),
+    )

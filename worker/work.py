@@ -1,0 +1,182 @@
+"""The work itself: loaded chunks -> vectors -> supports, answers or neighbours, settled in the record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from core.errors import ExemplarError, error_of
+from core.results import Result, failed_result
+from core.types import Chunk, Collection, JobKind
+from core.vectors import Vector, Vectors, is_unit
+from encoders import Encoder
+from index.decide import classify, search
+from index.replica import Replica
+from store.chunks import Settlement
+from store.enrolment import Enrolment
+from worker.load import Loaded, LoadedChunk
+from worker.tools import Tools
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A loaded picture with its vector, or without one where it failed."""
+
+    loaded: Loaded
+    vector: Vector | None
+    embed_ms: float
+
+
+def work(tools: Tools, encoder: Encoder, chunks: Sequence[LoadedChunk]) -> int:
+    """Embed and settle chunks, enrolments first; return how many items that were."""
+    seen = _embed(encoder, [picture for chunk in chunks for picture in chunk.pictures])
+    of_chunk: list[tuple[Chunk, list[Seen]]] = []
+    for loaded in chunks:
+        of_chunk.append((loaded.chunk, seen[: len(loaded.pictures)]))
+        seen = seen[len(loaded.pictures) :]
+    enrolled = [pair for pair in of_chunk if pair[0].kind is JobKind.ENROLL]
+    asked = [pair for pair in of_chunk if pair[0].kind is not JobKind.ENROLL]
+    if enrolled:
+        tools.store.chunks.settle(tools.owner, [_enrolment(chunk, pictures) for chunk, pictures in enrolled])
+    if asked:
+        tools.store.chunks.settle(tools.owner, _answers(tools, encoder, asked))
+    return sum(len(pictures) for _, pictures in of_chunk)
+
+
+def _embed(encoder: Encoder, pictures: Sequence[Loaded]) -> list[Seen]:
+    start = time.perf_counter()
+    pixels = [picture.pixels for picture in pictures if picture.pixels is not None]
+    vectors = iter(encoder.embed(pixels) if pixels else ())
+    embed_ms = (time.perf_counter() - start) * 1000
+    return [
+        Seen(picture, None if picture.pixels is None else next(vectors), embed_ms) for picture in pictures
+    ]
+
+
+def _enrolment(chunk: Chunk, pictures: Sequence[Seen]) -> Settlement:
+    outcomes: list[Result | Enrolment] = []
+    for seen in pictures:
+        error = _error(seen)
+        if error is not None or seen.vector is None:
+            outcomes.append(failed_result(seen.loaded.item, error or _unfit()))
+        else:
+            outcomes.append(Enrolment(seen.loaded.item, seen.vector, seen.loaded.thumbnail))
+    return Settlement(chunk, outcomes)
+
+
+def _answers(tools: Tools, encoder: Encoder, asked: Sequence[tuple[Chunk, list[Seen]]]) -> list[Settlement]:
+    """Answer chunks, all of one collection, kind and `top` in one search."""
+
+    def alike(pair: tuple[Chunk, list[Seen]]) -> tuple[int, str, int]:
+        return pair[0].collection_id or 0, pair[0].kind.value, pair[0].top
+
+    settlements: list[Settlement] = []
+    for _, group in groupby(sorted(asked, key=alike), key=alike):
+        pairs = list(group)
+        answer = _answerer(tools, encoder, pairs)
+        settlements += [
+            Settlement(chunk, [answer(chunk, seen) for seen in pictures]) for chunk, pictures in pairs
+        ]
+    return settlements
+
+
+def _answerer(
+    tools: Tools, encoder: Encoder, pairs: Sequence[tuple[Chunk, list[Seen]]]
+) -> Callable[[Chunk, Seen], Result]:
+    """Search once for every picture of a group, and return what gives each its result."""
+    chunk = pairs[0][0]
+    good = [seen for _, pictures in pairs for seen in pictures if _error(seen) is None]
+    start = time.perf_counter()
+    found: list[dict[str, Any]] = []
+    gone: ExemplarError | None = None
+    version = 0
+    try:
+        replica, collection = _replica(tools, encoder, chunk)
+        version = replica.version
+        vectors = np.stack([seen.vector for seen in good if seen.vector is not None]) if good else None
+        found = [] if vectors is None else _ask(chunk, replica, collection, vectors)
+    except ExemplarError as error:
+        if error.retry:
+            raise
+        gone = error
+    search_ms = (time.perf_counter() - start) * 1000
+    answers = dict(zip(map(id, good), found, strict=False))
+
+    def result(of: Chunk, seen: Seen) -> Result:
+        item = seen.loaded.item
+        error = _error(seen) or gone or _behind(of, version)
+        if error is not None:
+            return failed_result(item, error)
+        return {
+            "item": item.index,
+            "custom_id": item.custom_id,
+            "status": "done",
+            **answers[id(seen)],
+            "encoder": encoder.spec,
+            "timing_ms": {
+                "decode": round(seen.loaded.decode_ms, 2),
+                "embed": round(seen.embed_ms, 2),
+                "search": round(search_ms, 2),
+            },
+        }
+
+    return result
+
+
+def _replica(tools: Tools, encoder: Encoder, chunk: Chunk) -> tuple[Replica, Collection]:
+    gone = ExemplarError("collection_not_found", "the collection was deleted before this picture's turn")
+    if chunk.collection_id is None:
+        raise gone
+    collection = tools.store.collections.current(chunk.collection_id)
+    replica = tools.replicas.current(chunk.collection_id, encoder.dim)
+    if collection is None or replica is None:
+        raise gone
+    return replica, collection
+
+
+def _ask(chunk: Chunk, replica: Replica, collection: Collection, vectors: Vectors) -> list[dict[str, Any]]:
+    if chunk.kind is JobKind.SEARCH:
+        lines, version = search(replica, vectors, top=chunk.top)
+        return [
+            {"neighbours": [asdict(neighbour) for neighbour in line], "index_version": version}
+            for line in lines
+        ]
+    return [
+        {
+            "decision": answer.decision.value,
+            "label": answer.label,
+            "confidence": round(answer.confidence, 6),
+            "candidates": [asdict(candidate) for candidate in answer.candidates],
+            "neighbours": [asdict(neighbour) for neighbour in answer.neighbours],
+            "index_version": answer.version,
+        }
+        for answer in classify(replica, collection.rule, vectors, top=chunk.top)
+    ]
+
+
+def _error(seen: Seen) -> ExemplarError | None:
+    item = seen.loaded.item
+    if item.problem is not None:
+        return error_of(item.problem)
+    if seen.loaded.error is not None:
+        return seen.loaded.error
+    return None if seen.vector is not None and is_unit(seen.vector) else _unfit()
+
+
+def _unfit() -> ExemplarError:
+    return ExemplarError(
+        "vector_unfit", "the encoder gave no finite vector for this picture; try another picture"
+    )
+
+
+def _behind(chunk: Chunk, version: int) -> ExemplarError | None:
+    if version >= chunk.min_version:
+        return None
+    return ExemplarError(
+        "min_version_ahead", f"min_version {chunk.min_version} was asked for, the index is at {version}"
+    )
