@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from core.vectors import Vectors
 from encoders.device import Device
@@ -31,7 +31,7 @@ class Encoder:
         self.batch_size = device.batch_size
         self._dtype = device.dtype
         self._geometry = tower.geometry
-        self._module = tower.module.eval().to(device.name, device.dtype, memory_format=torch.channels_last)
+        self._module = _placed(tower.module, device)
         self._mean = torch.tensor(tower.geometry.mean, device=device.name).view(3, 1, 1)
         self._std = torch.tensor(tower.geometry.std, device=device.name).view(3, 1, 1)
         # a real forward is the one size that cannot be wrong, and it warms the kernels up
@@ -67,3 +67,7 @@ class Encoder:
         scaled = (pixels.permute(0, 3, 1, 2).float().div_(255) - self._mean) / self._std
         features: Tensor = self._module(scaled.to(self._dtype))
         return features.float()
+
+
+def _placed(module: nn.Module, device: Device) -> nn.Module:
+    return module.eval().to(device.name, device.dtype).to(memory_format=torch.channels_last)

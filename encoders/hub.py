@@ -12,5 +12,5 @@ def hub_failed(spec: str, error: Exception) -> ExemplarError:
         "encoder_weights_missing",
         f"expected the weights of {spec} in the Hugging Face cache (HF_HOME) or on the network, got: "
         f"{lines[0][:300]}; connect once to fill the cache (and unset HF_HUB_OFFLINE), or name a local file: "
-        f"{spec.split('/')[0]}@FILE",
+        f"{spec.partition('/')[0]}@FILE",
     )

@@ -19,10 +19,8 @@ def open_encoder(spec: str, *, device: str = "auto") -> Encoder:
     return Encoder(str(parsed), _load(parsed), chosen)
 
 
-# an adapter is imported when its kind is asked for: open_clip and timm take seconds that compact need not wait
-
-
 def _load(spec: EncoderSpec) -> Tower:
+    # an adapter is imported when its kind is asked for: open_clip and timm take seconds to import
     if spec.kind == "compact":
         from encoders.compact.shipped import load_compact  # noqa: PLC0415
 

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 import timm
-from timm.data import resolve_model_data_config
+from timm.data.config import resolve_model_data_config
 
 from core.errors import ExemplarError
 from core.specs import EncoderSpec
@@ -67,10 +67,8 @@ def _converted(weights: Weights, model: Any) -> Weights:
 
 def _without_classifier(weights: Weights, model: Any) -> Weights:
     heads = model.pretrained_cfg.get("classifier") or ()
-    names = (heads,) if isinstance(heads, str) else tuple(heads)
-    return {
-        key: value for key, value in weights.items() if not key.startswith(tuple(f"{name}." for name in names))
-    }
+    prefixes = tuple(f"{name}." for name in ((heads,) if isinstance(heads, str) else heads))
+    return {key: value for key, value in weights.items() if not key.startswith(prefixes)}
 
 
 def _geometry(config: dict[str, Any]) -> Geometry:

@@ -67,8 +67,9 @@ def _unwrap(content: Any, file: str) -> Weights:
             content = content[name]
     if not isinstance(content, Mapping) or not any(isinstance(value, Tensor) for value in content.values()):
         raise ExemplarError("encoder_weights_unfit", f"expected tensors by name in {file}, found none")
-    return {str(key).removeprefix("module."): value for key, value in content.items()
-            if isinstance(value, Tensor)}
+    return {
+        str(key).removeprefix("module."): value for key, value in content.items() if isinstance(value, Tensor)
+    }
 
 
 def _first_lines(error: Exception) -> str:

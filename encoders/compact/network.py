@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 STEM = 32
 WIDTHS, DEPTHS = (48, 96, 192, 384), (1, 2, 2, 1)
@@ -23,7 +24,7 @@ class Compact(nn.Module):
 
     def __init__(self, *, folded: bool = False) -> None:
         super().__init__()
-        self.stem = nn.Sequential(_unit(3, STEM, 2, folded), _unit(STEM, WIDTHS[0], 2, folded))
+        self.stem = nn.Sequential(Unit(3, STEM, 2, folded), Unit(STEM, WIDTHS[0], 2, folded))
         blocks: list[nn.Module] = []
         width = WIDTHS[0]
         for stage, (wider, depth) in enumerate(zip(WIDTHS, DEPTHS, strict=True)):
@@ -31,7 +32,7 @@ class Compact(nn.Module):
                 blocks.append(Block(width, wider, 2 if stage and not place else 1, folded))
                 width = wider
         self.blocks = nn.Sequential(*blocks)
-        self.wide = _unit(width, WIDE, 1, folded, side=1)
+        self.wide = Unit(width, WIDE, 1, folded, side=1)
         self.head = nn.Linear(WIDE, DIM)
 
     def pooled(self, batch: Tensor) -> Tensor:
@@ -50,12 +51,12 @@ class Block(nn.Module):
 
     def __init__(self, width: int, wider: int, stride: int, folded: bool) -> None:
         super().__init__()
-        self.first = _unit(width, wider, stride, folded)
-        self.second = _unit(wider, wider, 1, folded, active=False)
+        self.first = Unit(width, wider, stride, folded)
+        self.second = Unit(wider, wider, 1, folded, active=False)
         self.shortcut: nn.Module = nn.Identity()
         if stride > 1 or width != wider:
             pool = nn.AvgPool2d(stride, ceil_mode=True, count_include_pad=False)
-            self.shortcut = nn.Sequential(pool, _unit(width, wider, 1, folded, side=1, active=False))
+            self.shortcut = nn.Sequential(pool, Unit(width, wider, 1, folded, side=1, active=False))
 
     def forward(self, batch: Tensor) -> Tensor:
         """Map (n, width, h, w) to (n, wider, h / stride, w / stride)."""
@@ -65,27 +66,29 @@ class Block(nn.Module):
 def fold(network: Compact) -> Compact:
     """Return the serving form: every batch norm folded into the convolution before it."""
     folded = Compact(folded=True).eval()
-    pairs = zip(_units(network), _units(folded), strict=True)
-    with torch.no_grad():
-        for unit, plain in pairs:
-            convolution, norm = unit[0], unit[1]
-            scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-            plain[0].weight.copy_(convolution.weight * scale[:, None, None, None])
-            plain[0].bias.copy_(norm.bias - norm.running_mean * scale)
+    for unit, plain in zip(_units(network), _units(folded), strict=True):
+        assert isinstance(unit.norm, nn.BatchNorm2d)
+        fused = fuse_conv_bn_eval(unit.convolution.eval(), unit.norm.eval())
+        plain.convolution.load_state_dict(fused.state_dict())
     folded.head.load_state_dict(network.head.state_dict())
     return folded
 
 
-class Unit(nn.Sequential):
-    """A convolution with its batch norm (none when folded) and ReLU."""
+class Unit(nn.Module):
+    """A convolution with its batch norm (none when folded) and, where active, ReLU."""
 
+    def __init__(
+        self, width: int, wider: int, stride: int, folded: bool, *, side: int = 3, active: bool = True
+    ) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(width, wider, side, stride, side // 2, bias=folded)
+        self.norm = nn.Identity() if folded else nn.BatchNorm2d(wider)
+        self.active = active
 
-def _unit(
-    width: int, wider: int, stride: int, folded: bool, *, side: int = 3, active: bool = True
-) -> Unit:
-    convolution = nn.Conv2d(width, wider, side, stride, side // 2, bias=folded)
-    norm: nn.Module = nn.Identity() if folded else nn.BatchNorm2d(wider)
-    return Unit(convolution, norm, nn.ReLU(inplace=True) if active else nn.Identity())
+    def forward(self, batch: Tensor) -> Tensor:
+        """Map (n, width, h, w) to (n, wider, h / stride, w / stride)."""
+        features: Tensor = self.norm(self.convolution(batch))
+        return torch.relu_(features) if self.active else features
 
 
 def _units(network: Compact) -> list[Unit]:

@@ -20,7 +20,8 @@ SIDE = 112  # pixels of the square that a picture is squashed to
 def load_compact(file: Path = WEIGHTS) -> Tower:
     """Load the shipped float16 weights, or others of the same network.
 
-    compact sees pictures only: it has no text side. Raises `encoder_weights_missing` or `encoder_weights_unfit`.
+    compact sees pictures only: it has no text side. Raises `encoder_weights_missing` or
+    `encoder_weights_unfit`.
     """
     weights = {name: tensor.float() for name, tensor in read_weights(str(file)).items()}
     with torch.device("meta"):  # no time goes into random weights that are replaced at once
@@ -32,7 +33,9 @@ def load_compact(file: Path = WEIGHTS) -> Tower:
 
 def save_compact(folded: nn.Module, file: Path) -> None:
     """Write a folded network as float16 safetensors, whole or not at all."""
-    weights = {name: tensor.detach().cpu().half().contiguous() for name, tensor in folded.state_dict().items()}
+    weights = {
+        name: tensor.detach().cpu().half().contiguous() for name, tensor in folded.state_dict().items()
+    }
     partial = file.with_suffix(".partial")
     partial.write_bytes(save(weights))
     partial.replace(file)

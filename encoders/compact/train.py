@@ -14,9 +14,20 @@ from encoders.compact.training.checkpoint import append_log, claim_run
 from encoders.compact.training.loop import Run
 from encoders.compact.training.recipe import Recipe
 
-CHOICES = {"seed": int, "epochs": float, "batch": int, "feature_weight": float, "relation_weight": float,
-           "label_weight": float, "learning_rate": float, "large_part": float, "small_side": int, "large_side": int,
-           "smallest_crop": float, "warmup_steps": int}
+CHOICES = {
+    "seed": int,
+    "epochs": float,
+    "batch": int,
+    "feature_weight": float,
+    "relation_weight": float,
+    "label_weight": float,
+    "learning_rate": float,
+    "large_part": float,
+    "small_side": int,
+    "large_side": int,
+    "smallest_crop": float,
+    "warmup_steps": int,
+}
 
 
 def main() -> None:
@@ -25,13 +36,23 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     if options.threads:
         torch.set_num_threads(options.threads)
-    recipe = Recipe(**{name: getattr(options, name) for name in CHOICES},
-                    with_tuning_classes=not options.leave_out_tuning_classes)
+    recipe = Recipe(
+        **{name: getattr(options, name) for name in CHOICES},
+        with_tuning_classes=not options.leave_out_tuning_classes,
+    )
     claim_run(options.out, recipe)
     training = load_training_set(options.data, options.cache, recipe, options.device)
     run = Run(options.out, training, recipe, options.device)
-    append_log(options.out, {"start": run.step, "device": options.device, "threads": torch.get_num_threads(),
-                             "classes": training.classes, "torch": torch.__version__})
+    append_log(
+        options.out,
+        {
+            "start": run.step,
+            "device": options.device,
+            "threads": torch.get_num_threads(),
+            "classes": training.classes,
+            "torch": torch.__version__,
+        },
+    )
     run.finish()
 
 
@@ -39,12 +60,19 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m encoders.compact.train", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with data/*.zip and weights/")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run: state, log, weights")
-    parser.add_argument("--cache", type=Path, default=Path("training-runs/cache"),
-                        help="folder of decoded pictures and teachers' features")
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        default=Path("training-runs/cache"),
+        help="folder of decoded pictures and teachers' features",
+    )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=0, help="compute threads; 0 leaves torch's choice")
-    parser.add_argument("--leave-out-tuning-classes", action="store_true",
-                        help="also keep the tuning classes away, for runs that are compared by them")
+    parser.add_argument(
+        "--leave-out-tuning-classes",
+        action="store_true",
+        help="also keep the tuning classes away, for runs that are compared by them",
+    )
     defaults = {field.name: field.default for field in fields(Recipe)}
     for name, kind in CHOICES.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, default=defaults[name])

@@ -1,4 +1,4 @@
-"""Which pictures stand in which batch: a function of the seed and the step alone, so a resumed run is the same run."""
+"""Which pictures stand in which batch: a function of seed and step, so a resumed run is the same run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state of a run on disk: whole or not at all, so that kill -9 costs only the steps since the last one."""
+"""The state of a run on disk: whole or not at all, so that kill -9 costs only the steps since the last."""
 
 from __future__ import annotations
 

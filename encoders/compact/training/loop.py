@@ -28,7 +28,7 @@ class Run:
     def __init__(self, folder: Path, training: TrainingSet, recipe: Recipe, device: str) -> None:
         torch.manual_seed(recipe.seed)
         self.folder, self.training, self.recipe, self.device = folder, training, recipe, device
-        self.student = Student(training.classes).to(device, memory_format=torch.channels_last)
+        self.student = Student(training.classes).to(device).to(memory_format=torch.channels_last)
         self.average = averaged(self.student.network)
         self.optimiser = torch.optim.AdamW(
             parameter_groups(self.student, recipe.weight_decay), lr=recipe.learning_rate
@@ -84,16 +84,26 @@ class Run:
         entry = {"step": self.step, "steps": self.steps, "pictures_per_s": round(rate, 1)}
         append_log(self.folder, entry | {name: round(value, 4) for name, value in losses.items()})
         left_s = (self.steps - self.step) * self.recipe.batch / rate
-        log.info("step %d of %d, %.0f pictures/s, %.0f min left, %s", self.step, self.steps, rate, left_s / 60,
-                 " ".join(f"{name} {value:.3f}" for name, value in losses.items()))
+        shown = " ".join(f"{name} {value:.3f}" for name, value in losses.items())
+        log.info(
+            "step %d of %d, %.0f pictures/s, %.0f min left, %s",
+            self.step,
+            self.steps,
+            rate,
+            left_s / 60,
+            shown,
+        )
 
     def _save(self) -> None:
-        save_state(self.folder, {
-            "step": self.step,
-            "student": self.student.state_dict(),
-            "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-        })
+        save_state(
+            self.folder,
+            {
+                "step": self.step,
+                "student": self.student.state_dict(),
+                "average": self.average.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+            },
+        )
 
     def _resume(self) -> None:
         state = load_state(self.folder, self.device)

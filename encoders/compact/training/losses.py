@@ -21,7 +21,9 @@ def relation_loss(vectors: Tensor, targets: Tensor) -> Tensor:
     itself = torch.eye(len(vectors), dtype=torch.bool, device=vectors.device)
     ours = (vectors @ vectors.T / TEMPERATURE).masked_fill(itself, -1e4)
     theirs = (targets @ targets.T / TEMPERATURE).masked_fill(itself, -1e4)
-    return nn.functional.kl_div(ours.log_softmax(1), theirs.log_softmax(1), reduction="batchmean", log_target=True)
+    return nn.functional.kl_div(
+        ours.log_softmax(1), theirs.log_softmax(1), reduction="batchmean", log_target=True
+    )
 
 
 def label_loss(logits: Tensor, labels: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Zips of class folders -> uint8 squares, labels, and the fixed split into training, tuning and held-out classes."""
+"""Zips of class folders -> uint8 squares, labels, and the fixed split of the classes."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _fill_cache(source: Source, zipped: Path, array: Path, index: Path) -> None:
         classes = sorted(set(folders))
         pixels: Pixels = np.empty((len(names), source.side, source.side, 3), np.uint8)
         for row, name in enumerate(names):
-            pixels[row] = squash(Image.open(BytesIO(archive.read(name))), source.side)
+            pixels[row] = np.asarray(squash(Image.open(BytesIO(archive.read(name))), source.side))
     array.parent.mkdir(parents=True, exist_ok=True)
     np.save(array, pixels)
     # the index is written last: it says that the array is whole

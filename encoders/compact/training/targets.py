@@ -1,7 +1,7 @@
 """The teachers' features -> what compact regresses: centred, on their main axes, slightly whitened.
 
-On the tuning classes (10-way sports, 1 / 5 shots) the features as they are gave 0.774 / 0.943, centred ones 0.791 /
-0.940, and these 0.793 / 0.947; stronger whitening lost (power 0.25: 0.768 / 0.942).
+On the tuning classes (10-way sports, 1 / 5 shots) the features as they are gave 0.774 / 0.943, centred ones
+0.791 / 0.940, and these 0.793 / 0.947; stronger whitening lost (power 0.25: 0.768 / 0.942).
 """
 
 from __future__ import annotations
