@@ -33,6 +33,7 @@ class Stack:
         self._socket_folder: Path | None = None
         self._lock: IO[Any] | None = None
         self.url = ""
+        self.environment: dict[str, str] = {}
 
     def start(self, say: Callable[[str], None]) -> None:
         """Start everything and return once the service is ready.
@@ -43,11 +44,11 @@ class Stack:
         data.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(data)
         port = _free_port(self._settings.host, self._settings.port)
-        self.url = f"http://{self._settings.host}:{port}"
+        self.url = f"http://{_in_url(self._settings.host)}:{port}"
         # a socket's path may be 107 bytes long at most, so it cannot lie in the data folder
         self._socket_folder = Path(tempfile.mkdtemp(prefix="exemplar-"))
         socket_path = self._socket_folder / "redis.sock"
-        environment = {
+        self.environment = environment = {
             **self._given,
             "EXEMPLAR_DATA": str(data),
             "EXEMPLAR_REDIS_URL": f"unix://{socket_path}",
@@ -72,6 +73,14 @@ class Stack:
         """Start again what has died; return the names of what was found dead."""
         return [child.name for child in self._supervisor.mend()]
 
+    def pid_of(self, name: str) -> int:
+        """Return the process id of a child, 0 where it does not run now."""
+        return self._supervisor.child(name).pid
+
+    def stop_child(self, name: str) -> None:
+        """Stop one child for good."""
+        self._supervisor.stop_child(name)
+
     def stop(self) -> None:
         """Stop everything that was started."""
         self._supervisor.stop()
@@ -82,7 +91,7 @@ class Stack:
 
     def _await(self, ready: Callable[[], bool], name: str) -> None:
         until = time.monotonic() + START_S
-        child = next(child for child in self._supervisor.children if child.name == name)
+        child = self._supervisor.child(name)
         while not ready():
             if not child.is_running or time.monotonic() > until:
                 raise ExemplarError(
@@ -124,15 +133,23 @@ def _lock(data: Path) -> IO[Any]:
 
 
 def _free_port(host: str, port: int) -> int:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise ExemplarError(
-                "port_in_use", f"{host}:{port} cannot be listened on ({error}); choose another --port"
-            ) from error
-        return int(probe.getsockname()[1])
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            return int(probe.getsockname()[1])
+    except OSError as error:
+        raise ExemplarError(
+            "port_in_use",
+            f"{host}:{port} cannot be listened on ({error}); choose another --port or --host",
+        ) from error
+
+
+def _in_url(host: str) -> str:
+    if host in ("0.0.0.0", "::"):  # every address: this machine is one of them
+        return "127.0.0.1" if host == "0.0.0.0" else "[::1]"
+    return f"[{host}]" if ":" in host else host
 
 
 def _answers(url: str) -> bool:

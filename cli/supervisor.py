@@ -6,12 +6,13 @@ import os
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from core.processes import die_with_parent
 
 LONGEST_PAUSE_S = 30.0
+EARLY_S = 5.0
 GRACE_S = 20.0
 
 
@@ -24,8 +25,9 @@ class Child:
     environment: Mapping[str, str]
     log: Path
     process: subprocess.Popen[bytes] | None = None
-    starts: int = 0
-    not_before: float = field(default=0.0)
+    started_at: float = 0.0
+    early_deaths: int = 0
+    start_again_at: float | None = None
 
     def start(self) -> None:
         """Start the process; its output goes to its log."""
@@ -40,12 +42,30 @@ class Child:
                 start_new_session=True,  # Ctrl-C is for the supervisor alone, which stops all in order
                 preexec_fn=die_with_parent,  # noqa: PLW1509 - one thread here, and prctl takes no lock
             )
-        self.starts += 1
+        self.started_at = time.monotonic()
+        self.start_again_at = None
+
+    def plan_start(self) -> None:
+        """Choose when to start again: at once, but ever later for what dies soon after each start."""
+        now = time.monotonic()
+        died_early = now - self.started_at < EARLY_S
+        self.early_deaths = self.early_deaths + 1 if died_early else 0
+        self.start_again_at = now + (min(2.0**self.early_deaths, LONGEST_PAUSE_S) if died_early else 0.0)
 
     @property
     def is_running(self) -> bool:
         """Whether the process lives."""
         return self.process is not None and self.process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """The process id, 0 where it does not run."""
+        return self.process.pid if self.process is not None and self.is_running else 0
+
+    def ask_to_stop(self) -> None:
+        """Ask the process to end in good order."""
+        if self.process is not None:
+            self.process.terminate()
 
     def stop(self) -> None:
         """Ask the process to end, and make it end where it does not."""
@@ -60,7 +80,7 @@ class Child:
 
 
 class Supervisor:
-    """Starts children in order, keeps them alive, and stops them the other way round."""
+    """Starts children in order, keeps them alive, and stops them; all lean on the first."""
 
     def __init__(self) -> None:
         self.children: list[Child] = []
@@ -72,18 +92,28 @@ class Supervisor:
         return child
 
     def mend(self) -> list[Child]:
-        """Start again what has died, each time after a longer pause; return what was found dead."""
-        now = time.monotonic()
-        dead = [child for child in self.children if not child.is_running]
-        for child in dead:
-            if child.not_before == 0.0:
-                child.not_before = now + min(2.0 ** (child.starts - 2), LONGEST_PAUSE_S)
-            elif now >= child.not_before:
-                child.not_before = 0.0
+        """Start again what has died; return what was found dead since the last call."""
+        found = [child for child in self.children if not child.is_running and child.start_again_at is None]
+        for child in found:
+            child.plan_start()
+        for child in self.children:
+            if child.start_again_at is not None and time.monotonic() >= child.start_again_at:
                 child.start()
-        return dead
+        return found
+
+    def child(self, name: str) -> Child:
+        """Return a child by its name."""
+        return next(child for child in self.children if child.name == name)
+
+    def stop_child(self, name: str) -> None:
+        """Stop one child and forget it."""
+        child = self.child(name)
+        self.children.remove(child)
+        child.stop()
 
     def stop(self) -> None:
-        """Stop all children, the last one first."""
+        """Stop all children at the same time, but the first only once the others have stopped."""
+        for child in self.children[1:]:
+            child.ask_to_stop()
         while self.children:
             self.children.pop().stop()

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import signal
-import threading
+import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import click
 
 from cli.stack import Stack
 from core.settings import read_settings
+
+LOOK_S = 0.5
+_STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
 @click.command()
@@ -22,18 +27,24 @@ def up(data: Path | None, host: str | None, port: int | None, workers: int, enco
     """Run everything on this machine: embedded Redis, API and workers."""
     settings = read_settings(data=data, host=host, port=port, encoders=encoders)
     environment = {} if encoders is None else {"EXEMPLAR_ENCODERS": encoders}
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    for number in _STOPS:
+        signal.signal(number, _stop)
     stack = Stack(settings, workers=workers, environment=environment)
     try:
         stack.start(lambda line: click.echo(f"exemplar: {line}", err=True))
         click.echo(
             f"exemplar: ready at {stack.url} (data and logs in {settings.data.resolve()}; Ctrl-C stops)"
         )
-        while not stop.wait(0.5):
+        while True:
+            time.sleep(LOOK_S)
             for name in stack.mend():
                 click.echo(f"exemplar: {name} has died; it is started again", err=True)
     finally:
         click.echo("exemplar: stopping", err=True)
         stack.stop()
+
+
+def _stop(*_: Any) -> None:
+    for number in _STOPS:  # from here on all is stopped in order, however often one asks
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(0)

@@ -1,0 +1,30 @@
+# One file, two stages that ship: `api` without torch's start-up, `worker` with the encoders.
+FROM python:3.11-slim AS base
+ENV PYTHONUNBUFFERED=1 PIP_DISABLE_PIP_VERSION_CHECK=1 EXEMPLAR_DATA=/data
+RUN useradd --create-home --uid 10001 exemplar && install -d -o exemplar /data
+WORKDIR /app
+RUN python -m pip install --no-cache-dir uv==0.13.8
+COPY requirements.lock ./
+RUN uv pip install --system --no-cache --require-hashes -r requirements.lock
+COPY pyproject.toml README.md ./
+COPY core core
+COPY store store
+COPY index index
+COPY encoders encoders
+COPY api api
+COPY worker worker
+COPY cli cli
+RUN uv pip install --system --no-cache --no-deps .
+USER exemplar
+VOLUME /data
+
+FROM base AS api
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
+  CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
+CMD ["exemplar", "api", "--host", "0.0.0.0", "--port", "8000"]
+
+FROM base AS worker
+# torch and FAISS use as many threads as a worker is told to, not as many as the host has cores
+ENV OMP_NUM_THREADS=1
+CMD ["exemplar", "worker"]

@@ -1,0 +1,162 @@
+"""kill -9 of workers, again and again, while items are worked on: what is lost, what is done twice.
+
+python -m benchmarks.kills
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import random
+import signal
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from sqlalchemy import select
+
+from benchmarks.common import emit, percentiles, picture, service
+from cli.stack import Stack
+from core.settings import Settings
+from store import tables as t
+from store.clock import now_s
+from store.database import Database
+
+WORKERS = 2
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--items", type=int, default=2000)
+    parser.add_argument("--kills", type=int, default=30)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    with service(workers=WORKERS, lease_s="5", chunk_items="16") as stack:
+        _run(stack, arguments.items, arguments.kills, random.Random(arguments.seed))
+
+
+def _run(stack: Stack, items: int, kills: int, chance: random.Random) -> None:
+    database = Database(Settings(data=Path(stack.environment["EXEMPLAR_DATA"])).record_url)
+    with httpx.Client(base_url=stack.url, timeout=60) as http:
+        http.post("/v1/collections", json={"name": "bench"}).raise_for_status()
+        begun = time.perf_counter()
+        jobs = [_submit(http, start) for start in range(0, items, 100)]
+        wounds: list[Wound] = []
+        for _ in range(kills):
+            wounds.append(_kill_one(stack, database, chance, wounds))
+            print(f"kill {len(wounds)}, {_ready(http, jobs)} items ready", file=sys.stderr)
+        during = _ready(http, jobs)
+        while not all(_job(http, job)["finished_at"] for job in jobs):
+            stack.mend()
+            time.sleep(0.2)
+        all_done_s = time.perf_counter() - wounds[-1].at
+        took_s = time.perf_counter() - begun
+        results = [result for job in jobs for result in _results(http, job)]
+        supports = http.get("/v1/collections/bench").json()["supports"]
+    outcomes = Counter(result["status"] for result in results)
+    enrolled = sum("support_id" in result for result in results)
+    with database.read() as connection:
+        pictures = connection.execute(
+            select(t.support.c.picture).where(t.support.c.class_id.is_not(None))
+        ).scalars()
+        doubled = [picture for picture, times in Counter(pictures).items() if times > 1]
+    emit(
+        "kill_9_of_workers",
+        items=items,
+        kills=kills,
+        workers=WORKERS,
+        items_done=outcomes["done"],
+        items_failed=outcomes["failed"],
+        items_lost=items - len(results),
+        effects_doubled=len(doubled) + abs(supports - enrolled),
+        ready_when_the_last_kill_came=during,
+        killed_to_next_claim_of_that_worker_s=percentiles(
+            [wound.back_s for wound in wounds if not math.isnan(wound.back_s)]
+        ),
+        last_kill_to_all_settled_s=round(all_done_s, 1),
+        took_s=round(took_s, 1),
+    )
+
+
+def _submit(http: httpx.Client, start: int) -> str:
+    """Submit 100 pictures; every second job enrols, so that a doubled effect would show."""
+    files = [("image", (f"{n}.png", picture(n))) for n in range(start, start + 100)]
+    kind = "enroll" if start // 100 % 2 == 0 else "classify"
+    response = http.post(f"/v1/collections/bench/{kind}", data={"label": f"label {start}"}, files=files)
+    response.raise_for_status()
+    return response.json()["links"]["self"]
+
+
+@dataclass
+class Wound:
+    """A worker killed at a time, and how long it took until it was back at work."""
+
+    worker: str
+    owner: str
+    at: float
+    back_s: float = float("nan")
+
+
+def _kill_one(stack: Stack, database: Database, chance: random.Random, wounds: list[Wound]) -> Wound:
+    """Kill a worker that holds chunks, with its child."""
+    victim, owner = _someone_at_work(stack, database, wounds)
+    time.sleep(chance.uniform(0, 0.2))
+    for pid in _family(stack.pid_of(victim)):
+        os.kill(pid, signal.SIGKILL)
+    return Wound(victim, owner, time.perf_counter())
+
+
+def _someone_at_work(stack: Stack, database: Database, wounds: list[Wound]) -> tuple[str, str]:
+    killed = {wound.owner for wound in wounds}
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        stack.mend()
+        for worker, owner in _working(database):
+            if owner in killed or not stack.pid_of(worker):
+                continue
+            for wound in wounds:
+                if wound.worker == worker and math.isnan(wound.back_s):
+                    wound.back_s = time.perf_counter() - wound.at
+            return worker, owner
+        time.sleep(0.02)
+    raise SystemExit("no worker has work any more: fewer kills or more items are needed")
+
+
+def _working(database: Database) -> list[tuple[str, str]]:
+    """Return workers that hold a lease, with the name they hold it under."""
+    statement = (
+        select(t.worker.c.name, t.worker.c.owner)
+        .join(t.chunk, t.chunk.c.lease_owner == t.worker.c.owner)
+        .where(t.chunk.c.state == "running", t.chunk.c.lease_until > now_s())
+        .distinct()
+    )
+    with database.read() as connection:
+        return [(row.name, row.owner) for row in connection.execute(statement)]
+
+
+def _family(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *map(int, children)]
+
+
+def _job(http: httpx.Client, path: str) -> dict:
+    return http.get(path).json()
+
+
+def _ready(http: httpx.Client, jobs: list[str]) -> int:
+    progress = [_job(http, job)["progress"] for job in jobs]
+    return sum(one["done"] + one["failed"] for one in progress)
+
+
+def _results(http: httpx.Client, path: str) -> list[dict]:
+    lines = http.get(f"{path}/results", headers={"Accept": "application/x-ndjson"}).text.splitlines()
+    return [json.loads(line) for line in lines]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""The commands as a person types them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from cli.demo_pictures import split_folder, write_digits
+from cli.stack import Stack
+from core.errors import ExemplarError
+
+Digits = Callable[[int, int], bytes]
+
+
+def run(
+    *arguments: str, url: str = "http://127.0.0.1:9", **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command as a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "cli.main", *arguments],
+        capture_output=True,
+        text=True,
+        env={"PATH": "/usr/bin:/bin", "EXEMPLAR_URL": url, **environment},
+        timeout=100,
+    )
+
+
+@pytest.fixture
+def photos(tmp_path: Path, digits: Digits) -> Path:
+    """Two classes of four pictures."""
+    for digit in (3, 4):
+        folder = tmp_path / "photos" / f"digit {digit}"
+        folder.mkdir(parents=True)
+        for n in range(4):
+            (folder / f"{n}.png").write_bytes(digits(digit, n))
+    return tmp_path / "photos"
+
+
+def test_folder_becomes_classes_and_its_pictures_are_recognised(service: Stack, photos: Path) -> None:
+    name = f"c-{uuid4().hex[:8]}"
+    enrolled = run("enroll", str(photos), "-c", name, url=service.url)
+    assert enrolled.returncode == 0, enrolled.stderr
+    assert "8 enrolled in 2 classes" in enrolled.stdout
+    file = photos / "digit 3" / "0.png"
+    named = run("classify", str(file), "-c", name, "--json", url=service.url)
+    answer = json.loads(named.stdout)
+    assert (answer["file"], answer["label"]) == (str(file), "digit 3")
+
+
+def test_bad_file_fails_alone_and_the_exit_code_says_so(service: Stack, photos: Path) -> None:
+    (photos / "digit 3" / "broken.png").write_text("no picture")
+    enrolled = run("enroll", str(photos), "-c", f"c-{uuid4().hex[:8]}", url=service.url)
+    assert enrolled.returncode == 1
+    assert "8 enrolled" in enrolled.stdout
+    assert "broken.png" in enrolled.stderr and "picture_unreadable" in enrolled.stderr
+
+
+def test_service_that_is_not_there_is_one_line_and_no_trace_back(photos: Path) -> None:
+    answer = run("classify", str(photos), "-c", "things")
+    assert answer.returncode == 2
+    assert "service_unreachable" in answer.stderr and "Traceback" not in answer.stderr
+
+
+def test_unknown_setting_is_one_line_and_no_trace_back() -> None:
+    answer = run("worker", EXEMPLAR_COLOUR="red")
+    assert answer.returncode == 2
+    assert "EXEMPLAR_COLOUR" in answer.stderr and "Traceback" not in answer.stderr
+
+
+def test_key_is_made_listed_without_its_secret_and_revoked(tmp_path: Path) -> None:
+    place = {"EXEMPLAR_DATA": str(tmp_path)}
+    key = run("keys", "create", "laptop", "--scope", "classify", **place).stdout.strip()
+    key_id, secret = key.split("_", 2)[1:]
+    listed = run("keys", "list", **place).stdout
+    assert "laptop" in listed and key_id in listed and secret not in listed
+    assert run("keys", "revoke", key_id, **place).returncode == 0
+    assert "revoked" in run("keys", "list", **place).stdout
+
+
+def test_encoders_are_listed() -> None:
+    assert "compact" in run("encoders", "list").stdout
+
+
+def test_demo_digits_keep_supports_and_queries_apart(tmp_path: Path) -> None:
+    pictures = write_digits(tmp_path)
+    supports = {path for paths in pictures.supports.values() for path in paths}
+    queries = [query.path for query in pictures.queries]
+    assert (len(supports), len(queries)) == (50, 600)
+    assert not supports & set(queries)
+
+
+def test_folder_of_photos_is_split_with_at_most_half_as_supports(photos: Path) -> None:
+    pictures = split_folder(photos)
+    assert {label: len(paths) for label, paths in pictures.supports.items()} == {"digit 3": 2, "digit 4": 2}
+    assert len(pictures.queries) == 4
+
+
+def test_folder_without_classes_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ExemplarError, match="two or more folders"):
+        split_folder(tmp_path)
