@@ -30,8 +30,12 @@ class ClassChange:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Everything that changed after a version, up to and with `version`."""
+    """Everything that changed after a version, up to and with `version`.
+
+    `born` tells collections of the same id in different records apart: it is when this one was made.
+    """
 
     version: int
     classes: Sequence[ClassChange]
     supports: Sequence[SupportChange]
+    born: float = 0.0

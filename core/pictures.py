@@ -45,6 +45,7 @@ def decode_picture(content: bytes, *, max_pixels: int) -> Image.Image:
 def make_thumbnail(picture: Image.Image) -> bytes:
     """Return the picture as a JPEG of at most 160 pixels a side, without any metadata."""
     small = picture.copy()
+    small.info = {}  # Pillow writes a JPEG's comment again
     small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BICUBIC)
     out = BytesIO()
     small.save(out, "JPEG", quality=85)

@@ -31,7 +31,9 @@ class Settings(BaseModel):
     )
     redis_url: str = Field("redis://127.0.0.1:6379/0", description="URL of the queue (redis:// or unix://).")
     encoders: tuple[str, ...] = Field(
-        ("compact",), description="Encoders this service offers, comma separated; the first is the default."
+        ("compact",),
+        min_length=1,
+        description="Encoders this service offers, comma separated; the first is the default.",
     )
     device: str = Field("auto", description="Where encoders run: auto, cpu, cuda or cuda:N.")
     threads: int = Field(1, ge=1, description="Compute threads of one worker process.")
@@ -52,11 +54,16 @@ class Settings(BaseModel):
     lease_s: float = Field(20.0, gt=0, description="How long a silent worker keeps its chunks.")
     sweep_s: float = Field(2.0, gt=0, description="Time between two sweeps of a worker.")
     turn_s: float = Field(5.0, gt=0, description="How long a worker goes on claiming in one turn.")
+    stall_s: float = Field(
+        60.0, gt=0, description="A worker that takes no turn for so long while work waits starts anew."
+    )
     max_attempts: int = Field(3, ge=1, description="Workers a chunk may kill before it fails.")
     job_ttl_s: float = Field(
         7 * 86400.0, gt=0, description="How long finished jobs and their uploads are kept."
     )
-    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    log_level: str = Field(
+        "INFO", pattern="^(?i:debug|info|warning|error)$", description="DEBUG, INFO, WARNING or ERROR."
+    )
 
     @property
     def record_url(self) -> str:
@@ -93,6 +100,8 @@ def read_settings(environment: Mapping[str, str] | None = None, **chosen: Any) -
     except ValidationError as error:
         first = error.errors()[0]
         name = PREFIX + str(first["loc"][0]).upper()
+        if first["type"] == "extra_forbidden":  # its value stays unsaid: it may be a secret
+            raise ExemplarError("settings_unfit", f"{name}: there is no such setting") from error
         raise ExemplarError("settings_unfit", f"{name}: {first['msg']}, got {first['input']!r}") from error
 
 
@@ -101,7 +110,7 @@ def _setting(name: str, text: str) -> tuple[str, str]:
         return name, text
     try:
         return name.removesuffix("_file"), Path(text).read_text().strip()
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise ExemplarError(
             "settings_unfit", f"{PREFIX}{name.upper()}: expected a readable file, got {text!r}"
         ) from error

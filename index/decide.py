@@ -54,20 +54,18 @@ def classify(replica: Replica, rule: Rule, queries: Vectors, *, top: int) -> lis
     """
     evidence = replica.gather(queries, max(top, NEIGHBOURS))
     probabilities = _softmax(score(rule, evidence))
-    return [_answer(replica, evidence, row, line, top) for row, line in enumerate(probabilities)]
+    return [_answer(evidence, row, line, top) for row, line in enumerate(probabilities)]
 
 
 def search(replica: Replica, queries: Vectors, *, top: int) -> tuple[list[tuple[Neighbour, ...]], int]:
     """Return the `top` nearest supports of each query, and the version that was searched."""
     evidence = replica.gather(queries, top)
-    return [_neighbours(replica, evidence, row, top) for row in range(len(queries))], evidence.version
+    return [_neighbours(evidence, row, top) for row in range(len(queries))], evidence.version
 
 
-def _answer(
-    replica: Replica, evidence: Evidence, row: int, probabilities: npt.NDArray[np.float64], top: int
-) -> Answer:
+def _answer(evidence: Evidence, row: int, probabilities: npt.NDArray[np.float64], top: int) -> Answer:
     order = np.argsort(-probabilities, kind="stable")[:top]
-    classes = [replica.class_of(int(evidence.class_ids[column])) for column in order]
+    classes = [evidence.classes[int(evidence.class_ids[column])] for column in order]
     candidates = tuple(
         Candidate(class_.label, float(probabilities[column]))
         for class_, column in zip(classes, order, strict=True)
@@ -79,12 +77,12 @@ def _answer(
         label=candidates[0].label if named else None,
         confidence=candidates[0].probability if candidates else 0.0,
         candidates=candidates,
-        neighbours=_neighbours(replica, evidence, row, top),
+        neighbours=_neighbours(evidence, row, top),
         version=evidence.version,
     )
 
 
-def _neighbours(replica: Replica, evidence: Evidence, row: int, top: int) -> tuple[Neighbour, ...]:
+def _neighbours(evidence: Evidence, row: int, top: int) -> tuple[Neighbour, ...]:
     found = zip(
         evidence.neighbour_ids[row][:top],
         evidence.neighbour_classes[row][:top],
@@ -92,7 +90,7 @@ def _neighbours(replica: Replica, evidence: Evidence, row: int, top: int) -> tup
         strict=True,
     )
     return tuple(
-        Neighbour(int(support_id), replica.class_of(int(class_id)).label, float(similarity))
+        Neighbour(int(support_id), evidence.classes[int(class_id)].label, float(similarity))
         for support_id, class_id, similarity in found
         if support_id >= 0
     )

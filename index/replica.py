@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.changes import Changes, ClassChange, SupportChange
-from core.vectors import Vectors, check_vector
+from core.vectors import Vector, Vectors, check_vector
 
 Ids = npt.NDArray[np.int64]
 
@@ -32,6 +32,8 @@ class Evidence:
     """(C,)"""
     means: npt.NDArray[np.float64]
     """(C, dim), the mean vector of each class, not of unit length"""
+    classes: Mapping[int, ClassChange]
+    """What each class is called and is, by id"""
     neighbour_ids: Ids
     """(m, k), -1 where there are fewer than k supports"""
     neighbour_classes: Ids
@@ -39,6 +41,21 @@ class Evidence:
     similarities: npt.NDArray[np.float32]
     """(m, k), cosine, the nearest first"""
     version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """All that a replica holds, as of one version, copied."""
+
+    version: int
+    born: float
+    ids: Ids
+    """(n,)"""
+    class_ids: Ids
+    """(n,)"""
+    vectors: Vectors
+    """(n, dim)"""
+    classes: Sequence[ClassChange]
 
 
 class Replica:
@@ -50,11 +67,12 @@ class Replica:
     def __init__(self, dim: int, *, gpu: bool = False) -> None:
         self.dim = dim
         self.version = 0
+        self.born = 0.0  # tells records apart; not known before the first change
         self._lock = threading.Lock()
         self._flat = faiss.IndexFlatIP(dim)  # row i belongs to support _ids[i]
         self._ids: Ids = np.empty(0, np.int64)
         self._class_of: dict[int, int] = {}
-        self._classes: dict[int, ClassChange] = {}
+        self._classes: Mapping[int, ClassChange] = {}  # replaced, never changed: evidence refers to it
         self._sums: dict[int, npt.NDArray[np.float64]] = {}
         self._counts: dict[int, int] = {}
         self._searched: Any = _on_gpu(dim) if gpu else self._flat
@@ -62,23 +80,17 @@ class Replica:
     def __len__(self) -> int:
         return len(self._ids)
 
-    def class_of(self, class_id: int) -> ClassChange:
-        """Return what a class of the evidence is called."""
-        return self._classes[class_id]
-
     def apply(self, changes: Changes) -> None:
         """Take over changes; supports that came, moved or went are seen by the next search."""
         with self._lock:
-            for change in changes.classes:
-                self._classes[change.id] = change
             known = [change for change in changes.supports if change.id in self._class_of]
             self._remove([change for change in known if change.class_id is None])
             self._move([change for change in known if change.class_id is not None])
             self._add([c for c in changes.supports if c.class_id is not None and c.id not in self._class_of])
-            for change in changes.classes:
-                if change.deleted:
-                    self._classes.pop(change.id)
-            self.version = changes.version
+            if changes.classes:
+                classes = {**self._classes, **{change.id: change for change in changes.classes}}
+                self._classes = {id_: change for id_, change in classes.items() if not change.deleted}
+            self.version, self.born = changes.version, changes.born
 
     def gather(self, queries: Vectors, k: int) -> Evidence:
         """Return the k nearest supports of each query and the class means, as of one version."""
@@ -91,17 +103,24 @@ class Replica:
                 queries=queries,
                 class_ids=class_ids,
                 means=np.stack(means) if means else np.empty((0, self.dim)),
+                classes=self._classes,
                 neighbour_ids=ids,
                 neighbour_classes=classes,
                 similarities=similarities,
                 version=self.version,
             )
 
-    def content(self) -> tuple[Ids, Ids, Vectors, list[ClassChange]]:
-        """Return a copy of all: support ids (n,), their classes (n,), vectors (n, dim), the classes."""
+    def content(self) -> Content:
+        """Return a copy of all."""
         with self._lock:
-            classes = np.array([self._class_of[int(i)] for i in self._ids], np.int64)
-            return self._ids.copy(), classes, self._rows().copy(), list(self._classes.values())
+            return Content(
+                self.version,
+                self.born,
+                self._ids.copy(),
+                np.array([self._class_of[int(i)] for i in self._ids], np.int64),
+                self._rows().copy(),
+                list(self._classes.values()),
+            )
 
     def _nearest(self, queries: Vectors, k: int) -> tuple[npt.NDArray[np.float32], Ids, Ids]:
         if k == 0:
@@ -135,19 +154,19 @@ class Replica:
             self._count(class_id, vector, 1)
 
     def _move(self, changes: Sequence[SupportChange]) -> None:
-        for change in changes:
-            vector = self._vector(change.id)
-            self._count(self._class_of[change.id], vector, -1)
-            self._class_of[change.id] = class_id = int(change.class_id or 0)
-            self._count(class_id, vector, 1)
+        target = {change.id: int(change.class_id or 0) for change in changes}
+        for support_id, vector in self._vectors(list(target)):
+            self._count(self._class_of[support_id], vector, -1)
+            self._class_of[support_id] = target[support_id]
+            self._count(target[support_id], vector, 1)
 
     def _remove(self, changes: Sequence[SupportChange]) -> None:
         if not changes:
             return
-        for change in changes:
-            self._count(self._class_of[change.id], self._vector(change.id), -1)
-            del self._class_of[change.id]
-        gone = np.isin(self._ids, [change.id for change in changes])
+        gone_ids = [change.id for change in changes]
+        for support_id, vector in self._vectors(gone_ids):
+            self._count(self._class_of.pop(support_id), vector, -1)
+        gone = np.isin(self._ids, gone_ids)
         # keeps the order of the rest, as the mask below does
         self._flat.remove_ids(faiss.IDSelectorBatch(np.flatnonzero(gone)))
         self._ids = self._ids[~gone]
@@ -155,9 +174,9 @@ class Replica:
             self._searched.reset()
             self._searched.add(self._rows())
 
-    def _vector(self, support_id: int) -> npt.NDArray[np.float32]:
-        row = int(np.flatnonzero(self._ids == support_id)[0])
-        return np.asarray(self._flat.reconstruct(row), np.float32)
+    def _vectors(self, support_ids: Sequence[int]) -> Iterator[tuple[int, Vector]]:
+        for row in np.flatnonzero(np.isin(self._ids, support_ids)):
+            yield int(self._ids[row]), np.asarray(self._flat.reconstruct(int(row)), np.float32)
 
     def _count(self, class_id: int, vector: npt.NDArray[np.float32], sign: int) -> None:
         count = self._counts.get(class_id, 0) + sign
@@ -169,16 +188,14 @@ class Replica:
         sum_ += sign * vector.astype(np.float64)
 
 
-def restore(
-    *, version: int, ids: Ids, classes: Ids, vectors: Vectors, table: Sequence[ClassChange], gpu: bool = False
-) -> Replica:
+def restore(content: Content, *, gpu: bool = False) -> Replica:
     """Return a replica with the content of another."""
-    replica = Replica(vectors.shape[1], gpu=gpu)
+    replica = Replica(content.vectors.shape[1], gpu=gpu)
     supports = [
         SupportChange(int(support_id), int(class_id), vector)
-        for support_id, class_id, vector in zip(ids, classes, vectors, strict=True)
+        for support_id, class_id, vector in zip(content.ids, content.class_ids, content.vectors, strict=True)
     ]
-    replica.apply(Changes(version, table, supports))
+    replica.apply(Changes(content.version, content.classes, supports, content.born))
     return replica
 
 

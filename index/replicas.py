@@ -27,19 +27,23 @@ class Replicas:
 
     def current(self, collection_id: int, dim: int) -> Replica | None:
         """Return a replica that holds every change committed before this call; None where it is deleted."""
-        replica = self._open.get(collection_id) or self._begin(collection_id, dim)
+        replica = self._open.get(collection_id)
+        if replica is None:
+            replica = self._begin(collection_id, dim)
         changes = self._feed(collection_id, replica.version)
-        if changes is not None and changes.version < replica.version:
-            # the record is older than the replica: it was restored from a backup, and the record is right
+        if changes is not None and _is_of_another_record(replica, changes):
+            self._forget(collection_id)
             replica = Replica(dim, gpu=self._gpu)
             changes = self._feed(collection_id, 0)
         if changes is None:
-            self._open.pop(collection_id, None)
+            self._forget(collection_id)
             return None
         if changes.version != replica.version:
             replica.apply(changes)
         self._open[collection_id] = replica
-        if replica.version - self._saved.setdefault(collection_id, 0) >= SAVE_AFTER:
+        # a tenth more, so that a collection that grows is not written over and over again
+        unsaved = replica.version - self._saved.setdefault(collection_id, 0)
+        if unsaved >= max(SAVE_AFTER, len(replica) // 10):
             self._save(collection_id)
         return replica
 
@@ -56,6 +60,11 @@ class Replicas:
         self._saved[collection_id] = found.version
         return found
 
+    def _forget(self, collection_id: int) -> None:
+        self._open.pop(collection_id, None)
+        self._saved.pop(collection_id, None)
+        snapshot.discard(self._folder, collection_id)
+
     def _save(self, collection_id: int) -> None:
         replica = self._open[collection_id]
         try:
@@ -63,3 +72,10 @@ class Replicas:
         except OSError:  # a full disk costs the next start some seconds, never an answer
             return
         self._saved[collection_id] = replica.version
+
+
+def _is_of_another_record(replica: Replica, changes: Changes) -> bool:
+    """Say whether the record was replaced, or restored from a backup; either way the record is right."""
+    if replica.version == 0:
+        return False
+    return changes.version < replica.version or changes.born != replica.born

@@ -6,6 +6,9 @@ import hashlib
 import json
 import os
 import re
+import time
+import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -14,9 +17,12 @@ import numpy as np
 
 from core.changes import ClassChange
 from core.types import ClassKind
-from index.replica import Replica, restore
+from index.replica import Content, Replica, restore
 
 _NAME = re.compile(r"c(?P<collection>\d+)-v(?P<version>\d+)-(?P<digest>[0-9a-f]{64})\.npz")
+
+
+DRAFT_TTL_S = 3600.0  # a draft this old was left by a worker that was killed while it wrote
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,30 +33,20 @@ class _Found:
 
 
 def save(replica: Replica, folder: Path, collection_id: int) -> Path:
-    """Write a snapshot under a name that carries its version and checksum; older ones are removed."""
-    ids, classes, vectors, table = replica.content()
-    version = replica.version
-    buffer = BytesIO()
-    rows = [[row.id, row.label, row.kind.value] for row in table]
-    np.savez(
-        buffer,
-        ids=ids,
-        classes=classes,
-        vectors=vectors,
-        table=np.frombuffer(json.dumps(rows).encode(), np.uint8),
-    )
-    content = buffer.getvalue()
-    path = folder / f"c{collection_id}-v{version}-{hashlib.sha256(content).hexdigest()}.npz"
+    """Write a snapshot under a name that carries its version and checksum; others are removed.
+
+    Raises OSError.
+    """
+    content = replica.content()
+    packed = _pack(content)
+    digest = hashlib.sha256(packed).hexdigest()
+    path = folder / f"c{collection_id}-v{content.version}-{digest}.npz"
     folder.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(f".{os.getpid()}.part")
-    with open(draft, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(draft, path)
-    for older in _found(folder, collection_id):
-        if older.version < version:
-            older.path.unlink(missing_ok=True)
+    _write(path, packed)
+    for other in _found(folder, collection_id):
+        if other.version <= content.version and other.path != path:
+            other.path.unlink(missing_ok=True)
+    _remove_old_drafts(folder)
     return path
 
 
@@ -58,28 +54,80 @@ def load(folder: Path, collection_id: int, dim: int, *, gpu: bool = False) -> Re
     """Return the newest snapshot that is whole; a damaged one is removed, and None means start from SQL."""
     for found in sorted(_found(folder, collection_id), key=lambda one: -one.version):
         try:
-            content = found.path.read_bytes()
-        except FileNotFoundError:  # another worker wrote a newer one and removed this
+            packed = found.path.read_bytes()
+        except OSError:  # another worker wrote a newer one and removed this, or the disk is broken
             continue
-        if hashlib.sha256(content).hexdigest() != found.digest:
-            found.path.unlink(missing_ok=True)
+        if hashlib.sha256(packed).hexdigest() != found.digest:
+            _remove(found.path)
             continue
-        with np.load(BytesIO(content), allow_pickle=False) as arrays:
-            if arrays["vectors"].shape[1] != dim:
-                continue
-            table = [
-                ClassChange(class_id, label, ClassKind(kind))
-                for class_id, label, kind in json.loads(arrays["table"].tobytes())
-            ]
-            return restore(
-                version=found.version,
-                ids=arrays["ids"],
-                classes=arrays["classes"],
-                vectors=arrays["vectors"],
-                table=table,
-                gpu=gpu,
-            )
+        content = _unpack(packed, found.version)
+        if content is not None and content.vectors.shape[1] == dim:
+            return restore(content, gpu=gpu)
     return None
+
+
+def discard(folder: Path, collection_id: int) -> None:
+    """Remove every snapshot of a collection: it is gone, or they are of another record."""
+    for found in _found(folder, collection_id):
+        _remove(found.path)
+
+
+def _pack(content: Content) -> bytes:
+    rows = [[row.id, row.label, row.kind.value] for row in content.classes]
+    buffer = BytesIO()
+    np.savez(
+        buffer,
+        born=np.float64(content.born),
+        ids=content.ids,
+        class_ids=content.class_ids,
+        vectors=content.vectors,
+        classes=np.frombuffer(json.dumps(rows).encode(), np.uint8),
+    )
+    return buffer.getvalue()
+
+
+def _unpack(packed: bytes, version: int) -> Content | None:
+    """Return what `_pack` packed, None where another version of this program wrote something else."""
+    try:
+        with np.load(BytesIO(packed), allow_pickle=False) as arrays:
+            return Content(
+                version=version,
+                born=float(arrays["born"]),
+                ids=arrays["ids"],
+                class_ids=arrays["class_ids"],
+                vectors=arrays["vectors"],
+                classes=[
+                    ClassChange(class_id, label, ClassKind(kind))
+                    for class_id, label, kind in json.loads(arrays["classes"].tobytes())
+                ],
+            )
+    except (KeyError, ValueError, zipfile.BadZipFile):
+        return None
+
+
+def _write(path: Path, packed: bytes) -> None:
+    draft = path.with_suffix(f".{os.getpid()}.part")
+    try:
+        with open(draft, "wb") as file:
+            file.write(packed)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    except OSError:
+        _remove(draft)
+        raise
+
+
+def _remove_old_drafts(folder: Path) -> None:
+    for draft in folder.glob("*.part"):
+        with suppress(OSError):
+            if draft.stat().st_mtime < time.time() - DRAFT_TTL_S:
+                draft.unlink()
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):  # a folder that cannot be written is no reason to answer nobody
+        path.unlink()
 
 
 def _found(folder: Path, collection_id: int) -> list[_Found]:

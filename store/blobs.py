@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import secrets
-from typing import Any, cast
+from typing import cast
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -68,14 +68,26 @@ class Blobs:
             ) from error
 
     def remove_folder(self, folder: str) -> None:
-        """Remove a folder with all its blobs; one that is not there is no error."""
+        """Remove a folder with all its blobs; one that is not there is no error.
+
+        Raises `blobs_unavailable`.
+        """
         path = f"{self._root}/{folder}"
-        if self._files.exists(path):
-            self._files.rm(path, recursive=True)
+        try:
+            if self._files.exists(path):
+                self._files.rm(path, recursive=True)
+        except FileNotFoundError:  # another process removes it too
+            return
+        except OSError as error:
+            raise ExemplarError(
+                "blobs_unavailable", f"pictures could not be removed: {error}; try again later", retry=True
+            ) from error
 
     def check(self) -> None:
         """Raise `blobs_unavailable` unless a blob can be written."""
-        self.put("probe", b"probe")
+        folder = f"probe/{secrets.token_hex(8)}"
+        self.put(folder, b"probe")
+        self.remove_folder(folder)
 
     def _path(self, folder: str, digest: str) -> str:
         if _DIGEST.fullmatch(digest) is None:
@@ -87,7 +99,7 @@ def _write_durably(path: str, content: bytes) -> None:
     if os.path.exists(path):
         return
     folder = os.path.dirname(path)
-    os.makedirs(folder, exist_ok=True)
+    _make_folder(folder)
     draft = f"{path}.{secrets.token_hex(4)}.part"
     try:
         with open(draft, "wb") as file:
@@ -101,12 +113,21 @@ def _write_durably(path: str, content: bytes) -> None:
     _sync_folder(folder)
 
 
+def _make_folder(path: str) -> None:
+    if os.path.isdir(path):
+        return
+    parent = os.path.dirname(path)
+    _make_folder(parent)
+    os.makedirs(path, exist_ok=True)
+    _sync_folder(parent)
+
+
 def _discard(path: str) -> None:
     if os.path.exists(path):
         os.unlink(path)
 
 
-def _sync_folder(folder: str) -> Any:
+def _sync_folder(folder: str) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -6,7 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, case, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Row,
+    Select,
+    Update,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from core.errors import ExemplarError
 from core.results import Result, failed_result
@@ -67,9 +82,12 @@ class Chunks:
                 )
             )
             rows = connection.execute(_with_job().where(t.chunk.c.id.in_(ids))).all()
+            begun = select(t.job.c.id).where(
+                t.job.c.id.in_({row.job_id for row in rows}), t.job.c.state == JobState.QUEUED.value
+            )
             connection.execute(
                 update(t.job)
-                .where(t.job.c.id.in_({row.job_id for row in rows}), t.job.c.state == JobState.QUEUED.value)
+                .where(t.job.c.id.in_(begun.order_by(t.job.c.id).with_for_update()))
                 .values(state=JobState.RUNNING.value, started_at=now_s())
             )
         by_id = {row.id: _unpack(row) for row in rows}
@@ -78,10 +96,10 @@ class Chunks:
     def renew(self, owner: str) -> int:
         """Lengthen the lease of everything the owner holds; return how many chunks that is."""
         with self._database.write() as connection:
+            # what is locked is just being settled; to wait for it could become a circle
+            held = _held(t.chunk.c.lease_owner == owner).with_for_update(skip_locked=True)
             return connection.execute(
-                update(t.chunk)
-                .where(t.chunk.c.state == "running", t.chunk.c.lease_owner == owner)
-                .values(lease_until=now_s() + self._lease_s)
+                update(t.chunk).where(t.chunk.c.id.in_(held)).values(lease_until=now_s() + self._lease_s)
             ).rowcount
 
     def settle(self, owner: str, settlements: Sequence[Settlement]) -> list[bool]:
@@ -91,56 +109,48 @@ class Chunks:
         """
         with self._database.write() as connection:
             # chunks first, in one order for everyone, then collections, then jobs: nobody waits in a circle
-            ordered = sorted(settlements, key=lambda settlement: settlement.chunk.id)
-            ours = {s.chunk.id: _close(connection, owner, s.chunk.id) for s in ordered}
-            held = [s for s in ordered if ours[s.chunk.id]]
+            ours = _lock(connection, owner, [settlement.chunk.id for settlement in settlements])
+            held = [settlement for settlement in settlements if settlement.chunk.id in ours]
             held.sort(key=lambda s: (s.chunk.collection_id or 0, s.chunk.job_id, s.chunk.id))
-            settled = [(s.chunk, _results(connection, s)) for s in held]
-            for chunk, results in settled:
-                connection.execute(update(t.chunk).where(t.chunk.c.id == chunk.id).values(results=results))
-            for chunk, results in sorted(settled, key=lambda pair: pair[0].job_id):
-                _count(connection, chunk.job_id, results)
-        return [ours[settlement.chunk.id] for settlement in settlements]
+            _close(connection, [(s.chunk.id, s.chunk.job_id, _results(connection, s)) for s in held])
+        return [settlement.chunk.id in ours for settlement in settlements]
 
     def release(self, owner: str) -> int:
         """Give back unfinished chunks, as a worker does that stops in good order."""
         with self._database.write() as connection:
+            held = _held(t.chunk.c.lease_owner == owner).with_for_update()
             return connection.execute(
                 update(t.chunk)
-                .where(t.chunk.c.state == "running", t.chunk.c.lease_owner == owner)
-                .values(state="queued", attempts=t.chunk.c.attempts - 1, lease_owner=None, lease_until=None)
+                .where(t.chunk.c.id.in_(held))
+                .values(
+                    state=case((_is_cancelled(), "cancelled"), else_="queued"),
+                    attempts=t.chunk.c.attempts - 1,
+                    lease_owner=None,
+                    lease_until=None,
+                )
             ).rowcount
 
     def hand_back(self, owner: str, chunks: Sequence[Chunk], reason: str) -> None:
         """End the lease of chunks that could not be worked on; the next sweep queues or fails them."""
         with self._database.write() as connection:
+            ids = _lock(connection, owner, [chunk.id for chunk in chunks])
             connection.execute(
-                update(t.chunk)
-                .where(
-                    t.chunk.c.id.in_([chunk.id for chunk in chunks]),
-                    t.chunk.c.state == "running",
-                    t.chunk.c.lease_owner == owner,
-                )
-                .values(lease_until=0, reason=reason)
+                update(t.chunk).where(t.chunk.c.id.in_(ids)).values(lease_until=0, reason=reason)
             )
 
     def expire(self, worker: str) -> int:
         """End the leases of an earlier life of this worker: it starts anew, so that life is over."""
         with self._database.write() as connection:
+            held = _held(t.chunk.c.lease_owner.startswith(f"{worker}:", autoescape=True)).with_for_update()
             return connection.execute(
-                update(t.chunk)
-                .where(
-                    t.chunk.c.state == "running",
-                    t.chunk.c.lease_owner.startswith(f"{worker}:", autoescape=True),
-                )
-                .values(lease_until=0)
+                update(t.chunk).where(t.chunk.c.id.in_(held)).values(lease_until=0)
             ).rowcount
 
     def sweep(self) -> int:
         """Queue chunks again whose lease ran out; return how many were found.
 
         One that has killed its worker too often fails; one of several items is split, so that the item
-        that kills is found without the others failing with it.
+        that kills is found without the others failing with it. What a caller has cancelled is dropped.
         """
         with self._database.write() as connection:
             lost = connection.execute(
@@ -149,17 +159,17 @@ class Chunks:
                 .order_by(t.chunk.c.id)
                 .with_for_update(skip_locked=True, of=t.chunk)
             ).all()
-            for row in sorted(lost, key=lambda row: row.job_id):  # jobs are locked in one order everywhere
-                if row.attempts >= self._max_attempts:
-                    self._give_up(connection, row)
+            given_up = []
+            for row in lost:
+                if row.job_state == JobState.CANCELLED.value:
+                    _free(connection, row, "cancelled")
+                elif row.attempts >= self._max_attempts:
+                    given_up.append((row.id, row.job_id, _lost_results(row)))
                 elif row.size > 1:
                     _split(connection, row)
                 else:
-                    connection.execute(
-                        update(t.chunk)
-                        .where(t.chunk.c.id == row.id)
-                        .values(state="queued", lease_owner=None, lease_until=None)
-                    )
+                    _free(connection, row, "queued")
+            _close(connection, given_up)
         return len(lost)
 
     def waiting(self) -> list[Waiting]:
@@ -214,31 +224,43 @@ class Chunks:
                     return picked
         return picked
 
-    def _give_up(self, connection: Connection, row: Row[Any]) -> None:
-        if row.reason is None:
-            detail = f"{row.attempts} workers died while they worked on this picture; it is given up"
-            error = ExemplarError("worker_lost", detail)
-        else:
-            detail = f"the work failed {row.attempts} times, at last with: {row.reason}"
-            error = ExemplarError("work_failed", detail)
-        results = [failed_result(item, error) for item in unpack_items(row.inputs)]
-        connection.execute(
-            update(t.chunk)
-            .where(t.chunk.c.id == row.id)
-            .values(state="settled", lease_owner=None, lease_until=None, results=results)
-        )
-        _count(connection, row.job_id, results)
+
+def _held(whose: ColumnElement[bool]) -> Select[int]:
+    # whoever locks several chunks locks them in the order of their ids: nobody waits in a circle
+    return select(t.chunk.c.id).where(t.chunk.c.state == "running", whose).order_by(t.chunk.c.id)
 
 
-def _close(connection: Connection, owner: str, chunk_id: int) -> bool:
-    return (
-        connection.execute(
-            update(t.chunk)
-            .where(t.chunk.c.id == chunk_id, t.chunk.c.state == "running", t.chunk.c.lease_owner == owner)
-            .values(state="settled", lease_owner=None, lease_until=None)
-        ).rowcount
-        == 1
+def _lock(connection: Connection, owner: str, chunk_ids: Sequence[int]) -> set[int]:
+    """Lock chunks and return those that the owner still holds."""
+    held = _held(t.chunk.c.lease_owner == owner).where(t.chunk.c.id.in_(chunk_ids))
+    return set(connection.execute(held.with_for_update()).scalars())
+
+
+def _is_cancelled() -> ColumnElement[bool]:
+    return exists().where(t.job.c.id == t.chunk.c.job_id, t.job.c.state == JobState.CANCELLED.value)
+
+
+def _lost_results(row: Row[Any]) -> list[Result]:
+    if row.reason is None:
+        detail = f"{row.attempts} workers died while they worked on this picture; it is given up"
+        error = ExemplarError("worker_lost", detail)
+    else:
+        detail = f"the work failed {row.attempts} times, at last with: {row.reason}"
+        error = ExemplarError("work_failed", detail)
+    return [failed_result(item, error) for item in unpack_items(row.inputs)]
+
+
+def _close(connection: Connection, settled: Sequence[tuple[int, str, list[Result]]]) -> None:
+    """Write the results of locked chunks, given with their ids and jobs, and count them."""
+    if not settled:
+        return
+    connection.execute(
+        update(t.chunk)
+        .where(t.chunk.c.id == bindparam("chunk_id"))
+        .values(state="settled", lease_owner=None, lease_until=None, results=bindparam("outcome")),
+        [{"chunk_id": chunk_id, "outcome": results} for chunk_id, _, results in settled],
     )
+    _count(connection, settled)
 
 
 def _results(connection: Connection, settlement: Settlement) -> list[Result]:
@@ -247,45 +269,66 @@ def _results(connection: Connection, settlement: Settlement) -> list[Result]:
     return [outcome for outcome in settlement.outcomes if not isinstance(outcome, Enrolment)]
 
 
-def _count(connection: Connection, job_id: str, results: Sequence[Result]) -> None:
-    failed = sum(result["status"] == "failed" for result in results)
-    done = len(results) - failed
+def _count(connection: Connection, settled: Sequence[tuple[int, str, list[Result]]]) -> None:
+    counts: dict[str, dict[str, Any]] = {}
+    for _, job_id, results in settled:
+        count = counts.setdefault(job_id, {"of": job_id, "more_done": 0, "more_failed": 0})
+        failed = sum(result["status"] == "failed" for result in results)
+        count["more_failed"] += failed
+        count["more_done"] += len(results) - failed
+    # jobs too are locked in one order
+    connection.execute(_COUNT, [counts[job_id] for job_id in sorted(counts)])
+
+
+def _count_statement() -> Update:
     job = t.job.c
-    at_end = job.done + job.failed + len(results) >= job.total
-    open_ = job.state.in_([JobState.QUEUED.value, JobState.RUNNING.value])
+    done = job.done + bindparam("more_done", type_=Integer)
+    failed = job.failed + bindparam("more_failed", type_=Integer)
+    is_open = (job.state == JobState.QUEUED.value) | (job.state == JobState.RUNNING.value)
+    ends = (done + failed >= job.total) & is_open
     final = case(
-        (job.failed + failed == 0, JobState.SUCCEEDED.value),
-        (job.done + done == 0, JobState.FAILED.value),
+        (failed == 0, JobState.SUCCEEDED.value),
+        (done == 0, JobState.FAILED.value),
         else_=JobState.PARTIAL.value,
     )
-    connection.execute(
+    return (
         update(t.job)
-        .where(job.id == job_id)
+        .where(job.id == bindparam("of"))
         .values(
-            done=job.done + done,
-            failed=job.failed + failed,
-            state=case((at_end & open_, final), else_=job.state),
-            finished_at=case((at_end & open_, now_s()), else_=job.finished_at),
+            done=done,
+            failed=failed,
+            state=case((ends, final), else_=job.state),
+            finished_at=case((ends, now_s()), else_=job.finished_at),
         )
+    )
+
+
+_COUNT = _count_statement()
+
+
+def _free(connection: Connection, row: Row[Any], state: str) -> None:
+    connection.execute(
+        update(t.chunk).where(t.chunk.c.id == row.id).values(state=state, lease_owner=None, lease_until=None)
     )
 
 
 def _split(connection: Connection, row: Row[Any]) -> None:
-    for number, packed in enumerate(row.inputs):
-        connection.execute(
-            insert(t.chunk).values(
-                job_id=row.job_id,
-                encoder=row.encoder,
-                lane=row.lane,
-                state="queued",
-                first_item=row.first_item + number,
-                size=1,
-                attempts=row.attempts,
-                queued_at=row.queued_at,
-                reason=row.reason,
-                inputs=[packed],
-            )
-        )
+    parts = [
+        {
+            "job_id": row.job_id,
+            "encoder": row.encoder,
+            "lane": row.lane,
+            "state": "queued",
+            "first_item": row.first_item + number,
+            "size": 1,
+            "attempts": row.attempts,
+            "queued_at": row.queued_at,
+            "reason": row.reason,
+            "inputs": [packed],
+        }
+        for number, packed in enumerate(row.inputs)
+    ]
+    connection.execute(insert(t.chunk), parts)
     connection.execute(delete(t.chunk).where(t.chunk.c.id == row.id))
 
 
@@ -297,6 +340,7 @@ def _with_job() -> Select[Any]:
         t.job.c.top,
         t.job.c.min_version,
         t.job.c.submitted_version,
+        t.job.c.state.label("job_state"),
     ).join(t.job, t.job.c.id == t.chunk.c.job_id)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
 
 from core.errors import ExemplarError
 from core.types import Class, ClassKind
@@ -51,11 +51,14 @@ class Classes:
                     "class_exists", f"there is already a class {new_label!r}; merge the two instead"
                 )
             values: dict[str, Any] = {"seq": version + 1}
-            if new_label is not None:
+            if new_label not in (None, label):
                 values["label"] = new_label
             if kind is not None:
                 values["kind"] = kind.value
             connection.execute(update(t.class_).where(t.class_.c.id == class_id).values(values))
+            if "label" in values:  # work accepted under the old name follows, as it does after a merge
+                grave = add_class(connection, collection_id, label, version + 1)
+                _bury_class(connection, grave, version + 1, merged_into=class_id)
             set_version(connection, collection_id, version + 1)
         return self.get(collection, new_label or label)
 
@@ -64,8 +67,7 @@ class Classes:
         with self._database.write() as connection:
             collection_id, version = _locked(connection, collection)
             class_id = _require_class(connection, collection_id, label)
-            gone = _support_ids(connection, class_id)
-            version = bury_supports(connection, gone, version)
+            version = bury_supports(connection, t.support.c.class_id == class_id, version)
             _bury_class(connection, class_id, version + 1, merged_into=None)
             set_version(connection, collection_id, version + 1)
 
@@ -108,13 +110,9 @@ def add_class(connection: Connection, collection_id: int, label: str, seq: int) 
     return int(connection.execute(statement).scalar_one())
 
 
-def bury_supports(connection: Connection, support_ids: Sequence[int], version: int) -> int:
-    """Turn supports into tombstones, each with a seq of its own; return the version reached."""
-    for seq, support_id in enumerate(support_ids, start=version + 1):
-        connection.execute(
-            update(t.support).where(t.support.c.id == support_id).values(class_id=None, vector=None, seq=seq)
-        )
-    return version + len(support_ids)
+def bury_supports(connection: Connection, which: ColumnElement[bool], version: int) -> int:
+    """Turn supports of a locked collection into tombstones; return the version reached."""
+    return _renumber(connection, which, version, {"class_id": None, "vector": None})
 
 
 def heir_of(
@@ -122,7 +120,7 @@ def heir_of(
 ) -> tuple[int, str] | None:
     """Return id and label of the class that a label accepted at `since_version` means, None where it is new.
 
-    A class merged since then is followed to where it went; one deleted since then raises `class_deleted`.
+    A class merged or renamed since then is followed; one deleted since then raises `class_deleted`.
     """
     living = find_class(connection, collection_id, label)
     if living is not None:
@@ -168,27 +166,26 @@ def _class_not_found(label: str) -> ExemplarError:
     return ExemplarError("class_not_found", f"there is no class {label!r} in this collection")
 
 
-def _support_ids(connection: Connection, class_id: int) -> list[int]:
-    return list(
-        connection.execute(
-            select(t.support.c.id).where(t.support.c.class_id == class_id).order_by(t.support.c.id)
-        ).scalars()
-    )
-
-
 def _move_all(connection: Connection, source: int, target: int, version: int) -> int:
     twins = t.support.alias("twins")
     doubled = select(twins.c.picture).where(twins.c.class_id == target)
-    extra = connection.execute(
-        select(t.support.c.id).where(t.support.c.class_id == source, t.support.c.picture.in_(doubled))
-    ).scalars()
-    version = bury_supports(connection, list(extra), version)
-    for seq, support_id in enumerate(_support_ids(connection, source), start=version + 1):
-        connection.execute(
-            update(t.support).where(t.support.c.id == support_id).values(class_id=target, seq=seq)
-        )
-        version = seq
-    return version
+    of_source = t.support.c.class_id == source
+    version = bury_supports(connection, of_source & t.support.c.picture.in_(doubled), version)
+    return _renumber(connection, of_source, version, {"class_id": target})
+
+
+def _renumber(
+    connection: Connection, which: ColumnElement[bool], version: int, values: dict[str, Any]
+) -> int:
+    """Change supports in one statement, each with the next seq in the order of their ids."""
+    place = func.row_number().over(order_by=t.support.c.id).label("place")
+    ordered = select(t.support.c.id, place).where(which).subquery()
+    statement = (
+        update(t.support)
+        .where(t.support.c.id == ordered.c.id)
+        .values(seq=version + ordered.c.place, **values)
+    )
+    return version + connection.execute(statement).rowcount
 
 
 def _bury_class(connection: Connection, class_id: int, seq: int, *, merged_into: int | None) -> None:

@@ -71,6 +71,9 @@ class Collections:
             if found is None:
                 raise collection_not_found(name)
             lock_collection(connection, found)
+            # the deletion touches these jobs; those who settle lock jobs in this order too
+            jobs = select(t.job.c.id).where(t.job.c.collection_id == found).order_by(t.job.c.id)
+            connection.execute(jobs.with_for_update())
             connection.execute(delete(t.support).where(t.support.c.collection_id == found))
             connection.execute(delete(t.class_).where(t.class_.c.collection_id == found))
             connection.execute(delete(t.collection).where(t.collection.c.id == found))
@@ -124,9 +127,11 @@ def _with_counts() -> Any:
         .where(t.class_.c.collection_id == t.collection.c.id, ~t.class_.c.deleted)
         .scalar_subquery()
     )
-    supports = (
+    supports = (  # by way of the classes: their index holds all it takes, the supports' rows stay unread
         select(func.count())
-        .where(t.support.c.collection_id == t.collection.c.id, t.support.c.class_id.is_not(None))
+        .select_from(t.class_)
+        .join(t.support, t.support.c.class_id == t.class_.c.id)
+        .where(t.class_.c.collection_id == t.collection.c.id)
         .scalar_subquery()
     )
     return select(t.collection, classes.label("classes"), supports.label("supports"))

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from core.errors import ExemplarError
 
@@ -19,7 +20,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
-        self._engine = _sqlite_engine(url) if self.is_sqlite else create_engine(url, pool_pre_ping=True)
+        self._engine = _sqlite_engine(url) if self.is_sqlite else _postgres_engine(url)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -55,12 +56,25 @@ def _translated() -> Iterator[None]:
         raise ExemplarError(
             "record_unavailable", f"the record did not answer: {error.orig}; try again shortly", retry=True
         ) from error
+    except PoolTimeoutError as error:
+        raise ExemplarError(
+            "record_unavailable", "every connection to the record is busy; try again shortly", retry=True
+        ) from error
+    except DataError as error:  # PostgreSQL keeps no NUL in text
+        raise ExemplarError("request_unfit", f"the record cannot hold this value: {error.orig}") from error
     except DBAPIError as error:
         if not error.connection_invalidated:
             raise
         raise ExemplarError(
             "record_unavailable", "the record's connection broke; try again shortly", retry=True
         ) from error
+
+
+def _postgres_engine(url: str) -> Engine:
+    asked = make_url(url).query
+    # a host that does not answer would otherwise be waited for as long as TCP tries, two minutes say
+    connect_args = {} if "connect_timeout" in asked else {"connect_timeout": 5}
+    return create_engine(url, pool_pre_ping=True, connect_args=connect_args)
 
 
 def _sqlite_engine(url: str) -> Engine:

@@ -38,7 +38,9 @@ def enroll(connection: Connection, chunk: Chunk, outcomes: Sequence[Result | Enr
             failed_result(outcome.item, gone) if isinstance(outcome, Enrolment) else outcome
             for outcome in outcomes
         ]
-    writer = _Writer(connection, chunk.collection_id, chunk.submitted_version, version)
+    pictures = {outcome.item.picture or "" for outcome in outcomes if isinstance(outcome, Enrolment)}
+    twins = _twins(connection, chunk.collection_id, pictures)
+    writer = _Writer(connection, chunk.collection_id, chunk.submitted_version, version, twins)
     results = [writer.add(outcome) if isinstance(outcome, Enrolment) else outcome for outcome in outcomes]
     set_version(connection, chunk.collection_id, writer.version)
     return [
@@ -51,13 +53,19 @@ class _Writer:
     """Adds supports to one locked collection, each with the next `seq`."""
 
     def __init__(
-        self, connection: Connection, collection_id: int, submitted_version: int, version: int
+        self,
+        connection: Connection,
+        collection_id: int,
+        submitted_version: int,
+        version: int,
+        twins: dict[str, dict[int, int]],
     ) -> None:
         self.version = version
         self._connection = connection
         self._collection_id = collection_id
         self._submitted_version = submitted_version
         self._classes: dict[str, tuple[int, str]] = {}
+        self._twins = twins
 
     def add(self, enrolment: Enrolment) -> Result:
         item = enrolment.item
@@ -65,17 +73,17 @@ class _Writer:
             class_id, label = self._class_of(item.label or "")
         except ExemplarError as error:
             return failed_result(item, error)
-        twins = self._twins(item.picture or "")
-        support_id = twins.get(class_id)
-        if support_id is None:
-            support_id = self._insert(enrolment, class_id)
+        twins = self._twins.setdefault(item.picture or "", {})
+        duplicate_of = twins.get(class_id, min(twins.values(), default=None))
+        if class_id not in twins:
+            twins[class_id] = self._insert(enrolment, class_id)
         return {
             "item": item.index,
             "custom_id": item.custom_id,
             "status": "done",
-            "support_id": support_id,
+            "support_id": twins[class_id],
             "label": label,
-            "duplicate_of": twins.get(class_id, min(twins.values(), default=None)),
+            "duplicate_of": duplicate_of,
         }
 
     def _class_of(self, label: str) -> tuple[int, str]:
@@ -85,17 +93,6 @@ class _Writer:
                 heir = add_class(self._connection, self._collection_id, label, self.version + 1), label
             self._classes[label] = heir
         return self._classes[label]
-
-    def _twins(self, picture: str) -> dict[int, int]:
-        """Return the supports that are this very picture, by class."""
-        rows = self._connection.execute(
-            select(t.support.c.class_id, t.support.c.id).where(
-                t.support.c.collection_id == self._collection_id,
-                t.support.c.picture == picture,
-                t.support.c.class_id.is_not(None),
-            )
-        )
-        return {row.class_id: row.id for row in rows}
 
     def _insert(self, enrolment: Enrolment, class_id: int) -> int:
         self.version += 1
@@ -113,3 +110,18 @@ class _Writer:
         }
         statement = insert(t.support).values(row).returning(t.support.c.id)
         return int(self._connection.execute(statement).scalar_one())
+
+
+def _twins(connection: Connection, collection_id: int, pictures: set[str]) -> dict[str, dict[int, int]]:
+    """Return the supports that are these very pictures: picture -> class -> support."""
+    rows = connection.execute(
+        select(t.support.c.picture, t.support.c.class_id, t.support.c.id).where(
+            t.support.c.collection_id == collection_id,
+            t.support.c.picture.in_(sorted(pictures)),
+            t.support.c.class_id.is_not(None),
+        )
+    )
+    found: dict[str, dict[int, int]] = {}
+    for row in rows:
+        found.setdefault(row.picture, {})[row.class_id] = row.id
+    return found

@@ -6,9 +6,10 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from core.errors import ExemplarError
@@ -56,6 +57,9 @@ class JobCount:
     failed: int
 
 
+MAX_CHUNK_ITEMS = 256
+
+
 def new_job_id() -> str:
     """Return an id that sorts by time and cannot be guessed."""
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
@@ -90,7 +94,8 @@ class Jobs:
             self._check_room(connection, len(request.items))
             _check_version(request.min_version, found.version)
             connection.execute(insert(t.job).values(_job_row(job_id, request, found)))
-            connection.execute(insert(t.chunk), self._chunk_rows(job_id, request, found.encoder))
+            chunks = self._chunk_rows(job_id, request, found.encoder)
+            connection.execute(insert(t.chunk).values(queued_at=now_s()), chunks)
             if idempotency is not None:
                 connection.execute(insert(t.idempotency).values(_key_row(idempotency, job_id)))
             return Submitted(_require_job(connection, job_id), found.encoder, replayed=False)
@@ -119,19 +124,17 @@ class Jobs:
         """Return settled results from item `after` on, as far as they stand without a gap."""
         with self._database.read() as connection:
             _require_job(connection, job_id)
-            found: list[Mapping[str, Any]] = []
             chunks = connection.execute(_chunks_from(job_id, after).limit(limit + 1)).all()
-            for row in chunks:
-                if row.state in ("queued", "running"):
-                    return ResultPage(found, after)
-                for result in row.results or []:
-                    if len(found) == limit:
-                        return ResultPage(found, after)
-                    if result["item"] >= after:
-                        found.append(result)
-                        after = result["item"] + 1
-                after = max(after, row.first_item + row.size)
-        return ResultPage(found, after if len(chunks) > limit else None)
+            settled = list(takewhile(lambda chunk: chunk.state == "settled", chunks))
+            needed = _covering(settled, after, limit)
+            rows = connection.execute(
+                select(t.chunk.c.results).where(t.chunk.c.id.in_(needed)).order_by(t.chunk.c.first_item)
+            )
+            ahead = [result for row in rows for result in row.results if result["item"] >= after]
+        more = len(ahead) > limit or len(needed) < len(chunks)
+        found = ahead[:limit]
+        reached = found[-1]["item"] + 1 if found else after
+        return ResultPage(found, reached if more else None)
 
     def counts(self) -> list[JobCount]:
         """Return how many jobs and items there are, by kind and state."""
@@ -153,11 +156,13 @@ class Jobs:
         """Take back what no worker has begun; a job at its end stays as it is."""
         with self._database.write() as connection:
             _require_job(connection, job_id)
-            connection.execute(
-                update(t.chunk)
+            waiting = (
+                select(t.chunk.c.id)
                 .where(t.chunk.c.job_id == job_id, t.chunk.c.state == "queued")
-                .values(state="cancelled")
+                .order_by(t.chunk.c.id)
+                .with_for_update()
             )
+            connection.execute(update(t.chunk).where(t.chunk.c.id.in_(waiting)).values(state="cancelled"))
             connection.execute(
                 update(t.job)
                 .where(t.job.c.id == job_id, t.job.c.state.not_in([state.value for state in FINAL]))
@@ -167,16 +172,16 @@ class Jobs:
 
     def remove_finished(self, older_than_s: float, limit: int = 100) -> list[str]:
         """Remove jobs that ended long ago and return their ids, so that their uploads can go too."""
+        finished = select(t.job.c.id).where(t.job.c.finished_at < now_s() - older_than_s).limit(limit)
+        with self._database.read() as connection:  # there is rarely one, and looking must not hold up writers
+            old = sorted(connection.execute(finished).scalars())
+        if not old:
+            return []
         with self._database.write() as connection:
-            old = list(
-                connection.execute(
-                    select(t.job.c.id).where(t.job.c.finished_at < now_s() - older_than_s).limit(limit)
-                ).scalars()
-            )
             connection.execute(delete(t.idempotency).where(t.idempotency.c.job_id.in_(old)))
             connection.execute(delete(t.chunk).where(t.chunk.c.job_id.in_(old)))
-            connection.execute(delete(t.job).where(t.job.c.id.in_(old)))
-        return old
+            gone = delete(t.job).where(t.job.c.id.in_(old)).returning(t.job.c.id)
+            return sorted(connection.execute(gone).scalars())
 
     def _check_room(self, connection: Connection, items: int) -> None:
         waiting = connection.execute(
@@ -247,7 +252,6 @@ def _chunk_row(job_id: str, request: JobRequest, encoder: str, items: Sequence[I
         "first_item": items[0].index,
         "size": len(items),
         "attempts": 0,
-        "queued_at": time.time(),
         "inputs": [pack_item(item) for item in items],
     }
 
@@ -264,10 +268,27 @@ def _key_row(idempotency: Idempotency, job_id: str) -> dict[str, Any]:
 def _chunks_from(job_id: str, item: int) -> Select[Any]:
     chunk = t.chunk.c
     return (
-        select(chunk.state, chunk.first_item, chunk.size, chunk.results)
-        .where(chunk.job_id == job_id, or_(chunk.first_item >= item, chunk.first_item + chunk.size > item))
+        select(chunk.id, chunk.state, chunk.first_item, chunk.size)
+        .where(
+            chunk.job_id == job_id,
+            chunk.first_item > item - MAX_CHUNK_ITEMS,  # what the index can find
+            chunk.first_item + chunk.size > item,
+            chunk.state != "cancelled",
+        )
         .order_by(chunk.first_item)
     )
+
+
+def _covering(chunks: Sequence[Row[Any]], after: int, limit: int) -> list[int]:
+    """Return the first of these chunks, as many as hold `limit` items from `after` on."""
+    needed: list[int] = []
+    items = 0
+    for chunk in chunks:
+        if items >= limit:
+            break
+        needed.append(chunk.id)
+        items += chunk.size - max(after - chunk.first_item, 0)
+    return needed
 
 
 def _unpack(row: Row[Any]) -> Job:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import inspect, text
 
+from core.errors import ExemplarError
 from store.database import Database
 
 HEAD = "0001"
@@ -14,7 +15,10 @@ _LOCK = 7_220_411_017  # any number that is ours alone: two processes that migra
 
 
 def ensure_schema(database: Database) -> None:
-    """Apply every migration that is missing; safe to call from several processes at once."""
+    """Apply every migration that is missing; safe to call from several processes at once.
+
+    A record that a newer version has migrated raises `record_too_new`.
+    """
     with database.read() as connection:
         if inspect(connection).has_table("alembic_version"):
             found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
@@ -26,6 +30,7 @@ def ensure_schema(database: Database) -> None:
 def _migrate(database: Database) -> None:
     from alembic import command  # noqa: PLC0415 - takes 0.3 s that only a first start needs to pay
     from alembic.config import Config  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
 
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS))
@@ -33,4 +38,9 @@ def _migrate(database: Database) -> None:
         if not database.is_sqlite:  # on SQLite the write transaction is lock enough
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise ExemplarError(
+                "record_too_new", f"a newer version of exemplar made this record: {error}; upgrade exemplar"
+            ) from error

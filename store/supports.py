@@ -15,6 +15,8 @@ from store.classes import add_class, bury_supports, find_class
 from store.collections import find_collection, lock_collection, set_version
 from store.database import Database
 
+MAX_ID = 2**63 - 1
+
 
 class Supports:
     """The supports of the record."""
@@ -28,18 +30,20 @@ class Supports:
         """Return supports in the order they were enrolled, of one class or of all."""
         with self._database.read() as connection:
             found = find_collection(connection, collection)
-            statement = _joined(found.id).where(t.support.c.id > after)
-            if label is not None:
-                statement = statement.where(t.class_.c.label == label)
-            return [
-                _unpack(row) for row in connection.execute(statement.order_by(t.support.c.id).limit(limit))
-            ]
+            if label is None:
+                which = t.support.c.collection_id == found.id
+            else:
+                which = t.support.c.class_id == find_class(connection, found.id, label)
+            statement = _joined().where(which, t.support.c.id > after).order_by(t.support.c.id).limit(limit)
+            return [_unpack(row) for row in connection.execute(statement)]
 
     def get(self, collection: str, support_id: int) -> Support:
         """Return one support; raises `support_not_found`."""
         with self._database.read() as connection:
             found = find_collection(connection, collection)
-            row = connection.execute(_joined(found.id).where(t.support.c.id == support_id)).first()
+            _check_id(support_id)
+            one = (t.support.c.collection_id == found.id, t.support.c.id == support_id)
+            row = connection.execute(_joined().where(*one)).first()
         if row is None:
             raise _support_not_found(support_id)
         return _unpack(row)
@@ -77,22 +81,26 @@ class Supports:
         """Remove a support; raises `support_not_found`."""
         with self._database.write() as connection:
             collection_id, version, _ = _locked_support(connection, collection, support_id)
-            set_version(connection, collection_id, bury_supports(connection, [support_id], version))
+            version = bury_supports(connection, t.support.c.id == support_id, version)
+            set_version(connection, collection_id, version)
 
     def changes_since(self, collection_id: int, version: int) -> Changes | None:
         """Return all changes after a version, read in one snapshot; None where the collection is gone."""
         with self._database.read() as connection:
-            current = connection.execute(
-                select(t.collection.c.version).where(t.collection.c.id == collection_id)
-            ).scalar_one_or_none()
-            if current is None:
+            now = connection.execute(
+                select(t.collection.c.version, t.collection.c.created_at).where(
+                    t.collection.c.id == collection_id
+                )
+            ).first()
+            if now is None:
                 return None
-            if current == version:
-                return Changes(current, (), ())
+            if now.version == version:
+                return Changes(version, (), (), now.created_at)
             return Changes(
-                current,
-                _class_changes(connection, collection_id, version, current),
-                _support_changes(connection, collection_id, version, current),
+                now.version,
+                _class_changes(connection, collection_id, version, now.version),
+                _support_changes(connection, collection_id, version, now.version),
+                now.created_at,
             )
 
 
@@ -121,6 +129,7 @@ def _support_changes(
 
 def _locked_support(connection: Connection, collection: str, support_id: int) -> tuple[int, int, Row[Any]]:
     found = find_collection(connection, collection)
+    _check_id(support_id)
     version = lock_collection(connection, found.id)
     row = connection.execute(
         select(t.support.c.picture).where(
@@ -134,16 +143,17 @@ def _locked_support(connection: Connection, collection: str, support_id: int) ->
     return found.id, version, row
 
 
+def _check_id(support_id: int) -> None:
+    if support_id > MAX_ID:  # the databases answer with an error of their own
+        raise _support_not_found(support_id)
+
+
 def _support_not_found(support_id: int) -> ExemplarError:
     return ExemplarError("support_not_found", f"there is no support {support_id} in this collection")
 
 
-def _joined(collection_id: int) -> Any:
-    return (
-        select(t.support, t.class_.c.label)
-        .join(t.class_, t.class_.c.id == t.support.c.class_id)
-        .where(t.support.c.collection_id == collection_id)
-    )
+def _joined() -> Any:
+    return select(t.support, t.class_.c.label).join(t.class_, t.class_.c.id == t.support.c.class_id)
 
 
 def _unpack(row: Row[Any]) -> Support:

@@ -85,6 +85,7 @@ support = Table(
 )
 Index("uq_support_seq", support.c.collection_id, support.c.seq, unique=True)
 Index("ix_support_class", support.c.class_id, support.c.id)
+Index("ix_support_collection", support.c.collection_id, support.c.id)
 Index("ix_support_picture", support.c.collection_id, support.c.picture)
 
 job = Table(
@@ -107,6 +108,7 @@ job = Table(
     Column("finished_at", Float, nullable=True),
 )
 Index("ix_job_collection", job.c.collection_id)
+Index("ix_job_finished", job.c.finished_at)
 
 chunk = Table(
     "chunk",
@@ -151,6 +153,7 @@ idempotency = Table(
     Column("job_id", ForeignKey("job.id", ondelete="CASCADE"), nullable=False),
     Column("created_at", Float, nullable=False),
 )
+Index("ix_idempotency_job", idempotency.c.job_id)
 
 worker = Table(
     "worker",

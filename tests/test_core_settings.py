@@ -1,0 +1,80 @@
+"""The one table of settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.errors import ExemplarError
+from core.settings import Settings, read_settings
+
+
+def refusal(environment: dict[str, str], **chosen: object) -> str:
+    with pytest.raises(ExemplarError) as caught:
+        read_settings(environment, **chosen)
+    assert caught.value.code == "settings_unfit"
+    return caught.value.message
+
+
+def test_nothing_set_means_the_defaults() -> None:
+    assert read_settings({}) == Settings()
+
+
+def test_environment_sets_by_prefix() -> None:
+    settings = read_settings({"EXEMPLAR_PORT": "9001", "EXEMPLAR_DATA": "/tmp/x", "PORT": "1"})
+    assert (settings.port, settings.data) == (9001, Path("/tmp/x"))
+
+
+def test_command_line_goes_before_the_environment() -> None:
+    assert read_settings({"EXEMPLAR_PORT": "9001"}, port=9002, host=None).port == 9002
+
+
+def test_list_is_comma_separated() -> None:
+    settings = read_settings({"EXEMPLAR_ENCODERS": "compact, open_clip:ViT-B-32/laion2b_s34b_b79k,"})
+    assert settings.encoders == ("compact", "open_clip:ViT-B-32/laion2b_s34b_b79k")
+
+
+def test_empty_list_is_refused() -> None:
+    assert "EXEMPLAR_ENCODERS" in refusal({"EXEMPLAR_ENCODERS": " , "})
+
+
+def test_unknown_name_is_refused_by_name_without_its_value() -> None:
+    message = refusal({"EXEMPLAR_DATABASE_ULR": "postgresql://me:secret@host/db"})
+    assert "EXEMPLAR_DATABASE_ULR" in message
+    assert "secret" not in message
+
+
+@pytest.mark.parametrize("name", ["EXEMPLAR_URL", "EXEMPLAR_KEY"])
+def test_names_of_the_client_commands_are_left_alone(name: str) -> None:
+    assert read_settings({name: "anything"}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("PORT", "many"), ("PORT", "70000"), ("CHUNK_ITEMS", "257"), ("LEASE_S", "0"), ("LOG_LEVEL", "LOUD")],
+)
+def test_unusable_value_is_refused_with_name_and_value(name: str, text: str) -> None:
+    message = refusal({f"EXEMPLAR_{name}": text})
+    assert f"EXEMPLAR_{name}" in message and text in message
+
+
+def test_secret_is_read_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("postgresql://host/db\n")
+    settings = read_settings({"EXEMPLAR_DATABASE_URL_FILE": f"{tmp_path}/url"})
+    assert settings.database_url == "postgresql://host/db"
+
+
+def test_file_that_is_not_there_is_refused_by_name() -> None:
+    assert "EXEMPLAR_DATABASE_URL_FILE" in refusal({"EXEMPLAR_DATABASE_URL_FILE": "/nowhere/url"})
+
+
+def test_everything_lies_in_the_data_folder_unless_told_otherwise(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path)
+    assert settings.record_url == f"sqlite:///{tmp_path}/record.sqlite"
+    assert settings.blob_root == f"file://{tmp_path}/blobs"
+    assert settings.snapshot_folder == tmp_path / "snapshots"
+
+
+def test_every_setting_says_what_it_is() -> None:
+    assert all(field.description for field in Settings.model_fields.values())

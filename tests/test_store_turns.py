@@ -1,0 +1,91 @@
+"""Turns, on a real Redis."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from core.errors import ExemplarError
+from core.types import Lane
+from store.turns import ENOUGH, TASK, Turns, broker_url_of, queue_of
+
+ENCODER = "open_clip:ViT-B-32/laion2b_s34b_b79k"
+QUEUE = queue_of(Lane.BULK, ENCODER)
+
+
+@pytest.fixture
+def queue(redis_url: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(redis_url) as connection:
+        connection.flushall()
+        yield connection
+
+
+def test_queue_is_named_by_lane_and_encoder() -> None:
+    assert re.fullmatch(r"bulk\.open-clip-vit-b-32-laion2b-s34b-b79k\.[0-9a-f]{6}", QUEUE)
+    assert queue_of(Lane.INTERACTIVE, ENCODER) == QUEUE.replace("bulk", "interactive")
+
+
+def test_encoders_that_look_alike_have_queues_of_their_own() -> None:
+    names = ["timm:a.b", "timm:a-b", "timm:a_b", "timm:A.b", "timm:" + "x" * 60, "timm:" + "x" * 61]
+    assert len({queue_of(Lane.BULK, name) for name in names}) == len(names)
+
+
+def test_socket_is_spelled_as_celery_wants_it() -> None:
+    assert broker_url_of("unix:///run/redis.sock") == "redis+socket:///run/redis.sock"
+    assert broker_url_of("redis://host:1/2") == "redis://host:1/2"
+
+
+def test_hint_carries_lane_and_encoder_and_no_data(queue: redis.Redis, redis_url: str) -> None:
+    assert Turns(redis_url).hint(Lane.BULK, ENCODER)
+    [message] = queue.lrange(QUEUE, 0, -1)
+    assert json.loads(message)["headers"]["task"] == TASK
+    assert len(message) < 2000
+
+
+def test_hint_is_skipped_where_enough_wait(queue: redis.Redis, redis_url: str) -> None:
+    turns = Turns(redis_url)
+    assert all(turns.hint(Lane.BULK, ENCODER) for _ in range(10))
+    assert queue.llen(QUEUE) == ENOUGH == 2
+
+
+def test_reminder_is_sent_only_where_no_hint_waits(queue: redis.Redis, redis_url: str) -> None:
+    turns = Turns(redis_url)
+    turns.remind(Lane.BULK, ENCODER)
+    turns.remind(Lane.BULK, ENCODER)
+    assert queue.llen(QUEUE) == 1
+    queue.flushall()
+    turns.remind(Lane.BULK, ENCODER)
+    assert queue.llen(QUEUE) == 1
+
+
+@pytest.mark.parametrize("url", ["unix:///nowhere/redis.sock", "redis://127.0.0.1:9/0"])
+def test_queue_that_is_gone_is_no_error_and_costs_little_time(url: str) -> None:
+    turns = Turns(url)
+    start = time.monotonic()
+    assert not any(turns.hint(Lane.BULK, ENCODER) for _ in range(100))
+    turns.remind(Lane.BULK, ENCODER)
+    assert time.monotonic() - start < 2
+
+
+def test_queue_that_is_gone_is_told_when_asked() -> None:
+    with pytest.raises(ExemplarError) as caught:
+        Turns("redis://127.0.0.1:9/0").check()
+    assert (caught.value.code, caught.value.retry) == ("queue_unavailable", True)
+
+
+def test_queue_that_comes_back_is_used_again(
+    queue: redis.Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = Turns(redis_url)
+    monkeypatch.setattr("store.turns.PAUSE_S", 0.05)
+    with monkeypatch.context() as broken:
+        broken.setattr(turns._redis, "llen", lambda _: (_ for _ in ()).throw(redis.ConnectionError))
+        assert not turns.hint(Lane.BULK, ENCODER)
+    time.sleep(0.06)
+    assert turns.hint(Lane.BULK, ENCODER)
+    turns.check()
