@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 from uuid import uuid4
 
 import structlog
 from flask import Flask, Response, g, request
+from werkzeug.routing import IntegerConverter, PathConverter
 
 from api import classes, collections, health, jobs, submit, supports
 from api.errors import handle_errors
 from api.home import add_pages
 from api.services import Services, attach
 from api.wait import JobWatch
+from core.errors import ExemplarError
 from core.settings import Settings
 from store.store import Store
 
@@ -20,12 +23,29 @@ log = structlog.get_logger("exemplar.api")
 
 PARTS_BESIDE_PICTURES = 8
 PLACES_KEPT = 4  # threads that no waiting request may take, so that short ones always find one
+MOST_ID = 2**63 - 1  # what the record can hold
 CSP = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+
+class _Id(IntegerConverter):
+    """A number of the record; a longer one is no path of ours."""
+
+    def __init__(self, map: Any) -> None:
+        super().__init__(map, max=MOST_ID)
+
+
+class _Label(PathConverter):
+    """A label, which may begin with a slash or hold several."""
+
+    regex = ".*?"
+    part_isolating = False  # it goes on after a slash
 
 
 def create_app(settings: Settings, store: Store, *, needs_key: bool) -> Flask:
     """Return the app; `needs_key` is true where it will listen beyond loopback."""
     app = Flask("api", root_path=__file__.rpartition("/")[0])
+    app.url_map.converters.update(id=_Id, label=_Label)
+    app.url_map.merge_slashes = False  # a label with two slashes is not the one with one
     app.config.update(
         MAX_CONTENT_LENGTH=settings.max_body_bytes,
         MAX_FORM_MEMORY_SIZE=256 << 10,
@@ -48,6 +68,9 @@ def _watch_requests(app: Flask) -> None:
     def _begin() -> None:
         g.begun = time.perf_counter()
         g.request_id = uuid4().hex[:16]
+        asked = (request.path, *request.args.values(), request.headers.get("Authorization", ""))
+        if any("\0" in text for text in asked):
+            raise ExemplarError("request_unfit", "expected a path and a query without NUL characters")
 
     @app.after_request
     def _end(response: Response) -> Response:

@@ -26,7 +26,7 @@ def list_classes(collection: str, query: PageQuery) -> ClassPage:
     )
 
 
-@routes.add("GET", "/collections/<collection>/classes/<path:label>", scope=Scope.CLASSIFY, answer=ClassModel)
+@routes.add("GET", "/collections/<collection>/classes/<label:label>", scope=Scope.CLASSIFY, answer=ClassModel)
 def get_class(collection: str, label: str) -> ClassModel:
     """Show one class."""
     return ClassModel.of(services().store.classes.get(collection, clean_label(label)))
@@ -34,7 +34,7 @@ def get_class(collection: str, label: str) -> ClassModel:
 
 @routes.add(
     "PATCH",
-    "/collections/<collection>/classes/<path:label>",
+    "/collections/<collection>/classes/<label:label>",
     scope=Scope.ENROLL,
     body=ClassChange,
     answer=ClassModel,
@@ -48,7 +48,7 @@ def change_class(collection: str, label: str, body: ClassChange) -> ClassModel:
     return ClassModel.of(changed)
 
 
-@routes.add("DELETE", "/collections/<collection>/classes/<path:label>", scope=Scope.ENROLL, status=204)
+@routes.add("DELETE", "/collections/<collection>/classes/<label:label>", scope=Scope.ENROLL, status=204)
 def delete_class(collection: str, label: str) -> Response:
     """Remove a class with its supports."""
     services().store.classes.delete(collection, clean_label(label))
@@ -57,7 +57,7 @@ def delete_class(collection: str, label: str) -> Response:
 
 @routes.add(
     "POST",
-    "/collections/<collection>/classes/<path:label>/merge",
+    "/collections/<collection>/classes/<label:label>/merge",
     scope=Scope.ENROLL,
     body=Merge,
     answer=ClassModel,

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from flask import Flask, Response, json
 from pydantic import ValidationError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from core.errors import ExemplarError, problem_of, title_of
 
@@ -16,6 +16,7 @@ log = structlog.get_logger("exemplar.api")
 
 STATUS_OF = {
     "body_empty": 400,
+    "body_too_large": 413,
     "body_unreadable": 400,
     "class_deleted": 409,
     "class_exists": 409,
@@ -27,7 +28,9 @@ STATUS_OF = {
     "cursor_unfit": 400,
     "encoder_not_offered": 422,
     "encoder_unknown": 422,
+    "headers_too_large": 431,
     "idempotency_conflict": 422,
+    "internal_error": 500,
     "item_unfit": 422,
     "items_too_many": 413,
     "job_not_found": 404,
@@ -39,14 +42,17 @@ STATUS_OF = {
     "label_unfit": 422,
     "media_type_unfit": 415,
     "merge_unfit": 422,
+    "method_not_allowed": 405,
     "min_version_ahead": 409,
     "name_unfit": 422,
+    "path_not_found": 404,
     "picture_empty": 422,
     "picture_missing": 422,
     "picture_too_many_bytes": 413,
     "queue_full": 429,
     "queue_unavailable": 503,
     "record_unavailable": 503,
+    "request_refused": 400,
     "request_unfit": 422,
     "support_exists": 409,
     "support_not_found": 404,
@@ -63,6 +69,9 @@ ITEM_CODES = (
 """Codes that only the item of a job carries; they never stand for a whole request."""
 
 RETRY_AFTER_S = 2
+MOST_SHOWN = 10  # of the errors that one body has
+MOST_TEXT = 200  # of a caller's own text that is sent back
+_CODE_OF = {404: "path_not_found", 405: "method_not_allowed", 413: "body_too_large"}
 
 
 def problem_response(problem: dict[str, Any], status: int, **more: Any) -> Response:
@@ -86,8 +95,10 @@ def handle_errors(app: Flask) -> None:
     @app.errorhandler(ValidationError)
     def _unfit(error: ValidationError) -> Response:
         found = [
-            {"at": "/".join(str(part) for part in one["loc"]), "message": one["msg"]}
-            for one in error.errors()
+            {"at": "/".join(str(part) for part in one["loc"])[:MOST_TEXT], "message": one["msg"][:MOST_TEXT]}
+            for one in error.errors(include_url=False, include_context=False, include_input=False)[
+                :MOST_SHOWN
+            ]
         ]
         first = found[0]
         problem = problem_of(ExemplarError("request_unfit", f"{first['at'] or 'body'}: {first['message']}"))
@@ -96,16 +107,17 @@ def handle_errors(app: Flask) -> None:
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:
         status = error.code or 500
-        code = {404: "path_not_found", 405: "method_not_allowed", 413: "body_too_large"}.get(
-            status, "request_refused"
-        )
+        code = _CODE_OF.get(status, "request_refused")
         detail = error.description or title_of(code)
         if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             detail = (
                 f"expected a body of at most {app.config['MAX_CONTENT_LENGTH']} bytes in at most "
                 f"{app.config['MAX_FORM_PARTS']} parts; send fewer pictures at once"
             )
-        return problem_response(problem_of(ExemplarError(code, detail)), status)
+        response = problem_response(problem_of(ExemplarError(code, detail)), status)
+        if isinstance(error, MethodNotAllowed):
+            response.allow.update(error.valid_methods or ())
+        return response
 
     @app.errorhandler(RecursionError)
     def _deep(error: RecursionError) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 
+import structlog
 from flask import Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -15,6 +16,8 @@ from api.routes import Routes, as_json
 from api.services import services
 from core.errors import ExemplarError
 from store.store import Store
+
+log = structlog.get_logger("exemplar.api")
 
 routes = Routes("health", prefix="")
 
@@ -52,6 +55,9 @@ def _check(probe: Callable[[], object]) -> str:
         probe()
     except ExemplarError as error:
         return error.code
+    except Exception as error:  # the boundary of the probe: whatever it is, the service is not ready
+        log.error("probe_failed", exc_info=error)
+        return "internal_error"
     return "ok"
 
 

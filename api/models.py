@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,6 +20,9 @@ from core.types import (
     RuleName,
     Support,
 )
+
+CallersId = Annotated[str, Field(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""A caller's own name of something; no control characters, which PostgreSQL or a CSV could not hold."""
 
 
 class Strict(BaseModel):
@@ -150,9 +153,11 @@ class EnrollItem(Strict):
 
     label: str
     image: Image
-    custom_id: str | None = Field(None, max_length=256)
-    external_id: str | None = Field(None, max_length=256)
-    metadata: dict[str, Any] = Field(default_factory=dict)
+    custom_id: CallersId | None = None
+    external_id: CallersId | None = None
+    metadata: dict[str, Any] = Field(
+        default_factory=dict, description="At most 4096 bytes as JSON, and no more than 8 levels deep."
+    )
 
 
 class EnrollItems(Strict):
@@ -165,7 +170,7 @@ class AskItem(Strict):
     """A picture to classify, or to search with."""
 
     image: Image
-    custom_id: str | None = Field(None, max_length=256)
+    custom_id: CallersId | None = None
 
 
 class AskItems(Strict):

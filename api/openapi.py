@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from api.models import FinishedJob, JobModel, ProblemModel
+from api.models import FinishedJob, Health, JobModel, ProblemModel
 from api.routes import Operation
 
 _PARAMETER = re.compile(r"<(?:(?P<converter>\w+):)?(?P<name>\w+)>")
@@ -68,6 +68,8 @@ def _describe(operation: Operation) -> Document:
             "description": "The finished job with its results, where `Prefer: wait` was met.",
             "content": {"application/json": {"schema": _ref(FinishedJob)}},
         }
+    if operation.answer is Health:
+        described["responses"]["503"] = _response(operation)
     if operation.body is not None:
         described["requestBody"] = {"required": True, "content": _request_content(operation, operation.body)}
     return described
@@ -112,7 +114,7 @@ def _path_parameters(operation: Operation) -> list[Document]:
             "name": match["name"],
             "in": "path",
             "required": True,
-            "schema": {"type": "integer" if match["converter"] == "int" else "string"},
+            "schema": {"type": "integer" if match["converter"] == "id" else "string"},
         }
         for match in _PARAMETER.finditer(operation.path)
     ]

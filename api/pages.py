@@ -13,9 +13,12 @@ def read_cursor(cursor: str | None) -> str | None:
     if cursor is None:
         return None
     try:
-        return base64.urlsafe_b64decode(cursor.encode()).decode()
+        text = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
     except (binascii.Error, UnicodeError) as error:
         raise _unfit() from error
+    if not (text.isascii() and text.isalnum()):
+        raise _unfit()
+    return text
 
 
 def read_number(cursor: str | None) -> int:
@@ -23,7 +26,7 @@ def read_number(cursor: str | None) -> int:
     text = read_cursor(cursor)
     if text is None:
         return 0
-    if not text.isascii() or not text.isdigit() or len(text) > 18:
+    if not text.isdigit() or len(text) > 18:
         raise _unfit()
     return int(text)
 

@@ -55,7 +55,7 @@ def _settled(job: Job) -> Iterator[Result]:
     while after is not None:
         page = services().store.jobs.results(job.id, after=after, limit=PAGE)
         yield from page.results
-        after = None if not page.results else page.next_item
+        after = None if page.next_item == after else page.next_item  # no further: it is still worked on
 
 
 def _with_thumbnails(job: Job, result: Result) -> dict[str, Any]:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, Response, g, request
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from api.auth import check_key
 from core.errors import ExemplarError
 from store.keys import Scope
 
 View = Callable[..., Any]
+
+_HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")  # may be half of a pair, which no UTF-8 can hold
+
+
+class NoQuery(BaseModel):
+    """The query of a call that has none."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +85,9 @@ def _checked(view: View, operation: Operation) -> View:
     def answer(**path: Any) -> Any:
         if operation.scope is not None:
             g.caller = check_key(operation.scope)
-        if operation.query is not None:
-            path["query"] = operation.query.model_validate(request.args.to_dict())
+            query = (operation.query or NoQuery).model_validate(_read_query())
+            if operation.query is not None:
+                path["query"] = query
         if operation.body is not None and not operation.takes_pictures:
             path["body"] = operation.body.model_validate(read_json())
         result = view(**path)
@@ -87,10 +98,28 @@ def _checked(view: View, operation: Operation) -> View:
 
 def read_json() -> Any:
     """Return the body as JSON; raises `body_unreadable`."""
-    body = request.get_json(force=True, silent=True)
+    raw = request.get_data(cache=False)
+    try:
+        body = json.loads(raw, parse_constant=_refuse_constant)
+        if _HALF_CHARACTER.search(raw) is not None:
+            json.dumps(body, ensure_ascii=False).encode()
+    except ValueError as error:
+        raise ExemplarError("body_unreadable", f"expected JSON: {error}") from error
     if body is None:
-        raise ExemplarError("body_unreadable", "expected a JSON object, got something else")
+        raise ExemplarError("body_unreadable", "expected a JSON object, got null")
     return body
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name}, which is no JSON")
+
+
+def _read_query() -> dict[str, str]:
+    query = request.args.to_dict(flat=False)
+    repeated = sorted(name for name, values in query.items() if len(values) > 1)
+    if repeated:
+        raise ExemplarError("request_unfit", f"{repeated[0][:80]}: expected it once in the query")
+    return {name: values[0] for name, values in query.items()}
 
 
 def as_json(model: BaseModel, status: int = 200) -> Response:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import signal
+import sys
 
 import structlog
 from waitress.channel import HTTPChannel
@@ -14,6 +16,7 @@ from waitress.utilities import Error
 from api.app import create_app
 from core.errors import ExemplarError, problem_of
 from core.logs import set_up_logs
+from core.processes import give_large_memory_back
 from core.settings import Settings
 from store.migrate import ensure_schema
 from store.store import open_store
@@ -24,6 +27,7 @@ log = structlog.get_logger("exemplar.api")
 def serve(settings: Settings) -> None:
     """Serve until told to stop; refuses to listen beyond loopback while there is no key."""
     set_up_logs(settings.log_level)
+    give_large_memory_back()
     store = open_store(settings)
     ensure_schema(store.database)
     public = not _is_loopback(settings.host)
@@ -46,6 +50,7 @@ def serve(settings: Settings) -> None:
         clear_untrusted_proxy_headers=True,
     )
     port = getattr(server, "effective_port", settings.port)  # two sockets, of localhost say, have none
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # waitress then lets requests under way finish
     log.info("api_ready", url=f"http://{settings.host}:{port}")
     server.run()
 
@@ -58,10 +63,12 @@ class _RefusedError(Error):
         self.code = error.code
         self.reason = error.reason
 
-    def to_response(self, ident: str | None = None) -> tuple[str, list[tuple[str, str]], str]:
+    def to_response(  # type: ignore[override]  # the stubs say str, but waitress sends bytes
+        self, ident: str | None = None
+    ) -> tuple[str, list[tuple[str, str]], bytes]:
         codes = {413: "body_too_large", 431: "headers_too_large"}
         problem = problem_of(ExemplarError(codes.get(self.code, "request_refused"), self.body))
-        body = json.dumps({**problem, "status": self.code})
+        body = json.dumps({**problem, "status": self.code}).encode()
         headers = [
             ("Content-Type", "application/problem+json"),
             ("Content-Length", str(len(body))),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import BoundedSemaphore
 from typing import cast
 
 from flask import current_app
@@ -12,6 +13,7 @@ from core.settings import Settings
 from store.store import Store
 
 _KEY = "exemplar"
+LARGE_AT_ONCE = 4  # each takes up to four times its size while it is read; more at once are not faster
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,8 @@ class Services:
     watch: JobWatch
     needs_key: bool
     """True where the API listens beyond loopback; on loopback a key is needed once there is one."""
+    large: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(LARGE_AT_ONCE))
+    """Held while a large body is in memory."""
 
 
 def attach(services: Services) -> tuple[str, Services]:

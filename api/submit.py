@@ -7,6 +7,7 @@ import json
 import re
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from flask import Response, g, request
 
@@ -23,8 +24,9 @@ from store.keys import Scope
 
 routes = Routes("submit")
 
-_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*(\d{1,6})(?=$|[,;\s])")
+_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,20})\"?(?=$|[,;\s])")
 MAX_KEY = 256
+LARGE_BYTES = 1 << 20
 
 
 @routes.add(
@@ -77,17 +79,14 @@ def _submit(
 ) -> Response:
     store = services().store
     store.collections.find(collection)  # a wrong name must not cost writing the pictures
-    uploads = read_uploads(kind, label, services().settings)
-    if all(upload.error is not None for upload in uploads) and uploads[0].error is not None:
-        raise uploads[0].error  # there is nothing to work on
     job_id = new_job_id()
-    items = _keep(uploads, PICTURES if kind is JobKind.ENROLL else uploads_of(job_id))
-    interactive = len(items) <= services().settings.interactive_items
-    lane = Lane.INTERACTIVE if interactive else Lane.BULK
-    job_request = JobRequest(collection, kind, lane, items, top, min_version)
     try:
+        items = _receive(job_id, kind, label)
+        interactive = len(items) <= services().settings.interactive_items
+        lane = Lane.INTERACTIVE if interactive else Lane.BULK
+        job_request = JobRequest(collection, kind, lane, items, top, min_version)
         submitted = store.jobs.submit(job_id, job_request, _idempotency(job_request))
-    except ExemplarError:
+    except Exception:
         store.blobs.remove_folder(uploads_of(job_id))
         raise
     if submitted.replayed:
@@ -95,6 +94,16 @@ def _submit(
     else:
         store.turns.hint(lane, submitted.encoder)
     return _answer(submitted.job)
+
+
+def _receive(job_id: str, kind: JobKind, label: str | None) -> list[Item]:
+    """Read the pictures and keep them; afterwards none is in memory, however long the caller waits."""
+    large = (request.content_length or 0) > LARGE_BYTES
+    with services().large if large else nullcontext():
+        uploads = read_uploads(kind, label, services().settings)
+        if all(upload.error is not None for upload in uploads) and uploads[0].error is not None:
+            raise uploads[0].error  # there is nothing to work on
+        return _keep(uploads, PICTURES if kind is JobKind.ENROLL else uploads_of(job_id))
 
 
 def _keep(uploads: Sequence[Upload], folder: str) -> list[Item]:
@@ -137,6 +146,8 @@ def _answer(job: Job) -> Response:
     wait_s = _wait_s()
     if wait_s > 0 and (job.state in FINAL or services().watch.wait(job.id, wait_s)):
         return _finished(job.id, wait_s)
+    if wait_s > 0:
+        job = services().store.jobs.get(job.id)  # it has come further meanwhile
     response = as_json(JobModel.of(job, time.time()), 202)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     response.headers["Retry-After"] = "1"

@@ -30,7 +30,7 @@ def list_supports(collection: str, query: SupportQuery) -> SupportPage:
 
 
 @routes.add(
-    "GET", "/collections/<collection>/supports/<int:support_id>", scope=Scope.CLASSIFY, answer=SupportModel
+    "GET", "/collections/<collection>/supports/<id:support_id>", scope=Scope.CLASSIFY, answer=SupportModel
 )
 def get_support(collection: str, support_id: int) -> SupportModel:
     """Show one support."""
@@ -39,7 +39,7 @@ def get_support(collection: str, support_id: int) -> SupportModel:
 
 @routes.add(
     "PATCH",
-    "/collections/<collection>/supports/<int:support_id>",
+    "/collections/<collection>/supports/<id:support_id>",
     scope=Scope.ENROLL,
     body=SupportChange,
     answer=SupportModel,
@@ -50,7 +50,7 @@ def move_support(collection: str, support_id: int, body: SupportChange) -> Suppo
     return SupportModel.of(collection, moved)
 
 
-@routes.add("DELETE", "/collections/<collection>/supports/<int:support_id>", scope=Scope.ENROLL, status=204)
+@routes.add("DELETE", "/collections/<collection>/supports/<id:support_id>", scope=Scope.ENROLL, status=204)
 def delete_support(collection: str, support_id: int) -> Response:
     """Remove a support."""
     services().store.supports.delete(collection, support_id)
@@ -59,7 +59,7 @@ def delete_support(collection: str, support_id: int) -> Response:
 
 @routes.add(
     "GET",
-    "/collections/<collection>/supports/<int:support_id>/thumbnail",
+    "/collections/<collection>/supports/<id:support_id>/thumbnail",
     scope=Scope.CLASSIFY,
     media_types=("image/jpeg",),
 )

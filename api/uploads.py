@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from flask import request
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from api.models import AskItem, EnrollItem
+from api.models import AskItem, CallersId, EnrollItem
 from api.routes import read_json
 from core.errors import ExemplarError
 from core.labels import clean_label
 from core.settings import Settings
 from core.types import JobKind
 
-CAPTION_BYTES = 4096  # of one item's metadata as JSON
+METADATA_BYTES = 4096  # of one item, as JSON
+METADATA_LEVELS = 8
+
+
+_CUSTOM_ID: TypeAdapter[str] = TypeAdapter(CallersId)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,7 @@ def read_uploads(kind: JobKind, label: str | None, settings: Settings) -> list[U
     else:
         raise ExemplarError(
             "media_type_unfit",
-            f"expected multipart/form-data, image/* or application/json, got {media_type or 'none'!r}",
+            f"expected multipart/form-data, image/* or application/json, got {media_type[:80] or 'none'!r}",
         )
     if not uploads:
         raise ExemplarError("picture_missing", "expected one or more pictures, got none")
@@ -60,12 +65,20 @@ def read_uploads(kind: JobKind, label: str | None, settings: Settings) -> list[U
 
 
 def _multipart(kind: JobKind, label: str | None, settings: Settings) -> list[Upload]:
-    label = request.form.get("label", label)
+    unknown = sorted((set(request.form) - {"label"}) | (set(request.files) - {"image"}))
+    if unknown:  # a part that is left out in silence is a picture that is lost
+        raise ExemplarError(
+            "request_unfit", f"{unknown[0][:80]!r}: expected parts named image (files) and label (text)"
+        )
+    labels = request.form.getlist("label")
+    if len(labels) > 1:
+        raise ExemplarError("request_unfit", "label: expected it once; it is the label of every picture")
+    label = labels[0] if labels else label
     return [_checked(kind, file.read(), label, settings) for file in request.files.getlist("image")]
 
 
 def _raw(kind: JobKind, label: str | None, settings: Settings) -> Upload:
-    content = request.get_data()
+    content = request.get_data(cache=False)
     if not content:
         raise ExemplarError("body_empty", "expected a picture as the body, got 0 bytes")
     return _checked(kind, content, label, settings)
@@ -80,20 +93,18 @@ def _json_items() -> Sequence[Any]:
 
 def _from_json(kind: JobKind, raw: Any, settings: Settings) -> Upload:
     model = EnrollItem if kind is JobKind.ENROLL else AskItem
-    custom_id = raw.get("custom_id") if isinstance(raw, dict) else None
-    custom_id = custom_id[:256] if isinstance(custom_id, str) else None
+    custom_id = _custom_id(raw)
     try:
         item = model.model_validate(raw)
         content = _image_bytes(item)
+        if isinstance(item, EnrollItem):
+            _check_metadata(item.metadata)
     except ValidationError as error:
         return Upload(custom_id=custom_id, error=_item_error(raw, error))
     except ExemplarError as error:
         return Upload(custom_id=custom_id, error=error)
     if not isinstance(item, EnrollItem):
         return _checked(kind, content, None, settings, custom_id=item.custom_id)
-    if len(str(item.metadata)) > CAPTION_BYTES:
-        too_much = ExemplarError("item_unfit", f"metadata: expected at most {CAPTION_BYTES} characters")
-        return Upload(custom_id=custom_id, error=too_much)
     return _checked(
         kind,
         content,
@@ -103,6 +114,30 @@ def _from_json(kind: JobKind, raw: Any, settings: Settings) -> Upload:
         external_id=item.external_id,
         metadata=item.metadata,
     )
+
+
+def _custom_id(raw: Any) -> str | None:
+    try:
+        return _CUSTOM_ID.validate_python(raw["custom_id"], strict=True)
+    except (KeyError, TypeError, ValidationError):
+        return None
+
+
+def _check_metadata(metadata: Mapping[str, Any]) -> None:
+    try:
+        size = len(json.dumps(metadata, ensure_ascii=False, allow_nan=False).encode())
+    except (ValueError, RecursionError) as error:
+        raise ExemplarError("item_unfit", f"metadata: expected plain JSON, got {error}") from error
+    if size > METADATA_BYTES or _levels(metadata) > METADATA_LEVELS:
+        raise ExemplarError(
+            "item_unfit",
+            f"metadata: expected at most {METADATA_BYTES} bytes of JSON and {METADATA_LEVELS} levels",
+        )
+
+
+def _levels(value: Any) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + max(map(_levels, inner), default=0)
 
 
 def _image_bytes(item: EnrollItem | AskItem) -> bytes:
@@ -121,7 +156,7 @@ def _item_error(raw: Any, error: ValidationError) -> ExemplarError:
     place = "/".join(str(part) for part in first["loc"])
     if place == "label" and first["type"] == "missing":
         return ExemplarError("label_missing", "expected a label, got none; name the class this picture shows")
-    return ExemplarError("item_unfit", f"{place or 'item'}: {first['msg']}")
+    return ExemplarError("item_unfit", f"{place[:200] or 'item'}: {first['msg']}")
 
 
 def _checked(

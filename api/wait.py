@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 POLL_S = 0.01
+PAUSE_S = 1.0  # after the record did not answer
 
 Finished = Callable[[Sequence[str]], set[str]]
 
@@ -16,7 +17,7 @@ class JobWatch:
     def __init__(self, finished: Finished, *, places: int) -> None:
         self._finished = finished
         self._places = threading.BoundedSemaphore(places)
-        self._waited: dict[str, threading.Event] = {}
+        self._waited: dict[str, set[threading.Event]] = {}
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="job-watch", daemon=True)
         self._thread.start()
@@ -25,14 +26,17 @@ class JobWatch:
         """Wait for the end of a job; False where the time ran out or too many wait already."""
         if not self._places.acquire(blocking=False):
             return False
+        ended = threading.Event()  # its own: several may wait for one job, each as long as it likes
         try:
             with self._changed:
-                event = self._waited.setdefault(job_id, threading.Event())
+                self._waited.setdefault(job_id, set()).add(ended)
                 self._changed.notify()
-            return event.wait(timeout_s)
+            return ended.wait(timeout_s)
         finally:
             with self._changed:
-                self._waited.pop(job_id, None)
+                self._waited[job_id].discard(ended)
+                if not self._waited[job_id]:
+                    del self._waited[job_id]
             self._places.release()
 
     def _run(self) -> None:
@@ -40,12 +44,13 @@ class JobWatch:
             with self._changed:
                 self._changed.wait_for(lambda: self._waited)
                 job_ids = list(self._waited)
+            pause_s = POLL_S
             try:
-                ended = self._finished(job_ids)
+                finished = self._finished(job_ids)
             except Exception:  # the record is away: those who wait will see so when their time is up
-                ended = set()
+                finished, pause_s = set(), PAUSE_S
             with self._changed:
-                for job_id in ended:
-                    if job_id in self._waited:
-                        self._waited[job_id].set()
-                self._changed.wait(POLL_S)
+                for job_id in finished:
+                    for ended in self._waited.get(job_id, ()):
+                        ended.set()
+                self._changed.wait(pause_s)

@@ -24,10 +24,10 @@ from benchmarks.common import emit, percentiles, picture, service
 from cli.stack import Stack
 from core.settings import Settings
 from store import tables as t
-from store.clock import now_s
 from store.database import Database
 
 WORKERS = 2
+PER_JOB = 50
 
 
 def main() -> None:
@@ -45,10 +45,15 @@ def _run(stack: Stack, items: int, kills: int, chance: random.Random) -> None:
     with httpx.Client(base_url=stack.url, timeout=60) as http:
         http.post("/v1/collections", json={"name": "bench"}).raise_for_status()
         begun = time.perf_counter()
-        jobs = [_submit(http, start) for start in range(0, items, 100)]
+        jobs: list[str] = []
         wounds: list[Wound] = []
-        for _ in range(kills):
-            wounds.append(_kill_one(stack, database, chance, wounds))
+        while len(wounds) < kills:
+            # callers go on submitting, so that each kill meets other items
+            while len(jobs) * PER_JOB < items * min((len(wounds) + 1) / kills, 1):
+                jobs.append(_submit(http, len(jobs) * PER_JOB))
+            if (wound := _kill_one(stack, database, chance, wounds)) is None:
+                raise SystemExit("no worker had work to be killed at")
+            wounds.append(wound)
             print(f"kill {len(wounds)}, {_ready(http, jobs)} items ready", file=sys.stderr)
         during = _ready(http, jobs)
         while not all(_job(http, job)["finished_at"] for job in jobs):
@@ -84,9 +89,9 @@ def _run(stack: Stack, items: int, kills: int, chance: random.Random) -> None:
 
 
 def _submit(http: httpx.Client, start: int) -> str:
-    """Submit 100 pictures; every second job enrols, so that a doubled effect would show."""
-    files = [("image", (f"{n}.png", picture(n))) for n in range(start, start + 100)]
-    kind = "enroll" if start // 100 % 2 == 0 else "classify"
+    """Submit pictures; every second job enrols, so that a doubled effect would show."""
+    files = [("image", (f"{n}.png", picture(n))) for n in range(start, start + PER_JOB)]
+    kind = "enroll" if start // PER_JOB % 2 == 0 else "classify"
     response = http.post(f"/v1/collections/bench/{kind}", data={"label": f"label {start}"}, files=files)
     response.raise_for_status()
     return response.json()["links"]["self"]
@@ -94,52 +99,46 @@ def _submit(http: httpx.Client, start: int) -> str:
 
 @dataclass
 class Wound:
-    """A worker killed at a time, and how long it took until it was back at work."""
+    """A worker killed at a time with what it held, and how long it took until it was back at work."""
 
     worker: str
-    owner: str
+    owners: set[str]
     at: float
-    back_s: float = float("nan")
+    back_s: float = math.nan
 
 
-def _kill_one(stack: Stack, database: Database, chance: random.Random, wounds: list[Wound]) -> Wound:
+def _kill_one(stack: Stack, database: Database, chance: random.Random, wounds: list[Wound]) -> Wound | None:
     """Kill a worker that holds chunks, with its child."""
-    victim, owner = _someone_at_work(stack, database, wounds)
-    time.sleep(chance.uniform(0, 0.2))
-    for pid in _family(stack.pid_of(victim)):
-        os.kill(pid, signal.SIGKILL)
-    return Wound(victim, owner, time.perf_counter())
-
-
-def _someone_at_work(stack: Stack, database: Database, wounds: list[Wound]) -> tuple[str, str]:
-    killed = {wound.owner for wound in wounds}
+    dead = {owner for wound in wounds for owner in wound.owners}
     until = time.monotonic() + 60
     while time.monotonic() < until:
         stack.mend()
-        for worker, owner in _working(database):
-            if owner in killed or not stack.pid_of(worker):
-                continue
+        for owner in _owners(database) - dead:
+            worker = owner.partition(":")[0]
             for wound in wounds:
                 if wound.worker == worker and math.isnan(wound.back_s):
                     wound.back_s = time.perf_counter() - wound.at
-            return worker, owner
-        time.sleep(0.02)
-    raise SystemExit("no worker has work any more: fewer kills or more items are needed")
+            time.sleep(chance.uniform(0, 0.05))
+            family = _family(stack.pid_of(worker))
+            for pid in family:
+                os.kill(pid, signal.SIGKILL)
+            held = {one for one in _owners(database) if one.startswith(f"{worker}:")}
+            if family and held:
+                return Wound(worker, held, time.perf_counter())
+        time.sleep(0.002)
+    return None
 
 
-def _working(database: Database) -> list[tuple[str, str]]:
-    """Return workers that hold a lease, with the name they hold it under."""
-    statement = (
-        select(t.worker.c.name, t.worker.c.owner)
-        .join(t.chunk, t.chunk.c.lease_owner == t.worker.c.owner)
-        .where(t.chunk.c.state == "running", t.chunk.c.lease_until > now_s())
-        .distinct()
-    )
+def _owners(database: Database) -> set[str]:
+    """Return who holds leases now."""
+    statement = select(t.chunk.c.lease_owner).where(t.chunk.c.state == "running").distinct()
     with database.read() as connection:
-        return [(row.name, row.owner) for row in connection.execute(statement)]
+        return set(connection.execute(statement).scalars())
 
 
 def _family(pid: int) -> list[int]:
+    if not pid:
+        return []
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [pid, *map(int, children)]
 

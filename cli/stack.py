@@ -22,6 +22,10 @@ from core.settings import Settings
 START_S = 120.0
 
 
+class StartStoppedError(Exception):
+    """The service was to stop before it had started."""
+
+
 class Stack:
     """Starts the service in a data folder and stops it again."""
 
@@ -32,14 +36,16 @@ class Stack:
         self._supervisor = Supervisor()
         self._socket_folder: Path | None = None
         self._lock: IO[Any] | None = None
+        self._stopping: Callable[[], bool] = lambda: False
         self.url = ""
         self.environment: dict[str, str] = {}
 
-    def start(self, say: Callable[[str], None]) -> None:
+    def start(self, say: Callable[[str], None], stopping: Callable[[], bool] = lambda: False) -> None:
         """Start everything and return once the service is ready.
 
-        Raises `data_in_use`, `port_in_use` or `start_failed`.
+        Raises `data_in_use`, `port_in_use` or `start_failed`, and StartStoppedError once `stopping` says so.
         """
+        self._stopping = stopping
         data = self._settings.data.resolve()
         data.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(data)
@@ -93,6 +99,8 @@ class Stack:
         until = time.monotonic() + START_S
         child = self._supervisor.child(name)
         while not ready():
+            if self._stopping():
+                raise StartStoppedError
             if not child.is_running or time.monotonic() > until:
                 raise ExemplarError(
                     "start_failed",

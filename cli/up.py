@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import signal
-import sys
-import time
+import threading
 from pathlib import Path
-from typing import Any
 
 import click
 
-from cli.stack import Stack
+from cli.stack import Stack, StartStoppedError
 from core.settings import read_settings
 
 LOOK_S = 0.5
-_STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
 @click.command()
@@ -27,24 +24,20 @@ def up(data: Path | None, host: str | None, port: int | None, workers: int, enco
     """Run everything on this machine: embedded Redis, API and workers."""
     settings = read_settings(data=data, host=host, port=port, encoders=encoders)
     environment = {} if encoders is None else {"EXEMPLAR_ENCODERS": encoders}
-    for number in _STOPS:
-        signal.signal(number, _stop)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):  # a handler that raised could be swallowed by a library
+        signal.signal(number, lambda *_: stop.set())
     stack = Stack(settings, workers=workers, environment=environment)
     try:
-        stack.start(lambda line: click.echo(f"exemplar: {line}", err=True))
+        stack.start(lambda line: click.echo(f"exemplar: {line}", err=True), stopping=stop.is_set)
         click.echo(
             f"exemplar: ready at {stack.url} (data and logs in {settings.data.resolve()}; Ctrl-C stops)"
         )
-        while True:
-            time.sleep(LOOK_S)
+        while not stop.wait(LOOK_S):
             for name in stack.mend():
                 click.echo(f"exemplar: {name} has died; it is started again", err=True)
+    except StartStoppedError:
+        pass  # one may change one's mind
     finally:
         click.echo("exemplar: stopping", err=True)
         stack.stop()
-
-
-def _stop(*_: Any) -> None:
-    for number in _STOPS:  # from here on all is stopped in order, however often one asks
-        signal.signal(number, signal.SIG_IGN)
-    sys.exit(0)

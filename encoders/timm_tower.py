@@ -28,7 +28,8 @@ def load_timm(spec: EncoderSpec) -> Tower:
             "timm.list_models() names them",
         )
     model = _from_file(spec) if spec.file else _from_hub(spec)
-    return Tower(model, _geometry(resolve_model_data_config(model)))
+    config = resolve_model_data_config(model)  # type: ignore[no-untyped-call]
+    return Tower(model, _geometry(config))
 
 
 def _from_file(spec: EncoderSpec) -> Any:

@@ -1,4 +1,4 @@
-"""Loading: chunks claimed from the record and their pictures decoded, ready for the encoder."""
+"""Loading: the pictures of claimed chunks decoded, ready for the encoder."""
 
 from __future__ import annotations
 
@@ -36,9 +36,11 @@ class LoadedChunk:
     pictures: Sequence[Loaded]
 
 
-def load(tools: Tools, encoder: Encoder) -> list[LoadedChunk]:
-    """Claim what fills one batch of the encoder and decode it; empty where nothing waits."""
-    claimed = tools.store.chunks.claim(tools.owner, encoder.spec, tools.lanes, encoder.batch_size)
+def load(tools: Tools, encoder: Encoder, claimed: Sequence[Chunk]) -> list[LoadedChunk]:
+    """Decode the pictures of chunks; a picture that is broken carries its error.
+
+    Raises what may be better another time: `blobs_unavailable`.
+    """
     waiting = [
         (chunk, [tools.decoders.submit(_load_one, tools, encoder, chunk, item) for item in chunk.items])
         for chunk in claimed
@@ -51,6 +53,8 @@ def _load_one(tools: Tools, encoder: Encoder, chunk: Chunk, item: Item) -> Loade
     try:
         pixels, thumbnail = _pixels(tools, encoder, chunk, item)
     except ExemplarError as error:
+        if error.retry:
+            raise
         return Loaded(item, None, "", _ms_since(start), error)
     return Loaded(item, pixels, thumbnail, _ms_since(start), None)
 

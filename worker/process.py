@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import signal
 import socket
@@ -26,14 +27,15 @@ log = structlog.get_logger("exemplar.worker")
 def run_worker(
     settings: Settings, *, name: str | None, encoders: Sequence[str], lanes: Sequence[Lane]
 ) -> None:
-    """Serve turns until told to stop.
+    """Serve turns until told to stop; ends with exit code 1 where the child could not begin.
 
     The name must be the worker's own: one that starts under a name ends the leases of its earlier life.
     """
     name = name or socket.gethostname()
     set_up_logs(settings.log_level)
     app = new_celery(settings.redis_url)
-    _Child(app, settings, name, encoders, lanes).connect()
+    child = _Child(app, settings, name, encoders, lanes)
+    child.connect()
     queues = [queue_of(lane, encoder) for lane in lanes for encoder in encoders]
     app.worker_main(
         [
@@ -48,6 +50,8 @@ def run_worker(
             "--without-heartbeat",
         ]
     )
+    if child.has_failed:
+        sys.exit(1)
 
 
 class _Child:
@@ -62,6 +66,12 @@ class _Child:
         self._encoders = encoders
         self._lanes = lanes
         self._open: Any = None
+        self._failed = mmap.mmap(-1, 1)  # shared with the parent
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether a child could not begin."""
+        return self._failed[0] != 0
 
     def connect(self) -> None:
         """Tell Celery what to do when the child begins, works and ends."""
@@ -77,6 +87,8 @@ class _Child:
 
     def _begin(self, **_: Any) -> None:
         die_with_parent()
+        if self.has_failed:  # the parent has been asked to stop, and starts children as long as it has not
+            sys.exit(1)
         from worker.pulse import Pulse  # noqa: PLC0415 - imports torch: only after the fork
         from worker.tools import open_tools  # noqa: PLC0415 - imports torch: only after the fork
 
@@ -87,8 +99,10 @@ class _Child:
             pulse.start()
         except ExemplarError as error:
             log.error("worker_cannot_start", code=error.code, error=error.message)
-            os.kill(os.getppid(), signal.SIGTERM)  # a child that dies would be started again for ever
-            sys.exit(1)
+            self._give_up()
+        except Exception as error:  # the boundary of the start: Celery would go on with half a worker
+            log.error("worker_cannot_start", code="internal_error", exc_info=error)
+            self._give_up()
         self._open = tools, pulse
         log.info("worker_ready", worker=self._name, encoders=list(self._encoders))
 
@@ -97,6 +111,11 @@ class _Child:
             return
         tools, pulse = self._open
         pulse.stop()
-        tools.replicas.save_all()
-        tools.store.chunks.release(tools.owner)
+        tools.store.chunks.expire(tools.name)
         tools.store.workers.leave(tools.name, tools.owner)
+        tools.replicas.save_all()
+
+    def _give_up(self) -> None:
+        self._failed[0] = 1
+        os.kill(os.getppid(), signal.SIGTERM)  # a child that dies would be started again for ever
+        sys.exit(1)

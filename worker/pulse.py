@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
+from collections.abc import Sequence
 
 import structlog
 
 from core.errors import ExemplarError
 from store.blobs import uploads_of
+from store.chunks import Waiting
 from store.store import Store
 from worker.tools import Tools
 
@@ -33,32 +37,59 @@ class Pulse:
         self._thread.join()
 
     def _run(self) -> None:
-        pause_s = min(self._tools.settings.sweep_s, self._tools.settings.lease_s / 4)
+        settings = self._tools.settings
+        pause_s = min(settings.sweep_s, settings.lease_s / 4, settings.stall_s / 4)
         while not self._stop.wait(pause_s):
             try:
                 self._beat()
             except ExemplarError as error:  # the record is away; the leases wait as long as they last
                 log.warning("pulse_missed", error=error.message)
+            except Exception as error:  # the boundary of the thread: a worker without a pulse is no worker
+                log.error("pulse_failed", exc_info=error)
 
     def _beat(self) -> None:
         tools = self._tools
-        tools.store.chunks.renew(tools.owner)
+        if tools.activity.owner is not None:
+            tools.store.chunks.renew(tools.activity.owner)
         device = next(iter(tools.encoders.values())).device
         tools.store.workers.beat(tools.name, tools.owner, tuple(tools.encoders), device)
         found = tools.store.chunks.sweep()
         if found:
             log.info("leases_ran_out", chunks=found)
-        remind(tools.store)
+        waiting = tools.store.chunks.waiting()
+        remind(tools.store, waiting)
+        if is_stalled(tools, waiting):
+            _start_anew()
         tidy(tools.store, tools.settings.job_ttl_s)
 
 
-def remind(store: Store) -> None:
+def remind(store: Store, waiting: Sequence[Waiting]) -> None:
     """Hint again at work that waits while no hint does: Redis may have lost it."""
-    for waiting in store.chunks.waiting():
-        store.turns.remind(waiting.lane, waiting.encoder)
+    for work in waiting:
+        store.turns.remind(work.lane, work.encoder)
+
+
+def is_stalled(tools: Tools, waiting: Sequence[Waiting]) -> bool:
+    """Say whether no turn comes to this worker although work for it waits and the queue answers.
+
+    Celery's parent process can freeze on a broken connection (RELIABILITY 1.4); only a new one helps.
+    """
+    ours = any(work.encoder in tools.encoders and work.lane in tools.lanes for work in waiting)
+    try:
+        if ours:
+            tools.store.turns.check()
+    except ExemplarError:
+        ours = False  # without Redis there are no turns for anybody
+    return tools.activity.is_stalled(work_waits=ours, stall_s=tools.settings.stall_s)
 
 
 def tidy(store: Store, job_ttl_s: float) -> None:
     """Remove jobs that ended long ago, with their uploads."""
     for job_id in store.jobs.remove_finished(job_ttl_s):
         store.blobs.remove_folder(uploads_of(job_id))
+
+
+def _start_anew() -> None:
+    log.error("worker_stalled", error="work waits and no turn comes; the supervisor starts a new worker")
+    os.kill(os.getppid(), signal.SIGKILL)
+    os._exit(1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,12 +12,14 @@ from encoders import Encoder, open_encoder
 from encoders.threads import use_threads
 from index.replica import use_search_threads
 from index.replicas import Replicas
+from store.migrate import ensure_schema
 from store.store import Store, open_store
+from worker.activity import Activity, new_owner
 
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """The tools of one worker process."""
+    """The tools of one worker process; `owner` is who holds leases, another one in each turn."""
 
     settings: Settings
     name: str
@@ -29,25 +30,24 @@ class Tools:
     replicas: Replicas
     decoders: ThreadPoolExecutor
     loader: ThreadPoolExecutor
+    activity: Activity
 
 
 def open_tools(settings: Settings, name: str, specs: Sequence[str], lanes: Sequence[Lane]) -> Tools:
-    """Open everything; raises what an encoder or the record raises that is not there.
-
-    The owner of leases is a new one each time, so a worker that was thought dead cannot be mistaken
-    for the one that took its place.
-    """
+    """Open everything; raises what an encoder or the record raises that is not there."""
     use_threads(settings.threads)
     use_search_threads(settings.threads)
     store = open_store(settings)
+    ensure_schema(store.database)  # a worker may be there before the first API
     return Tools(
         settings=settings,
         name=name,
-        owner=f"{name}:{secrets.token_hex(6)}",
+        owner=new_owner(name),
         lanes=tuple(lanes),
         store=store,
         encoders={spec: open_encoder(spec, device=settings.device) for spec in specs},
         replicas=Replicas(store.supports.changes_since, settings.snapshot_folder),
         decoders=ThreadPoolExecutor(settings.decode_threads, "decode"),
         loader=ThreadPoolExecutor(1, "load"),
+        activity=Activity(),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from safetensors.torch import save
 from torch import nn
 
@@ -24,9 +23,9 @@ def load_compact(file: Path = WEIGHTS) -> Tower:
     `encoder_weights_unfit`.
     """
     weights = {name: tensor.float() for name, tensor in read_weights(str(file)).items()}
-    with torch.device("meta"):  # no time goes into random weights that are replaced at once
-        network = Compact(folded=True)
-    network.to_empty(device="cpu")
+    network = Compact(
+        folded=True
+    )  # its random start takes 40 ms, the meta device would import 300 ms of sympy
     fit_weights(network, weights, str(file))
     return Tower(network, Geometry(SIDE, SIDE))
 

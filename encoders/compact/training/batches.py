@@ -12,6 +12,7 @@ from torch import Tensor
 
 from encoders.compact.training.pictures import SPORTS, TINY_IMAGENET, Pictures, Pixels, Source, load_pictures
 from encoders.compact.training.recipe import Recipe
+from encoders.compact.training.share import Share
 from encoders.compact.training.targets import Axes, fit_axes
 from encoders.compact.training.teachers import load_targets
 from encoders.compact.training.views import random_views
@@ -49,12 +50,12 @@ class TrainingSet:
         """Return the steps in which every Tiny ImageNet picture comes up once."""
         return len(self.parts[1].labels) // _shares(recipe)[1]
 
-    def batch_at(self, step: int, side: int, recipe: Recipe, device: str) -> Batch:
-        """Make the batch of a step."""
-        rng = np.random.default_rng([recipe.seed, 1, step])
+    def batch_at(self, step: int, side: int, recipe: Recipe, device: str, share: Share) -> Batch:
+        """Make a process's share of the batch of a step."""
+        rng = np.random.default_rng([recipe.seed, 1, step, share.rank])
         views, targets, labels = [], [], []
-        for place, (part, share) in enumerate(zip(self.parts, _shares(recipe), strict=True)):
-            rows = _rows(step, share, len(part.labels), (recipe.seed, place))
+        for place, (part, count) in enumerate(zip(self.parts, _shares(recipe), strict=True)):
+            rows = _rows(step, count, len(part.labels), (recipe.seed, place))[share.rank :: share.count]
             views.append(random_views(part.pixels[rows], side, recipe.smallest_crop, rng, device))
             targets.append(part.targets[rows])
             labels.append(part.labels[rows])

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import torch
 
-from encoders.compact.network import Compact, fold
+from encoders.compact.network import fold
 from encoders.compact.shipped import save_compact
 from encoders.compact.training.batches import Batch, TrainingSet
 from encoders.compact.training.checkpoint import append_log, load_state, save_state
 from encoders.compact.training.losses import feature_loss, label_loss, relation_loss
 from encoders.compact.training.recipe import Recipe
+from encoders.compact.training.share import Share
 from encoders.compact.training.student import Student, averaged, follow, parameter_groups
 
 LOG_STEPS, SAVE_STEPS = 50, 250
@@ -25,8 +26,11 @@ log = logging.getLogger(__name__)
 class Run:
     """A training run: the student, its average, its optimiser, and the step it is at."""
 
-    def __init__(self, folder: Path, training: TrainingSet, recipe: Recipe, device: str) -> None:
+    def __init__(
+        self, folder: Path, training: TrainingSet, recipe: Recipe, device: str, share: Share
+    ) -> None:
         torch.manual_seed(recipe.seed)
+        self.share = share
         self.folder, self.training, self.recipe, self.device = folder, training, recipe, device
         self.student = Student(training.classes).to(device).to(memory_format=torch.channels_last)
         self.average = averaged(self.student.network)
@@ -36,30 +40,30 @@ class Run:
         self.steps = round(recipe.epochs * training.steps_per_epoch(recipe))
         self.step = 0
         self._resume()
+        self.replica = share.wrap(self.student)
 
-    def finish(self) -> Compact:
-        """Take all steps that are left, save the folded average, and return it."""
+    def finish(self) -> None:
+        """Take all steps that are left, and save the folded average."""
         self.student.train()
         since, before = time.monotonic(), self.step
         while self.step < self.steps:
             losses = self._take_step()
-            if self.step % LOG_STEPS == 0:
+            if self.step % LOG_STEPS == 0 and self.share.first:
                 rate = (self.step - before) * self.recipe.batch / (time.monotonic() - since)
                 self._report(losses, rate)
                 since, before = time.monotonic(), self.step
-            if self.step % SAVE_STEPS == 0 or self.step == self.steps:
+            if (self.step % SAVE_STEPS == 0 or self.step == self.steps) and self.share.first:
                 self._save()
-        folded = fold(self.average)
-        save_compact(folded, self.folder / "weights.safetensors")
-        return folded
+        if self.share.first:
+            save_compact(fold(self.average), self.folder / "weights.safetensors")
 
     def _take_step(self) -> dict[str, float]:
         progress = self.step / self.steps
         rate = _learning_rate(self.step, self.steps, self.recipe)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        batch = self.training.batch_at(self.step, self.recipe.side_at(progress), self.recipe, self.device)
-        losses = self._losses(batch)
+        side = self.recipe.side_at(progress)
+        losses = self._losses(self.training.batch_at(self.step, side, self.recipe, self.device, self.share))
         loss = sum(losses.values(), torch.zeros((), device=self.device))
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -73,7 +77,7 @@ class Run:
     def _losses(self, batch: Batch) -> dict[str, torch.Tensor]:
         recipe = self.recipe
         with torch.autocast(self.device.partition(":")[0], torch.bfloat16):
-            vectors, logits = self.student(batch.views)
+            vectors, logits = self.replica(batch.views)
         return {
             "feature": recipe.feature_weight * feature_loss(vectors, batch.targets),
             "relation": recipe.relation_weight * relation_loss(vectors, batch.targets),

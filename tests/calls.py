@@ -1,0 +1,45 @@
+"""Calls of the running service that many tests make."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+import httpx
+
+WAIT = {"Prefer": "wait=30"}
+
+
+def files(*pictures: bytes) -> list[tuple[str, tuple[str, bytes]]]:
+    """Return pictures as the parts of a form."""
+    return [("image", (f"{number}.png", picture)) for number, picture in enumerate(pictures)]
+
+
+def as_json(*pictures: bytes, **more: Any) -> dict[str, Any]:
+    """Return pictures as the items of a JSON body, `more` in each."""
+    encoded = [base64.b64encode(picture).decode() for picture in pictures]
+    return {"items": [{"image": {"base64": text}, **more} for text in encoded]}
+
+
+def enroll(http: httpx.Client, collection: str, label: str, *pictures: bytes) -> list[dict[str, Any]]:
+    """Enrol pictures and return their results."""
+    path = f"/v1/collections/{collection}/enroll"
+    response = http.post(path, data={"label": label}, files=files(*pictures), headers=WAIT)
+    assert response.status_code == 200, response.text
+    return response.json()["results"]
+
+
+def ask(
+    http: httpx.Client, collection: str, *pictures: bytes, call: str = "classify"
+) -> list[dict[str, Any]]:
+    """Classify pictures, or search with them, and return the results."""
+    path = f"/v1/collections/{collection}/{call}"
+    response = http.post(path, files=files(*pictures), headers=WAIT)
+    assert response.status_code == 200, response.text
+    return response.json()["results"]
+
+
+def codes(results: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the error codes of results, "" where there is none."""
+    return [result.get("error", {}).get("code", "") for result in results]

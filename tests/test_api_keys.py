@@ -1,0 +1,149 @@
+"""Who may do what: keys, scopes, and the refusal to listen to the world without them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from api.app import create_app
+from core.settings import Settings
+from core.types import Rule
+from store.keys import Scope
+from store.migrate import ensure_schema
+from store.store import Store, open_store
+
+
+@pytest.fixture
+def things(store: Store, local: httpx.Client) -> httpx.Client:
+    store.collections.create("things", "compact", Rule())
+    return local
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+def outcome(response: httpx.Response) -> tuple[int, str]:
+    return response.status_code, response.json().get("code", "")
+
+
+def test_loopback_needs_no_key_as_long_as_there_is_none(things: httpx.Client, store: Store) -> None:
+    assert things.get("/v1/collections").status_code == 200
+    store.keys.create("first", [Scope.ADMIN])
+    response = things.get("/v1/collections")
+    assert outcome(response) == (401, "key_missing")
+    assert response.headers["www-authenticate"].startswith("Bearer")
+
+
+def test_world_needs_a_key_even_where_there_is_none(settings: Settings, store: Store) -> None:
+    app = create_app(settings, store, needs_key=True)
+    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://local") as client:
+        assert outcome(client.get("/v1/collections")) == (401, "key_missing")
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", "Bearer", "Bearer ", "Basic abc", "Bearer x", "Bearer ex_a_b", "Bearer ex__", "Bearer _"],
+)
+def test_key_that_is_none_is_refused(things: httpx.Client, store: Store, header: str) -> None:
+    store.keys.create("first", [Scope.ADMIN])
+    response = things.get("/v1/collections", headers={"Authorization": header})
+    assert response.status_code == 401
+
+
+def test_key_with_another_secret_is_unknown(things: httpx.Client, store: Store) -> None:
+    key = store.keys.create("first", [Scope.ADMIN])
+    assert outcome(things.get("/v1/collections", headers=bearer(key + "x"))) == (401, "key_unknown")
+
+
+def test_revoked_key_is_refused_at_once(things: httpx.Client, store: Store) -> None:
+    store.keys.create("other", [Scope.ADMIN])
+    key = store.keys.create("first", [Scope.ADMIN])
+    assert things.get("/v1/collections", headers=bearer(key)).status_code == 200
+    store.keys.revoke(key.split("_")[1])
+    assert outcome(things.get("/v1/collections", headers=bearer(key))) == (401, "key_unknown")
+
+
+def test_key_allows_what_its_scope_says(things: httpx.Client, store: Store) -> None:
+    reader = bearer(store.keys.create("reader", [Scope.CLASSIFY]))
+    writer = bearer(store.keys.create("writer", [Scope.ENROLL]))
+    admin = bearer(store.keys.create("admin", [Scope.ADMIN]))
+    calls = {
+        "read": ("GET", "/v1/collections/things"),
+        "write": ("DELETE", "/v1/collections/things/classes/cat"),
+        "rule": ("DELETE", "/v1/collections/nothing"),
+    }
+    allowed = {
+        (who, what): things.request(*call, headers=headers).status_code != 403
+        for who, headers in {"reader": reader, "writer": writer, "admin": admin}.items()
+        for what, call in calls.items()
+    }
+    assert {pair for pair, yes in allowed.items() if yes} == {
+        ("reader", "read"),
+        ("writer", "write"),
+        ("admin", "read"),
+        ("admin", "write"),
+        ("admin", "rule"),
+    }
+
+
+def test_health_needs_no_key(things: httpx.Client, store: Store) -> None:
+    store.keys.create("first", [Scope.ADMIN])
+    assert things.get("/healthz").status_code == 200
+    assert things.get("/openapi.json").status_code == 200
+
+
+def test_idempotency_keys_of_two_callers_are_two(things: httpx.Client, store: Store) -> None:
+    keys = [store.keys.create(name, [Scope.CLASSIFY]) for name in ("a", "b")]
+    path = "/v1/collections/things/classify"
+    headers = {"Idempotency-Key": "same", "Content-Type": "image/png"}
+    jobs = [things.post(path, content=b"x", headers={**headers, **bearer(key)}).json() for key in keys]
+    assert jobs[0]["id"] != jobs[1]["id"]
+
+
+def start_api(data: Path, port: int) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "EXEMPLAR_DATA": str(data), "EXEMPLAR_REDIS_URL": f"unix://{data}/none"}
+    command = [sys.executable, "-m", "cli.main", "api", "--host", "0.0.0.0", "--port", str(port)]
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
+
+
+def test_api_does_not_listen_to_the_world_without_a_key(tmp_path: Path) -> None:
+    process = start_api(tmp_path, 0)
+    _, log = process.communicate(timeout=30)
+    assert process.returncode == 2
+    line = log.decode().splitlines()[-1]
+    assert "exemplar keys create" in line and "(key_missing)" in line
+    assert "Traceback" not in log.decode()
+
+
+def test_api_listens_to_the_world_with_a_key_and_ends_on_sigterm(tmp_path: Path) -> None:
+    store = open_store(Settings(data=tmp_path))
+    ensure_schema(store.database)
+    store.keys.create("first", [Scope.ADMIN])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = start_api(tmp_path, port)
+    try:
+        with httpx.Client(
+            base_url=f"http://127.0.0.1:{port}", transport=httpx.HTTPTransport(retries=0)
+        ) as client:
+            until = time.monotonic() + 30
+            while True:
+                try:
+                    assert outcome(client.get("/v1/collections")) == (401, "key_missing")
+                    break
+                except httpx.ConnectError:
+                    assert time.monotonic() < until
+                    time.sleep(0.05)
+    finally:
+        process.terminate()
+        _, log = process.communicate(timeout=30)
+    assert process.returncode == 0, log.decode()

@@ -1,0 +1,175 @@
+"""`exemplar up`: it keeps alive what it started, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from cli.stack import Stack
+from cli.supervisor import Child, Supervisor
+from core.errors import ExemplarError
+from core.settings import Settings
+
+
+def until(what: Callable[[], object], timeout_s: float = 60) -> None:
+    end = time.monotonic() + timeout_s
+    while not what():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def start_up(data: Path, port: int, temporary: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "cli.main", "up", "--data", str(data), "--port", str(port)]
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    return subprocess.Popen(
+        command, env=environment, text=True, stderr=subprocess.STDOUT, stdout=subprocess.PIPE
+    )
+
+
+def read_until(process: subprocess.Popen[str], words: str) -> str:
+    """Return the line that has these words."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if words in line:
+            return line
+    raise AssertionError(f"no line with {words!r}")
+
+
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A short folder for sockets, whose paths may not be long."""
+    with tempfile.TemporaryDirectory(prefix="ex-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def up(tmp_path: Path, temporary: Path) -> Iterator[subprocess.Popen[str]]:
+    """`exemplar up`, ready."""
+    process = start_up(tmp_path, 0, temporary)
+    try:
+        process.url = read_until(process, "ready at").split()[3]  # type: ignore[attr-defined]
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def family_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def running(family: list[psutil.Process]) -> list[psutil.Process]:
+    return [one for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_up_starts_again_what_dies_and_ctrl_c_stops_all(up: subprocess.Popen[str], temporary: Path) -> None:
+    names = {}
+    for child in psutil.Process(up.pid).children():
+        command = child.cmdline()
+        names["worker-1" if "worker" in command else "api" if "api" in command else "redis"] = child
+    assert set(names) == {"redis", "api", "worker-1"}
+    time.sleep(5)  # what dies later than this is started again at once
+    for child in names.values():
+        child.kill()
+    said = {read_until(up, "has died").split()[1] for _ in names}
+    assert said == set(names)
+
+    def is_ready() -> bool:
+        try:
+            return httpx.get(f"{up.url}/readyz").json()["status"] == "ready"  # type: ignore[attr-defined]
+        except httpx.TransportError:
+            return False
+
+    until(is_ready)
+    until(lambda: len(family_of(up)) >= 4)
+    family = family_of(up)
+    up.send_signal(signal.SIGINT)
+    until(lambda: up.poll() is not None)
+    assert up.returncode == 0
+    assert running(family) == []
+    assert list(temporary.glob("exemplar-*")) == []
+
+
+def test_children_die_with_an_up_that_is_killed(up: subprocess.Popen[str]) -> None:
+    family = family_of(up)
+    assert len(family) >= 4
+    up.kill()
+    until(lambda: not running(family), 10)
+
+
+def test_up_can_be_stopped_while_it_starts(tmp_path: Path, temporary: Path) -> None:
+    process = start_up(tmp_path, 0, temporary)
+    read_until(process, "starting worker-1")
+    family = family_of(process)
+    process.terminate()
+    until(lambda: process.poll() is not None, 30)
+    process.communicate()
+    assert process.returncode == 0
+    until(lambda: not running(family), 5)
+    assert list(temporary.glob("exemplar-*")) == []
+
+
+def check_refused(process: subprocess.Popen[str], code: str) -> None:
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 2
+    [line] = [line for line in out.splitlines() if "starting" not in line and "stopping" not in line]
+    assert line.endswith(f"({code})")
+
+
+def test_folder_in_use_is_refused(service: Stack, temporary: Path) -> None:
+    data = Path(service.environment["EXEMPLAR_DATA"])
+    check_refused(start_up(data, 0, temporary), "data_in_use")
+
+
+def test_port_in_use_is_refused(service: Stack, tmp_path: Path, temporary: Path) -> None:
+    port = int(service.environment["EXEMPLAR_PORT"])
+    check_refused(start_up(tmp_path, port, temporary), "port_in_use")
+
+
+def test_address_that_is_none_is_refused(tmp_path: Path) -> None:
+    stack = Stack(Settings(data=tmp_path, host="256.1.1.1", port=0), workers=1, environment={})
+    with pytest.raises(ExemplarError, match=r"256\.1\.1\.1"):
+        stack.start(lambda _: None)
+    stack.stop()
+
+
+def sleeper(folder: Path, seconds: float) -> Child:
+    return Child("sleeper", ["sleep", str(seconds)], {}, folder / "log")
+
+
+def test_supervisor_waits_longer_for_what_dies_early(tmp_path: Path) -> None:
+    supervisor = Supervisor()
+    child = supervisor.start(sleeper(tmp_path, 0))
+    until(lambda: not child.is_running)
+    assert [dead.name for dead in supervisor.mend()] == ["sleeper"]
+    assert supervisor.mend() == []
+    assert not child.is_running
+    supervisor.stop()
+
+
+def test_supervisor_kills_what_does_not_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.supervisor.GRACE_S", 0.2)
+    supervisor = Supervisor()
+    script = "trap '' TERM; echo on; while :; do sleep 0.05; done"
+    deaf = Child("deaf", ["sh", "-c", script], {}, tmp_path / "log")
+    child = supervisor.start(deaf)
+    until(lambda: "on" in (tmp_path / "log").read_text())
+    process = child.process
+    supervisor.stop()
+    assert process is not None and process.returncode == -signal.SIGKILL
+
+
+def test_port_zero_takes_a_free_one(service: Stack) -> None:
+    with socket.create_connection(("127.0.0.1", int(service.environment["EXEMPLAR_PORT"]))):
+        assert service.url.endswith(service.environment["EXEMPLAR_PORT"])

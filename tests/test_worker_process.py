@@ -1,0 +1,180 @@
+"""Worker processes that are killed, stopped, frozen or cannot begin."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+import redis
+from calls import codes, enroll, files
+
+from cli.stack import Stack
+from core.settings import Settings
+from core.types import Item, JobKind, JobRequest, JobState, Lane, Rule
+from store.blobs import PICTURES
+from store.jobs import new_job_id
+from store.migrate import ensure_schema
+from store.store import Store, open_store
+
+Digits = Callable[[int, int], bytes]
+
+
+def until(what: Callable[[], object], timeout_s: float = 60) -> None:
+    end = time.monotonic() + timeout_s
+    while not what():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def submit(http: httpx.Client, collection: str, digits: Digits, *, start: int = 0) -> str:
+    """Enrol 160 different pictures as one job and return where it is."""
+    pictures = files(*(digits(n % 10, start + n // 10) for n in range(160)))
+    path = f"/v1/collections/{collection}/enroll"
+    return http.post(path, data={"label": "digit"}, files=pictures).headers["location"]
+
+
+def finish(http: httpx.Client, service: Stack, job: str) -> None:
+    """Wait for the end of a job as `exemplar up` does, which starts again what has died."""
+
+    def ended() -> bool:
+        service.mend()
+        return http.get(job).json()["finished_at"] is not None
+
+    until(ended)
+
+
+def check_nothing_lost_or_doubled(http: httpx.Client, collection: str, job: str) -> None:
+    results = http.get(f"{job}/results", params={"limit": 500}).json()["items"]
+    supports = http.get(f"/v1/collections/{collection}/supports", params={"limit": 500}).json()["items"]
+    assert [result["item"] for result in results] == list(range(160))
+    assert set(codes(results)) == {""}
+    assert {result["duplicate_of"] for result in results} == {None}
+    assert sorted(support["id"] for support in supports) == sorted(r["support_id"] for r in results)
+
+
+def test_job_outlives_its_pool_child(
+    http: httpx.Client, service: Stack, collection: str, digits: Digits
+) -> None:
+    job = submit(http, collection, digits)
+    until(lambda: http.get(job).json()["state"] != "queued")
+    [child] = psutil.Process(service.pid_of("worker-1")).children()
+    child.kill()
+    finish(http, service, job)
+    check_nothing_lost_or_doubled(http, collection, job)
+
+
+def test_job_outlives_its_worker(http: httpx.Client, service: Stack, collection: str, digits: Digits) -> None:
+    job = submit(http, collection, digits)
+    until(lambda: http.get(job).json()["state"] != "queued")
+    worker = psutil.Process(service.pid_of("worker-1"))
+    [child] = worker.children()
+    worker.kill()
+    finish(http, service, job)
+    check_nothing_lost_or_doubled(http, collection, job)
+    assert not child.is_running()
+
+
+def test_job_outlives_the_queue_that_forgets_all(
+    http: httpx.Client, service: Stack, collection: str, digits: Digits
+) -> None:
+    worker = psutil.Process(service.pid_of("worker-1"))
+    family = [worker, *worker.children()]
+    for process in family:
+        process.suspend()
+    try:
+        job = submit(http, collection, digits)
+        with redis.Redis.from_url(service.environment["EXEMPLAR_REDIS_URL"]) as connection:
+            connection.flushall()
+    finally:
+        for process in family:
+            process.resume()
+    finish(http, service, job)
+    check_nothing_lost_or_doubled(http, collection, job)
+
+
+def test_job_outlives_redis(http: httpx.Client, service: Stack, collection: str, digits: Digits) -> None:
+    os.kill(service.pid_of("redis"), signal.SIGKILL)
+    job = submit(http, collection, digits)
+    finish(http, service, job)
+    check_nothing_lost_or_doubled(http, collection, job)
+    assert codes(enroll(http, collection, "more", digits(0, 100))) == [""]
+
+
+@pytest.fixture
+def apart(tmp_path: Path, redis_url: str) -> Iterator[Settings]:
+    """Settings of a service of which nothing but Redis runs."""
+    with redis.Redis.from_url(redis_url) as connection:
+        connection.flushall()
+    yield Settings(data=tmp_path, redis_url=redis_url)
+
+
+@pytest.fixture
+def record(apart: Settings) -> Iterator[Store]:
+    store = open_store(apart)
+    ensure_schema(store.database)
+    store.collections.create("things", "compact", Rule())
+    yield store
+    store.database.close()
+
+
+def start_worker(settings: Settings, **more: str) -> subprocess.Popen[bytes]:
+    environment = {
+        **os.environ,
+        "EXEMPLAR_DATA": str(settings.data),
+        "EXEMPLAR_REDIS_URL": settings.redis_url,
+        "EXEMPLAR_SWEEP_S": "0.5",
+        **more,
+    }
+    command = [sys.executable, "-m", "cli.main", "worker", "--name", "w"]
+    return subprocess.Popen(command, env=environment, stderr=subprocess.STDOUT, stdout=subprocess.PIPE)
+
+
+def ask(store: Store, picture: bytes) -> str:
+    items = [Item(0, store.blobs.put(PICTURES, picture), "cat")]
+    request = JobRequest("things", JobKind.ENROLL, Lane.INTERACTIVE, items)
+    return store.jobs.submit(new_job_id(), request).job.id
+
+
+def test_worker_takes_up_what_its_earlier_life_left(apart: Settings, record: Store, digits: Digits) -> None:
+    """And stops in good order: exit code 0, no lease, no sign of life."""
+    job = ask(record, digits(0, 0))
+    record.chunks._lease_s = 3600.0
+    [left] = record.chunks.claim("w:earlier", "compact", list(Lane), 9)
+    worker = start_worker(apart)
+    until(lambda: record.jobs.get(job).state is JobState.SUCCEEDED)
+    worker.send_signal(signal.SIGTERM)
+    out, _ = worker.communicate(timeout=30)
+    assert worker.returncode == 0, out.decode()
+    assert record.workers.alive() == []
+    assert record.chunks.renew("w:earlier") == 0
+    assert left.attempts == 1
+
+
+def test_worker_whose_encoder_cannot_load_says_so_and_ends(apart: Settings, record: Store) -> None:
+    worker = start_worker(apart, EXEMPLAR_ENCODERS="timm:resnet18@/nowhere/weights.safetensors")
+    out, _ = worker.communicate(timeout=60)
+    lines = [line for line in out.decode().splitlines() if "worker_cannot_start" in line]
+    assert worker.returncode == 1, out.decode()
+    assert len(lines) == 1 and "/nowhere/weights.safetensors" in lines[0]
+    assert "Traceback" not in out.decode()
+
+
+def test_frozen_worker_ends_itself_while_work_waits(apart: Settings, record: Store, digits: Digits) -> None:
+    worker = start_worker(apart, EXEMPLAR_STALL_S="2")
+    until(lambda: record.workers.alive())
+    [child] = psutil.Process(worker.pid).children()
+    worker.send_signal(signal.SIGSTOP)
+    job = ask(record, digits(0, 0))
+    out, _ = worker.communicate(timeout=60)
+    assert worker.returncode == -signal.SIGKILL
+    assert "worker_stalled" in out.decode()
+    assert record.jobs.get(job).state is JobState.QUEUED
+    until(lambda: not child.is_running())

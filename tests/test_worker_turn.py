@@ -1,0 +1,244 @@
+"""What a turn promises, with a toy encoder in this process, on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import encode
+from PIL import Image
+
+from core.errors import ExemplarError
+from core.settings import Settings
+from core.types import Item, JobKind, JobRequest, JobState, Lane, Rule
+from index.replicas import Replicas
+from store.blobs import PICTURES, Blobs, uploads_of
+from store.jobs import new_job_id
+from store.store import Store
+from store.turns import Turns
+from worker.activity import Activity, new_owner
+from worker.pulse import is_stalled, remind
+from worker.tools import Tools
+from worker.turn import take_turn
+
+Digits = Callable[[int, int], bytes]
+
+
+class ToyEncoder:
+    """Sees the mean grey of a picture; a red one has no vector, and `fails` makes all fail."""
+
+    spec = "compact"
+    device = "cpu"
+    batch_size = 4
+    dim = 2
+
+    def __init__(self) -> None:
+        self.fails = False
+        self.batches: list[int] = []
+
+    def prepare(self, picture: Image.Image) -> np.ndarray:
+        return np.asarray(picture.resize((2, 2)))
+
+    def embed(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
+        if self.fails:
+            raise RuntimeError("the device is on fire")
+        self.batches.append(len(prepared))
+        angles = np.array([pixels.mean() / 255 for pixels in prepared])
+        vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+        vectors[[pixels[0, 0, 0] > pixels[0, 0, 1] + 50 for pixels in prepared]] = np.nan
+        return vectors
+
+
+@pytest.fixture
+def encoder() -> ToyEncoder:
+    return ToyEncoder()
+
+
+@pytest.fixture
+def tools(settings: Settings, store: Store, encoder: ToyEncoder) -> Iterator[Tools]:
+    with ThreadPoolExecutor(2) as decoders, ThreadPoolExecutor(1) as loader:
+        yield Tools(
+            settings=settings,
+            name="w",
+            owner=new_owner("w"),
+            lanes=tuple(Lane),
+            store=store,
+            encoders={"compact": encoder},
+            replicas=Replicas(store.supports.changes_since, settings.snapshot_folder),
+            decoders=decoders,
+            loader=loader,
+            activity=Activity(),
+        )
+
+
+@pytest.fixture(autouse=True)
+def things(store: Store) -> None:
+    store.collections.create("things", "compact", Rule())
+
+
+def submit(store: Store, kind: JobKind, *pictures: bytes, label: str = "cat") -> str:
+    job = new_job_id()
+    folder = PICTURES if kind is JobKind.ENROLL else uploads_of(job)
+    items = [Item(n, store.blobs.put(folder, picture), label) for n, picture in enumerate(pictures)]
+    return store.jobs.submit(job, JobRequest("things", kind, Lane.INTERACTIVE, items)).job.id
+
+
+def codes(store: Store, job: str) -> list[str]:
+    return [result.get("error", {}).get("code", "") for result in store.jobs.results(job).results]
+
+
+def red() -> bytes:
+    return encode(Image.new("RGB", (8, 8), (250, 10, 10)))
+
+
+def test_turn_settles_all_that_waits_in_batches(
+    tools: Tools, store: Store, encoder: ToyEncoder, digits: Digits
+) -> None:
+    job = submit(store, JobKind.ENROLL, *(digits(0, n) for n in range(10)))
+    assert take_turn(tools, "compact") == 10
+    assert store.jobs.get(job).state is JobState.SUCCEEDED
+    assert encoder.batches == [4, 4, 2]
+
+
+def test_turn_without_work_is_over_at_once(tools: Tools) -> None:
+    assert take_turn(tools, "compact") == 0
+
+
+def test_picture_without_a_vector_fails_alone(tools: Tools, store: Store, digits: Digits) -> None:
+    enrolled = submit(store, JobKind.ENROLL, digits(0, 0), red(), digits(0, 1))
+    asked = submit(store, JobKind.CLASSIFY, digits(0, 0), red(), digits(0, 1))
+    take_turn(tools, "compact")
+    assert codes(store, enrolled) == codes(store, asked) == ["", "vector_unfit", ""]
+    assert store.collections.get("things").supports == 2
+
+
+def test_work_that_fails_is_given_up_after_three_attempts(
+    tools: Tools, store: Store, encoder: ToyEncoder, digits: Digits
+) -> None:
+    job = submit(store, JobKind.CLASSIFY, digits(0, 0))
+    encoder.fails = True
+    for _ in range(3):
+        assert store.jobs.get(job).state in (JobState.QUEUED, JobState.RUNNING)
+        take_turn(tools, "compact")
+        store.chunks.sweep()
+    [result] = store.jobs.results(job).results
+    assert result["error"]["code"] == "work_failed"
+    assert "the device is on fire" in result["error"]["detail"]
+
+
+def test_work_that_failed_once_is_done_later(
+    tools: Tools, store: Store, encoder: ToyEncoder, digits: Digits
+) -> None:
+    job = submit(store, JobKind.ENROLL, digits(0, 0), digits(0, 1))
+    encoder.fails = True
+    take_turn(tools, "compact")
+    encoder.fails = False
+    store.chunks.sweep()
+    for _ in range(2):  # what failed once is taken alone
+        take_turn(tools, "compact")
+    assert store.jobs.get(job).state is JobState.SUCCEEDED
+
+
+def test_blobs_that_are_away_for_a_moment_fail_no_item(
+    tools: Tools, store: Store, digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = submit(store, JobKind.CLASSIFY, digits(0, 0))
+    with monkeypatch.context() as broken:
+
+        def fail(*_: object) -> bytes:
+            raise ExemplarError("blobs_unavailable", "away", retry=True)
+
+        broken.setattr(Blobs, "get", fail)
+        broken.setattr("worker.turn.PAUSE_S", 0)
+        take_turn(tools, "compact")
+    store.chunks.sweep()
+    take_turn(tools, "compact")
+    assert codes(store, job) == [""]
+
+
+def test_picture_whose_bytes_are_gone_fails_alone(tools: Tools, store: Store, digits: Digits) -> None:
+    job = submit(store, JobKind.CLASSIFY, digits(0, 0))
+    store.blobs.remove_folder(uploads_of(job))
+    take_turn(tools, "compact")
+    assert codes(store, job) == ["blob_not_found"]
+
+
+def test_decoder_that_raises_anything_hands_the_work_back(
+    tools: Tools, store: Store, digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = submit(store, JobKind.CLASSIFY, digits(0, 0))
+    with monkeypatch.context() as broken:
+
+        def fail(*_: object, **__: object) -> None:
+            raise MemoryError
+
+        broken.setattr("worker.load.decode_picture", fail)
+        take_turn(tools, "compact")
+    assert store.chunks.sweep() == 1
+    take_turn(tools, "compact")
+    assert codes(store, job) == [""]
+
+
+def test_class_deleted_before_the_turn_stays_deleted(tools: Tools, store: Store, digits: Digits) -> None:
+    submit(store, JobKind.ENROLL, digits(0, 0))
+    take_turn(tools, "compact")
+    job = submit(store, JobKind.ENROLL, digits(0, 1))
+    store.classes.delete("things", "cat")
+    take_turn(tools, "compact")
+    assert codes(store, job) == ["class_deleted"]
+    assert store.collections.get("things").classes == 0
+
+
+@pytest.mark.parametrize("kind", list(JobKind))
+def test_collection_deleted_before_the_turn_fails_its_items(
+    tools: Tools, store: Store, digits: Digits, kind: JobKind
+) -> None:
+    job = submit(store, kind, digits(0, 0), b"text")
+    store.collections.delete("things")
+    take_turn(tools, "compact")
+    assert codes(store, job) == ["collection_not_found", "picture_unreadable"]
+
+
+def test_each_turn_has_an_owner_of_its_own(tools: Tools, store: Store, digits: Digits) -> None:
+    """So what one turn leaves undone is not kept alive by the next."""
+    submit(store, JobKind.CLASSIFY, digits(0, 0))
+    owners = set()
+    for _ in range(2):
+        with tools.activity.turn("w") as owner:
+            owners.add(owner)
+            assert tools.activity.owner == owner
+    assert len(owners) == 2 and tools.activity.owner is None
+    assert all(owner.startswith("w:") for owner in owners)
+
+
+def test_worker_is_stalled_when_work_waits_and_no_turn_comes(
+    tools: Tools, store: Store, settings: Settings, digits: Digits
+) -> None:
+    submit(store, JobKind.CLASSIFY, digits(0, 0))
+    hasty = settings.model_copy(update={"stall_s": 1e-9})
+    hurried = replace(tools, settings=hasty)
+    waiting = store.chunks.waiting()
+    assert not is_stalled(hurried, waiting)
+    assert is_stalled(hurried, waiting)
+    assert not is_stalled(hurried, [])
+
+
+def test_worker_is_not_stalled_while_redis_is_away(tools: Tools, store: Store, digits: Digits) -> None:
+    submit(store, JobKind.CLASSIFY, digits(0, 0))
+    away = replace(store, turns=Turns("unix:///nothing.sock"))
+    hasty = tools.settings.model_copy(update={"stall_s": 1e-9})
+    lonely = replace(tools, store=away, settings=hasty)
+    remind(away, away.chunks.waiting())
+    assert not any(is_stalled(lonely, away.chunks.waiting()) for _ in range(3))
+
+
+def test_work_for_others_stalls_nobody(tools: Tools, store: Store, digits: Digits) -> None:
+    store.collections.create("others", "timm:other", Rule())
+    items = [Item(0, "a" * 64)]
+    store.jobs.submit(new_job_id(), JobRequest("others", JobKind.CLASSIFY, Lane.BULK, items))
+    hasty = tools.settings.model_copy(update={"stall_s": 1e-9})
+    hurried = replace(tools, settings=hasty)
+    assert not any(is_stalled(hurried, store.chunks.waiting()) for _ in range(3))
