@@ -9,7 +9,8 @@ from core.errors import ExemplarError
 
 MAX_LABEL = 128
 _SLUG = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
-_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # control, bidi and other characters nobody sees
+_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}  # control, bidi and other characters nobody sees
+_JOINERS = "\u200c\u200d"  # Persian and Indic words and families of emoji are spelled with them
 
 
 def clean_label(text: object) -> str:
@@ -21,7 +22,8 @@ def clean_label(text: object) -> str:
         raise ExemplarError(
             "label_too_long", f"expected a label of at most {MAX_LABEL} characters, got {len(label)}"
         )
-    if any(unicodedata.category(character) in _UNSEEN for character in label):
+    seen = label.translate({ord(joiner): None for joiner in _JOINERS})
+    if not seen or any(unicodedata.category(character) in _UNSEEN for character in seen):
         raise ExemplarError("label_unfit", "expected a label of visible characters, got control characters")
     return label
 

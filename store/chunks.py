@@ -115,20 +115,20 @@ class Chunks:
             _close(connection, [(s.chunk.id, s.chunk.job_id, _results(connection, s)) for s in held])
         return [settlement.chunk.id in ours for settlement in settlements]
 
-    def release(self, owner: str) -> int:
-        """Give back unfinished chunks, as a worker does that stops in good order."""
+    def release(self, owner: str, chunks: Sequence[Chunk]) -> None:
+        """Queue chunks again that are not to blame: something they need did not answer."""
         with self._database.write() as connection:
-            held = _held(t.chunk.c.lease_owner == owner).with_for_update()
-            return connection.execute(
+            ids = _lock(connection, owner, [chunk.id for chunk in chunks])
+            connection.execute(
                 update(t.chunk)
-                .where(t.chunk.c.id.in_(held))
+                .where(t.chunk.c.id.in_(ids))
                 .values(
                     state=case((_is_cancelled(), "cancelled"), else_="queued"),
                     attempts=t.chunk.c.attempts - 1,
                     lease_owner=None,
                     lease_until=None,
                 )
-            ).rowcount
+            )
 
     def hand_back(self, owner: str, chunks: Sequence[Chunk], reason: str) -> None:
         """End the lease of chunks that could not be worked on; the next sweep queues or fails them."""

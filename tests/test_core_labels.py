@@ -12,7 +12,9 @@ def test_label_is_trimmed_and_composed() -> None:
     assert clean_label("  Cafe\u0301 au lait\n") == "Caf\u00e9 au lait"
 
 
-@pytest.mark.parametrize("label", ["a/b", "Ωμέγα", "日本", "🏹", "=1+1", "<b>", "x" * MAX_LABEL])
+@pytest.mark.parametrize(
+    "label", ["a/b", "Ωμέγα", "日本", "🏹", "=1+1", "<b>", "می\u200cخواهم", "👩\u200d🌾", "x" * MAX_LABEL]
+)
 def test_any_visible_text_is_a_label(label: str) -> None:
     assert clean_label(label) == label
 
@@ -29,6 +31,7 @@ def test_any_visible_text_is_a_label(label: str) -> None:
         ("a\nb", "label_unfit"),
         ("abc\u202edcba", "label_unfit"),
         ("zero\u200bwidth", "label_unfit"),
+        ("\u200d", "label_unfit"),
         ("half \ud800 a character", "label_unfit"),
     ],
 )

@@ -44,6 +44,11 @@ def test_services_of_the_compose_file_run_commands_that_exist() -> None:
 
 if __name__ == "__main__":
     print("# Settings\n")
-    print("Each is an environment variable; `exemplar up` and others take some as options. A name with `_FILE`")
-    print("behind it is read from that file, as secrets are in containers. An unknown `EXEMPLAR_` name is an error.\n")
+    print(
+        "Each is an environment variable; `exemplar up` and others take some as options. A name with `_FILE`"
+    )
+    print(
+        "behind it is read from that file, as secrets are in containers. An unknown `EXEMPLAR_` name is an "
+        "error.\n"
+    )
     print(settings_table())

@@ -123,8 +123,7 @@ def test_renewing_is_for_ones_own_chunks(things: Store) -> None:
 
 def test_released_chunk_gets_its_attempt_back(things: Store) -> None:
     ask(things, 2)
-    claim(things)
-    assert things.chunks.release("w:1") == 2
+    things.chunks.release("w:1", claim(things))
     assert [chunk.attempts for chunk in claim(things)] == [1, 1]
 
 
@@ -267,7 +266,7 @@ def test_cancelled_chunk_that_comes_back_is_dropped(things: Store, how: str) -> 
     if how == "lost":
         lose(things, chunk)
     else:
-        assert things.chunks.release("w:1") == 1
+        things.chunks.release("w:1", [chunk])
     assert claim(things) == []
     assert things.jobs.results(job).next_item is None
 

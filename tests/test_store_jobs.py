@@ -161,7 +161,7 @@ def test_cancelled_items_hide_no_later_ones(things: Store) -> None:
     chunks = claim(things)
     settle(things, chunks[3])
     things.jobs.cancel(job)
-    things.chunks.release("w:1")
+    things.chunks.release("w:1", chunks)
     assert items_of(things, job) == [3]
     assert [r["item"] for r in things.jobs.results(job, limit=1).results] == [3]
 

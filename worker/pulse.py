@@ -72,7 +72,7 @@ def remind(store: Store, waiting: Sequence[Waiting]) -> None:
 def is_stalled(tools: Tools, waiting: Sequence[Waiting]) -> bool:
     """Say whether no turn comes to this worker although work for it waits and the queue answers.
 
-    Celery's parent process can freeze on a broken connection (RELIABILITY 1.4); only a new one helps.
+    Celery's parent process can freeze on a broken connection to Redis; only a new one helps.
     """
     ours = any(work.encoder in tools.encoders and work.lane in tools.lanes for work in waiting)
     try:

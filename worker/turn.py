@@ -65,6 +65,8 @@ def _work(tools: Tools, encoder: Encoder, chunks: list[LoadedChunk]) -> int:
 
 def _hand_back(tools: Tools, chunks: Sequence[Chunk], error: Exception) -> None:
     log.error("work_failed", chunks=[chunk.id for chunk in chunks], exc_info=error)
-    tools.store.chunks.hand_back(tools.owner, chunks, f"{type(error).__name__}: {error}"[:500])
-    if isinstance(error, ExemplarError):
+    if isinstance(error, ExemplarError) and error.retry:
         time.sleep(PAUSE_S)
+        tools.store.chunks.release(tools.owner, chunks)
+    else:
+        tools.store.chunks.hand_back(tools.owner, chunks, f"{type(error).__name__}: {error}"[:500])
