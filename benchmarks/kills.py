@@ -118,7 +118,9 @@ def _kill_one(stack: Stack, database: Database, chance: random.Random, wounds: l
             for wound in wounds:
                 if wound.worker == worker and math.isnan(wound.back_s):
                     wound.back_s = time.perf_counter() - wound.at
-            time.sleep(chance.uniform(0, 0.05))
+            time.sleep(chance.uniform(0, 1.0))
+            if not any(one.startswith(f"{worker}:") for one in _owners(database)):
+                continue  # it has nothing in its hands any more
             family = _family(stack.pid_of(worker))
             for pid in family:
                 os.kill(pid, signal.SIGKILL)

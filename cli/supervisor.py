@@ -11,8 +11,8 @@ from pathlib import Path
 
 from core.processes import die_with_parent
 
-LONGEST_PAUSE_S = 30.0
-EARLY_S = 5.0
+LONGEST_PAUSE_S = 10.0
+EARLY_S = 3.0  # a worker that lived longer had begun its work
 GRACE_S = 20.0
 
 

@@ -150,7 +150,8 @@ class Chunks:
         """Queue chunks again whose lease ran out; return how many were found.
 
         One that has killed its worker too often fails; one of several items is split, so that the item
-        that kills is found without the others failing with it. What a caller has cancelled is dropped.
+        that kills is found without the others failing with it. They wait anew behind what came meanwhile,
+        so that one death after another does not meet the same chunks. What a caller has cancelled is dropped.
         """
         with self._database.write() as connection:
             lost = connection.execute(
@@ -209,7 +210,7 @@ class Chunks:
                 .where(
                     t.chunk.c.state == "queued", t.chunk.c.encoder == encoder, t.chunk.c.lane == lane.value
                 )
-                .order_by(t.chunk.c.id)
+                .order_by(t.chunk.c.queued_at, t.chunk.c.id)
                 .limit(items)
                 .with_for_update(skip_locked=True)
             )
@@ -308,7 +309,9 @@ _COUNT = _count_statement()
 
 def _free(connection: Connection, row: Row[Any], state: str) -> None:
     connection.execute(
-        update(t.chunk).where(t.chunk.c.id == row.id).values(state=state, lease_owner=None, lease_until=None)
+        update(t.chunk)
+        .where(t.chunk.c.id == row.id)
+        .values(state=state, lease_owner=None, lease_until=None, queued_at=now_s())
     )
 
 
@@ -322,13 +325,12 @@ def _split(connection: Connection, row: Row[Any]) -> None:
             "first_item": row.first_item + number,
             "size": 1,
             "attempts": row.attempts,
-            "queued_at": row.queued_at,
             "reason": row.reason,
             "inputs": [packed],
         }
         for number, packed in enumerate(row.inputs)
     ]
-    connection.execute(insert(t.chunk), parts)
+    connection.execute(insert(t.chunk).values(queued_at=now_s()), parts)
     connection.execute(delete(t.chunk).where(t.chunk.c.id == row.id))
 
 

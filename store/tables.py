@@ -134,6 +134,7 @@ Index(
     "ix_chunk_waiting",
     chunk.c.encoder,
     chunk.c.lane,
+    chunk.c.queued_at,
     chunk.c.id,
     sqlite_where=text("state = 'queued'"),
     postgresql_where=text("state = 'queued'"),

@@ -125,7 +125,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_chunk_waiting",
         "chunk",
-        ["encoder", "lane", "id"],
+        ["encoder", "lane", "queued_at", "id"],
         unique=False,
         sqlite_where=sa.text("state = 'queued'"),
         postgresql_where=sa.text("state = 'queued'"),
