@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from benchmarks.common import emit, percentiles, picture, service
 from cli.stack import Stack
@@ -27,12 +27,13 @@ from store import tables as t
 from store.database import Database
 
 WORKERS = 2
-PER_JOB = 50
+PER_JOB = 250
+BACKLOG = 100
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--items", type=int, default=2000)
+    parser.add_argument("--items", type=int, default=2000, help="at the least")
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
@@ -48,14 +49,16 @@ def _run(stack: Stack, items: int, kills: int, chance: random.Random) -> None:
         jobs: list[str] = []
         wounds: list[Wound] = []
         while len(wounds) < kills:
-            # callers go on submitting, so that each kill meets other items
-            while len(jobs) * PER_JOB < items * min((len(wounds) + 1) / kills, 1):
+            # callers go on submitting, so that there is always work to be killed at
+            while len(jobs) * PER_JOB - _ready(database) < BACKLOG:
                 jobs.append(_submit(http, len(jobs) * PER_JOB))
-            if (wound := _kill_one(stack, database, chance, wounds)) is None:
-                raise SystemExit("no worker had work to be killed at")
-            wounds.append(wound)
-            print(f"kill {len(wounds)}, {_ready(http, jobs)} items ready", file=sys.stderr)
-        during = _ready(http, jobs)
+            if wound := _kill_one(stack, database, chance, wounds):
+                wounds.append(wound)
+                print(f"kill {len(wounds)}, {_ready(database)} items ready", file=sys.stderr)
+        while len(jobs) * PER_JOB < items:
+            jobs.append(_submit(http, len(jobs) * PER_JOB))
+        items = len(jobs) * PER_JOB
+        during = _ready(database)
         while not all(_job(http, job)["finished_at"] for job in jobs):
             stack.mend()
             time.sleep(0.2)
@@ -108,9 +111,9 @@ class Wound:
 
 
 def _kill_one(stack: Stack, database: Database, chance: random.Random, wounds: list[Wound]) -> Wound | None:
-    """Kill a worker that holds chunks, with its child."""
+    """Kill a worker that holds chunks, with its child; None where none does for five seconds."""
     dead = {owner for wound in wounds for owner in wound.owners}
-    until = time.monotonic() + 60
+    until = time.monotonic() + 5
     while time.monotonic() < until:
         stack.mend()
         for owner in _owners(database) - dead:
@@ -149,9 +152,9 @@ def _job(http: httpx.Client, path: str) -> dict:
     return http.get(path).json()
 
 
-def _ready(http: httpx.Client, jobs: list[str]) -> int:
-    progress = [_job(http, job)["progress"] for job in jobs]
-    return sum(one["done"] + one["failed"] for one in progress)
+def _ready(database: Database) -> int:
+    with database.read() as connection:
+        return connection.execute(select(func.sum(t.job.c.done + t.job.c.failed))).scalar() or 0
 
 
 def _results(http: httpx.Client, path: str) -> list[dict]:

@@ -57,7 +57,9 @@ class Settings(BaseModel):
     stall_s: float = Field(
         60.0, gt=0, description="A worker that takes no turn for so long while work waits starts anew."
     )
-    max_attempts: int = Field(3, ge=1, description="Workers a chunk may kill before it fails.")
+    max_attempts: int = Field(
+        4, ge=1, description="Workers that may die over a chunk; the first death may be in company."
+    )
     job_ttl_s: float = Field(
         7 * 86400.0, gt=0, description="How long finished jobs and their uploads are kept."
     )
