@@ -28,16 +28,17 @@ def main() -> None:
             path = f"/v1/collections/bench/enroll?label={n % 10}"
             http.post(path, content=picture(n), headers=HEADERS).raise_for_status()
         for callers in (1, 16):
-            _round(stack.url, callers, arguments.requests, arguments.workers)
+            with httpx.Client(base_url=stack.url, timeout=60) as caller:
+                _round(caller, callers, arguments.requests, arguments.workers)
 
 
-def _round(url: str, callers: int, requests: int, workers: int) -> None:
+def _round(caller: httpx.Client, callers: int, requests: int, workers: int) -> None:
     pictures = [picture(1000 + n) for n in range(requests)]
     for warm in pictures[:callers]:
-        _ask(url, warm)
+        _ask(caller, warm)
     begun = time.perf_counter()
     with ThreadPoolExecutor(callers) as pool:
-        answers = list(pool.map(lambda content: _ask(url, content), pictures))
+        answers = list(pool.map(lambda content: _ask(caller, content), pictures))
     took_s = time.perf_counter() - begun
     total = [ms for ms, _ in answers]
     stages: dict[str, list[float]] = {}
@@ -62,11 +63,9 @@ def _round(url: str, callers: int, requests: int, workers: int) -> None:
     )
 
 
-def _ask(url: str, content: bytes) -> tuple[float, dict]:
+def _ask(caller: httpx.Client, content: bytes) -> tuple[float, dict]:
     begun = time.perf_counter()
-    response = httpx.post(
-        f"{url}/v1/collections/bench/classify", content=content, headers=HEADERS, timeout=60
-    )
+    response = caller.post("/v1/collections/bench/classify", content=content, headers=HEADERS)
     ms = (time.perf_counter() - begun) * 1000
     assert response.status_code == 200, response.text
     return ms, response.json()

@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 
 from core.errors import ExemplarError
 from encoders import open_encoder
-from encoders.compact.network import Compact, fold
-from encoders.compact.shipped import WEIGHTS, load_compact, save_compact
+from encoders.compact.network import DIM, Compact, fold
+from encoders.compact.shipped import SIDE, WEIGHTS, load_compact, save_compact
 from encoders.device import choose_device
 from encoders.encoder import Encoder
 
@@ -69,7 +69,7 @@ def test_a_lost_weights_file_is_named(tmp_path: Path) -> None:
 
 def test_the_card_names_what_the_code_ships() -> None:
     card = (Path(__file__).parents[1] / "docs" / "compact.md").read_text()
-    for fact in ("no text side", "Apache-2.0", "384", "112"):
+    for fact in ("no text side", "Apache-2.0", f"{DIM} components", f"{SIDE} x {SIDE}"):
         assert fact in card
 
 
