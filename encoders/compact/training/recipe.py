@@ -10,12 +10,12 @@ class Recipe:
     """Epochs are passes over Tiny ImageNet; sports pictures come up `sports_share` of each batch."""
 
     seed: int = 0
-    epochs: float = 30.0
+    epochs: float = 16.0
     batch: int = 128
     sports_share: float = 0.25
     small_side: int = 64
     large_side: int = 96
-    large_part: float = 0.3  # the last part of the steps, at the large side
+    large_part: float = 0.2  # the last part of the steps, at the large side
     smallest_crop: float = 0.5  # of a picture's area; below it the whole picture's target no longer fits
     learning_rate: float = 3e-3
     weight_decay: float = 0.05

@@ -6,7 +6,9 @@ on a machine that does other work as well costs two to four times.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +47,7 @@ def run_shared(work: Callable[[Share], None], count: int, folder: Path) -> None:
 
 
 def _process(rank: int, work: Callable[[Share], None], count: int, meeting: Path) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     torch.set_num_threads(1)
     distributed.init_process_group(
@@ -52,3 +55,11 @@ def _process(rank: int, work: Callable[[Share], None], count: int, meeting: Path
     )
     work(Share(rank, count))
     distributed.destroy_process_group()
+
+
+def _end_with_parent() -> None:
+    # a parent that is killed takes its processes along: two of them must never write one run
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
