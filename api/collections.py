@@ -7,8 +7,7 @@ from flask import Response
 from api.models import CollectionChange, CollectionModel, CollectionPage, NewCollection, PageQuery
 from api.pages import make_cursor, read_number
 from api.routes import Routes
-from api.services import services
-from core.errors import ExemplarError
+from api.services import check_offered, services
 from core.labels import check_slug
 from store.keys import Scope
 
@@ -18,12 +17,8 @@ routes = Routes("collections")
 @routes.add("POST", "/collections", scope=Scope.ADMIN, body=NewCollection, answer=CollectionModel, status=201)
 def make_collection(body: NewCollection) -> CollectionModel:
     """Make a collection."""
-    offered = services().settings.encoders
-    encoder = body.encoder or offered[0]
-    if encoder not in offered:
-        raise ExemplarError(
-            "encoder_not_offered", f"expected one of {', '.join(offered)}, got {encoder[:200]!r}"
-        )
+    encoder = body.encoder or services().settings.encoders[0]
+    check_offered(encoder)
     return CollectionModel.of(
         services().store.collections.create(check_slug(body.name), encoder, body.rule.value())
     )

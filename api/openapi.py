@@ -102,9 +102,10 @@ def _request_content(operation: Operation, body: type[BaseModel]) -> Document:
         if operation.name == "enroll":
             form["label"] = {"type": "string"}
         content["multipart/form-data"] = {
-            "schema": {"type": "object", "properties": form, "required": list(form)}
+            "schema": {"type": "object", "properties": form, "required": ["image"]}
         }
-        content["image/*"] = {"schema": {"type": "string", "format": "binary"}}
+        for media_type in ("image/*", "application/octet-stream"):
+            content[media_type] = {"schema": {"type": "string", "format": "binary"}}
     return content
 
 

@@ -9,6 +9,7 @@ from typing import cast
 from flask import current_app
 
 from api.wait import JobWatch
+from core.errors import ExemplarError
 from core.settings import Settings
 from store.store import Store
 
@@ -37,3 +38,12 @@ def attach(services: Services) -> tuple[str, Services]:
 def services() -> Services:
     """Return the services of the app that answers this request."""
     return cast(Services, current_app.extensions[_KEY])
+
+
+def check_offered(encoder: str) -> None:
+    """Raise `encoder_not_offered` where no worker of this service would ever do the work."""
+    offered = services().settings.encoders
+    if encoder not in offered:
+        raise ExemplarError(
+            "encoder_not_offered", f"expected one of {', '.join(offered)}, got {encoder[:200]!r}"
+        )

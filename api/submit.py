@@ -14,7 +14,7 @@ from flask import Response, g, request
 from api.models import AskItems, AskQuery, EnrollItems, EnrollQuery, FinishedJob, JobModel
 from api.results import shown
 from api.routes import Routes, as_json
-from api.services import services
+from api.services import check_offered, services
 from api.uploads import Upload, read_uploads
 from core.errors import ExemplarError, problem_of
 from core.types import FINAL, Item, Job, JobKind, JobRequest, Lane
@@ -78,7 +78,7 @@ def _submit(
     collection: str, kind: JobKind, *, label: str | None = None, top: int = 5, min_version: int = 0
 ) -> Response:
     store = services().store
-    store.collections.find(collection)  # a wrong name must not cost writing the pictures
+    check_offered(store.collections.find(collection).encoder)  # before pictures are written for nothing
     job_id = new_job_id()
     try:
         items = _receive(job_id, kind, label)
@@ -86,8 +86,9 @@ def _submit(
         lane = Lane.INTERACTIVE if interactive else Lane.BULK
         job_request = JobRequest(collection, kind, lane, items, top, min_version)
         submitted = store.jobs.submit(job_id, job_request, _idempotency(job_request))
-    except Exception:
-        store.blobs.remove_folder(uploads_of(job_id))
+    except ExemplarError as error:
+        if not error.retry:  # where the record broke off, the job may stand in it and need its pictures
+            store.blobs.remove_folder(uploads_of(job_id))
         raise
     if submitted.replayed:
         store.blobs.remove_folder(uploads_of(job_id))

@@ -20,8 +20,9 @@ routes = Routes("supports")
 )
 def list_supports(collection: str, query: SupportQuery) -> SupportPage:
     """List supports in the order they were enrolled, of one class or of all."""
+    label = None if query.label is None else clean_label(query.label)
     found = services().store.supports.page(
-        collection, label=query.label, after=read_number(query.cursor), limit=query.limit
+        collection, label=label, after=read_number(query.cursor), limit=query.limit
     )
     return SupportPage(
         items=[SupportModel.of(collection, support) for support in found],

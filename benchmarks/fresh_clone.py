@@ -6,6 +6,7 @@ python -m benchmarks.fresh_clone
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import tempfile
 import time
@@ -23,6 +24,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="exemplar-clone-") as folder:
         clone = Path(folder) / "exemplar"
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
+        os.environ |= {"UV_CACHE_DIR": f"{folder}/cache", "PIP_NO_CACHE_DIR": "1"}  # nothing fetched before
         stamp = ".venv/.installed" if target == "demo" else ".venv/.installed-dev"
         install_s = _timed(["make", "-C", str(clone), stamp])
         first_s = _timed(["make", "-C", str(clone), target])

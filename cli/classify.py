@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from cli.client import Client, Json, find_pictures
@@ -40,12 +41,12 @@ def _print_table(results: list[tuple[Path, Json]]) -> None:
     table = Table("file", "label", "confidence", "because of")
     for file, result in results:
         if result["status"] == "failed":
-            table.add_row(str(file), "[red]failed[/red]", "", result["error"]["detail"])
+            table.add_row(escape(str(file)), "[red]failed[/red]", "", escape(result["error"]["detail"]))
             continue
         near = ", ".join(
             f"{one['label']} #{one['support_id']} ({one['similarity']:.2f})"
             for one in result["neighbours"][:3]
         )
         label = result["label"] or f"({result['decision']})"
-        table.add_row(str(file), label, f"{result['confidence']:.2f}", near)
+        table.add_row(escape(str(file)), escape(label), f"{result['confidence']:.2f}", escape(near))
     Console().print(table)

@@ -31,11 +31,27 @@ class Picture:
 def find_pictures(root: Path) -> list[Picture]:
     """Return the pictures of a file, a folder, or a folder of folders; a picture's folder is its class."""
     if root.is_file():
-        return [Picture(root, root.parent.name)]
+        return [_picture(root)]
     if not root.is_dir():
         raise ExemplarError("path_missing", f"expected a file or folder, got {root}")
-    paths = sorted(path for path in root.rglob("*") if path.suffix.lower() in PICTURES and path.is_file())
-    return [Picture(path, path.parent.name) for path in paths]
+    paths = sorted(path for path in _walk(root, set()) if path.suffix.lower() in PICTURES)
+    return [_picture(path) for path in paths]
+
+
+def _walk(folder: Path, seen: set[Path]) -> Iterator[Path]:
+    """Yield all files; a class may well be a link to where its photographs are, but no circle is walked."""
+    if folder.resolve() in seen:
+        return
+    seen.add(folder.resolve())
+    for path in folder.iterdir():
+        if path.is_dir():
+            yield from _walk(path, seen)
+        elif path.is_file():
+            yield path
+
+
+def _picture(path: Path) -> Picture:
+    return Picture(path, path.absolute().parent.name)  # a folder given as `.` has a name too
 
 
 class Client:

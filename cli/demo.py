@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.markup import escape
 
 from cli.client import Client, Json
 from cli.demo_pictures import DemoPictures, split_folder, write_digits
@@ -18,6 +19,7 @@ from cli.work import run_jobs
 from core.settings import read_settings
 
 SAMPLES = 3
+OF_ITS_OWN = {"EXEMPLAR_DATABASE_URL": "", "EXEMPLAR_BLOBS_URL": "", "EXEMPLAR_ENCODERS": "compact"}
 console = Console(highlight=False, soft_wrap=True)
 say = console.print
 
@@ -39,7 +41,9 @@ def demo(photos: Path | None, data: Path | None, port: int, serve: bool) -> None
     with ExitStack() as at_end:
         scratch = Path(at_end.enter_context(tempfile.TemporaryDirectory(prefix="exemplar-demo-")))
         pictures = write_digits(scratch / "digits") if photos is None else split_folder(photos)
-        stack = Stack(read_settings(data=data or scratch / "data", port=port), workers=1, environment={})
+        stack = Stack(
+            read_settings(data=data or scratch / "data", port=port), workers=1, environment=OF_ITS_OWN
+        )
         at_end.callback(stack.stop)
         stack.start(lambda line: say(f"  {line} …", style="dim"))
         say(f"Service at [bold]{stack.url}[/bold]: Redis, API and one worker, each a process of its own.\n")
@@ -70,11 +74,12 @@ def _one_round(client: Client, pictures: DemoPictures, shots: int) -> list[Json]
     truth = [query.label for query in pictures.queries]
     named = [answer.get("label") or f"({answer.get('decision', answer['status'])})" for answer in answers]
     say(
-        f"\n[bold]{len(pictures.supports)} classes of {pictures.what}, {shots} example(s) of each[/bold] "
-        f"({len(enrolled)} enrolled), {len(files)} held-out pictures in {took_s:.1f} s: "
+        f"\n[bold]{len(pictures.supports)} classes of {escape(pictures.what)}, "
+        f"{shots} example(s) of each[/bold] ({len(enrolled)} enrolled), "
+        f"{len(files)} held-out pictures in {took_s:.1f} s: "
         f"accuracy [bold]{accuracy(truth, named):.3f}[/bold]\n"
     )
-    say(report_text(truth, named))
+    say(report_text(truth, named), markup=False)
     return answers
 
 
@@ -83,16 +88,17 @@ def _show_samples(pictures: DemoPictures, answers: list[Json]) -> None:
     step = max(len(answers) // SAMPLES, 1)
     for index in range(0, len(answers), step)[:SAMPLES]:
         query, answer = pictures.queries[index], answers[index]
+        shown = escape(f"{query.label}/{query.path.name}")
         if answer["status"] == "failed":
-            say(f"  {query.label}/{query.path.name}: {answer['error']['detail']}")
+            say(f"  {shown}: {escape(answer['error']['detail'])}")
             continue
         near = ", ".join(
             f"#{one['support_id']} {one['label']} ({one['similarity']:.3f})"
             for one in answer["neighbours"][:3]
         )
         say(
-            f"  {query.label}/{query.path.name} is [bold]{answer['label']}[/bold] "
-            f"(confidence {answer['confidence']:.2f}); nearest: {near}"
+            f"  {shown} is [bold]{escape(answer['label'] or answer['decision'])}[/bold] "
+            f"(confidence {answer['confidence']:.2f}); nearest: {escape(near)}"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,8 +140,8 @@ def _measure(
     shots: int,
     draws: int | None,
 ) -> tuple[dict[str, Any], str]:
-    fewest = min(supports.labels.count(label) for label in set(supports.labels))
-    draws = draws or (1 if shots >= fewest else DRAWS)
+    most = max(Counter(supports.labels).values())
+    draws = draws or (1 if shots >= most else DRAWS)
     rounds = []
     for number in range(draws):
         rows = draw(supports.labels, shots, number)

@@ -6,6 +6,7 @@ import time
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from core.settings import read_settings
@@ -41,7 +42,7 @@ def list_() -> None:
     for key in _keys().page():
         made = time.strftime("%Y-%m-%d %H:%M", time.localtime(key.created_at))
         state = "revoked" if key.revoked else "living"
-        table.add_row(key.id, key.name, ", ".join(sorted(key.scopes)), made, state)
+        table.add_row(key.id, escape(key.name), ", ".join(sorted(key.scopes)), made, state)
     Console().print(table)
 
 

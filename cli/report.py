@@ -15,8 +15,13 @@ def report_text(truth: Sequence[str], named: Sequence[str]) -> str:
 
 
 def report_numbers(truth: Sequence[str], named: Sequence[str]) -> dict[str, Any]:
-    """Return the same as numbers, each class by its name."""
-    return cast(dict[str, Any], _report(truth, named, as_dict=True))
+    """Return precision, recall, f1 and support of each class by its name, and of the two averages."""
+    numbers = _report(truth, named, as_dict=True)
+    return {
+        name: {"f1" if key == "f1-score" else key: value for key, value in row.items()}
+        for name, row in numbers.items()
+        if isinstance(row, dict)  # the accuracy is a bare number, and the caller has it
+    }
 
 
 def accuracy(truth: Sequence[str], named: Sequence[str]) -> float:

@@ -37,5 +37,5 @@ def worker(name: str | None, encoders: tuple[str, ...], lanes: tuple[str, ...]) 
         settings,
         name=name,
         encoders=encoders or settings.encoders,
-        lanes=[Lane(lane) for lane in lanes] or list(Lane),
+        lanes=[lane for lane in Lane if lane.value in lanes] or list(Lane),  # interactive work goes first
     )

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from cli.client import Client, Json, batches
 from cli.progress import progress_bar
+from core.errors import ExemplarError
+from core.results import failed_result
+from core.types import Item
 
 
 def run_jobs(
@@ -17,7 +20,7 @@ def run_jobs(
         total = sum(len(files) for _, files in groups)
         task = bar.add_task(title, total=total)
         jobs = [
-            (batch, client.submit(path, batch, **({} if label is None else {"label": label})))
+            (batch, _submit(client, path, batch, label))
             for label, files in groups
             for batch in batches(files)
         ]
@@ -27,7 +30,21 @@ def run_jobs(
             def show(n: int, before: int = ready) -> None:
                 bar.update(task, completed=before + n)
 
-            client.wait(job, show)
             ready += len(batch)
+            if isinstance(job, ExemplarError):
+                bar.update(task, completed=ready)
+                yield from ((file, dict(failed_result(Item(n), job))) for n, file in enumerate(batch))
+                continue
+            client.wait(job, show)
             for result in client.results(job):
                 yield batch[result["item"]], result
+
+
+def _submit(client: Client, path: str, batch: Sequence[Path], label: str | None) -> Json | ExemplarError:
+    """Submit a batch; where the service refuses its pictures or its label, that is their result."""
+    try:
+        return client.submit(path, batch, **({} if label is None else {"label": label}))
+    except ExemplarError as error:
+        if error.code.startswith(("picture_", "label_")) or error.code == "body_too_large":
+            return error
+        raise

@@ -9,6 +9,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from core.errors import ExemplarError
 
+# Pillow warns of odd metadata, and only pixels matter here; set once, since threads share the filters
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")  # by decoder, never by name; no HEIC, no AVIF
 THUMBNAIL_SIDE = 160
 MAX_PIXELS_PER_BYTE = 2000  # blank JPEGs reach 170, blank PNGs 1,000; beyond that only bombs are met
@@ -24,9 +27,7 @@ def decode_picture(content: bytes, *, max_pixels: int) -> Image.Image:
     if not content:
         raise ExemplarError("picture_empty", "expected a picture, got 0 bytes")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of odd metadata; only pixels matter here
-            return _upright_rgb(_open(content, max_pixels))
+        return _upright_rgb(_open(content, max_pixels))
     except ExemplarError:
         raise
     except Image.DecompressionBombError as error:

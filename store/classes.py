@@ -120,19 +120,23 @@ def heir_of(
 ) -> tuple[int, str] | None:
     """Return id and label of the class that a label accepted at `since_version` means, None where it is new.
 
-    A class merged or renamed since then is followed; one deleted since then raises `class_deleted`.
+    A class merged or renamed since then is followed, and one deleted since then raises `class_deleted`, even
+    where the label has been given to a new class meanwhile.
     """
-    living = find_class(connection, collection_id, label)
-    if living is not None:
-        return living, label
     grave = connection.execute(
-        select(t.class_.c.merged_into, t.class_.c.seq)
-        .where(t.class_.c.collection_id == collection_id, t.class_.c.label == label, t.class_.c.deleted)
-        .order_by(t.class_.c.seq.desc())
+        select(t.class_.c.merged_into)
+        .where(
+            t.class_.c.collection_id == collection_id,
+            t.class_.c.label == label,
+            t.class_.c.deleted,
+            t.class_.c.seq > since_version,
+        )
+        .order_by(t.class_.c.seq)
         .limit(1)
     ).first()
-    if grave is None or grave.seq <= since_version:
-        return None
+    if grave is None:
+        living = find_class(connection, collection_id, label)
+        return None if living is None else (living, label)
     heir = grave.merged_into
     while heir is not None:
         row = connection.execute(

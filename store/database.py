@@ -44,7 +44,7 @@ class Database:
         return self._engine
 
     def close(self) -> None:
-        """Close all connections; a forked child calls it before its first use."""
+        """Close all connections."""
         self._engine.dispose()
 
 

@@ -170,17 +170,18 @@ class Jobs:
             )
         return self.get(job_id)
 
-    def remove_finished(self, older_than_s: float, limit: int = 100) -> list[str]:
-        """Remove jobs that ended long ago and return their ids, so that their uploads can go too."""
+    def finished_before(self, older_than_s: float, limit: int = 100) -> list[str]:
+        """Return the ids of some jobs that ended longer ago than that."""
         finished = select(t.job.c.id).where(t.job.c.finished_at < now_s() - older_than_s).limit(limit)
-        with self._database.read() as connection:  # there is rarely one, and looking must not hold up writers
-            old = sorted(connection.execute(finished).scalars())
-        if not old:
-            return []
+        with self._database.read() as connection:
+            return sorted(connection.execute(finished).scalars())
+
+    def remove(self, job_ids: Sequence[str]) -> list[str]:
+        """Remove jobs with their chunks and keys; return which of them were still there."""
         with self._database.write() as connection:
-            connection.execute(delete(t.idempotency).where(t.idempotency.c.job_id.in_(old)))
-            connection.execute(delete(t.chunk).where(t.chunk.c.job_id.in_(old)))
-            gone = delete(t.job).where(t.job.c.id.in_(old)).returning(t.job.c.id)
+            connection.execute(delete(t.idempotency).where(t.idempotency.c.job_id.in_(job_ids)))
+            connection.execute(delete(t.chunk).where(t.chunk.c.job_id.in_(job_ids)))
+            gone = delete(t.job).where(t.job.c.id.in_(job_ids)).returning(t.job.c.id)
             return sorted(connection.execute(gone).scalars())
 
     def _check_room(self, connection: Connection, items: int) -> None:

@@ -30,10 +30,12 @@ class Supports:
         """Return supports in the order they were enrolled, of one class or of all."""
         with self._database.read() as connection:
             found = find_collection(connection, collection)
-            if label is None:
-                which = t.support.c.collection_id == found.id
-            else:
-                which = t.support.c.class_id == find_class(connection, found.id, label)
+            which = t.support.c.collection_id == found.id
+            if label is not None:
+                class_id = find_class(connection, found.id, label)
+                if class_id is None:
+                    return []
+                which = t.support.c.class_id == class_id
             statement = _joined().where(which, t.support.c.id > after).order_by(t.support.c.id).limit(limit)
             return [_unpack(row) for row in connection.execute(statement)]
 

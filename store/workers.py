@@ -12,6 +12,7 @@ from store.clock import now_s
 from store.database import Database
 
 ALIVE_S = 15.0
+FORGOTTEN_S = 86400.0  # containers that died took their names with them
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Workers:
         with self._database.write() as connection:
             statement = update(t.worker).where(t.worker.c.name == name).values(values)
             if connection.execute(statement).rowcount == 0:
+                connection.execute(delete(t.worker).where(t.worker.c.beat_at < now_s() - FORGOTTEN_S))
                 connection.execute(insert(t.worker).values(name=name, **values))
 
     def leave(self, name: str, owner: str) -> None:

@@ -42,6 +42,7 @@ WRONG_PATHS = [
     ("DELETE", "/v1/collections/things/supports/1", 404, "support_not_found"),
     ("GET", "/v1/collections/things/supports/1/thumbnail", 404, "support_not_found"),
     ("GET", "/v1/collections/things/supports?label=%00", 422, "request_unfit"),
+    ("GET", "/v1/collections/things/supports?label=", 422, "label_missing"),
     ("GET", "/v1/collections/things/classes/cat", 404, "class_not_found"),
     ("DELETE", "/v1/collections/things/classes/cat", 404, "class_not_found"),
     ("GET", "/v1/collections/things/classes/" + "x" * 129, 422, "label_too_long"),
@@ -146,3 +147,15 @@ def test_mistake_of_ours_is_500_without_details(
     response = local.get("/v1/jobs/x")
     assert (response.status_code, code_of(response)) == (500, "internal_error")
     assert "secret" not in response.text
+
+
+def test_work_that_no_worker_would_do_is_refused(local: httpx.Client, store: Store) -> None:
+    store.collections.create("left-over", "timm:resnet50", Rule())
+    headers = {"Content-Type": "image/png"}
+    answer = local.post("/v1/collections/left-over/classify", content=b"picture", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (422, "encoder_not_offered")
+    assert store.jobs.page() == []
+
+
+def test_supports_of_a_class_that_is_not_there_are_none(things: httpx.Client) -> None:
+    assert things.get("/v1/collections/things/supports?label=cat").json()["items"] == []

@@ -10,10 +10,14 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from click.testing import CliRunner
 
+from cli.client import find_pictures
 from cli.demo_pictures import split_folder, write_digits
+from cli.serve import worker
 from cli.stack import Stack
 from core.errors import ExemplarError
+from core.types import Lane
 
 Digits = Callable[[int, int], bytes]
 
@@ -61,6 +65,15 @@ def test_bad_file_fails_alone_and_the_exit_code_says_so(service: Stack, photos: 
     assert "broken.png" in enrolled.stderr and "picture_unreadable" in enrolled.stderr
 
 
+def test_class_that_is_refused_at_the_door_fails_alone(service: Stack, photos: Path) -> None:
+    (photos / "empty").mkdir()
+    (photos / "empty" / "nothing.png").write_bytes(b"")
+    enrolled = run("enroll", str(photos), "-c", f"c-{uuid4().hex[:8]}", url=service.url)
+    assert enrolled.returncode == 1
+    assert "8 enrolled" in enrolled.stdout
+    assert "nothing.png" in enrolled.stderr and "picture_empty" in enrolled.stderr
+
+
 def test_service_that_is_not_there_is_one_line_and_no_trace_back(photos: Path) -> None:
     answer = run("classify", str(photos), "-c", "things")
     assert answer.returncode == 2
@@ -101,6 +114,36 @@ def test_folder_of_photos_is_split_with_at_most_half_as_supports(photos: Path) -
     assert len(pictures.queries) == 4
 
 
+def test_file_or_folder_given_by_a_short_path_has_its_folder_as_class(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(photos / "digit 3")
+    assert {picture.label for picture in find_pictures(Path())} == {"digit 3"}
+    assert find_pictures(Path("0.png"))[0].label == "digit 3"
+
+
+def test_name_in_brackets_is_shown_as_it_is(service: Stack, photos: Path) -> None:
+    name = f"c-{uuid4().hex[:8]}"
+    run("enroll", str(photos / "digit 3" / "0.png"), "-c", name, "--label", "[/x] cat", url=service.url)
+    named = run("classify", str(photos / "digit 3" / "0.png"), "-c", name, url=service.url, COLUMNS="200")
+    assert "[/x] cat" in named.stdout
+
+
+def test_interactive_lane_goes_first_however_lanes_are_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Lane] = []
+    monkeypatch.setattr("worker.process.run_worker", lambda *_, lanes, **__: given.extend(lanes))
+    CliRunner().invoke(worker, ["--lane", "bulk", "--lane", "interactive"], catch_exceptions=False)
+    assert given == [Lane.INTERACTIVE, Lane.BULK]
+
+
 def test_folder_without_classes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ExemplarError, match="two or more folders"):
         split_folder(tmp_path)
+
+
+def test_folder_that_is_a_link_is_a_class_too(tmp_path: Path, photos: Path) -> None:
+    (tmp_path / "chosen").mkdir()
+    (tmp_path / "chosen" / "three").symlink_to(photos / "digit 3")
+    (tmp_path / "chosen" / "circle").symlink_to(tmp_path / "chosen")
+    (tmp_path / "chosen" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    assert [picture.label for picture in find_pictures(tmp_path / "chosen")] == ["three"] * 4

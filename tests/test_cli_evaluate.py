@@ -48,9 +48,18 @@ def test_json_has_the_shape_of_the_contract(folders: tuple[Path, Path]) -> None:
     assert (one["shots"], one["draws"], five["shots"], five["draws"]) == (1, 5, 5, 1)
     assert len(one["accuracy"]) == 5
     assert one["accuracy_mean"] == pytest.approx(np.mean(one["accuracy"]))
-    assert set(five["report"]) >= {"0", "1", "7", "macro avg", "weighted avg"}
+    assert set(five["report"]) == {"0", "1", "7", "macro avg", "weighted avg"}
+    assert all(set(row) == {"precision", "recall", "f1", "support"} for row in five["report"].values())
     assert set(five["unknown"]) == {"auroc", "false_reject", "accepted_strangers", "predicted"}
     assert five["unknown"]["auroc"] == pytest.approx(0.5)  # the same pictures on both sides
+
+
+def test_draws_are_one_only_where_every_support_is_used(folders: tuple[Path, Path]) -> None:
+    support, query = folders
+    (support / "0" / "4.png").unlink()
+    arguments = ["--support", str(support), "--query", str(query), "--shots", "4,5", "--json"]
+    four, five = json.loads(CliRunner().invoke(evaluate, arguments).stdout)["results"]
+    assert (four["draws"], five["draws"]) == (5, 1)
 
 
 def test_same_command_gives_the_same_figures(folders: tuple[Path, Path]) -> None:

@@ -83,8 +83,8 @@ def as_grey16(photo: Image.Image) -> bytes:
     return encode(photo.convert("L").convert("I").point(lambda value: value * 257).convert("I;16"))
 
 
-def as_palette_with_alpha(photo: Image.Image) -> bytes:
-    return encode(photo.quantize(64).convert("RGBA").quantize(64))
+def with_palette(photo: Image.Image) -> Image.Image:
+    return photo.quantize(64).convert("RGBA").quantize(64)
 
 
 def as_turned(photo: Image.Image) -> bytes:
@@ -97,7 +97,11 @@ ODD = {
     "animated GIF, its first frame": (as_gif, lambda photo: photo, ALIKE),
     "CMYK": (lambda photo: encode(photo.convert("CMYK"), "JPEG", quality=95), lambda photo: photo, ALIKE),
     "16-bit grey": (as_grey16, lambda photo: photo.convert("L"), SAME),
-    "palette with alpha": (as_palette_with_alpha, lambda photo: photo, ALIKE),
+    "palette with alpha": (
+        lambda photo: encode(with_palette(photo)),
+        lambda photo: with_palette(photo).convert("RGB"),
+        SAME,
+    ),
     "turned by EXIF": (as_turned, lambda photo: photo, SAME),
     "WebP": (lambda photo: encode(photo, "WEBP", lossless=True), lambda photo: photo, SAME),
     "1 bit": (lambda photo: encode(photo.convert("1")), lambda photo: photo.convert("1"), SAME),

@@ -102,6 +102,19 @@ def test_class_renamed_and_then_deleted_does_not_come_back(things: Store) -> Non
     assert result["error"]["code"] == "class_deleted"
 
 
+def test_class_made_anew_does_not_take_what_was_meant_for_the_old_one(things: Store) -> None:
+    enroll(things, Item(0, "aa", "cat"), Item(1, "bbb", "dog"))
+    meant_for_cat = submit(things, Item(0, "cccc", "cat"))
+    meant_for_dog = submit(things, Item(0, "dddd", "dog"))
+    chunks = claim(things)
+    things.classes.delete("things", "cat")
+    things.classes.change("things", "dog", new_label="canis")
+    enroll(things, Item(0, "eeeee", "cat"), Item(1, "fffff", "dog"))
+    assert all(settle(things, chunk) for chunk in chunks)
+    assert things.jobs.results(meant_for_cat).results[0]["error"]["code"] == "class_deleted"
+    assert things.jobs.results(meant_for_dog).results[0]["label"] == "canis"
+
+
 def test_label_of_a_deleted_class_can_be_enrolled_anew(things: Store) -> None:
     enroll(things, Item(0, "aa", "cat"))
     things.classes.delete("things", "cat")

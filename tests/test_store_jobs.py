@@ -193,8 +193,9 @@ def test_jobs_that_ended_long_ago_are_removed_with_their_keys(things: Store) -> 
     waiting = ask(things, 1)
     with things.database.write() as connection:
         connection.execute(update(t.job).where(t.job.c.id == old).values(finished_at=1.0))
-    assert things.jobs.remove_finished(3600) == [old]
-    assert things.jobs.remove_finished(3600) == []
+    assert things.jobs.finished_before(3600) == [old]
+    assert things.jobs.remove([old]) == [old]
+    assert things.jobs.finished_before(3600) == []
     assert {job.id for job in things.jobs.page()} == {fresh, waiting}
     assert not things.jobs.submit(new_job_id(), REQUEST, key).replayed
 
@@ -204,5 +205,5 @@ def test_two_sweepers_remove_a_job_once(things: Store) -> None:
     for chunk in claim(things):
         settle(things, chunk)
     with ThreadPoolExecutor(4) as pool:
-        removed = list(pool.map(things.jobs.remove_finished, [-60.0] * 4))
+        removed = list(pool.map(things.jobs.remove, [things.jobs.finished_before(-60.0)] * 4))
     assert sorted(job for some in removed for job in some) == sorted(jobs)

@@ -15,12 +15,12 @@ from core.errors import ExemplarError
 from core.settings import Settings
 from core.types import Item, JobKind, JobRequest, JobState, Lane, Rule
 from index.replicas import Replicas
-from store.blobs import PICTURES, Blobs, uploads_of
+from store.blobs import PICTURES, Blobs, digest_of, uploads_of
 from store.jobs import new_job_id
 from store.store import Store
 from store.turns import Turns
 from worker.activity import Activity, new_owner
-from worker.pulse import is_stalled, remind
+from worker.pulse import is_stalled, remind, tidy
 from worker.tools import Tools
 from worker.turn import take_turn
 
@@ -200,6 +200,27 @@ def test_collection_deleted_before_the_turn_fails_its_items(
     store.collections.delete("things")
     take_turn(tools, "compact")
     assert codes(store, job) == ["collection_not_found", "picture_unreadable"]
+
+
+def test_job_whose_uploads_cannot_be_removed_is_kept_until_they_are(
+    tools: Tools, store: Store, digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = digits(0, 0)
+    job = submit(store, JobKind.CLASSIFY, picture)
+    take_turn(tools, "compact")
+    with monkeypatch.context() as broken:
+
+        def fail(*_: object) -> None:
+            raise ExemplarError("blobs_unavailable", "away", retry=True)
+
+        broken.setattr(Blobs, "remove_folder", fail)
+        with pytest.raises(ExemplarError):
+            tidy(store, -60.0)
+    assert store.jobs.get(job).state is JobState.SUCCEEDED
+    tidy(store, -60.0)
+    for look in (lambda: store.jobs.get(job), lambda: store.blobs.get(uploads_of(job), digest_of(picture))):
+        with pytest.raises(ExemplarError, match=r"there is no job|are not here"):
+            look()
 
 
 def test_each_turn_has_an_owner_of_its_own(tools: Tools, store: Store, digits: Digits) -> None:

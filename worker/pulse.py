@@ -85,8 +85,11 @@ def is_stalled(tools: Tools, waiting: Sequence[Waiting]) -> bool:
 
 def tidy(store: Store, job_ttl_s: float) -> None:
     """Remove jobs that ended long ago, with their uploads."""
-    for job_id in store.jobs.remove_finished(job_ttl_s):
+    old = store.jobs.finished_before(job_ttl_s)
+    for job_id in old:  # uploads first: without its job nobody would know of them any more
         store.blobs.remove_folder(uploads_of(job_id))
+    if old:
+        store.jobs.remove(old)
 
 
 def _start_anew() -> None:
