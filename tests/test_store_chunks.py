@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from enrolling import ask, claim, enroll_labels, items_of, settle, submit, vector
 
+from core.settings import Settings
 from core.types import Chunk, Item, JobState, Lane, Rule
 from store.chunks import Chunks, Settlement
 from store.enrolment import Enrolment
@@ -155,7 +156,7 @@ def test_lost_chunk_of_many_is_split(things: Store) -> None:
     assert things.jobs.get(job).state is JobState.SUCCEEDED
 
 
-def test_picture_that_kills_three_workers_fails_alone(things: Store) -> None:
+def test_picture_that_kills_worker_after_worker_fails_alone(things: Store) -> None:
     job = ask(things, 3, lane=Lane.BULK)
     [chunk] = claim(things)
     lose(things, chunk)
@@ -169,12 +170,12 @@ def test_picture_that_kills_three_workers_fails_alone(things: Store) -> None:
     assert (ended.state, ended.done, ended.failed) == (JobState.PARTIAL, 2, 1)
     bad = things.jobs.results(job).results[1]
     assert bad["error"]["code"] == "worker_lost"
-    assert "3 workers died" in bad["error"]["detail"]
+    assert f"{Settings().max_attempts} workers died" in bad["error"]["detail"]
 
 
-def test_work_that_fails_three_times_says_why(things: Store) -> None:
+def test_work_that_fails_again_and_again_says_why(things: Store) -> None:
     job = ask(things, 1)
-    for _ in range(3):
+    for _ in range(Settings().max_attempts):
         [chunk] = claim(things)
         lose(things, chunk, reason="RuntimeError: no memory")
     assert claim(things) == []
