@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator
 from typing import Any
 
 from api.models import ResultModel, thumbnail_path
 from api.services import services
+from core.csv import COLUMNS, cells_of, csv_line
 from core.results import Result
 from core.types import Job
 
-COLUMNS = (
-    "item",
-    "custom_id",
-    "status",
-    "decision",
-    "label",
-    "confidence",
-    "support_id",
-    "duplicate_of",
-    "index_version",
-    "encoder",
-    "error_code",
-    "error_detail",
-)
 PAGE = 500
 
 
@@ -43,11 +28,9 @@ def as_ndjson(job: Job) -> Iterator[str]:
 
 def as_csv(job: Job) -> Iterator[str]:
     """Yield every settled result as a line of CSV, the names of the columns first."""
-    yield _line(COLUMNS)
+    yield csv_line(COLUMNS)
     for result in _settled(job):
-        error = result.get("error") or {}
-        row = {**result, "error_code": error.get("code"), "error_detail": error.get("detail")}
-        yield _line([_cell(row.get(column)) for column in COLUMNS])
+        yield csv_line(cells_of(result))
 
 
 def _settled(job: Job) -> Iterator[Result]:
@@ -69,16 +52,3 @@ def _with_thumbnails(job: Job, result: Result) -> dict[str, Any]:
             for neighbour in neighbours
         ],
     }
-
-
-def _cell(value: Any) -> Any:
-    # a spreadsheet runs text that begins so as a formula
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return "'" + value
-    return "" if value is None else value
-
-
-def _line(cells: Any) -> str:
-    out = io.StringIO()
-    csv.writer(out).writerow(cells)
-    return out.getvalue()

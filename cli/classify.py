@@ -13,15 +13,17 @@ from rich.table import Table
 
 from cli.client import Client, Json, find_pictures
 from cli.work import run_jobs
+from core.csv import COLUMNS, cells_of, csv_line
 from core.errors import ExemplarError
 
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("-c", "--collection", required=True, help="The collection to ask.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a picture.")
+@click.option("--json", "form", flag_value="json", help="Print one JSON object a picture.")
+@click.option("--csv", "form", flag_value="csv", help="Print CSV.")
 @click.option("--url", help="The service; default EXEMPLAR_URL or http://127.0.0.1:8000.")
-def classify(paths: tuple[Path, ...], collection: str, as_json: bool, url: str | None) -> None:
+def classify(paths: tuple[Path, ...], collection: str, form: str | None, url: str | None) -> None:
     """Name what is in pictures, by a running service."""
     files = [picture.path for path in paths for picture in find_pictures(path)]
     if not files:
@@ -29,9 +31,13 @@ def classify(paths: tuple[Path, ...], collection: str, as_json: bool, url: str |
     results = list(
         run_jobs(Client(url), f"/v1/collections/{collection}/classify", [(None, files)], "classifying")
     )
-    if as_json:
+    if form == "json":
         for file, result in results:
             click.echo(json.dumps({"file": str(file), **result}))
+    elif form == "csv":
+        click.echo(csv_line(["file", *COLUMNS]), nl=False)
+        for file, result in results:
+            click.echo(csv_line([str(file), *cells_of(result)]), nl=False)
     else:
         _print_table(results)
     sys.exit(1 if any(result["status"] == "failed" for _, result in results) else 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
@@ -55,6 +56,9 @@ def test_folder_becomes_classes_and_its_pictures_are_recognised(service: Stack, 
     named = run("classify", str(file), "-c", name, "--json", url=service.url)
     answer = json.loads(named.stdout)
     assert (answer["file"], answer["label"]) == (str(file), "digit 3")
+    table = run("classify", str(file), "-c", name, "--csv", url=service.url)
+    [row] = csv.DictReader(table.stdout.splitlines())
+    assert (row["file"], row["label"], row["status"]) == (str(file), "digit 3", "done")
 
 
 def test_bad_file_fails_alone_and_the_exit_code_says_so(service: Stack, photos: Path) -> None:

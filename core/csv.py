@@ -1,0 +1,46 @@
+"""Results as lines of CSV that are safe to open in a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from core.results import Result
+
+COLUMNS = (
+    "item",
+    "custom_id",
+    "status",
+    "decision",
+    "label",
+    "confidence",
+    "support_id",
+    "duplicate_of",
+    "index_version",
+    "encoder",
+    "error_code",
+    "error_detail",
+)
+
+
+def cells_of(result: Result) -> list[Any]:
+    """Return the cells of a result, in the order of `COLUMNS`."""
+    error = result.get("error") or {}
+    row = {**result, "error_code": error.get("code"), "error_detail": error.get("detail")}
+    return [row.get(column) for column in COLUMNS]
+
+
+def csv_line(cells: Sequence[Any]) -> str:
+    """Return a line of CSV in which no text is a formula."""
+    out = io.StringIO()
+    csv.writer(out).writerow([_safe(cell) for cell in cells])
+    return out.getvalue()
+
+
+def _safe(cell: Any) -> Any:
+    # a spreadsheet runs text that begins so as a formula
+    if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return "'" + cell
+    return "" if cell is None else cell
