@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from flask import Response
 
-from api.models import ClassChange, ClassModel, ClassPage, Merge, PageQuery
+from api.inputs import ClassChange, Merge, PageQuery
+from api.models import ClassModel, ClassPage
 from api.pages import make_cursor, read_number
 from api.routes import Routes
 from api.services import services

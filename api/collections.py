@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from flask import Response
 
-from api.models import CollectionChange, CollectionModel, CollectionPage, NewCollection, PageQuery
+from api.inputs import CollectionChange, NewCollection, PageQuery
+from api.models import CollectionModel, CollectionPage
 from api.pages import make_cursor, read_number
 from api.routes import Routes
 from api.services import check_offered, services

@@ -6,7 +6,8 @@ import time
 
 from flask import Response, request, stream_with_context
 
-from api.models import JobModel, JobPage, PageQuery, ResultPage
+from api.inputs import PageQuery
+from api.models import JobModel, JobPage, ResultPage
 from api.pages import make_cursor, read_cursor, read_number
 from api.results import as_csv, as_ndjson, shown
 from api.routes import Routes

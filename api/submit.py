@@ -11,7 +11,8 @@ from contextlib import nullcontext
 
 from flask import Response, g, request
 
-from api.models import AskItems, AskQuery, EnrollItems, EnrollQuery, FinishedJob, JobModel
+from api.inputs import AskItems, AskQuery, EnrollItems, EnrollQuery
+from api.models import FinishedJob, JobModel
 from api.results import shown
 from api.routes import Routes, as_json
 from api.services import check_offered, services

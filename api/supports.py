@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from flask import Response
 
-from api.models import SupportChange, SupportModel, SupportPage, SupportQuery
+from api.inputs import SupportChange, SupportQuery
+from api.models import SupportModel, SupportPage
 from api.pages import make_cursor, read_number
 from api.routes import Routes
 from api.services import services

@@ -12,7 +12,7 @@ from typing import Any
 from flask import request
 from pydantic import TypeAdapter, ValidationError
 
-from api.models import AskItem, CallersId, EnrollItem
+from api.inputs import AskItem, CallersId, EnrollItem
 from api.routes import read_json
 from core.errors import ExemplarError
 from core.labels import clean_label

@@ -9,11 +9,8 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Integer,
     Row,
     Select,
-    Update,
-    bindparam,
     case,
     delete,
     exists,
@@ -29,16 +26,8 @@ from core.types import Chunk, JobKind, JobState, Lane
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
-from store.enrolment import Enrolment, enroll
 from store.packing import unpack_items
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """What became of a chunk: a result, or a picture to enrol, for each of its items."""
-
-    chunk: Chunk
-    outcomes: Sequence[Result | Enrolment]
+from store.settlement import Settlement, close, results_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +101,7 @@ class Chunks:
             ours = _lock(connection, owner, [settlement.chunk.id for settlement in settlements])
             held = [settlement for settlement in settlements if settlement.chunk.id in ours]
             held.sort(key=lambda s: (s.chunk.collection_id or 0, s.chunk.job_id, s.chunk.id))
-            _close(connection, [(s.chunk.id, s.chunk.job_id, _results(connection, s)) for s in held])
+            close(connection, [(s.chunk.id, s.chunk.job_id, results_of(connection, s)) for s in held])
         return [settlement.chunk.id in ours for settlement in settlements]
 
     def release(self, owner: str, chunks: Sequence[Chunk]) -> None:
@@ -170,7 +159,7 @@ class Chunks:
                     _split(connection, row)
                 else:
                     _free(connection, row, "queued")
-            _close(connection, given_up)
+            close(connection, given_up)
         return len(lost)
 
     def waiting(self) -> list[Waiting]:
@@ -249,62 +238,6 @@ def _lost_results(row: Row[Any]) -> list[Result]:
         detail = f"the work failed {row.attempts} times, at last with: {row.reason}"
         error = ExemplarError("work_failed", detail)
     return [failed_result(item, error) for item in unpack_items(row.inputs)]
-
-
-def _close(connection: Connection, settled: Sequence[tuple[int, str, list[Result]]]) -> None:
-    """Write the results of locked chunks, given with their ids and jobs, and count them."""
-    if not settled:
-        return
-    connection.execute(
-        update(t.chunk)
-        .where(t.chunk.c.id == bindparam("chunk_id"))
-        .values(state="settled", lease_owner=None, lease_until=None, results=bindparam("outcome")),
-        [{"chunk_id": chunk_id, "outcome": results} for chunk_id, _, results in settled],
-    )
-    _count(connection, settled)
-
-
-def _results(connection: Connection, settlement: Settlement) -> list[Result]:
-    if settlement.chunk.kind is JobKind.ENROLL:
-        return enroll(connection, settlement.chunk, settlement.outcomes)
-    return [outcome for outcome in settlement.outcomes if not isinstance(outcome, Enrolment)]
-
-
-def _count(connection: Connection, settled: Sequence[tuple[int, str, list[Result]]]) -> None:
-    counts: dict[str, dict[str, Any]] = {}
-    for _, job_id, results in settled:
-        count = counts.setdefault(job_id, {"of": job_id, "more_done": 0, "more_failed": 0})
-        failed = sum(result["status"] == "failed" for result in results)
-        count["more_failed"] += failed
-        count["more_done"] += len(results) - failed
-    # jobs too are locked in one order
-    connection.execute(_COUNT, [counts[job_id] for job_id in sorted(counts)])
-
-
-def _count_statement() -> Update:
-    job = t.job.c
-    done = job.done + bindparam("more_done", type_=Integer)
-    failed = job.failed + bindparam("more_failed", type_=Integer)
-    is_open = (job.state == JobState.QUEUED.value) | (job.state == JobState.RUNNING.value)
-    ends = (done + failed >= job.total) & is_open
-    final = case(
-        (failed == 0, JobState.SUCCEEDED.value),
-        (done == 0, JobState.FAILED.value),
-        else_=JobState.PARTIAL.value,
-    )
-    return (
-        update(t.job)
-        .where(job.id == bindparam("of"))
-        .values(
-            done=done,
-            failed=failed,
-            state=case((ends, final), else_=job.state),
-            finished_at=case((ends, now_s()), else_=job.finished_at),
-        )
-    )
-
-
-_COUNT = _count_statement()
 
 
 def _free(connection: Connection, row: Row[Any], state: str) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from core.types import Chunk, Item, JobKind, JobRequest, Lane
-from store.chunks import Settlement
 from store.enrolment import Enrolment
 from store.jobs import new_job_id
+from store.settlement import Settlement
 from store.store import Store
 
 OWNER = "w:1"

@@ -16,8 +16,8 @@ from api.wait import JobWatch
 from core.errors import ExemplarError
 from core.results import failed_result
 from core.types import Item, JobKind, JobRequest, Lane, Rule
-from store.chunks import Settlement
 from store.jobs import new_job_id
+from store.settlement import Settlement
 from store.store import Store
 
 Digits = Callable[[int, int], bytes]

@@ -11,8 +11,9 @@ from enrolling import ask, claim, enroll_labels, items_of, settle, submit, vecto
 
 from core.settings import Settings
 from core.types import Chunk, Item, JobState, Lane, Rule
-from store.chunks import Chunks, Settlement
+from store.chunks import Chunks
 from store.enrolment import Enrolment
+from store.settlement import Settlement
 from store.store import Store
 
 

@@ -17,8 +17,8 @@ from core.vectors import Vector, Vectors, is_unit
 from encoders import Encoder
 from index.decide import classify, search
 from index.replica import Replica
-from store.chunks import Settlement
 from store.enrolment import Enrolment
+from store.settlement import Settlement
 from worker.load import Loaded, LoadedChunk
 from worker.tools import Tools
 

@@ -1,0 +1,126 @@
+"""The JSON and the queries that callers send, as pydantic models that the OpenAPI document is made of."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.types import ClassKind, Metric, Rule, RuleName
+
+CallersId = Annotated[str, Field(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""A caller's own name of something; no control characters, which PostgreSQL or a CSV could not hold."""
+
+
+class Strict(BaseModel):
+    """A request's model: an unknown name is an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class RuleModel(Strict):
+    """How neighbours become a decision."""
+
+    name: RuleName = RuleName.PROTOTYPE
+    metric: Metric = Metric.COSINE
+
+    def value(self) -> Rule:
+        return Rule(self.name, self.metric)
+
+
+class NewCollection(Strict):
+    """A collection to make."""
+
+    name: str = Field(description="A slug: 1 to 63 of a-z, 0-9, - and _.", examples=["sports"])
+    encoder: str | None = Field(None, description="One of the encoders this service offers.")
+    rule: RuleModel = RuleModel()
+
+
+class CollectionChange(Strict):
+    """What to change about a collection."""
+
+    rule: RuleModel
+
+
+class ClassChange(Strict):
+    """What to change about a class."""
+
+    label: str | None = None
+    kind: ClassKind | None = None
+
+
+class Merge(Strict):
+    """The classes to merge into this one."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    sources: list[str] = Field(alias="from", min_length=1)
+
+
+class SupportChange(Strict):
+    """Where to move a support."""
+
+    label: str
+
+
+class Image(Strict):
+    """A picture inside JSON: one of the two."""
+
+    base64: str | None = None
+    url: str | None = Field(None, description="Fetching is off; send base64 or multipart.")
+
+
+class EnrollItem(Strict):
+    """A picture to enrol."""
+
+    label: str
+    image: Image
+    custom_id: CallersId | None = None
+    external_id: CallersId | None = None
+    metadata: dict[str, Any] = Field(
+        default_factory=dict, description="At most 4096 bytes as JSON, and no more than 8 levels deep."
+    )
+
+
+class EnrollItems(Strict):
+    """Pictures to enrol."""
+
+    items: list[EnrollItem]
+
+
+class AskItem(Strict):
+    """A picture to classify, or to search with."""
+
+    image: Image
+    custom_id: CallersId | None = None
+
+
+class AskItems(Strict):
+    """Pictures to classify, or to search with."""
+
+    items: list[AskItem]
+
+
+class PageQuery(Strict):
+    """Where a list goes on."""
+
+    cursor: str | None = None
+    limit: int = Field(100, ge=1, le=1000)
+
+
+class SupportQuery(PageQuery):
+    """Which supports."""
+
+    label: str | None = None
+
+
+class AskQuery(Strict):
+    """How to answer."""
+
+    top: int = Field(5, ge=1, le=100, description="Candidates and neighbours in each answer.")
+    min_version: int = Field(0, ge=0, description="The collection's version that must be searched at least.")
+
+
+class EnrollQuery(Strict):
+    """How to enrol a raw body."""
+
+    label: str | None = Field(None, description="The label, where the body is the picture itself.")

@@ -1,0 +1,80 @@
+"""Settlement: the results of chunks and the counts of their jobs, inside one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Integer, Update, bindparam, case, update
+
+from core.results import Result
+from core.types import Chunk, JobKind, JobState
+from store import tables as t
+from store.clock import now_s
+from store.enrolment import Enrolment, enroll
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of a chunk: a result, or a picture to enrol, for each of its items."""
+
+    chunk: Chunk
+    outcomes: Sequence[Result | Enrolment]
+
+
+def close(connection: Connection, settled: Sequence[tuple[int, str, list[Result]]]) -> None:
+    """Write the results of locked chunks, given with their ids and jobs, and count them."""
+    if not settled:
+        return
+    connection.execute(
+        update(t.chunk)
+        .where(t.chunk.c.id == bindparam("chunk_id"))
+        .values(state="settled", lease_owner=None, lease_until=None, results=bindparam("outcome")),
+        [{"chunk_id": chunk_id, "outcome": results} for chunk_id, _, results in settled],
+    )
+    _count(connection, settled)
+
+
+def results_of(connection: Connection, settlement: Settlement) -> list[Result]:
+    """Return the results of a chunk, once its pictures are enrolled."""
+    if settlement.chunk.kind is JobKind.ENROLL:
+        return enroll(connection, settlement.chunk, settlement.outcomes)
+    return [outcome for outcome in settlement.outcomes if not isinstance(outcome, Enrolment)]
+
+
+def _count(connection: Connection, settled: Sequence[tuple[int, str, list[Result]]]) -> None:
+    counts: dict[str, dict[str, Any]] = {}
+    for _, job_id, results in settled:
+        count = counts.setdefault(job_id, {"of": job_id, "more_done": 0, "more_failed": 0})
+        failed = sum(result["status"] == "failed" for result in results)
+        count["more_failed"] += failed
+        count["more_done"] += len(results) - failed
+    # jobs too are locked in one order
+    connection.execute(_COUNT, [counts[job_id] for job_id in sorted(counts)])
+
+
+def _count_statement() -> Update:
+    job = t.job.c
+    done = job.done + bindparam("more_done", type_=Integer)
+    failed = job.failed + bindparam("more_failed", type_=Integer)
+    is_open = (job.state == JobState.QUEUED.value) | (job.state == JobState.RUNNING.value)
+    ends = (done + failed >= job.total) & is_open
+    final = case(
+        (failed == 0, JobState.SUCCEEDED.value),
+        (done == 0, JobState.FAILED.value),
+        else_=JobState.PARTIAL.value,
+    )
+    return (
+        update(t.job)
+        .where(job.id == bindparam("of"))
+        .values(
+            done=done,
+            failed=failed,
+            state=case((ends, final), else_=job.state),
+            finished_at=case((ends, now_s()), else_=job.finished_at),
+        )
+    )
+
+
+_COUNT = _count_statement()
