@@ -1,7 +1,7 @@
 # One file, two stages that ship: `api` without torch's start-up, `worker` with the encoders.
 FROM python:3.11-slim AS base
-# the root file system is read-only in compose, so weights from the hub are kept beside the data
-ENV PYTHONUNBUFFERED=1 PIP_DISABLE_PIP_VERSION_CHECK=1 EXEMPLAR_DATA=/data HF_HOME=/data/hub
+# the root file system is read-only in compose: weights from the hub are kept beside the data, bytecode is made now
+ENV PYTHONUNBUFFERED=1 PIP_DISABLE_PIP_VERSION_CHECK=1 UV_COMPILE_BYTECODE=1 EXEMPLAR_DATA=/data HF_HOME=/data/hub
 RUN useradd --create-home --uid 10001 exemplar && install -d -o exemplar /data
 WORKDIR /app
 RUN python -m pip install --no-cache-dir uv==0.13.8
