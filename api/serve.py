@@ -6,6 +6,7 @@ import ipaddress
 import json
 import signal
 import sys
+from http import HTTPStatus
 
 import structlog
 from waitress.channel import HTTPChannel
@@ -59,7 +60,8 @@ class _RefusedError(Error):
     """What waitress refuses before the app sees it, as a problem object."""
 
     def __init__(self, error: Error) -> None:
-        super().__init__(error.body)
+        too_large = error.code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        super().__init__(f"the body {error.body}; send fewer pictures at once" if too_large else error.body)
         self.code = error.code
         self.reason = error.reason
 
