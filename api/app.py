@@ -18,12 +18,12 @@ from api.wait import JobWatch
 from core.errors import ExemplarError
 from core.settings import Settings
 from store.store import Store
+from store.supports import MAX_ID
 
 log = structlog.get_logger("exemplar.api")
 
 PARTS_BESIDE_PICTURES = 8
 PLACES_KEPT = 4  # threads that no waiting request may take, so that short ones always find one
-MOST_ID = 2**63 - 1  # what the record can hold
 CSP = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 
@@ -31,7 +31,7 @@ class _Id(IntegerConverter):
     """A number of the record; a longer one is no path of ours."""
 
     def __init__(self, map: Any) -> None:
-        super().__init__(map, max=MOST_ID)
+        super().__init__(map, max=MAX_ID)
 
 
 class _Label(PathConverter):

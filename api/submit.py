@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
+from functools import partial
 
 from flask import Response, g, request
 
@@ -29,47 +30,22 @@ _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,20})\"?(?=$|[,;\s])")
 MAX_KEY = 256
 LARGE_BYTES = 1 << 20
 
+takes_pictures = partial(routes.add, "POST", takes_pictures=True, answer=JobModel, status=202)
 
-@routes.add(
-    "POST",
-    "/collections/<collection>/enroll",
-    scope=Scope.ENROLL,
-    query=EnrollQuery,
-    body=EnrollItems,
-    takes_pictures=True,
-    answer=JobModel,
-    status=202,
-)
+
+@takes_pictures("/collections/<collection>/enroll", scope=Scope.ENROLL, query=EnrollQuery, body=EnrollItems)
 def enroll(collection: str, query: EnrollQuery) -> Response:
     """Enrol labelled pictures; a class exists as soon as its first picture is enrolled."""
     return _submit(collection, JobKind.ENROLL, label=query.label)
 
 
-@routes.add(
-    "POST",
-    "/collections/<collection>/classify",
-    scope=Scope.CLASSIFY,
-    query=AskQuery,
-    body=AskItems,
-    takes_pictures=True,
-    answer=JobModel,
-    status=202,
-)
+@takes_pictures("/collections/<collection>/classify", scope=Scope.CLASSIFY, query=AskQuery, body=AskItems)
 def classify(collection: str, query: AskQuery) -> Response:
     """Name what is in pictures."""
     return _submit(collection, JobKind.CLASSIFY, top=query.top, min_version=query.min_version)
 
 
-@routes.add(
-    "POST",
-    "/collections/<collection>/search",
-    scope=Scope.CLASSIFY,
-    query=AskQuery,
-    body=AskItems,
-    takes_pictures=True,
-    answer=JobModel,
-    status=202,
-)
+@takes_pictures("/collections/<collection>/search", scope=Scope.CLASSIFY, query=AskQuery, body=AskItems)
 def search(collection: str, query: AskQuery) -> Response:
     """Find the nearest supports of pictures, without a decision."""
     return _submit(collection, JobKind.SEARCH, top=query.top, min_version=query.min_version)

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.errors import ExemplarError
+from core.types import MAX_CHUNK_ITEMS
 
 PREFIX = "EXEMPLAR_"
 CLIENT_NAMES = {"EXEMPLAR_URL", "EXEMPLAR_KEY"}  # read by the client commands, not by the service
@@ -49,7 +50,7 @@ class Settings(BaseModel):
         200_000, ge=1, description="Items that may wait in all; past it submitting answers 429."
     )
     max_wait_s: float = Field(60.0, gt=0, description="Longest time that Prefer: wait holds an answer.")
-    chunk_items: int = Field(64, ge=1, le=256, description="Most items of one chunk.")
+    chunk_items: int = Field(64, ge=1, le=MAX_CHUNK_ITEMS, description="Most items of one chunk.")
     interactive_items: int = Field(16, ge=0, description="A request of at most so many items goes first.")
     lease_s: float = Field(20.0, gt=0, description="How long a silent worker keeps its chunks.")
     sweep_s: float = Field(2.0, gt=0, description="Time between two sweeps of a worker.")

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+MAX_CHUNK_ITEMS = 256
+
 
 class Lane(StrEnum):
     """Where work waits: a person waits for `interactive`, nobody for `bulk`."""

@@ -75,6 +75,8 @@ class Replica:
         self._classes: Mapping[int, ClassChange] = {}  # replaced, never changed: evidence refers to it
         self._sums: dict[int, npt.NDArray[np.float64]] = {}
         self._counts: dict[int, int] = {}
+        # replaced, never changed: evidence refers to it
+        self._means: tuple[Ids, npt.NDArray[np.float64]] | None = None
         self._searched: Any = _on_gpu(dim) if gpu else self._flat
 
     def __len__(self) -> int:
@@ -83,6 +85,7 @@ class Replica:
     def apply(self, changes: Changes) -> None:
         """Take over changes; supports that came, moved or went are seen by the next search."""
         with self._lock:
+            self._means = None
             known = [change for change in changes.supports if change.id in self._class_of]
             self._remove([change for change in known if change.class_id is None])
             self._move([change for change in known if change.class_id is not None])
@@ -96,13 +99,14 @@ class Replica:
         """Return the k nearest supports of each query and the class means, as of one version."""
         with self._lock:
             k = min(k, len(self._ids))
-            class_ids = np.fromiter(self._sums, np.int64, len(self._sums))
-            means = [self._sums[class_id] / self._counts[class_id] for class_id in self._sums]
+            if self._means is None:
+                self._means = self._average()
+            class_ids, means = self._means
             similarities, ids, classes = self._nearest(queries, k)
             return Evidence(
                 queries=queries,
                 class_ids=class_ids,
-                means=np.stack(means) if means else np.empty((0, self.dim)),
+                means=means,
                 classes=self._classes,
                 neighbour_ids=ids,
                 neighbour_classes=classes,
@@ -121,6 +125,11 @@ class Replica:
                 self._rows().copy(),
                 list(self._classes.values()),
             )
+
+    def _average(self) -> tuple[Ids, npt.NDArray[np.float64]]:
+        class_ids = np.fromiter(self._sums, np.int64, len(self._sums))
+        means = [self._sums[class_id] / self._counts[class_id] for class_id in self._sums]
+        return class_ids, np.stack(means) if means else np.empty((0, self.dim))
 
     def _nearest(self, queries: Vectors, k: int) -> tuple[npt.NDArray[np.float32], Ids, Ids]:
         if k == 0:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import time
 import zipfile
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from core.changes import ClassChange
+from core.files import write_durably
 from core.types import ClassKind
 from index.replica import Content, Replica, restore
 
@@ -42,7 +42,7 @@ def save(replica: Replica, folder: Path, collection_id: int) -> Path:
     digest = hashlib.sha256(packed).hexdigest()
     path = folder / f"c{collection_id}-v{content.version}-{digest}.npz"
     folder.mkdir(parents=True, exist_ok=True)
-    _write(path, packed)
+    write_durably(str(path), packed)
     for other in _found(folder, collection_id):
         if other.version <= content.version and other.path != path:
             other.path.unlink(missing_ok=True)
@@ -103,19 +103,6 @@ def _unpack(packed: bytes, version: int) -> Content | None:
             )
     except (KeyError, ValueError, zipfile.BadZipFile):
         return None
-
-
-def _write(path: Path, packed: bytes) -> None:
-    draft = path.with_suffix(f".{os.getpid()}.part")
-    try:
-        with open(draft, "wb") as file:
-            file.write(packed)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-    except OSError:
-        _remove(draft)
-        raise
 
 
 def _remove_old_drafts(folder: Path) -> None:

@@ -12,6 +12,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from core.errors import ExemplarError
+from core.files import make_folder, write_durably
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 PICTURES = "pictures"
@@ -45,10 +46,11 @@ class Blobs:
         digest = digest_of(content)
         path = self._path(folder, digest)
         try:
-            if self._local:
-                _write_durably(path, content)
-            else:
+            if not self._local:
                 self._files.pipe_file(path, content)
+            elif not os.path.exists(path):
+                make_folder(os.path.dirname(path))
+                write_durably(path, content)
         except OSError as error:
             raise ExemplarError(
                 "blobs_unavailable", f"the picture could not be kept: {error}; try again later", retry=True
@@ -95,43 +97,3 @@ class Blobs:
             raise ExemplarError("blob_not_found", "expected a SHA-256 digest")
         fan = f"{digest[:2]}/" if folder in SHARED else ""  # each new folder costs two more fsyncs
         return f"{self._root}/{folder}/{fan}{digest}"
-
-
-def _write_durably(path: str, content: bytes) -> None:
-    if os.path.exists(path):
-        return
-    folder = os.path.dirname(path)
-    _make_folder(folder)
-    draft = f"{path}.{secrets.token_hex(4)}.part"
-    try:
-        with open(draft, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-    except OSError:
-        _discard(draft)
-        raise
-    _sync_folder(folder)
-
-
-def _make_folder(path: str) -> None:
-    if os.path.isdir(path):
-        return
-    parent = os.path.dirname(path)
-    _make_folder(parent)
-    os.makedirs(path, exist_ok=True)
-    _sync_folder(parent)
-
-
-def _discard(path: str) -> None:
-    if os.path.exists(path):
-        os.unlink(path)
-
-
-def _sync_folder(folder: str) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -11,7 +11,7 @@ from core.errors import ExemplarError
 from core.types import Class, ClassKind
 from store import tables as t
 from store.clock import now_s
-from store.collections import find_collection, lock_collection, set_version
+from store.collections import collection_not_found, find_collection, lock_collection, set_version
 from store.database import Database
 
 
@@ -155,7 +155,7 @@ def _locked(connection: Connection, collection: str) -> tuple[int, int]:
     found = find_collection(connection, collection)
     version = lock_collection(connection, found.id)
     if version is None:  # deleted between the two statements
-        raise ExemplarError("collection_not_found", f"there is no collection named {collection!r}")
+        raise collection_not_found(collection)
     return found.id, version
 
 

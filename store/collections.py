@@ -91,6 +91,11 @@ def collection_not_found(name: str) -> ExemplarError:
     return ExemplarError("collection_not_found", f"there is no collection named {name!r}")
 
 
+def collection_gone() -> ExemplarError:
+    """The error for work whose collection was deleted while it waited."""
+    return ExemplarError("collection_not_found", "the collection was deleted before this picture's turn")
+
+
 def find_collection(connection: Connection, name: str) -> Row[int, str, int]:
     """Return a collection's id, encoder and version inside a transaction; raises `collection_not_found`."""
     row = connection.execute(

@@ -14,7 +14,7 @@ from core.vectors import Vector, pack_vector
 from store import tables as t
 from store.classes import add_class, heir_of
 from store.clock import now_s
-from store.collections import lock_collection, set_version
+from store.collections import collection_gone, lock_collection, set_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,8 @@ def enroll(connection: Connection, chunk: Chunk, outcomes: Sequence[Result | Enr
     """
     version = None if chunk.collection_id is None else lock_collection(connection, chunk.collection_id)
     if version is None or chunk.collection_id is None:
-        gone = ExemplarError("collection_not_found", "the collection was deleted before this picture's turn")
         return [
-            failed_result(outcome.item, gone) if isinstance(outcome, Enrolment) else outcome
+            failed_result(outcome.item, collection_gone()) if isinstance(outcome, Enrolment) else outcome
             for outcome in outcomes
         ]
     pictures = {outcome.item.picture or "" for outcome in outcomes if isinstance(outcome, Enrolment)}

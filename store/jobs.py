@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, Select, delete, func, insert, select, up
 from sqlalchemy.exc import IntegrityError
 
 from core.errors import ExemplarError
-from core.types import FINAL, Item, Job, JobKind, JobRequest, JobState, Lane
+from core.types import FINAL, MAX_CHUNK_ITEMS, Item, Job, JobKind, JobRequest, JobState, Lane
 from store import tables as t
 from store.clock import now_s
 from store.collections import find_collection
@@ -57,7 +57,7 @@ class JobCount:
     failed: int
 
 
-MAX_CHUNK_ITEMS = 256
+_FINAL = [state.value for state in FINAL]
 
 
 def new_job_id() -> str:
@@ -115,8 +115,7 @@ class Jobs:
 
     def finished_among(self, job_ids: Sequence[str]) -> set[str]:
         """Return which of these jobs have come to an end."""
-        final = [state.value for state in FINAL]
-        statement = select(t.job.c.id).where(t.job.c.id.in_(job_ids), t.job.c.state.in_(final))
+        statement = select(t.job.c.id).where(t.job.c.id.in_(job_ids), t.job.c.state.in_(_FINAL))
         with self._database.read() as connection:
             return set(connection.execute(statement).scalars())
 
@@ -165,7 +164,7 @@ class Jobs:
             connection.execute(update(t.chunk).where(t.chunk.c.id.in_(waiting)).values(state="cancelled"))
             connection.execute(
                 update(t.job)
-                .where(t.job.c.id == job_id, t.job.c.state.not_in([state.value for state in FINAL]))
+                .where(t.job.c.id == job_id, t.job.c.state.not_in(_FINAL))
                 .values(state=JobState.CANCELLED.value, finished_at=now_s())
             )
         return self.get(job_id)

@@ -17,6 +17,7 @@ from core.vectors import Vector, Vectors, is_unit
 from encoders import Encoder
 from index.decide import classify, search
 from index.replica import Replica
+from store.collections import collection_gone
 from store.enrolment import Enrolment
 from store.settlement import Settlement
 from worker.load import Loaded, LoadedChunk
@@ -129,13 +130,12 @@ def _answerer(
 
 
 def _replica(tools: Tools, encoder: Encoder, chunk: Chunk) -> tuple[Replica, Collection]:
-    gone = ExemplarError("collection_not_found", "the collection was deleted before this picture's turn")
     if chunk.collection_id is None:
-        raise gone
+        raise collection_gone()
     collection = tools.store.collections.current(chunk.collection_id)
     replica = tools.replicas.current(chunk.collection_id, encoder.dim)
     if collection is None or replica is None:
-        raise gone
+        raise collection_gone()
     return replica, collection
 
 

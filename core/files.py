@@ -1,0 +1,44 @@
+"""Files that are written whole or not at all, and that outlive a power cut."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+
+
+def write_durably(path: str, content: bytes) -> None:
+    """Write a file into a folder that is there; it is on disk once this returns.
+
+    Raises OSError, and leaves no draft then.
+    """
+    draft = f"{path}.{secrets.token_hex(4)}.part"
+    try:
+        with open(draft, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(draft)
+        raise
+    _sync_folder(os.path.dirname(path))
+
+
+def make_folder(path: str) -> None:
+    """Make a folder and those above it, each on disk once this returns. Raises OSError."""
+    if os.path.isdir(path):
+        return
+    parent = os.path.dirname(path)
+    make_folder(parent)
+    os.makedirs(path, exist_ok=True)
+    _sync_folder(parent)
+
+
+def _sync_folder(folder: str) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
