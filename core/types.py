@@ -47,10 +47,14 @@ class ClassKind(StrEnum):
 
 
 class RuleName(StrEnum):
-    """How neighbours become a decision."""
+    """How supports become a decision; `auto` is `kernel` while that answers fast enough, `ridge` beyond."""
 
-    NEAREST = "nearest"
+    AUTO = "auto"
+    KERNEL = "kernel"
+    RIDGE = "ridge"
     PROTOTYPE = "prototype"
+    NEIGHBOURS = "neighbours"
+    NEAREST = "nearest"
 
 
 class Metric(StrEnum):
@@ -68,17 +72,38 @@ class DecisionName(StrEnum):
     AMBIGUOUS = "ambiguous"
 
 
+class Views(StrEnum):
+    """How often a picture is looked at: once, with its mirror image, or those two whole and cropped."""
+
+    ONE = "1"
+    FLIP = "flip"
+    FULL = "full"
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The decision rule of a collection."""
+    """The decision rule of a collection, and what it aims at."""
 
-    name: RuleName = RuleName.PROTOTYPE
+    name: RuleName = RuleName.AUTO
     metric: Metric = Metric.COSINE
+    false_reject: float = 0.05
+    """The share of pictures of known classes that may be called unknown; 0 calls nothing unknown."""
+    certainty: float = 0.5
+    """A best class less probable than this is `ambiguous`."""
+    set_level: float = 0.9
+    """How often the set of candidates is to hold the true class."""
+
+
+Prompts = str | Sequence[str]
+"""`best7`, `all80`, or templates with `{}` where the label goes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """A set of classes that share one encoder and one decision rule."""
+    """A set of classes that share one encoder, one decision rule, and how pictures and labels are put to it.
+
+    `views` and `prompts` stay as they were made, as the encoder does. Without prompts labels are mere names.
+    """
 
     id: int
     name: str
@@ -86,6 +111,8 @@ class Collection:
     rule: Rule
     version: int
     created_at: float
+    views: Views = Views.ONE
+    prompts: Prompts | None = None
     classes: int = 0
     supports: int = 0
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from core.errors import ExemplarError
-from core.types import Collection, Metric, Rule, RuleName
+from core.types import Collection, Metric, Prompts, Rule, RuleName, Views
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
@@ -20,9 +22,25 @@ class Collections:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def create(self, name: str, encoder: str, rule: Rule) -> Collection:
+    def create(
+        self,
+        name: str,
+        encoder: str,
+        rule: Rule,
+        *,
+        views: Views = Views.ONE,
+        prompts: Prompts | None = None,
+    ) -> Collection:
         """Add a collection; a taken name raises `collection_exists`."""
-        row = {"name": name, "encoder": encoder, "rule": _pack(rule), "version": 0, "created_at": now_s()}
+        row = {
+            "name": name,
+            "encoder": encoder,
+            "rule": asdict(rule),
+            "views": views.value,
+            "prompts": prompts,
+            "version": 0,
+            "created_at": now_s(),
+        }
         try:
             with self._database.write() as connection:
                 connection.execute(insert(t.collection).values(row))
@@ -57,7 +75,7 @@ class Collections:
     def set_rule(self, name: str, rule: Rule) -> Collection:
         """Change the rule; the next answer uses it."""
         with self._database.write() as connection:
-            statement = update(t.collection).where(t.collection.c.name == name).values(rule=_pack(rule))
+            statement = update(t.collection).where(t.collection.c.name == name).values(rule=asdict(rule))
             if connection.execute(statement).rowcount == 0:
                 raise collection_not_found(name)
         return self.get(name)
@@ -142,18 +160,22 @@ def _with_counts() -> Any:
     return select(t.collection, classes.label("classes"), supports.label("supports"))
 
 
-def _pack(rule: Rule) -> dict[str, str]:
-    return {"name": rule.name.value, "metric": rule.metric.value}
-
-
 def _unpack(row: Row[Any]) -> Collection:
     return Collection(
         id=row.id,
         name=row.name,
         encoder=row.encoder,
-        rule=Rule(RuleName(row.rule["name"]), Metric(row.rule["metric"])),
+        rule=_unpack_rule(row.rule),
         version=row.version,
         created_at=row.created_at,
+        views=Views(row.views),
+        prompts=row.prompts,
         classes=getattr(row, "classes", 0),
         supports=getattr(row, "supports", 0),
     )
+
+
+def _unpack_rule(packed: Mapping[str, Any]) -> Rule:
+    """Return a rule as it was packed; targets that an earlier version did not know are the usual ones."""
+    targets = {name: value for name, value in packed.items() if name not in ("name", "metric")}
+    return Rule(RuleName(packed["name"]), Metric(packed["metric"]), **targets)

@@ -38,6 +38,8 @@ collection = Table(
     Column("name", Text, nullable=False, unique=True),
     Column("encoder", Text, nullable=False),
     Column("rule", JSON, nullable=False),
+    Column("views", Text, nullable=False, server_default="1"),
+    Column("prompts", JSON(none_as_null=True), nullable=True),
     Column("version", BigInteger, nullable=False, default=0),
     Column("created_at", Float, nullable=False),
     sqlite_autoincrement=True,  # ids are never reused
@@ -164,6 +166,16 @@ worker = Table(
     Column("encoders", JSON, nullable=False),
     Column("device", Text, nullable=False),
     Column("beat_at", Float, nullable=False),
+)
+
+# What an encoder makes of a label; costs a second a hundred labels, so it is kept. `prompts` is a digest.
+text_vector = Table(
+    "text_vector",
+    metadata,
+    Column("encoder", Text, primary_key=True),
+    Column("prompts", Text, primary_key=True),
+    Column("label", Text, primary_key=True),
+    Column("vector", LargeBinary, nullable=False),
 )
 
 api_key = Table(
