@@ -10,10 +10,11 @@ import structlog
 from flask import Flask, Response, g, request
 from werkzeug.routing import IntegerConverter, PathConverter
 
-from api import classes, collections, health, jobs, submit, supports
+from api import bulk, classes, collections, control, events, health, jobs, submit, supports, webhooks
 from api.errors import handle_errors
 from api.home import add_pages
 from api.services import Services, attach
+from api.streams import Streams
 from api.wait import JobWatch
 from core.errors import ExemplarError
 from core.settings import Settings
@@ -23,6 +24,7 @@ from store.supports import MAX_ID
 log = structlog.get_logger("exemplar.api")
 
 PARTS_BESIDE_PICTURES = 8
+STREAMS_SHARE = 4  # a quarter of the threads may be held by answers that stay open
 PLACES_KEPT = 4  # threads that no waiting request may take, so that short ones always find one
 CSP = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 
@@ -51,10 +53,12 @@ def create_app(settings: Settings, store: Store, *, needs_key: bool) -> Flask:
         MAX_FORM_MEMORY_SIZE=256 << 10,
         MAX_FORM_PARTS=settings.max_items + PARTS_BESIDE_PICTURES,
     )
-    places = max(settings.http_threads - PLACES_KEPT, 1)
+    streams = Streams(max(settings.http_threads // STREAMS_SHARE, 1))
+    places = max(settings.http_threads - settings.http_threads // STREAMS_SHARE - PLACES_KEPT, 1)
     watch = JobWatch(store.jobs.finished_among, places=places)
-    app.extensions.update([attach(Services(settings, store, watch, needs_key))])
-    all_routes = [module.routes for module in (collections, submit, jobs, classes, supports, health)]
+    app.extensions.update([attach(Services(settings, store, watch, streams, needs_key))])
+    modules = (collections, submit, bulk, jobs, control, events, webhooks, classes, supports, health)
+    all_routes = [module.routes for module in modules]
     for routes in all_routes:
         app.register_blueprint(routes.blueprint)
     add_pages(app, [operation for routes in all_routes for operation in routes.operations])

@@ -15,6 +15,9 @@ from core.errors import ExemplarError, problem_of, title_of
 log = structlog.get_logger("exemplar.api")
 
 STATUS_OF = {
+    "archive_empty": 422,
+    "archive_too_large": 413,
+    "archive_unreadable": 422,
     "body_empty": 400,
     "body_too_large": 413,
     "body_unreadable": 400,
@@ -34,17 +37,20 @@ STATUS_OF = {
     "item_unfit": 422,
     "items_too_many": 413,
     "job_not_found": 404,
+    "job_state_unfit": 409,
     "key_missing": 401,
     "key_unknown": 401,
     "key_scope_missing": 403,
     "label_missing": 422,
     "label_too_long": 422,
     "label_unfit": 422,
+    "manifest_unfit": 422,
     "media_type_unfit": 415,
     "merge_unfit": 422,
     "method_not_allowed": 405,
     "min_version_ahead": 409,
     "name_unfit": 422,
+    "path_not_allowed": 422,
     "path_not_found": 404,
     "picture_empty": 422,
     "picture_missing": 422,
@@ -54,19 +60,33 @@ STATUS_OF = {
     "record_unavailable": 503,
     "request_refused": 400,
     "request_unfit": 422,
+    "retry_empty": 409,
+    "streams_full": 503,
     "support_exists": 409,
     "support_not_found": 404,
+    "target_not_allowed": 422,
+    "target_unfit": 422,
     "url_not_allowed": 422,
+    "webhooks_off": 422,
 }
 ITEM_CODES = (
+    "archive_nested",
+    "member_encrypted",
+    "member_missing",
+    "member_repeated",
+    "member_unfit",
+    "member_unreadable",
     "picture_bomb",
     "picture_too_large",
     "picture_unreadable",
+    "target_failed",
+    "target_unresolved",
+    "url_fetch_off",
     "vector_unfit",
     "work_failed",
     "worker_lost",
 )
-"""Codes that only the item of a job carries; they never stand for a whole request."""
+"""Codes that only the item of a job, or the log of its deliveries, carries; never a whole request."""
 
 RETRY_AFTER_S = 2
 MOST_SHOWN = 10  # of the errors that one body has

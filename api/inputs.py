@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.types import ClassKind, Metric, Rule, RuleName
-
-CallersId = Annotated[str, Field(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
-"""A caller's own name of something; no control characters, which PostgreSQL or a CSV could not hold."""
+from core.callers import CallersId
+from core.types import ClassKind, JobKind, Metric, Rule, RuleName
 
 
 class Strict(BaseModel):
@@ -113,14 +111,37 @@ class SupportQuery(PageQuery):
     label: str | None = None
 
 
-class AskQuery(Strict):
+class Told(Strict):
+    """Who is told of the end of a job."""
+
+    webhook: str | None = Field(None, description="A URL that is called when the job has ended.")
+
+
+class AskQuery(Told):
     """How to answer."""
 
     top: int = Field(5, ge=1, le=100, description="Candidates and neighbours in each answer.")
     min_version: int = Field(0, ge=0, description="The collection's version that must be searched at least.")
 
 
-class EnrollQuery(Strict):
+class EnrollQuery(Told):
     """How to enrol a raw body."""
 
     label: str | None = Field(None, description="The label, where the body is the picture itself.")
+
+
+class BulkQuery(AskQuery):
+    """What to do with the pictures of a bulk job."""
+
+    kind: Literal[JobKind.CLASSIFY, JobKind.ENROLL] = Field(description="What to do with the pictures.")
+    label: str | None = Field(
+        None, description="To enrol: the label of pictures that have none of their own."
+    )
+    dry_run: bool = Field(False, description="Only say what would be done.")
+
+
+class BulkPlaces(Strict):
+    """Pictures that are elsewhere: one of the two."""
+
+    folder: str | None = Field(None, description="A folder under the roots that the server allows.")
+    urls: list[Annotated[str, Field(min_length=1, max_length=4096)]] | None = None

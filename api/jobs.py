@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from urllib.parse import quote
 
 from flask import Response, request, stream_with_context
 
 from api.inputs import PageQuery
-from api.models import JobModel, JobPage, ResultPage
+from api.models import JobModel, JobPage, JobSummary, ResultPage
 from api.pages import make_cursor, read_cursor, read_number
-from api.results import as_csv, as_ndjson, shown
+from api.results import as_csv, as_ndjson, as_parquet, shown
 from api.routes import Routes
 from api.services import services
+from core.types import FINAL, Job
 from store.keys import Scope
 
 routes = Routes("jobs")
 
-RESULT_TYPES = ("application/json", "application/x-ndjson", "text/csv")
+PARQUET = "application/vnd.apache.parquet"
+RESULT_TYPES = ("application/json", "application/x-ndjson", "text/csv", PARQUET)
+_STREAMED: dict[str, tuple[Callable[[Job, int, int], Iterator[str] | Iterator[bytes]], str]] = {
+    "application/x-ndjson": (as_ndjson, "jsonl"),
+    "text/csv": (as_csv, "csv"),
+    PARQUET: (as_parquet, "parquet"),
+}
+SMALL = 2000  # results that the server keeps ready for a slow reader without holding a thread
 
 
 @routes.add("GET", "/jobs", scope=Scope.CLASSIFY, query=PageQuery, answer=JobPage)
@@ -44,14 +54,13 @@ def get_job(job_id: str) -> JobModel:
     media_types=RESULT_TYPES,
 )
 def get_results(job_id: str, query: PageQuery) -> Response:
-    """Show results: a page as JSON, all that are settled as NDJSON or CSV."""
+    """Show results: a page as JSON; all that are settled as NDJSON, CSV or Parquet."""
     job = services().store.jobs.get(job_id)
     media_type = request.accept_mimetypes.best_match(RESULT_TYPES, default=RESULT_TYPES[0])
-    if media_type == "application/x-ndjson":
-        return Response(stream_with_context(as_ndjson(job)), content_type=media_type)
-    if media_type == "text/csv":
-        return Response(stream_with_context(as_csv(job)), content_type="text/csv; charset=utf-8")
-    page = services().store.jobs.results(job_id, after=read_number(query.cursor), limit=query.limit)
+    after = read_number(query.cursor)
+    if media_type in _STREAMED:
+        return _stream(job, media_type, after)
+    page = services().store.jobs.results(job_id, after=after, limit=query.limit)
     model = ResultPage(
         items=[shown(job, result) for result in page.results],
         next_cursor=None if page.next_item is None else make_cursor(page.next_item),
@@ -59,7 +68,24 @@ def get_results(job_id: str, query: PageQuery) -> Response:
     return Response(model.model_dump_json(exclude_unset=True), content_type="application/json")
 
 
-@routes.add("POST", "/jobs/<job_id>/cancel", scope=Scope.CLASSIFY, answer=JobModel)
-def cancel_job(job_id: str) -> JobModel:
-    """Take back what no worker has begun."""
-    return JobModel.of(services().store.jobs.cancel(job_id), time.time())
+@routes.add("GET", "/jobs/<job_id>/summary", scope=Scope.CLASSIFY, answer=JobSummary)
+def get_summary(job_id: str) -> JobSummary:
+    """Count the results of a job by label, decision and error."""
+    job = services().store.jobs.get(job_id)
+    return JobSummary.of(job, services().store.jobs.tally(job_id))
+
+
+def _stream(job: Job, media_type: str, first: int) -> Response:
+    """Send what is settled now, from item `first` on; `Link` says where it goes on while the job does."""
+    end = services().store.jobs.reach(job.id)
+    write, suffix = _STREAMED[media_type]
+    content_type = "text/csv; charset=utf-8" if media_type == "text/csv" else media_type
+    large = end - first > SMALL
+    if large:
+        services().streams.take()
+    response = Response(stream_with_context(write(job, first, end)), content_type=content_type)
+    response.headers["Content-Disposition"] = f'attachment; filename="{job.id}.{suffix}"'
+    if job.state not in FINAL:
+        cursor = make_cursor(max(end, first))
+        response.headers["Link"] = f'</v1/jobs/{job.id}/results?cursor={quote(cursor)}>; rel="next"'
+    return services().streams.hold_for(response) if large else response

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
 from api.inputs import RuleModel
+from core.results import Tally
 from core.types import Class, ClassKind, Collection, Job, JobKind, JobState, Lane, Support
+from store.deliveries import DeliveryState, Logged
 
 
 class CollectionModel(BaseModel):
@@ -95,6 +98,7 @@ class JobModel(BaseModel):
     kind: JobKind
     lane: Lane
     state: JobState
+    expanding: bool = Field(description="Its items are still being read from the upload; total grows.")
     progress: Progress
     created_at: datetime
     started_at: datetime | None
@@ -109,16 +113,87 @@ class JobModel(BaseModel):
             kind=job.kind,
             lane=job.lane,
             state=job.state,
+            expanding=job.expanding,
             progress=_progress(job, now),
             created_at=_moment(job.created_at),
             started_at=None if job.started_at is None else _moment(job.started_at),
             finished_at=None if job.finished_at is None else _moment(job.finished_at),
             links={
                 "self": f"/v1/jobs/{job.id}",
-                "results": f"/v1/jobs/{job.id}/results",
-                "cancel": f"/v1/jobs/{job.id}/cancel",
+                **{
+                    name: f"/v1/jobs/{job.id}/{name}"
+                    for name in ("results", "summary", "events", "deliveries")
+                },
+                **{name: f"/v1/jobs/{job.id}/{name}" for name in ("cancel", "pause", "resume", "retry")},
             },
         )
+
+
+class JobSummary(BaseModel):
+    """How many results of a job have which label, decision and error code, the greatest first."""
+
+    job: str
+    state: JobState
+    total: int
+    done: int
+    failed: int
+    labels: dict[str, int]
+    decisions: dict[str, int]
+    errors: dict[str, int]
+
+    @classmethod
+    def of(cls, job: Job, tally: Tally) -> JobSummary:
+        return cls(
+            job=job.id,
+            state=job.state,
+            total=job.total,
+            done=job.done,
+            failed=job.failed,
+            labels=dict(tally["labels"]),
+            decisions=dict(tally["decisions"]),
+            errors=dict(tally["errors"]),
+        )
+
+
+class AttemptModel(BaseModel):
+    """One call of a webhook: the status that came back, or what went wrong."""
+
+    number: int
+    at: datetime
+    took_ms: float
+    status: int | None
+    error: str | None
+
+
+class DeliveryModel(BaseModel):
+    """What a webhook is told; `url` is shown without its query, which may hold secrets."""
+
+    id: str
+    url: str
+    state: DeliveryState
+    created_at: datetime
+    next_at: datetime | None
+    attempts: list[AttemptModel]
+
+    @classmethod
+    def of(cls, delivery: Logged) -> DeliveryModel:
+        return cls(
+            id=delivery.id,
+            url=delivery.url.partition("?")[0],
+            state=delivery.state,
+            created_at=_moment(delivery.created_at),
+            next_at=None if delivery.next_at is None else _moment(delivery.next_at),
+            attempts=[
+                AttemptModel(**{**asdict(attempt), "at": _moment(attempt.at)})
+                for attempt in delivery.attempts
+            ],
+        )
+
+
+class DeliveryList(BaseModel):
+    """The deliveries of a job, the oldest first."""
+
+    items: list[DeliveryModel]
 
 
 class CandidateModel(BaseModel):
@@ -173,6 +248,33 @@ class FinishedJob(JobModel):
     results: list[ResultModel]
 
 
+class LabelCount(BaseModel):
+    """How many items a class would get."""
+
+    label: str
+    items: int
+
+
+class DryProblem(BaseModel):
+    """An item that would fail."""
+
+    item: int
+    custom_id: str | None
+    error: ProblemModel
+
+
+class DryRun(BaseModel):
+    """What a bulk job would do; pictures are not looked into."""
+
+    collection: str
+    kind: JobKind
+    items: int
+    failing: int
+    bytes: int
+    classes: list[LabelCount]
+    problems: list[DryProblem]
+
+
 class CollectionPage(BaseModel):
     """A page of collections."""
 
@@ -225,7 +327,7 @@ def _progress(job: Job, now: float) -> Progress:
     if job.started_at is None or ready == 0:
         return Progress(total=job.total, done=job.done, failed=job.failed, rate_per_s=None, eta_s=None)
     rate = ready / max((job.finished_at or now) - job.started_at, 1e-3)
-    eta_s = None if job.finished_at is not None else (job.total - ready) / rate
+    eta_s = None if job.finished_at is not None or job.expanding else (job.total - ready) / rate
     return Progress(
         total=job.total,
         done=job.done,

@@ -10,18 +10,20 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from api.models import FinishedJob, Health, JobModel, ProblemModel
+from api.models import DryRun, FinishedJob, Health, JobModel, ProblemModel
 from api.routes import Operation
 
 _PARAMETER = re.compile(r"<(?:(?P<converter>\w+):)?(?P<name>\w+)>")
 _REF = "#/components/schemas/{model}"
+
+BULK_TYPES = ("application/zip", "application/x-tar", "application/x-ndjson", "text/csv")
 
 Document = dict[str, Any]
 
 
 def make_document(operations: Sequence[Operation]) -> Document:
     """Return the document; every schema is the JSON Schema of the model that the view really uses."""
-    models: set[type[BaseModel]] = {ProblemModel, FinishedJob}
+    models: set[type[BaseModel]] = {ProblemModel, FinishedJob, DryRun}
     for operation in operations:
         models |= {model for model in (operation.body, operation.answer) if model is not None}
     ordered = sorted(models, key=lambda model: model.__name__)
@@ -68,6 +70,22 @@ def _describe(operation: Operation) -> Document:
             "description": "The finished job with its results, where `Prefer: wait` was met.",
             "content": {"application/json": {"schema": _ref(FinishedJob)}},
         }
+    if operation.name == "bulk":
+        described["description"] += " To enrol, it needs `enroll` too."
+        described["responses"]["200"] = {
+            "description": "What a dry run found, or the finished job where `Prefer: wait` was met.",
+            "content": {"application/json": {"schema": {"anyOf": [_ref(DryRun), _ref(FinishedJob)]}}},
+        }
+    if operation.name == "watch_job":
+        described["parameters"].append(
+            {
+                "name": "Last-Event-ID",
+                "in": "header",
+                "schema": {"type": "string"},
+                "description": "The last event that was seen; only what is newer is told.",
+            }
+        )
+        described["responses"]["204"] = {"description": "The job has ended and its last event was seen."}
     if operation.answer is Health:
         described["responses"]["503"] = _response(operation)
     if operation.body is not None:
@@ -97,7 +115,14 @@ def _response(operation: Operation) -> Document:
 
 def _request_content(operation: Operation, body: type[BaseModel]) -> Document:
     content: Document = {"application/json": {"schema": _ref(body)}}
-    if operation.takes_pictures:
+    if operation.name == "bulk":
+        file: Document = {"type": "string", "format": "binary"}
+        parts = {"archive": file, "manifest": file}
+        content["multipart/form-data"] = {
+            "schema": {"type": "object", "properties": parts, "required": ["archive"]}
+        }
+        content |= {media_type: {"schema": file} for media_type in BULK_TYPES}
+    elif operation.takes_pictures:
         form: Document = {"image": {"type": "array", "items": {"type": "string", "format": "binary"}}}
         if operation.name == "enroll":
             form["label"] = {"type": "string"}

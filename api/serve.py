@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 import signal
 import sys
+import tempfile
+from copy import copy
 from http import HTTPStatus
+from pathlib import Path
 
 import structlog
 from waitress.channel import HTTPChannel
@@ -19,8 +23,11 @@ from core.errors import ExemplarError, problem_of
 from core.logs import set_up_logs
 from core.processes import give_large_memory_back
 from core.settings import Settings
+from store.keys import Keys
 from store.migrate import ensure_schema
 from store.store import open_store
+
+_BULK = re.compile(r"/v1/collections/[^/]+/bulk")
 
 log = structlog.get_logger("exemplar.api")
 
@@ -38,7 +45,8 @@ def serve(settings: Settings) -> None:
             f"listening on {settings.host} needs a key; make one with `exemplar keys create NAME`, "
             "or listen on 127.0.0.1",
         )
-    HTTPChannel.parser_class = _Parser  # waitress has no setting for the form of its refusals
+    _spool_into(settings.data)
+    HTTPChannel.parser_class = parser_for(settings, store.keys, needs_key=public)
     server = create_server(
         create_app(settings, store, needs_key=public),
         host=settings.host,
@@ -46,7 +54,8 @@ def serve(settings: Settings) -> None:
         threads=settings.http_threads,
         connection_limit=1000,
         channel_timeout=30,
-        max_request_body_size=settings.max_body_bytes + 1,  # the app refuses what is one byte longer
+        max_request_body_size=settings.bulk_max_bytes + 1,  # the app refuses what is one byte longer
+        recv_bytes=65536,
         ident="exemplar",
         clear_untrusted_proxy_headers=True,
     )
@@ -61,7 +70,11 @@ class _RefusedError(Error):
 
     def __init__(self, error: Error) -> None:
         too_large = error.code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-        super().__init__(f"the body {error.body}; send fewer pictures at once" if too_large else error.body)
+        super().__init__(
+            f"the body {error.body}; send fewer pictures at once, or use bulk with a key"
+            if too_large
+            else error.body
+        )
         self.code = error.code
         self.reason = error.reason
 
@@ -79,12 +92,45 @@ class _RefusedError(Error):
         return f"{self.code} {self.reason}", headers, body
 
 
-class _Parser(HTTPRequestParser):
-    def received(self, data: bytes) -> int:
-        consumed = super().received(data)
-        if self.error is not None and not isinstance(self.error, _RefusedError):
-            self.error = _RefusedError(self.error)
-        return consumed
+def parser_for(settings: Settings, keys: Keys, *, needs_key: bool) -> type[HTTPRequestParser]:
+    """Return what parses requests: waitress has settings neither for the form of its refusals nor for paths.
+
+    Only bulk uploads may be large, and where keys are on only with a key: their bodies take disk before the
+    app sees them.
+    """
+
+    class Parser(HTTPRequestParser):
+        def parse_header(self, header_plus: bytes) -> None:
+            super().parse_header(header_plus)
+            path: str = self.path  # type: ignore[attr-defined]  # the stubs lack it
+            is_large = self.chunked or self.content_length > settings.max_body_bytes
+            if is_large and not (_BULK.fullmatch(path) and self._has_key()):
+                self.adj = copy(self.adj)
+                self.adj.max_request_body_size = settings.max_body_bytes + 1
+
+        def _has_key(self) -> bool:
+            kind, _, key = self.headers.get("AUTHORIZATION", "").partition(" ")
+            try:
+                if kind.lower() == "bearer":
+                    return keys.scopes_of(key.strip()) is not None
+                return not needs_key and not keys.any_living()
+            except ExemplarError:  # the record is away
+                return False
+
+        def received(self, data: bytes) -> int:
+            consumed: int = super().received(data)
+            if self.error is not None and not isinstance(self.error, _RefusedError):
+                self.error = _RefusedError(self.error)
+            return consumed
+
+    return Parser
+
+
+def _spool_into(data: Path) -> None:
+    """Let bodies that are too large for memory wait on the disk of the data, and not on a small `/tmp`."""
+    folder = data.resolve() / "spool"
+    folder.mkdir(parents=True, exist_ok=True)
+    tempfile.tempdir = str(folder)
 
 
 def _is_loopback(host: str) -> bool:

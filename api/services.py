@@ -8,6 +8,7 @@ from typing import cast
 
 from flask import current_app
 
+from api.streams import Streams
 from api.wait import JobWatch
 from core.errors import ExemplarError
 from core.settings import Settings
@@ -24,6 +25,7 @@ class Services:
     settings: Settings
     store: Store
     watch: JobWatch
+    streams: Streams
     needs_key: bool
     """True where the API listens beyond loopback; on loopback a key is needed once there is one."""
     large: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(LARGE_AT_ONCE))

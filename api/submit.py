@@ -18,6 +18,7 @@ from api.results import shown
 from api.routes import Routes, as_json
 from api.services import check_offered, services
 from api.uploads import Upload, read_uploads
+from api.webhooks import check_webhook
 from core.errors import ExemplarError, problem_of
 from core.types import FINAL, Item, Job, JobKind, JobRequest, Lane
 from store.blobs import PICTURES, uploads_of
@@ -36,33 +37,52 @@ takes_pictures = partial(routes.add, "POST", takes_pictures=True, answer=JobMode
 @takes_pictures("/collections/<collection>/enroll", scope=Scope.ENROLL, query=EnrollQuery, body=EnrollItems)
 def enroll(collection: str, query: EnrollQuery) -> Response:
     """Enrol labelled pictures; a class exists as soon as its first picture is enrolled."""
-    return _submit(collection, JobKind.ENROLL, label=query.label)
+    return _submit(collection, JobKind.ENROLL, label=query.label, webhook=query.webhook)
 
 
 @takes_pictures("/collections/<collection>/classify", scope=Scope.CLASSIFY, query=AskQuery, body=AskItems)
 def classify(collection: str, query: AskQuery) -> Response:
     """Name what is in pictures."""
-    return _submit(collection, JobKind.CLASSIFY, top=query.top, min_version=query.min_version)
+    return _submit(
+        collection,
+        JobKind.CLASSIFY,
+        top=query.top,
+        min_version=query.min_version,
+        webhook=query.webhook,
+    )
 
 
 @takes_pictures("/collections/<collection>/search", scope=Scope.CLASSIFY, query=AskQuery, body=AskItems)
 def search(collection: str, query: AskQuery) -> Response:
     """Find the nearest supports of pictures, without a decision."""
-    return _submit(collection, JobKind.SEARCH, top=query.top, min_version=query.min_version)
+    return _submit(
+        collection,
+        JobKind.SEARCH,
+        top=query.top,
+        min_version=query.min_version,
+        webhook=query.webhook,
+    )
 
 
 def _submit(
-    collection: str, kind: JobKind, *, label: str | None = None, top: int = 5, min_version: int = 0
+    collection: str,
+    kind: JobKind,
+    *,
+    label: str | None = None,
+    top: int = 5,
+    min_version: int = 0,
+    webhook: str | None = None,
 ) -> Response:
     store = services().store
+    check_webhook(webhook)
     check_offered(store.collections.find(collection).encoder)  # before pictures are written for nothing
     job_id = new_job_id()
     try:
         items = _receive(job_id, kind, label)
         interactive = len(items) <= services().settings.interactive_items
         lane = Lane.INTERACTIVE if interactive else Lane.BULK
-        job_request = JobRequest(collection, kind, lane, items, top, min_version)
-        submitted = store.jobs.submit(job_id, job_request, _idempotency(job_request))
+        job_request = JobRequest(collection, kind, lane, items, top, min_version, webhook=webhook)
+        submitted = store.jobs.submit(job_id, job_request, idempotency_of(_asked(job_request)))
     except ExemplarError as error:
         if not error.retry:  # where the record broke off, the job may stand in it and need its pictures
             store.blobs.remove_folder(uploads_of(job_id))
@@ -71,7 +91,7 @@ def _submit(
         store.blobs.remove_folder(uploads_of(job_id))
     else:
         store.turns.hint(lane, submitted.encoder)
-    return _answer(submitted.job)
+    return answer(submitted.job)
 
 
 def _receive(job_id: str, kind: JobKind, label: str | None) -> list[Item]:
@@ -100,27 +120,33 @@ def _keep(uploads: Sequence[Upload], folder: str) -> list[Item]:
     ]
 
 
-def _idempotency(job_request: JobRequest) -> Idempotency | None:
-    key = request.headers.get("Idempotency-Key")
-    if key is None:
-        return None
-    if not 1 <= len(key) <= MAX_KEY:
-        raise ExemplarError("request_unfit", f"Idempotency-Key: expected 1 to {MAX_KEY} characters")
-    asked = [
+def _asked(job_request: JobRequest) -> list[object]:
+    return [
         job_request.collection,
         job_request.kind,
         job_request.top,
         job_request.min_version,
+        job_request.webhook,
         [
             [item.picture, item.label, item.custom_id, item.external_id, dict(item.metadata), item.problem]
             for item in job_request.items
         ],
     ]
+
+
+def idempotency_of(asked: list[object]) -> Idempotency | None:
+    """Return the caller's Idempotency-Key with a digest of all that is asked, or None without a key."""
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    if not 1 <= len(key) <= MAX_KEY:
+        raise ExemplarError("request_unfit", f"Idempotency-Key: expected 1 to {MAX_KEY} characters")
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
     return Idempotency(f"{g.caller}:{key}", digest)
 
 
-def _answer(job: Job) -> Response:
+def answer(job: Job) -> Response:
+    """Return the 202 of an accepted job, or the job with its results where the caller waits for them."""
     wait_s = _wait_s()
     if wait_s > 0 and (job.state in FINAL or services().watch.wait(job.id, wait_s)):
         return _finished(job.id, wait_s)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,16 +11,13 @@ from typing import Any
 from flask import request
 from pydantic import TypeAdapter, ValidationError
 
-from api.inputs import AskItem, CallersId, EnrollItem
+from api.inputs import AskItem, EnrollItem
 from api.routes import read_json
+from core.callers import CallersId, check_metadata
 from core.errors import ExemplarError
 from core.labels import clean_label
 from core.settings import Settings
 from core.types import JobKind
-
-METADATA_BYTES = 4096  # of one item, as JSON
-METADATA_LEVELS = 8
-
 
 _CUSTOM_ID: TypeAdapter[str] = TypeAdapter(CallersId)
 
@@ -98,7 +94,7 @@ def _from_json(kind: JobKind, raw: Any, settings: Settings) -> Upload:
         item = model.model_validate(raw)
         content = _image_bytes(item)
         if isinstance(item, EnrollItem):
-            _check_metadata(item.metadata)
+            check_metadata(item.metadata)
     except ValidationError as error:
         return Upload(custom_id=custom_id, error=_item_error(raw, error))
     except ExemplarError as error:
@@ -121,23 +117,6 @@ def _custom_id(raw: Any) -> str | None:
         return _CUSTOM_ID.validate_python(raw["custom_id"], strict=True)
     except (KeyError, TypeError, ValidationError):
         return None
-
-
-def _check_metadata(metadata: Mapping[str, Any]) -> None:
-    try:
-        size = len(json.dumps(metadata, ensure_ascii=False, allow_nan=False).encode())
-    except (ValueError, RecursionError) as error:
-        raise ExemplarError("item_unfit", f"metadata: expected plain JSON, got {error}") from error
-    if size > METADATA_BYTES or _levels(metadata) > METADATA_LEVELS:
-        raise ExemplarError(
-            "item_unfit",
-            f"metadata: expected at most {METADATA_BYTES} bytes of JSON and {METADATA_LEVELS} levels",
-        )
-
-
-def _levels(value: Any) -> int:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return 1 + max(map(_levels, inner), default=0)
 
 
 def _image_bytes(item: EnrollItem | AskItem) -> bytes:

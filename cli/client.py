@@ -16,6 +16,7 @@ from core.errors import ExemplarError, error_of
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 BATCH = 64
 BATCH_BYTES = 16 << 20
+UPLOAD_S = 900.0  # for the answer to a bulk upload, which is written to disk before it comes
 
 Json = dict[str, Any]
 
@@ -69,7 +70,9 @@ class Client:
             response = self._http.request(method, path, **options)
         except httpx.HTTPError as error:
             raise ExemplarError(
-                "service_unreachable", f"no service answers at {self.url} ({error}); start one: exemplar up"
+                "service_unreachable",
+                f"no service answers at {self.url} ({error}); start one: exemplar up",
+                retry=True,
             ) from error
         if response.is_error:
             raise _error(response)
@@ -96,6 +99,26 @@ class Client:
             else:
                 return job
 
+    def submit_bulk(
+        self, collection: str, body: Iterator[bytes], media_type: str, key: str, **query: str | int
+    ) -> Json:
+        """Send one bulk upload as it is read; the same key and bytes give the same job."""
+        job: Json = self.call(
+            "POST",
+            f"/v1/collections/{collection}/bulk",
+            params=query,
+            content=body,
+            headers={"Content-Type": media_type, "Idempotency-Key": key},
+            timeout=httpx.Timeout(60, read=UPLOAD_S),
+        ).json()
+        return job
+
+    def result_page(self, job_id: str, cursor: str | None, *, limit: int) -> Json:
+        """Return the results from a cursor on, as far as they stand."""
+        parameters = {"limit": limit} | ({} if cursor is None else {"cursor": cursor})
+        page: Json = self.call("GET", f"/v1/jobs/{job_id}/results", params=parameters).json()
+        return page
+
     def wait(self, job: Json, progress: Callable[[int], None] = lambda _: None) -> Json:
         """Wait for the end of a job, telling how many items are ready."""
         pause_s = 0.05
@@ -112,8 +135,7 @@ class Client:
         """Yield the results of a job in the order of its items."""
         cursor: str | None = None
         while True:
-            parameters = {"limit": 500} | ({} if cursor is None else {"cursor": cursor})
-            page = self.call("GET", job["links"]["results"], params=parameters).json()
+            page = self.result_page(job["id"], cursor, limit=500)
             yield from page["items"]
             cursor = page["next_cursor"]
             if cursor is None or not page["items"]:
@@ -139,4 +161,8 @@ def _error(response: httpx.Response) -> ExemplarError:
     try:
         return error_of(response.json())
     except (ValueError, KeyError):
-        return ExemplarError("service_failed", f"the service answered {response.status_code}")
+        return ExemplarError(
+            "service_failed",
+            f"the service answered {response.status_code}",
+            retry=response.status_code >= 500,
+        )

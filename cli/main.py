@@ -17,6 +17,7 @@ COMMANDS = {
     "worker": ("cli.serve:worker", "Run one worker process."),
     "enroll": ("cli.enroll:enroll", "Enrol pictures at a running service; a folder is a class."),
     "classify": ("cli.classify:classify", "Name what is in pictures, by a running service."),
+    "tag": ("cli.tag:tag", "Name what is in any number of pictures; goes on where it was interrupted."),
     "evaluate": ("cli.evaluate:evaluate", "Measure accuracy on folders of pictures; needs no service."),
     "encoders": ("cli.encoders:encoders", "List encoders."),
     "keys": ("cli.keys:keys", "Make, list and revoke API keys."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterable
 from contextlib import suppress
 
 
@@ -12,14 +13,23 @@ def write_durably(path: str, content: bytes) -> None:
 
     Raises OSError, and leaves no draft then.
     """
+    write_parts_durably(path, (content,))
+
+
+def write_parts_durably(path: str, parts: Iterable[bytes]) -> None:
+    """Write a file of parts, none of which is kept in memory; as `write_durably` otherwise.
+
+    Raises what `parts` raises too.
+    """
     draft = f"{path}.{secrets.token_hex(4)}.part"
     try:
         with open(draft, "wb") as file:
-            file.write(content)
+            for part in parts:
+                file.write(part)
             file.flush()
             os.fsync(file.fileno())
         os.replace(draft, path)
-    except OSError:
+    except BaseException:
         with suppress(OSError):
             os.unlink(draft)
         raise

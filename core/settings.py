@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from core.errors import ExemplarError
 from core.types import MAX_CHUNK_ITEMS
 
 PREFIX = "EXEMPLAR_"
+_LISTS = {"encoders", "roots", "remote_prefixes", "webhooks"}
 CLIENT_NAMES = {"EXEMPLAR_URL", "EXEMPLAR_KEY"}  # read by the client commands, not by the service
 
 
@@ -46,6 +56,26 @@ class Settings(BaseModel):
     max_picture_bytes: int = Field(20 << 20, ge=1, description="Largest picture file.")
     max_pixels: int = Field(50_000_000, ge=1, description="Most pixels of a picture, width times height.")
     max_items: int = Field(256, ge=1, le=4096, description="Most items of one request.")
+    bulk_max_bytes: int = Field(8 << 30, ge=1, description="Largest body of a bulk upload.")
+    bulk_max_items: int = Field(250_000, ge=1, description="Most items of one bulk job.")
+    bulk_max_unpacked_bytes: int = Field(
+        64 << 30, ge=1, description="Most bytes that a bulk upload may have unpacked."
+    )
+    bulk_max_jobs: int = Field(
+        32, ge=1, description="Bulk uploads that may wait to be read; past it submitting answers 429."
+    )
+    bulk_window_items: int = Field(
+        2048, ge=1, description="Items of one bulk job that are read ahead of the workers."
+    )
+    roots: tuple[str, ...] = Field(
+        (),
+        description="Folders whose files bulk jobs may name, comma separated; empty allows none.",
+    )
+    remote_prefixes: tuple[str, ...] = Field(
+        (),
+        description="Where fsspec may read pictures that bulk jobs name, s3://bucket/folder/ say, "
+        "comma separated; empty allows nothing.",
+    )
     max_queued_items: int = Field(
         200_000, ge=1, description="Items that may wait in all; past it submitting answers 429."
     )
@@ -64,9 +94,36 @@ class Settings(BaseModel):
     job_ttl_s: float = Field(
         7 * 86400.0, gt=0, description="How long finished jobs and their uploads are kept."
     )
+    webhooks: tuple[str, ...] = Field(
+        (),
+        description="Hosts that webhooks may call, comma separated: names, *.example.com, or * for every "
+        "public host; empty turns webhooks off.",
+    )
+    webhook_secret: SecretStr = Field(
+        SecretStr(""),
+        validate_default=True,
+        description="What webhooks are signed with: whsec_ and 24 to 64 bytes as base64.",
+    )
+    webhook_private: bool = Field(
+        False, description="Webhooks may use plain http and call private addresses, for closed networks."
+    )
     log_level: str = Field(
         "INFO", pattern="^(?i:debug|info|warning|error)$", description="DEBUG, INFO, WARNING or ERROR."
     )
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _check_secret(cls, secret: SecretStr, info: ValidationInfo) -> SecretStr:
+        text = secret.get_secret_value()
+        if not text and not info.data.get("webhooks"):
+            return secret
+        try:
+            size = len(base64.b64decode(text.removeprefix("whsec_"), validate=True))
+        except ValueError:
+            size = 0
+        if not text.startswith("whsec_") or not 24 <= size <= 64:
+            raise ValueError("expected whsec_ and 24 to 64 bytes as base64, which webhooks are signed with")
+        return secret
 
     @property
     def record_url(self) -> str:
@@ -96,8 +153,9 @@ def read_settings(environment: Mapping[str, str] | None = None, **chosen: Any) -
             key, value = _setting(name.removeprefix(PREFIX).lower(), text)
             found[key] = value
     found.update({name: value for name, value in chosen.items() if value is not None})
-    if isinstance(found.get("encoders"), str):
-        found["encoders"] = tuple(part.strip() for part in found["encoders"].split(",") if part.strip())
+    for name in _LISTS & found.keys():
+        if isinstance(found[name], str):
+            found[name] = tuple(part.strip() for part in found[name].split(",") if part.strip())
     try:
         return Settings(**found)
     except ValidationError as error:
@@ -105,7 +163,9 @@ def read_settings(environment: Mapping[str, str] | None = None, **chosen: Any) -
         name = PREFIX + str(first["loc"][0]).upper()
         if first["type"] == "extra_forbidden":  # its value stays unsaid: it may be a secret
             raise ExemplarError("settings_unfit", f"{name}: there is no such setting") from error
-        raise ExemplarError("settings_unfit", f"{name}: {first['msg']}, got {first['input']!r}") from error
+        is_secret = Settings.model_fields[str(first["loc"][0])].annotation is SecretStr
+        got = "" if is_secret else f", got {first['input']!r}"
+        raise ExemplarError("settings_unfit", f"{name}: {first['msg']}{got}") from error
 
 
 def _setting(name: str, text: str) -> tuple[str, str]:

@@ -30,6 +30,7 @@ class JobState(StrEnum):
 
     QUEUED = "queued"
     RUNNING = "running"
+    PAUSED = "paused"
     SUCCEEDED = "succeeded"
     PARTIAL = "partial"
     FAILED = "failed"
@@ -143,7 +144,11 @@ class Support:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One picture of a job as it was accepted; `problem` is set where it was refused at the door."""
+    """One picture of a job as it was accepted; `problem` is set where it was refused at the door.
+
+    Its bytes are the blob `picture`, or lie in a `place`: `pack:DIGEST:OFFSET:SIZE` of the job's uploads,
+    `file:PATH` of the server's folders, or a URL.
+    """
 
     index: int
     picture: str | None = None
@@ -152,11 +157,24 @@ class Item:
     external_id: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     problem: Mapping[str, Any] | None = None
+    place: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the items of a bulk job are: names of uploaded files, or a folder of the server's."""
+
+    archive: str | None = None
+    manifest: str | None = None
+    manifest_is_csv: bool = False
+    folder: str | None = None
+    label: str | None = None
+    """The label of pictures that have none of their own."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """What a caller submits, pictures already kept."""
+    """What a caller submits, pictures already kept; a bulk job has a source to read its items from."""
 
     collection: str
     kind: JobKind
@@ -164,11 +182,14 @@ class JobRequest:
     items: Sequence[Item]
     top: int = 5
     min_version: int = 0
+    source: Source | None = None
+    webhook: str | None = None
+    """Where the end of the job is told."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job and how far it has come."""
+    """A job and how far it has come; `total` still grows while it is `expanding`."""
 
     id: str
     collection: str
@@ -181,6 +202,7 @@ class Job:
     created_at: float
     started_at: float | None
     finished_at: float | None
+    expanding: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,7 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
-    case,
     delete,
-    exists,
     func,
     insert,
     select,
@@ -25,6 +23,7 @@ from core.results import Result, failed_result
 from core.types import Chunk, JobKind, JobState, Lane
 from store import tables as t
 from store.clock import now_s
+from store.control import chunk_state, give_up, lock_states
 from store.database import Database
 from store.packing import unpack_items
 from store.settlement import Settlement, close, results_of
@@ -77,7 +76,7 @@ class Chunks:
             connection.execute(
                 update(t.job)
                 .where(t.job.c.id.in_(begun.order_by(t.job.c.id).with_for_update()))
-                .values(state=JobState.RUNNING.value, started_at=now_s())
+                .values(state=JobState.RUNNING.value, started_at=func.coalesce(t.job.c.started_at, now_s()))
             )
         by_id = {row.id: _unpack(row) for row in rows}
         return [by_id[chunk_id] for chunk_id in ids]
@@ -108,16 +107,10 @@ class Chunks:
         """Queue chunks again that are not to blame: something they need did not answer."""
         with self._database.write() as connection:
             ids = _lock(connection, owner, [chunk.id for chunk in chunks])
-            connection.execute(
-                update(t.chunk)
-                .where(t.chunk.c.id.in_(ids))
-                .values(
-                    state=case((_is_cancelled(), "cancelled"), else_="queued"),
-                    attempts=t.chunk.c.attempts - 1,
-                    lease_owner=None,
-                    lease_until=None,
-                )
-            )
+            rows = connection.execute(select(t.chunk).where(t.chunk.c.id.in_(ids))).all()
+            states = lock_states(connection, {row.job_id for row in rows})
+            for row in rows:
+                _free(connection, row, states[row.job_id], attempts=row.attempts - 1)
 
     def hand_back(self, owner: str, chunks: Sequence[Chunk], reason: str) -> None:
         """End the lease of chunks that could not be worked on; the next sweep queues or fails them."""
@@ -149,16 +142,18 @@ class Chunks:
                 .order_by(t.chunk.c.id)
                 .with_for_update(skip_locked=True, of=t.chunk)
             ).all()
+            states = lock_states(connection, {row.job_id for row in lost})
             given_up = []
             for row in lost:
-                if row.job_state == JobState.CANCELLED.value:
-                    _free(connection, row, "cancelled")
+                state = states[row.job_id]
+                if state is JobState.CANCELLED:
+                    _free(connection, row, state)
                 elif row.attempts >= self._max_attempts:
                     given_up.append((row.id, row.job_id, _lost_results(row)))
                 elif row.size > 1:
-                    _split(connection, row)
+                    _split(connection, row, state)
                 else:
-                    _free(connection, row, "queued")
+                    _free(connection, row, state)
             close(connection, given_up)
         return len(lost)
 
@@ -226,10 +221,6 @@ def _lock(connection: Connection, owner: str, chunk_ids: Sequence[int]) -> set[i
     return set(connection.execute(held.with_for_update()).scalars())
 
 
-def _is_cancelled() -> ColumnElement[bool]:
-    return exists().where(t.job.c.id == t.chunk.c.job_id, t.job.c.state == JobState.CANCELLED.value)
-
-
 def _lost_results(row: Row[Any]) -> list[Result]:
     if row.reason is None:
         detail = f"{row.attempts} workers died while they worked on this picture; it is given up"
@@ -240,28 +231,40 @@ def _lost_results(row: Row[Any]) -> list[Result]:
     return [failed_result(item, error) for item in unpack_items(row.inputs)]
 
 
-def _free(connection: Connection, row: Row[Any], state: str) -> None:
+def _free(connection: Connection, row: Row[Any], job: JobState, *, attempts: int | None = None) -> None:
+    """Let a chunk wait again, or end it where its job has been cancelled."""
+    if job is JobState.CANCELLED:
+        give_up(connection, [row])
+        return
     connection.execute(
         update(t.chunk)
         .where(t.chunk.c.id == row.id)
-        .values(state=state, lease_owner=None, lease_until=None, queued_at=now_s())
+        .values(
+            state=chunk_state(job),
+            attempts=row.attempts if attempts is None else attempts,
+            lease_owner=None,
+            lease_until=None,
+            queued_at=row.queued_at if attempts is not None else now_s(),
+        )
     )
 
 
-def _split(connection: Connection, row: Row[Any]) -> None:
+def _split(connection: Connection, row: Row[Any], job: JobState) -> None:
+    earlier = row.results or [None] * row.size
     parts = [
         {
             "job_id": row.job_id,
             "encoder": row.encoder,
             "lane": row.lane,
-            "state": "queued",
+            "state": chunk_state(job),
             "first_item": row.first_item + number,
             "size": 1,
             "attempts": row.attempts,
             "reason": row.reason,
             "inputs": [packed],
+            "results": None if result is None else [result],
         }
-        for number, packed in enumerate(row.inputs)
+        for number, (packed, result) in enumerate(zip(row.inputs, earlier, strict=True))
     ]
     connection.execute(insert(t.chunk).values(queued_at=now_s()), parts)
     connection.execute(delete(t.chunk).where(t.chunk.c.id == row.id))
@@ -275,7 +278,6 @@ def _with_job() -> Select[Any]:
         t.job.c.top,
         t.job.c.min_version,
         t.job.c.submitted_version,
-        t.job.c.state.label("job_state"),
     ).join(t.job, t.job.c.id == t.chunk.c.job_id)
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from core.errors import ExemplarError
-from core.types import FINAL, MAX_CHUNK_ITEMS, Item, Job, JobKind, JobRequest, JobState, Lane
+from core.results import Tally, sum_tallies
+from core.types import FINAL, MAX_CHUNK_ITEMS, Item, Job, JobKind, JobRequest, JobState, Lane, Source
 from store import tables as t
 from store.clock import now_s
 from store.collections import find_collection
@@ -65,11 +66,22 @@ def new_job_id() -> str:
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
 
 
+def submitted_at(job_id: str) -> float:
+    """Return when an id was made, in seconds since 1970; 0.0 where it is none of ours."""
+    try:
+        return int(job_id[:12], 16) / 1000
+    except ValueError:
+        return 0.0
+
+
 class Jobs:
     """The jobs of the record."""
 
-    def __init__(self, database: Database, *, chunk_items: int, max_queued_items: int) -> None:
+    def __init__(
+        self, database: Database, *, chunk_items: int, max_queued_items: int, max_sources: int = 32
+    ) -> None:
         self._database = database
+        self._max_sources = max_sources
         self._chunk_items = chunk_items
         self._max_queued_items = max_queued_items
 
@@ -93,17 +105,24 @@ class Jobs:
                     return Submitted(first, found.encoder, replayed=True)
             self._check_room(connection, len(request.items))
             _check_version(request.min_version, found.version)
+            if request.source is not None:
+                self._check_room_to_read(connection)
             connection.execute(insert(t.job).values(_job_row(job_id, request, found)))
-            chunks = self._chunk_rows(job_id, request, found.encoder)
-            connection.execute(insert(t.chunk).values(queued_at=now_s()), chunks)
+            if request.source is not None:
+                connection.execute(
+                    insert(t.source).values(_source_row(job_id, request.source, found.encoder))
+                )
+            else:
+                chunks = self._chunk_rows(job_id, request, found.encoder)
+                connection.execute(insert(t.chunk).values(queued_at=now_s()), chunks)
             if idempotency is not None:
                 connection.execute(insert(t.idempotency).values(_key_row(idempotency, job_id)))
-            return Submitted(_require_job(connection, job_id), found.encoder, replayed=False)
+            return Submitted(require_job(connection, job_id), found.encoder, replayed=False)
 
     def get(self, job_id: str) -> Job:
         """Return one job; raises `job_not_found`."""
         with self._database.read() as connection:
-            return _require_job(connection, job_id)
+            return require_job(connection, job_id)
 
     def page(self, *, before: str | None = None, limit: int = 100) -> list[Job]:
         """Return jobs, the newest first, from the one before id `before` on."""
@@ -111,7 +130,7 @@ class Jobs:
         if before is not None:
             statement = statement.where(t.job.c.id < before)
         with self._database.read() as connection:
-            return [_unpack(row) for row in connection.execute(statement)]
+            return [unpack_job(row) for row in connection.execute(statement)]
 
     def finished_among(self, job_ids: Sequence[str]) -> set[str]:
         """Return which of these jobs have come to an end."""
@@ -122,7 +141,7 @@ class Jobs:
     def results(self, job_id: str, *, after: int = 0, limit: int = 100) -> ResultPage:
         """Return settled results from item `after` on, as far as they stand without a gap."""
         with self._database.read() as connection:
-            _require_job(connection, job_id)
+            job = require_job(connection, job_id)
             chunks = connection.execute(_chunks_from(job_id, after).limit(limit + 1)).all()
             settled = list(takewhile(lambda chunk: chunk.state == "settled", chunks))
             needed = _covering(settled, after, limit)
@@ -130,10 +149,29 @@ class Jobs:
                 select(t.chunk.c.results).where(t.chunk.c.id.in_(needed)).order_by(t.chunk.c.first_item)
             )
             ahead = [result for row in rows for result in row.results if result["item"] >= after]
-        more = len(ahead) > limit or len(needed) < len(chunks)
+        more = len(ahead) > limit or len(needed) < len(chunks) or job.expanding
         found = ahead[:limit]
         reached = found[-1]["item"] + 1 if found else after
         return ResultPage(found, reached if more else None)
+
+    def tally(self, job_id: str) -> Tally:
+        """Return how many results have which label, decision and error; raises `job_not_found`."""
+        with self._database.read() as connection:
+            require_job(connection, job_id)
+            counts = select(t.tally.c.counts).where(t.tally.c.job_id == job_id)
+            return sum_tallies(connection.execute(counts).scalars())
+
+    def reach(self, job_id: str) -> int:
+        """Return the first item that `results` would not give yet; raises `job_not_found`."""
+        with self._database.read() as connection:
+            require_job(connection, job_id)
+            chunk = t.chunk.c
+            of_job = (chunk.job_id == job_id) & (chunk.state != "cancelled")
+            gap = connection.execute(
+                select(func.min(chunk.first_item)).where(of_job, chunk.state != "settled")
+            ).scalar()
+            last = connection.execute(select(func.max(chunk.first_item + chunk.size)).where(of_job)).scalar()
+        return int(last or 0) if gap is None else int(gap)
 
     def counts(self) -> list[JobCount]:
         """Return how many jobs and items there are, by kind and state."""
@@ -151,29 +189,17 @@ class Jobs:
                 for row in connection.execute(statement)
             ]
 
-    def cancel(self, job_id: str) -> Job:
-        """Take back what no worker has begun; a job at its end stays as it is."""
-        with self._database.write() as connection:
-            _require_job(connection, job_id)
-            waiting = (
-                select(t.chunk.c.id)
-                .where(t.chunk.c.job_id == job_id, t.chunk.c.state == "queued")
-                .order_by(t.chunk.c.id)
-                .with_for_update()
-            )
-            connection.execute(update(t.chunk).where(t.chunk.c.id.in_(waiting)).values(state="cancelled"))
-            connection.execute(
-                update(t.job)
-                .where(t.job.c.id == job_id, t.job.c.state.not_in(_FINAL))
-                .values(state=JobState.CANCELLED.value, finished_at=now_s())
-            )
-        return self.get(job_id)
-
     def finished_before(self, older_than_s: float, limit: int = 100) -> list[str]:
         """Return the ids of some jobs that ended longer ago than that."""
         finished = select(t.job.c.id).where(t.job.c.finished_at < now_s() - older_than_s).limit(limit)
         with self._database.read() as connection:
             return sorted(connection.execute(finished).scalars())
+
+    def unknown_among(self, job_ids: Sequence[str]) -> set[str]:
+        """Return which of these ids no job has."""
+        with self._database.read() as connection:
+            found = connection.execute(select(t.job.c.id).where(t.job.c.id.in_(job_ids))).scalars()
+            return set(job_ids).difference(found)
 
     def remove(self, job_ids: Sequence[str]) -> list[str]:
         """Remove jobs with their chunks and keys; return which of them were still there."""
@@ -184,13 +210,26 @@ class Jobs:
             return sorted(connection.execute(gone).scalars())
 
     def _check_room(self, connection: Connection, items: int) -> None:
-        waiting = connection.execute(
+        waiting: int = connection.execute(
             select(func.coalesce(func.sum(t.chunk.c.size), 0)).where(t.chunk.c.state == "queued")
+        ).scalar_one()
+        left = t.job.c.total - t.job.c.done - t.job.c.failed
+        waiting += connection.execute(
+            select(func.coalesce(func.sum(left), 0)).where(t.job.c.state == JobState.PAUSED.value)
         ).scalar_one()
         if waiting + items > self._max_queued_items:
             raise ExemplarError(
                 "queue_full",
                 f"{waiting} items are waiting and at most {self._max_queued_items} may; try again later",
+                retry=True,
+            )
+
+    def _check_room_to_read(self, connection: Connection) -> None:
+        open_ = connection.execute(select(func.count()).select_from(t.source)).scalar_one()
+        if open_ >= self._max_sources:
+            raise ExemplarError(
+                "queue_full",
+                f"{open_} bulk uploads wait to be read and at most {self._max_sources} may; try again later",
                 retry=True,
             )
 
@@ -200,11 +239,12 @@ class Jobs:
         return [_chunk_row(job_id, request, encoder, request.items[start : start + size]) for start in starts]
 
 
-def _require_job(connection: Connection, job_id: str) -> Job:
+def require_job(connection: Connection, job_id: str) -> Job:
+    """Return a job inside a transaction; raises `job_not_found`."""
     row = connection.execute(select(t.job).where(t.job.c.id == job_id)).first()
     if row is None:
         raise ExemplarError("job_not_found", f"there is no job {job_id!r}")
-    return _unpack(row)
+    return unpack_job(row)
 
 
 def _first_under(connection: Connection, idempotency: Idempotency) -> Job | None:
@@ -215,7 +255,7 @@ def _first_under(connection: Connection, idempotency: Idempotency) -> Job | None
         raise ExemplarError(
             "idempotency_conflict", "this Idempotency-Key stands for another request; use a new key"
         )
-    return _require_job(connection, row.job_id)
+    return require_job(connection, row.job_id)
 
 
 def _check_version(wanted: int, current: int) -> None:
@@ -239,7 +279,19 @@ def _job_row(job_id: str, request: JobRequest, found: Row[int, str, int]) -> dic
         "top": request.top,
         "min_version": request.min_version,
         "submitted_version": found.version,
+        "expanding": request.source is not None,
+        "webhook": request.webhook,
         "created_at": now_s(),
+    }
+
+
+def _source_row(job_id: str, source: Source, encoder: str) -> dict[str, Any]:
+    return {
+        "job_id": job_id,
+        "encoder": encoder,
+        "asked": asdict(source),
+        "passed": 0,
+        "attempts": 0,
     }
 
 
@@ -291,7 +343,8 @@ def _covering(chunks: Sequence[Row[Any]], after: int, limit: int) -> list[int]:
     return needed
 
 
-def _unpack(row: Row[Any]) -> Job:
+def unpack_job(row: Row[Any]) -> Job:
+    """Return the job of a row of its table."""
     return Job(
         id=row.id,
         collection=row.collection_name,
@@ -304,4 +357,5 @@ def _unpack(row: Row[Any]) -> Job:
         created_at=row.created_at,
         started_at=row.started_at,
         finished_at=row.finished_at,
+        expanding=row.expanding and row.state not in _FINAL,
     )

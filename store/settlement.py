@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Integer, Update, bindparam, case, update
+from sqlalchemy import Connection, Integer, Update, bindparam, case, insert, or_, update
 
-from core.results import Result
-from core.types import Chunk, JobKind, JobState
+from core.results import Result, tally_of
+from core.types import FINAL, Chunk, JobKind, JobState
 from store import tables as t
 from store.clock import now_s
 from store.enrolment import Enrolment, enroll
@@ -32,6 +32,13 @@ def close(connection: Connection, settled: Sequence[tuple[int, str, list[Result]
         .where(t.chunk.c.id == bindparam("chunk_id"))
         .values(state="settled", lease_owner=None, lease_until=None, results=bindparam("outcome")),
         [{"chunk_id": chunk_id, "outcome": results} for chunk_id, _, results in settled],
+    )
+    connection.execute(
+        insert(t.tally),
+        [
+            {"chunk_id": chunk_id, "job_id": job_id, "counts": tally_of(results)}
+            for chunk_id, job_id, results in settled
+        ],
     )
     _count(connection, settled)
 
@@ -58,8 +65,8 @@ def _count_statement() -> Update:
     job = t.job.c
     done = job.done + bindparam("more_done", type_=Integer)
     failed = job.failed + bindparam("more_failed", type_=Integer)
-    is_open = (job.state == JobState.QUEUED.value) | (job.state == JobState.RUNNING.value)
-    ends = (done + failed >= job.total) & is_open
+    is_open = or_(*(job.state == state.value for state in JobState if state not in FINAL))
+    ends = (done + failed >= job.total) & is_open & ~job.expanding
     final = case(
         (failed == 0, JobState.SUCCEEDED.value),
         (done == 0, JobState.FAILED.value),

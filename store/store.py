@@ -9,9 +9,12 @@ from store.blobs import Blobs
 from store.chunks import Chunks
 from store.classes import Classes
 from store.collections import Collections
+from store.control import Control
 from store.database import Database
+from store.deliveries import Deliveries
 from store.jobs import Jobs
 from store.keys import Keys
+from store.sources import Sources
 from store.supports import Supports
 from store.turns import Turns
 from store.workers import Workers
@@ -26,7 +29,10 @@ class Store:
     classes: Classes
     supports: Supports
     jobs: Jobs
+    control: Control
+    sources: Sources
     chunks: Chunks
+    deliveries: Deliveries
     workers: Workers
     keys: Keys
     blobs: Blobs
@@ -41,8 +47,16 @@ def open_store(settings: Settings) -> Store:
         collections=Collections(database),
         classes=Classes(database),
         supports=Supports(database),
-        jobs=Jobs(database, chunk_items=settings.chunk_items, max_queued_items=settings.max_queued_items),
+        jobs=Jobs(
+            database,
+            chunk_items=settings.chunk_items,
+            max_queued_items=settings.max_queued_items,
+            max_sources=settings.bulk_max_jobs,
+        ),
+        control=Control(database),
+        sources=Sources(database, lease_s=settings.lease_s, chunk_items=settings.chunk_items),
         chunks=Chunks(database, lease_s=settings.lease_s, max_attempts=settings.max_attempts),
+        deliveries=Deliveries(database),
         workers=Workers(database),
         keys=Keys(database),
         blobs=Blobs(settings.blob_root),

@@ -105,12 +105,21 @@ job = Table(
     Column("top", Integer, nullable=False),
     Column("min_version", BigInteger, nullable=False),
     Column("submitted_version", BigInteger, nullable=False),
+    Column("expanding", Boolean, nullable=False, server_default=false()),
+    Column("webhook", Text, nullable=True),
+    Column("announced", Boolean, nullable=False, server_default=false()),
     Column("created_at", Float, nullable=False),
     Column("started_at", Float, nullable=True),
     Column("finished_at", Float, nullable=True),
 )
 Index("ix_job_collection", job.c.collection_id)
 Index("ix_job_finished", job.c.finished_at)
+Index(
+    "ix_job_unannounced",
+    job.c.finished_at,
+    sqlite_where=text("webhook IS NOT NULL AND NOT announced"),
+    postgresql_where=text("webhook IS NOT NULL AND NOT announced"),
+)
 
 chunk = Table(
     "chunk",
@@ -128,7 +137,7 @@ chunk = Table(
     Column("queued_at", Float, nullable=False),
     Column("reason", Text, nullable=True),
     Column("inputs", JSON, nullable=False),
-    Column("results", JSON, nullable=True),
+    Column("results", JSON(none_as_null=True), nullable=True),
     sqlite_autoincrement=True,  # ids are never reused
 )
 Index("ix_chunk_job", chunk.c.job_id, chunk.c.first_item)
@@ -146,6 +155,64 @@ Index(
     chunk.c.lease_until,
     sqlite_where=text("state = 'running'"),
     postgresql_where=text("state = 'running'"),
+)
+
+# How many results of a settled chunk have which label, decision and error; small beside the results.
+tally = Table(
+    "tally",
+    metadata,
+    Column("chunk_id", ForeignKey("chunk.id", ondelete="CASCADE"), primary_key=True),
+    Column("job_id", Text, nullable=False),
+    Column("counts", JSON, nullable=False),
+)
+Index("ix_tally_job", tally.c.job_id)
+
+# A call of a job's webhook: its body stays the same however often it is sent.
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("job_id", ForeignKey("job.id", ondelete="CASCADE"), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", Float, nullable=False),
+    Column("lease_owner", Text, nullable=True),
+    Column("created_at", Float, nullable=False),
+    Column("ended_at", Float, nullable=True),
+)
+Index("ix_delivery_job", delivery.c.job_id)
+Index(
+    "ix_delivery_due",
+    delivery.c.due_at,
+    sqlite_where=text("state = 'waiting'"),
+    postgresql_where=text("state = 'waiting'"),
+)
+
+delivery_attempt = Table(
+    "delivery_attempt",
+    metadata,
+    Column("delivery_id", ForeignKey("delivery.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("took_ms", Float, nullable=False),
+    Column("status", Integer, nullable=True),
+    Column("error", Text, nullable=True),
+)
+
+# What a bulk job's items are read from; the row goes when all of them stand in chunks.
+source = Table(
+    "source",
+    metadata,
+    Column("job_id", ForeignKey("job.id", ondelete="CASCADE"), primary_key=True),
+    Column("encoder", Text, nullable=False),
+    Column("asked", JSON, nullable=False),
+    Column("passed", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("lease_owner", Text, nullable=True),
+    Column("lease_until", Float, nullable=True),
+    Column("reason", Text, nullable=True),
 )
 
 idempotency = Table(

@@ -130,6 +130,7 @@ def test_every_answer_has_a_request_id(local: httpx.Client) -> None:
 
 def test_service_without_its_record_is_not_ready(local: httpx.Client, store: Store) -> None:
     with store.database.write() as connection:
+        connection.exec_driver_sql("DROP TABLE tally")
         connection.exec_driver_sql("DROP TABLE chunk")
     response = local.get("/readyz")
     assert response.status_code == 503

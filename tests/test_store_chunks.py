@@ -246,14 +246,14 @@ def test_job_ends_as_its_items_did(things: Store, failing: tuple[int, ...], stat
 
 def test_cancelled_work_is_not_claimed(things: Store) -> None:
     job = ask(things, 3)
-    assert things.jobs.cancel(job).state is JobState.CANCELLED
+    assert things.control.cancel(job).state is JobState.CANCELLED
     assert claim(things) == []
 
 
 def test_chunk_that_was_begun_is_settled_after_a_cancel(things: Store) -> None:
     job = ask(things, 3)
     [chunk] = claim(things, items=1)
-    things.jobs.cancel(job)
+    things.control.cancel(job)
     assert settle(things, chunk)
     ended = things.jobs.get(job)
     assert (ended.state, ended.done) == (JobState.CANCELLED, 1)
@@ -264,7 +264,7 @@ def test_chunk_that_was_begun_is_settled_after_a_cancel(things: Store) -> None:
 def test_cancelled_chunk_that_comes_back_is_dropped(things: Store, how: str) -> None:
     job = ask(things, 2, lane=Lane.BULK)
     [chunk] = claim(things)
-    things.jobs.cancel(job)
+    things.control.cancel(job)
     if how == "lost":
         lose(things, chunk)
     else:
@@ -277,7 +277,7 @@ def test_cancel_after_the_end_changes_nothing(things: Store) -> None:
     job = ask(things, 1)
     [chunk] = claim(things)
     settle(things, chunk)
-    assert things.jobs.cancel(job).state is JobState.SUCCEEDED
+    assert things.control.cancel(job).state is JobState.SUCCEEDED
 
 
 def test_waiting_work_is_counted_by_encoder_and_lane(things: Store) -> None:

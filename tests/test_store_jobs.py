@@ -53,7 +53,7 @@ def test_jobs_stand_with_the_newest_first(things: Store) -> None:
 
 
 def test_missing_job_is_not_found(things: Store) -> None:
-    for call in (things.jobs.get, things.jobs.results, things.jobs.cancel):
+    for call in (things.jobs.get, things.jobs.results, things.control.cancel):
         assert code_of(call, "nothing") == "job_not_found"
 
 
@@ -150,7 +150,7 @@ def test_cancelled_job_ends_with_what_was_done(things: Store) -> None:
     job = ask(things, 5)
     for chunk in claim(things, items=2):
         settle(things, chunk)
-    things.jobs.cancel(job)
+    things.control.cancel(job)
     page = things.jobs.results(job, limit=2)
     assert [result["item"] for result in page.results] == [0, 1]
     assert page.next_item is None
@@ -160,7 +160,7 @@ def test_cancelled_items_hide_no_later_ones(things: Store) -> None:
     job = ask(things, 4)
     chunks = claim(things)
     settle(things, chunks[3])
-    things.jobs.cancel(job)
+    things.control.cancel(job)
     things.chunks.release("w:1", chunks)
     assert items_of(things, job) == [3]
     assert [r["item"] for r in things.jobs.results(job, limit=1).results] == [3]

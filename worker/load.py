@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from core.errors import ExemplarError
+from core.errors import ExemplarError, error_of
 from core.pictures import decode_picture, make_thumbnail
 from core.types import Chunk, Item, JobKind
 from encoders import Encoder
-from store.blobs import PICTURES, THUMBNAILS, uploads_of
+from store.blobs import PICTURES, THUMBNAILS
+from worker.content import read_content
 from worker.tools import Tools
 
 
@@ -50,22 +51,25 @@ def load(tools: Tools, encoder: Encoder, claimed: Sequence[Chunk]) -> list[Loade
 
 def _load_one(tools: Tools, encoder: Encoder, chunk: Chunk, item: Item) -> Loaded:
     start = time.perf_counter()
+    if item.problem is not None:
+        return Loaded(item, None, "", 0.0, error_of(item.problem))
     try:
-        pixels, thumbnail = _pixels(tools, encoder, chunk, item)
+        return _load(tools, encoder, chunk, item, start)
     except ExemplarError as error:
         if error.retry:
             raise
         return Loaded(item, None, "", _ms_since(start), error)
-    return Loaded(item, pixels, thumbnail, _ms_since(start), None)
 
 
-def _pixels(tools: Tools, encoder: Encoder, chunk: Chunk, item: Item) -> tuple[npt.NDArray[np.uint8], str]:
-    enrols = chunk.kind is JobKind.ENROLL
-    folder = PICTURES if enrols else uploads_of(chunk.job_id)
-    content = tools.store.blobs.get(folder, item.picture or "")
+def _load(tools: Tools, encoder: Encoder, chunk: Chunk, item: Item, start: float) -> Loaded:
+    content = read_content(tools.store, tools.settings, chunk, item)
     picture = decode_picture(content, max_pixels=tools.settings.max_pixels)
-    thumbnail = tools.store.blobs.put(THUMBNAILS, make_thumbnail(picture)) if enrols else ""
-    return encoder.prepare(picture), thumbnail
+    thumbnail = ""
+    if chunk.kind is JobKind.ENROLL:
+        thumbnail = tools.store.blobs.put(THUMBNAILS, make_thumbnail(picture))
+        if item.place is not None:  # a support keeps its picture; a change of encoder embeds it again
+            item = replace(item, picture=tools.store.blobs.put(PICTURES, content))
+    return Loaded(item, encoder.prepare(picture), thumbnail, _ms_since(start), None)
 
 
 def _ms_since(start: float) -> float:

@@ -80,7 +80,7 @@ class _Child:
         self._app.task(self._turn, name=TASK)
 
     def _turn(self, lane: str, encoder: str) -> int:
-        tools, _ = self._open
+        tools, *_ = self._open
         from worker.turn import take_turn  # noqa: PLC0415 - imports torch: only after the fork
 
         return take_turn(tools, encoder)
@@ -89,27 +89,38 @@ class _Child:
         die_with_parent()
         if self.has_failed:  # the parent has been asked to stop, and starts children as long as it has not
             sys.exit(1)
+        from worker.feed import Feeder  # noqa: PLC0415 - after the fork, as what comes with it
+        from worker.postman import Postman  # noqa: PLC0415 - after the fork, as what comes with it
         from worker.pulse import Pulse  # noqa: PLC0415 - imports torch: only after the fork
         from worker.tools import open_tools  # noqa: PLC0415 - imports torch: only after the fork
 
         try:
             tools = open_tools(self._settings, self._name, self._encoders, self._lanes)
             tools.store.chunks.expire(self._name)
+            tools.store.sources.expire(self._name)
+            tools.store.deliveries.expire(self._name)
             pulse = Pulse(tools)
             pulse.start()
+            feeder = Feeder(tools.store, self._settings, tools.owner)
+            if Lane.BULK in self._lanes:
+                feeder.start()
+            postman = Postman(tools.store.deliveries, self._settings, tools.owner)
+            postman.start()
         except ExemplarError as error:
             log.error("worker_cannot_start", code=error.code, error=error.message)
             self._give_up()
         except Exception as error:  # the boundary of the start: Celery would go on with half a worker
             log.error("worker_cannot_start", code="internal_error", exc_info=error)
             self._give_up()
-        self._open = tools, pulse
+        self._open = tools, pulse, feeder, postman
         log.info("worker_ready", worker=self._name, encoders=list(self._encoders))
 
     def _end(self, **_: Any) -> None:
         if self._open is None:
             return
-        tools, pulse = self._open
+        tools, pulse, feeder, postman = self._open
+        postman.stop()
+        feeder.stop()
         pulse.stop()
         tools.store.chunks.expire(tools.name)
         tools.store.workers.leave(tools.name, tools.owner)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Sequence
 
 import structlog
@@ -12,10 +13,15 @@ import structlog
 from core.errors import ExemplarError
 from store.blobs import uploads_of
 from store.chunks import Waiting
+from store.jobs import submitted_at
 from store.store import Store
 from worker.tools import Tools
 
 log = structlog.get_logger("exemplar.worker")
+
+UPLOADS_S = 3600.0  # between two looks for uploads without a job
+ORPHAN_S = 86400.0  # an upload may take long before its job is in the record
+AT_ONCE = 500  # ids in one statement
 
 
 class Pulse:
@@ -23,6 +29,7 @@ class Pulse:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
+        self._uploads_at = time.monotonic() + UPLOADS_S
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
 
@@ -51,6 +58,7 @@ class Pulse:
         tools = self._tools
         if tools.activity.owner is not None:
             tools.store.chunks.renew(tools.activity.owner)
+        tools.store.sources.renew(tools.owner)
         device = next(iter(tools.encoders.values())).device
         tools.store.workers.beat(tools.name, tools.owner, tuple(tools.encoders), device)
         found = tools.store.chunks.sweep()
@@ -61,6 +69,9 @@ class Pulse:
         if is_stalled(tools, waiting):
             _start_anew()
         tidy(tools.store, tools.settings.job_ttl_s)
+        if time.monotonic() >= self._uploads_at:
+            self._uploads_at = time.monotonic() + UPLOADS_S
+            tidy_uploads(tools.store)
 
 
 def remind(store: Store, waiting: Sequence[Waiting]) -> None:
@@ -90,6 +101,18 @@ def tidy(store: Store, job_ttl_s: float) -> None:
         store.blobs.remove_folder(uploads_of(job_id))
     if old:
         store.jobs.remove(old)
+
+
+def tidy_uploads(store: Store) -> int:
+    """Remove uploads that no job came of, since what took them died; return how many that were."""
+    long_ago = time.time() - ORPHAN_S
+    old = [job_id for job_id in store.blobs.jobs_with_uploads() if 0 < submitted_at(job_id) < long_ago]
+    orphans: list[str] = []
+    for start in range(0, len(old), AT_ONCE):
+        orphans += sorted(store.jobs.unknown_among(old[start : start + AT_ONCE]))
+    for job_id in orphans:
+        store.blobs.remove_folder(uploads_of(job_id))
+    return len(orphans)
 
 
 def _start_anew() -> None:

@@ -1,0 +1,242 @@
+"""The view that takes whole archives, manifests and folders: one upload, one job."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from flask import Response, request
+
+from api.auth import check_key
+from api.inputs import BulkPlaces, BulkQuery
+from api.models import DryProblem, DryRun, JobModel, LabelCount, ProblemModel
+from api.routes import Routes, as_json, read_json
+from api.services import check_offered, services
+from api.submit import answer, idempotency_of
+from api.webhooks import check_webhook
+from core.entries import Entry, read_entries
+from core.errors import ExemplarError, problem_of
+from core.guard import Readable
+from core.types import JobKind, JobRequest, Lane, Source
+from store.blobs import BlobFile, uploads_of
+from store.jobs import Submitted, new_job_id
+from store.keys import Scope
+
+routes = Routes("bulk")
+
+ARCHIVES = {
+    "application/zip",
+    "application/x-zip-compressed",
+    "application/x-tar",
+    "application/gzip",
+    "application/x-gzip",
+    "application/x-bzip2",
+    "application/x-xz",
+    "application/octet-stream",
+}
+JSON_LINES = {"application/x-ndjson", "application/jsonl", "application/x-jsonlines"}
+PART_BYTES = 1 << 20
+MOST_PROBLEMS = 20  # that a dry run shows
+
+
+@dataclass(slots=True)
+class _Received:
+    """What has been kept of a request, and the digests of what came."""
+
+    source: Source = field(default_factory=Source)
+    digests: list[str] = field(default_factory=list)
+
+
+@routes.add(
+    "POST",
+    "/collections/<collection>/bulk",
+    scope=Scope.CLASSIFY,
+    query=BulkQuery,
+    body=BulkPlaces,
+    takes_pictures=True,
+    answer=JobModel,
+    status=202,
+)
+def bulk(collection: str, query: BulkQuery) -> Response:
+    """Classify or enrol the pictures of an archive, a manifest or a folder as one job."""
+    if query.kind is JobKind.ENROLL:
+        check_key(Scope.ENROLL)
+    store = services().store
+    check_offered(store.collections.find(collection).encoder)  # before anything is written for nothing
+    check_webhook(query.webhook)
+    job_id = new_job_id()
+    is_kept = False
+    try:
+        received = _receive(job_id, query.label)
+        if query.dry_run:
+            return as_json(_tally(collection, query.kind, _entries(job_id, received.source, query.kind)))
+        _check_begins(_entries(job_id, received.source, query.kind))
+        is_kept = True  # where the record breaks off now, the job may stand in it and need its upload
+        submitted = _submit(job_id, collection, query, received)
+        is_kept = not submitted.replayed
+    except ExemplarError as error:
+        is_kept = is_kept and error.retry
+        raise
+    finally:
+        if not is_kept:
+            with suppress(ExemplarError):
+                store.blobs.remove_folder(uploads_of(job_id))
+    return answer(submitted.job)
+
+
+def _submit(job_id: str, collection: str, query: BulkQuery, received: _Received) -> Submitted:
+    asked = JobRequest(
+        collection,
+        query.kind,
+        Lane.BULK,
+        (),
+        query.top,
+        query.min_version,
+        source=received.source,
+        webhook=query.webhook,
+    )
+    same: list[object] = [*query.model_dump(mode="json").values(), collection, *received.digests]
+    return services().store.jobs.submit(job_id, asked, idempotency_of(same))
+
+
+def _receive(job_id: str, label: str | None) -> _Received:
+    """Keep the body, part by part; raises `media_type_unfit`, `body_empty`, `body_too_large` and others."""
+    most = services().settings.bulk_max_bytes
+    media_type = request.mimetype
+    received = _Received()
+    if media_type == "application/json":
+        return _places(job_id, received, label)
+    if (request.content_length or 0) > most:
+        raise _too_large(most)
+    request.max_content_length = most
+    if media_type == "multipart/form-data":
+        return _multipart(job_id, received, label)
+    if media_type in ARCHIVES:
+        received.source = Source(archive=_keep(job_id, received, request.stream), label=label)
+    elif media_type in JSON_LINES or media_type == "text/csv":
+        name = _keep(job_id, received, request.stream)
+        received.source = Source(manifest=name, manifest_is_csv=media_type == "text/csv", label=label)
+    else:
+        raise ExemplarError(
+            "media_type_unfit",
+            "expected application/zip, application/x-tar or a packed tar, application/x-ndjson, text/csv, "
+            f"multipart/form-data or application/json, got {media_type[:80] or 'none'!r}",
+        )
+    return received
+
+
+def _multipart(job_id: str, received: _Received, label: str | None) -> _Received:
+    files = {name: request.files.getlist(name) for name in request.files}
+    unknown = sorted(set(request.form) | (set(files) - {"archive", "manifest"}))
+    if unknown or "archive" not in files or any(len(parts) > 1 for parts in files.values()):
+        raise ExemplarError(
+            "request_unfit",
+            "expected one file named archive, and at most one named manifest, and no other part",
+        )
+    manifest = files["manifest"][0] if "manifest" in files else None
+    names = [_keep(job_id, received, part[0].stream) for _, part in sorted(files.items())]
+    is_csv = manifest is not None and (
+        manifest.mimetype == "text/csv" or (manifest.filename or "").lower().endswith(".csv")
+    )
+    received.digests.append(f"csv: {is_csv}")
+    received.source = Source(
+        archive=names[0],
+        manifest=names[1] if manifest is not None else None,
+        manifest_is_csv=is_csv,
+        label=label,
+    )
+    return received
+
+
+def _places(job_id: str, received: _Received, label: str | None) -> _Received:
+    if (request.content_length or 0) > services().settings.max_body_bytes:
+        raise _too_large(services().settings.max_body_bytes)
+    places = BulkPlaces.model_validate(read_json())
+    if (places.folder is None) == (places.urls is None):
+        raise ExemplarError("request_unfit", "expected one of folder and urls")
+    received.digests.append(places.model_dump_json())
+    if places.folder is not None:
+        received.source = Source(folder=places.folder, label=label)
+        return received
+    lines = (json.dumps({"url": url, "custom_id": url[:1024]}) + "\n" for url in places.urls or ())
+    name = services().store.blobs.put_stream(uploads_of(job_id), (line.encode() for line in lines))
+    received.source = Source(manifest=name, label=label)
+    return received
+
+
+def _keep(job_id: str, received: _Received, stream: Readable) -> str:
+    """Write a stream into the blob store as it comes and return its name there."""
+    digest = hashlib.sha256()
+
+    def parts() -> Iterator[bytes]:
+        size = 0
+        most = services().settings.bulk_max_bytes
+        while part := stream.read(PART_BYTES):
+            size += len(part)
+            if size > most:
+                raise _too_large(most)
+            digest.update(part)
+            yield part
+        if size == 0:
+            raise ExemplarError("body_empty", "expected an archive or a manifest, got 0 bytes")
+
+    name = services().store.blobs.put_stream(uploads_of(job_id), parts())
+    received.digests.append(digest.hexdigest())
+    return name
+
+
+def _entries(job_id: str, source: Source, kind: JobKind) -> Iterator[Entry]:
+    """Yield what a worker will read; the files are closed with the generator."""
+    files: list[BlobFile] = []
+
+    def open_file(name: str) -> BlobFile:
+        files.append(services().store.blobs.open(uploads_of(job_id), name))
+        return files[-1]
+
+    try:
+        yield from read_entries(source, open_file, services().settings, enrols=kind is JobKind.ENROLL)
+    finally:
+        for file in files:
+            file.close()
+
+
+def _check_begins(entries: Iterator[Entry]) -> None:
+    """Raise the first entry's error where no other follows: then there is nothing to work on."""
+    first = next(entries)
+    if first.error is not None and next(entries, None) is None:
+        raise first.error
+    entries.close()  # type: ignore[attr-defined]
+
+
+def _tally(collection: str, kind: JobKind, entries: Iterator[Entry]) -> DryRun:
+    labels: Counter[str] = Counter()
+    problems: list[DryProblem] = []
+    items = failing = size = 0
+    for entry in entries:
+        if entry.error is not None:
+            failing += 1
+            if len(problems) < MOST_PROBLEMS:
+                problem = ProblemModel.model_validate(problem_of(entry.error))
+                problems.append(DryProblem(item=items, custom_id=entry.custom_id, error=problem))
+        else:
+            size += entry.size
+            if entry.label is not None and kind is JobKind.ENROLL:
+                labels[entry.label] += 1
+        items += 1
+    return DryRun(
+        collection=collection,
+        kind=kind,
+        items=items,
+        failing=failing,
+        bytes=size,
+        classes=[LabelCount(label=label, items=count) for label, count in sorted(labels.items())],
+        problems=problems,
+    )
+
+
+def _too_large(most: int) -> ExemplarError:
+    return ExemplarError("body_too_large", f"expected a body of at most {most} bytes; send it in parts")

@@ -1,0 +1,43 @@
+"""Views that hold a job, let it go on, take it back, or give it another try."""
+
+from __future__ import annotations
+
+import time
+
+from api.models import JobModel
+from api.routes import Routes
+from api.services import services
+from store.control import Revived
+from store.keys import Scope
+
+routes = Routes("control")
+
+
+@routes.add("POST", "/jobs/<job_id>/cancel", scope=Scope.CLASSIFY, answer=JobModel)
+def cancel_job(job_id: str) -> JobModel:
+    """Take back what no worker has begun."""
+    return JobModel.of(services().store.control.cancel(job_id), time.time())
+
+
+@routes.add("POST", "/jobs/<job_id>/pause", scope=Scope.CLASSIFY, answer=JobModel)
+def pause_job(job_id: str) -> JobModel:
+    """Hold what no worker has begun."""
+    return JobModel.of(services().store.control.pause(job_id), time.time())
+
+
+@routes.add("POST", "/jobs/<job_id>/resume", scope=Scope.CLASSIFY, answer=JobModel)
+def resume_job(job_id: str) -> JobModel:
+    """Let a paused job go on."""
+    return _go_on(services().store.control.resume(job_id))
+
+
+@routes.add("POST", "/jobs/<job_id>/retry", scope=Scope.CLASSIFY, answer=JobModel)
+def retry_job(job_id: str) -> JobModel:
+    """Try the failed items of a job again."""
+    return _go_on(services().store.control.retry(job_id))
+
+
+def _go_on(revived: Revived) -> JobModel:
+    if revived.encoder is not None:
+        services().store.turns.hint(revived.job.lane, revived.encoder)
+    return JobModel.of(revived.job, time.time())

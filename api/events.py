@@ -1,0 +1,73 @@
+"""The progress of a job as server-sent events (WHATWG HTML, section 9.2)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from flask import Response, request, stream_with_context
+
+from api.models import JobModel
+from api.routes import Routes
+from api.services import services
+from core.errors import ExemplarError
+from core.types import FINAL, Job
+from store.keys import Scope
+
+routes = Routes("events")
+
+MEDIA_TYPE = "text/event-stream"
+POLL_S = 0.5
+KEEP_ALIVE_S = 10.0  # also how long it takes to notice that a reader has gone
+LONGEST_S = 600.0  # the reader then connects anew, and others who wait get a turn
+RECONNECT_MS = 2000
+
+
+@routes.add("GET", "/jobs/<job_id>/events", scope=Scope.CLASSIFY, media_types=(MEDIA_TYPE,))
+def watch_job(job_id: str) -> Response:
+    """Tell how a job goes on as server-sent events, the last one when it ends."""
+    job = services().store.jobs.get(job_id)
+    seen = request.headers.get("Last-Event-ID")
+    if job.state in FINAL and seen == _id_of(job):
+        return Response(status=204)  # tells a browser not to connect again
+    streams = services().streams
+    streams.take()
+    response = Response(stream_with_context(follow(job, seen)), content_type=MEDIA_TYPE)
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Accel-Buffering"] = "no"  # nginx would keep events until it has a buffer full
+    return streams.hold_for(response)
+
+
+def follow(job: Job, seen: str | None) -> Iterator[str]:
+    """Yield an event each time the job has come further than `seen`; end when it does."""
+    jobs = services().store.jobs
+    until = time.monotonic() + LONGEST_S
+    silent_since = time.monotonic()
+    yield f"retry: {RECONNECT_MS}\n\n"
+    while True:
+        now = time.monotonic()
+        if _id_of(job) != seen:
+            seen, silent_since = _id_of(job), now
+            yield _event(job)
+        elif now - silent_since >= KEEP_ALIVE_S:
+            silent_since = now
+            yield ": still here\n\n"
+        if job.state in FINAL or now >= until:
+            return
+        time.sleep(POLL_S)
+        try:
+            job = jobs.get(job.id)
+        except ExemplarError as error:
+            if not error.retry:  # the job has been removed
+                return
+
+
+def _event(job: Job) -> str:
+    name = "end" if job.state in FINAL else "progress"
+    shown = JobModel.of(job, time.time()).model_dump_json()
+    return f"id: {_id_of(job)}\nevent: {name}\ndata: {shown}\n\n"
+
+
+def _id_of(job: Job) -> str:
+    """Return what is alike as long as there is nothing new to tell."""
+    return f"{job.state.value}.{job.done}.{job.failed}.{job.total}"

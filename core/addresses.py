@@ -1,0 +1,140 @@
+"""Where the service may connect on behalf of others: public addresses only, unless it is told otherwise."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from core.errors import ExemplarError
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+MAX_URL = 2048
+PORTS = (80, 443)  # and those from 1024 on: below are mail, shells and the like
+# What `is_global` lets through and no caller has business with: the relays of 6to4 (RFC 7526), and the
+# address at which Azure shows its machines their own secrets.
+_REFUSED_V4 = [ipaddress.ip_network(text) for text in ("192.88.99.0/24", "168.63.129.16/32")]
+_GLOBAL_V6 = ipaddress.ip_network("2000::/3")  # all that has been given out for unicast (RFC 4291)
+# Tunnels, whose addresses hold another one that a router on the way unpacks: Teredo and 6to4; and what
+# stands in 2000::/3 but is not on the internet: protocols' own, benchmarks, documentation (RFC 6890, 9637).
+_REFUSED_V6 = [
+    ipaddress.ip_network(text) for text in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
+]
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # how IPv4 is reached where there is only IPv6 (RFC 6052)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A URL that may be asked for, by its parts; `path` is what follows the host, with the query."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+
+def check_url(url: str, *, hosts: Sequence[str], private_too: bool) -> Target:
+    """Return the parts of a URL that may be called; raises `target_unfit` or `target_not_allowed`.
+
+    `hosts` are names, `*.example.com` for all names under one, or `*` for every host. Plain http is for
+    where private addresses are allowed too. Names are not resolved here; see `resolve`.
+    """
+    if len(url) > MAX_URL or not url.isascii() or any(character <= " " for character in url):
+        raise _unfit(f"expected a URL of at most {MAX_URL} ASCII characters without spaces")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise _unfit(f"expected a URL: {error}") from error
+    host = (parts.hostname or "").rstrip(".")
+    if not host or "@" in parts.netloc or "\\" in url or "%" in host:
+        raise _unfit("expected a URL with a host, and without a user, a password or a backslash")
+    schemes = ("https", "http") if private_too else ("https",)
+    if parts.scheme not in schemes:
+        raise _unfit(f"expected {' or '.join(schemes)}://, got {parts.scheme[:20] or 'no scheme'!r}")
+    port = port or (443 if parts.scheme == "https" else 80)
+    if port < 1024 and port not in PORTS:
+        raise _unfit(f"expected port 80, 443 or one from 1024 on, got {port}")
+    if not any(_is_under(host, allowed) for allowed in hosts):
+        raise ExemplarError(
+            "target_not_allowed", f"the host {host[:100]!r} is not among those that this service may call"
+        )
+    literal = _literal(host)
+    if literal is not None:
+        check_address(literal, private_too=private_too)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return Target(parts.scheme, host, port, path)
+
+
+def check_address(address: Address, *, private_too: bool) -> None:
+    """Raise `target_not_allowed` unless an address is public, or private where that is allowed too."""
+    if is_public(address) or (private_too and _is_private(address)):
+        return
+    raise ExemplarError("target_not_allowed", f"expected a public address, got {address}")
+
+
+def is_public(address: Address) -> bool:
+    """Say whether an address is one of the open internet, whichever way it is written."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return (
+            address.is_global
+            and not address.is_multicast
+            and not address.is_reserved
+            and not any(address in network for network in _REFUSED_V4)
+        )
+    if address.ipv4_mapped is not None:
+        return is_public(address.ipv4_mapped)
+    if address in _NAT64:
+        return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    if address.scope_id is not None or any(address in network for network in _REFUSED_V6):
+        return False
+    return address in _GLOBAL_V6 and address.is_global
+
+
+def resolve(host: str, port: int, *, private_too: bool) -> list[Address]:
+    """Return the addresses of a host once each of them has been checked.
+
+    Whoever connects must connect to one of these, and not ask for the name again: it may have changed by
+    then. Raises `target_not_allowed`, or `target_unresolved` (retry) where the name has none.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise ExemplarError(
+            "target_unresolved", f"the name {host[:100]!r} has no address: {error}", retry=True
+        ) from error
+    addresses = list(dict.fromkeys(ipaddress.ip_address(str(entry[4][0])) for entry in found))
+    for address in addresses:
+        check_address(address, private_too=private_too)
+    return addresses
+
+
+def _is_private(address: Address) -> bool:
+    """Say whether this is a machine of one's own network; never a link's own, where clouds keep secrets."""
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return _is_private(address.ipv4_mapped)
+    if address.is_link_local or address.is_multicast or address.is_unspecified:
+        return False
+    return address.is_loopback or (address.is_private and not address.is_reserved)
+
+
+def _is_under(host: str, allowed: str) -> bool:
+    if allowed == "*":
+        return True
+    if allowed.startswith("*."):
+        return host.endswith(allowed[1:].lower())
+    return host == allowed.lower()
+
+
+def _literal(host: str) -> Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _unfit(message: str) -> ExemplarError:
+    return ExemplarError("target_unfit", message)

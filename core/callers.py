@@ -1,0 +1,35 @@
+"""What callers may say of a picture beside its label: their own ids, and metadata."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from core.errors import ExemplarError
+
+METADATA_BYTES = 4096  # of one item, as JSON
+METADATA_LEVELS = 8
+
+CallersId = Annotated[str, Field(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""A caller's own name of something; no control characters, which PostgreSQL or a CSV could not hold."""
+
+
+def check_metadata(metadata: Mapping[str, Any]) -> None:
+    """Raise `item_unfit` unless metadata is plain JSON, small and flat enough."""
+    try:
+        size = len(json.dumps(metadata, ensure_ascii=False, allow_nan=False).encode())
+    except (ValueError, RecursionError) as error:
+        raise ExemplarError("item_unfit", f"metadata: expected plain JSON, got {error}") from error
+    if size > METADATA_BYTES or _levels(metadata) > METADATA_LEVELS:
+        raise ExemplarError(
+            "item_unfit",
+            f"metadata: expected at most {METADATA_BYTES} bytes of JSON and {METADATA_LEVELS} levels",
+        )
+
+
+def _levels(value: Any) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + max(map(_levels, inner), default=0)

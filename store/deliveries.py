@@ -1,0 +1,235 @@
+"""Deliveries: the end of a job told to its webhook, at least once, whatever dies meanwhile."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Row, insert, select, update
+
+from core.errors import ExemplarError
+from store import tables as t
+from store.clock import now_s
+from store.database import Database
+
+# The schedule that Standard Webhooks proposes: a day, ever more slowly.
+DELAYS_S = (5, 60, 300, 1800, 7200, 18000, 28800, 36000)
+LEASE_S = 60.0  # several times what one call may take
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    GIVEN_UP = "given_up"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A call that is due; `id` and `body` stay the same however often it is made."""
+
+    id: str
+    url: str
+    body: str
+    attempts: int
+    """How often it has been made, with the one that is due."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one call: a status, or an error where none came."""
+
+    took_ms: float
+    status: int | None = None
+    error: str | None = None
+    is_final: bool = False
+    """Whether another try is useless: the receiver said that it is gone, or may not be called."""
+
+    @property
+    def is_delivered(self) -> bool:
+        """Whether the receiver has taken it."""
+        return self.status is not None and 200 <= self.status < 300
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A line of the log."""
+
+    number: int
+    at: float
+    took_ms: float
+    status: int | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """A delivery with its log."""
+
+    id: str
+    url: str
+    state: DeliveryState
+    created_at: float
+    next_at: float | None
+    attempts: Sequence[Attempt]
+
+
+class Deliveries:
+    """The deliveries of the record."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def announce(self, most: int = 100) -> int:
+        """Make a delivery for each job that has ended and has a webhook; return how many that were."""
+        unannounced = (t.job.c.webhook.is_not(None), ~t.job.c.announced, t.job.c.finished_at.is_not(None))
+        with self._database.read() as connection:
+            if connection.execute(select(t.job.c.id).where(*unannounced).limit(1)).first() is None:
+                return 0
+        with self._database.write() as connection:
+            jobs = connection.execute(
+                select(t.job)
+                .where(*unannounced)
+                .order_by(t.job.c.id)
+                .limit(most)
+                .with_for_update(skip_locked=True)
+            ).all()
+            if jobs:
+                connection.execute(
+                    insert(t.delivery).values(due_at=now_s(), created_at=now_s()), [_row(job) for job in jobs]
+                )
+                connection.execute(
+                    update(t.job).where(t.job.c.id.in_([job.id for job in jobs])).values(announced=True)
+                )
+        return len(jobs)
+
+    def claim(self, owner: str, most: int) -> list[Delivery]:
+        """Take deliveries that are due; whoever dies over one leaves it to be made again."""
+        due = (t.delivery.c.state == DeliveryState.WAITING.value, t.delivery.c.due_at <= now_s())
+        with self._database.read() as connection:
+            if connection.execute(select(t.delivery.c.id).where(*due).limit(1)).first() is None:
+                return []
+        with self._database.write() as connection:
+            ids = connection.execute(
+                select(t.delivery.c.id)
+                .where(*due)
+                .order_by(t.delivery.c.due_at)
+                .limit(most)
+                .with_for_update(skip_locked=True)
+            ).scalars()
+            rows = connection.execute(
+                update(t.delivery)
+                .where(t.delivery.c.id.in_(ids.all()))
+                # due again when the lease is over: a delivery that is under way needs no other mark
+                .values(lease_owner=owner, due_at=now_s() + LEASE_S, attempts=t.delivery.c.attempts + 1)
+                .returning(t.delivery)
+            )
+            return [Delivery(row.id, row.url, row.body, row.attempts) for row in rows]
+
+    def settle(self, owner: str, delivery: Delivery, outcome: Outcome) -> bool:
+        """Write what became of a call and when the next is due; say whether it was still ours."""
+        state = DeliveryState.WAITING
+        if outcome.is_delivered:
+            state = DeliveryState.DELIVERED
+        elif outcome.is_final or delivery.attempts > len(DELAYS_S):
+            state = DeliveryState.GIVEN_UP
+        values: dict[str, Any] = {"state": state.value, "lease_owner": None}
+        if state is DeliveryState.WAITING:
+            values["due_at"] = now_s() + delay_s(delivery.attempts)
+        else:
+            values["ended_at"] = now_s()
+        with self._database.write() as connection:
+            ours = connection.execute(
+                update(t.delivery)
+                .where(
+                    t.delivery.c.id == delivery.id,
+                    t.delivery.c.lease_owner == owner,
+                    t.delivery.c.attempts == delivery.attempts,
+                )
+                .values(values)
+            ).rowcount
+            if ours:
+                connection.execute(
+                    insert(t.delivery_attempt).values(
+                        delivery_id=delivery.id,
+                        number=delivery.attempts,
+                        at=now_s(),
+                        took_ms=outcome.took_ms,
+                        status=outcome.status,
+                        error=outcome.error,
+                    )
+                )
+        return ours == 1
+
+    def expire(self, worker: str) -> None:
+        """Make due at once what an earlier life of this worker had begun."""
+        with self._database.write() as connection:
+            connection.execute(
+                update(t.delivery)
+                .where(t.delivery.c.lease_owner.startswith(f"{worker}:", autoescape=True))
+                .values(lease_owner=None, due_at=now_s())
+            )
+
+    def of_job(self, job_id: str) -> list[Logged]:
+        """Return the deliveries of a job with their logs, the oldest first; raises `job_not_found`."""
+        log = t.delivery_attempt.c
+        with self._database.read() as connection:
+            if connection.execute(select(t.job.c.id).where(t.job.c.id == job_id)).first() is None:
+                raise ExemplarError("job_not_found", f"there is no job {job_id!r}")
+            rows = connection.execute(
+                select(t.delivery).where(t.delivery.c.job_id == job_id).order_by(t.delivery.c.created_at)
+            ).all()
+            attempts = connection.execute(
+                select(t.delivery_attempt)
+                .where(log.delivery_id.in_([row.id for row in rows]))
+                .order_by(log.delivery_id, log.number)
+            ).all()
+        return [
+            Logged(
+                id=row.id,
+                url=row.url,
+                state=DeliveryState(row.state),
+                created_at=row.created_at,
+                next_at=row.due_at if row.state == DeliveryState.WAITING.value else None,
+                attempts=[
+                    Attempt(line.number, line.at, line.took_ms, line.status, line.error)
+                    for line in attempts
+                    if line.delivery_id == row.id
+                ],
+            )
+            for row in rows
+        ]
+
+
+def delay_s(attempts: int) -> float:
+    """Return how long to wait after so many calls; up to a tenth more, so that many do not come at once."""
+    return DELAYS_S[attempts - 1] * (1 + secrets.randbelow(1000) / 10_000)
+
+
+def _row(job: Row[Any]) -> dict[str, Any]:
+    body = {
+        "type": "job.finished",
+        "timestamp": datetime.fromtimestamp(job.finished_at, UTC).isoformat(),
+        "data": {
+            "id": job.id,
+            "collection": job.collection_name,
+            "kind": job.kind,
+            "state": job.state,
+            "progress": {"total": job.total, "done": job.done, "failed": job.failed},
+            "links": {"self": f"/v1/jobs/{job.id}", "results": f"/v1/jobs/{job.id}/results"},
+        },
+    }
+    return {
+        "id": f"msg_{secrets.token_hex(16)}",
+        "job_id": job.id,
+        "url": job.webhook,
+        "body": json.dumps(body, separators=(",", ":")),
+        "state": DeliveryState.WAITING.value,
+        "attempts": 0,
+    }

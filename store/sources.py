@@ -1,0 +1,231 @@
+"""Sources: what the items of bulk jobs are read from, claimed under a lease and turned into chunks once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, case, delete, insert, select, update
+
+from core.types import FINAL, Item, JobKind, JobState, Lane, Source
+from store import tables as t
+from store.clock import now_s
+from store.control import chunk_state
+from store.database import Database
+from store.packing import pack_item
+
+_FINAL = [state.value for state in FINAL]
+_AT_REST = [*_FINAL, JobState.PAUSED.value]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldSource:
+    """A source as a worker holds it: so many entries stand in chunks, so many items are not settled yet."""
+
+    job_id: str
+    kind: JobKind
+    encoder: str
+    source: Source
+    passed: int
+    unsettled: int
+    paused: bool
+    attempts: int
+    reason: str | None
+
+
+class Sources:
+    """The sources of the record; a row is there as long as something is left to read."""
+
+    def __init__(self, database: Database, *, lease_s: float, chunk_items: int) -> None:
+        self._database = database
+        self._lease_s = lease_s
+        self._chunk_items = chunk_items
+
+    def hold(self, owner: str, most: int) -> list[HeldSource]:
+        """Claim free sources up to `most` and return those that the owner holds, the oldest jobs first.
+
+        `attempts` counts the owners that have held a source since the last entry was passed.
+        """
+        with self._database.read() as connection:
+            rows = connection.execute(_with_job()).all()
+        if any(row.state in _FINAL for row in rows):
+            self._drop_ended()
+        ours = [row for row in rows if row.lease_owner == owner and row.state not in _FINAL]
+        most -= sum(row.state != JobState.PAUSED.value for row in ours)
+        free = [row for row in rows if row.lease_owner is None or row.is_over]
+        if most > 0 and any(row.lease_owner != owner and row.state not in _AT_REST for row in free):
+            self._claim(owner, most)
+            with self._database.read() as connection:
+                ours = list(connection.execute(_with_job().where(t.source.c.lease_owner == owner)))
+        return [_unpack(row) for row in ours]
+
+    def feed(self, owner: str, job_id: str, passed: int, items: Sequence[Item], *, last: bool) -> bool:
+        """Turn entries from number `passed` on into chunks; say whether the source was still ours.
+
+        All in one transaction that nobody else can make again: it is fenced by the owner and by `passed`.
+        After the `last` ones the source is gone, and the job ends where everything is settled by then.
+        """
+        with self._database.write() as connection:
+            job = connection.execute(select(t.job).where(t.job.c.id == job_id).with_for_update()).first()
+            held = connection.execute(
+                select(t.source)
+                .where(
+                    t.source.c.job_id == job_id, t.source.c.lease_owner == owner, t.source.c.passed == passed
+                )
+                .with_for_update()
+            ).first()
+            if job is None or held is None or job.state in _FINAL:
+                return False
+            state = chunk_state(JobState(job.state))
+            chunks = self._chunk_rows(job_id, held.encoder, items, state)
+            if chunks:
+                connection.execute(insert(t.chunk).values(queued_at=now_s()), chunks)
+            _grow(connection, job, len(items), last=last)
+            if last:
+                connection.execute(delete(t.source).where(t.source.c.job_id == job_id))
+            else:
+                connection.execute(
+                    update(t.source)
+                    .where(t.source.c.job_id == job_id)
+                    .values(
+                        passed=passed + len(items),
+                        attempts=0,
+                        lease_until=now_s() + self._lease_s,
+                        reason=None,
+                    )
+                )
+        return True
+
+    def replace(self, owner: str, job_id: str, source: Source) -> bool:
+        """Let the entries come from elsewhere, before the first is passed; say whether it was still ours."""
+        with self._database.write() as connection:
+            statement = (
+                update(t.source)
+                .where(t.source.c.job_id == job_id, t.source.c.lease_owner == owner, t.source.c.passed == 0)
+                .values(asked=asdict(source))
+            )
+            return connection.execute(statement).rowcount == 1
+
+    def renew(self, owner: str) -> int:
+        """Lengthen the lease of what the owner holds; return how many sources that is."""
+        with self._database.read() as connection:
+            if connection.execute(select(t.source.c.job_id).limit(1)).first() is None:
+                return 0
+        with self._database.write() as connection:
+            held = select(t.source.c.job_id).where(t.source.c.lease_owner == owner)
+            return connection.execute(
+                update(t.source)
+                .where(t.source.c.job_id.in_(held.with_for_update(skip_locked=True)))
+                .values(lease_until=now_s() + self._lease_s)
+            ).rowcount
+
+    def release(self, owner: str) -> None:
+        """Leave everything to others, who are not to count this as an attempt."""
+        self._free(
+            t.source.c.lease_owner == owner,
+            attempts=case((t.source.c.attempts > 0, t.source.c.attempts - 1), else_=0),
+        )
+
+    def hand_back(self, owner: str, job_id: str, reason: str) -> None:
+        """Leave a source that could not be read on; the attempt counts."""
+        self._free((t.source.c.lease_owner == owner) & (t.source.c.job_id == job_id), reason=reason)
+
+    def expire(self, worker: str) -> None:
+        """End the leases of an earlier life of this worker: it starts anew, so that life is over."""
+        self._free(t.source.c.lease_owner.startswith(f"{worker}:", autoescape=True))
+
+    def _free(self, whose: Any, **values: Any) -> None:
+        with self._database.write() as connection:
+            connection.execute(
+                update(t.source).where(whose).values(lease_owner=None, lease_until=None, **values)
+            )
+
+    def _claim(self, owner: str, most: int) -> None:
+        with self._database.write() as connection:
+            free = (
+                select(t.source.c.job_id)
+                .join(t.job, t.job.c.id == t.source.c.job_id)
+                .where(
+                    t.source.c.lease_owner.is_(None) | (t.source.c.lease_until < now_s()),
+                    t.job.c.state.not_in(_AT_REST),
+                )
+                .order_by(t.source.c.job_id)
+                .limit(most)
+                .with_for_update(skip_locked=True, of=t.source)
+            )
+            ids = connection.execute(free).scalars().all()
+            connection.execute(
+                update(t.source)
+                .where(t.source.c.job_id.in_(ids))
+                .values(
+                    lease_owner=owner,
+                    lease_until=now_s() + self._lease_s,
+                    attempts=t.source.c.attempts + 1,
+                )
+            )
+
+    def _drop_ended(self) -> None:
+        with self._database.write() as connection:
+            ended = select(t.job.c.id).where(t.job.c.state.in_(_FINAL))
+            connection.execute(delete(t.source).where(t.source.c.job_id.in_(ended)))
+
+    def _chunk_rows(
+        self, job_id: str, encoder: str, items: Sequence[Item], state: str
+    ) -> list[dict[str, Any]]:
+        starts = range(0, len(items), self._chunk_items)
+        parts = [items[start : start + self._chunk_items] for start in starts]
+        return [
+            {
+                "job_id": job_id,
+                "encoder": encoder,
+                "lane": Lane.BULK.value,
+                "state": state,
+                "first_item": part[0].index,
+                "size": len(part),
+                "attempts": 0,
+                "inputs": [pack_item(item) for item in part],
+            }
+            for part in parts
+        ]
+
+
+def _grow(connection: Connection, job: Row[Any], items: int, *, last: bool) -> None:
+    """Count more items into a locked job, which ends here where nothing of it is open any more."""
+    total = job.total + items
+    values: dict[str, Any] = {"total": total, "expanding": not last}
+    if last and job.done + job.failed >= total:
+        final = JobState.SUCCEEDED if job.failed == 0 else JobState.FAILED
+        if job.done > 0 and job.failed > 0:
+            final = JobState.PARTIAL
+        values |= {"state": final.value, "finished_at": now_s()}
+    connection.execute(update(t.job).where(t.job.c.id == job.id).values(values))
+
+
+def _with_job() -> Select[Any]:
+    source, job = t.source.c, t.job.c
+    return (
+        select(
+            t.source,
+            (source.lease_until < now_s()).label("is_over"),
+            job.kind,
+            job.state,
+            (job.total - job.done - job.failed).label("unsettled"),
+        )
+        .join(t.job, job.id == source.job_id)
+        .order_by(source.job_id)
+    )
+
+
+def _unpack(row: Row[Any]) -> HeldSource:
+    return HeldSource(
+        job_id=row.job_id,
+        kind=JobKind(row.kind),
+        encoder=row.encoder,
+        source=Source(**row.asked),
+        passed=row.passed,
+        unsettled=row.unsettled,
+        paused=row.state == JobState.PAUSED.value,
+        attempts=row.attempts,
+        reason=row.reason,
+    )

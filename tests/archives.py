@@ -1,0 +1,94 @@
+"""Archives of every kind, good and evil, made in the test."""
+
+from __future__ import annotations
+
+import io
+import stat
+import struct
+import tarfile
+import zipfile
+from collections.abc import Mapping, Sequence
+
+from core.entries import Entry, read_entries
+from core.errors import ExemplarError
+from core.settings import Settings
+from core.types import Source
+
+Files = Mapping[str, bytes] | Sequence[tuple[str | zipfile.ZipInfo, bytes]]
+
+
+def pairs(files: Files) -> list[tuple[str | zipfile.ZipInfo, bytes]]:
+    return list(files.items()) if isinstance(files, Mapping) else list(files)
+
+
+def make_zip(files: Files, *, compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", compression) as archive:
+        for name, content in pairs(files):
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+def make_tar(files: Files, *, mode: str = "w", more: Sequence[tarfile.TarInfo] = ()) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode=mode) as archive:
+        for name, content in pairs(files):
+            info = tarfile.TarInfo(str(name))
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+        for info in more:
+            archive.addfile(info)
+    return out.getvalue()
+
+
+def tar_entry(name: str, type_: bytes, linkname: str = "") -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type = type_
+    info.linkname = linkname
+    return info
+
+
+def zip_link(name: str, target: str) -> tuple[zipfile.ZipInfo, bytes]:
+    info = zipfile.ZipInfo(name)
+    info.create_system = 3
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    return info, target.encode()
+
+
+def patched_directory(archive: bytes, offset: int, form: str, value: int) -> bytes:
+    """Return a zip with one field of its first directory entry changed."""
+    changed = bytearray(archive)
+    struct.pack_into(form, changed, changed.index(b"PK\x01\x02") + offset, value)
+    return bytes(changed)
+
+
+def entries_of(
+    archive: bytes | None = None,
+    manifest: bytes | None = None,
+    *,
+    enrols: bool = False,
+    settings: Settings | None = None,
+    **source: object,
+) -> list[tuple[Entry, bytes | str]]:
+    """Read a source whole; return each entry with its bytes, or with the code of its error."""
+    files = {"archive": archive, "manifest": manifest}
+    asked = Source(
+        archive="archive" if archive is not None else None,
+        manifest="manifest" if manifest is not None else None,
+        **source,  # type: ignore[arg-type]
+    )
+    found: list[tuple[Entry, bytes | str]] = []
+    for entry in read_entries(
+        asked, lambda name: io.BytesIO(files[name] or b""), settings or Settings(), enrols=enrols
+    ):
+        found.append((entry, outcome(entry)))
+    return found
+
+
+def outcome(entry: Entry) -> bytes | str:
+    if entry.error is not None:
+        return entry.error.code
+    try:
+        return entry.read() if entry.read is not None else entry.place or ""
+    except ExemplarError as error:
+        return error.code

@@ -1,0 +1,219 @@
+"""Bulk submissions over HTTP without a worker: every form of body, refusals, dry runs, on both databases."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from archives import make_tar, make_zip, zip_link
+from contract import Contract
+
+from api.app import create_app
+from core.settings import Settings
+from core.types import Rule
+from store.keys import Scope
+from store.store import Store
+
+GOOD = {"cat/1.jpg": b"one", "dog/2.jpg": b"two"}
+PATH = "/v1/collections/things/bulk"
+
+
+@pytest.fixture(autouse=True)
+def things(store: Store) -> None:
+    store.collections.create("things", "compact", Rule())
+
+
+def post(
+    http: httpx.Client,
+    body: bytes,
+    media_type: str = "application/zip",
+    headers: dict[str, str] | None = None,
+    **query: object,
+) -> httpx.Response:
+    sent = {"Content-Type": media_type, **(headers or {})}
+    return http.post(PATH, params={"kind": "classify", **query}, content=body, headers=sent)
+
+
+def uploads(settings: Settings) -> list[str]:
+    folder = settings.data / "blobs" / "uploads"
+    return [name for _, _, names in os.walk(folder) for name in names]
+
+
+@pytest.mark.parametrize(
+    ("media_type", "body"),
+    [
+        ("application/zip", make_zip(GOOD)),
+        ("application/octet-stream", make_zip(GOOD)),
+        ("application/x-tar", make_tar(GOOD)),
+        ("application/gzip", make_tar(GOOD, mode="w:gz")),
+        ("application/x-bzip2", make_tar(GOOD, mode="w:bz2")),
+        ("application/x-xz", make_tar(GOOD, mode="w:xz")),
+        ("application/x-ndjson", b'{"url": "https://example.org/1.jpg"}\n'),
+        ("text/csv", b"url\nhttps://example.org/1.jpg\n"),
+        ("application/json", b'{"urls": ["https://example.org/1.jpg"]}'),
+    ],
+)
+def test_upload_is_accepted_whatever_its_form(
+    local: httpx.Client, store: Store, media_type: str, body: bytes
+) -> None:
+    answer = post(local, body, media_type)
+    assert answer.status_code == 202, answer.text
+    job = answer.json()
+    assert answer.headers["location"] == f"/v1/jobs/{job['id']}" and "retry-after" in answer.headers
+    assert (job["lane"], job["state"], job["expanding"], job["progress"]["total"]) == (
+        "bulk",
+        "queued",
+        True,
+        0,
+    )
+    [held] = store.sources.hold("w:1", 4)
+    assert held.job_id == job["id"]
+
+
+def test_archive_and_manifest_come_as_parts(local: httpx.Client, store: Store) -> None:
+    files = {
+        "archive": ("a.zip", make_zip(GOOD)),
+        "manifest": ("rows.csv", b"path,label\ncat/1.jpg,feline\n"),
+    }
+    answer = local.post(PATH, params={"kind": "enroll"}, files=files)
+    assert answer.status_code == 202, answer.text
+    [held] = store.sources.hold("w:1", 4)
+    assert held.source.manifest_is_csv and held.source.manifest and held.source.archive
+
+
+@pytest.mark.parametrize(
+    ("media_type", "body", "code"),
+    [
+        ("application/zip", b"", "body_empty"),
+        ("application/zip", b"no zip at all", "archive_unreadable"),
+        ("application/zip", make_zip(GOOD)[:-40], "archive_unreadable"),
+        ("application/zip", make_zip({}), "archive_empty"),
+        ("application/x-tar", make_tar({}), "archive_empty"),
+        ("application/x-tar", b"x" * 2000, "archive_unreadable"),
+        ("application/zip", make_zip({"../evil.jpg": b"x"}), "member_unfit"),
+        ("application/x-ndjson", b"\n\n", "archive_empty"),
+        ("application/x-ndjson", b"no json", "manifest_unfit"),
+        ("text/csv", b"colour\nred\n", "manifest_unfit"),
+        ("application/json", b'{"folder": "/etc"}', "path_not_allowed"),
+        ("application/json", b'{"folder": "/etc", "urls": []}', "request_unfit"),
+        ("application/json", b'{"files": []}', "request_unfit"),
+        ("application/json", b'{"urls": []}', "archive_empty"),
+        ("application/json", b'{"urls": [5]}', "request_unfit"),
+        ("application/json", b"{", "body_unreadable"),
+        ("application/pdf", b"%PDF", "media_type_unfit"),
+        ("image/jpeg", b"x", "media_type_unfit"),
+    ],
+)  # fmt: skip
+def test_what_holds_nothing_to_work_on_is_refused_and_not_kept(
+    local: httpx.Client, settings: Settings, media_type: str, body: bytes, code: str
+) -> None:
+    answer = post(local, body, media_type)
+    assert answer.json()["code"] == code, answer.text
+    assert 400 <= answer.status_code < 500
+    assert uploads(settings) == []
+    assert local.get("/v1/jobs").json()["items"] == []
+
+
+def test_kind_is_needed_and_is_one_of_two(local: httpx.Client) -> None:
+    assert local.post(PATH, content=make_zip(GOOD)).json()["code"] == "request_unfit"
+    assert post(local, make_zip(GOOD), kind="search").json()["code"] == "request_unfit"
+
+
+def test_parts_of_other_names_are_refused(local: httpx.Client, settings: Settings) -> None:
+    zipped = ("a.zip", make_zip(GOOD))
+    for files in ({"file": zipped}, {"manifest": zipped}, [("archive", zipped), ("archive", zipped)]):
+        answer = local.post(PATH, params={"kind": "classify"}, files=files)
+        assert answer.json()["code"] == "request_unfit"
+    assert uploads(settings) == []
+
+
+def test_idempotency_key_answers_with_the_first_job(local: httpx.Client, settings: Settings) -> None:
+    key = {"Idempotency-Key": "k"}
+    first = post(local, make_zip(GOOD), headers=key).json()["id"]
+    kept = uploads(settings)
+    assert post(local, make_zip(GOOD), headers=key).json()["id"] == first
+    assert uploads(settings) == kept
+    for other in (
+        post(local, make_tar(GOOD), headers=key),
+        post(local, make_zip(GOOD), headers=key, top=7),
+        post(local, make_zip(GOOD), headers=key, kind="enroll"),
+        post(local, make_zip(GOOD), headers=key, label="cat"),
+    ):
+        assert other.json()["code"] == "idempotency_conflict"
+    assert uploads(settings) == kept
+
+
+def test_dry_run_says_what_would_be_done_and_keeps_nothing(local: httpx.Client, settings: Settings) -> None:
+    files = [
+        ("cat/1.jpg", b"one"), ("cat/2.jpg", b"two!"), ("dog/3.jpg", b"three"), ("../evil.jpg", b"x"),
+        zip_link("cat/link.jpg", "/etc/passwd"), ("loose.jpg", b"x"), ("cat/.DS_Store", b"x"),
+    ]  # fmt: skip
+    answer = post(local, make_zip(files), kind="enroll", dry_run="true")
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    assert (found["items"], found["failing"], found["bytes"]) == (6, 3, 12)
+    assert found["classes"] == [{"label": "cat", "items": 2}, {"label": "dog", "items": 1}]
+    assert [(one["item"], one["error"]["code"]) for one in found["problems"]] == [
+        (3, "member_unfit"), (4, "member_unfit"), (5, "label_missing")
+    ]  # fmt: skip
+    assert uploads(settings) == []
+    assert local.get("/v1/jobs").json()["items"] == []
+
+
+def test_dry_run_of_nothing_usable_says_so_too(local: httpx.Client) -> None:
+    found = post(local, b"no zip", dry_run="true").json()
+    assert (found["items"], found["failing"]) == (1, 1)
+    assert found["problems"][0]["error"]["code"] == "archive_unreadable"
+
+
+@pytest.fixture
+def rooted(settings: Settings, store: Store, tmp_path: Path) -> Iterator[httpx.Client]:
+    root = tmp_path / "photos"
+    for name, content in GOOD.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+    chosen = settings.model_copy(
+        update={"roots": (str(root),), "bulk_max_bytes": 1000, "max_body_bytes": 500}
+    )
+    transport = httpx.WSGITransport(app=create_app(chosen, store, needs_key=False))
+    with httpx.Client(transport=transport, base_url="http://local") as client:
+        client.event_hooks = {"response": [Contract(client.get("/openapi.json").json()).check]}
+        yield client
+
+
+def test_folder_of_the_server_is_taken_under_its_roots(rooted: httpx.Client, tmp_path: Path) -> None:
+    for folder in (str(tmp_path / "photos"), "cat", "."):
+        assert rooted.post(PATH, params={"kind": "enroll"}, json={"folder": folder}).status_code == 202
+    for folder in ("/", "..", str(tmp_path), "cat/../..", "cat/1.jpg", "cat\0"):
+        answer = rooted.post(PATH, params={"kind": "enroll"}, json={"folder": folder})
+        assert answer.json()["code"] == "path_not_allowed", folder
+
+
+def test_body_that_is_too_large_is_refused_as_it_comes(rooted: httpx.Client, settings: Settings) -> None:
+    body = make_zip({"cat/1.jpg": os.urandom(2000)})
+    answer = post(rooted, body)
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+    parts = {"archive": ("a.zip", body)}
+    answer = rooted.post(PATH, params={"kind": "classify"}, files=parts)
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+    many = json.dumps({"urls": ["https://example.org/1.jpg"] * 50}).encode()
+    assert post(rooted, many, "application/json").json()["code"] == "body_too_large"
+    assert uploads(settings) == []
+
+
+def test_enrolling_needs_the_scope_to_enrol(local: httpx.Client, store: Store) -> None:
+    asks = {"Authorization": f"Bearer {store.keys.create('a', [Scope.CLASSIFY])}"}
+    both = {"Authorization": f"Bearer {store.keys.create('b', [Scope.CLASSIFY, Scope.ENROLL])}"}
+    assert post(local, make_zip(GOOD)).json()["code"] == "key_missing"
+    assert post(local, make_zip(GOOD), headers=asks).status_code == 202
+    assert post(local, make_zip(GOOD), headers=asks, kind="enroll").json()["code"] == "key_scope_missing"
+    assert post(local, make_zip(GOOD), headers=both, kind="enroll").status_code == 202
+
+
+def test_collection_must_be_there(local: httpx.Client) -> None:
+    answer = local.post("/v1/collections/nothing/bulk", params={"kind": "classify"}, content=make_zip(GOOD))
+    assert answer.json()["code"] == "collection_not_found"

@@ -1,0 +1,215 @@
+"""Watching, holding and being told, over the wire of the running service."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from calls import WAIT, ask, enroll, files
+from receiving import SECRET, Receiver, receiving
+from standardwebhooks import Webhook
+
+from cli.stack import Stack
+from core.settings import Settings
+
+Digits = Callable[[int, int], bytes]
+WATCHERS = 50
+
+
+def submit_and_pause(http: httpx.Client, collection: str, digits: Digits) -> str:
+    """Submit a job that is long enough to be held, and hold it; return its path."""
+    pictures = files(*(digits(n % 10, n // 10) for n in range(250)))
+    job = http.post(f"/v1/collections/{collection}/classify", files=pictures).json()
+    path = f"/v1/jobs/{job['id']}"
+    assert http.post(f"{path}/pause").json()["state"] == "paused"
+    return path
+
+
+def await_state(http: httpx.Client, path: str, *states: str) -> dict[str, object]:
+    until = time.monotonic() + 60
+    while True:
+        job = http.get(path).json()
+        if job["state"] in states:
+            return dict(job)
+        assert time.monotonic() < until, job
+        time.sleep(0.05)
+
+
+def test_fifty_watchers_do_not_freeze_the_service(
+    service: Stack, http: httpx.Client, collection: str, digits: Digits
+) -> None:
+    enroll(http, collection, "zero", digits(0, 0))
+    path = submit_and_pause(http, collection, digits)
+    started = threading.Barrier(WATCHERS + 1)
+    heard: list[tuple[float, str]] = []
+
+    def watch(_: int) -> tuple[int, str]:
+        with (
+            httpx.Client(base_url=service.url, timeout=60) as client,
+            client.stream("GET", f"{path}/events") as response,
+        ):
+            if response.status_code != 200:
+                started.wait()
+                assert int(response.headers["Retry-After"]) > 0
+                return response.status_code, json.loads(response.read())["code"]
+            lines = response.iter_lines()
+            while not next(lines).startswith("event: "):
+                pass
+            started.wait()
+            last = ""
+            for line in lines:
+                if line.startswith("event: "):
+                    last = line
+                    heard.append((time.monotonic(), line))
+            return 200, last
+
+    with ThreadPoolExecutor(WATCHERS) as pool:
+        watching = [pool.submit(watch, n) for n in range(WATCHERS)]
+        started.wait(timeout=60)
+        slowest = 0.0
+        for _ in range(20):
+            begun = time.monotonic()
+            assert http.get("/healthz").status_code == 200
+            slowest = max(slowest, time.monotonic() - begun)
+        assert slowest < 2
+        assert ask(http, collection, digits(0, 1))[0]["label"] == "zero"
+        http.post(f"{path}/resume")
+        outcomes = [future.result(timeout=60) for future in watching]
+    places = Settings().http_threads // 4
+    assert outcomes.count((200, "event: end")) == places
+    assert outcomes.count((503, "streams_full")) == WATCHERS - places
+    assert httpx.get(f"{service.url}{path}/events").status_code == 200  # their places are free again
+
+
+def test_watcher_that_hangs_up_gives_its_place_back(
+    service: Stack, http: httpx.Client, collection: str, digits: Digits
+) -> None:
+    path = submit_and_pause(http, collection, digits)
+    with httpx.Client(base_url=service.url, timeout=60) as client:
+        for _ in range(Settings().http_threads // 4):
+            response = client.send(client.build_request("GET", f"{path}/events"), stream=True)
+            assert response.status_code == 200
+            next(response.iter_lines())
+    until = time.monotonic() + 60
+    while True:  # noticed with the next sign of life
+        with httpx.stream("GET", f"{service.url}{path}/events") as response:
+            if response.status_code == 200:
+                break
+        assert time.monotonic() < until
+        time.sleep(0.5)
+    http.post(f"{path}/cancel")
+
+
+def test_paused_job_frees_the_worker_and_goes_on_when_resumed(
+    service: Stack, http: httpx.Client, collection: str, digits: Digits
+) -> None:
+    enroll(http, collection, "zero", digits(0, 0))
+    path = submit_and_pause(http, collection, digits)
+    begun = time.monotonic()
+    assert ask(http, collection, digits(0, 1))[0]["status"] == "done"
+    assert time.monotonic() - begun < 10
+    assert http.get(path).json()["state"] == "paused"
+    http.post(f"{path}/resume")
+    ended = await_state(http, path, "succeeded")
+    assert ended["progress"]["done"] == 250  # type: ignore[index]
+
+
+def test_cancel_frees_the_worker_within_a_batch(http: httpx.Client, collection: str, digits: Digits) -> None:
+    enroll(http, collection, "zero", digits(0, 0))
+    pictures = files(*(digits(n % 10, n // 10) for n in range(250)))
+    job = http.post(f"/v1/collections/{collection}/classify", files=pictures).json()["links"]["self"]
+    assert http.post(f"{job}/cancel").json()["state"] == "cancelled"
+    begun = time.monotonic()
+    assert ask(http, collection, digits(0, 1))[0]["status"] == "done"
+    assert time.monotonic() - begun < 5
+    assert http.get(job).json()["progress"]["done"] < 250
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as found:
+        yield found
+
+
+@pytest.fixture
+def telling() -> Iterator[Stack]:
+    """A service of its own that may call webhooks on loopback."""
+    folder = Path(tempfile.mkdtemp(prefix="exemplar-service-"))
+    environment = {
+        "EXEMPLAR_WEBHOOKS": "127.0.0.1",
+        "EXEMPLAR_WEBHOOK_SECRET": SECRET,
+        "EXEMPLAR_WEBHOOK_PRIVATE": "true",
+        "EXEMPLAR_SWEEP_S": "0.5",
+    }
+    stack = Stack(Settings(data=folder, port=0), workers=1, environment=environment)
+    try:
+        stack.start(lambda _: None)
+        yield stack
+    finally:
+        stack.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def kill_workers() -> None:
+    """Kill the workers of this test's service, as a machine does that runs out of memory."""
+    for process in psutil.Process().children(recursive=True):
+        try:
+            ours = process.environ().get("EXEMPLAR_WEBHOOKS") == "127.0.0.1"
+            is_worker = "worker" in process.cmdline()
+        except psutil.NoSuchProcess:
+            continue
+        if ours and is_worker:
+            os.kill(process.pid, signal.SIGKILL)
+
+
+def test_webhook_outlives_a_worker_that_is_killed_over_it(
+    telling: Stack, receiver: Receiver, digits: Digits
+) -> None:
+    reached, released = threading.Event(), threading.Event()
+
+    def hang(_: object) -> None:
+        reached.set()
+        released.wait(60)
+
+    receiver.statuses = [hang]
+    with httpx.Client(base_url=telling.url, timeout=60) as client:
+        client.post("/v1/collections", json={"name": "things"})
+        enroll(client, "things", "zero", digits(0, 0))
+        job = client.post(
+            "/v1/collections/things/classify",
+            params={"webhook": f"{receiver.url}/hook"},
+            files=files(digits(0, 1)),
+            headers=WAIT,
+        ).json()
+        assert reached.wait(30)
+        kill_workers()
+        released.set()
+        until = time.monotonic() + 30
+        while not telling.mend():
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        receiver.wait(2, 90)
+        first, second = receiver.requests[:2]
+        assert first.headers["webhook-id"] == second.headers["webhook-id"]
+        assert first.body == second.body
+        told = Webhook(SECRET).verify(second.body, second.headers)
+        assert (told["data"]["id"], told["data"]["state"]) == (job["id"], "succeeded")
+        until = time.monotonic() + 30
+        while True:
+            [delivery] = client.get(f"/v1/jobs/{job['id']}/deliveries").json()["items"]
+            if delivery["state"] == "delivered":
+                break
+            assert time.monotonic() < until, delivery
+            time.sleep(0.1)
+        assert [(attempt["number"], attempt["status"]) for attempt in delivery["attempts"]] == [(2, 204)]

@@ -1,0 +1,222 @@
+"""The feeder of a worker: it turns the sources of bulk jobs into chunks, not far ahead of the work."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+import structlog
+
+from core.entries import Entry, label_of, read_entries
+from core.errors import ExemplarError, problem_of
+from core.roots import Found, walk
+from core.settings import Settings
+from core.types import Item, JobKind, Lane, Source
+from store.blobs import BlobFile, uploads_of
+from store.sources import HeldSource
+from store.store import Store
+
+log = structlog.get_logger("exemplar.worker")
+
+MOST_OPEN = 4  # sources that one worker reads in turns
+SLICE_ITEMS = 256
+PACK_BYTES = (
+    16 << 20
+)  # pictures of a slice are kept as one blob, which costs two fsyncs however many they are
+PAUSE_S = 0.25
+
+
+@dataclass(slots=True)
+class _Reading:
+    """A source that is being read, its files open."""
+
+    entries: Iterator[Entry]
+    files: list[BlobFile]
+    passed: int
+
+
+class Feeder:
+    """A thread that feeds until it is stopped."""
+
+    def __init__(self, store: Store, settings: Settings, owner: str) -> None:
+        self._store = store
+        self._settings = settings
+        self._owner = owner
+        self._open: dict[str, _Reading] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
+
+    def start(self) -> None:
+        """Begin to feed in a thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop after the slice under way, and leave what is left to others."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        for job_id in list(self._open):
+            self._close(job_id)
+        self._store.sources.release(self._owner)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            busy = False
+            try:
+                busy = self.round()
+            except ExemplarError as error:  # the record or the blobs are away
+                log.warning("feed_missed", error=error.message)
+            except Exception as error:  # the boundary of the thread: jobs would never end without it
+                log.error("feed_failed", exc_info=error)
+            if not busy:
+                self._stop.wait(PAUSE_S)
+
+    def round(self) -> bool:
+        """Feed one slice of each source that has room; say whether there was any."""
+        held = self._store.sources.hold(self._owner, MOST_OPEN)
+        for job_id in self._open.keys() - {source.job_id for source in held}:
+            self._close(job_id)
+        fed = [self._feed(source) for source in held if not self._stop.is_set()]
+        return any(fed)
+
+    def _feed(self, held: HeldSource) -> bool:
+        """Turn the next slice of a source into chunks, unless enough of its items wait already."""
+        if held.paused or held.unsettled >= self._settings.bulk_window_items:
+            return False
+        try:
+            self._feed_slice(held)
+        except Exception as error:
+            self._close(held.job_id)
+            if isinstance(error, ExemplarError) and error.retry:
+                log.warning("feed_missed", job=held.job_id, error=error.message)
+                return False
+            log.error("source_failed", job=held.job_id, exc_info=error)
+            self._store.sources.hand_back(self._owner, held.job_id, f"{type(error).__name__}: {error}"[:500])
+        return True
+
+    def _feed_slice(self, held: HeldSource) -> None:
+        if held.attempts > self._settings.max_attempts:
+            self._give_up(held)
+            return
+        reading = self._open.get(held.job_id)
+        if reading is None or reading.passed != held.passed:
+            self._close(held.job_id)
+            reading = self._begin(held)
+        items, last = self._slice(held.job_id, reading)
+        ours = self._store.sources.feed(self._owner, held.job_id, held.passed, items, last=last)
+        reading.passed += len(items)
+        if last or not ours:
+            self._close(held.job_id)
+        if ours:
+            self._store.turns.hint(Lane.BULK, held.encoder)
+        if ours and last:
+            self._forget(held)
+            log.info("source_read", job=held.job_id, items=reading.passed)
+
+    def _begin(self, held: HeldSource) -> _Reading:
+        source = held.source
+        if source.folder is not None:
+            source = self._listed(held, source.folder)
+        files: list[BlobFile] = []
+
+        def open_file(name: str) -> BlobFile:
+            files.append(self._store.blobs.open(uploads_of(held.job_id), name))
+            return files[-1]
+
+        entries = read_entries(source, open_file, self._settings, enrols=held.kind is JobKind.ENROLL)
+        reading = self._open[held.job_id] = _Reading(entries, files, held.passed)
+        for _ in range(held.passed):  # they stand in chunks since an earlier reader
+            next(entries, None)
+        return reading
+
+    def _listed(self, held: HeldSource, folder: str) -> Source:
+        """List a folder once, so that reading on later finds the same files in the same order."""
+        label = label_of(held.source, self._settings)
+        found = walk(folder, self._settings.roots)
+        name = self._store.blobs.put_stream(uploads_of(held.job_id), map(_line, found))
+        source = replace(held.source, folder=None, manifest=name, label=label)
+        self._store.sources.replace(self._owner, held.job_id, source)
+        return source
+
+    def _slice(self, job_id: str, reading: _Reading) -> tuple[list[Item], bool]:
+        """Read so many entries and keep their pictures in one pack; say whether they were the last."""
+        pack: list[bytes] = []
+        size = 0
+        taken: list[tuple[Item, int, int]] = []
+        last = True
+        for entry in reading.entries:
+            item = _item(entry, reading.passed + len(taken))
+            content = b""
+            if item.problem is None and entry.read is not None:
+                try:
+                    content = entry.read()
+                    item = item if content else replace(item, problem=_empty())
+                except ExemplarError as error:
+                    if error.retry:
+                        raise
+                    item = replace(item, problem=problem_of(error))
+            taken.append((item, size, len(content)))
+            pack.append(content)
+            size += len(content)
+            if len(taken) >= SLICE_ITEMS or size >= PACK_BYTES or self._stop.is_set():
+                last = False
+                break
+        name = self._store.blobs.put(uploads_of(job_id), b"".join(pack)) if size else ""
+        return [_placed(item, name, start, length) for item, start, length in taken], last
+
+    def _give_up(self, held: HeldSource) -> None:
+        if held.reason is None:
+            error = ExemplarError(
+                "worker_lost",
+                f"{held.attempts - 1} workers died while they read on here; the rest is given up",
+            )
+        else:
+            error = ExemplarError(
+                "work_failed",
+                f"reading on here failed {held.attempts - 1} times, at last with: {held.reason}",
+            )
+        item = Item(held.passed, problem=problem_of(error))
+        self._store.sources.feed(self._owner, held.job_id, held.passed, [item], last=True)
+        self._store.turns.hint(Lane.BULK, held.encoder)
+        self._forget(held)
+
+    def _forget(self, held: HeldSource) -> None:
+        """Remove an upload whose pictures lie in packs now; if that fails it goes with the job."""
+        for name in (held.source.archive, held.source.manifest):
+            if name is not None:
+                with suppress(ExemplarError):
+                    self._store.blobs.remove(uploads_of(held.job_id), name)
+
+    def _close(self, job_id: str) -> None:
+        reading = self._open.pop(job_id, None)
+        for file in reading.files if reading is not None else ():
+            file.close()
+
+
+def _item(entry: Entry, index: int) -> Item:
+    return Item(
+        index=index,
+        label=entry.label,
+        custom_id=entry.custom_id,
+        external_id=entry.external_id,
+        metadata=entry.metadata,
+        problem=None if entry.error is None else problem_of(entry.error),
+        place=entry.place,
+    )
+
+
+def _placed(item: Item, pack: str, start: int, size: int) -> Item:
+    return replace(item, place=f"pack:{pack}:{start}:{size}") if size else item
+
+
+def _empty() -> dict[str, object]:
+    return problem_of(ExemplarError("picture_empty", "expected a picture, got 0 bytes"))
+
+
+def _line(found: Found) -> bytes:
+    row = {"file": found.file, "custom_id": found.path}
+    label = found.path.rpartition("/")[0].rpartition("/")[2]
+    return (json.dumps(row | {"label": label} if label else row) + "\n").encode()

@@ -1,0 +1,135 @@
+"""Requests to other people's servers: to the addresses that were checked, within a time and a size.
+
+The check stands where the socket is opened, so nothing that happens above it (a second look-up of the
+name, a redirect, a proxy of the environment) can lead elsewhere. The host of the URL is still what the
+certificate is checked against and what the `Host` header says.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpcore
+
+from core.addresses import Target, resolve
+from core.errors import ExemplarError
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What another server answered; `body` is cut off at the size that was allowed."""
+
+    status: int
+    body: bytes
+
+
+def send(
+    target: Target,
+    method: str,
+    *,
+    headers: Mapping[str, str],
+    body: bytes = b"",
+    total_s: float,
+    max_bytes: int,
+    private_too: bool,
+) -> Reply:
+    """Ask once, follow no redirect, and return what came.
+
+    Raises `target_not_allowed` where the name leads to an address that is not public, `target_unresolved`
+    or `target_failed` (both retry).
+    """
+    host = f"[{target.host}]" if ":" in target.host else target.host
+    # made of the parts that were checked: two readers of one URL may differ over what its host is
+    url = httpcore.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
+    port = "" if target.port == {"https": 443, "http": 80}[target.scheme] else f":{target.port}"
+    sent: list[tuple[bytes | str, bytes | str]] = [("Host", host + port), *headers.items()]
+    backend = _Checked(time.monotonic() + total_s, private_too=private_too)
+    try:
+        tls = ssl.create_default_context()
+        with (
+            httpcore.ConnectionPool(ssl_context=tls, network_backend=backend) as pool,
+            pool.stream(method, url, headers=sent, content=body) as response,
+        ):
+            return Reply(response.status, _read(response.iter_stream(), max_bytes))
+    except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError) as error:
+        detail = f"{type(error).__name__}: {error}"[:300]
+        raise ExemplarError("target_failed", f"no answer came: {detail}", retry=True) from error
+
+
+def _read(parts: Iterable[bytes], max_bytes: int) -> bytes:
+    body = b""
+    for part in parts:
+        body += part
+        if len(body) >= max_bytes:
+            return body[:max_bytes]
+    return body
+
+
+class _Checked(httpcore.NetworkBackend):
+    """Opens connections to checked addresses only, each step within what is left of the time."""
+
+    def __init__(self, deadline: float, *, private_too: bool) -> None:
+        self._deadline = deadline
+        self._private_too = private_too
+        self._sockets = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        failed: Exception | None = None
+        for address in resolve(host, port, private_too=self._private_too):
+            try:
+                stream = self._sockets.connect_tcp(str(address), port, timeout=_left(self._deadline))
+                return _Timed(stream, self._deadline)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failed = error  # the next address may answer
+        raise failed or httpcore.ConnectError("the name has no address")
+
+
+class _Timed(httpcore.NetworkStream):
+    """A connection whose every step ends by one moment, so that a slow drip cannot hold it open."""
+
+    def __init__(self, stream: httpcore.NetworkStream, deadline: float) -> None:
+        self._stream = stream
+        self._deadline = deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, _left(self._deadline))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, _left(self._deadline))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        try:
+            stream = self._stream.start_tls(ssl_context, server_hostname, _left(self._deadline))
+        except Exception:
+            self._stream.close()  # httpcore leaves that to whoever failed
+            raise
+        return _Timed(stream, self._deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise httpcore.ReadTimeout("the time for the whole request is up")
+    return left

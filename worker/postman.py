@@ -1,0 +1,108 @@
+"""The postman: a thread that tells webhooks of jobs that have ended (https://www.standardwebhooks.com)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import structlog
+from standardwebhooks import Webhook
+
+from core.addresses import check_url
+from core.errors import ExemplarError
+from core.settings import Settings
+from store.deliveries import Deliveries, Delivery, Outcome
+from worker.outbound import send
+
+log = structlog.get_logger("exemplar.worker")
+
+AT_ONCE = 4  # a receiver that does not answer holds up three others at most
+TOTAL_S = 15.0
+MAX_BYTES = 16 << 10  # of an answer nobody reads
+GONE = 410  # the receiver wants no more
+
+
+class Postman:
+    """Delivers what is due until it is stopped."""
+
+    def __init__(self, deliveries: Deliveries, settings: Settings, owner: str) -> None:
+        self._deliveries = deliveries
+        self._settings = settings
+        self._owner = owner
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="postman", daemon=True)
+        self._senders = ThreadPoolExecutor(AT_ONCE, "webhook")
+
+    def start(self) -> None:
+        """Begin, where webhooks are on."""
+        if self._settings.webhooks:
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Stop; what is under way is made again by others."""
+        self._stop.set()
+        self._senders.shutdown(wait=False, cancel_futures=True)
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._settings.sweep_s):
+            try:
+                while self.deliver_due():
+                    pass
+            except ExemplarError as error:  # the record is away; deliveries wait as long as they must
+                log.warning("postman_missed", error=error.message)
+            except RuntimeError:  # stopped meanwhile
+                return
+            except Exception as error:  # the boundary of the thread: one bad delivery must not end them all
+                log.error("postman_failed", exc_info=error)
+
+    def deliver_due(self) -> int:
+        """Make the calls that are due, a few at a time; return how many."""
+        self._deliveries.announce()
+        due = self._deliveries.claim(self._owner, AT_ONCE)
+        list(self._senders.map(self._deliver, due))
+        return len(due)
+
+    def _deliver(self, delivery: Delivery) -> None:
+        start = time.perf_counter()
+        try:
+            status = post(delivery, self._settings)
+            outcome = Outcome(_ms_since(start), status, is_final=status == GONE)
+        except ExemplarError as error:
+            # an address that is not allowed may be mended by tomorrow, as any other fault of the receiver
+            outcome = Outcome(_ms_since(start), error=f"{error.code}: {error.message}"[:500])
+        self._deliveries.settle(self._owner, delivery, outcome)
+        log.info("webhook", id=delivery.id, attempt=delivery.attempts, status=outcome.status)
+
+
+def post(delivery: Delivery, settings: Settings) -> int:
+    """Make one call, signed, and return the status that came back.
+
+    Raises `target_unfit`, `target_not_allowed`, `target_unresolved` or `target_failed`.
+    """
+    private_too = settings.webhook_private
+    target = check_url(delivery.url, hosts=settings.webhooks, private_too=private_too)
+    now = datetime.now(UTC)
+    signer = Webhook(settings.webhook_secret.get_secret_value())
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": "exemplar",
+        "webhook-id": delivery.id,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": signer.sign(delivery.id, now, delivery.body),
+    }
+    reply = send(
+        target,
+        "POST",
+        headers=headers,
+        body=delivery.body.encode(),
+        total_s=TOTAL_S,
+        max_bytes=MAX_BYTES,
+        private_too=private_too,
+    )
+    return reply.status
+
+
+def _ms_since(start: float) -> float:
+    return round((time.perf_counter() - start) * 1000, 1)
