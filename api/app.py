@@ -10,7 +10,7 @@ import structlog
 from flask import Flask, Response, g, request
 from werkzeug.routing import IntegerConverter, PathConverter
 
-from api import classes, collections, health, jobs, submit, supports
+from api import classes, collections, health, jobs, reports, submit, supports
 from api.errors import handle_errors
 from api.home import add_pages
 from api.services import Services, attach
@@ -54,7 +54,7 @@ def create_app(settings: Settings, store: Store, *, needs_key: bool) -> Flask:
     places = max(settings.http_threads - PLACES_KEPT, 1)
     watch = JobWatch(store.jobs.finished_among, places=places)
     app.extensions.update([attach(Services(settings, store, watch, needs_key))])
-    all_routes = [module.routes for module in (collections, submit, jobs, classes, supports, health)]
+    all_routes = [module.routes for module in (collections, submit, jobs, classes, supports, reports, health)]
     for routes in all_routes:
         app.register_blueprint(routes.blueprint)
     add_pages(app, [operation for routes in all_routes for operation in routes.operations])

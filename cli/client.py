@@ -83,6 +83,17 @@ class Client:
             if error.code != "collection_exists":
                 raise
 
+    def pages(self, path: str) -> Iterator[Json]:
+        """Yield the items of a list, page after page."""
+        cursor: str | None = None
+        while True:
+            parameters = {"limit": 500} | ({} if cursor is None else {"cursor": cursor})
+            page = self.call("GET", path, params=parameters).json()
+            yield from page["items"]
+            cursor = page["next_cursor"]
+            if cursor is None or not page["items"]:
+                return
+
     def submit(self, path: str, files: Sequence[Path], **form: str) -> Json:
         """Send picture files as one job, again later where too much is waiting; return the job."""
         while True:
@@ -110,14 +121,7 @@ class Client:
 
     def results(self, job: Json) -> Iterator[Json]:
         """Yield the results of a job in the order of its items."""
-        cursor: str | None = None
-        while True:
-            parameters = {"limit": 500} | ({} if cursor is None else {"cursor": cursor})
-            page = self.call("GET", job["links"]["results"], params=parameters).json()
-            yield from page["items"]
-            cursor = page["next_cursor"]
-            if cursor is None or not page["items"]:
-                return
+        return self.pages(job["links"]["results"])
 
 
 def batches(paths: Sequence[Path]) -> Iterator[list[Path]]:

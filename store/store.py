@@ -13,6 +13,7 @@ from store.database import Database
 from store.jobs import Jobs
 from store.keys import Keys
 from store.supports import Supports
+from store.texts import Texts
 from store.turns import Turns
 from store.workers import Workers
 
@@ -25,6 +26,7 @@ class Store:
     collections: Collections
     classes: Classes
     supports: Supports
+    texts: Texts
     jobs: Jobs
     chunks: Chunks
     workers: Workers
@@ -41,6 +43,7 @@ def open_store(settings: Settings) -> Store:
         collections=Collections(database),
         classes=Classes(database),
         supports=Supports(database),
+        texts=Texts(database),
         jobs=Jobs(database, chunk_items=settings.chunk_items, max_queued_items=settings.max_queued_items),
         chunks=Chunks(database, lease_s=settings.lease_s, max_attempts=settings.max_attempts),
         workers=Workers(database),

@@ -6,13 +6,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from core.errors import ExemplarError
 from core.pictures import decode_picture, make_thumbnail
 from core.types import Chunk, Item, JobKind
-from encoders import Encoder
+from encoders import Encoder, Prepared
 from store.blobs import PICTURES, THUMBNAILS, uploads_of
 from worker.tools import Tools
 
@@ -22,7 +19,7 @@ class Loaded:
     """A picture as the encoder wants it, or the error that stands in its place."""
 
     item: Item
-    pixels: npt.NDArray[np.uint8] | None
+    prepared: Prepared | None
     thumbnail: str
     decode_ms: float
     error: ExemplarError | None
@@ -49,23 +46,25 @@ def load(tools: Tools, encoder: Encoder, claimed: Sequence[Chunk]) -> list[Loade
 
 
 def _load_one(tools: Tools, encoder: Encoder, chunk: Chunk, item: Item) -> Loaded:
+    if chunk.kind is JobKind.REPORT:  # it is of the supports, there is no picture
+        return Loaded(item, None, "", 0.0, None)
     start = time.perf_counter()
     try:
-        pixels, thumbnail = _pixels(tools, encoder, chunk, item)
+        prepared, thumbnail = _prepare(tools, encoder, chunk, item)
     except ExemplarError as error:
         if error.retry:
             raise
         return Loaded(item, None, "", _ms_since(start), error)
-    return Loaded(item, pixels, thumbnail, _ms_since(start), None)
+    return Loaded(item, prepared, thumbnail, _ms_since(start), None)
 
 
-def _pixels(tools: Tools, encoder: Encoder, chunk: Chunk, item: Item) -> tuple[npt.NDArray[np.uint8], str]:
+def _prepare(tools: Tools, encoder: Encoder, chunk: Chunk, item: Item) -> tuple[Prepared, str]:
     enrols = chunk.kind is JobKind.ENROLL
     folder = PICTURES if enrols else uploads_of(chunk.job_id)
     content = tools.store.blobs.get(folder, item.picture or "")
     picture = decode_picture(content, max_pixels=tools.settings.max_pixels)
     thumbnail = tools.store.blobs.put(THUMBNAILS, make_thumbnail(picture)) if enrols else ""
-    return encoder.prepare(picture), thumbnail
+    return encoder.prepare(picture, chunk.views), thumbnail
 
 
 def _ms_since(start: float) -> float:
