@@ -10,7 +10,19 @@ import structlog
 from flask import Flask, Response, g, request
 from werkzeug.routing import IntegerConverter, PathConverter
 
-from api import bulk, classes, collections, control, events, health, jobs, submit, supports, webhooks
+from api import (
+    bulk,
+    classes,
+    collections,
+    control,
+    events,
+    health,
+    jobs,
+    reports,
+    submit,
+    supports,
+    webhooks,
+)
 from api.errors import handle_errors
 from api.home import add_pages
 from api.services import Services, attach
@@ -57,7 +69,19 @@ def create_app(settings: Settings, store: Store, *, needs_key: bool) -> Flask:
     places = max(settings.http_threads - settings.http_threads // STREAMS_SHARE - PLACES_KEPT, 1)
     watch = JobWatch(store.jobs.finished_among, places=places)
     app.extensions.update([attach(Services(settings, store, watch, streams, needs_key))])
-    modules = (collections, submit, bulk, jobs, control, events, webhooks, classes, supports, health)
+    modules = (
+        collections,
+        submit,
+        bulk,
+        jobs,
+        control,
+        events,
+        webhooks,
+        classes,
+        supports,
+        reports,
+        health,
+    )
     all_routes = [module.routes for module in modules]
     for routes in all_routes:
         app.register_blueprint(routes.blueprint)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Response
 
-from api.inputs import ClassChange, Merge, PageQuery
+from api.inputs import ClassChange, Merge, NewClass, PageQuery
 from api.models import ClassModel, ClassPage
 from api.pages import make_cursor, read_number
 from api.routes import Routes
@@ -25,6 +25,19 @@ def list_classes(collection: str, query: PageQuery) -> ClassPage:
         items=[ClassModel.of(class_) for class_ in found],
         next_cursor=make_cursor(found[-1].id) if len(found) == query.limit else None,
     )
+
+
+@routes.add(
+    "POST",
+    "/collections/<collection>/classes",
+    scope=Scope.ENROLL,
+    body=NewClass,
+    answer=ClassModel,
+    status=201,
+)
+def make_class(collection: str, body: NewClass) -> ClassModel:
+    """Make a class of its name alone; where the collection has prompts it answers at once."""
+    return ClassModel.of(services().store.classes.add(collection, clean_label(body.label), body.kind))
 
 
 @routes.add("GET", "/collections/<collection>/classes/<label:label>", scope=Scope.CLASSIFY, answer=ClassModel)

@@ -9,7 +9,10 @@ from api.models import CollectionModel, CollectionPage
 from api.pages import make_cursor, read_number
 from api.routes import Routes
 from api.services import check_offered, services
+from core.errors import ExemplarError
 from core.labels import check_slug
+from core.prompts import check_prompts
+from core.specs import EncoderSpec
 from store.keys import Scope
 
 routes = Routes("collections")
@@ -20,9 +23,13 @@ def make_collection(body: NewCollection) -> CollectionModel:
     """Make a collection."""
     encoder = body.encoder or services().settings.encoders[0]
     check_offered(encoder)
-    return CollectionModel.of(
-        services().store.collections.create(check_slug(body.name), encoder, body.rule.value())
+    prompts = None if body.prompts is None else check_prompts(body.prompts)
+    if prompts is not None:
+        _check_reads(encoder)
+    made = services().store.collections.create(
+        check_slug(body.name), encoder, body.rule.value(), views=body.views, prompts=prompts
     )
+    return CollectionModel.of(made)
 
 
 @routes.add("GET", "/collections", scope=Scope.CLASSIFY, query=PageQuery, answer=CollectionPage)
@@ -45,8 +52,9 @@ def get_collection(collection: str) -> CollectionModel:
     "PATCH", "/collections/<collection>", scope=Scope.ADMIN, body=CollectionChange, answer=CollectionModel
 )
 def change_collection(collection: str, body: CollectionChange) -> CollectionModel:
-    """Change the rule of a collection."""
-    return CollectionModel.of(services().store.collections.set_rule(collection, body.rule.value()))
+    """Change the rule of a collection; what is left out stays as it is."""
+    changes = body.rule.model_dump(exclude_none=True)
+    return CollectionModel.of(services().store.collections.change_rule(collection, changes))
 
 
 @routes.add("DELETE", "/collections/<collection>", scope=Scope.ADMIN, status=204)
@@ -54,3 +62,12 @@ def delete_collection(collection: str) -> Response:
     """Remove a collection with its classes and supports."""
     services().store.collections.delete(collection)
     return Response(status=204)
+
+
+def _check_reads(encoder: str) -> None:
+    """Raise `text_side_missing` where the name says so; more only a worker knows, who loads the encoder."""
+    if EncoderSpec.parse(encoder).kind != "open_clip":
+        raise ExemplarError(
+            "text_side_missing",
+            f"prompts need an encoder with a text side, such as open_clip:NAME/TAG, got {encoder!r}",
+        )

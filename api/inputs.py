@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from core.callers import CallersId
-from core.types import ClassKind, JobKind, Metric, Rule, RuleName
+from core.errors import ExemplarError
+from core.types import ClassKind, JobKind, Metric, Rule, RuleName, Views
 
 
 class Strict(BaseModel):
@@ -16,14 +17,63 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class RuleModel(Strict):
-    """How neighbours become a decision."""
+FalseReject = Annotated[
+    float,
+    Field(
+        ge=0,
+        le=0.5,
+        allow_inf_nan=False,
+        strict=True,
+        description="The share of pictures of known classes that may be called unknown; 0 calls none so.",
+    ),
+]
+Certainty = Annotated[
+    float,
+    Field(
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        strict=True,
+        description="A best class less probable than this is `ambiguous`.",
+    ),
+]
+SetLevel = Annotated[
+    float,
+    Field(
+        ge=0.5,
+        le=0.99,
+        allow_inf_nan=False,
+        strict=True,
+        description="How often `candidate_set` is to hold the true class.",
+    ),
+]
+WhichRule = Annotated[
+    RuleName,
+    Field(description="`auto` is `kernel` while that answers fast enough, and `ridge` beyond."),
+]
 
-    name: RuleName = RuleName.PROTOTYPE
+
+class RuleModel(Strict):
+    """How supports become a decision, and what it aims at."""
+
+    name: WhichRule = RuleName.AUTO
     metric: Metric = Metric.COSINE
+    false_reject: FalseReject = Rule().false_reject
+    certainty: Certainty = Rule().certainty
+    set_level: SetLevel = Rule().set_level
 
     def value(self) -> Rule:
-        return Rule(self.name, self.metric)
+        return Rule(self.name, self.metric, self.false_reject, self.certainty, self.set_level)
+
+
+class RuleChange(Strict):
+    """What to change about a rule; what is left out stays as it is."""
+
+    name: WhichRule | None = None
+    metric: Metric | None = None
+    false_reject: FalseReject | None = None
+    certainty: Certainty | None = None
+    set_level: SetLevel | None = None
 
 
 class NewCollection(Strict):
@@ -32,12 +82,44 @@ class NewCollection(Strict):
     name: str = Field(description="A slug: 1 to 63 of a-z, 0-9, - and _.", examples=["sports"])
     encoder: str | None = Field(None, description="One of the encoders this service offers.")
     rule: RuleModel = RuleModel()
+    views: Views = Field(
+        Views.ONE,
+        description="How often each picture is looked at: once, with its mirror image, or both also cropped.",
+    )
+    prompts: str | list[str] | None = Field(
+        None,
+        description="The sentences a label is read in, by an encoder that reads: `best7`, `all80`, or your "
+        "own with `{}` where the label goes. A class then answers by its name before it has a picture.",
+        examples=["best7", ["a photo of a {}."]],
+    )
+
+
+FIXED = ("name", "encoder", "views", "prompts")
 
 
 class CollectionChange(Strict):
     """What to change about a collection."""
 
-    rule: RuleModel
+    rule: RuleChange
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_what_is_fixed(cls, raw: Any) -> Any:
+        fixed = [name for name in FIXED if isinstance(raw, dict) and name in raw]
+        if fixed:
+            raise ExemplarError(
+                "collection_fixed",
+                f"{', '.join(fixed)}: cannot be changed once the collection is made; make another one and "
+                "enrol its pictures there",
+            )
+        return raw
+
+
+class NewClass(Strict):
+    """A class to make of its name alone."""
+
+    label: str
+    kind: ClassKind = ClassKind.NORMAL
 
 
 class ClassChange(Strict):

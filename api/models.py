@@ -9,8 +9,21 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from api.inputs import RuleModel
+from core.report import CollectionReport
 from core.results import Tally
-from core.types import Class, ClassKind, Collection, Job, JobKind, JobState, Lane, Support
+from core.types import (
+    Class,
+    ClassKind,
+    Collection,
+    Job,
+    JobKind,
+    JobState,
+    Lane,
+    Prompts,
+    RuleName,
+    Support,
+    Views,
+)
 from store.deliveries import DeliveryState, Logged
 
 
@@ -20,6 +33,8 @@ class CollectionModel(BaseModel):
     name: str
     encoder: str
     rule: RuleModel
+    views: Views
+    prompts: str | list[str] | None
     version: int
     classes: int
     supports: int
@@ -30,7 +45,9 @@ class CollectionModel(BaseModel):
         return cls(
             name=collection.name,
             encoder=collection.encoder,
-            rule=RuleModel(name=collection.rule.name, metric=collection.rule.metric),
+            rule=RuleModel(**asdict(collection.rule)),
+            views=collection.views,
+            prompts=_prompts(collection.prompts),
             version=collection.version,
             classes=collection.classes,
             supports=collection.supports,
@@ -212,6 +229,49 @@ class NeighbourModel(BaseModel):
     thumbnail: str
 
 
+class ReasonModel(BaseModel):
+    """A support that spoke for the best class."""
+
+    support_id: int
+    label: str
+    similarity: float = Field(description="Cosine similarity to the picture.")
+    share: float = Field(description="Its part of what spoke for the best class.")
+    thumbnail: str
+
+
+class ExplanationModel(BaseModel):
+    """Why the best class is the best."""
+
+    margin: float | None = Field(
+        description="How far the best class lies before the second, in the rule's own score; null where "
+        "there is no second."
+    )
+    supports: list[ReasonModel] = Field(description="The supports that decided, the weightiest first.")
+
+
+class CandidateSetModel(BaseModel):
+    """The labels among which the true one is, as often as `level` says (a conformal set).
+
+    Learnt from the collection's own supports, for pictures of its classes.
+    """
+
+    level: float = Field(description="How often such a set holds the true label, as the rule's `set_level`.")
+    labels: list[str] = Field(description="The most probable first.")
+
+
+class NoveltyModel(BaseModel):
+    """How like something known the picture is, and from where on it counts as known."""
+
+    score: float = Field(description="The lower the stranger.")
+    threshold: float | None = Field(
+        description="A picture that scores less is unknown; null where there are too few supports to set one."
+    )
+    accepts_strangers: float | None = Field(
+        description="The share of pictures of classes not enrolled here that are expected to be named all "
+        "the same; null where it cannot be told."
+    )
+
+
 class ProblemModel(BaseModel):
     """What went wrong (RFC 9457), with a code that stays the same."""
 
@@ -230,10 +290,19 @@ class ResultModel(BaseModel):
     custom_id: str | None
     status: Literal["done", "failed"]
     decision: Literal["known", "unknown", "ambiguous"] | None = None
-    label: str | None = None
-    confidence: float | None = None
+    label: str | None = Field(
+        None, description="The class named; the best guess where ambiguous, null where unknown."
+    )
+    confidence: float | None = Field(None, description="The probability of the best class.")
     candidates: list[CandidateModel] | None = None
     neighbours: list[NeighbourModel] | None = None
+    rule: RuleName | None = Field(None, description="The rule that decided; `auto` says which it chose.")
+    explanation: ExplanationModel | None = None
+    candidate_set: CandidateSetModel | None = Field(
+        None, description="Null where there are too few supports to state one."
+    )
+    novelty: NoveltyModel | None = None
+    report: CollectionReport | None = None
     support_id: int | None = None
     duplicate_of: int | None = None
     index_version: int | None = None
@@ -335,6 +404,10 @@ def _progress(job: Job, now: float) -> Progress:
         rate_per_s=round(rate, 2),
         eta_s=None if eta_s is None else round(eta_s, 1),
     )
+
+
+def _prompts(prompts: Prompts | None) -> str | list[str] | None:
+    return prompts if prompts is None or isinstance(prompts, str) else list(prompts)
 
 
 def _moment(seconds: float) -> datetime:

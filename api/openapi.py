@@ -86,6 +86,9 @@ def _describe(operation: Operation) -> Document:
             }
         )
         described["responses"]["204"] = {"description": "The job has ended and its last event was seen."}
+    if operation.may_wait:
+        described["parameters"].append(_prefer())
+        described["responses"]["202"] = _job_response("It is being made: ask again when the job has ended.")
     if operation.answer is Health:
         described["responses"]["503"] = _response(operation)
     if operation.body is not None:
@@ -101,16 +104,23 @@ def _response(operation: Operation) -> Document:
         media_type: {"schema": schema if media_type == "application/json" else {"type": "string"}}
         for media_type in operation.media_types
     }
-    response: Document = {"description": operation.summary, "content": content}
     if operation.answer is JobModel and operation.status == 202:
-        response["headers"] = {
+        return _job_response(operation.summary)
+    return {"description": operation.summary, "content": content}
+
+
+def _job_response(description: str) -> Document:
+    return {
+        "description": description,
+        "content": {"application/json": {"schema": _ref(JobModel)}},
+        "headers": {
             "Location": {"schema": {"type": "string"}, "description": "Where the job is."},
             "Retry-After": {
                 "schema": {"type": "integer"},
                 "description": "Seconds until a look is worth it.",
             },
-        }
-    return response
+        },
+    }
 
 
 def _request_content(operation: Operation, body: type[BaseModel]) -> Document:
@@ -156,14 +166,18 @@ def _query_parameters(operation: Operation) -> list[Document]:
     ]
 
 
+def _prefer() -> Document:
+    return {
+        "name": "Prefer",
+        "in": "header",
+        "schema": {"type": "string", "examples": ["wait=10"]},
+        "description": "wait=N holds the answer up to N seconds for the finished job (RFC 7240).",
+    }
+
+
 def _submit_headers() -> list[Document]:
     return [
-        {
-            "name": "Prefer",
-            "in": "header",
-            "schema": {"type": "string", "examples": ["wait=10"]},
-            "description": "wait=N holds the answer up to N seconds for the finished job (RFC 7240).",
-        },
+        _prefer(),
         {
             "name": "Idempotency-Key",
             "in": "header",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from api.models import ResultModel, thumbnail_path
@@ -16,7 +16,7 @@ PAGE = 500
 
 
 def shown(job: Job, result: Result) -> ResultModel:
-    """Return a result as callers see it, its neighbours with the paths of their thumbnails."""
+    """Return a result as callers see it, its supports with the paths of their thumbnails."""
     return ResultModel.model_validate(_with_thumbnails(job, result))
 
 
@@ -50,13 +50,17 @@ def _between(job: Job, first: int, end: int) -> Iterator[Result]:
 
 
 def _with_thumbnails(job: Job, result: Result) -> dict[str, Any]:
-    neighbours = result.get("neighbours")
-    if neighbours is None:
-        return dict(result)
-    return {
-        **result,
-        "neighbours": [
-            {**neighbour, "thumbnail": thumbnail_path(job.collection, neighbour["support_id"])}
-            for neighbour in neighbours
-        ],
-    }
+    shown = dict(result)
+    if "neighbours" in shown:
+        shown["neighbours"] = _each_with_thumbnail(job, shown["neighbours"])
+    if "explanation" in shown:
+        supports = _each_with_thumbnail(job, shown["explanation"]["supports"])
+        shown["explanation"] = {**shown["explanation"], "supports": supports}
+    return shown
+
+
+def _each_with_thumbnail(job: Job, supports: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {**support, "thumbnail": thumbnail_path(job.collection, support["support_id"])}
+        for support in supports
+    ]

@@ -41,6 +41,7 @@ class Operation:
     answer: type[BaseModel] | None
     status: int
     media_types: tuple[str, ...]
+    may_wait: bool
 
 
 class Routes:
@@ -63,14 +64,18 @@ class Routes:
         answer: type[BaseModel] | None = None,
         status: int = 200,
         media_types: tuple[str, ...] = ("application/json",),
+        may_wait: bool = False,
     ) -> Callable[[View], View]:
-        """Register a view; it gets `query` and `body` as models, and its model becomes the answer."""
+        """Register a view; it gets `query` and `body` as models, and its model becomes the answer.
+
+        One that `may_wait` answers 202 with a job where what is asked for takes longer.
+        """
 
         def register(view: View) -> View:
             summary = (view.__doc__ or "").strip().splitlines()[0]
             operation = Operation(
                 method, self.prefix + path, view.__name__, summary, scope, query, body, takes_pictures,
-                answer, status, media_types,
+                answer, status, media_types, may_wait,
             )  # fmt: skip
             self.operations.append(operation)
             self.blueprint.add_url_rule(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -14,8 +13,9 @@ from flask import Response, g, request
 
 from api.inputs import AskItems, AskQuery, EnrollItems, EnrollQuery
 from api.models import FinishedJob, JobModel
+from api.prefer import accepted, wait_s
 from api.results import shown
-from api.routes import Routes, as_json
+from api.routes import Routes
 from api.services import check_offered, services
 from api.uploads import Upload, read_uploads
 from api.webhooks import check_webhook
@@ -27,7 +27,6 @@ from store.keys import Scope
 
 routes = Routes("submit")
 
-_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,20})\"?(?=$|[,;\s])")
 MAX_KEY = 256
 LARGE_BYTES = 1 << 20
 
@@ -147,18 +146,15 @@ def idempotency_of(asked: list[object]) -> Idempotency | None:
 
 def answer(job: Job) -> Response:
     """Return the 202 of an accepted job, or the job with its results where the caller waits for them."""
-    wait_s = _wait_s()
-    if wait_s > 0 and (job.state in FINAL or services().watch.wait(job.id, wait_s)):
-        return _finished(job.id, wait_s)
-    if wait_s > 0:
+    waited_s = wait_s()
+    if waited_s > 0 and (job.state in FINAL or services().watch.wait(job.id, waited_s)):
+        return _finished(job.id, waited_s)
+    if waited_s > 0:
         job = services().store.jobs.get(job.id)  # it has come further meanwhile
-    response = as_json(JobModel.of(job, time.time()), 202)
-    response.headers["Location"] = f"/v1/jobs/{job.id}"
-    response.headers["Retry-After"] = "1"
-    return response
+    return accepted(job)
 
 
-def _finished(job_id: str, wait_s: float) -> Response:
+def _finished(job_id: str, waited_s: float) -> Response:
     store = services().store
     job = store.jobs.get(job_id)
     page = store.jobs.results(job_id, limit=services().settings.max_items)
@@ -167,11 +163,5 @@ def _finished(job_id: str, wait_s: float) -> Response:
     )
     response = Response(model.model_dump_json(exclude_unset=True), content_type="application/json")
     response.headers["Location"] = f"/v1/jobs/{job.id}"
-    response.headers["Preference-Applied"] = f"wait={wait_s:g}"
+    response.headers["Preference-Applied"] = f"wait={waited_s:g}"
     return response
-
-
-def _wait_s() -> float:
-    """Return how long the caller would like to wait (RFC 7240), within what we allow."""
-    match = _WAIT.search(request.headers.get("Prefer", ""))
-    return min(float(match[1]), services().settings.max_wait_s) if match else 0.0

@@ -46,8 +46,11 @@ def open_deit() -> Encoder:
 
 
 def open_mobilenet() -> Encoder:
-    tower = Tower(PooledMobileNet(), Geometry(224, 224, "bilinear"))
-    return Encoder("mobilenet_v2", tower, choose_device("cpu"))
+    return Encoder("mobilenet_v2", [mobilenet_tower()], choose_device("cpu"))
+
+
+def mobilenet_tower() -> Tower:
+    return Tower(PooledMobileNet(), Geometry(224, 224, "bilinear"))
 
 
 def embed_with(encoder: Encoder) -> Embed:

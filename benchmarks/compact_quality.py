@@ -93,7 +93,7 @@ def agreement() -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "weights.safetensors"
         save_compact(load_compact().module, file)
-        reloaded = Encoder("compact", load_compact(file), choose_device("cpu")).embed(prepared)
+        reloaded = Encoder("compact", [load_compact(file)], choose_device("cpu")).embed(prepared)
     others = {"batch": encoder.embed(prepared), "thread": on_thread, "reload": reloaded}
     lowest = {name: round(float((alone * other).sum(1).min()), 7) for name, other in others.items()}
     emit(

@@ -18,6 +18,7 @@ from statistics import median
 
 import numpy as np
 import torch
+from PIL import Image
 
 from benchmarks.compact_encoders import DEIT, MOBILENET, open_compact, open_deit, open_mobilenet
 from encoders import Encoder
@@ -58,7 +59,7 @@ def report_rates(encoders: dict[str, Encoder]) -> None:
     rng = np.random.default_rng(0)
     for batch in (1, 32):
         prepared = {
-            name: list(rng.integers(0, 256, (batch, *encoder.input_size, 3), dtype=np.uint8))
+            name: [encoder.prepare(noise(rng, *encoder.input_sizes[0])) for _ in range(batch)]
             for name, encoder in encoders.items()
         }
         times: dict[str, list[float]] = {name: [] for name in encoders}
@@ -73,7 +74,7 @@ def report_rates(encoders: dict[str, Encoder]) -> None:
             emit(
                 figure="speed",
                 encoder=name,
-                input_size=encoders[name].input_size,
+                input_size=encoders[name].input_sizes[0],
                 batch=batch,
                 threads=1,
                 cpu_ms_a_picture_median=round(median(values), 2),
@@ -82,12 +83,17 @@ def report_rates(encoders: dict[str, Encoder]) -> None:
             )
 
 
+def noise(rng: np.random.Generator, height: int, width: int) -> Image.Image:
+    """A picture that already has the encoder's size."""
+    return Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
 def report_memory(name: str) -> None:
     """Peak resident memory of a process that opens one encoder and embeds a batch of 32."""
     torch.set_num_threads(1)
     before = peak_mib()
     encoder = OPENERS[name]()
-    encoder.embed([np.zeros((*encoder.input_size, 3), np.uint8)] * 32)
+    encoder.embed([encoder.prepare(Image.new("RGB", encoder.input_sizes[0]))] * 32)
     emit(figure="memory", encoder=name, peak_mib=peak_mib(), of_which_imports_mib=before, batch=32)
 
 

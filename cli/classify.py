@@ -15,6 +15,9 @@ from cli.client import Client, Json, find_pictures
 from cli.work import run_jobs
 from core.csv import COLUMNS, cells_of, csv_line
 from core.errors import ExemplarError
+from core.types import DecisionName
+
+SHOWN = 3  # supports of each answer
 
 
 @click.command()
@@ -49,10 +52,17 @@ def _print_table(results: list[tuple[Path, Json]]) -> None:
         if result["status"] == "failed":
             table.add_row(escape(str(file)), "[red]failed[/red]", "", escape(result["error"]["detail"]))
             continue
-        near = ", ".join(
-            f"{one['label']} #{one['support_id']} ({one['similarity']:.2f})"
-            for one in result["neighbours"][:3]
+        because = ", ".join(
+            f"{one['label']} #{one['support_id']} ({one['share']:.0%})"
+            for one in result["explanation"]["supports"][:SHOWN]
         )
-        label = result["label"] or f"({result['decision']})"
-        table.add_row(escape(str(file)), escape(label), f"{result['confidence']:.2f}", escape(near))
+        table.add_row(
+            escape(str(file)), escape(_said(result)), f"{result['confidence']:.2f}", escape(because)
+        )
     Console().print(table)
+
+
+def _said(result: Json) -> str:
+    if result["decision"] == DecisionName.KNOWN:
+        return str(result["label"])
+    return " ".join(filter(None, (result["label"], f"({result['decision']})")))

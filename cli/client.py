@@ -86,6 +86,17 @@ class Client:
             if error.code != "collection_exists":
                 raise
 
+    def pages(self, path: str) -> Iterator[Json]:
+        """Yield the items of a list, page after page."""
+        cursor: str | None = None
+        while True:
+            parameters = {"limit": 500} | ({} if cursor is None else {"cursor": cursor})
+            page = self.call("GET", path, params=parameters).json()
+            yield from page["items"]
+            cursor = page["next_cursor"]
+            if cursor is None or not page["items"]:
+                return
+
     def submit(self, path: str, files: Sequence[Path], **form: str) -> Json:
         """Send picture files as one job, again later where too much is waiting; return the job."""
         while True:

@@ -22,6 +22,8 @@ KNOWN = (
     ("timm:beit_base_patch16_224.in22k_ft_in22k", "BEiT, 400 MB from the hub"),
 )
 
+MEASURED = ("dim", "input", "reads labels", "device", "loaded in")
+
 
 @click.group()
 def encoders() -> None:
@@ -35,7 +37,7 @@ def encoders() -> None:
 def list_(opens: bool) -> None:
     """List the encoders this service offers, and some more that it could."""
     settings = read_settings()
-    offered = Table("offered here", *(["dim", "input", "device", "loaded in"] if opens else []))
+    offered = Table("offered here", *(MEASURED if opens else ()))
     for spec in settings.encoders:
         offered.add_row(spec, *(_measured(spec, settings.device) if opens else []))
     others = Table("could be offered (EXEMPLAR_ENCODERS)", "what it is")
@@ -45,7 +47,8 @@ def list_(opens: bool) -> None:
     console.print(offered)
     console.print(others)
     console.print(
-        "Any other: open_clip:NAME/TAG, timm:NAME, and @FILE behind either for weights of your own."
+        "Any other: open_clip:NAME/TAG, timm:NAME, @FILE behind either for weights of your own, and "
+        "concat:A+B for two side by side."
     )
 
 
@@ -54,7 +57,8 @@ def _measured(spec: str, device: str) -> list[str]:
     try:
         encoder = open_encoder(spec, device=device)
     except ExemplarError as error:
-        return ["", "", "", error.message]
-    height, width = encoder.input_size
+        return ["", "", "", "", error.message]
+    sizes = " + ".join(f"{width} x {height}" for height, width in encoder.input_sizes)
     took = f"{time.perf_counter() - start:.1f} s"
-    return [str(encoder.dim), f"{width} x {height}", f"{encoder.device}, {encoder.precision}", took]
+    reads = "yes" if encoder.has_text else "no"
+    return [str(encoder.dim), sizes, reads, f"{encoder.device}, {encoder.precision}", took]

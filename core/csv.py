@@ -22,13 +22,27 @@ COLUMNS = (
     "encoder",
     "error_code",
     "error_detail",
+    "rule",
+    "margin",
+    "candidate_set",
+    "novelty",
+    "novelty_threshold",
 )
 
 
 def cells_of(result: Result) -> list[Any]:
     """Return the cells of a result, in the order of `COLUMNS`."""
     error = result.get("error") or {}
-    row = {**result, "error_code": error.get("code"), "error_detail": error.get("detail")}
+    novelty = result.get("novelty") or {}
+    row = {
+        **result,
+        "error_code": error.get("code"),
+        "error_detail": error.get("detail"),
+        "margin": (result.get("explanation") or {}).get("margin"),
+        "candidate_set": " | ".join((result.get("candidate_set") or {}).get("labels", ())) or None,
+        "novelty": novelty.get("score"),
+        "novelty_threshold": novelty.get("threshold"),
+    }
     return [row.get(column) for column in COLUMNS]
 
 

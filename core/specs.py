@@ -1,4 +1,4 @@
-"""How an encoder is named: `KIND:NAME[/TAG][@FILE]`, or plain `compact`."""
+"""How an encoder is named: `KIND:NAME[/TAG][@FILE]`, plain `compact`, or `concat:A+B` of several."""
 
 from __future__ import annotations
 
@@ -8,34 +8,63 @@ from dataclasses import dataclass
 from core.errors import ExemplarError
 
 KINDS = ("open_clip", "timm")
+CONCAT = "concat:"
 _SPEC = re.compile(r"(?P<kind>[a-z_]+):(?P<name>[\w.-]+)(/(?P<tag>[\w.-]+))?(@(?P<file>[^@]+))?")
+# a file's name may hold a +, so a part ends only where what follows begins like another
+_NEXT_PART = re.compile(r"\+(?=[a-z_]+:|compact(?:\+|$))")
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderSpec:
-    """The parts of an encoder's name; `str()` gives the name back."""
+    """The parts of an encoder's name; `str()` gives the name back.
+
+    `parts` are those of a concat, two or more different ones, whose vectors stand side by side.
+    """
 
     kind: str
     name: str = ""
     tag: str | None = None
     file: str | None = None
+    parts: tuple[EncoderSpec, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> EncoderSpec:
         """Parse a spec; an unusable one raises `encoder_unknown`."""
         if text == "compact":
             return cls("compact")
+        if text.startswith(CONCAT):
+            return cls._parse_concat(text)
         match = _SPEC.fullmatch(text)
         if match is None or match["kind"] not in KINDS:
             raise ExemplarError(
                 "encoder_unknown",
-                f"expected compact, open_clip:NAME[/TAG][@FILE] or timm:NAME[@FILE], got {text!r}",
+                "expected compact, open_clip:NAME[/TAG][@FILE], timm:NAME[@FILE] or concat:A+B of such, "
+                f"got {text!r}",
             )
         return cls(match["kind"], match["name"], match["tag"], match["file"])
+
+    @classmethod
+    def _parse_concat(cls, text: str) -> EncoderSpec:
+        names = _NEXT_PART.split(text.removeprefix(CONCAT))
+        if any(name.startswith(CONCAT) for name in names):
+            raise _unfit_concat(f"a concat within a concat: {text!r}")
+        if len(names) < 2:
+            raise _unfit_concat(f"{text!r}")
+        if len(set(names)) < len(names):
+            raise _unfit_concat(f"one of them twice: {text!r}")
+        return cls("concat", parts=tuple(cls.parse(name) for name in names))
 
     def __str__(self) -> str:
         if self.kind == "compact":
             return "compact"
+        if self.kind == "concat":
+            return CONCAT + "+".join(str(part) for part in self.parts)
         tag = f"/{self.tag}" if self.tag else ""
         file = f"@{self.file}" if self.file else ""
         return f"{self.kind}:{self.name}{tag}{file}"
+
+
+def _unfit_concat(got: str) -> ExemplarError:
+    return ExemplarError(
+        "encoder_unknown", f"expected concat:A+B of two or more different encoders, got {got}"
+    )

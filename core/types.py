@@ -23,6 +23,7 @@ class JobKind(StrEnum):
     CLASSIFY = "classify"
     ENROLL = "enroll"
     SEARCH = "search"
+    REPORT = "report"
 
 
 class JobState(StrEnum):
@@ -218,3 +219,4 @@ class Chunk:
     min_version: int
     submitted_version: int
     attempts: int
+    views: Views = Views.ONE

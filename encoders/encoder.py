@@ -1,73 +1,124 @@
-"""One encoder, ready to run: pictures in, unit vectors out."""
+"""One encoder, ready to run: pictures in, unit vectors out; labels too, where it has a text side."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor, nn
 
+from core.errors import ExemplarError
+from core.prompts import sentences_of, templates_of
+from core.types import Prompts, Views
 from core.vectors import Vectors
 from encoders.device import Device
-from encoders.geometry import Prepared
-from encoders.tower import Tower
+from encoders.geometry import Looks
+from encoders.running import RunningText, RunningTower
+from encoders.tower import TextSource, Tower
+from encoders.unit import mean_direction, to_unit
 
-SHORTEST = 1e-6  # a feature below this length has no direction
+MOST_SENTENCES = 1024  # that are encoded before their vectors are averaged; bounds the memory
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A picture as an encoder's towers look at it; made by `prepare` and meant for `embed` alone."""
+
+    looks: tuple[Looks, ...]
+    """By tower."""
+    mirrored: bool
 
 
 class Encoder:
-    """A frozen network on a device.
+    """Frozen networks on a device; several stand side by side and give one vector.
 
-    `prepare` is safe in many threads and is meant for the threads that decode; `embed` belongs to one thread
+    `prepare` is safe in many threads and is meant for the threads that decode; the rest belongs to one thread
     at a time, which keeps the cores of a worker for one batch.
     """
 
-    def __init__(self, spec: str, tower: Tower, device: Device) -> None:
+    def __init__(self, spec: str, towers: Sequence[Tower], device: Device) -> None:
         self.spec = spec
         self.device = device.name
         self.precision = device.precision
         self.batch_size = device.batch_size
-        self._dtype = device.dtype
-        self._geometry = tower.geometry
-        self._module = _placed(tower.module, device)
-        self._mean = torch.tensor(tower.geometry.mean, device=device.name).view(3, 1, 1)
-        self._std = torch.tensor(tower.geometry.std, device=device.name).view(3, 1, 1)
-        # a real forward is the one size that cannot be wrong, and it warms the kernels up
-        self.dim: int = self._features([np.zeros((*self.input_size, 3), np.uint8)]).shape[1]
+        self._towers = [RunningTower(tower, device) for tower in towers]
+        self._text = towers[0].text if len(towers) == 1 else "its parts do not share a space with texts"
+        self._text_device = device
+        self.dim = sum(tower.dim for tower in self._towers)
 
     @property
-    def input_size(self) -> tuple[int, int]:
-        """Height and width in pixels of a prepared picture."""
-        return self._geometry.height, self._geometry.width
+    def input_sizes(self) -> tuple[tuple[int, int], ...]:
+        """Height and width in pixels that each tower looks at."""
+        return tuple((tower.geometry.height, tower.geometry.width) for tower in self._towers)
 
-    def prepare(self, picture: Image.Image) -> Prepared:
-        """Squash an upright picture of any size to (height, width, 3) uint8 RGB at the input size."""
-        return self._geometry.fit(picture)
+    def prepare(self, picture: Image.Image, views: Views = Views.ONE) -> Prepared:
+        """Bring an upright picture of any size to the input sizes; it is resized once, twice for `full`."""
+        frames = [tower.geometry.frame for tower in self._towers]
+        looks = {frame: frame.look(picture, crop=views is Views.FULL) for frame in set(frames)}
+        return Prepared(tuple(looks[frame] for frame in frames), views is not Views.ONE)
 
     def embed(self, prepared: Sequence[Prepared]) -> Vectors:
         """Map n prepared pictures to (n, dim) float32 vectors of unit length.
 
-        A picture whose feature is not finite or has no length gives a row of NaN, so that its neighbours in
-        the batch are not lost with it.
+        The unit vectors of a picture's views are averaged, those of several towers stand side by side with
+        equal weight. A picture whose feature is not finite or has no length gives a row of NaN, so that its
+        neighbours in the batch are not lost with it.
         """
         if not prepared:
             return np.empty((0, self.dim), np.float32)
-        features = self._features(prepared)
-        lengths = features.norm(dim=1, keepdim=True)
-        usable = torch.isfinite(lengths) & (lengths >= SHORTEST)
-        vectors: Vectors = torch.where(usable, features / lengths, torch.nan).cpu().numpy()
-        return vectors
+        parts = [self._averaged(number, prepared) for number in range(len(self._towers))]
+        return parts[0] if len(parts) == 1 else to_unit(np.concatenate(parts, axis=1))
 
-    @torch.inference_mode()
-    def _features(self, prepared: Sequence[Prepared]) -> Tensor:
-        pixels = torch.from_numpy(np.stack(prepared)).to(self.device)
-        # (n, h, w, 3) seen as (n, 3, h, w) already lies in memory as channels_last
-        scaled = (pixels.permute(0, 3, 1, 2).float().div_(255) - self._mean) / self._std
-        features: Tensor = self._module(scaled.to(self._dtype))
-        return features.float()
+    @property
+    def has_text(self) -> bool:
+        """Whether labels can be embedded; the weights of the text half are not read for this."""
+        return isinstance(self._text, TextSource)
 
+    @property
+    def text_scale(self) -> float:
+        """What cosines of pictures with labels are multiplied by; raises `text_side_missing`."""
+        return self._text_source.scale
 
-def _placed(module: nn.Module, device: Device) -> nn.Module:
-    return module.eval().to(device.name, device.dtype).to(memory_format=torch.channels_last)
+    def embed_labels(self, labels: Sequence[str], prompts: Prompts) -> Vectors:
+        """Map n labels to (n, dim) float32 rows of unit length, comparable with those of pictures.
+
+        Each template is encoded about each label, and the unit vectors of a label are averaged. The first
+        call loads the text half, which takes seconds. Raises `text_side_missing`, `prompts_unfit`, and what
+        opening raises where the weights of the text half are unfit.
+        """
+        templates = templates_of(prompts)
+        text = self._running_text
+        rows = [np.empty((0, self.dim), np.float32)]
+        step = max(1, MOST_SENTENCES // len(templates))
+        for at in range(0, len(labels), step):
+            some = labels[at : at + step]
+            vectors = text.embed([line for label in some for line in sentences_of(label, templates)])
+            rows.append(mean_direction(vectors, np.arange(len(some)) * len(templates)))
+        return np.concatenate(rows)
+
+    def _averaged(self, number: int, prepared: Sequence[Prepared]) -> Vectors:
+        """Embed the views of pictures by one tower, whatever each picture's own are, and average them."""
+        counts = np.array([len(picture.looks[number]) for picture in prepared])
+        owners = np.repeat(np.arange(len(prepared)), counts)
+        mirrored = np.repeat([picture.mirrored for picture in prepared], counts)
+        looks = np.concatenate([picture.looks[number] for picture in prepared])
+        vectors = self._towers[number].embed(looks, mirrored)
+        owners = np.concatenate([owners, owners[mirrored]])
+        order = np.argsort(owners, kind="stable")
+        return mean_direction(vectors[order], np.searchsorted(owners[order], np.arange(len(prepared))))
+
+    @property
+    def _text_source(self) -> TextSource:
+        if isinstance(self._text, TextSource):
+            return self._text
+        raise ExemplarError(
+            "text_side_missing",
+            f"expected an encoder that reads labels, got {self.spec}: {self._text}; use an open_clip encoder "
+            "whose weights hold both halves",
+        )
+
+    @cached_property
+    def _running_text(self) -> RunningText:
+        return RunningText(self._text_source.load(), self._text_device)

@@ -10,8 +10,11 @@ from PIL import Image
 
 from core.errors import ExemplarError
 
-Prepared = npt.NDArray[np.uint8]
-"""(height, width, 3) uint8, RGB: a picture at an encoder's input size."""
+Looks = npt.NDArray[np.uint8]
+"""(looks, height, width, 3) uint8, RGB: a picture at an encoder's input size, whole, or whole and cropped."""
+
+Box = tuple[float, float, float, float]
+"""Left, upper, right, lower, in pixels."""
 
 RESAMPLING = {
     "nearest": Image.Resampling.NEAREST,
@@ -24,6 +27,36 @@ RESAMPLING = {
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+CROPPED = 0.875  # the part of the shorter side that a centre crop keeps: 224 of 256, as the field does
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Input size in pixels and the filter's name: towers with the same frame look at the same pixels."""
+
+    height: int
+    width: int
+    interpolation: str = "bicubic"
+
+    def look(self, picture: Image.Image, *, crop: bool) -> Looks:
+        """Squash the whole picture to the input size, antialiased, and with `crop` its centre as well.
+
+        The whole comes first: on few-shot sports it was worth 1.4 to 3.3 points over the centre.
+        """
+        rgb = picture if picture.mode == "RGB" else picture.convert("RGB")
+        boxes = [None, self._centre(*rgb.size)] if crop else [None]
+        return np.stack([self._fit(rgb, box) for box in boxes])
+
+    def _fit(self, rgb: Image.Image, box: Box | None) -> npt.NDArray[np.uint8]:
+        # a box filter first brings large pictures to three times the size: 2 to 5 times as fast, at 53 dB
+        filtered = RESAMPLING[self.interpolation]
+        return np.asarray(rgb.resize((self.width, self.height), filtered, box, reducing_gap=3.0))
+
+    def _centre(self, width: int, height: int) -> Box:
+        """Return the largest box of the input's shape in the middle, less a margin."""
+        scale = CROPPED * min(width / self.width, height / self.height) / 2
+        across, down = self.width * scale, self.height * scale
+        return width / 2 - across, height / 2 - down, width / 2 + across, height / 2 + down
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +76,7 @@ class Geometry:
                 f"expected an interpolation of {', '.join(RESAMPLING)}, got {self.interpolation!r}",
             )
 
-    def fit(self, picture: Image.Image) -> Prepared:
-        """Squash the whole picture to the input size, antialiased.
-
-        Nothing is cropped: on few-shot sports the whole picture was worth 1.4 to 3.3 points.
-        """
-        rgb = picture if picture.mode == "RGB" else picture.convert("RGB")
-        filtered = RESAMPLING[self.interpolation]
-        # a box filter first brings large pictures to three times the size: 2 to 5 times as fast, at 53 dB
-        return np.asarray(rgb.resize((self.width, self.height), filtered, reducing_gap=3.0))
+    @property
+    def frame(self) -> Frame:
+        """What decides the pixels."""
+        return Frame(self.height, self.width, self.interpolation)

@@ -1,20 +1,31 @@
-"""CLIP's image towers, by open_clip."""
+"""CLIP's image towers and, when first asked for, their text halves, by open_clip."""
 
 from __future__ import annotations
 
+import logging
+import math
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import open_clip
+from open_clip.model import convert_to_custom_text_state_dict
 from torch import Tensor, nn
 
 from core.errors import ExemplarError
 from core.specs import EncoderSpec
 from encoders.geometry import Geometry
 from encoders.hub import hub_failed
-from encoders.tower import Tower
-from encoders.weights import fit_weights, read_weights
+from encoders.tower import TextSource, TextTower, Tower
+from encoders.weights import Weights, fit_weights, read_weights
 
 VISUAL = "visual."
+SCALE = "logit_scale"
+CONFIG = "open_clip_config.json"  # what downloads from the hub have beside the weights
+FOLDER = "local-dir:"  # how open_clip is told where such a file is
+MOST_SCALE = 100.0  # where CLIP's training cut it off
+NO_WEIGHTS = {"input_resolution", "context_length", "vocab_size"}  # numbers in OpenAI's own files
 
 
 class ImageTower(nn.Module):
@@ -31,31 +42,58 @@ class ImageTower(nn.Module):
         return pooled
 
 
+class TextHalf(nn.Module):
+    """A CLIP model that has lost its image half."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Map token ids (n, length) to (n, dim)."""
+        features: Tensor = self.model.encode_text(ids)
+        return features
+
+
 def load_open_clip(spec: EncoderSpec) -> Tower:
     """Load the image tower from a local file or by its pretrained tag.
 
-    Raises `encoder_unknown`, `encoder_weights_missing` or `encoder_weights_unfit`.
+    A file `open_clip_config.json` beside the local file says what network the weights are of; without one
+    open_clip has to know the name. Raises `encoder_unknown`, `encoder_weights_missing` or
+    `encoder_weights_unfit`.
     """
+    network = _network(spec)
+    return _from_file(spec, network) if spec.file else _from_hub(spec)
+
+
+def _network(spec: EncoderSpec) -> str:
+    """Return how open_clip knows the network: by name, or by the folder of its config."""
+    folder = Path(spec.file).parent if spec.file else None
+    if folder and (folder / CONFIG).is_file():
+        return f"{FOLDER}{folder}"
     if spec.name not in open_clip.list_models():
         raise ExemplarError(
             "encoder_unknown",
-            f"expected a model of open_clip, got {spec.name!r}; open_clip.list_models() names them",
+            f"expected a model of open_clip, got {spec.name!r}; open_clip.list_models() names them, and a "
+            f"file {CONFIG} beside the weights describes any other",
         )
-    model = _from_file(spec) if spec.file else _from_hub(spec)
-    return Tower(ImageTower(model.visual), _geometry(model.visual.preprocess_cfg))
+    return spec.name
 
 
-def _from_file(spec: EncoderSpec) -> Any:
+def _from_file(spec: EncoderSpec, network: str) -> Tower:
     file = str(spec.file)
     weights = read_weights(file)
-    model = _create(spec, pretrained=None, load_weights=False, pretrained_text=False)
-    # the text half is not needed, so a file without it is as good
-    visual = {key.removeprefix(VISUAL): value for key, value in weights.items() if key.startswith(VISUAL)}
-    fit_weights(model.visual, visual or weights, file)
-    return model
+    visual = _create(spec, network, load_weights=False, pretrained_text=False).visual
+    # a file of the image half alone is as good
+    images = {key.removeprefix(VISUAL): value for key, value in weights.items() if key.startswith(VISUAL)}
+    fit_weights(visual, images or weights, file)
+    text: TextSource | str = f"there is no text half in {file}"
+    if images and SCALE in weights:
+        text = _text_source(network, weights[SCALE], lambda: _text_of_file(spec, network))
+    return Tower(ImageTower(visual), _geometry(visual.preprocess_cfg), text)
 
 
-def _from_hub(spec: EncoderSpec) -> Any:
+def _from_hub(spec: EncoderSpec) -> Tower:
     tags = open_clip.list_pretrained_tags_by_model(spec.name)
     if spec.tag not in tags:
         raise ExemplarError(
@@ -63,14 +101,74 @@ def _from_hub(spec: EncoderSpec) -> Any:
             f"expected {spec.kind}:{spec.name}/TAG with a tag of {', '.join(tags) or '(none known)'}, or "
             f"{spec.kind}:{spec.name}@FILE, got {str(spec)!r}",
         )
-    return _create(spec, pretrained=spec.tag)
+    model = _create(spec, spec.name, pretrained=spec.tag)
+    text = _text_source(spec.name, model.logit_scale, lambda: _create(spec, spec.name, pretrained=spec.tag))
+    return Tower(ImageTower(model.visual), _geometry(model.visual.preprocess_cfg), text)
 
 
-def _create(spec: EncoderSpec, **options: Any) -> Any:
+def _text_source(network: str, logit_scale: Tensor, load_model: Callable[[], Any]) -> TextSource | str:
+    if _needs_transformers(network) and find_spec("transformers") is None:
+        return "its texts need the package transformers, which is not installed here"
+
+    def load() -> TextTower:
+        model = load_model()
+        del model.visual
+        tokenizer = open_clip.get_tokenizer(network)
+
+        def tokenize(texts: Sequence[str]) -> Tensor:
+            ids: Tensor = tokenizer(list(texts))
+            return ids
+
+        return TextTower(TextHalf(model), tokenize)
+
+    return TextSource(load, min(math.exp(float(logit_scale)), MOST_SCALE))
+
+
+def _text_of_file(spec: EncoderSpec, network: str) -> Any:
+    """Load the model with the weights of everything but the image half."""
+    file = str(spec.file)
+    model = _create(spec, network, load_weights=False, pretrained_text=False)
+    weights: Weights = {
+        key: value
+        for key, value in read_weights(file).items()
+        if not key.startswith(VISUAL) and key not in NO_WEIGHTS
+    }
+    if hasattr(model, "text"):
+        weights = convert_to_custom_text_state_dict(weights)
+    weights |= {f"{VISUAL}{key}": value for key, value in model.visual.state_dict().items()}
+    fit_weights(model, weights, file)
+    return model
+
+
+def _needs_transformers(network: str) -> bool:
+    text = open_clip.get_model_config(network)["text_cfg"]
+    by_name = "siglip" in network.lower() and not network.startswith(FOLDER)
+    return by_name or bool(text.get("hf_tokenizer_name") or text.get("hf_model_name"))
+
+
+def _create(spec: EncoderSpec, network: str, **options: Any) -> Any:
+    logger = logging.getLogger()  # where open_clip logs
+    logger.addFilter(_is_news)
     try:
-        return open_clip.create_model(spec.name, **options)
+        return open_clip.create_model(network, **options)
     except Exception as error:  # the edge to the hub, which fails in the ways of four libraries
-        raise hub_failed(str(spec), error) from error
+        raise _not_built(spec, network, error) if spec.file else hub_failed(str(spec), error) from error
+    finally:
+        logger.removeFilter(_is_news)
+
+
+def _not_built(spec: EncoderSpec, network: str, error: Exception) -> ExemplarError:
+    described = f"{CONFIG} beside {spec.file}" if network != spec.name else f"the name {spec.name}"
+    return ExemplarError(
+        "encoder_weights_unfit",
+        f"expected a network that open_clip can build by {described}, got {type(error).__name__}: "
+        f"{str(error)[:300]}",
+    )
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Leave out open_clip's warning of random weights: those of a local file are loaded afterwards."""
+    return record.module != "factory" or record.levelno > logging.WARNING
 
 
 def _geometry(config: dict[str, Any]) -> Geometry:

@@ -10,13 +10,13 @@ from encoders.tower import Tower
 
 
 def open_encoder(spec: str, *, device: str = "auto") -> Encoder:
-    """Open `KIND:NAME[/TAG][@FILE]` or `compact` on `auto`, `cpu`, `cuda` or `cuda:N`.
+    """Open `compact`, `KIND:NAME[/TAG][@FILE]` or `concat:A+B` on `auto`, `cpu`, `cuda` or `cuda:N`.
 
     Raises `encoder_unknown`, `encoder_weights_missing`, `encoder_weights_unfit` or `device_missing`.
     """
     parsed = EncoderSpec.parse(spec)
     chosen = choose_device(device)
-    return Encoder(str(parsed), _load(parsed), chosen)
+    return Encoder(str(parsed), [_load(part) for part in parsed.parts or (parsed,)], chosen)
 
 
 def _load(spec: EncoderSpec) -> Tower:

@@ -1,17 +1,38 @@
-"""A network with the geometry of its input: what an adapter makes and an `Encoder` runs."""
+"""What an adapter makes and an `Encoder` runs: a network with its input's geometry, and its text half."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from torch import nn
+from torch import Tensor, nn
 
 from encoders.geometry import Geometry
 
 
 @dataclass(frozen=True, slots=True)
+class TextTower:
+    """A module that maps token ids (n, length) to (n, dim) features, and what makes ids of texts."""
+
+    module: nn.Module
+    tokenize: Callable[[Sequence[str]], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class TextSource:
+    """A text half that is loaded when it is first needed; `scale` multiplies its cosines with pictures."""
+
+    load: Callable[[], TextTower]
+    scale: float
+
+
+@dataclass(frozen=True, slots=True)
 class Tower:
-    """A module that maps normalised (n, 3, height, width) pictures to (n, dim) features of any length."""
+    """A module that maps normalised (n, 3, height, width) pictures to (n, dim) features of any length.
+
+    `text` is its text half, or the reason why there is none.
+    """
 
     module: nn.Module
     geometry: Geometry
+    text: TextSource | str = "it sees pictures only"

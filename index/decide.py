@@ -1,21 +1,25 @@
-"""From scores to an answer: a label with its probability, or an honest "unknown"."""
+"""From scores to an answer: a label with its probability and its reasons, or an honest "unknown"."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from core.types import ClassKind, DecisionName, Rule
-from core.vectors import Vectors
-from index.replica import Evidence, Replica
-from index.rules import Scores, score
+from core.changes import ClassChange
+from core.types import ClassKind, DecisionName, Metric, Rule, RuleName
+from core.vectors import Vector, Vectors
+from index.calibration import novelty
+from index.learning import Fitted
+from index.means import mean_scores
+from index.replica import Replica
+from index.supports import Floats, Ids, Mask, Supports
+from index.texts import Texts
 
-# The softmax scale of few-shot cosines that calibrated best on photographs, 16 to 29 by shots and data;
-# CLIP's own 100 is far too sure between pictures. One constant until it is fitted to each collection.
-SHARPNESS = 20.0
-NEIGHBOURS = 64  # the nearest rule sees so many supports; no more are needed to name the first few classes
+REASONS = 3  # supports named as what decided
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +40,43 @@ class Neighbour:
 
 
 @dataclass(frozen=True, slots=True)
+class Reason:
+    """A support that spoke for the best class, and its share of all that spoke for it."""
+
+    support_id: int
+    label: str
+    similarity: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What decided: the lead in score of the best class over the next, None with one class, and reasons."""
+
+    margin: float | None
+    supports: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Novelty:
+    """How like something known a picture is, and from where on it counts as known.
+
+    `accepts_strangers` is the share of pictures of classes that were never enrolled which pass the threshold
+    all the same. Threshold and share are None where the supports cannot tell them.
+    """
+
+    score: float
+    threshold: float | None
+    accepts_strangers: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """What is said about one picture, and by which version of the collection."""
+    """What is said about one picture, and by which version of the collection.
+
+    `label` is None where the picture is unknown, and the best guess where it is ambiguous. `likely` is the
+    set that holds the true class as often as the rule's `set_level` says, None where that cannot be said.
+    """
 
     decision: DecisionName
     label: str | None
@@ -45,60 +84,150 @@ class Answer:
     candidates: tuple[Candidate, ...]
     neighbours: tuple[Neighbour, ...]
     version: int
+    rule: RuleName
+    explanation: Explanation
+    likely: tuple[str, ...] | None
+    novelty: Novelty | None
 
 
-def classify(replica: Replica, rule: Rule, queries: Vectors, *, top: int) -> list[Answer]:
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """The limits that hold for every answer of one version."""
+
+    set_limit: float | None
+    threshold: float | None
+    accepts_strangers: float | None
+    certainty: float
+
+
+def classify(
+    replica: Replica, rule: Rule, queries: Vectors, *, top: int, texts: Texts | None = None
+) -> list[Answer]:
     """Answer m queries, each with its `top` candidates and neighbours.
 
-    A picture is unknown where nothing has been enrolled yet or where a negative class is the best.
+    A picture is unknown where nothing has been enrolled yet, where negative classes are likelier than
+    the best normal one, or where it looks like nothing known; it is ambiguous where the best class is less
+    probable than the rule's `certainty`.
     """
-    evidence = replica.gather(queries, max(top, NEIGHBOURS))
-    probabilities = _softmax(score(rule, evidence))
-    return [_answer(evidence, row, line, top) for row, line in enumerate(probabilities)]
+    with replica.lock:
+        return _Judgement(replica, rule, replica.fit(rule, texts), top).answers(queries)
 
 
 def search(replica: Replica, queries: Vectors, *, top: int) -> tuple[list[tuple[Neighbour, ...]], int]:
     """Return the `top` nearest supports of each query, and the version that was searched."""
-    evidence = replica.gather(queries, top)
-    return [_neighbours(evidence, row, top) for row in range(len(queries))], evidence.version
+    with replica.lock:
+        similarities, rows = replica.search(queries, top)
+        supports, classes = replica.supports(), replica.classes
+        found = [
+            _neighbours(supports, classes, line, near) for line, near in zip(rows, similarities, strict=True)
+        ]
+        return found, replica.version
 
 
-def _answer(evidence: Evidence, row: int, probabilities: npt.NDArray[np.float64], top: int) -> Answer:
-    order = np.argsort(-probabilities, kind="stable")[:top]
-    classes = [evidence.classes[int(evidence.class_ids[column])] for column in order]
-    candidates = tuple(
-        Candidate(class_.label, float(probabilities[column]))
-        for class_, column in zip(classes, order, strict=True)
-        if probabilities[column] > 0
-    )
-    named = bool(classes) and classes[0].kind is ClassKind.NORMAL
-    return Answer(
-        decision=DecisionName.KNOWN if named else DecisionName.UNKNOWN,
-        label=candidates[0].label if named else None,
-        confidence=candidates[0].probability if candidates else 0.0,
-        candidates=candidates,
-        neighbours=_neighbours(evidence, row, top),
-        version=evidence.version,
-    )
+class _Judgement:
+    """A fitted rule about to answer, with what the answers have in common."""
+
+    def __init__(self, replica: Replica, rule: Rule, fitted: Fitted, top: int) -> None:
+        self._replica = replica
+        self._fitted = fitted
+        self._top = top
+        self._supports = fitted.fit.supports
+        self._classes = [replica.classes[class_id] for class_id in self._supports.class_ids.tolist()]
+        self._normal: Mask = np.array([one.kind is ClassKind.NORMAL for one in self._classes], bool)
+        calibration = fitted.calibration
+        threshold = calibration.threshold(rule.false_reject)
+        self._limits = _Limits(
+            set_limit=calibration.set_limit(rule.set_level),
+            threshold=threshold,
+            accepts_strangers=calibration.accepted_strangers(threshold),
+            certainty=rule.certainty,
+        )
+
+    def answers(self, queries: Vectors) -> list[Answer]:
+        supports = self._supports
+        scores = self._fitted.fit.scores(queries)
+        probabilities = self._fitted.probabilities(scores)
+        likeness = mean_scores(supports.sums, supports.counts, queries, Metric.COSINE)
+        nearness = novelty(scores, likeness, self._normal & (supports.counts > 0))
+        similarities, rows = self._replica.search(queries, self._top)
+        answers = []
+        for line, query in enumerate(queries):
+            order = np.argsort(-probabilities[line], kind="stable")
+            answers.append(
+                Answer(
+                    **self._decision(probabilities[line], order, float(nearness[line])),
+                    candidates=tuple(
+                        Candidate(self._classes[column].label, float(probabilities[line, column]))
+                        for column in order[: self._top]
+                    ),
+                    neighbours=_neighbours(supports, self._replica.classes, rows[line], similarities[line]),
+                    version=self._replica.version,
+                    rule=self._fitted.rule,
+                    explanation=self._explanation(query, scores[line], order),
+                    likely=self._likely(probabilities[line], order),
+                )
+            )
+        return answers
+
+    def _decision(self, probabilities: Floats, order: Ids, nearness: float) -> dict[str, Any]:
+        """Return the decision, its label, confidence and novelty."""
+        if not len(order):
+            nothing = {"decision": DecisionName.UNKNOWN, "label": None}
+            return {**nothing, "confidence": 0.0, "novelty": None}
+        best, limits = int(order[0]), self._limits
+        negative = float(probabilities[~self._normal].sum())
+        # nothing has been seen of a class that is only a name, so it cannot be looked unlike
+        looked_at = self._supports.counts[best] > 0 and np.isfinite(nearness)
+        strange = looked_at and limits.threshold is not None and nearness < limits.threshold
+        decision = DecisionName.KNOWN
+        if not self._normal[best] or negative >= probabilities[best] or strange:
+            decision = DecisionName.UNKNOWN
+        elif probabilities[best] < limits.certainty:
+            decision = DecisionName.AMBIGUOUS
+        return {
+            "decision": decision,
+            "label": None if decision is DecisionName.UNKNOWN else self._classes[best].label,
+            "confidence": float(probabilities[best]),
+            "novelty": Novelty(nearness, limits.threshold, limits.accepts_strangers) if looked_at else None,
+        }
+
+    def _explanation(self, query: Vector, scores: Floats, order: Ids) -> Explanation:
+        if not len(order) or not len(self._supports.ids):
+            return Explanation(None, ())
+        best = int(order[0])
+        margin = float(scores[best] - scores[order[1]]) if len(order) > 1 else None
+        for_it = np.maximum(self._fitted.fit.parts(query, best), 0.0)
+        rows = np.argsort(-for_it, kind="stable")[:REASONS]
+        reasons = [
+            Reason(
+                support_id=int(self._supports.ids[row]),
+                label=self._classes[int(self._supports.columns[row])].label,
+                similarity=float(self._supports.vectors[row] @ query),
+                share=float(for_it[row] / for_it.sum()),
+            )
+            for row in rows
+            if for_it[row] > 0
+        ]
+        return Explanation(margin, tuple(reasons))
+
+    def _likely(self, probabilities: Floats, order: Ids) -> tuple[str, ...] | None:
+        if self._limits.set_limit is None:
+            return None
+        inside = max(int((probabilities >= self._limits.set_limit).sum()), 1)
+        return tuple(self._classes[column].label for column in order[:inside])
 
 
-def _neighbours(evidence: Evidence, row: int, top: int) -> tuple[Neighbour, ...]:
-    found = zip(
-        evidence.neighbour_ids[row][:top],
-        evidence.neighbour_classes[row][:top],
-        evidence.similarities[row][:top],
-        strict=True,
-    )
+def _neighbours(
+    supports: Supports,
+    classes: Mapping[int, ClassChange],
+    rows: Ids,
+    similarities: npt.NDArray[np.float32],
+) -> tuple[Neighbour, ...]:
     return tuple(
-        Neighbour(int(support_id), evidence.classes[int(class_id)].label, float(similarity))
-        for support_id, class_id, similarity in found
-        if support_id >= 0
+        Neighbour(
+            support_id=int(supports.ids[row]),
+            label=classes[int(supports.class_ids[supports.columns[row]])].label,
+            similarity=float(similarity),
+        )
+        for row, similarity in zip(rows, similarities, strict=True)
     )
-
-
-def _softmax(scores: Scores) -> Scores:
-    if scores.shape[1] == 0:
-        return scores
-    shifted = np.exp(SHARPNESS * (scores - scores.max(axis=1, keepdims=True)))
-    total: Scores = shifted / shifted.sum(axis=1, keepdims=True)
-    return total

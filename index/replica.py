@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -13,34 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 from core.changes import Changes, ClassChange, SupportChange
-from core.vectors import Vector, Vectors, check_vector
-
-Ids = npt.NDArray[np.int64]
+from core.types import ClassKind, Rule
+from core.vectors import Vectors, check_vector
+from index.learning import Fitted, Learner
+from index.prior import Prior
+from index.supports import Floats, Ids, Supports
+from index.texts import Texts
 
 # FAISS uses matrix multiplication only above this size of a batch (queries x dim); its own default
 # leaves batches of a few dozen queries 9 to 11 times slower
 faiss.cvar.distance_compute_blas_threshold = 2048
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """Everything a rule may look at to answer m queries; C classes have supports, k neighbours were found."""
-
-    queries: Vectors
-    """(m, dim)"""
-    class_ids: Ids
-    """(C,)"""
-    means: npt.NDArray[np.float64]
-    """(C, dim), the mean vector of each class, not of unit length"""
-    classes: Mapping[int, ClassChange]
-    """What each class is called and is, by id"""
-    neighbour_ids: Ids
-    """(m, k), -1 where there are fewer than k supports"""
-    neighbour_classes: Ids
-    """(m, k), -1 where there are fewer than k supports"""
-    similarities: npt.NDArray[np.float32]
-    """(m, k), cosine, the nearest first"""
-    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,133 +41,180 @@ class Content:
 
 
 class Replica:
-    """Exact search over the supports of one collection.
+    """Exact search over the supports of one collection, and what its rules have learnt from them.
 
-    One lock holds all of it: a FAISS index that is searched while it changes crashes the process.
+    One lock holds all of it: a FAISS index that is searched while it changes crashes the process. Who needs
+    several answers as of one version holds `lock` around them.
     """
 
     def __init__(self, dim: int, *, gpu: bool = False) -> None:
         self.dim = dim
         self.version = 0
         self.born = 0.0  # tells records apart; not known before the first change
-        self._lock = threading.Lock()
-        self._flat = faiss.IndexFlatIP(dim)  # row i belongs to support _ids[i]
+        self.lock = threading.RLock()
+        self._flat = faiss.IndexFlatIP(dim)  # row i belongs to support _ids[i] of class _owners[i]
         self._ids: Ids = np.empty(0, np.int64)
-        self._class_of: dict[int, int] = {}
-        self._classes: Mapping[int, ClassChange] = {}  # replaced, never changed: evidence refers to it
-        self._sums: dict[int, npt.NDArray[np.float64]] = {}
+        self._owners: Ids = np.empty(0, np.int64)
+        self._classes: Mapping[int, ClassChange] = {}  # replaced, never changed: readers refer to it
+        self._sums: dict[int, Floats] = {}
         self._counts: dict[int, int] = {}
-        # replaced, never changed: evidence refers to it
-        self._means: tuple[Ids, npt.NDArray[np.float64]] | None = None
+        self._supports: dict[bool, Supports] = {}
+        self._learner = Learner()
         self._searched: Any = _on_gpu(dim) if gpu else self._flat
 
     def __len__(self) -> int:
         return len(self._ids)
 
+    @property
+    def classes(self) -> Mapping[int, ClassChange]:
+        """What each class is called and is, by id; with those that have no support."""
+        return self._classes
+
     def apply(self, changes: Changes) -> None:
         """Take over changes; supports that came, moved or went are seen by the next search."""
-        with self._lock:
-            self._means = None
-            known = [change for change in changes.supports if change.id in self._class_of]
-            self._remove([change for change in known if change.class_id is None])
-            self._move([change for change in known if change.class_id is not None])
-            self._add([c for c in changes.supports if c.class_id is not None and c.id not in self._class_of])
+        with self.lock:
+            known = np.isin([change.id for change in changes.supports], self._ids)
+            here = [change for change, found in zip(changes.supports, known, strict=True) if found]
+            new = [change for change, found in zip(changes.supports, known, strict=True) if not found]
+            added = [change for change in new if change.class_id is not None]
+            vectors = self._checked(added)
+            touched = self._touched(here, added)
+            self._learner.leave(
+                map(self._of_class, touched), sum(self._counts.get(c, 0) for c in touched), len(self)
+            )
+            self._remove([change for change in here if change.class_id is None])
+            self._move([change for change in here if change.class_id is not None])
+            self._add(added, vectors)
+            self._learner.join(map(self._of_class, touched))
             if changes.classes:
                 classes = {**self._classes, **{change.id: change for change in changes.classes}}
                 self._classes = {id_: change for id_, change in classes.items() if not change.deleted}
+            self._supports = {}
             self.version, self.born = changes.version, changes.born
 
-    def gather(self, queries: Vectors, k: int) -> Evidence:
-        """Return the k nearest supports of each query and the class means, as of one version."""
-        with self._lock:
+    def search(self, queries: Vectors, k: int) -> tuple[npt.NDArray[np.float32], Ids]:
+        """Map (m, dim) queries to the cosines (m, k) and rows (m, k) of the nearest supports, nearest first.
+
+        There are fewer than k where there are fewer supports.
+        """
+        with self.lock:
             k = min(k, len(self._ids))
-            if self._means is None:
-                self._means = self._average()
-            class_ids, means = self._means
-            similarities, ids, classes = self._nearest(queries, k)
-            return Evidence(
-                queries=queries,
-                class_ids=class_ids,
-                means=means,
-                classes=self._classes,
-                neighbour_ids=ids,
-                neighbour_classes=classes,
-                similarities=similarities,
-                version=self.version,
-            )
+            if k == 0:
+                return np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
+            similarities, rows = self._searched.search(np.ascontiguousarray(queries), k)
+            return similarities, rows
+
+    def supports(self, *, named: bool = False) -> Supports:
+        """Return all supports as arrays; their vectors are FAISS's own and die with the next change.
+
+        A class without supports has a column only where `named` says that its name counts.
+        """
+        with self.lock:
+            if named not in self._supports:
+                self._supports[named] = self._arrange({*self._sums, *self._classes} if named else self._sums)
+            return self._supports[named]
+
+    def fit(self, rule: Rule, texts: Texts | None = None) -> Fitted:
+        """Return the rule as learnt from this version; it dies with the next change."""
+        with self.lock:
+            supports = self.supports(named=texts is not None)
+            prior = None if texts is None else Prior(texts, supports.class_ids, self.dim)
+            normal = np.array([self._is_normal(int(c)) for c in supports.class_ids], bool)
+            return self._learner.fitted(rule, supports, self.version, normal, self.search, prior)
 
     def content(self) -> Content:
         """Return a copy of all."""
-        with self._lock:
+        with self.lock:
             return Content(
                 self.version,
                 self.born,
                 self._ids.copy(),
-                np.array([self._class_of[int(i)] for i in self._ids], np.int64),
+                self._owners.copy(),
                 self._rows().copy(),
                 list(self._classes.values()),
             )
 
-    def _average(self) -> tuple[Ids, npt.NDArray[np.float64]]:
-        class_ids = np.fromiter(self._sums, np.int64, len(self._sums))
-        means = [self._sums[class_id] / self._counts[class_id] for class_id in self._sums]
-        return class_ids, np.stack(means) if means else np.empty((0, self.dim))
+    def _arrange(self, classes: Iterable[int]) -> Supports:
+        class_ids = np.array(sorted(classes), np.int64)
+        sums = np.zeros((len(class_ids), self.dim))
+        for column, class_id in enumerate(class_ids.tolist()):
+            if class_id in self._sums:
+                sums[column] = self._sums[class_id]
+        return Supports(
+            ids=self._ids,
+            columns=np.searchsorted(class_ids, self._owners),
+            vectors=self._rows(),
+            class_ids=class_ids,
+            counts=np.array([self._counts.get(class_id, 0) for class_id in class_ids.tolist()], np.int64),
+            sums=sums,
+        )
 
-    def _nearest(self, queries: Vectors, k: int) -> tuple[npt.NDArray[np.float32], Ids, Ids]:
-        if k == 0:
-            shape = (len(queries), 0)
-            return np.empty(shape, np.float32), np.empty(shape, np.int64), np.empty(shape, np.int64)
-        similarities, rows = self._searched.search(np.ascontiguousarray(queries), k)
-        found = rows >= 0
-        ids = np.where(found, self._ids[rows], -1)
-        classes = np.array([[self._class_of.get(int(i), -1) for i in line] for line in ids], np.int64)
-        return similarities, ids, classes
+    def _is_normal(self, class_id: int) -> bool:
+        class_ = self._classes.get(class_id)
+        return class_ is not None and class_.kind is ClassKind.NORMAL
+
+    def _touched(self, here: Sequence[SupportChange], added: Sequence[SupportChange]) -> list[int]:
+        """Return the classes that lose or get supports."""
+        losing = self._owners[np.isin(self._ids, [change.id for change in here])]
+        getting = [int(change.class_id) for change in (*here, *added) if change.class_id is not None]
+        return sorted({*losing.tolist(), *getting})
+
+    def _of_class(self, class_id: int) -> Vectors:
+        vectors: Vectors = self._rows()[self._owners == class_id]
+        return vectors
 
     def _rows(self) -> Vectors:
         """Return FAISS's own storage as an array; it dies with the next change."""
         n = len(self._ids)
+        if n == 0:
+            return np.empty((0, self.dim), np.float32)
         view: Vectors = faiss.rev_swig_ptr(self._flat.get_xb(), n * self.dim).reshape(n, self.dim)
         return view
 
-    def _add(self, changes: Sequence[SupportChange]) -> None:
+    def _checked(self, changes: Sequence[SupportChange]) -> Vectors:
+        vectors = [check_vector(change.vector, self.dim) for change in changes if change.vector is not None]
+        if len(vectors) != len(changes) or any(change.id <= 0 for change in changes):
+            raise ValueError("expected a vector and a positive id with each support that is not removed")
+        return np.stack(vectors) if vectors else np.empty((0, self.dim), np.float32)
+
+    def _add(self, changes: Sequence[SupportChange], vectors: Vectors) -> None:
         if not changes:
             return
-        vectors = np.stack([check_vector(c.vector, self.dim) for c in changes if c.vector is not None])
         ids = np.array([change.id for change in changes], np.int64)
-        if len(vectors) != len(ids) or (ids <= 0).any():
-            raise ValueError("expected a vector and a positive id with each support that is not removed")
         self._flat.add(vectors)
         if self._searched is not self._flat:
             self._searched.add(vectors)
+        owners = np.array([change.class_id for change in changes], np.int64)
         self._ids = np.concatenate([self._ids, ids])
-        for change, vector in zip(changes, vectors, strict=True):
-            self._class_of[change.id] = class_id = int(change.class_id or 0)
-            self._count(class_id, vector, 1)
+        self._owners = np.concatenate([self._owners, owners])
+        for class_id, vector in zip(owners, vectors, strict=True):
+            self._count(int(class_id), vector, 1)
 
     def _move(self, changes: Sequence[SupportChange]) -> None:
+        if not changes:
+            return
         target = {change.id: int(change.class_id or 0) for change in changes}
-        for support_id, vector in self._vectors(list(target)):
-            self._count(self._class_of[support_id], vector, -1)
-            self._class_of[support_id] = target[support_id]
-            self._count(target[support_id], vector, 1)
+        owners = self._owners.copy()  # readers may refer to the old ones
+        for row in np.flatnonzero(np.isin(self._ids, list(target))):
+            vector = np.asarray(self._flat.reconstruct(int(row)), np.float32)
+            self._count(int(owners[row]), vector, -1)
+            owners[row] = target[int(self._ids[row])]
+            self._count(int(owners[row]), vector, 1)
+        self._owners = owners
 
     def _remove(self, changes: Sequence[SupportChange]) -> None:
         if not changes:
             return
-        gone_ids = [change.id for change in changes]
-        for support_id, vector in self._vectors(gone_ids):
-            self._count(self._class_of.pop(support_id), vector, -1)
-        gone = np.isin(self._ids, gone_ids)
-        # keeps the order of the rest, as the mask below does
+        gone = np.isin(self._ids, [change.id for change in changes])
+        for row in np.flatnonzero(gone):
+            vector = np.asarray(self._flat.reconstruct(int(row)), np.float32)
+            self._count(int(self._owners[row]), vector, -1)
+        # keeps the order of the rest, as the masks below do
         self._flat.remove_ids(faiss.IDSelectorBatch(np.flatnonzero(gone)))
-        self._ids = self._ids[~gone]
+        self._ids, self._owners = self._ids[~gone], self._owners[~gone]
         if self._searched is not self._flat:  # GPU indexes cannot remove
             self._searched.reset()
             self._searched.add(self._rows())
-
-    def _vectors(self, support_ids: Sequence[int]) -> Iterator[tuple[int, Vector]]:
-        for row in np.flatnonzero(np.isin(self._ids, support_ids)):
-            yield int(self._ids[row]), np.asarray(self._flat.reconstruct(int(row)), np.float32)
 
     def _count(self, class_id: int, vector: npt.NDArray[np.float32], sign: int) -> None:
         count = self._counts.get(class_id, 0) + sign

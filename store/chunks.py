@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from core.errors import ExemplarError
 from core.results import Result, failed_result
-from core.types import Chunk, JobKind, JobState, Lane
+from core.types import Chunk, JobKind, JobState, Lane, Views
 from store import tables as t
 from store.clock import now_s
 from store.control import chunk_state, give_up, lock_states
@@ -278,7 +278,13 @@ def _with_job() -> Select[Any]:
         t.job.c.top,
         t.job.c.min_version,
         t.job.c.submitted_version,
-    ).join(t.job, t.job.c.id == t.chunk.c.job_id)
+        t.job.c.state.label("job_state"),
+        t.collection.c.views,
+    ).select_from(
+        t.chunk.join(t.job, t.job.c.id == t.chunk.c.job_id).outerjoin(
+            t.collection, t.collection.c.id == t.job.c.collection_id
+        )
+    )
 
 
 def _unpack(row: Row[Any]) -> Chunk:
@@ -292,4 +298,5 @@ def _unpack(row: Row[Any]) -> Chunk:
         min_version=row.min_version,
         submitted_version=row.submitted_version,
         attempts=row.attempts,
+        views=Views(row.views or Views.ONE),  # none where the collection is gone
     )

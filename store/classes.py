@@ -39,6 +39,16 @@ class Classes:
             raise _class_not_found(label)
         return _unpack(row)
 
+    def add(self, collection: str, label: str, kind: ClassKind = ClassKind.NORMAL) -> Class:
+        """Make a class of a name alone; a taken label raises `class_exists`."""
+        with self._database.write() as connection:
+            collection_id, version = _locked(connection, collection)
+            if find_class(connection, collection_id, label) is not None:
+                raise ExemplarError("class_exists", f"there is already a class {label!r}")
+            add_class(connection, collection_id, label, version + 1, kind)
+            set_version(connection, collection_id, version + 1)
+        return self.get(collection, label)
+
     def change(
         self, collection: str, label: str, *, new_label: str | None = None, kind: ClassKind | None = None
     ) -> Class:
@@ -96,12 +106,18 @@ def find_class(connection: Connection, collection_id: int, label: str) -> int | 
     ).scalar_one_or_none()
 
 
-def add_class(connection: Connection, collection_id: int, label: str, seq: int) -> int:
+def add_class(
+    connection: Connection,
+    collection_id: int,
+    label: str,
+    seq: int,
+    kind: ClassKind = ClassKind.NORMAL,
+) -> int:
     """Add a class to a locked collection and return its id."""
     row = {
         "collection_id": collection_id,
         "label": label,
-        "kind": ClassKind.NORMAL.value,
+        "kind": kind.value,
         "seq": seq,
         "deleted": False,
         "created_at": now_s(),

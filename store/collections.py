@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
@@ -14,6 +14,8 @@ from core.types import Collection, Metric, Prompts, Rule, RuleName, Views
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
+
+_OF_TEXTS = (RuleName.AUTO, RuleName.KERNEL, RuleName.RIDGE)
 
 
 class Collections:
@@ -31,7 +33,8 @@ class Collections:
         views: Views = Views.ONE,
         prompts: Prompts | None = None,
     ) -> Collection:
-        """Add a collection; a taken name raises `collection_exists`."""
+        """Add a collection; a taken name raises `collection_exists`, an unfit rule `rule_unfit`."""
+        _check_prompts(rule, prompts)
         row = {
             "name": name,
             "encoder": encoder,
@@ -72,12 +75,19 @@ class Collections:
         with self._database.read() as connection:
             return [_unpack(row) for row in connection.execute(statement)]
 
-    def set_rule(self, name: str, rule: Rule) -> Collection:
-        """Change the rule; the next answer uses it."""
+    def change_rule(self, name: str, changes: Mapping[str, Any]) -> Collection:
+        """Change some fields of the rule, named as `Rule` names them; the next answer uses it.
+
+        Raises `collection_not_found`, or `rule_unfit` where the rule would not go with the prompts.
+        """
         with self._database.write() as connection:
-            statement = update(t.collection).where(t.collection.c.name == name).values(rule=asdict(rule))
-            if connection.execute(statement).rowcount == 0:
+            which = t.collection.c.name == name
+            row = connection.execute(select(t.collection).where(which).with_for_update()).first()
+            if row is None:
                 raise collection_not_found(name)
+            rule = replace(_unpack_rule(row.rule), **changes)
+            _check_prompts(rule, row.prompts)
+            connection.execute(update(t.collection).where(which).values(rule=asdict(rule)))
         return self.get(name)
 
     def delete(self, name: str) -> None:
@@ -142,6 +152,15 @@ def lock_collection(connection: Connection, collection_id: int) -> int | None:
 def set_version(connection: Connection, collection_id: int, version: int) -> None:
     """Write the version that a locked collection has reached."""
     connection.execute(update(t.collection).where(t.collection.c.id == collection_id).values(version=version))
+
+
+def _check_prompts(rule: Rule, prompts: Prompts | None) -> None:
+    if prompts is not None and rule.name not in _OF_TEXTS:
+        expected = ", ".join(name.value for name in _OF_TEXTS)
+        raise ExemplarError(
+            "rule_unfit",
+            f"expected one of the rules {expected}, which make use of prompts, got {rule.name.value}",
+        )
 
 
 def _with_counts() -> Any:

@@ -16,6 +16,7 @@ from store.jobs import Jobs
 from store.keys import Keys
 from store.sources import Sources
 from store.supports import Supports
+from store.texts import Texts
 from store.turns import Turns
 from store.workers import Workers
 
@@ -28,6 +29,7 @@ class Store:
     collections: Collections
     classes: Classes
     supports: Supports
+    texts: Texts
     jobs: Jobs
     control: Control
     sources: Sources
@@ -47,6 +49,7 @@ def open_store(settings: Settings) -> Store:
         collections=Collections(database),
         classes=Classes(database),
         supports=Supports(database),
+        texts=Texts(database),
         jobs=Jobs(
             database,
             chunk_items=settings.chunk_items,

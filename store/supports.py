@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, func, select, update
 
 from core.changes import Changes, ClassChange, SupportChange
 from core.errors import ExemplarError
@@ -85,6 +85,15 @@ class Supports:
             collection_id, version, _ = _locked_support(connection, collection, support_id)
             version = bury_supports(connection, t.support.c.id == support_id, version)
             set_version(connection, collection_id, version)
+
+    def repeated_pictures(self, collection_id: int) -> dict[int, str]:
+        """Return the picture of each support, by its id, whose picture another support shows too."""
+        support = t.support.c
+        here = (support.collection_id == collection_id, support.class_id.is_not(None))
+        repeated = select(support.picture).where(*here).group_by(support.picture).having(func.count() > 1)
+        statement = select(support.id, support.picture).where(*here, support.picture.in_(repeated))
+        with self._database.read() as connection:
+            return {row.id: row.picture for row in connection.execute(statement)}
 
     def changes_since(self, collection_id: int, version: int) -> Changes | None:
         """Return all changes after a version, read in one snapshot; None where the collection is gone."""

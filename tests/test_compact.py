@@ -55,8 +55,8 @@ def test_vectors_survive_export_and_reload(tmp_path: Path) -> None:
     tower = load_compact()
     save_compact(tower.module, tmp_path / "again.safetensors")
     device = choose_device("cpu")
-    encoder = Encoder("compact", tower, device)
-    again = Encoder("compact", load_compact(tmp_path / "again.safetensors"), device)
+    encoder = Encoder("compact", [tower], device)
+    again = Encoder("compact", [load_compact(tmp_path / "again.safetensors")], device)
     prepared = [encoder.prepare(Image.radial_gradient("L"))]
     assert float((encoder.embed(prepared) * again.embed(prepared)).sum()) >= 0.9999
 

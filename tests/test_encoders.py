@@ -18,6 +18,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from core.errors import ExemplarError
+from core.types import Views
 from encoders import Encoder, open_encoder
 from encoders.device import Device
 from encoders.geometry import Geometry
@@ -30,7 +31,7 @@ TINY_CLIP = {
     "vision_cfg": {"image_size": 32, "layers": 2, "width": 64, "head_width": 32, "patch_size": 8},
     "text_cfg": {"context_length": 8, "vocab_size": 64, "width": 32, "heads": 2, "layers": 1},
 }
-KINDS = ("compact", "open_clip", "timm_vit", "timm_resnet", "timm_beit", "timm_deit")
+KINDS = ("compact", "open_clip", "timm_vit", "timm_resnet", "timm_beit", "timm_deit", "concat")
 
 
 def save_timm(name: str, file: Path, **options: object) -> str:
@@ -56,6 +57,8 @@ def spec_of(kind: str, folder: Path) -> str:
         return save_timm("test_vit", folder / "vit.safetensors", num_classes=0)
     if kind == "timm_resnet":
         return save_timm("test_resnet", folder / "resnet.safetensors")  # with its classifier
+    if kind == "concat":
+        return f"concat:compact+{spec_of('timm_vit', folder)}"
     if kind == "timm_beit":
         return save_timm("beit_base_patch16_224", folder / "beit.safetensors", num_classes=0)
     if kind == "timm_deit":
@@ -92,26 +95,30 @@ def test_vectors_are_float32_of_unit_length(encoder: Encoder) -> None:
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
 
-def test_a_picture_has_the_same_vector_alone_and_in_a_batch(encoder: Encoder) -> None:
-    prepared = [encoder.prepare(picture) for picture in pictures(5)]
+@pytest.mark.parametrize("views", Views)
+def test_a_picture_has_the_same_vector_alone_and_in_a_batch(encoder: Encoder, views: Views) -> None:
+    many = pictures(2 if views is Views.FULL else 3)
+    prepared = [encoder.prepare(picture, views) for picture in many]
     alone = np.concatenate([encoder.embed([one]) for one in prepared])
     assert agreement(alone, encoder.embed(prepared)) >= 0.9999
 
 
-def test_a_picture_has_the_same_vector_on_a_thread(encoder: Encoder) -> None:
-    prepared = [encoder.prepare(picture) for picture in pictures(2)]
+@pytest.mark.parametrize("views", Views)
+def test_a_picture_has_the_same_vector_on_a_thread(encoder: Encoder, views: Views) -> None:
+    prepared = [encoder.prepare(picture, views) for picture in pictures(2)]
     with ThreadPoolExecutor(1) as pool:
         there = pool.submit(encoder.embed, prepared).result()
     assert agreement(encoder.embed(prepared), there) >= 0.9999
 
 
-def test_preparing_in_many_threads_gives_the_same_pixels(encoder: Encoder) -> None:
+@pytest.mark.parametrize("views", Views)
+def test_preparing_in_many_threads_gives_the_same_pixels(encoder: Encoder, views: Views) -> None:
     many = pictures(8)
     with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(encoder.prepare, many))
-    assert all(
-        np.array_equal(one, encoder.prepare(picture)) for one, picture in zip(together, many, strict=True)
-    )
+        together = list(pool.map(lambda picture: encoder.prepare(picture, views), many))
+    for one, picture in zip(together, many, strict=True):
+        again = encoder.prepare(picture, views)
+        assert all(np.array_equal(*looks) for looks in zip(one.looks, again.looks, strict=True))
 
 
 def test_opening_again_gives_the_same_vectors(encoder: Encoder) -> None:
@@ -123,15 +130,14 @@ def test_opening_again_gives_the_same_vectors(encoder: Encoder) -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (3000, 7), (7, 3000), (31, 33)])
 def test_pictures_of_any_shape_have_a_vector(encoder: Encoder, size: tuple[int, int]) -> None:
-    prepared = encoder.prepare(Image.new("RGB", size, (200, 30, 90)))
-    assert prepared.shape == (*encoder.input_size, 3)
-    assert prepared.dtype == np.uint8
-    assert np.isfinite(encoder.embed([prepared])).all()
+    prepared = [encoder.prepare(Image.new("RGB", size, (200, 30, 90)), views) for views in Views]
+    assert np.isfinite(encoder.embed(prepared)).all()
 
 
 def test_a_grey_picture_is_taken_as_rgb(encoder: Encoder) -> None:
     grey = Image.new("L", (40, 30), 120)
-    assert np.array_equal(encoder.prepare(grey), encoder.prepare(grey.convert("RGB")))
+    one, other = encoder.embed([encoder.prepare(grey), encoder.prepare(grey.convert("RGB"))])
+    assert np.array_equal(one, other)
 
 
 def test_no_pictures_give_no_vectors(encoder: Encoder) -> None:
@@ -139,12 +145,13 @@ def test_no_pictures_give_no_vectors(encoder: Encoder) -> None:
 
 
 def test_bfloat16_keeps_the_direction(encoder: Encoder) -> None:
-    tower = Tower(encoder._module, encoder._geometry)
     prepared = [encoder.prepare(picture) for picture in pictures(3)]
     expected = encoder.embed(prepared)
-    half = Encoder(encoder.spec, tower, Device("cpu", torch.bfloat16, 32))
+    towers = [Tower(tower.module, tower.geometry) for tower in encoder._towers]
+    half = Encoder(encoder.spec, towers, Device("cpu", torch.bfloat16, 32))
     close = agreement(expected, half.embed(prepared))
-    encoder._module.float()
+    for tower in towers:
+        tower.module.float()
     assert half.precision == "bf16"
     assert close >= 0.995
 
@@ -159,7 +166,7 @@ class Plain(torch.nn.Module):
 
 def test_a_picture_without_a_direction_fails_alone() -> None:
     tower = Tower(Plain(), Geometry(8, 8, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)))
-    encoder = Encoder("plain", tower, Device("cpu", torch.float32, 32))
+    encoder = Encoder("plain", [tower], Device("cpu", torch.float32, 32))
     vectors = encoder.embed(
         [encoder.prepare(Image.new("RGB", (8, 8), colour)) for colour in ("black", "white", "olive")]
     )

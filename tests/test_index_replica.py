@@ -15,7 +15,7 @@ from supporting import DIM, named, replica_of, unit, units
 
 from core.changes import Changes, ClassChange, SupportChange
 from core.errors import ExemplarError
-from core.types import ClassKind, Metric, Rule, RuleName
+from core.types import ClassKind, Rule, RuleName
 from index.decide import classify
 from index.replica import Replica
 
@@ -99,27 +99,27 @@ def with_copy() -> Replica:
 
 
 def assert_equals_brute_force(replica: Replica, record: Record, k: int) -> None:
-    evidence = replica.gather(QUERIES, k)
-    assert len(replica) == len(record.supports)
-    assert evidence.version == record.version
+    similarities, rows = replica.search(QUERIES, k)
+    supports = replica.supports()
+    assert (len(replica), replica.version) == (len(record.supports), record.version)
     vectors = np.array([vec for _, vec in record.supports.values()]).reshape(-1, DIM)
-    similarities = QUERIES.astype(np.float64) @ vectors.T
-    nearest = -np.sort(-similarities, axis=1)[:, :k]
-    assert evidence.similarities.shape == nearest.shape
-    np.testing.assert_allclose(evidence.similarities, nearest, atol=1e-6)
-    for row, ids in enumerate(evidence.neighbour_ids):
-        assert len(set(ids)) == len(ids)
-        for column, id_ in enumerate(ids):
-            class_id, vector = record.supports[int(id_)]
-            assert evidence.neighbour_classes[row, column] == class_id
-            np.testing.assert_allclose(evidence.similarities[row, column], QUERIES[row] @ vector, atol=1e-6)
-    assert dict(evidence.classes) == record.classes
+    nearest = -np.sort(-(QUERIES.astype(np.float64) @ vectors.T), axis=1)[:, :k]
+    assert similarities.shape == rows.shape == nearest.shape
+    np.testing.assert_allclose(similarities, nearest, atol=1e-6)
+    for line, found in enumerate(rows):
+        assert len(set(found)) == len(found)
+        for column, row in enumerate(found):
+            class_id, vector = record.supports[int(supports.ids[row])]
+            assert supports.class_ids[supports.columns[row]] == class_id
+            np.testing.assert_allclose(similarities[line, column], QUERIES[line] @ vector, atol=1e-6)
+    assert dict(replica.classes) == record.classes
     of_class: dict[int, list[Any]] = {}
     for class_id, vector in record.supports.values():
         of_class.setdefault(class_id, []).append(vector.astype(np.float64))
-    assert sorted(evidence.class_ids) == sorted(of_class)
-    for class_id, mean in zip(evidence.class_ids, evidence.means, strict=True):
-        np.testing.assert_allclose(mean, np.mean(of_class[int(class_id)], axis=0), atol=1e-8)
+    assert supports.class_ids.tolist() == sorted(of_class)
+    assert supports.counts.tolist() == [len(of_class[class_id]) for class_id in sorted(of_class)]
+    for class_id, sum_ in zip(supports.class_ids.tolist(), supports.sums, strict=True):
+        np.testing.assert_allclose(sum_, np.sum(of_class[class_id], axis=0), atol=1e-8)
 
 
 @pytest.mark.parametrize("make", [lambda: Replica(DIM), with_copy], ids=["plain", "with a copy"])
@@ -137,22 +137,30 @@ def test_replica_equals_brute_force_and_one_made_from_scratch(make: Any, history
     assert_equals_brute_force(anew, record, k)
 
 
-def test_empty_replica_has_no_evidence() -> None:
-    evidence = Replica(DIM).gather(QUERIES, 5)
-    assert evidence.neighbour_ids.shape == evidence.similarities.shape == (3, 0)
-    assert evidence.class_ids.shape == (0,)
-    assert evidence.means.shape == (0, DIM)
+def test_empty_replica_has_nothing() -> None:
+    similarities, rows = Replica(DIM).search(QUERIES, 5)
+    assert rows.shape == similarities.shape == (3, 0)
+    supports = Replica(DIM).supports()
+    assert (supports.class_ids.shape, supports.sums.shape) == ((0,), (0, DIM))
 
 
 def test_more_neighbours_than_supports_are_all_supports() -> None:
-    evidence = replica_of(units(3), [1, 1, 2]).gather(QUERIES, 50)
-    assert [sorted(ids) for ids in evidence.neighbour_ids] == [[1, 2, 3]] * 3
+    _, rows = replica_of(units(3), [1, 1, 2]).search(QUERIES, 50)
+    assert [sorted(found) for found in rows] == [[0, 1, 2]] * 3
 
 
 def test_queries_need_not_lie_in_one_piece_of_memory() -> None:
     replica = replica_of(units(3), [1, 1, 2])
     strided = np.repeat(QUERIES, 2, axis=0)[::2]
-    assert np.array_equal(replica.gather(strided, 2).neighbour_ids, replica.gather(QUERIES, 2).neighbour_ids)
+    assert np.array_equal(replica.search(strided, 2)[1], replica.search(QUERIES, 2)[1])
+
+
+def test_class_without_supports_has_a_column_only_where_names_count() -> None:
+    replica = replica_of(units(3), [1, 1, 2])
+    replica.apply(Changes(2, named({7: "seven"}), []))
+    assert replica.supports().class_ids.tolist() == [1, 2]
+    assert replica.supports(named=True).class_ids.tolist() == [1, 2, 7]
+    assert replica.supports(named=True).counts.tolist() == [2, 1, 0]
 
 
 @pytest.mark.parametrize(
@@ -174,25 +182,14 @@ def test_support_without_a_positive_id_never_enters() -> None:
 
 def test_same_changes_applied_twice_change_nothing() -> None:
     replica = replica_of(units(3), [1, 1, 2])
-    before = replica.gather(QUERIES, 3)
+    before, sums = replica.search(QUERIES, 3), replica.supports().sums
     replica.apply(
         Changes(
             1, named({1: "c1", 2: "c2"}), [SupportChange(n, c, units(3)[n - 1]) for n, c in ((1, 1), (3, 2))]
         )
     )
-    after = replica.gather(QUERIES, 3)
-    assert np.array_equal(before.neighbour_ids, after.neighbour_ids)
-    np.testing.assert_allclose(before.means, after.means, atol=1e-12)
-
-
-def test_evidence_stays_as_it_was_when_the_replica_changes() -> None:
-    replica = replica_of(units(2), [1, 2])
-    evidence = replica.gather(QUERIES, 2)
-    replica.apply(
-        Changes(2, [ClassChange(1, "c1", ClassKind.NORMAL, deleted=True)], [SupportChange(1, None, None)])
-    )
-    assert evidence.classes[1].label == "c1"
-    assert 1 not in replica.gather(QUERIES, 2).classes
+    assert np.array_equal(before[1], replica.search(QUERIES, 3)[1])
+    np.testing.assert_allclose(sums, replica.supports().sums, atol=1e-12)
 
 
 def test_search_meets_changes_without_harm() -> None:
@@ -203,8 +200,8 @@ def test_search_meets_changes_without_harm() -> None:
     def answer() -> int:
         answered = 0
         while not stop.is_set():
-            for rule in (Rule(RuleName.NEAREST, Metric.COSINE), Rule(RuleName.PROTOTYPE, Metric.MSE)):
-                answered += len(classify(replica, rule, QUERIES, top=5))
+            for rule in RuleName:
+                answered += len(classify(replica, Rule(rule), QUERIES, top=5))
         return answered
 
     with ThreadPoolExecutor(2) as pool:
@@ -223,4 +220,4 @@ def test_ten_thousand_supports_change_class_quickly() -> None:
     replica = replica_of(units(20_000), [1] * 20_000)
     moved = [SupportChange(n, 2, units(1)[0]) for n in range(1, 10_001)]
     replica.apply(Changes(2, named({2: "c2"}), moved))
-    assert sorted(replica.gather(QUERIES, 1).class_ids) == [1, 2]
+    assert replica.supports().counts.tolist() == [10_000, 10_000]

@@ -36,10 +36,25 @@ def test_collection_counts_what_it_holds(http: httpx.Client, collection: str, di
     assert (found["encoder"], found["rule"]["metric"]) == ("compact", "cosine")
 
 
-def test_rule_can_be_changed(http: httpx.Client, collection: str) -> None:
-    rule = {"name": "nearest", "metric": "mse"}
-    changed = http.patch(f"/v1/collections/{collection}", json={"rule": rule}).json()
-    assert changed["rule"] == rule
+def test_rule_that_was_changed_decides(http: httpx.Client, collection: str, digits: Digits) -> None:
+    enroll(http, collection, "zero", digits(0, 0))
+    [before] = ask(http, collection, digits(0, 0))
+    http.patch(f"/v1/collections/{collection}", json={"rule": {"name": "nearest", "metric": "mse"}})
+    [after] = ask(http, collection, digits(0, 0))
+    assert (before["rule"], after["rule"]) == ("kernel", "nearest")
+
+
+def test_class_is_made_of_its_name_and_gets_pictures_later(
+    http: httpx.Client, collection: str, digits: Digits
+) -> None:
+    path = f"/v1/collections/{collection}/classes"
+    made = http.post(path, json={"label": " zero ", "kind": "negative"})
+    assert made.status_code == 201
+    assert (made.json()["label"], made.json()["kind"], made.json()["supports"]) == ("zero", "negative", 0)
+    enroll(http, collection, "zero", digits(0, 0))
+    assert http.get(path_of(collection, "zero")).json()["supports"] == 1
+    again = http.post(path, json={"label": "zero"})
+    assert (again.status_code, again.json()["code"]) == (409, "class_exists")
 
 
 def test_collections_are_listed_by_pages(http: httpx.Client) -> None:

@@ -59,6 +59,25 @@ def test_results_as_csv_hold_no_formula(http: httpx.Client, job: str) -> None:
     assert not [cell for row in rows for cell in row.values() if cell[:1] in ("=", "+", "-", "@")]
 
 
+def test_results_say_why_in_each_form(http: httpx.Client, collection: str, digits: Digits) -> None:
+    for digit in (0, 1):
+        enroll(http, collection, str(digit), *(digits(digit, n) for n in range(8)))
+    body = files(digits(0, 9))
+    answer = http.post(f"/v1/collections/{collection}/classify", files=body, headers=WAIT).json()
+    path = f"/v1/jobs/{answer['id']}/results"
+    [shown] = http.get(path).json()["items"]
+    assert [shown] == answer["results"]
+    reasons = shown["explanation"]["supports"]
+    assert 0 < sum(reason["share"] for reason in reasons) <= 1 + 1e-9
+    assert http.get(reasons[0]["thumbnail"]).headers["content-type"] == "image/jpeg"
+    response = http.get(path, headers={"Accept": "text/csv"})
+    [row] = csv.DictReader(io.StringIO(response.text))
+    assert (row["rule"], row["candidate_set"]) == ("kernel", " | ".join(shown["candidate_set"]["labels"]))
+    assert float(row["margin"]) == pytest.approx(shown["explanation"]["margin"])
+    assert float(row["novelty"]) == pytest.approx(shown["novelty"]["score"])
+    assert float(row["novelty_threshold"]) == pytest.approx(shown["novelty"]["threshold"])
+
+
 def test_results_default_to_json(http: httpx.Client, job: str) -> None:
     response = http.get(f"{job}/results", headers={"Accept": "application/xml"})
     assert response.headers["content-type"] == "application/json"

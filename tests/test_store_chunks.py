@@ -10,7 +10,7 @@ import pytest
 from enrolling import ask, claim, enroll_labels, items_of, settle, submit, vector
 
 from core.settings import Settings
-from core.types import Chunk, Item, JobState, Lane, Rule
+from core.types import Chunk, Item, JobState, Lane, Rule, Views
 from store.chunks import Chunks
 from store.enrolment import Enrolment
 from store.settlement import Settlement
@@ -50,6 +50,28 @@ def test_claimed_chunk_is_what_was_submitted(things: Store) -> None:
     [chunk] = claim(things)
     assert (chunk.items, chunk.job_id, chunk.top, chunk.attempts) == (items, job, 7, 1)
     assert chunk.collection_id == things.collections.get("things").id
+
+
+@pytest.mark.parametrize("views", list(Views))
+def test_claimed_chunk_says_how_its_collection_looks_at_pictures(store: Store, views: Views) -> None:
+    store.collections.create("things", "compact", Rule(), views=views)
+    ask(store, 1)
+    assert [chunk.views for chunk in claim(store)] == [views]
+
+
+def test_chunk_of_a_collection_that_is_gone_is_claimed_all_the_same(store: Store) -> None:
+    store.collections.create("things", "compact", Rule(), views=Views.FULL)
+    ask(store, 1)
+    store.collections.delete("things")
+    assert [(chunk.collection_id, chunk.views) for chunk in claim(store)] == [(None, Views.ONE)]
+
+
+def test_chunk_of_a_collection_that_is_gone_is_swept_all_the_same(things: Store) -> None:
+    ask(things, 1)
+    [chunk] = claim(things)
+    things.collections.delete("things")
+    lose(things, chunk)
+    assert len(claim(things)) == 1
 
 
 def test_claim_takes_no_more_than_fills_the_batch(things: Store) -> None:

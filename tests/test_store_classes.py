@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from enrolling import enroll, enroll_labels
@@ -34,6 +35,47 @@ def test_classes_stand_in_the_order_they_were_made(things: Store) -> None:
     first = things.classes.page("things", limit=2)
     rest = things.classes.page("things", after=first[-1].id)
     assert [(one.label, one.supports) for one in first + rest] == [("zebra", 1), ("ant", 2), ("mole", 1)]
+
+
+def test_class_is_made_of_its_name_alone(things: Store) -> None:
+    made = things.classes.add("things", "cat", ClassKind.NEGATIVE)
+    assert made == things.classes.get("things", "cat")
+    assert (made.label, made.kind, made.supports) == ("cat", ClassKind.NEGATIVE, 0)
+    assert version(things) == 1
+
+
+def test_label_is_given_to_one_class(things: Store) -> None:
+    enroll_labels(things, "cat")
+    assert code_of(things.classes.add, "things", "cat") == "class_exists"
+    assert code_of(things.classes.add, "nothing", "cat") == "collection_not_found"
+    assert (counts(things), version(things)) == ({"cat": 1}, 1)
+
+
+def test_picture_is_enrolled_into_the_class_made_of_its_name(things: Store) -> None:
+    things.classes.add("things", "cat")
+    enroll_labels(things, "cat")
+    assert counts(things) == {"cat": 1}
+
+
+def test_deleted_class_may_be_made_again(things: Store) -> None:
+    things.classes.add("things", "cat")
+    things.classes.delete("things", "cat")
+    things.classes.add("things", "cat")
+    assert counts(things) == {"cat": 0}
+
+
+def test_one_of_many_who_make_a_class_at_once_makes_it(things: Store) -> None:
+    def make(_: int) -> bool:
+        try:
+            things.classes.add("things", "cat")
+        except ExemplarError as error:
+            assert error.code == "class_exists"
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(make, range(8))) == 1
+    assert counts(things) == {"cat": 0}
 
 
 def test_renamed_class_keeps_its_supports(things: Store) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
+
 import pytest
 from enrolling import enroll_labels
 
 from core.errors import ExemplarError
-from core.types import Metric, Rule, RuleName
+from core.types import Metric, Prompts, Rule, RuleName, Views
 from store.store import Store
 
 OTHER_RULE = Rule(RuleName.NEAREST, Metric.MSE)
@@ -43,8 +46,44 @@ def test_pages_follow_each_other_in_the_order_of_making(store: Store) -> None:
 
 
 def test_rule_changes_without_a_new_version(things: Store) -> None:
-    assert things.collections.set_rule("things", OTHER_RULE).rule == OTHER_RULE
-    assert things.collections.get("things").version == 0
+    changed = things.collections.change_rule("things", asdict(OTHER_RULE))
+    assert (changed.rule, changed.version) == (OTHER_RULE, 0)
+
+
+def test_fields_that_are_not_named_stay_as_they_are(store: Store) -> None:
+    rule = Rule(RuleName.NEAREST, Metric.MSE, false_reject=0.1, certainty=0.7, set_level=0.8)
+    store.collections.create("sports", "compact", rule)
+    for name, value in asdict(Rule()).items():
+        rule = replace(rule, **{name: value})
+        assert store.collections.change_rule("sports", {name: value}).rule == rule
+
+
+def test_changes_of_a_rule_at_the_same_time_are_all_kept(things: Store) -> None:
+    changes = [{"name": RuleName.NEAREST}, {"certainty": 0.7}, {"set_level": 0.8}, {"false_reject": 0.1}]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda change: things.collections.change_rule("things", change), changes))
+    assert things.collections.get("things").rule == Rule(RuleName.NEAREST, Metric.COSINE, 0.1, 0.7, 0.8)
+
+
+@pytest.mark.parametrize("prompts", [None, "best7", ["a photo of a {}.", "ein Foto: {}"]])
+def test_views_and_prompts_stay_as_they_were_made(store: Store, prompts: Prompts | None) -> None:
+    made = store.collections.create("sports", "compact", Rule(), views=Views.FULL, prompts=prompts)
+    assert (made.views, made.prompts) == (Views.FULL, prompts)
+    assert store.collections.current(made.id) == made
+
+
+def test_rule_that_cannot_use_prompts_is_refused_beside_them(store: Store) -> None:
+    for name in RuleName:
+        if name in (RuleName.AUTO, RuleName.KERNEL, RuleName.RIDGE):
+            store.collections.create(name, "compact", Rule(name), prompts="best7")
+            continue
+        with pytest.raises(ExemplarError) as caught:
+            store.collections.create(name, "compact", Rule(name), prompts="best7")
+        assert caught.value.code == "rule_unfit"
+    with pytest.raises(ExemplarError) as caught:
+        store.collections.change_rule("auto", {"name": RuleName.NEAREST})
+    assert caught.value.code == "rule_unfit"
+    assert store.collections.get("auto").rule == Rule()
 
 
 def test_deleted_collection_is_gone_with_all_it_had(things: Store) -> None:
@@ -59,9 +98,9 @@ def test_deleted_collection_is_gone_with_all_it_had(things: Store) -> None:
         things.supports.get("things", support)
 
 
-@pytest.mark.parametrize("call", ["get", "find", "delete", "set_rule"])
+@pytest.mark.parametrize("call", ["get", "find", "delete", "change_rule"])
 def test_missing_collection_is_not_found(store: Store, call: str) -> None:
-    more = [Rule()] if call == "set_rule" else []
+    more = [{}] if call == "change_rule" else []
     with pytest.raises(ExemplarError, match="'nothing'") as caught:
         getattr(store.collections, call)("nothing", *more)
     assert caught.value.code == "collection_not_found"

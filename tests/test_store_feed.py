@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from enrolling import claim, enroll_labels, settle, submit
 from sqlalchemy import select
 
-from core.changes import Changes
+from core.changes import Changes, ClassChange
 from core.types import ClassKind, Item
 from store import tables as t
 from store.store import Store
@@ -37,6 +37,13 @@ def test_feed_holds_only_what_came_after(things: Store) -> None:
     assert [support.id for support in changes.supports] == [dog]
     assert [class_.label for class_ in changes.classes] == ["dog"]
     assert list(feed(things, changes.version).supports) == []
+
+
+def test_class_made_of_its_name_comes_without_supports(things: Store) -> None:
+    made = things.classes.add("things", "cat", ClassKind.NEGATIVE)
+    changes = feed(things)
+    assert list(changes.classes) == [ClassChange(made.id, "cat", ClassKind.NEGATIVE)]
+    assert (list(changes.supports), changes.version) == ([], 1)
 
 
 def test_moved_support_comes_again_with_its_new_class(things: Store) -> None:

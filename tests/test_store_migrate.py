@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from enrolling import vector
 from sqlalchemy import text
 
 from core.errors import ExemplarError
+from core.settings import Settings
+from core.types import Lane, Metric, Rule, RuleName, Views
+from core.vectors import pack_vector
 from store.database import Database
 from store.migrate import HEAD, SCRIPTS, ensure_schema
+from store.store import open_store
 from store.tables import metadata
 
 MIGRATE = """
@@ -42,6 +50,53 @@ def test_migrating_again_changes_nothing(bare_url: str) -> None:
     ensure_schema(database)
     ensure_schema(database)
     database.close()
+
+
+FIRST_RECORD = """
+INSERT INTO collection VALUES (1, 'sports', 'compact', '{"name": "prototype", "metric": "mse"}', 2, 1000.5);
+INSERT INTO class (id, collection_id, label, kind, seq, created_at) VALUES (1, 1, 'bmx', 'normal', 1, 1000.5);
+INSERT INTO support VALUES (1, 1, 1, 2, :vector, 'aa', 'bb', NULL, '{}', 1000.5);
+INSERT INTO job VALUES
+    ('j', 1, 'sports', 'classify', 'interactive', 'queued', 1, 0, 0, 5, 0, 2, 1000.5, NULL, NULL);
+INSERT INTO chunk (id, job_id, encoder, lane, state, first_item, size, attempts, queued_at, inputs)
+    VALUES (1, 'j', 'compact', 'interactive', 'queued', 0, 1, 0, 1000.5, '[{"index": 0, "picture": "cc"}]')
+"""
+
+
+@pytest.fixture
+def first_record(bare_url: str, tmp_path: Path) -> Settings:
+    """A record as version 0.1 made it, with a support and a picture that waits."""
+    database = Database(bare_url)
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS))
+    with database.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        for statement in FIRST_RECORD.split(";"):
+            given = {"vector": pack_vector(vector(1))} if ":vector" in statement else {}
+            connection.execute(text(statement.replace('": ', '"\\: ')), given)  # colons of JSON are no names
+    database.close()
+    return Settings(data=tmp_path / "data", database_url=bare_url)
+
+
+def test_first_record_opens_with_all_it_held(first_record: Settings) -> None:
+    store = open_store(first_record)
+    ensure_schema(store.database)
+    found = store.collections.get("sports")
+    assert found.rule == Rule(RuleName.PROTOTYPE, Metric.MSE)  # with the targets that are usual now
+    assert (found.views, found.prompts, found.version, found.supports) == (Views.ONE, None, 2, 1)
+    assert np.array_equal(store.supports.changes_since(1, 0).supports[0].vector, vector(1))
+    [chunk] = store.chunks.claim("w:1", "compact", list(Lane), 8)
+    assert (chunk.job_id, chunk.views, chunk.items[0].picture) == ("j", Views.ONE, "cc")
+    store.database.close()
+
+
+def test_rule_of_the_first_record_is_changed_in_part(first_record: Settings) -> None:
+    store = open_store(first_record)
+    ensure_schema(store.database)
+    changed = store.collections.change_rule("sports", {"certainty": 0.6})
+    assert changed.rule == Rule(RuleName.PROTOTYPE, Metric.MSE, certainty=0.6)
+    store.database.close()
 
 
 def test_several_processes_may_migrate_at_once(bare_url: str) -> None:

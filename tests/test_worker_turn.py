@@ -2,54 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from conftest import encode
 from PIL import Image
+from working import ToyEncoder, submit, tools_with
 
 from core.errors import ExemplarError
 from core.settings import Settings
-from core.types import Item, JobKind, JobRequest, JobState, Lane, Rule
-from index.replicas import Replicas
-from store.blobs import PICTURES, Blobs, digest_of, uploads_of
+from core.types import Item, JobKind, JobRequest, JobState, Lane, Rule, Views
+from store.blobs import Blobs, digest_of, uploads_of
 from store.jobs import new_job_id
 from store.store import Store
 from store.turns import Turns
-from worker.activity import Activity, new_owner
 from worker.pulse import is_stalled, remind, tidy
 from worker.tools import Tools
 from worker.turn import take_turn
 
 Digits = Callable[[int, int], bytes]
 
-
-class ToyEncoder:
-    """Sees the mean grey of a picture; a red one has no vector, and `fails` makes all fail."""
-
-    spec = "compact"
-    device = "cpu"
-    batch_size = 4
-    dim = 2
-
-    def __init__(self) -> None:
-        self.fails = False
-        self.batches: list[int] = []
-
-    def prepare(self, picture: Image.Image) -> np.ndarray:
-        return np.asarray(picture.resize((2, 2)))
-
-    def embed(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
-        if self.fails:
-            raise RuntimeError("the device is on fire")
-        self.batches.append(len(prepared))
-        angles = np.array([pixels.mean() / 255 for pixels in prepared])
-        vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
-        vectors[[pixels[0, 0, 0] > pixels[0, 0, 1] + 50 for pixels in prepared]] = np.nan
-        return vectors
+OF_PICTURES = [JobKind.CLASSIFY, JobKind.ENROLL, JobKind.SEARCH]
 
 
 @pytest.fixture
@@ -59,31 +33,13 @@ def encoder() -> ToyEncoder:
 
 @pytest.fixture
 def tools(settings: Settings, store: Store, encoder: ToyEncoder) -> Iterator[Tools]:
-    with ThreadPoolExecutor(2) as decoders, ThreadPoolExecutor(1) as loader:
-        yield Tools(
-            settings=settings,
-            name="w",
-            owner=new_owner("w"),
-            lanes=tuple(Lane),
-            store=store,
-            encoders={"compact": encoder},
-            replicas=Replicas(store.supports.changes_since, settings.snapshot_folder),
-            decoders=decoders,
-            loader=loader,
-            activity=Activity(),
-        )
+    with tools_with(settings, store, encoder) as tools:
+        yield tools
 
 
 @pytest.fixture(autouse=True)
 def things(store: Store) -> None:
     store.collections.create("things", "compact", Rule())
-
-
-def submit(store: Store, kind: JobKind, *pictures: bytes, label: str = "cat") -> str:
-    job = new_job_id()
-    folder = PICTURES if kind is JobKind.ENROLL else uploads_of(job)
-    items = [Item(n, store.blobs.put(folder, picture), label) for n, picture in enumerate(pictures)]
-    return store.jobs.submit(job, JobRequest("things", kind, Lane.INTERACTIVE, items)).job.id
 
 
 def codes(store: Store, job: str) -> list[str]:
@@ -101,6 +57,32 @@ def test_turn_settles_all_that_waits_in_batches(
     assert take_turn(tools, "compact") == 10
     assert store.jobs.get(job).state is JobState.SUCCEEDED
     assert encoder.batches == [4, 4, 2]
+
+
+@pytest.mark.parametrize("views", list(Views))
+@pytest.mark.parametrize("kind", OF_PICTURES)
+def test_pictures_are_looked_at_as_the_collection_says(
+    tools: Tools, store: Store, encoder: ToyEncoder, digits: Digits, kind: JobKind, views: Views
+) -> None:
+    store.collections.create("others", "compact", Rule(), views=views)
+    submit(store, kind, digits(0, 0), collection="others")
+    take_turn(tools, "compact")
+    assert encoder.views == [views]
+
+
+def test_answer_says_which_rule_decided_and_why(tools: Tools, store: Store, digits: Digits) -> None:
+    for label, digit in (("zero", 0), ("one", 1)):
+        submit(store, JobKind.ENROLL, *(digits(digit, n) for n in range(6)), label=label)
+    job = submit(store, JobKind.CLASSIFY, digits(0, 0))
+    while take_turn(tools, "compact"):
+        pass
+    [result] = store.jobs.results(job).results
+    assert result["rule"] == "kernel"
+    assert set(result["explanation"]) == {"margin", "supports"}
+    assert set(result["explanation"]["supports"][0]) == {"support_id", "label", "similarity", "share"}
+    assert result["candidate_set"]["level"] == Rule().set_level
+    assert set(result["candidate_set"]["labels"]) <= {"zero", "one"}
+    assert set(result["novelty"]) == {"score", "threshold", "accepts_strangers"}
 
 
 def test_turn_without_work_is_over_at_once(tools: Tools) -> None:
@@ -192,7 +174,7 @@ def test_class_deleted_before_the_turn_stays_deleted(tools: Tools, store: Store,
     assert store.collections.get("things").classes == 0
 
 
-@pytest.mark.parametrize("kind", list(JobKind))
+@pytest.mark.parametrize("kind", OF_PICTURES)
 def test_collection_deleted_before_the_turn_fails_its_items(
     tools: Tools, store: Store, digits: Digits, kind: JobKind
 ) -> None:

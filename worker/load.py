@@ -6,13 +6,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-import numpy.typing as npt
-
 from core.errors import ExemplarError, error_of
 from core.pictures import decode_picture, make_thumbnail
 from core.types import Chunk, Item, JobKind
-from encoders import Encoder
+from encoders import Encoder, Prepared
 from store.blobs import PICTURES, THUMBNAILS
 from worker.content import read_content
 from worker.tools import Tools
@@ -23,7 +20,7 @@ class Loaded:
     """A picture as the encoder wants it, or the error that stands in its place."""
 
     item: Item
-    pixels: npt.NDArray[np.uint8] | None
+    prepared: Prepared | None
     thumbnail: str
     decode_ms: float
     error: ExemplarError | None
@@ -50,6 +47,8 @@ def load(tools: Tools, encoder: Encoder, claimed: Sequence[Chunk]) -> list[Loade
 
 
 def _load_one(tools: Tools, encoder: Encoder, chunk: Chunk, item: Item) -> Loaded:
+    if chunk.kind is JobKind.REPORT:  # it is of the supports, there is no picture
+        return Loaded(item, None, "", 0.0, None)
     start = time.perf_counter()
     if item.problem is not None:
         return Loaded(item, None, "", 0.0, error_of(item.problem))
@@ -69,7 +68,7 @@ def _load(tools: Tools, encoder: Encoder, chunk: Chunk, item: Item, start: float
         thumbnail = tools.store.blobs.put(THUMBNAILS, make_thumbnail(picture))
         if item.place is not None:  # a support keeps its picture; a change of encoder embeds it again
             item = replace(item, picture=tools.store.blobs.put(PICTURES, content))
-    return Loaded(item, encoder.prepare(picture), thumbnail, _ms_since(start), None)
+    return Loaded(item, encoder.prepare(picture, chunk.views), thumbnail, _ms_since(start), None)
 
 
 def _ms_since(start: float) -> float:

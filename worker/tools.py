@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from core.settings import Settings
 from core.types import Lane
@@ -15,6 +15,7 @@ from index.replicas import Replicas
 from store.migrate import ensure_schema
 from store.store import Store, open_store
 from worker.activity import Activity, new_owner
+from worker.texts import TextCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Tools:
     decoders: ThreadPoolExecutor
     loader: ThreadPoolExecutor
     activity: Activity
+    texts: TextCache = field(default_factory=TextCache)
 
 
 def open_tools(settings: Settings, name: str, specs: Sequence[str], lanes: Sequence[Lane]) -> Tools:

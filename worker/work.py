@@ -9,19 +9,24 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
+import structlog
 
 from core.errors import ExemplarError, error_of
 from core.results import Result, failed_result
-from core.types import Chunk, Collection, JobKind
+from core.types import Chunk, Collection, JobKind, Rule
 from core.vectors import Vector, Vectors, is_unit
 from encoders import Encoder
-from index.decide import classify, search
+from index.decide import Answer, classify, search
 from index.replica import Replica
 from store.collections import collection_gone
 from store.enrolment import Enrolment
 from store.settlement import Settlement
 from worker.load import Loaded, LoadedChunk
+from worker.report import report_on
+from worker.texts import LABELS_UNREAD
 from worker.tools import Tools
+
+log = structlog.get_logger("exemplar.worker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +46,23 @@ def work(tools: Tools, encoder: Encoder, chunks: Sequence[LoadedChunk]) -> int:
         of_chunk.append((loaded.chunk, seen[: len(loaded.pictures)]))
         seen = seen[len(loaded.pictures) :]
     enrolled = [pair for pair in of_chunk if pair[0].kind is JobKind.ENROLL]
-    asked = [pair for pair in of_chunk if pair[0].kind is not JobKind.ENROLL]
+    asked = [pair for pair in of_chunk if pair[0].kind in (JobKind.CLASSIFY, JobKind.SEARCH)]
     if enrolled:
         tools.store.chunks.settle(tools.owner, [_enrolment(chunk, pictures) for chunk, pictures in enrolled])
     if asked:
         tools.store.chunks.settle(tools.owner, _answers(tools, encoder, asked))
+    for chunk in [chunk for chunk, _ in of_chunk if chunk.kind is JobKind.REPORT]:
+        tools.store.chunks.settle(tools.owner, [Settlement(chunk, [_report(tools, encoder, chunk)])])
     return sum(len(pictures) for _, pictures in of_chunk)
 
 
 def _embed(encoder: Encoder, pictures: Sequence[Loaded]) -> list[Seen]:
     start = time.perf_counter()
-    pixels = [picture.pixels for picture in pictures if picture.pixels is not None]
-    vectors = iter(encoder.embed(pixels) if pixels else ())
+    prepared = [picture.prepared for picture in pictures if picture.prepared is not None]
+    vectors = iter(encoder.embed(prepared) if prepared else ())
     embed_ms = (time.perf_counter() - start) * 1000
     return [
-        Seen(picture, None if picture.pixels is None else next(vectors), embed_ms) for picture in pictures
+        Seen(picture, None if picture.prepared is None else next(vectors), embed_ms) for picture in pictures
     ]
 
 
@@ -71,7 +78,10 @@ def _enrolment(chunk: Chunk, pictures: Sequence[Seen]) -> Settlement:
 
 
 def _answers(tools: Tools, encoder: Encoder, asked: Sequence[tuple[Chunk, list[Seen]]]) -> list[Settlement]:
-    """Answer chunks, all of one collection, kind and `top` in one search."""
+    """Answer chunks, all of one collection, kind and `top` in one search.
+
+    Those whose labels are not read yet are queued again, so that other collections need not wait for them.
+    """
 
     def alike(pair: tuple[Chunk, list[Seen]]) -> tuple[int, str, int]:
         return pair[0].collection_id or 0, pair[0].kind.value, pair[0].top
@@ -79,7 +89,14 @@ def _answers(tools: Tools, encoder: Encoder, asked: Sequence[tuple[Chunk, list[S
     settlements: list[Settlement] = []
     for _, group in groupby(sorted(asked, key=alike), key=alike):
         pairs = list(group)
-        answer = _answerer(tools, encoder, pairs)
+        try:
+            answer = _answerer(tools, encoder, pairs)
+        except ExemplarError as error:
+            if error.code != LABELS_UNREAD:
+                raise
+            log.info(error.code, collection=pairs[0][0].collection_id, error=error.message)
+            tools.store.chunks.release(tools.owner, [chunk for chunk, _ in pairs])
+            continue
         settlements += [
             Settlement(chunk, [answer(chunk, seen) for seen in pictures]) for chunk, pictures in pairs
         ]
@@ -100,13 +117,18 @@ def _answerer(
         replica, collection = _replica(tools, encoder, chunk)
         version = replica.version
         vectors = np.stack([seen.vector for seen in good if seen.vector is not None]) if good else None
-        found = [] if vectors is None else _ask(chunk, replica, collection, vectors)
+        if vectors is not None and chunk.kind is JobKind.SEARCH:
+            found = _found(replica, vectors, chunk.top)
+        elif vectors is not None:
+            texts = tools.texts.texts_of(tools.store.texts, encoder, collection, replica)
+            answers = classify(replica, collection.rule, vectors, top=chunk.top, texts=texts)
+            found = [_named(answer, collection.rule) for answer in answers]
     except ExemplarError as error:
         if error.retry:
             raise
         gone = error
     search_ms = (time.perf_counter() - start) * 1000
-    answers = dict(zip(map(id, good), found, strict=False))
+    found_of = dict(zip(map(id, good), found, strict=False))
 
     def result(of: Chunk, seen: Seen) -> Result:
         item = seen.loaded.item
@@ -117,7 +139,7 @@ def _answerer(
             "item": item.index,
             "custom_id": item.custom_id,
             "status": "done",
-            **answers[id(seen)],
+            **found_of[id(seen)],
             "encoder": encoder.spec,
             "timing_ms": {
                 "decode": round(seen.loaded.decode_ms, 2),
@@ -139,24 +161,48 @@ def _replica(tools: Tools, encoder: Encoder, chunk: Chunk) -> tuple[Replica, Col
     return replica, collection
 
 
-def _ask(chunk: Chunk, replica: Replica, collection: Collection, vectors: Vectors) -> list[dict[str, Any]]:
-    if chunk.kind is JobKind.SEARCH:
-        lines, version = search(replica, vectors, top=chunk.top)
-        return [
-            {"neighbours": [asdict(neighbour) for neighbour in line], "index_version": version}
-            for line in lines
-        ]
+def _found(replica: Replica, vectors: Vectors, top: int) -> list[dict[str, Any]]:
+    lines, version = search(replica, vectors, top=top)
     return [
-        {
-            "decision": answer.decision.value,
-            "label": answer.label,
-            "confidence": round(answer.confidence, 6),
-            "candidates": [asdict(candidate) for candidate in answer.candidates],
-            "neighbours": [asdict(neighbour) for neighbour in answer.neighbours],
-            "index_version": answer.version,
-        }
-        for answer in classify(replica, collection.rule, vectors, top=chunk.top)
+        {"neighbours": [asdict(neighbour) for neighbour in line], "index_version": version} for line in lines
     ]
+
+
+def _named(answer: Answer, rule: Rule) -> dict[str, Any]:
+    likely = None if answer.likely is None else {"level": rule.set_level, "labels": list(answer.likely)}
+    return {
+        "decision": answer.decision.value,
+        "label": answer.label,
+        "confidence": round(answer.confidence, 6),
+        "candidates": [asdict(candidate) for candidate in answer.candidates],
+        "neighbours": [asdict(neighbour) for neighbour in answer.neighbours],
+        "rule": answer.rule.value,
+        "explanation": asdict(answer.explanation),
+        "candidate_set": likely,
+        "novelty": None if answer.novelty is None else asdict(answer.novelty),
+        "index_version": answer.version,
+    }
+
+
+def _report(tools: Tools, encoder: Encoder, chunk: Chunk) -> Result:
+    [item] = chunk.items
+    try:
+        replica, collection = _replica(tools, encoder, chunk)
+        texts = tools.texts.texts_of(tools.store.texts, encoder, collection, replica)
+        pictures = tools.store.supports.repeated_pictures(collection.id)
+        report = report_on(replica, collection.rule, texts, pictures)
+    except ExemplarError as error:
+        if error.retry:
+            raise
+        return failed_result(item, error)
+    shown = report.model_dump(mode="json")
+    return {
+        "item": item.index,
+        "custom_id": item.custom_id,
+        "status": "done",
+        "report": shown,
+        "index_version": report.version,
+    }
 
 
 def _error(seen: Seen) -> ExemplarError | None:

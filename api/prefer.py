@@ -1,0 +1,29 @@
+"""Waiting for the end of a job, as far as the caller would like to (RFC 7240), and what is said before it."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from flask import Response, request
+
+from api.models import JobModel
+from api.routes import as_json
+from api.services import services
+from core.types import Job
+
+_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,20})\"?(?=$|[,;\s])")
+
+
+def wait_s(usual: float = 0.0) -> float:
+    """Return how long the caller would like to wait, within what we allow; `usual` where nothing is said."""
+    match = _WAIT.search(request.headers.get("Prefer", ""))
+    return min(float(match[1]) if match else usual, services().settings.max_wait_s)
+
+
+def accepted(job: Job) -> Response:
+    """Return the answer that a job is in the record and where to follow it."""
+    response = as_json(JobModel.of(job, time.time()), 202)
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    response.headers["Retry-After"] = "1"
+    return response

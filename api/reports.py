@@ -1,0 +1,115 @@
+"""Views of a collection's report; a job makes it, once for each version of the collection and rule."""
+
+from __future__ import annotations
+
+from flask import Response
+
+from api.prefer import accepted, wait_s
+from api.routes import Routes, as_json
+from api.services import check_offered, services
+from core.confusion import confusion_svg
+from core.errors import ExemplarError, error_of
+from core.report import CollectionReport
+from core.types import FINAL, Collection, Item, Job, JobKind, JobRequest, JobState, Lane
+from store.jobs import Idempotency, new_job_id
+from store.keys import Scope
+
+routes = Routes("reports")
+
+WAIT_S = 5.0  # where the caller does not say; most reports take a fraction of a second
+NOT_ASKED = -1.0
+
+
+@routes.add(
+    "GET",
+    "/collections/<collection>/report",
+    scope=Scope.CLASSIFY,
+    answer=CollectionReport,
+    may_wait=True,
+)
+def get_report(collection: str) -> Response:
+    """Say how well a collection tells its own pictures apart, and what would make it better."""
+    made = _make(services().store.collections.find(collection))
+    return accepted(made) if isinstance(made, Job) else _applied(as_json(made))
+
+
+@routes.add(
+    "GET",
+    "/collections/<collection>/report/confusion.svg",
+    scope=Scope.CLASSIFY,
+    media_types=("image/svg+xml",),
+    may_wait=True,
+)
+def get_confusion(collection: str) -> Response:
+    """Draw the report's confusion matrix."""
+    made = _make(services().store.collections.find(collection))
+    if isinstance(made, Job):
+        return accepted(made)
+    return _applied(Response(_draw(collection, made), content_type="image/svg+xml; charset=utf-8"))
+
+
+def _make(collection: Collection) -> CollectionReport | Job:
+    """Return the report of the collection as it is now, or the job that is making it."""
+    check_offered(collection.encoder)
+    job = _submit(collection)
+    waited_s = wait_s(WAIT_S)
+    if job.state not in FINAL and (waited_s <= 0 or not services().watch.wait(job.id, waited_s)):
+        return services().store.jobs.get(job.id)
+    return _read(job.id)
+
+
+def _submit(collection: Collection) -> Job:
+    """Return the job of this version and rule: the one there is, unless it came to nothing."""
+    store = services().store
+    rule = collection.rule
+    key = f"report:{collection.id}:{collection.version}:{rule.name}:{rule.metric}"
+    job_request = JobRequest(collection.name, JobKind.REPORT, Lane.INTERACTIVE, [Item(0)])
+    while True:
+        submitted = store.jobs.submit(new_job_id(), job_request, Idempotency(key, key))
+        if not submitted.replayed:
+            store.turns.hint(Lane.INTERACTIVE, submitted.encoder)
+            return submitted.job
+        if submitted.job.state not in FINAL or _is_of(submitted.job, collection):
+            return submitted.job
+        store.jobs.remove([submitted.job.id])
+
+
+def _is_of(job: Job, collection: Collection) -> bool:
+    """Say whether a finished job has the report; the rule may have changed before the job had its turn."""
+    if job.state is not JobState.SUCCEEDED:
+        return False
+    report = _read(job.id)
+    return (report.rule, report.metric) == (collection.rule.name, collection.rule.metric)
+
+
+def _read(job_id: str) -> CollectionReport:
+    results = services().store.jobs.results(job_id).results
+    if not results:
+        raise ExemplarError("report_failed", "the report's job was cancelled; ask again", retry=True)
+    [result] = results
+    if result["status"] == "done":
+        return CollectionReport.model_validate(result["report"])
+    error = error_of(result["error"])
+    if error.code == "collection_not_found":
+        raise error
+    raise ExemplarError("report_failed", f"the report could not be made: {error.message}", retry=True)
+
+
+def _draw(name: str, report: CollectionReport) -> str:
+    found = "nothing judged yet"
+    if report.accuracy is not None:
+        found = f"accuracy {report.accuracy:.3f} of {report.judged} supports"
+    return confusion_svg(
+        report.confusion.labels,
+        report.confusion.counts,
+        title=f"{name}, version {report.version}: {found}",
+        classes=len(report.classes),
+    )
+
+
+def _applied(response: Response) -> Response:
+    response.headers["Cache-Control"] = "private, no-cache"
+    asked_s = wait_s(NOT_ASKED)
+    if asked_s != NOT_ASKED:
+        response.headers["Preference-Applied"] = f"wait={asked_s:g}"
+    return response

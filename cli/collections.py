@@ -1,0 +1,120 @@
+"""`exemplar collections`: sets of classes at a running service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from cli.client import Client
+from core.types import Metric, RuleName, Views
+
+Option = Any
+
+URL = click.option("--url", help="The service; default EXEMPLAR_URL or http://127.0.0.1:8000.")
+_RULE: tuple[Option, ...] = (
+    click.option("--rule", "name", type=click.Choice([one.value for one in RuleName]), help="Default auto."),
+    click.option("--metric", type=click.Choice([one.value for one in Metric]), help="Default cosine."),
+    click.option(
+        "--false-reject",
+        type=click.FloatRange(0, 0.5),
+        help="The share of known pictures that may be called unknown; default 0.05.",
+    ),
+    click.option(
+        "--certainty",
+        type=click.FloatRange(0, 1),
+        help="A best class less probable is ambiguous; default 0.5.",
+    ),
+    click.option(
+        "--set-level",
+        type=click.FloatRange(0.5, 0.99),
+        help="How often the candidate set is to hold the true class; default 0.9.",
+    ),
+)
+
+
+def _takes_rule(command: Option) -> Option:
+    for option in reversed(_RULE):
+        command = option(command)
+    return command
+
+
+@click.group()
+def collections() -> None:
+    """Make, list and change collections at a running service."""
+
+
+@collections.command()
+@click.argument("collection")
+@click.option("--encoder", help="One of those the service offers; default its first.")
+@click.option(
+    "--views",
+    type=click.Choice([one.value for one in Views]),
+    help="How often a picture is looked at: once (default), with its mirror image, or both also cropped.",
+)
+@click.option(
+    "--prompts",
+    multiple=True,
+    help="Let an encoder that reads know classes by their names: best7, all80, or a sentence with {} (again "
+    "for more).",
+)
+@_takes_rule
+@URL
+def create(
+    collection: str,
+    encoder: str | None,
+    views: str | None,
+    prompts: tuple[str, ...],
+    url: str | None,
+    **rule: object,
+) -> None:
+    """Make a collection; its encoder, views and prompts stay as they are made."""
+    named = {
+        "name": collection,
+        "encoder": encoder,
+        "views": views,
+        "prompts": _prompts(prompts),
+        "rule": _given(rule),
+    }
+    Client(url).call("POST", "/v1/collections", json=_given(named))
+
+
+@collections.command("list")
+@URL
+def list_(url: str | None) -> None:
+    """List collections with their counts."""
+    table = Table("name", "encoder", "rule", "views", "prompts", "classes", "supports")
+    for one in Client(url).pages("/v1/collections"):
+        prompts = one["prompts"] or ""
+        table.add_row(
+            one["name"],
+            escape(one["encoder"]),
+            one["rule"]["name"],
+            one["views"],
+            escape(prompts if isinstance(prompts, str) else f"{len(prompts)} own"),
+            str(one["classes"]),
+            str(one["supports"]),
+        )
+    Console().print(table)
+
+
+@collections.command()
+@click.argument("collection")
+@_takes_rule
+@URL
+def change(collection: str, url: str | None, **rule: object) -> None:
+    """Change the rule of a collection; what is not named stays as it is."""
+    Client(url).call("PATCH", f"/v1/collections/{collection}", json={"rule": _given(rule)})
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _prompts(prompts: tuple[str, ...]) -> str | list[str] | None:
+    if len(prompts) == 1 and "{}" not in prompts[0]:
+        return prompts[0]
+    return list(prompts) or None

@@ -1,0 +1,77 @@
+"""Folders of classes as vectors, for commands that need no service."""
+
+from __future__ import annotations
+
+from collections.abc import Collection as AnyOf
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cli.client import Picture, find_pictures
+from cli.progress import progress_bar
+from core.errors import ExemplarError
+from core.pictures import decode_picture
+from core.settings import read_settings
+from core.types import Views
+from core.vectors import Vectors, is_unit
+from encoders import Encoder, Prepared
+from index.supports import Ids
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """Pictures of one folder of classes as vectors, in name order."""
+
+    labels: Sequence[str]
+    vectors: Vectors
+
+    @property
+    def classes(self) -> list[str]:
+        """The labels in order, each once."""
+        return sorted(set(self.labels))
+
+    def take(self, rows: Sequence[int] | Ids) -> Embedded:
+        """Return some of the pictures."""
+        rows = np.asarray(rows, np.int64)
+        return Embedded([self.labels[row] for row in rows], self.vectors[rows])
+
+    def of(self, classes: AnyOf[str]) -> Embedded:
+        """Return the pictures of some classes."""
+        return self.take([row for row, label in enumerate(self.labels) if label in classes])
+
+
+def embed_folder(encoder: Encoder, root: Path, views: Views = Views.ONE) -> Embedded:
+    """Embed every picture under a folder; one that cannot be read raises what is wrong with it."""
+    pictures = find_pictures(root)
+    if not pictures:
+        raise ExemplarError("picture_missing", f"expected pictures under {root}, found none")
+    return embed_pictures(encoder, pictures, views, title=f"embedding {root.name}")
+
+
+def embed_pictures(encoder: Encoder, pictures: Sequence[Picture], views: Views, *, title: str) -> Embedded:
+    """Embed picture files under a progress bar; one that cannot be read raises what is wrong with it."""
+    max_pixels = read_settings().max_pixels
+    vectors = np.empty((len(pictures), encoder.dim), np.float32)
+    with progress_bar() as bar:
+        starts = range(0, len(pictures), encoder.batch_size)
+        for start in bar.track(starts, description=title):
+            batch = [picture.path for picture in pictures[start : start + encoder.batch_size]]
+            part = encoder.embed([_prepare(encoder, path, max_pixels, views) for path in batch])
+            _check(batch, part)
+            vectors[start : start + len(batch)] = part
+    return Embedded([picture.label for picture in pictures], vectors)
+
+
+def _prepare(encoder: Encoder, path: Path, max_pixels: int, views: Views) -> Prepared:
+    try:
+        return encoder.prepare(decode_picture(path.read_bytes(), max_pixels=max_pixels), views)
+    except ExemplarError as error:
+        raise ExemplarError(error.code, f"{path}: {error.message}") from error
+
+
+def _check(batch: Sequence[Path], vectors: Vectors) -> None:
+    for path, vector in zip(batch, vectors, strict=True):
+        if not is_unit(vector):
+            raise ExemplarError("vector_unfit", f"{path}: the encoder cannot describe this picture")

@@ -1,0 +1,122 @@
+"""`exemplar report`: how well a collection tells its own pictures apart, and what would make it better."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+import httpx
+
+from cli.client import Client, Json
+from cli.report_table import fit, numbers_text
+
+COLUMNS = 100
+LABEL_CELLS = 22  # where two stand in a line
+LINES_MOST = 10  # of each list
+CLASSES_MOST = 100
+WAIT = {"Prefer": "wait=30"}
+
+
+@click.command()
+@click.option("-c", "--collection", required=True, help="The collection to report on.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    help="Also write the confusion matrix as a picture, an SVG file.",
+)
+@click.option("--url", help="The service; default EXEMPLAR_URL or http://127.0.0.1:8000.")
+def report(collection: str, as_json: bool, picture: Path | None, url: str | None) -> None:
+    """Report on a collection: accuracy, confusions, wrong labels, duplicates, what to photograph next."""
+    client = Client(url)
+    found: Json = _get(client, f"/v1/collections/{collection}/report").json()
+    if picture is not None:
+        picture.write_bytes(_get(client, f"/v1/collections/{collection}/report/confusion.svg").content)
+    click.echo(json.dumps(found) if as_json else "\n".join(_lines(collection, found)))
+
+
+def _get(client: Client, path: str) -> httpx.Response:
+    """Get what a job may have to make first."""
+    while True:
+        response = client.call("GET", path, headers=WAIT)
+        if response.status_code != httpx.codes.ACCEPTED:
+            return response
+        client.wait(response.json())
+
+
+def _lines(collection: str, report: Json) -> Iterator[str]:
+    rule = (
+        report["rule"]
+        if report["rule"] == report["rule_used"]
+        else f"{report['rule']}: {report['rule_used']}"
+    )
+    said = (
+        f"{collection}, version {report['version']}: {report['supports']} pictures in "
+        f"{len(report['classes'])} classes, rule {rule}. Each is judged by the others."
+    )
+    for text in (said, *(f"Note: {note}" for note in report["notes"])):
+        yield textwrap.fill(text, COLUMNS)
+    if not report["classes"]:
+        return
+    yield ""
+    if len(report["classes"]) > CLASSES_MOST:
+        yield f"The {CLASSES_MOST} weakest of {len(report['classes'])} classes:\n"
+    yield numbers_text(report, CLASSES_MOST)
+    small = [line["judgement"] for line in report["classes"]]
+    if "rough" in small:
+        yield "  ~ fewer than 8 pictures: figures of its own are mostly luck"
+    if "not_assessable" in small:
+        yield "  ? one picture or none: cannot be judged"
+    yield from _list("Too small to judge", report["too_small"], _small)
+    yield from _list("Confused with each other", report["confused_pairs"], _pair)
+    yield from _list("May have a wrong label: look at the first ones", report["suspects"], _suspect)
+    yield from _list("The same picture more than once", report["duplicates"], _twins)
+    yield from _list("Nearly the same picture", report["near_duplicates"], _twins)
+    yield from _list("What to photograph next", report["wanted"], _want)
+
+
+def _list(title: str, listed: Json, line: Callable[[Json], str]) -> Iterator[str]:
+    if listed["total"] == 0:
+        return
+    yield f"\n{title} ({listed['total']})"
+    shown = listed["items"][:LINES_MOST]
+    yield from (fit(f"  {line(item)}", COLUMNS) for item in shown)
+    if listed["total"] > len(shown):
+        yield f"  ... and {listed['total'] - len(shown)} more (--json shows more)"
+
+
+def _small(small: Json) -> str:
+    supports = small["supports"]
+    return f"{small['label']}: {supports} {'picture' if supports == 1 else 'pictures'}"
+
+
+def _pair(pair: Json) -> str:
+    first, second = (fit(label, LABEL_CELLS) for label in pair["labels"])
+    there, back = pair["taken"]
+    return f"{first} | {second}: {pair['rate']:.0%} of both ({there} of the first, {back} of the second)"
+
+
+def _suspect(suspect: Json) -> str:
+    label, rival = (fit(suspect[key], LABEL_CELLS) for key in ("label", "looks_like"))
+    return f"#{suspect['support_id']} {label}, looks like {rival} (margin {suspect['margin']:.2f})"
+
+
+def _twins(twins: Json) -> str:
+    pairs = zip(twins["support_ids"], twins["labels"], strict=True)
+    if not twins["conflict"]:
+        return f"{twins['labels'][0]}: " + _joined([f"#{support_id}" for support_id in twins["support_ids"]])
+    return "in different classes: " + _joined(
+        [f"#{support_id} {fit(label, LABEL_CELLS)}" for support_id, label in pairs]
+    )
+
+
+def _joined(parts: list[str]) -> str:
+    more = len(parts) - LINES_MOST
+    return ", ".join(parts[:LINES_MOST]) + (f" and {more} more" if more > 0 else "")
+
+
+def _want(wanted: Json) -> str:
+    return f"{wanted['more']} more of {wanted['label']}: {wanted['reason']}"

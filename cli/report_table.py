@@ -1,0 +1,45 @@
+"""The familiar table of a collection's report, laid out as scikit-learn does it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.cells import cell_len, set_cell_size
+
+HEADINGS = ("precision", "recall", "f1-score", "support")
+MARKS = {"fair": "", "rough": " ~", "not_assessable": " ?"}
+LABEL_CELLS = 48
+
+
+def numbers_text(report: Mapping[str, Any], most: int) -> str:
+    """Return the familiar table of a collection's report as JSON: of more than `most` classes, the weakest.
+
+    `~` marks classes of few supports, `?` those that could not be judged.
+    """
+    classes = report["classes"]
+    if len(classes) > most:
+        weak = sorted(classes, key=lambda line: (line["f1"] is None, line["f1"] or 0.0))[:most]
+        classes = sorted(weak, key=lambda line: line["label"])
+    averages = {name: report[name.replace(" ", "_")] for name in ("macro avg", "weighted avg")}
+    width = max([cell_len(fit(line["label"], LABEL_CELLS)) for line in classes] + [len("weighted avg")])
+    lines = [" " * width + " " + "".join(f" {name:>9}" for name in HEADINGS), ""]
+    for line in classes:
+        lines.append(_line(line["label"], line, width) + MARKS[line["judgement"]])
+    if report["accuracy"] is not None:
+        figure = f"{report['accuracy']:.3f}"
+        lines += ["", f"{'accuracy':>{width}} {'':>10}{'':>10} {figure:>9} {report['judged']:>9}"]
+        lines += [_line(name, average, width) for name, average in averages.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _line(name: str, row: Mapping[str, Any], width: int) -> str:
+    name = fit(name, LABEL_CELLS)
+    figures = (row[key] for key in ("precision", "recall", "f1"))
+    shown = "".join(f" {'-' if figure is None else f'{figure:.3f}':>9}" for figure in figures)
+    return f"{' ' * (width - cell_len(name))}{name} {shown} {row['judged']:>9}"
+
+
+def fit(text: str, cells: int) -> str:
+    """Return a text that takes at most so many columns of a terminal."""
+    return text if cell_len(text) <= cells else set_cell_size(text, cells - 1) + "…"

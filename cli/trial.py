@@ -1,0 +1,239 @@
+"""One trial of recognition: supports drawn from a folder and enrolled, queries answered, and the figures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from index.smoothing import smooth
+from sklearn.metrics import roc_auc_score
+
+from cli.folders import Embedded
+from cli.report import accuracy, report_numbers
+from core.changes import Changes, ClassChange, SupportChange
+from core.types import ClassKind, DecisionName, Rule
+from core.vectors import Vectors
+from index.decide import Answer, classify
+from index.replica import Replica
+from index.supports import Floats, Ids
+
+BINS = 15  # of the expected calibration error (Guo et al. 2017, arXiv 1706.04599)
+DRAWS = 5
+BLOCK = 1_024  # queries answered at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is tried: so many supports of each class, and of every second class `uneven` where it is given."""
+
+    rule: Rule
+    shots: int
+    uneven: int | None = None
+    draws: int | None = None
+    """None draws five times, or once where every draw would be the same."""
+    smooth: bool = False
+
+    def counts(self, classes: Sequence[str]) -> dict[str, int]:
+        """Return how many supports each class gets; the first, third and so on by name are the old ones."""
+        fewer = self.shots if self.uneven is None else min(self.uneven, self.shots)
+        return {label: fewer if place % 2 else self.shots for place, label in enumerate(classes)}
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What one draw of supports made of the queries: the best candidate of each, and how sure it was."""
+
+    known: list[Answer]
+    strange: list[Answer]
+    best: list[str]
+    confidence: Floats
+
+
+def try_out(
+    plan: Plan, supports: Embedded, queries: Embedded, strangers: Embedded | None = None
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the figures of a plan as JSON, and the best candidates of its first draw.
+
+    Accuracy, report and calibration are those of the best candidate, whatever was decided. What is a number
+    for each draw is averaged over draws; the report is the first draw's.
+    """
+    counts = plan.counts(supports.classes)
+    held = Counter(supports.labels)
+    draws = plan.draws or (1 if all(held[label] <= count for label, count in counts.items()) else DRAWS)
+    trials = [
+        _trial(plan, supports.take(draw(supports.labels, counts, number)), queries, strangers)
+        for number in range(draws)
+    ]
+    accuracies = [accuracy(queries.labels, trial.best) for trial in trials]
+    numbers = {
+        "shots": plan.shots,
+        "draws": draws,
+        "accuracy_mean": float(np.mean(accuracies)),
+        "accuracy_std": float(np.std(accuracies)),
+        "accuracy": accuracies,
+        "report": report_numbers(queries.labels, trials[0].best),
+        "ece": float(np.mean([calibration_error(queries.labels, trial) for trial in trials])),
+        "unknown": None if strangers is None else _means(_unknown(trial) for trial in trials),
+        # beyond the contract
+        "accepted_at_target": None
+        if strangers is None
+        else float(np.mean([_accepted(trial, plan.rule.false_reject) for trial in trials])),
+        "strangers": 0 if strangers is None else len(strangers.labels),
+        "uneven": None if plan.uneven is None else _halves(counts, plan, queries, trials),
+        "sets": None if plan.smooth else _sets(plan.rule.set_level, queries, trials),
+        "decisions": _means(_decisions(plan.rule, queries, trial) for trial in trials),
+        "rule_used": trials[0].known[0].rule.value,
+        "smoothed": plan.smooth,
+    }
+    return numbers, trials[0].best
+
+
+def draw(labels: Sequence[str], counts: Mapping[str, int], number: int) -> Ids:
+    """Return the rows of draw `number`: of each class the files from number * count on, wrapping round."""
+    rows: list[int] = []
+    for label in sorted(counts):
+        own = [row for row, one in enumerate(labels) if one == label]
+        count = counts[label]
+        rows += [own[(number * count + step) % len(own)] for step in range(min(count, len(own)))]
+    return np.array(rows, np.int64)
+
+
+def enrolled(supports: Embedded) -> Replica:
+    """Return a replica that holds the supports."""
+    classes = [ClassChange(id_, name, ClassKind.NORMAL) for id_, name in enumerate(supports.classes, start=1)]
+    ids = {one.label: one.id for one in classes}
+    changes = [
+        SupportChange(id_, ids[label], vector)
+        for id_, (label, vector) in enumerate(zip(supports.labels, supports.vectors, strict=True), start=1)
+    ]
+    replica = Replica(supports.vectors.shape[1])
+    replica.apply(Changes(len(changes), classes, changes))
+    return replica
+
+
+def calibration_error(truth: Sequence[str], trial: Trial) -> float:
+    """Return the expected calibration error: by how much probability and truth differ, over 15 bins."""
+    right = np.array(trial.best) == np.array(truth)
+    bins = np.minimum((trial.confidence * BINS).astype(int), BINS - 1)
+    gaps = [
+        abs(trial.confidence[bins == number].mean() - right[bins == number].mean()) * (bins == number).mean()
+        for number in range(BINS)
+        if (bins == number).any()
+    ]
+    return float(sum(gaps))
+
+
+def _trial(plan: Plan, supports: Embedded, queries: Embedded, strangers: Embedded | None) -> Trial:
+    replica = enrolled(supports)
+    known = _classified(replica, plan.rule, queries.vectors)
+    strange = [] if strangers is None else _classified(replica, plan.rule, strangers.vectors)
+    best = [answer.candidates[0].label for answer in known]
+    confidence = np.array([answer.confidence for answer in known])
+    if plan.smooth:
+        labels, probabilities = _probabilities(replica, plan.rule, queries.vectors)
+        smoothed = smooth(probabilities, queries.vectors)
+        best = [labels[column] for column in smoothed.argmax(axis=1)]
+        confidence = smoothed.max(axis=1).astype(np.float64)
+    return Trial(known, strange, best, confidence)
+
+
+def _classified(replica: Replica, rule: Rule, queries: Vectors) -> list[Answer]:
+    starts = range(0, len(queries), BLOCK)
+    return [
+        answer
+        for start in starts
+        for answer in classify(replica, rule, queries[start : start + BLOCK], top=1)
+    ]
+
+
+def _probabilities(replica: Replica, rule: Rule, queries: Vectors) -> tuple[list[str], Floats]:
+    fitted = replica.fit(rule)
+    labels = [replica.classes[class_id].label for class_id in fitted.fit.supports.class_ids.tolist()]
+    blocks = [
+        fitted.probabilities(fitted.fit.scores(queries[start : start + BLOCK]))
+        for start in range(0, len(queries), BLOCK)
+    ]
+    return labels, np.concatenate(blocks)
+
+
+def _unknown(trial: Trial) -> dict[str, float | None]:
+    known, strange = _scores(trial.known), _scores(trial.strange)
+    novelty = trial.strange[0].novelty
+    return {
+        "auroc": float(roc_auc_score([1] * len(known) + [0] * len(strange), [*known, *strange])),
+        "false_reject": _share(answer.decision is DecisionName.UNKNOWN for answer in trial.known),
+        "accepted_strangers": _share(answer.decision is not DecisionName.UNKNOWN for answer in trial.strange),
+        "predicted": None if novelty is None else novelty.accepts_strangers,
+    }
+
+
+def _accepted(trial: Trial, false_reject: float) -> float:
+    """Return the share of strangers accepted by a threshold set on the queries themselves, at the target."""
+    threshold = np.quantile(_scores(trial.known), false_reject)
+    return float((_scores(trial.strange) >= threshold).mean())
+
+
+def _scores(answers: Sequence[Answer]) -> Floats:
+    return np.array([-np.inf if one.novelty is None else one.novelty.score for one in answers])
+
+
+def _halves(
+    counts: Mapping[str, int], plan: Plan, queries: Embedded, trials: Sequence[Trial]
+) -> dict[str, Any]:
+    """Return the mean recall of the classes with many supports, the old ones, and of those with few."""
+    classes = list(counts)
+    parts: dict[str, Any] = {"old_shots": plan.shots, "new_shots": min(plan.uneven or 0, plan.shots)}
+    for name, half in (("old_recall", classes[::2]), ("new_recall", classes[1::2])):
+        recalls = [_recall(label, queries, trial) for trial in trials for label in half]
+        told = [recall for recall in recalls if recall is not None]
+        parts[name] = float(np.mean(told)) if told else None
+    return parts
+
+
+def _recall(label: str, queries: Embedded, trial: Trial) -> float | None:
+    own = [best == label for best, one in zip(trial.best, queries.labels, strict=True) if one == label]
+    return _share(own) if own else None
+
+
+def _sets(level: float, queries: Embedded, trials: Sequence[Trial]) -> dict[str, Any] | None:
+    """Return how often candidate sets hold the true class, and their mean size, where they are stated."""
+    stated = [
+        (label in answer.likely, len(answer.likely))
+        for trial in trials
+        for label, answer in zip(queries.labels, trial.known, strict=True)
+        if answer.likely is not None
+    ]
+    if not stated:
+        return None
+    coverage, size = np.mean(np.array(stated, float), axis=0)
+    return {"level": level, "coverage": float(coverage), "size": float(size)}
+
+
+def _decisions(rule: Rule, queries: Embedded, trial: Trial) -> dict[str, float | None]:
+    """Return the share of each decision, and how many of those that were called known were named right."""
+    unknown = np.array([answer.decision is DecisionName.UNKNOWN for answer in trial.known])
+    known = ~unknown & (trial.confidence >= rule.certainty)
+    right = np.array(trial.best) == np.array(queries.labels)
+    return {
+        "known": float(known.mean()),
+        "ambiguous": float((~unknown & ~known).mean()),
+        "unknown": float(unknown.mean()),
+        "right_of_known": float(right[known].mean()) if known.any() else None,
+    }
+
+
+def _means(rows: Iterable[Mapping[str, float | None]]) -> dict[str, float | None]:
+    """Average numbers name by name, over those draws that have one."""
+    rows = list(rows)
+    means: dict[str, float | None] = {}
+    for name in rows[0]:
+        told = [value for row in rows if (value := row[name]) is not None]
+        means[name] = float(np.mean(told)) if told else None
+    return means
+
+
+def _share(of: Iterable[bool]) -> float:
+    return float(np.mean(list(of)))

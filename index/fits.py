@@ -1,0 +1,39 @@
+"""What a rule has learnt from the supports of one version."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from core.types import RuleName
+from core.vectors import Vector, Vectors
+from index.supports import Floats, Ids, Scores, Supports
+
+KERNEL_MOST = 3_000  # supports up to which `auto` answers by `kernel`
+KERNEL_LIMIT = 8_000  # supports up to which `kernel` does where it was asked for: half a gigabyte
+
+
+class Fit(Protocol):
+    """A rule fitted to supports."""
+
+    supports: Supports
+
+    def scores(self, queries: Vectors) -> Scores:
+        """Map (m, d) queries to (m, C) scores, the higher the likelier."""
+
+    def held_out(self, groups: Ids, rows: Ids) -> Scores:
+        """Return (len(rows), C): the scores of some supports, each without its whole group.
+
+        `groups` (n,) names the group of every support, -1 for those that are in none; `rows` are in one.
+        """
+
+    def parts(self, query: Vector, column: int) -> Floats:
+        """Return what each support does for the score of its class, (n,); those of other classes get 0."""
+
+
+def rule_used(name: RuleName, supports: int) -> RuleName:
+    """Return the rule that answers for a rule's name and a number of supports."""
+    if name is RuleName.AUTO:
+        return RuleName.KERNEL if supports <= KERNEL_MOST else RuleName.RIDGE
+    if name is RuleName.KERNEL and supports > KERNEL_LIMIT:
+        return RuleName.RIDGE
+    return name

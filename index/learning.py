@@ -1,0 +1,122 @@
+"""The fits of one replica: what its rules have learnt, brought up to date when an answer needs it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from core.types import Metric, Rule, RuleName
+from core.vectors import Vectors
+from index.calibration import Calibration, calibrate, fold_loss
+from index.fits import Fit, rule_used
+from index.kernel import KernelFit, KernelMatrix
+from index.means import MeanFit
+from index.nearest import NeighbourFit, Search
+from index.prior import Prior
+from index.ridge import REFIT_AFTER, REFIT_SHARE, RidgeFit, Scatter
+from index.supports import Floats, Mask, Scores, Supports
+
+CALIBRATE_ALWAYS = 2_000  # supports up to which every version is calibrated anew
+TRUSTS = (1.0, 0.5, 0.0)  # in names, of classes that have pictures; the best of them is taken
+CALIBRATE_SHARE = 0.05  # of the supports: beyond, calibration is renewed when so many have changed
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A rule fitted to one version, and how far it can be believed."""
+
+    rule: RuleName
+    """The rule that was used; `auto` has become another."""
+    fit: Fit
+    calibration: Calibration
+    prior: Prior | None
+
+    def probabilities(self, scores: Scores) -> Floats:
+        """Map (m, C) scores to rows that sum to 1."""
+        if self.prior is not None and not len(self.fit.supports.ids):
+            return scores  # the prior itself
+        return self.calibration.probabilities(scores)
+
+
+class Learner:
+    """Holds what is costly to make anew: the kernel's inverse, the ridge's scatter, the calibration."""
+
+    def __init__(self) -> None:
+        self._kernel: KernelMatrix | None = None
+        self._scatter: Scatter | None = None
+        self._calibrated: dict[tuple[RuleName, Metric], tuple[int, Calibration]] = {}
+        self._fitted: dict[tuple[RuleName, Metric], Fitted] = {}
+
+    def leave(self, classes: Iterable[Vectors], rows: int, of: int) -> None:
+        """Take classes that will change out of the sums, given their vectors; they hold `rows` of `of`."""
+        self._fitted = {}
+        if self._scatter is None:
+            return
+        if rows > REFIT_SHARE * of or self._scatter.changed > REFIT_AFTER:
+            self._scatter = None
+            return
+        for vectors in classes:
+            self._scatter.leave(vectors)
+
+    def join(self, classes: Iterable[Vectors]) -> None:
+        """Put the classes that changed back in, given their vectors."""
+        if self._scatter is not None:
+            for vectors in classes:
+                self._scatter.join(vectors)
+
+    def fitted(
+        self, rule: Rule, supports: Supports, version: int, normal: Mask, search: Search, prior: Prior | None
+    ) -> Fitted:
+        """Return the rule fitted to these supports; `normal` (C,) says which columns may be named."""
+        used = rule_used(rule.name, len(supports.ids))
+        key = (used, rule.metric)
+        found = self._fitted.get(key)
+        if found is not None and (prior is found.prior or (prior is not None and prior.is_like(found.prior))):
+            return found
+        trusted = self._trusted(used, supports, search, prior)
+        fit = self._fit(used, rule.metric, supports, search, trusted)
+        calibration = self._calibration(key, fit, version, normal)
+        self._fitted[key] = Fitted(used, fit, calibration, prior)
+        return self._fitted[key]
+
+    def _trusted(
+        self, used: RuleName, supports: Supports, search: Search, prior: Prior | None
+    ) -> Prior | None:
+        """Return the prior with the trust under which left-out supports are likeliest.
+
+        Names may say nothing of what is seen ("lot 17"), and pictures then do better without them.
+        """
+        if prior is None or used not in (RuleName.KERNEL, RuleName.RIDGE):
+            return None
+        best, least = prior, math.inf
+        for trust in TRUSTS:
+            other = prior.trusted(trust, supports.counts)
+            loss = fold_loss(self._fit(used, Metric.COSINE, supports, search, other))
+            if loss is not None and loss < least:
+                best, least = other, loss
+        return best
+
+    def _fit(
+        self, used: RuleName, metric: Metric, supports: Supports, search: Search, prior: Prior | None
+    ) -> Fit:
+        if used is RuleName.PROTOTYPE:
+            return MeanFit(supports, metric)
+        if used in (RuleName.NEIGHBOURS, RuleName.NEAREST):
+            return NeighbourFit(supports, search, vote=used is RuleName.NEIGHBOURS)
+        if used is RuleName.RIDGE and len(supports.ids):
+            if self._scatter is None:
+                self._scatter = Scatter(supports)
+            return RidgeFit(supports, self._scatter, prior)
+        if self._kernel is None:
+            self._kernel = KernelMatrix()
+        self._kernel.follow(supports)
+        return KernelFit(supports, self._kernel, prior)
+
+    def _calibration(self, key: tuple[RuleName, Metric], fit: Fit, version: int, normal: Mask) -> Calibration:
+        n = len(fit.supports.ids)
+        found = self._calibrated.get(key)
+        if found is not None and n > CALIBRATE_ALWAYS and version - found[0] < CALIBRATE_SHARE * n:
+            return found[1]
+        self._calibrated[key] = (version, calibrate(fit, normal))
+        return self._calibrated[key][1]

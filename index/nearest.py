@@ -1,0 +1,85 @@
+"""The rules of neighbours: the nearest support, and the weighted vote of the nearest twenty."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from core.vectors import Vector, Vectors
+from index.supports import Floats, Ids, Scores, Supports
+
+Search = Callable[[Vectors, int], tuple[npt.NDArray[np.float32], Ids]]
+"""(m, d) queries and k -> (m, k) cosines, the nearest first, and (m, k) rows of supports."""
+
+VOTERS = 20  # with the temperature, as in DINO's evaluation (Caron et al. 2021, arXiv 2104.14294)
+TEMPERATURE = 0.07
+REACH = 64  # the nearest rule sees so many supports; no more are needed to name the first few classes
+BLOCK = 256  # rows held out at a time
+
+
+class NeighbourFit:
+    """A class scores by the supports among a picture's nearest k.
+
+    `vote` is T log of the sum of exp(cosine / T), whose softmax at 1 / T is the share of the vote; without a
+    vote it is the nearest cosine. A class that was not reached scores as one support a step of T
+    further than the last that was.
+    """
+
+    def __init__(self, supports: Supports, search: Search, *, vote: bool) -> None:
+        self.supports = supports
+        self._search = search
+        self._vote = vote
+        self._k = min(VOTERS if vote else REACH, len(supports.ids))
+
+    def scores(self, queries: Vectors) -> Scores:
+        """Map (m, d) queries to (m, C) scores on the scale of a cosine."""
+        similarities, rows = self._search(queries, self._k)
+        return self._score(similarities.astype(np.float64), rows)
+
+    def held_out(self, groups: Ids, rows: Ids) -> Scores:
+        """Return (len(rows), C): the scores of some supports, each without its whole group."""
+        scores = np.empty((len(rows), len(self.supports.class_ids)))
+        vectors = self.supports.vectors
+        for start in range(0, len(rows), BLOCK):
+            some = rows[start : start + BLOCK]
+            similarities = (vectors[some] @ vectors.T).astype(np.float64)
+            similarities[groups[some][:, None] == groups[None, :]] = -np.inf
+            nearest = np.argpartition(-similarities, self._k - 1, axis=1)[:, : self._k]
+            found = np.take_along_axis(similarities, nearest, axis=1)
+            scores[start : start + BLOCK] = self._score(found, nearest)
+        return scores
+
+    def parts(self, query: Vector, column: int) -> Floats:
+        """Return each support's vote for its class, (n,); without votes the nearest has it alone."""
+        similarities, rows = self._search(query[None], self._k)
+        own = rows[0][self.supports.columns[rows[0]] == column]
+        nearness = similarities[0][self.supports.columns[rows[0]] == column].astype(np.float64)
+        parts = np.zeros(len(self.supports.ids))
+        if self._vote:
+            parts[own] = np.exp((nearness - 1.0) / TEMPERATURE)
+        else:
+            parts[own[:1]] = nearness[:1]
+        return parts
+
+    def _score(self, similarities: Floats, rows: Ids) -> Scores:
+        m, classes = len(rows), len(self.supports.class_ids)
+        if self._k == 0:
+            return np.full((m, classes), -np.inf)
+        columns = self.supports.columns[rows]
+        lines = np.broadcast_to(np.arange(m)[:, None], rows.shape)
+        found = np.isfinite(similarities)
+        last = np.where(found, similarities, np.inf).min(axis=1, initial=1.0, keepdims=True)
+        if self._vote:
+            votes = np.zeros((m, classes))
+            np.add.at(
+                votes, (lines[found], columns[found]), np.exp((similarities[found] - 1.0) / TEMPERATURE)
+            )
+            reached = votes > 0
+            scores = 1.0 + TEMPERATURE * np.log(votes, where=reached, out=np.zeros_like(votes))
+        else:
+            scores = np.full((m, classes), -np.inf)
+            np.maximum.at(scores, (lines[found], columns[found]), similarities[found])
+            reached = np.isfinite(scores)
+        return np.where(reached, scores, last - TEMPERATURE)

@@ -1,0 +1,81 @@
+"""What a rule learns from: the labelled vectors of one version as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from core.vectors import Vectors
+
+Ids = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+Scores = npt.NDArray[np.float64]
+"""(m, C), the higher the likelier; -inf where a class has nothing to be compared with."""
+
+PriorFunction = Callable[[Vectors], Floats]
+"""(m, d) queries -> (m, C), what is thought of them before the supports are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Supports:
+    """n supports of C classes; a class that has only a name has a column and no support."""
+
+    ids: Ids
+    """(n,)"""
+    columns: Ids
+    """(n,), the column of each support's class"""
+    vectors: Vectors
+    """(n, d), of unit length"""
+    class_ids: Ids
+    """(C,), ascending"""
+    counts: Ids
+    """(C,)"""
+    sums: Floats
+    """(C, d), the sum of each class's vectors"""
+
+    @property
+    def dim(self) -> int:
+        """The components of a vector."""
+        return int(self.vectors.shape[1])
+
+
+def make_supports(ids: Ids, owners: Ids, vectors: Vectors, named: Ids | None = None) -> Supports:
+    """Arrange supports; `owners` (n,) are their classes' ids, `named` those of classes that may have none."""
+    class_ids = np.unique(owners if named is None else np.concatenate([owners, named]))
+    columns = np.searchsorted(class_ids, owners)
+    sums = np.zeros((len(class_ids), vectors.shape[1]))
+    np.add.at(sums, columns, vectors.astype(np.float64))
+    counts = np.bincount(columns, minlength=len(class_ids))
+    return Supports(ids, columns, vectors, class_ids, counts, sums)
+
+
+def one_hot(columns: Ids, classes: int) -> Floats:
+    """Map (n,) columns to (n, classes) rows of zeros with a single one."""
+    targets = np.zeros((len(columns), classes))
+    targets[np.arange(len(columns)), columns] = 1.0
+    return targets
+
+
+def harmonic_mean(counts: Ids) -> float:
+    """Return the harmonic mean of the counts of the classes that have supports."""
+    held = counts[counts > 0]
+    return float(len(held) / (1.0 / held).sum())
+
+
+def groups_of(groups: Ids, rows: Ids) -> tuple[Ids, list[tuple[Ids, Ids]]]:
+    """Part `rows` by how much is left out with each of them.
+
+    Returns the places in `rows` of those whose group is the row alone, and for every larger group all of its
+    rows beside the places in `rows` of those that are asked for.
+    """
+    sizes = np.bincount(groups + 1)
+    alone = np.flatnonzero(sizes[groups[rows] + 1] == 1)
+    larger = []
+    for group in np.unique(groups[rows]):
+        if sizes[group + 1] > 1:
+            larger.append((np.flatnonzero(groups == group), np.flatnonzero(groups[rows] == group)))
+    return alone, larger

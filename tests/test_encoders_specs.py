@@ -1,0 +1,83 @@
+"""Specs of encoders side by side, wherever specs go: names of queues, settings, the list of encoders."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from click.testing import CliRunner
+
+from cli.encoders import encoders
+from core.errors import ExemplarError
+from core.settings import read_settings
+from core.specs import EncoderSpec
+from core.types import Lane
+from store.turns import queue_of
+from tests.shapes import SPEC
+
+DEIT = "timm:deit_tiny_patch16_224@/models/a+b.safetensors"
+CLIP = "open_clip:ViT-B-32/laion2b_s34b_b79k"
+BOTH = f"concat:{CLIP}+{DEIT}"
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("concat:compact+timm:resnet50", ["compact", "timm:resnet50"]),
+        (BOTH, [CLIP, DEIT]),
+        (f"concat:{DEIT}+compact", [DEIT, "compact"]),
+        (f"concat:{DEIT}+{CLIP}+compact", [DEIT, CLIP, "compact"]),
+        ("concat:timm:a@b+compact.pth+compact", ["timm:a@b+compact.pth", "compact"]),
+    ],
+)
+def test_a_concat_reads_as_it_is_written(text: str, parts: list[str]) -> None:
+    spec = EncoderSpec.parse(text)
+    assert [str(part) for part in spec.parts] == parts
+    assert str(spec) == text
+    assert EncoderSpec.parse(str(spec)) == spec
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("concat:", "two or more"),
+        ("concat:compact", "two or more"),
+        (f"concat:{DEIT}", "two or more"),
+        ("concat:compact+compact", "twice"),
+        (f"concat:compact+concat:{CLIP}+{DEIT}", "within a concat"),
+        ("concat:concat:compact+timm:a", "within a concat"),
+        ("concat:compact+keras:resnet50", "'keras:resnet50'"),
+        ("concat:compact+timm:a+", "'timm:a\\+'"),
+        ("concat:+compact+timm:a", "''"),
+        ("concat:compact++timm:a", "'compact\\+'"),
+        ("compact+timm:a", "compact\\+timm:a"),
+        ("concat", "'concat'"),
+    ],
+)
+def test_a_concat_of_nonsense_is_refused(text: str, why: str) -> None:
+    with pytest.raises(ExemplarError, match=why) as caught:
+        EncoderSpec.parse(text)
+    assert caught.value.code == "encoder_unknown"
+
+
+def test_a_concat_has_a_queue_of_its_own_in_each_lane() -> None:
+    names = {queue_of(lane, spec) for lane in Lane for spec in (BOTH, CLIP, DEIT, f"concat:{DEIT}+{CLIP}")}
+    assert len(names) == 8
+    assert all(re.fullmatch(r"[a-z0-9.-]+", name) for name in names)  # Celery takes them comma separated
+
+
+def test_a_concat_may_stand_in_the_list_of_encoders() -> None:
+    settings = read_settings({"EXEMPLAR_ENCODERS": f"{BOTH}, compact,{CLIP}"})
+    assert settings.encoders == (BOTH, "compact", CLIP)
+
+
+def test_the_list_of_encoders_shows_what_each_looks_at_and_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXEMPLAR_ENCODERS", f"concat:compact+{SPEC},{SPEC},concat:compact")
+    monkeypatch.setenv("EXEMPLAR_DEVICE", "cpu")
+    monkeypatch.setenv("COLUMNS", "400")
+    ran = CliRunner().invoke(encoders, ["list", "--open"])
+    assert ran.exit_code == 0, ran.output
+    assert re.search(r"416 .* 96 x 96 \+ 64 x 64 .* no .* cpu, fp32", ran.output)
+    assert re.search(r"32 .* 64 x 64 .* yes .* cpu, fp32", ran.output)
+    assert "expected concat:A+B" in ran.output
+    assert "concat:A+B" in ran.output

@@ -1,0 +1,99 @@
+"""What the tests of the worker share: a toy encoder, and the tools of a worker in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import numpy as np
+from PIL import Image
+
+from core.errors import ExemplarError
+from core.settings import Settings
+from core.types import Item, JobKind, JobRequest, Lane, Prompts, Views
+from encoders import Encoder
+from index.replicas import Replicas
+from store.blobs import PICTURES, uploads_of
+from store.jobs import new_job_id
+from store.store import Store
+from worker.activity import Activity, new_owner
+from worker.tools import Tools
+
+GREYS = {"black": 0.0, "grey": 0.5, "white": 1.0, **{f"{n} %": n / 100 for n in range(101)}}
+
+
+class ToyEncoder:
+    """Sees the mean grey of a picture and reads the names of greys; a red picture has no vector.
+
+    `fails` makes every picture fail, and an encoder made with `reads=False` has no text side.
+    """
+
+    spec = "compact"
+    device = "cpu"
+    batch_size = 4
+    dim = 2
+
+    def __init__(self, *, reads: bool = False) -> None:
+        self.fails = False
+        self.has_text = reads
+        self.batches: list[int] = []
+        self.views: list[Views] = []
+        self.read: list[list[str]] = []
+
+    @property
+    def text_scale(self) -> float:
+        if not self.has_text:
+            raise ExemplarError("text_side_missing", "this encoder cannot read")
+        return 20.0
+
+    def prepare(self, picture: Image.Image, views: Views = Views.ONE) -> np.ndarray:
+        self.views.append(views)
+        return np.asarray(picture.resize((2, 2)))
+
+    def embed(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
+        if self.fails:
+            raise RuntimeError("the device is on fire")
+        self.batches.append(len(prepared))
+        vectors = _at([pixels.mean() / 255 for pixels in prepared])
+        vectors[[int(pixels[0, 0, 0]) > int(pixels[0, 0, 1]) + 50 for pixels in prepared]] = np.nan
+        return vectors
+
+    def embed_labels(self, labels: Sequence[str], prompts: Prompts) -> np.ndarray:
+        """What is no grey has no vector."""
+        assert self.text_scale
+        self.read.append(list(labels))
+        return _at([GREYS.get(label, float("nan")) for label in labels])
+
+
+def _at(greys: Sequence[float]) -> np.ndarray:
+    angles = np.array(greys)
+    return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+
+
+@contextmanager
+def tools_with(settings: Settings, store: Store, encoder: Encoder | ToyEncoder) -> Iterator[Tools]:
+    """The tools of a worker in this process, with an encoder."""
+    with ThreadPoolExecutor(2) as decoders, ThreadPoolExecutor(1) as loader:
+        yield Tools(
+            settings=settings,
+            name="w",
+            owner=new_owner("w"),
+            lanes=tuple(Lane),
+            store=store,
+            encoders={encoder.spec: encoder},
+            replicas=Replicas(store.supports.changes_since, settings.snapshot_folder),
+            decoders=decoders,
+            loader=loader,
+            activity=Activity(),
+        )
+
+
+def submit(
+    store: Store, kind: JobKind, *pictures: bytes, label: str = "cat", collection: str = "things"
+) -> str:
+    """Submit a job of pictures and return its id."""
+    job = new_job_id()
+    folder = PICTURES if kind is JobKind.ENROLL else uploads_of(job)
+    items = [Item(n, store.blobs.put(folder, picture), label) for n, picture in enumerate(pictures)]
+    return store.jobs.submit(job, JobRequest(collection, kind, Lane.INTERACTIVE, items)).job.id

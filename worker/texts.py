@@ -1,0 +1,84 @@
+"""Texts: the vectors of a collection's labels, from this process, from the record, or made by the encoder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+from core.changes import ClassChange
+from core.errors import ExemplarError
+from core.prompts import templates_of
+from core.types import Collection, Prompts
+from core.vectors import Vector, is_unit
+from encoders import Encoder
+from index.replica import Replica
+from index.texts import Texts
+from store.texts import Texts as KeptTexts
+
+AT_ONCE = 32  # labels; each is read in up to 80 sentences
+READ_S = 5.0  # others wait as long
+LABELS_UNREAD = "labels_unread"
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    classes: Mapping[int, ClassChange]
+    """as the replica holds them: replaced, never changed"""
+    texts: Texts
+
+
+class TextCache:
+    """The texts of each replica as this process used them last; they go with their replica."""
+
+    def __init__(self) -> None:
+        self._known: WeakKeyDictionary[Replica, _Known] = WeakKeyDictionary()
+
+    def texts_of(
+        self, kept: KeptTexts, encoder: Encoder, collection: Collection, replica: Replica
+    ) -> Texts | None:
+        """Return what the encoder makes of the classes' labels; None for a collection without prompts.
+
+        Raises `text_side_missing`, or `labels_unread` where there are more new labels than one turn can read.
+        """
+        if collection.prompts is None:
+            return None
+        known, classes = self._known.get(replica), replica.classes
+        if known is None or known.classes is not classes:
+            read = {} if known is None else _by_label(known)
+            wanted = {class_.label for class_ in classes.values()} - read.keys()
+            read |= _read(kept, encoder, collection.prompts, sorted(wanted))
+            vectors = {id_: read[class_.label] for id_, class_ in classes.items() if class_.label in read}
+            known = self._known[replica] = _Known(classes, Texts(vectors, encoder.text_scale))
+        return known.texts
+
+
+def _by_label(known: _Known) -> dict[str, Vector]:
+    return {known.classes[class_id].label: vector for class_id, vector in known.texts.vectors.items()}
+
+
+def _read(kept: KeptTexts, encoder: Encoder, prompts: Prompts, labels: list[str]) -> dict[str, Vector]:
+    """Return the vectors of labels, those that nobody has embedded before made and kept now.
+
+    A label of which the encoder makes nothing finite is left out.
+    """
+    key = encoder.spec, _digest(prompts)
+    found = kept.get(*key, labels)
+    new = [label for label in labels if label not in found]
+    until = time.monotonic() + READ_S
+    for start in range(0, len(new), AT_ONCE):
+        if start > 0 and time.monotonic() > until:  # what was read is kept: the next turn goes on from here
+            waiting = f"{len(new) - start} labels are still to be read by the encoder"
+            raise ExemplarError(LABELS_UNREAD, waiting, retry=True)
+        some = new[start : start + AT_ONCE]
+        made = dict(zip(some, encoder.embed_labels(some, prompts), strict=True))
+        kept.put(*key, made)  # what is not finite too: it need not be tried again
+        found |= made
+    return {label: vector for label, vector in found.items() if is_unit(vector)}
+
+
+def _digest(prompts: Prompts) -> str:
+    return hashlib.sha256(json.dumps(templates_of(prompts)).encode()).hexdigest()
