@@ -3,203 +3,207 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
-import numpy.typing as npt
-from sklearn.metrics import roc_auc_score
 
-from cli.client import find_pictures
-from cli.progress import progress_bar
-from cli.report import accuracy, report_numbers, report_text
-from core.changes import Changes, ClassChange, SupportChange
+from cli.folders import Embedded, embed_folder
+from cli.report import report_text
+from cli.trial import Plan, try_out
 from core.errors import ExemplarError
-from core.pictures import decode_picture
 from core.settings import read_settings
-from core.types import ClassKind, DecisionName, Metric, Rule, RuleName
-from core.vectors import Vectors
-from encoders import Encoder, open_encoder
+from core.types import Metric, Rule, RuleName, Views
+from encoders import open_encoder
 from encoders.threads import use_threads
-from index.decide import Answer, classify
-from index.replica import Replica
 
-BINS = 15  # of the expected calibration error (Guo et al. 2017, arXiv 1706.04599)
-DRAWS = 5
+AIM = Rule()
+LEGEND = {
+    "ECE": "expected calibration error",
+    "sets": "how often the set of candidates holds the class, and how many it has",
+    "old/new": "recall of the classes with more and with fewer supports",
+    "AUROC": "of knowing strangers from pictures of enrolled classes",
+    "rejected": "pictures of enrolled classes called unknown",
+    "accepted": "strangers not called unknown",
+    "predicted": "what the supports alone say of that",
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Embedded:
-    """Pictures of one folder of classes as vectors, in name order."""
-
-    labels: list[str]
-    vectors: Vectors
+def _folder() -> click.Path:
+    return click.Path(path_type=Path, exists=True, file_okay=False)
 
 
 @click.command()
-@click.option("--support", "support", required=True, type=click.Path(path_type=Path, exists=True))
-@click.option("--query", "query", required=True, type=click.Path(path_type=Path, exists=True))
+@click.option("--support", required=True, type=_folder(), help="Folders of examples; a folder is a class.")
+@click.option("--query", required=True, type=_folder(), help="Folders of pictures to name, of these classes.")
 @click.option("--shots", default="1,5", show_default=True, help="Supports of each class, comma separated.")
 @click.option("--draws", type=click.IntRange(1), help="Draws; default 5, or 1 where all supports are used.")
+@click.option(
+    "--uneven",
+    type=click.IntRange(1),
+    help="Supports of every second class by name, as if they were new; the others get --shots.",
+)
 @click.option("--encoder", "spec", default="compact", show_default=True)
-@click.option("--rule", type=click.Choice([rule.value for rule in RuleName]), default="prototype")
-@click.option("--metric", type=click.Choice([metric.value for metric in Metric]), default="cosine")
-@click.option("--unknown", type=click.Path(path_type=Path, exists=True), help="Pictures of no class at all.")
+@click.option("--views", type=click.Choice([one.value for one in Views]), default="1", show_default=True)
+@click.option("--rule", type=click.Choice([one.value for one in RuleName]), default="auto", show_default=True)
+@click.option("--metric", type=click.Choice([one.value for one in Metric]), default="cosine")
+@click.option(
+    "--false-reject",
+    type=click.FloatRange(0, 0.5),
+    default=AIM.false_reject,
+    show_default=True,
+    help="The share of known pictures that may be called unknown.",
+)
+@click.option(
+    "--certainty",
+    type=click.FloatRange(0, 1),
+    default=AIM.certainty,
+    show_default=True,
+    help="A best class less probable is ambiguous.",
+)
+@click.option(
+    "--set-level",
+    type=click.FloatRange(0.5, 0.99),
+    default=AIM.set_level,
+    show_default=True,
+    help="How often the candidate set is to hold the true class.",
+)
+@click.option("--unknown", type=_folder(), help="Pictures of no class at all, to see how many are accepted.")
+@click.option(
+    "--strangers",
+    type=click.IntRange(1),
+    help="Instead: so many classes, spread evenly by name, are not enrolled, and their queries are unknown.",
+)
+@click.option(
+    "--smooth", is_flag=True, help="Let queries that look alike be answered alike, as in bulk jobs."
+)
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def evaluate(
     support: Path,
     query: Path,
-    shots: str,
-    draws: int | None,
-    spec: str,
-    rule: str,
-    metric: str,
     unknown: Path | None,
-    threads: int,
+    strangers: int | None,
+    shots: str,
+    spec: str,
+    views: str,
     as_json: bool,
+    threads: int,
+    **options: Any,
 ) -> None:
-    """Measure accuracy on folders of pictures; needs no service."""
+    """Measure accuracy on folders of pictures; needs no service.
+
+    Accuracy, report and calibration error (ECE) are those of the best candidate, whatever was decided.
+    """
+    numbers = _numbers(shots)
+    if unknown is not None and strangers is not None:
+        raise click.UsageError("expected --unknown or --strangers, got both")
     use_threads(threads)
     encoder = open_encoder(spec, device=read_settings().device)
-    chosen = Rule(RuleName(rule), Metric(metric))
-    supports, queries = embed_folder(encoder, support), embed_folder(encoder, query)
-    strangers = None if unknown is None else embed_folder(encoder, unknown)
-    measured = [_measure(chosen, supports, queries, strangers, number, draws) for number in _numbers(shots)]
+    supports, queries = (embed_folder(encoder, root, Views(views)) for root in (support, query))
+    strange = None if unknown is None else embed_folder(encoder, unknown, Views(views))
+    _check_classes(supports, queries)
+    if strangers is not None:
+        supports, queries, strange = hold_out(supports, queries, strangers)
+    plans = [_plan(number, options) for number in numbers]
+    tried = [try_out(plan, supports, queries, strange) for plan in plans]
+    rule = plans[0].rule
     outcome = {
         "encoder": encoder.spec,
-        "rule": f"{chosen.name.value}/{chosen.metric.value}",
-        "views": 1,
-        "classes": len(set(supports.labels)),
+        "rule": f"{rule.name.value}/{rule.metric.value}",
+        "views": 1 if views == Views.ONE else views,
+        "classes": len(supports.classes),
         "queries": len(queries.labels),
-        "results": [result for result, _ in measured],
+        "results": [result for result, _ in tried],
     }
     if as_json:
         click.echo(json.dumps(outcome))
         return
-    for result, table in measured:
-        click.echo(
-            f"\n{result['shots']} shot(s), {result['draws']} draw(s): accuracy {result['accuracy_mean']:.4f} "
-            f"± {result['accuracy_std']:.4f}, ECE {result['ece']:.3f}; the first draw:\n\n{table}"
+    for result, best in tried:
+        click.echo(f"\n{result['shots']} of each class, the first draw of {result['draws']}:\n")
+        click.echo(report_text(queries.labels, best))
+    click.echo(summary(outcome))
+
+
+def hold_out(supports: Embedded, queries: Embedded, number: int) -> tuple[Embedded, Embedded, Embedded]:
+    """Part classes from the rest, evenly by name: what is left of supports and queries, and their queries."""
+    classes = supports.classes
+    if number >= len(classes):
+        raise ExemplarError(
+            "classes_unfit", f"expected fewer strangers than the {len(classes)} classes, got {number}"
+        )
+    places = {(2 * place + 1) * len(classes) // (2 * number) for place in range(number)}
+    strange = {classes[place] for place in places}
+    enrolled = set(classes) - strange
+    parts = supports.of(enrolled), queries.of(enrolled), queries.of(strange)
+    if not parts[1].labels or not parts[2].labels:
+        raise ExemplarError(
+            "classes_unfit", "expected queries of enrolled classes and of strangers, got those of one only"
+        )
+    return parts
+
+
+def summary(outcome: dict[str, Any]) -> str:
+    """Return a line for each number of shots, under what was tried."""
+    results = outcome["results"]
+    used = ", ".join(sorted({result["rule_used"] for result in results}))
+    about = f"views {outcome['views']}, rule {outcome['rule']} (used: {used}), {outcome['classes']} classes, "
+    about += f"{outcome['queries']} queries" + (", smoothed" if results[0]["smoothed"] else "")
+    rows = [_cells(result) for result in results]
+    widths = [max(len(name), *(len(row[name]) for row in rows)) for name in rows[0]]
+    lines = [list(rows[0]), *(list(row.values()) for row in rows)]
+    table = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
+    legend = [f"{name}: {LEGEND[name]}" for name in rows[0] if name in LEGEND]
+    return "\n".join([outcome["encoder"], about, "", *table, "", *legend])
+
+
+def _cells(result: dict[str, Any]) -> dict[str, str]:
+    sets, unknown, uneven = result["sets"], result["unknown"], result["uneven"]
+    cells = {
+        "shots": str(result["shots"]) + ("" if uneven is None else f"/{uneven['new_shots']}"),
+        "draws": str(result["draws"]),
+        "accuracy": f"{result['accuracy_mean']:.4f} ± {result['accuracy_std']:.4f}",
+        "ECE": f"{result['ece']:.3f}",
+        "sets": "-" if sets is None else f"{sets['coverage']:.3f}, {sets['size']:.1f}",
+    }
+    if uneven is not None:
+        cells["old/new"] = f"{_figure(uneven['old_recall'])}/{_figure(uneven['new_recall'])}"
+    if unknown is not None:
+        cells["AUROC"] = _figure(unknown["auroc"])
+        cells["rejected"] = _figure(unknown["false_reject"])
+        cells["accepted"] = _figure(unknown["accepted_strangers"])
+        cells["predicted"] = _figure(unknown["predicted"])
+    return cells
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _plan(shots: int, options: dict[str, Any]) -> Plan:
+    rule = Rule(
+        RuleName(options["rule"]),
+        Metric(options["metric"]),
+        options["false_reject"],
+        options["certainty"],
+        options["set_level"],
+    )
+    return Plan(rule, shots, options["uneven"], options["draws"], options["smooth"])
+
+
+def _check_classes(supports: Embedded, queries: Embedded) -> None:
+    missing = sorted(set(queries.labels) - set(supports.labels))
+    if missing:
+        named = ", ".join(missing[:5]) + (" and others" if len(missing) > 5 else "")
+        raise ExemplarError(
+            "classes_unfit",
+            f"expected the classes of --query among those of --support, got {named} as well; pictures of no "
+            "class go to --unknown",
         )
 
 
-def embed_folder(encoder: Encoder, root: Path) -> Embedded:
-    """Embed every picture under a folder; one that cannot be read raises what is wrong with it."""
-    pictures = find_pictures(root)
-    if not pictures:
-        raise ExemplarError("picture_missing", f"expected pictures under {root}, found none")
-    max_pixels = read_settings().max_pixels
-    parts: list[Vectors] = []
-    with progress_bar() as bar:
-        starts = range(0, len(pictures), encoder.batch_size)
-        for start in bar.track(starts, description=f"embedding {root.name}"):
-            batch = [picture.path for picture in pictures[start : start + encoder.batch_size]]
-            parts.append(encoder.embed([_prepare(encoder, path, max_pixels) for path in batch]))
-    return Embedded([picture.label for picture in pictures], np.concatenate(parts))
-
-
-def draw(labels: Sequence[str], shots: int, number: int) -> npt.NDArray[np.int64]:
-    """Return the rows of draw `number`: in each class the files from number * shots on, wrapping round."""
-    rows: list[int] = []
-    for label in sorted(set(labels)):
-        own = [row for row, one in enumerate(labels) if one == label]
-        rows += [own[(number * shots + step) % len(own)] for step in range(min(shots, len(own)))]
-    return np.array(rows, np.int64)
-
-
-def answers_of(rule: Rule, labels: Sequence[str], vectors: Vectors, queries: Vectors) -> list[Answer]:
-    """Enrol labelled vectors into a new replica and classify the queries."""
-    names = sorted(set(labels))
-    classes = [ClassChange(number, name, ClassKind.NORMAL) for number, name in enumerate(names, start=1)]
-    supports = [
-        SupportChange(row, names.index(label) + 1, vector)
-        for row, (label, vector) in enumerate(zip(labels, vectors, strict=True), start=1)
-    ]
-    replica = Replica(vectors.shape[1])
-    replica.apply(Changes(len(supports), classes, supports))
-    return classify(replica, rule, queries, top=5)
-
-
-def _prepare(encoder: Encoder, path: Path, max_pixels: int) -> Any:
-    try:
-        return encoder.prepare(decode_picture(path.read_bytes(), max_pixels=max_pixels))
-    except ExemplarError as error:
-        raise ExemplarError(error.code, f"{path}: {error.message}") from error
-
-
-def _measure(
-    rule: Rule,
-    supports: Embedded,
-    queries: Embedded,
-    strangers: Embedded | None,
-    shots: int,
-    draws: int | None,
-) -> tuple[dict[str, Any], str]:
-    most = max(Counter(supports.labels).values())
-    draws = draws or (1 if shots >= most else DRAWS)
-    rounds = []
-    for number in range(draws):
-        rows = draw(supports.labels, shots, number)
-        labels = [supports.labels[row] for row in rows]
-        rounds.append((labels, answers_of(rule, labels, supports.vectors[rows], queries.vectors)))
-    accuracies = [accuracy(queries.labels, _names(answers)) for _, answers in rounds]
-    first_labels, first = rounds[0]
-    numbers = {
-        "shots": shots,
-        "draws": draws,
-        "accuracy_mean": float(np.mean(accuracies)),
-        "accuracy_std": float(np.std(accuracies)),
-        "accuracy": accuracies,
-        "report": report_numbers(queries.labels, _names(first)),
-        "ece": float(np.mean([_ece(queries.labels, answers) for _, answers in rounds])),
-        "unknown": None
-        if strangers is None
-        else _strangers(
-            rule, first, strangers, first_labels, supports.vectors[draw(supports.labels, shots, 0)]
-        ),
-    }
-    return numbers, report_text(queries.labels, _names(first))
-
-
-def _strangers(
-    rule: Rule, known: Sequence[Answer], strangers: Embedded, labels: Sequence[str], vectors: Vectors
-) -> dict[str, Any]:
-    strange = answers_of(rule, labels, vectors, strangers.vectors)
-    nearness = [answer.neighbours[0].similarity for answer in (*known, *strange)]
-    return {
-        "auroc": float(roc_auc_score([1] * len(known) + [0] * len(strange), nearness)),
-        "false_reject": _share_known(known, wanted=False),
-        "accepted_strangers": _share_known(strange, wanted=True),
-        "predicted": None,
-    }
-
-
-def _share_known(answers: Sequence[Answer], *, wanted: bool) -> float:
-    return sum((answer.decision is DecisionName.KNOWN) == wanted for answer in answers) / len(answers)
-
-
-def _names(answers: Sequence[Answer]) -> list[str]:
-    return [answer.label or f"({answer.decision.value})" for answer in answers]
-
-
-def _ece(truth: Sequence[str], answers: Sequence[Answer]) -> float:
-    confidences = np.array([answer.confidence for answer in answers])
-    right = np.array([answer.label == label for answer, label in zip(answers, truth, strict=True)])
-    bins = np.minimum((confidences * BINS).astype(int), BINS - 1)
-    gaps = [
-        abs(confidences[bins == number].mean() - right[bins == number].mean()) * (bins == number).mean()
-        for number in range(BINS)
-        if (bins == number).any()
-    ]
-    return float(sum(gaps))
-
-
-def _numbers(shots: str) -> list[int]:
+def _numbers(shots: str) -> Sequence[int]:
     try:
         numbers = [int(part) for part in shots.split(",")]
     except ValueError as error:

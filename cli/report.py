@@ -7,6 +7,8 @@ from typing import Any, cast
 
 from sklearn.metrics import classification_report
 
+from cli.report_table import LABEL_CELLS, fit
+
 
 def report_text(truth: Sequence[str], named: Sequence[str]) -> str:
     """Return precision, recall, F1 and support of each class, their averages and the accuracy as a table."""
@@ -30,5 +32,12 @@ def accuracy(truth: Sequence[str], named: Sequence[str]) -> float:
 
 def _report(truth: Sequence[str], named: Sequence[str], *, as_dict: bool) -> Any:
     labels = sorted({*truth, *named})
-    # a class that was never named has no precision; 0 stands for it
-    return classification_report(truth, named, labels=labels, digits=3, zero_division=0, output_dict=as_dict)
+    return classification_report(
+        truth,
+        named,
+        labels=labels,
+        target_names=labels if as_dict else [fit(label, LABEL_CELLS) for label in labels],
+        digits=3,
+        zero_division=0,  # a class that was never named has no precision; 0 stands for it
+        output_dict=as_dict,
+    )

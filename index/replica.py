@@ -11,6 +11,7 @@ from typing import Any
 import faiss
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from core.changes import Changes, ClassChange, SupportChange
 from core.types import ClassKind, Rule
@@ -238,8 +239,9 @@ def restore(content: Content, *, gpu: bool = False) -> Replica:
 
 
 def use_search_threads(threads: int) -> None:
-    """Set how many threads one search uses; more than there are cores to spare make it slower."""
+    """Set how many threads a search and a rule's algebra use; more than cores to spare make both slower."""
     faiss.omp_set_num_threads(threads)
+    threadpool_limits(threads, user_api="blas")
 
 
 def gpu_is_here() -> bool:
