@@ -27,6 +27,11 @@ SCHEMA = pa.schema(
         pa.field("encoder", pa.string()),
         pa.field("error_code", pa.string()),
         pa.field("error_detail", pa.string()),
+        pa.field("rule", pa.string()),
+        pa.field("margin", pa.float64()),
+        pa.field("candidate_set", pa.string()),
+        pa.field("novelty", pa.float64()),
+        pa.field("novelty_threshold", pa.float64()),
         pa.field("candidates", pa.list_(pa.struct([("label", pa.string()), ("probability", pa.float64())]))),
         pa.field(
             "neighbours",

@@ -142,7 +142,7 @@ def test_report_that_failed_is_made_anew(local: httpx.Client, things: Store) -> 
     things.chunks.settle(OWNER, [Settlement(chunk, [failed])])
     second = get(local, "things", wait="wait=0")
     assert second.status_code == 202 and second.json()["id"] != first
-    things.jobs.cancel(second.json()["id"])
+    things.control.cancel(second.json()["id"])
     assert get(local, "things", wait="wait=0").json()["id"] != second.json()["id"]
 
 
