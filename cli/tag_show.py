@@ -1,0 +1,74 @@
+"""How far `exemplar tag` has come: a bar on a terminal, a line now and then elsewhere, or nothing."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+LINE_S = 10.0
+
+
+class Show:
+    """Tells of progress on standard error."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._bar = _bar() if sys.stderr.isatty() and not quiet else None
+        self._task = (
+            None if self._bar is None else self._bar.add_task("tagging", total=None, rate="", failed="")
+        )
+        self._began = self._lined = time.monotonic()
+        self._before: int | None = None
+        self._said = ""
+
+    def __enter__(self) -> Show:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def progress(self, ready: int, failed: int, total: int) -> None:
+        """Tell how many of all pictures are written, and how many of these failed."""
+        if self._before is None:  # what an earlier run did says nothing of this one's rate
+            self._before = ready
+        now = time.monotonic()
+        rate = (ready - self._before) / max(now - self._began, 1e-3)
+        if self._bar is not None and self._task is not None:
+            said = f"{failed:,} failed" if failed else ""
+            self._bar.update(self._task, completed=ready, total=total, rate=f"{rate:,.0f}/s", failed=said)
+        elif now - self._lined >= LINE_S and not self._quiet:
+            self._lined = now
+            left = f", {(total - ready) / rate:,.0f} s left" if rate > 0 else ""
+            click.echo(f"{ready:,} of {total:,} at {rate:,.1f}/s, {failed:,} failed{left}", err=True)
+
+    def say(self, text: str) -> None:
+        """Tell something, though not twice on end."""
+        if text == self._said:
+            return
+        self._said = text
+        if self._bar is not None:
+            self._bar.console.print(text, markup=False, highlight=False)
+        elif not self._quiet:
+            click.echo(text, err=True)
+
+
+def _bar() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TextColumn("[red]{task.fields[failed]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )

@@ -1,0 +1,87 @@
+"""XMP sidecars (ISO 16684-1): what a picture shows, in a file beside it that photo software reads."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import xml.etree.ElementTree as ET
+from contextlib import suppress
+from pathlib import Path
+
+TOOLKIT = "Exemplar"
+_SPACES = {
+    "x": "adobe:ns:meta/",
+    "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
+    "dc": "http://purl.org/dc/elements/1.1/",
+    "lr": "http://ns.adobe.com/lightroom/1.0/",
+    "exemplar": "urn:exemplar:xmp:1",
+}
+MOST_BYTES = 1 << 20
+
+
+def sidecar_path(picture: str) -> str:
+    """Return where the sidecar of a picture is: `a.jpg.xmp`, so that `a.jpg` and `a.png` have one each."""
+    return f"{picture}.xmp"
+
+
+def sidecar(collection: str, label: str, confidence: float) -> bytes:
+    """Return a sidecar with a label as its subject, and below the collection in the hierarchy of subjects."""
+    for prefix, space in _SPACES.items():
+        ET.register_namespace(prefix, space)
+    root = ET.Element(_name("x", "xmpmeta"), {_name("x", "xmptk"): TOOLKIT})
+    about = {
+        _name("rdf", "about"): "",
+        _name("exemplar", "collection"): collection,
+        _name("exemplar", "confidence"): f"{confidence:.4f}",
+    }
+    description = ET.SubElement(ET.SubElement(root, _name("rdf", "RDF")), _name("rdf", "Description"), about)
+    level = label.replace("|", "/")  # the bar parts the levels
+    for name, text in (
+        (_name("dc", "subject"), label),
+        (_name("lr", "hierarchicalSubject"), f"{collection}|{level}"),
+    ):
+        bag = ET.SubElement(ET.SubElement(description, name), _name("rdf", "Bag"))
+        ET.SubElement(bag, _name("rdf", "li")).text = text
+    ET.indent(root)
+    content: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return content
+
+
+def write_sidecar(picture: str, content: bytes, *, overwrite: bool) -> bool:
+    """Write a picture's sidecar; False where there is a foreign one, which is kept. Raises OSError.
+
+    Foreign is what other software has written, if only once since: it puts its own name in.
+    """
+    path = sidecar_path(picture)
+    if os.path.lexists(path) and not overwrite and not _is_ours(path):
+        return False
+    draft = os.path.join(os.path.dirname(path), f".{secrets.token_hex(8)}.part")
+    try:
+        Path(draft).write_bytes(content)
+        os.replace(draft, path)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(draft)
+        raise
+    return True
+
+
+def remove_own_sidecar(picture: str) -> None:
+    """Remove what an earlier run wrote of a picture that is no longer known. Raises OSError."""
+    if _is_ours(sidecar_path(picture)):
+        os.unlink(sidecar_path(picture))
+
+
+def _is_ours(path: str) -> bool:
+    try:
+        if not os.path.isfile(path) or os.path.getsize(path) > MOST_BYTES:
+            return False
+        # ours declares no entities, and what declares some is not ours, so nothing is expanded
+        content = Path(path).read_bytes()
+        return b"<!" not in content and ET.fromstring(content).get(_name("x", "xmptk")) == TOOLKIT
+    except (OSError, ET.ParseError):
+        return False
+
+
+def _name(prefix: str, name: str) -> str:
+    return f"{{{_SPACES[prefix]}}}{name}"

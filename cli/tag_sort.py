@@ -1,0 +1,86 @@
+"""A tree of folders, one a class, of the pictures that were tagged."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from enum import StrEnum
+from itertools import chain, count
+
+UNKNOWN = "_unknown"
+AMBIGUOUS = "_ambiguous"
+NAME_BYTES = 255
+_FORBIDDEN = set('/\\:*?"<>|%')
+_DEVICES = {"con", "prn", "aux", "nul", *(f"{name}{n}" for name in ("com", "lpt") for n in range(1, 10))}
+
+
+class By(StrEnum):
+    """How a picture gets into the tree."""
+
+    COPY = "copy"
+    SYMLINK = "symlink"
+    HARDLINK = "hardlink"
+
+
+def folder_of(decision: str, label: str | None) -> str:
+    """Return the folder of a picture by what was decided."""
+    if decision == "known" and label:
+        return safe_name(label)
+    return AMBIGUOUS if decision == "ambiguous" else UNKNOWN
+
+
+def safe_name(label: str) -> str:
+    """Return a folder name that every file system takes, another for each label.
+
+    What some system forbids is written `%2F`, as in URLs; what is too long ends with a digest.
+    """
+    name = "".join(_escaped(c) if c in _FORBIDDEN or not c.isprintable() else c for c in label)
+    if name[0] in "._ " or name.split(".")[0].lower() in _DEVICES:
+        name = _escaped(name[0]) + name[1:]
+    if name[-1] in ". ":
+        name = name[:-1] + _escaped(name[-1])
+    if len(name.encode()) <= NAME_BYTES:
+        return name
+    digest = hashlib.sha256(label.encode()).hexdigest()[:12]
+    return f"{_cut(name, NAME_BYTES - 13)}~{digest}"
+
+
+def names_for(folder: str, picture: str) -> Iterator[str]:
+    """Yield paths that a picture may have in a folder and that do not exist: its name, then longer ones."""
+    stem, suffix = os.path.splitext(os.path.basename(picture))
+    digest = hashlib.sha256(os.fsencode(picture)).hexdigest()[:8]
+    for more in chain(("", f"~{digest}"), (f"~{digest}~{number}" for number in count(2))):
+        path = os.path.join(folder, _cut(stem, NAME_BYTES - len(os.fsencode(more + suffix))) + more + suffix)
+        if not os.path.lexists(path):
+            yield path
+
+
+def place(picture: str, target: str, by: By) -> None:
+    """Put a picture at a path of the tree, again where it is there already. Raises OSError."""
+    folder = os.path.dirname(target)
+    os.makedirs(folder, exist_ok=True)
+    draft = os.path.join(folder, f".{secrets.token_hex(8)}.part")
+    try:
+        if by is By.COPY:
+            shutil.copy2(picture, draft)
+        elif by is By.HARDLINK:
+            os.link(picture, draft)
+        else:
+            os.symlink(picture, draft)
+        os.replace(draft, target)
+    finally:
+        with suppress(FileNotFoundError):  # a link to the same file is not moved over it
+            os.unlink(draft)
+
+
+def _escaped(character: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
+
+
+def _cut(name: str, size: int) -> str:
+    content = os.fsencode(name)
+    return name if len(content) <= size else content[:size].decode(errors="ignore")

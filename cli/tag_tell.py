@@ -1,0 +1,58 @@
+"""What `exemplar tag` says at its end."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+
+import click
+
+from cli.client import Json
+
+
+def tell(summary: Json, why: str | None, *, as_json: bool) -> None:
+    """Say what has been done, and where it is not finished why, and how to go on."""
+    again = f"exemplar {shlex.join(argument for argument in sys.argv[1:] if argument != '--overwrite')}"
+    ready = summary["done"] + summary["failed"]
+    if why is not None:
+        click.echo(f"exemplar: {why}", err=True)
+        going = len(summary["running_jobs"])
+        left = f"; {going} jobs go on at the service" if going else ""
+        click.echo(f"{ready:,} of {summary['total']:,} are written{left}. To go on:\n  {again}", err=True)
+    if as_json:
+        click.echo(json.dumps({**summary, "why": why, "resume": None if why is None else again}))
+    elif why is None:
+        decisions = ", ".join(f"{count:,} {name}" for name, count in summary["decisions"].items())
+        click.echo(
+            f"{ready:,} pictures in {summary['out']}: {decisions or 'none done'}, "
+            f"{summary['failed']:,} failed ({summary['seconds']:,.1f} s, {summary['rate_per_s']:,.1f}/s)"
+        )
+        for name, count in summary["deeds"].items():
+            click.echo(f"{count:,} {_DEEDS[name]}")
+
+
+_DEEDS = {
+    "sidecars_written": "sidecars written",
+    "sidecars_kept": "sidecars of other software kept as they are; see --overwrite-sidecars",
+    "sidecars_none": "pictures not known, so without a sidecar",
+    "sidecars_failed": "sidecars could not be written",
+    "sorted": "pictures sorted",
+    "unsorted": "pictures could not be sorted",
+}
+
+
+def tell_plan(plan: Json, *, as_json: bool) -> None:
+    """Say what would be done."""
+    if as_json:
+        click.echo(json.dumps({"dry_run": True, **plan}))
+        return
+    click.echo(
+        f"would tag {plan['pictures']:,} pictures ({plan['bytes'] / 1e6:,.1f} MB) by {plan['collection']} "
+        f"into {plan['out']}; {plan['written_before']:,} are written already, "
+        f"{plan['unreadable']:,} cannot be read"
+    )
+    if plan["sidecars"]:
+        click.echo("would write sidecars beside the pictures that are known")
+    if plan["sort_into"] is not None:
+        click.echo(f"would {plan['by']} pictures into {plan['sort_into']}, a folder a class")
