@@ -19,7 +19,11 @@ from index.means import mean_scores_held_out
 from index.supports import Floats, Ids, Mask, Scores, Supports
 
 FOLDS = 5
-USUAL_SHARPNESS = 30.0  # where no class has two supports to fit it on; the best at one shot was 26 to 36
+USUAL_SHARPNESS = 30.0  # where there is nothing at all to fit it on
+# Where no class has two supports, but there are several: sharpness x the spread of a stranger's scores over
+# the classes. The best was 1.1 to 1.6 with four encoders, 10 to 40 sports and the rules of regression, and
+# up to 1.9 with prototypes.
+ONE_SHOT_SPREADS = 1.35
 SHARPNESS_RANGE = (1.0, 300.0)
 # With one support a class nothing known can be left out. Strangers' and known pictures' scores are then taken
 # as two normal distributions of one width this far apart: an AUROC of 0.69, as measured at one shot.
@@ -118,7 +122,7 @@ def calibrate(fit: Fit, normal: Mask) -> Calibration:
     chosen = sample(supports)
     held_out = leave_folds_out(fit)
     judged, own, scores = held_out.rows, held_out.columns, held_out.scores
-    sharpness = best_sharpness(scores, own)
+    sharpness = best_sharpness(scores, own) if len(own) else usual_sharpness(fit)
     probabilities = softmax(sharpness * scores)
     return Calibration(
         sharpness=sharpness,
@@ -179,6 +183,19 @@ def best_sharpness(scores: Scores, columns: Ids) -> float:
     return math.sqrt(low * high)
 
 
+def usual_sharpness(fit: Fit) -> float:
+    """Return the scale for supports that are alone in their classes, by how far strangers' scores spread."""
+    rows, groups = _whole_classes(fit.supports, sample(fit.supports))
+    held = np.flatnonzero(fit.supports.counts > 0)
+    if len(held) < 4:
+        return USUAL_SHARPNESS
+    scores = fit.held_out(groups, rows)
+    scores[np.arange(len(rows)), fit.supports.columns[rows]] = np.nan
+    spread = float(np.nanstd(scores[:, held], axis=1).mean())
+    low, high = SHARPNESS_RANGE
+    return min(max(ONE_SHOT_SPREADS / max(spread, 1e-6), low), high)
+
+
 def softmax(scores: Scores) -> Floats:
     """Map rows to probabilities; rows of nothing but -inf share alike."""
     if scores.shape[1] == 0:
@@ -200,10 +217,16 @@ def _strangers(fit: Fit, rows: Ids, normal: Mask) -> Floats:
     supports = fit.supports
     if (supports.counts[normal] > 0).sum() < 2:
         return NOTHING
+    judged, groups = _whole_classes(supports, rows)
+    return np.sort(_novelty_held_out(fit, groups, judged, normal, without_own=True))
+
+
+def _whole_classes(supports: Supports, rows: Ids) -> tuple[Ids, Ids]:
+    """Return those of the rows that are of classes to leave out whole, and the groups (n,) that do so."""
     left_out = np.unique(supports.columns[rows])
     left_out = left_out[:: max(math.ceil(len(left_out) / MOST_CLASSES), 1)]
     groups = np.where(np.isin(supports.columns, left_out), supports.columns, -1)
-    return np.sort(_novelty_held_out(fit, groups, rows[groups[rows] >= 0], normal, without_own=True))
+    return rows[groups[rows] >= 0], groups
 
 
 def _novelty_held_out(fit: Fit, groups: Ids, rows: Ids, normal: Mask, *, without_own: bool = False) -> Floats:

@@ -191,3 +191,20 @@ def test_inverse_of_a_positive_definite_matrix() -> None:
     wide = np.eye(700) * 3 + np.ones((700, 700))
     np.testing.assert_allclose(invert(wide.copy()) @ wide, np.eye(700), atol=1e-10)
     assert invert(np.empty((0, 0))).shape == (0, 0)
+
+
+def test_one_support_a_class_takes_its_scale_from_the_spread_of_strangers() -> None:
+    """The less the scores of strangers differ, the sharper the softmax must be."""
+    scales = []
+    for dim in (16, 64):
+        replica = replica_of(units(30, dim=dim, seed=2), list(range(1, 31)))
+        fitted = replica.fit(Rule(RuleName.PROTOTYPE))
+        scores = fitted.fit.held_out(np.arange(30), np.arange(30))
+        spread = np.mean([np.delete(row, place).std() for place, row in enumerate(scores)])
+        assert fitted.calibration.sharpness == pytest.approx(1.35 / spread)
+        scales.append(fitted.calibration.sharpness)
+    assert scales[1] > 1.5 * scales[0]
+
+
+def test_too_few_classes_for_a_spread_take_the_usual_scale() -> None:
+    assert replica_of(units(3), [1, 2, 3]).fit(Rule()).calibration.sharpness == 30.0
