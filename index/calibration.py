@@ -16,7 +16,7 @@ import numpy as np
 from core.types import Metric
 from index.fits import Fit
 from index.means import mean_scores_held_out
-from index.supports import Floats, Ids, Mask, Scores, Supports
+from index.supports import MOST_JUDGED, Floats, Ids, Mask, Scores, Supports
 
 FOLDS = 5
 USUAL_SHARPNESS = 30.0  # where there is nothing at all to fit it on
@@ -28,7 +28,6 @@ SHARPNESS_RANGE = (1.0, 300.0)
 # With one support a class nothing known can be left out. Strangers' and known pictures' scores are then taken
 # as two normal distributions of one width this far apart: an AUROC of 0.69, as measured at one shot.
 ONE_SHOT_SEPARATION = 0.70
-SAMPLE = 2_000  # supports that are left out to judge by
 FEWEST_CLASSES = (
     20  # in a sample of whole classes; where it would hold fewer, some supports of each are taken
 )
@@ -63,7 +62,10 @@ class Calibration:
         return float(1.0 - self.misfits[place - 1])
 
     def threshold(self, false_reject: float) -> float | None:
-        """Return the novelty score under which a picture is unknown; None where nothing can be told."""
+        """Return the novelty score under which a picture is unknown; None where nothing can be told.
+
+        Of fewer supports than 1 / false_reject it is the least novelty score of all, which rejects some more.
+        """
         if false_reject <= 0:
             return None
         if len(self.known):
@@ -99,7 +101,7 @@ class FoldScores:
 def leave_folds_out(fit: Fit) -> FoldScores:
     """Score the supports of `sample` without their folds."""
     supports = fit.supports
-    chosen = sample(supports)
+    chosen = sample(supports, fit.most_judged)
     judged = chosen[supports.counts[supports.columns[chosen]] > 1]
     groups = np.full(len(supports.ids), -1)
     groups[chosen] = folds(supports.columns[chosen])
@@ -119,7 +121,8 @@ def fold_loss(fit: Fit) -> float | None:
 def calibrate(fit: Fit, normal: Mask) -> Calibration:
     """Judge a fit by its own supports; `normal` (C,) says which columns may be named."""
     supports = fit.supports
-    chosen = sample(supports)
+    normal = normal & (supports.counts > 0)
+    chosen = sample(supports, fit.most_judged)
     held_out = leave_folds_out(fit)
     judged, own, scores = held_out.rows, held_out.columns, held_out.scores
     sharpness = best_sharpness(scores, own) if len(own) else usual_sharpness(fit)
@@ -151,22 +154,20 @@ def folds(columns: Ids) -> Ids:
     """
     if not len(columns):
         return np.empty(0, np.int64)
-    order = np.argsort(columns, kind="stable")
-    counts = np.bincount(columns)
-    place = np.arange(len(columns)) - np.repeat(np.cumsum(counts) - counts, counts)
-    result = np.empty(len(columns), np.int64)
-    result[order] = place % min(FOLDS, int(counts.max()))
-    return result
+    folds: Ids = _places(columns) % min(FOLDS, int(np.bincount(columns).max()))
+    return folds
 
 
-def sample(supports: Supports) -> Ids:
-    """Return the rows to judge by: all, or about `SAMPLE`, in whole classes where classes are small."""
+def sample(supports: Supports, most: int = MOST_JUDGED) -> Ids:
+    """Return the rows to judge by, ascending: all, or about `most`, small classes whole."""
     n = len(supports.ids)
-    stride = max(math.ceil(n / SAMPLE), 1)
+    if n <= most:
+        return np.arange(n)
+    share = max(most // FEWEST_CLASSES, 2)  # that one class may have
     held = np.flatnonzero(supports.counts > 0)
-    if len(held) < stride * FEWEST_CLASSES:
-        return np.arange(n)[::stride]
-    return np.flatnonzero(np.isin(supports.columns, held[::stride]))
+    stride = max(math.ceil(int(np.minimum(supports.counts[held], share).sum()) / most), 1)
+    chosen = np.flatnonzero(np.isin(supports.columns, held[::stride]))
+    return chosen[_places(supports.columns[chosen]) < share]
 
 
 def best_sharpness(scores: Scores, columns: Ids) -> float:
@@ -185,7 +186,7 @@ def best_sharpness(scores: Scores, columns: Ids) -> float:
 
 def usual_sharpness(fit: Fit) -> float:
     """Return the scale for supports that are alone in their classes, by how far strangers' scores spread."""
-    rows, groups = _whole_classes(fit.supports, sample(fit.supports))
+    rows, groups = _whole_classes(fit.supports, sample(fit.supports, fit.most_judged))
     held = np.flatnonzero(fit.supports.counts > 0)
     if len(held) < 4:
         return USUAL_SHARPNESS
@@ -207,6 +208,15 @@ def softmax(scores: Scores) -> Floats:
     return total
 
 
+def _places(columns: Ids) -> Ids:
+    """Return (n,): how many rows of the same column stand before each."""
+    order = np.argsort(columns, kind="stable")
+    counts = np.bincount(columns)
+    places = np.empty(len(columns), np.int64)
+    places[order] = np.arange(len(columns)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return places
+
+
 def _known(fit: Fit, rows: Ids, normal: Mask) -> Floats:
     groups = np.full(len(fit.supports.ids), -1)
     groups[rows] = np.arange(len(rows))
@@ -215,7 +225,7 @@ def _known(fit: Fit, rows: Ids, normal: Mask) -> Floats:
 
 def _strangers(fit: Fit, rows: Ids, normal: Mask) -> Floats:
     supports = fit.supports
-    if (supports.counts[normal] > 0).sum() < 2:
+    if normal.sum() < 2:
         return NOTHING
     judged, groups = _whole_classes(supports, rows)
     return np.sort(_novelty_held_out(fit, groups, judged, normal, without_own=True))

@@ -17,7 +17,7 @@ from index.learning import Fitted
 from index.means import mean_scores
 from index.replica import Replica
 from index.supports import Floats, Ids, Mask, Supports
-from index.texts import Texts
+from index.texts import LabelVectors
 
 REASONS = 3  # supports named as what decided
 
@@ -101,7 +101,7 @@ class _Limits:
 
 
 def classify(
-    replica: Replica, rule: Rule, queries: Vectors, *, top: int, texts: Texts | None = None
+    replica: Replica, rule: Rule, queries: Vectors, *, top: int, texts: LabelVectors | None = None
 ) -> list[Answer]:
     """Answer m queries, each with its `top` candidates and neighbours.
 

@@ -16,6 +16,8 @@ class Fit(Protocol):
     """A rule fitted to supports."""
 
     supports: Supports
+    most_judged: int
+    """Supports that it can be asked about in good time when they are left out."""
 
     def scores(self, queries: Vectors) -> Scores:
         """Map (m, d) queries to (m, C) scores, the higher the likelier."""

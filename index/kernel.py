@@ -14,6 +14,7 @@ from scipy.linalg import cho_factor, lapack
 
 from core.vectors import Vector, Vectors
 from index.supports import (
+    MOST_JUDGED,
     Floats,
     Ids,
     Mask,
@@ -150,6 +151,8 @@ class KernelFit:
     leaves over: `f(q) = prior(q) + k(q, S) M (Y - prior(S))` (ProKeR, CVPR 2025), so pictures take over as
     they come.
     """
+
+    most_judged = MOST_JUDGED
 
     def __init__(self, supports: Supports, matrix: KernelMatrix, prior: PriorFunction | None = None) -> None:
         self.supports = supports

@@ -45,7 +45,7 @@ class Learner:
     def __init__(self) -> None:
         self._kernel: KernelMatrix | None = None
         self._scatter: Scatter | None = None
-        self._calibrated: dict[tuple[RuleName, Metric], tuple[int, Calibration]] = {}
+        self._calibrated: dict[tuple[RuleName, Metric, bytes], tuple[int, Calibration]] = {}
         self._fitted: dict[tuple[RuleName, Metric], Fitted] = {}
 
     def leave(self, classes: Iterable[Vectors], rows: int, of: int) -> None:
@@ -76,7 +76,8 @@ class Learner:
             return found
         trusted = self._trusted(used, supports, search, prior)
         fit = self._fit(used, rule.metric, supports, search, trusted)
-        calibration = self._calibration(key, fit, version, normal)
+        negative = supports.class_ids[~normal].tobytes()
+        calibration = self._calibration((*key, negative), fit, version, normal)
         self._fitted[key] = Fitted(used, fit, calibration, prior)
         return self._fitted[key]
 
@@ -100,6 +101,10 @@ class Learner:
     def _fit(
         self, used: RuleName, metric: Metric, supports: Supports, search: Search, prior: Prior | None
     ) -> Fit:
+        if used is not RuleName.KERNEL:
+            self._kernel = None  # up to half a gigabyte
+        if used is not RuleName.RIDGE:
+            self._scatter = None
         if used is RuleName.PROTOTYPE:
             return MeanFit(supports, metric)
         if used in (RuleName.NEIGHBOURS, RuleName.NEAREST):
@@ -108,15 +113,18 @@ class Learner:
             if self._scatter is None:
                 self._scatter = Scatter(supports)
             return RidgeFit(supports, self._scatter, prior)
-        if self._kernel is None:
-            self._kernel = KernelMatrix()
-        self._kernel.follow(supports)
-        return KernelFit(supports, self._kernel, prior)
+        matrix, self._kernel = self._kernel or KernelMatrix(), None  # a time limit may strike in the middle
+        matrix.follow(supports)
+        self._kernel = matrix
+        return KernelFit(supports, matrix, prior)
 
-    def _calibration(self, key: tuple[RuleName, Metric], fit: Fit, version: int, normal: Mask) -> Calibration:
+    def _calibration(
+        self, key: tuple[RuleName, Metric, bytes], fit: Fit, version: int, normal: Mask
+    ) -> Calibration:
         n = len(fit.supports.ids)
         found = self._calibrated.get(key)
         if found is not None and n > CALIBRATE_ALWAYS and version - found[0] < CALIBRATE_SHARE * n:
             return found[1]
-        self._calibrated[key] = (version, calibrate(fit, normal))
-        return self._calibrated[key][1]
+        calibration = calibrate(fit, normal)
+        self._calibrated = {key: (version, calibration)}
+        return calibration

@@ -6,7 +6,7 @@ import numpy as np
 
 from core.types import Metric
 from core.vectors import Vector, Vectors
-from index.supports import Floats, Ids, Scores, Supports, groups_of
+from index.supports import MOST_JUDGED, Floats, Ids, Scores, Supports, groups_of
 
 SHORTEST = 1e-12
 BLOCK = 1_024  # rows held out at a time
@@ -42,7 +42,9 @@ def mean_scores_held_out(supports: Supports, groups: Ids, rows: Ids, metric: Met
     for group, places in larger:
         touched, place = np.unique(supports.columns[group], return_inverse=True)
         sums, counts = supports.sums[touched], supports.counts[touched]
-        np.subtract.at(sums, place, supports.vectors[group].astype(np.float64))
+        for start in range(0, len(group), BLOCK):
+            vectors = supports.vectors[group[start : start + BLOCK]].astype(np.float64)
+            np.subtract.at(sums, place[start : start + BLOCK], vectors)
         np.subtract.at(counts, place, 1)
         without = mean_scores(sums, counts, supports.vectors[rows[places]], metric)
         scores[np.ix_(places, touched)] = without
@@ -65,6 +67,8 @@ def _own_without_itself(supports: Supports, rows: Ids, metric: Metric) -> Floats
 
 class MeanFit:
     """The prototype rule on one version's supports."""
+
+    most_judged = MOST_JUDGED
 
     def __init__(self, supports: Supports, metric: Metric) -> None:
         self.supports = supports

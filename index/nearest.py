@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.vectors import Vector, Vectors
-from index.supports import Floats, Ids, Scores, Supports
+from index.supports import MOST_JUDGED, Floats, Ids, Scores, Supports
 
 Search = Callable[[Vectors, int], tuple[npt.NDArray[np.float32], Ids]]
 """(m, d) queries and k -> (m, k) cosines, the nearest first, and (m, k) rows of supports."""
@@ -16,7 +16,9 @@ Search = Callable[[Vectors, int], tuple[npt.NDArray[np.float32], Ids]]
 VOTERS = 20  # with the temperature, as in DINO's evaluation (Caron et al. 2021, arXiv 2104.14294)
 TEMPERATURE = 0.07
 REACH = 64  # the nearest rule sees so many supports; no more are needed to name the first few classes
-BLOCK = 256  # rows held out at a time
+BLOCK_CELLS = 1 << 22  # similarities held at a time: 16 MB as float32
+JUDGED_CELLS = 1 << 25  # similarities for all that are judged; some seconds of one core
+FEWEST_JUDGED = 200
 
 
 class NeighbourFit:
@@ -31,7 +33,9 @@ class NeighbourFit:
         self.supports = supports
         self._search = search
         self._vote = vote
-        self._k = min(VOTERS if vote else REACH, len(supports.ids))
+        n = len(supports.ids)
+        self._k = min(VOTERS if vote else REACH, n)
+        self.most_judged = max(min(MOST_JUDGED, JUDGED_CELLS // max(n, 1)), FEWEST_JUDGED)
 
     def scores(self, queries: Vectors) -> Scores:
         """Map (m, d) queries to (m, C) scores on the scale of a cosine."""
@@ -42,13 +46,14 @@ class NeighbourFit:
         """Return (len(rows), C): the scores of some supports, each without its whole group."""
         scores = np.empty((len(rows), len(self.supports.class_ids)))
         vectors = self.supports.vectors
-        for start in range(0, len(rows), BLOCK):
-            some = rows[start : start + BLOCK]
-            similarities = (vectors[some] @ vectors.T).astype(np.float64)
+        step = max(BLOCK_CELLS // max(len(vectors), 1), 1)
+        for start in range(0, len(rows), step):
+            some = rows[start : start + step]
+            similarities = vectors[some] @ vectors.T
             similarities[groups[some][:, None] == groups[None, :]] = -np.inf
-            nearest = np.argpartition(-similarities, self._k - 1, axis=1)[:, : self._k]
-            found = np.take_along_axis(similarities, nearest, axis=1)
-            scores[start : start + BLOCK] = self._score(found, nearest)
+            nearest = np.argpartition(similarities, len(vectors) - self._k, axis=1)[:, -self._k :]
+            found = np.take_along_axis(similarities, nearest, axis=1).astype(np.float64)
+            scores[start : start + step] = self._score(found, nearest)
         return scores
 
     def parts(self, query: Vector, column: int) -> Floats:

@@ -9,13 +9,13 @@ import numpy as np
 from core.vectors import Vectors
 from index.calibration import softmax
 from index.supports import Floats, Ids
-from index.texts import Texts
+from index.texts import LabelVectors
 
 
 class Prior:
     """Softmax of scaled cosines to the labels' vectors (Radford et al. 2021, arXiv 2103.00020)."""
 
-    def __init__(self, texts: Texts, class_ids: Ids, dim: int) -> None:
+    def __init__(self, texts: LabelVectors, class_ids: Ids, dim: int) -> None:
         self.vectors = np.zeros((len(class_ids), dim))
         self.named = np.array([int(class_id) in texts.vectors for class_id in class_ids], bool)
         for column in np.flatnonzero(self.named):

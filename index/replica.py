@@ -19,7 +19,7 @@ from core.vectors import Vectors, check_vector
 from index.learning import Fitted, Learner
 from index.prior import Prior
 from index.supports import Floats, Ids, Supports
-from index.texts import Texts
+from index.texts import LabelVectors
 
 # FAISS uses matrix multiplication only above this size of a batch (queries x dim); its own default
 # leaves batches of a few dozen queries 9 to 11 times slower
@@ -115,7 +115,7 @@ class Replica:
                 self._supports[named] = self._arrange({*self._sums, *self._classes} if named else self._sums)
             return self._supports[named]
 
-    def fit(self, rule: Rule, texts: Texts | None = None) -> Fitted:
+    def fit(self, rule: Rule, texts: LabelVectors | None = None) -> Fitted:
         """Return the rule as learnt from this version; it dies with the next change."""
         with self.lock:
             supports = self.supports(named=texts is not None)

@@ -39,6 +39,7 @@ class Replicas:
             self._forget(collection_id)
             return None
         if changes.version != replica.version:
+            self._open.pop(collection_id, None)  # a time limit may strike in the middle: it is then made anew
             replica.apply(changes)
         self._open[collection_id] = replica
         # a tenth more, so that a collection that grows is not written over and over again

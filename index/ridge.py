@@ -11,6 +11,7 @@ import numpy as np
 from core.vectors import Vector, Vectors
 from index.kernel import invert
 from index.supports import (
+    MOST_JUDGED,
     Floats,
     Ids,
     Mask,
@@ -69,6 +70,8 @@ class Scatter:
 class RidgeFit:
     """The scores of linear ridge regression on one version's supports; the prior as in the kernel rule."""
 
+    most_judged = MOST_JUDGED
+
     def __init__(self, supports: Supports, scatter: Scatter, prior: PriorFunction | None = None) -> None:
         self.supports = supports
         self.row_weights: Floats = 1.0 / supports.counts[supports.columns]
@@ -110,17 +113,22 @@ class RidgeFit:
         return parts
 
     def _without(self, group: Ids, asked: Mask) -> Scores:
-        inputs, targets, prior = self._rows(group)
         weights = self.row_weights[group]
         if len(group) <= self.supports.dim:  # leave-group-out residual = (I - hat)^-1 residual
+            inputs, targets, prior = self._rows(group)
             residual = targets - prior - inputs @ self.weights
             hat = inputs @ self.inverse @ inputs.T * weights
             without: Scores = targets - np.linalg.solve(np.eye(len(group)) - hat, residual)
             return without[asked]
-        weighted = inputs * weights[:, None]
-        rest = self.scatter - weighted.T @ inputs + self.ridge * np.eye(len(self.scatter))
-        fitted = np.linalg.solve(rest, self.moments - weighted.T @ (targets - prior))
-        direct: Scores = inputs[asked] @ fitted + prior[asked]
+        rest = self.scatter + self.ridge * np.eye(len(self.scatter))
+        moments = self.moments.copy()
+        for start in range(0, len(group), BLOCK):
+            inputs, targets, prior = self._rows(group[start : start + BLOCK])
+            weighted = inputs * weights[start : start + BLOCK, None]
+            rest -= weighted.T @ inputs
+            moments -= weighted.T @ (targets - prior)
+        inputs, _, prior = self._rows(group[asked])
+        direct: Scores = inputs @ np.linalg.solve(rest, moments) + prior
         return direct
 
     def _rows(self, rows: Ids) -> tuple[Floats, Floats, Floats]:

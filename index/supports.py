@@ -20,6 +20,9 @@ PriorFunction = Callable[[Vectors], Floats]
 """(m, d) queries -> (m, C), what is thought of them before the supports are looked at."""
 
 
+MOST_JUDGED = 2_000  # supports that a rule is judged by, each left out of it
+
+
 @dataclass(frozen=True, slots=True)
 class Supports:
     """n supports of C classes; a class that has only a name has a column and no support."""

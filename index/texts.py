@@ -9,7 +9,7 @@ from core.vectors import Vector
 
 
 @dataclass(frozen=True, slots=True)
-class Texts:
+class LabelVectors:
     """Unit vectors of labels by class id, and the scale at which the encoder compares them with pictures."""
 
     vectors: Mapping[int, Vector]

@@ -13,13 +13,13 @@ from test_index_replica import HISTORY, Record
 
 from core.changes import Changes, SupportChange
 from core.types import Metric, Rule, RuleName
-from index.calibration import best_sharpness, folds, softmax
+from index.calibration import best_sharpness, folds, sample, softmax
 from index.kernel import KernelFit, KernelMatrix, invert
 from index.means import MeanFit
 from index.nearest import NeighbourFit
 from index.replica import Replica
 from index.ridge import RidgeFit, Scatter
-from index.supports import Supports, make_supports
+from index.supports import MOST_JUDGED, Supports, make_supports
 
 DIM, CLASSES = 8, 4
 VECTORS = units(60, dim=DIM, seed=5)
@@ -208,3 +208,43 @@ def test_one_support_a_class_takes_its_scale_from_the_spread_of_strangers() -> N
 
 def test_too_few_classes_for_a_spread_take_the_usual_scale() -> None:
     assert replica_of(units(3), [1, 2, 3]).fit(Rule()).calibration.sharpness == 30.0
+
+
+def test_sample_takes_small_classes_whole_and_a_share_of_large_ones() -> None:
+    owners = np.concatenate([np.full(5000, 1), np.repeat(np.arange(2, 302), 17)])
+    ids = np.arange(1, len(owners) + 1)
+    supports = make_supports(ids, owners, np.resize(VECTORS, (len(ids), DIM)))
+    rows = sample(supports)
+    assert 1000 < len(rows) <= MOST_JUDGED
+    taken = np.bincount(owners[rows])
+    assert taken[1] == MOST_JUDGED // 20
+    assert set(taken[2:].tolist()) == {0, 17}
+    few = make_supports(ids[:1000], owners[4500:5500], supports.vectors[:1000])
+    assert len(sample(few)) == 1000
+
+
+def test_update_that_was_cut_short_costs_a_refit_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    replica = replica_of(VECTORS[:59], [n % 20 + 1 for n in range(59)])
+    replica.fit(Rule(RuleName.KERNEL))
+    replica.apply(Changes(2, (), [SupportChange(60, 1, VECTORS[59])]))
+
+    def cut_short(*_: Any) -> None:
+        raise TimeoutError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(KernelMatrix, "_append", cut_short)
+        with pytest.raises(TimeoutError):
+            replica.fit(Rule(RuleName.KERNEL))
+    scores = replica.fit(Rule(RuleName.KERNEL)).fit.scores(QUERIES)
+    anew = KernelMatrix()
+    anew.follow(replica.supports())
+    np.testing.assert_allclose(scores, KernelFit(replica.supports(), anew).scores(QUERIES), atol=1e-8)
+
+
+def test_class_turned_negative_is_calibrated_anew_however_large_the_collection() -> None:
+    vectors = units(2_100, dim=DIM, seed=7)
+    replica = replica_of(vectors, [n % 3 + 1 for n in range(2_100)])
+    before = replica.fit(Rule(RuleName.PROTOTYPE)).calibration
+    replica.apply(Changes(2, named({3: "c3"}, negative=[3]), []))
+    after = replica.fit(Rule(RuleName.PROTOTYPE)).calibration
+    assert len(after.known) < len(before.known)

@@ -13,7 +13,7 @@ from core.types import ClassKind, DecisionName, Metric, Rule, RuleName
 from index.decide import classify, search
 from index.fits import KERNEL_LIMIT, KERNEL_MOST, rule_used
 from index.replica import Replica
-from index.texts import Texts
+from index.texts import LabelVectors
 
 RULES = [Rule(name) for name in RuleName] + [Rule(RuleName.PROTOTYPE, Metric.MSE)]
 LABELS = np.array([1, 1, 1, 2, 2, 3, 3, 3, 3, 4])
@@ -258,7 +258,7 @@ def test_search_of_nothing_finds_nothing() -> None:
     assert search(Replica(DIM), units(2), top=4) == ([(), ()], 0)
 
 
-TEXTS = Texts({1: unit(1, 0, 0, 0), 2: unit(0, 1, 0, 0)}, scale=10.0)
+TEXTS = LabelVectors({1: unit(1, 0, 0, 0), 2: unit(0, 1, 0, 0)}, scale=10.0)
 
 
 @pytest.mark.parametrize("rule", [RuleName.AUTO, RuleName.RIDGE])
@@ -296,7 +296,7 @@ def test_pictures_take_over_from_a_misleading_text(rule: RuleName) -> None:
 
 def test_names_that_say_nothing_are_not_trusted_where_there_are_pictures() -> None:
     vectors, labels = blobs(6, 6, seed=1, spread=1.0)
-    misleading = Texts(dict(zip(range(1, 7), units(6, dim=32, seed=8), strict=True)), scale=100.0)
+    misleading = LabelVectors(dict(zip(range(1, 7), units(6, dim=32, seed=8), strict=True)), scale=100.0)
     queries, truth = blobs(6, 40, seed=2, spread=1.0)
     replica = replica_of(vectors, labels)
     right = [
@@ -314,7 +314,9 @@ def test_name_alone_beside_classes_with_pictures_is_found() -> None:
     vectors, labels = blobs(6, 6, seed=1)
     named = np.zeros(32, np.float32)
     named[0] = 1
-    texts = Texts({**dict(zip(range(1, 7), units(6, dim=32, seed=8), strict=True)), 7: named}, scale=30.0)
+    texts = LabelVectors(
+        {**dict(zip(range(1, 7), units(6, dim=32, seed=8), strict=True)), 7: named}, scale=30.0
+    )
     replica = replica_of(vectors, labels)
     replica.apply(Changes(2, [ClassChange(7, "seven", ClassKind.NORMAL)], []))
     [answer] = classify(replica, Rule(), named[None], top=2, texts=texts)

@@ -8,7 +8,7 @@ import pytest
 from core.changes import Changes, ClassChange, SupportChange
 from core.types import ClassKind, Rule, RuleName
 from index.replica import Replica
-from index.texts import Texts
+from index.texts import LabelVectors
 from worker.report import report_on
 
 DIM = 8
@@ -48,7 +48,7 @@ def test_next_to_nothing_can_be_reported_on(rule: RuleName, counts: tuple[int, .
 
 @pytest.mark.parametrize("counts", [(0, 0), (3, 0), (3, 3)])
 def test_class_of_a_name_alone_stands_in_the_report(counts: tuple[int, ...]) -> None:
-    texts = Texts({1: np.eye(DIM, dtype=np.float32)[0], 2: np.eye(DIM, dtype=np.float32)[1]}, 20.0)
+    texts = LabelVectors({1: np.eye(DIM, dtype=np.float32)[0], 2: np.eye(DIM, dtype=np.float32)[1]}, 20.0)
     report = report_on(replica(*counts), Rule(RuleName.KERNEL), texts, {})
     assert [line.supports for line in report.classes] == list(counts)
     assert {one.label for one in report.wanted.items} == {"class 1", "class 2"}

@@ -11,30 +11,31 @@ from core.types import Rule
 from index.calibration import folds
 from index.replica import Replica
 from index.report import Subject, make_report, rows_to_judge
-from index.texts import Texts
+from index.texts import LabelVectors
 
 
 def report_on(
-    replica: Replica, rule: Rule, texts: Texts | None, pictures: Mapping[int, str]
+    replica: Replica, rule: Rule, texts: LabelVectors | None, pictures: Mapping[int, str]
 ) -> CollectionReport:
     """Judge the supports of a replica, each by the others of its version without the fold it is in.
 
     `pictures` are digests by support id, of those that are there twice.
     """
-    fitted = replica.fit(rule, texts)
-    supports = fitted.fit.supports
-    rows = rows_to_judge(supports)
-    groups = np.full(len(supports.ids), -1)
-    groups[rows] = folds(supports.columns[rows])
-    scores = fitted.fit.held_out(groups, rows)
-    classes = [replica.classes[class_id] for class_id in supports.class_ids.tolist()]
-    subject = Subject(
-        version=replica.version,
-        rule=rule.name,
-        metric=rule.metric,
-        rule_used=fitted.rule,
-        supports=supports,
-        labels=[class_.label for class_ in classes],
-        kinds=[class_.kind for class_ in classes],
-    )
-    return make_report(subject, rows, fitted.probabilities(scores), pictures)
+    with replica.lock:
+        fitted = replica.fit(rule, texts)
+        supports = fitted.fit.supports
+        rows = rows_to_judge(supports)
+        groups = np.full(len(supports.ids), -1)
+        groups[rows] = folds(supports.columns[rows])
+        scores = fitted.fit.held_out(groups, rows)
+        classes = [replica.classes[class_id] for class_id in supports.class_ids.tolist()]
+        subject = Subject(
+            version=replica.version,
+            rule=rule.name,
+            metric=rule.metric,
+            rule_used=fitted.rule,
+            supports=supports,
+            labels=[class_.label for class_ in classes],
+            kinds=[class_.kind for class_ in classes],
+        )
+        return make_report(subject, rows, fitted.probabilities(scores), pictures)

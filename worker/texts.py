@@ -16,8 +16,8 @@ from core.types import Collection, Prompts
 from core.vectors import Vector, is_unit
 from encoders import Encoder
 from index.replica import Replica
-from index.texts import Texts
-from store.texts import Texts as KeptTexts
+from index.texts import LabelVectors
+from store.texts import Texts
 
 AT_ONCE = 32  # labels; each is read in up to 80 sentences
 READ_S = 5.0  # others wait as long
@@ -28,7 +28,7 @@ LABELS_UNREAD = "labels_unread"
 class _Known:
     classes: Mapping[int, ClassChange]
     """as the replica holds them: replaced, never changed"""
-    texts: Texts
+    texts: LabelVectors
 
 
 class TextCache:
@@ -38,8 +38,8 @@ class TextCache:
         self._known: WeakKeyDictionary[Replica, _Known] = WeakKeyDictionary()
 
     def texts_of(
-        self, kept: KeptTexts, encoder: Encoder, collection: Collection, replica: Replica
-    ) -> Texts | None:
+        self, kept: Texts, encoder: Encoder, collection: Collection, replica: Replica
+    ) -> LabelVectors | None:
         """Return what the encoder makes of the classes' labels; None for a collection without prompts.
 
         Raises `text_side_missing`, or `labels_unread` where there are more new labels than one turn can read.
@@ -52,7 +52,7 @@ class TextCache:
             wanted = {class_.label for class_ in classes.values()} - read.keys()
             read |= _read(kept, encoder, collection.prompts, sorted(wanted))
             vectors = {id_: read[class_.label] for id_, class_ in classes.items() if class_.label in read}
-            known = self._known[replica] = _Known(classes, Texts(vectors, encoder.text_scale))
+            known = self._known[replica] = _Known(classes, LabelVectors(vectors, encoder.text_scale))
         return known.texts
 
 
@@ -60,7 +60,7 @@ def _by_label(known: _Known) -> dict[str, Vector]:
     return {known.classes[class_id].label: vector for class_id, vector in known.texts.vectors.items()}
 
 
-def _read(kept: KeptTexts, encoder: Encoder, prompts: Prompts, labels: list[str]) -> dict[str, Vector]:
+def _read(kept: Texts, encoder: Encoder, prompts: Prompts, labels: list[str]) -> dict[str, Vector]:
     """Return the vectors of labels, those that nobody has embedded before made and kept now.
 
     A label of which the encoder makes nothing finite is left out.
