@@ -31,6 +31,7 @@ def add(labels: tuple[str, ...], collection: str, negative: bool, url: str | Non
     for label in labels:
         body = {"label": label, "kind": kind.value}
         client.call("POST", f"/v1/collections/{collection}/classes", json=body)
+        click.echo(f"made {label}")
 
 
 @classes.command("list")

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from cli.client import Client, Json, find_pictures
 from cli.work import run_jobs
@@ -47,7 +47,7 @@ def classify(paths: tuple[Path, ...], collection: str, form: str | None, url: st
 
 
 def _print_table(results: list[tuple[Path, Json]]) -> None:
-    table = Table("file", "label", "confidence", "because of")
+    table = Table(Column("file", overflow="fold"), "label", "confidence", "because of")
     for file, result in results:
         if result["status"] == "failed":
             table.add_row(escape(str(file)), "[red]failed[/red]", "", escape(result["error"]["detail"]))
@@ -57,7 +57,10 @@ def _print_table(results: list[tuple[Path, Json]]) -> None:
             for one in result["explanation"]["supports"][:SHOWN]
         )
         table.add_row(
-            escape(str(file)), escape(_said(result)), f"{result['confidence']:.2f}", escape(because)
+            escape(str(file)),
+            escape(_said(result)),
+            f"{result['confidence']:.2f}" if result["label"] else "",
+            escape(because),
         )
     Console().print(table)
 

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli.client import Client
+from cli.numbers import Share
 from core.types import Metric, RuleName, Views
 
 Option = Any
@@ -20,17 +21,17 @@ _RULE: tuple[Option, ...] = (
     click.option("--metric", type=click.Choice([one.value for one in Metric]), help="Default cosine."),
     click.option(
         "--false-reject",
-        type=click.FloatRange(0, 0.5),
+        type=Share(0, 0.5),
         help="The share of known pictures that may be called unknown; default 0.05.",
     ),
     click.option(
         "--certainty",
-        type=click.FloatRange(0, 1),
+        type=Share(0, 1),
         help="A best class less probable is ambiguous; default 0.5.",
     ),
     click.option(
         "--set-level",
-        type=click.FloatRange(0.5, 0.99),
+        type=Share(0.5, 0.99),
         help="How often the candidate set is to hold the true class; default 0.9.",
     ),
 )
@@ -79,7 +80,7 @@ def create(
         "prompts": _prompts(prompts),
         "rule": _given(rule),
     }
-    Client(url).call("POST", "/v1/collections", json=_given(named))
+    _tell(Client(url).call("POST", "/v1/collections", json=_given(named)).json())
 
 
 @collections.command("list")
@@ -107,7 +108,12 @@ def list_(url: str | None) -> None:
 @URL
 def change(collection: str, url: str | None, **rule: object) -> None:
     """Change the rule of a collection; what is not named stays as it is."""
-    Client(url).call("PATCH", f"/v1/collections/{collection}", json={"rule": _given(rule)})
+    _tell(Client(url).call("PATCH", f"/v1/collections/{collection}", json={"rule": _given(rule)}).json())
+
+
+def _tell(collection: dict[str, Any]) -> None:
+    rule = ", ".join(f"{name} {value}" for name, value in collection["rule"].items())
+    click.echo(f"{collection['name']}: {collection['encoder']}, views {collection['views']}; rule {rule}")
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from cli.folders import Embedded, embed_folder
+from cli.numbers import Share
 from cli.report import report_text
 from cli.trial import Plan, try_out
 from core.errors import ExemplarError
@@ -50,21 +51,21 @@ def _folder() -> click.Path:
 @click.option("--metric", type=click.Choice([one.value for one in Metric]), default="cosine")
 @click.option(
     "--false-reject",
-    type=click.FloatRange(0, 0.5),
+    type=Share(0, 0.5),
     default=AIM.false_reject,
     show_default=True,
     help="The share of known pictures that may be called unknown.",
 )
 @click.option(
     "--certainty",
-    type=click.FloatRange(0, 1),
+    type=Share(0, 1),
     default=AIM.certainty,
     show_default=True,
     help="A best class less probable is ambiguous.",
 )
 @click.option(
     "--set-level",
-    type=click.FloatRange(0.5, 0.99),
+    type=Share(0.5, 0.99),
     default=AIM.set_level,
     show_default=True,
     help="How often the candidate set is to hold the true class.",
@@ -100,7 +101,8 @@ def evaluate(
     if unknown is not None and strangers is not None:
         raise click.UsageError("expected --unknown or --strangers, got both")
     use_threads(threads)
-    encoder = open_encoder(spec, device=read_settings().device)
+    settings = read_settings()
+    encoder = open_encoder(spec, device=settings.device, precision=settings.precision)
     supports, queries = (embed_folder(encoder, root, Views(views)) for root in (support, query))
     strange = None if unknown is None else embed_folder(encoder, unknown, Views(views))
     _check_classes(supports, queries)

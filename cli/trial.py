@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from index.smoothing import smooth
 from sklearn.metrics import roc_auc_score
 
 from cli.folders import Embedded
@@ -18,6 +17,7 @@ from core.types import ClassKind, DecisionName, Rule
 from core.vectors import Vectors
 from index.decide import Answer, classify
 from index.replica import Replica
+from index.smoothing import smooth
 from index.supports import Floats, Ids
 
 BINS = 15  # of the expected calibration error (Guo et al. 2017, arXiv 1706.04599)
@@ -131,7 +131,7 @@ def _trial(plan: Plan, supports: Embedded, queries: Embedded, strangers: Embedde
     known = _classified(replica, plan.rule, queries.vectors)
     strange = [] if strangers is None else _classified(replica, plan.rule, strangers.vectors)
     best = [answer.candidates[0].label for answer in known]
-    confidence = np.array([answer.confidence for answer in known])
+    confidence = np.array([answer.candidates[0].probability for answer in known])
     if plan.smooth:
         labels, probabilities = _probabilities(replica, plan.rule, queries.vectors)
         smoothed = smooth(probabilities, queries.vectors)

@@ -25,6 +25,8 @@ def clean_label(text: object) -> str:
     seen = label.translate({ord(joiner): None for joiner in _JOINERS})
     if not seen or any(unicodedata.category(character) in _UNSEEN for character in seen):
         raise ExemplarError("label_unfit", "expected a label of visible characters, got control characters")
+    if any(part in (".", "..") for part in label.split("/")):  # in a path they would mean another one
+        raise ExemplarError("label_unfit", f"expected a label without the parts . and .., got {label!r}")
     return label
 
 

@@ -142,6 +142,8 @@ def _checked(template: object) -> str:
         raise _unfit(f"{template[:80]!r} with {template.count(LABEL)} of them")
     if len(template) > MAX_TEMPLATE:
         raise _unfit(f"one of {len(template)} characters")
+    if not template.isprintable():
+        raise _unfit(f"{template[:80]!r} with characters that nobody sees")
     return template
 
 

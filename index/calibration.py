@@ -24,10 +24,12 @@ USUAL_SHARPNESS = 30.0  # where there is nothing at all to fit it on
 # the classes. The best was 1.1 to 1.6 with four encoders, 10 to 40 sports and the rules of regression, and
 # up to 1.9 with prototypes.
 ONE_SHOT_SPREADS = 1.35
+ONE_SHOT_SHARPEST = 36.0  # the best scale at one shot was 12 to 36
 SHARPNESS_RANGE = (1.0, 300.0)
 # With one support a class nothing known can be left out. Strangers' and known pictures' scores are then taken
 # as two normal distributions of one width this far apart: an AUROC of 0.69, as measured at one shot.
 ONE_SHOT_SEPARATION = 0.70
+FEWEST_STRANGERS = 8  # to take a quantile of
 FEWEST_CLASSES = (
     20  # in a sample of whole classes; where it would hold fewer, some supports of each are taken
 )
@@ -71,7 +73,7 @@ class Calibration:
         if len(self.known):
             place = math.floor(false_reject * (len(self.known) + 1))
             return float(self.known[max(place - 1, 0)])
-        if len(self.strangers):
+        if len(self.strangers) >= FEWEST_STRANGERS:
             share = NormalDist().cdf(ONE_SHOT_SEPARATION + NormalDist().inv_cdf(false_reject))
             return float(np.quantile(self.strangers, share))
         return None
@@ -171,16 +173,23 @@ def sample(supports: Supports, most: int = MOST_JUDGED) -> Ids:
 
 
 def best_sharpness(scores: Scores, columns: Ids) -> float:
-    """Return the scale whose softmax gives the true columns the greatest likelihood, by bisection."""
-    if not len(columns) or scores.shape[1] < 2:
+    """Return the scale whose softmax gives the true columns the greatest likelihood, by bisection.
+
+    Of n supports, the true column counts for (n + 1) / (n + 2) and the others share the rest (Platt 1999):
+    a few supports that are all told apart do not prove that everything is.
+    """
+    n, classes = scores.shape
+    if n == 0 or classes < 2:
         return USUAL_SHARPNESS
     scores = np.maximum(scores, -1e3)  # a class that a fold emptied
-    own = scores[np.arange(len(columns)), columns]
+    own = scores[np.arange(n), columns]
+    others = (scores.sum(axis=1) - own) / (classes - 1)
+    target = ((n + 1) * own + others) / (n + 2)
     low, high = SHARPNESS_RANGE
     for _ in range(24):  # the likelihood is concave in the scale
         middle = math.sqrt(low * high)
         expected = (softmax(middle * scores) * scores).sum(axis=1)
-        low, high = (middle, high) if float((own - expected).mean()) > 0 else (low, middle)
+        low, high = (middle, high) if float((target - expected).mean()) > 0 else (low, middle)
     return math.sqrt(low * high)
 
 
@@ -193,8 +202,7 @@ def usual_sharpness(fit: Fit) -> float:
     scores = fit.held_out(groups, rows)
     scores[np.arange(len(rows)), fit.supports.columns[rows]] = np.nan
     spread = float(np.nanstd(scores[:, held], axis=1).mean())
-    low, high = SHARPNESS_RANGE
-    return min(max(ONE_SHOT_SPREADS / max(spread, 1e-6), low), high)
+    return min(max(ONE_SHOT_SPREADS / max(spread, 1e-6), SHARPNESS_RANGE[0]), ONE_SHOT_SHARPEST)
 
 
 def softmax(scores: Scores) -> Floats:

@@ -74,7 +74,8 @@ class Novelty:
 class Answer:
     """What is said about one picture, and by which version of the collection.
 
-    `label` is None where the picture is unknown, and the best guess where it is ambiguous. `likely` is the
+    `label` is None where the picture is unknown, and the best guess where it is ambiguous; `confidence` is
+    its probability, 0 where there is none. `likely` is the
     set that holds the true class as often as the rule's `set_level` says, None where that cannot be said.
     """
 
@@ -187,7 +188,7 @@ class _Judgement:
         return {
             "decision": decision,
             "label": None if decision is DecisionName.UNKNOWN else self._classes[best].label,
-            "confidence": float(probabilities[best]),
+            "confidence": 0.0 if decision is DecisionName.UNKNOWN else float(probabilities[best]),
             "novelty": Novelty(nearness, limits.threshold, limits.accepts_strangers) if looked_at else None,
         }
 

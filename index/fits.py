@@ -8,8 +8,8 @@ from core.types import RuleName
 from core.vectors import Vector, Vectors
 from index.supports import Floats, Ids, Scores, Supports
 
-KERNEL_MOST = 3_000  # supports up to which `auto` answers by `kernel`
-KERNEL_LIMIT = 8_000  # supports up to which `kernel` does where it was asked for: half a gigabyte
+KERNEL_MOST = 2_000  # supports up to which `auto` answers by `kernel`: 0.3 s for the worst change
+KERNEL_LIMIT = 4_000  # supports up to which `kernel` does where it was asked for: 130 MB, and seconds
 
 
 class Fit(Protocol):

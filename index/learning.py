@@ -102,7 +102,7 @@ class Learner:
         self, used: RuleName, metric: Metric, supports: Supports, search: Search, prior: Prior | None
     ) -> Fit:
         if used is not RuleName.KERNEL:
-            self._kernel = None  # up to half a gigabyte
+            self._kernel = None  # up to 130 MB
         if used is not RuleName.RIDGE:
             self._scatter = None
         if used is RuleName.PROTOTYPE:
