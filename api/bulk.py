@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Generator, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 
 from flask import Response, request
@@ -16,11 +16,12 @@ from api.inputs import BulkPlaces, BulkQuery
 from api.models import DryProblem, DryRun, JobModel, LabelCount, ProblemModel
 from api.routes import Routes, as_json, read_json
 from api.services import check_offered, services
-from api.submit import answer, idempotency_of
+from api.submit import answer, idempotency_of, may_be_written
 from api.webhooks import check_webhook
 from core.entries import Entry, read_entries
 from core.errors import ExemplarError, problem_of
 from core.guard import Readable
+from core.settings import Settings
 from core.types import JobKind, JobRequest, Lane, Source
 from store.blobs import BlobFile, uploads_of
 from store.jobs import Submitted, new_job_id
@@ -40,6 +41,7 @@ ARCHIVES = {
 }
 JSON_LINES = {"application/x-ndjson", "application/jsonl", "application/x-jsonlines"}
 PART_BYTES = 1 << 20
+LOOK_BYTES = 128 << 20  # unpacked, that the call looks ahead; a worker will say what comes after them
 MOST_PROBLEMS = 20  # that a dry run shows
 
 
@@ -49,6 +51,8 @@ class _Received:
 
     source: Source = field(default_factory=Source)
     digests: list[str] = field(default_factory=list)
+    urls: int = 0
+    """How many items there are, where that is known already."""
 
 
 @routes.add(
@@ -65,21 +69,30 @@ def bulk(collection: str, query: BulkQuery) -> Response:
     """Classify or enrol the pictures of an archive, a manifest or a folder as one job."""
     if query.kind is JobKind.ENROLL:
         check_key(Scope.ENROLL)
+        if query.smooth:
+            raise ExemplarError("smooth_unfit", "smooth: expected kind=classify, got kind=enroll")
     store = services().store
     check_offered(store.collections.find(collection).encoder)  # before anything is written for nothing
     check_webhook(query.webhook)
+    if not query.dry_run and "Idempotency-Key" not in request.headers:  # a job may be there under a key
+        store.jobs.check_room(to_read=True)  # before a large body is taken for nothing
     job_id = new_job_id()
     is_kept = False
     try:
         received = _receive(job_id, query.label)
+        if query.smooth:
+            _check_smoothable(received.urls)
         if query.dry_run:
-            return as_json(_tally(collection, query.kind, _entries(job_id, received.source, query.kind)))
-        _check_begins(_entries(job_id, received.source, query.kind))
+            tally = _tally(collection, query.kind, _entries(job_id, received.source, query.kind))
+            if query.smooth:
+                _check_smoothable(tally.items)
+            return as_json(tally)
+        _check_begins(job_id, received.source, query.kind)
         is_kept = True  # where the record breaks off now, the job may stand in it and need its upload
         submitted = _submit(job_id, collection, query, received)
         is_kept = not submitted.replayed
     except ExemplarError as error:
-        is_kept = is_kept and error.retry
+        is_kept = is_kept and may_be_written(error)
         raise
     finally:
         if not is_kept:
@@ -98,8 +111,10 @@ def _submit(job_id: str, collection: str, query: BulkQuery, received: _Received)
         query.min_version,
         source=received.source,
         webhook=query.webhook,
+        smooth=query.smooth,
     )
-    same: list[object] = [*query.model_dump(mode="json").values(), collection, *received.digests]
+    same: list[object] = [*query.model_dump(mode="json", exclude={"smooth"}).values(), collection]
+    same += [*received.digests, *(["smooth"] if query.smooth else [])]
     return services().store.jobs.submit(job_id, asked, idempotency_of(same))
 
 
@@ -164,6 +179,7 @@ def _places(job_id: str, received: _Received, label: str | None) -> _Received:
         return received
     lines = (json.dumps({"url": url, "custom_id": url[:1024]}) + "\n" for url in places.urls or ())
     name = services().store.blobs.put_stream(uploads_of(job_id), (line.encode() for line in lines))
+    received.urls = len(places.urls or ())
     received.source = Source(manifest=name, label=label)
     return received
 
@@ -189,7 +205,15 @@ def _keep(job_id: str, received: _Received, stream: Readable) -> str:
     return name
 
 
-def _entries(job_id: str, source: Source, kind: JobKind) -> Iterator[Entry]:
+def _check_smoothable(items: int) -> None:
+    most = services().settings.smooth_max_items
+    if items > most:
+        raise ExemplarError("smooth_unfit", f"smooth: expected at most {most} items, got {items}")
+
+
+def _entries(
+    job_id: str, source: Source, kind: JobKind, *, settings: Settings | None = None
+) -> Generator[Entry, None, None]:
     """Yield what a worker will read; the files are closed with the generator."""
     files: list[BlobFile] = []
 
@@ -198,18 +222,30 @@ def _entries(job_id: str, source: Source, kind: JobKind) -> Iterator[Entry]:
         return files[-1]
 
     try:
-        yield from read_entries(source, open_file, services().settings, enrols=kind is JobKind.ENROLL)
+        chosen = settings or services().settings
+        yield from read_entries(source, open_file, chosen, enrols=kind is JobKind.ENROLL)
     finally:
         for file in files:
             file.close()
 
 
-def _check_begins(entries: Iterator[Entry]) -> None:
-    """Raise the first entry's error where no other follows: then there is nothing to work on."""
-    first = next(entries)
-    if first.error is not None and next(entries, None) is None:
-        raise first.error
-    entries.close()  # type: ignore[attr-defined]
+def _check_begins(job_id: str, source: Source, kind: JobKind) -> None:
+    """Raise the first entry's error where no other follows: then there is nothing to work on.
+
+    It looks no further than `LOOK_BYTES` into what is packed, so that the call is short whatever comes.
+    """
+    settings = services().settings
+    most = min(settings.bulk_max_unpacked_bytes, max(LOOK_BYTES, 3 * settings.max_picture_bytes))
+    chosen = settings.model_copy(update={"bulk_max_unpacked_bytes": most})
+    with closing(_entries(job_id, source, kind, settings=chosen)) as entries:
+        first = next(entries)
+        is_cut = (
+            first.error is not None
+            and first.error.code == "archive_too_large"
+            and most < settings.bulk_max_unpacked_bytes
+        )
+        if first.error is not None and not is_cut and next(entries, None) is None:
+            raise first.error
 
 
 def _tally(collection: str, kind: JobKind, entries: Iterator[Entry]) -> DryRun:

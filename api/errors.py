@@ -65,6 +65,7 @@ STATUS_OF = {
     "request_unfit": 422,
     "retry_empty": 409,
     "rule_unfit": 422,
+    "smooth_unfit": 422,
     "streams_full": 503,
     "support_exists": 409,
     "support_not_found": 404,

@@ -220,6 +220,10 @@ class BulkQuery(AskQuery):
         None, description="To enrol: the label of pictures that have none of their own."
     )
     dry_run: bool = Field(False, description="Only say what would be done.")
+    smooth: bool = Field(
+        False,
+        description="To classify: once all are answered, smooth over each picture's five nearest.",
+    )
 
 
 class BulkPlaces(Strict):

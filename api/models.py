@@ -116,6 +116,8 @@ class JobModel(BaseModel):
     lane: Lane
     state: JobState
     expanding: bool = Field(description="Its items are still being read from the upload; total grows.")
+    smooth: bool = Field(description="Its results are smoothed over nearest pictures before it ends.")
+    note: str | None = Field(description="Why results that were to be smoothed are not, or not all.")
     progress: Progress
     created_at: datetime
     started_at: datetime | None
@@ -131,6 +133,8 @@ class JobModel(BaseModel):
             lane=job.lane,
             state=job.state,
             expanding=job.expanding,
+            smooth=job.smooth,
+            note=job.note,
             progress=_progress(job, now),
             created_at=_moment(job.created_at),
             started_at=None if job.started_at is None else _moment(job.started_at),
@@ -157,6 +161,7 @@ class JobSummary(BaseModel):
     labels: dict[str, int]
     decisions: dict[str, int]
     errors: dict[str, int]
+    note: str | None = Field(description="Why results that were to be smoothed are not, or not all.")
 
     @classmethod
     def of(cls, job: Job, tally: Tally) -> JobSummary:
@@ -169,6 +174,7 @@ class JobSummary(BaseModel):
             labels=dict(tally["labels"]),
             decisions=dict(tally["decisions"]),
             errors=dict(tally["errors"]),
+            note=job.note,
         )
 
 
@@ -302,6 +308,9 @@ class ResultModel(BaseModel):
         None, description="Null where there are too few supports to state one."
     )
     novelty: NoveltyModel | None = None
+    smoothed: bool | None = Field(
+        None, description="Of a job that asks for it: whether this result has been smoothed yet."
+    )
     report: CollectionReport | None = None
     support_id: int | None = None
     duplicate_of: int | None = None

@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 import tempfile
+from concurrent.futures import Future, ThreadPoolExecutor
 from copy import copy
 from http import HTTPStatus
 from pathlib import Path
@@ -27,6 +28,7 @@ from store.keys import Keys
 from store.migrate import ensure_schema
 from store.store import open_store
 
+KEY_S = 1.0  # how long a large request may wait for the record before its body comes; all others wait too
 _BULK = re.compile(r"/v1/collections/[^/]+/bulk")
 
 log = structlog.get_logger("exemplar.api")
@@ -98,24 +100,16 @@ def parser_for(settings: Settings, keys: Keys, *, needs_key: bool) -> type[HTTPR
     Only bulk uploads may be large, and where keys are on only with a key: their bodies take disk before the
     app sees them.
     """
+    allows = _Gate(keys, needs_key=needs_key).allows
 
     class Parser(HTTPRequestParser):
         def parse_header(self, header_plus: bytes) -> None:
             super().parse_header(header_plus)
             path: str = self.path  # type: ignore[attr-defined]  # the stubs lack it
             is_large = self.chunked or self.content_length > settings.max_body_bytes
-            if is_large and not (_BULK.fullmatch(path) and self._has_key()):
+            if is_large and not (_BULK.fullmatch(path) and allows(self.headers.get("AUTHORIZATION", ""))):
                 self.adj = copy(self.adj)
                 self.adj.max_request_body_size = settings.max_body_bytes + 1
-
-        def _has_key(self) -> bool:
-            kind, _, key = self.headers.get("AUTHORIZATION", "").partition(" ")
-            try:
-                if kind.lower() == "bearer":
-                    return keys.scopes_of(key.strip()) is not None
-                return not needs_key and not keys.any_living()
-            except ExemplarError:  # the record is away
-                return False
 
         def received(self, data: bytes) -> int:
             consumed: int = super().received(data)
@@ -124,6 +118,36 @@ def parser_for(settings: Settings, keys: Keys, *, needs_key: bool) -> type[HTTPR
             return consumed
 
     return Parser
+
+
+class _Gate:
+    """Says who may send a large body. It is asked in the one thread that reads from all clients.
+
+    So the record is asked in another, and no answer within `KEY_S` is a no; while one that is late is still
+    awaited, everyone is told no at once.
+    """
+
+    def __init__(self, keys: Keys, *, needs_key: bool) -> None:
+        self._keys = keys
+        self._needs_key = needs_key
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="gate")
+        self._late: Future[bool] | None = None
+
+    def allows(self, authorization: str) -> bool:
+        """Say whether a key lives, or none is needed."""
+        if self._late is not None and not self._late.done():
+            return False
+        self._late = self._thread.submit(self._ask, authorization)
+        try:
+            return self._late.result(KEY_S)
+        except (TimeoutError, ExemplarError):  # the record is slow or away
+            return False
+
+    def _ask(self, authorization: str) -> bool:
+        kind, _, key = authorization.partition(" ")
+        if kind.lower() == "bearer":
+            return self._keys.scopes_of(key.strip()) is not None
+        return not self._needs_key and not self._keys.any_living()
 
 
 def _spool_into(data: Path) -> None:

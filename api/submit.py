@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import partial
 
 from flask import Response, g, request
@@ -83,8 +83,9 @@ def _submit(
         job_request = JobRequest(collection, kind, lane, items, top, min_version, webhook=webhook)
         submitted = store.jobs.submit(job_id, job_request, idempotency_of(_asked(job_request)))
     except ExemplarError as error:
-        if not error.retry:  # where the record broke off, the job may stand in it and need its pictures
-            store.blobs.remove_folder(uploads_of(job_id))
+        if not may_be_written(error):
+            with suppress(ExemplarError):
+                store.blobs.remove_folder(uploads_of(job_id))
         raise
     if submitted.replayed:
         store.blobs.remove_folder(uploads_of(job_id))
@@ -96,6 +97,8 @@ def _submit(
 def _receive(job_id: str, kind: JobKind, label: str | None) -> list[Item]:
     """Read the pictures and keep them; afterwards none is in memory, however long the caller waits."""
     large = (request.content_length or 0) > LARGE_BYTES
+    if large and "Idempotency-Key" not in request.headers:  # a job may be there under a key
+        services().store.jobs.check_room()  # before the body is taken for nothing
     with services().large if large else nullcontext():
         uploads = read_uploads(kind, label, services().settings)
         if all(upload.error is not None for upload in uploads) and uploads[0].error is not None:
@@ -142,6 +145,11 @@ def idempotency_of(asked: list[object]) -> Idempotency | None:
         raise ExemplarError("request_unfit", f"Idempotency-Key: expected 1 to {MAX_KEY} characters")
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
     return Idempotency(f"{g.caller}:{key}", digest)
+
+
+def may_be_written(error: ExemplarError) -> bool:
+    """Say whether a job may stand in the record, and need its upload, although submitting it ended so."""
+    return error.code == "record_unavailable"
 
 
 def answer(job: Job) -> Response:

@@ -39,7 +39,7 @@ def list_(opens: bool) -> None:
     settings = read_settings()
     offered = Table("offered here", *(MEASURED if opens else ()))
     for spec in settings.encoders:
-        offered.add_row(spec, *(_measured(spec, settings.device) if opens else []))
+        offered.add_row(spec, *(_measured(spec, settings.device, settings.precision) if opens else []))
     others = Table("could be offered (EXEMPLAR_ENCODERS)", "what it is")
     for spec, what in KNOWN:
         others.add_row(spec, what)
@@ -52,10 +52,10 @@ def list_(opens: bool) -> None:
     )
 
 
-def _measured(spec: str, device: str) -> list[str]:
+def _measured(spec: str, device: str, precision: str) -> list[str]:
     start = time.perf_counter()
     try:
-        encoder = open_encoder(spec, device=device)
+        encoder = open_encoder(spec, device=device, precision=precision)
     except ExemplarError as error:
         return ["", "", "", "", error.message]
     sizes = " + ".join(f"{width} x {height}" for height, width in encoder.input_sizes)

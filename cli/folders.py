@@ -66,7 +66,9 @@ def embed_pictures(encoder: Encoder, pictures: Sequence[Picture], views: Views, 
 
 def _prepare(encoder: Encoder, path: Path, max_pixels: int, views: Views) -> Prepared:
     try:
-        return encoder.prepare(decode_picture(path.read_bytes(), max_pixels=max_pixels), views)
+        return encoder.prepare(
+            decode_picture(path.read_bytes(), max_pixels=max_pixels, draft_side=encoder.draft_side), views
+        )
     except ExemplarError as error:
         raise ExemplarError(error.code, f"{path}: {error.message}") from error
 

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from cli.client import Client
+from cli.numbers import Share
 from cli.tag_deeds import Deeds, Wanted
 from cli.tag_journal import Journal, journal_path
 from cli.tag_list import ARCHIVES
@@ -71,6 +72,11 @@ class _Command(click.Command):
     "--top", type=click.IntRange(1, 100), default=5, show_default=True, help="Candidates of each picture."
 )
 @click.option(
+    "--smooth",
+    is_flag=True,
+    help="Let pictures of one job that look alike be answered alike; --batch says how many a job has.",
+)
+@click.option(
     "--batch",
     type=click.IntRange(1, 4096),
     default=JOB_PICTURES,
@@ -82,7 +88,7 @@ class _Command(click.Command):
 )
 @click.option(
     "--patience",
-    type=click.FloatRange(0),
+    type=Share(0),
     default=60.0,
     show_default=True,
     help="Seconds that the service may be away.",
@@ -91,7 +97,7 @@ class _Command(click.Command):
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 @click.option("--url", help="The service; default EXEMPLAR_URL or http://127.0.0.1:8000.")
 def tag(paths: tuple[Path, ...], collection: str, out: Path, **options: Any) -> None:
-    r"""Name what is in pictures, by a running service, and write a row for each.
+    """Name what is in pictures, by a running service, and write a row for each.
 
     PATHS are folders, pictures, archives (zip, tar) and manifests (JSONL, CSV). The same command goes on
     where it was interrupted.
@@ -99,7 +105,7 @@ def tag(paths: tuple[Path, ...], collection: str, out: Path, **options: Any) -> 
     \b
     Exit codes: 0 all done; 1 the command cannot be done; 2 all done, and some pictures failed;
     3 interrupted: the same command goes on.
-    """
+    """  # noqa: D301 - click looks for the character itself
     try:
         code = _tag(paths, check_slug(collection), out, options)
     except ExemplarError as error:
@@ -117,20 +123,21 @@ def _tag(paths: tuple[Path, ...], collection: str, out: Path, options: dict[str,
     client = Client(options["url"])
     client.call("GET", f"/v1/collections/{collection}")
     show = Show(quiet=options["quiet"])
+    asked = asked_of(paths, wanted, options["top"], smooth=options["smooth"])
     if options["dry_run"]:
-        plan = plan_of(paths, wanted, output, options["top"], show, overwrite=options["overwrite"])
+        plan = plan_of(paths, wanted, output, asked, show, overwrite=options["overwrite"])
         tell_plan(plan, as_json=options["as_json"])
         return DONE
     journal = _begin(output, overwrite=options["overwrite"])
     is_new = journal.get("asked") is None
     try:
-        check_asked(journal, asked_of(paths, wanted, options["top"]))
+        check_asked(journal, asked)
         list_into(journal, paths, wanted, show)
         output.open(journal.get("written"))
     except ExemplarError:
         journal.close(forget=is_new)
         raise
-    uploads = Uploads(client, collection, options["top"])
+    uploads = Uploads(client, collection, options["top"], smooth=options["smooth"])
     run = Run(client, journal, output, Deeds(wanted, journal, show), uploads, show)
     began, before = time.monotonic(), run.tally.done + run.tally.failed
     why = _go(run, output, Pace(options["batch"], options["jobs"], options["patience"]), show)

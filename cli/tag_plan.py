@@ -18,7 +18,7 @@ from core.settings import read_settings
 from core.types import Source
 
 
-def asked_of(paths: Sequence[Path], wanted: Wanted, top: int) -> Json:
+def asked_of(paths: Sequence[Path], wanted: Wanted, top: int, *, smooth: bool) -> Json:
     """Return what must be the same for a run to go on."""
     return {
         "collection": wanted.collection,
@@ -27,6 +27,7 @@ def asked_of(paths: Sequence[Path], wanted: Wanted, top: int) -> Json:
         "sidecar": wanted.sidecars,
         "sort-into": None if wanted.sort_into is None else str(wanted.sort_into.absolute()),
         "by": wanted.by.value if wanted.sort_into is not None else None,
+        **({"smooth": True} if smooth else {}),
     }
 
 
@@ -36,12 +37,12 @@ def check_asked(journal: Journal, asked: Json) -> None:
     if before is None:
         journal.note(asked=asked)
         return
-    other = [name for name in asked if asked[name] != before.get(name)]
+    other = [name for name in {**asked, **before} if asked.get(name) != before.get(name)]
     if other:
-        name = other[0]
+        name, then, now = other[0], before.get(other[0]), asked.get(other[0])
         raise ExemplarError(
             "run_differs",
-            f"this output is of an interrupted run with {name} {before.get(name)!r}, not {asked[name]!r}; "
+            f"this output is of an interrupted run with {name} {then!r}, not {now!r}; "
             "repeat that command to go on, choose another --out, or begin anew: --overwrite",
         )
 
@@ -67,7 +68,7 @@ def list_into(journal: Journal, paths: Sequence[Path], wanted: Wanted, show: Sho
 
 
 def plan_of(
-    paths: Sequence[Path], wanted: Wanted, output: Output, top: int, show: Show, *, overwrite: bool
+    paths: Sequence[Path], wanted: Wanted, output: Output, asked: Json, show: Show, *, overwrite: bool
 ) -> Json:
     """Return what would be done; nothing is sent or written."""
     path = journal_path(output.path)
@@ -75,7 +76,7 @@ def plan_of(
         kept = Journal(str(path))
         journal = kept.copied()
         kept.close()
-        check_asked(journal, asked_of(paths, wanted, top))
+        check_asked(journal, asked)
     elif output.exists() and not overwrite:
         raise ExemplarError("out_exists", f"{output.path} is there already; write it anew: --overwrite")
     else:

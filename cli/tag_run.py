@@ -203,10 +203,14 @@ class Run:
             flight.total = job["progress"]["total"]
             known = self._journal.get("archives") or {}
             self._journal.note(archives={**known, str(batch.id): flight.total})
+        if job.get("smooth") and job["state"] not in FINAL:  # its results are not the last word yet
+            return False
         done = job["state"] in FINAL and (page["next_cursor"] is None or not page["items"])
         tagged, next_item = joined(batch, page["items"])
         if done:
             tagged += left(batch, next_item, job)
+            if job.get("note"):
+                self._show.say(f"job {job_id}: {job['note']}")
         if not tagged and not done:
             return False
         self._settle(flight, tagged, next_item, page["next_cursor"] or batch.cursor, done=done)

@@ -22,10 +22,14 @@ _STOPPED = ExemplarError("interrupted", "the upload was broken off", retry=True)
 class Uploads:
     """Sends batches, each in a thread of its own that dies with the process."""
 
-    def __init__(self, client: Client, collection: str, top: int) -> None:
+    def __init__(self, client: Client, collection: str, top: int, *, smooth: bool) -> None:
         self._client = client
         self._collection = collection
-        self._top = top
+        self._query: dict[str, str | int] = {
+            "kind": "classify",
+            "top": top,
+            **({"smooth": "true"} if smooth else {}),
+        }
         self._stopped = Event()
 
     def start(self, batch: Batch) -> Future[Json]:
@@ -46,8 +50,7 @@ class Uploads:
                     self._watched(batch),
                     "application/octet-stream" if batch.is_archive else "application/zip",
                     batch.key,
-                    kind="classify",
-                    top=self._top,
+                    **self._query,
                 )
             )
         except Exception as error:  # whatever it is, the thread that waits shall know

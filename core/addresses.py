@@ -14,9 +14,27 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 MAX_URL = 2048
 PORTS = (80, 443)  # and those from 1024 on: below are mail, shells and the like
-# What `is_global` lets through and no caller has business with: the relays of 6to4 (RFC 7526), and the
-# address at which Azure shows its machines their own secrets.
-_REFUSED_V4 = [ipaddress.ip_network(text) for text in ("192.88.99.0/24", "168.63.129.16/32")]
+# Where machines are shown their own secrets, or a link's own addresses: never called, private or not.
+_NEVER_V4 = [
+    ipaddress.ip_network(text)
+    for text in (
+        "169.254.0.0/16",  # a link's own; AWS, Google, Azure and others
+        "100.100.100.200/32",  # Alibaba
+        "168.63.129.16/32",  # Azure
+        "192.0.0.192/32",  # Oracle
+    )
+]
+_NEVER_V6 = [
+    ipaddress.ip_network(text)
+    for text in (
+        "fe80::/10",  # a link's own
+        "fd00:ec2::254/128",  # AWS
+        "fd20:ce::254/128",  # Google
+    )
+]
+# What `is_global` lets through, of some versions of Python, and no caller has business with: the relays of
+# 6to4 (RFC 7526), and what protocols have for themselves (RFC 6890).
+_REFUSED_V4 = [ipaddress.ip_network(text) for text in ("192.88.99.0/24", "192.0.0.0/24")]
 _GLOBAL_V6 = ipaddress.ip_network("2000::/3")  # all that has been given out for unicast (RFC 4291)
 # Tunnels, whose addresses hold another one that a router on the way unpacks: Teredo and 6to4; and what
 # stands in 2000::/3 but is not on the internet: protocols' own, benchmarks, documentation (RFC 6890, 9637).
@@ -24,6 +42,8 @@ _REFUSED_V6 = [
     ipaddress.ip_network(text) for text in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
 ]
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # how IPv4 is reached where there is only IPv6 (RFC 6052)
+# Forms whose last 32 bits are an IPv4 address: NAT64, its local ones (RFC 8215), SIIT, and the oldest.
+_ENDS_IN_V4 = [_NAT64, *map(ipaddress.ip_network, ("64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96"))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +91,15 @@ def check_url(url: str, *, hosts: Sequence[str], private_too: bool) -> Target:
 
 def check_address(address: Address, *, private_too: bool) -> None:
     """Raise `target_not_allowed` unless an address is public, or private where that is allowed too."""
-    if is_public(address) or (private_too and _is_private(address)):
+    if not _is_never(address) and (is_public(address) or (private_too and _is_private(address))):
         return
     raise ExemplarError("target_not_allowed", f"expected a public address, got {address}")
 
 
 def is_public(address: Address) -> bool:
     """Say whether an address is one of the open internet, whichever way it is written."""
+    if _is_never(address):
+        return False
     if isinstance(address, ipaddress.IPv4Address):
         return (
             address.is_global
@@ -112,10 +134,29 @@ def resolve(host: str, port: int, *, private_too: bool) -> list[Address]:
     return addresses
 
 
+def _is_never(address: Address) -> bool:
+    """Say whether an address, or one that it holds for a router to unpack, is of those never to be called."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return any(address in network for network in _NEVER_V4)
+    plain = ipaddress.IPv6Address(int(address))  # without a scope
+    return any(plain in network for network in _NEVER_V6) or any(map(_is_never, _held_by(plain)))
+
+
+def _held_by(address: ipaddress.IPv6Address) -> list[ipaddress.IPv4Address]:
+    """Return the IPv4 addresses that stand in an IPv6 address, in each form that routers unpack."""
+    held = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    if any(address in network for network in _ENDS_IN_V4):
+        held.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    return [one for one in held if one is not None]
+
+
 def _is_private(address: Address) -> bool:
-    """Say whether this is a machine of one's own network; never a link's own, where clouds keep secrets."""
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        return _is_private(address.ipv4_mapped)
+    """Say whether this is a machine of one's own network, and no tunnel out of it."""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return _is_private(address.ipv4_mapped)
+        if any(address in network for network in (*_REFUSED_V6, *_ENDS_IN_V4)) and not address.is_loopback:
+            return False
     if address.is_link_local or address.is_multicast or address.is_unspecified:
         return False
     return address.is_loopback or (address.is_private and not address.is_reserved)

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
+from core.directory import check_entries
 from core.errors import ExemplarError
 from core.guard import Guarded, Seekable, unpacked
 
@@ -22,6 +23,9 @@ NO_PICTURES = {"thumbs.db", "desktop.ini", "__macosx"}  # what systems leave beh
 MANIFESTS = {"manifest.jsonl": False, "manifest.ndjson": False, "manifest.csv": True}
 """Names of a manifest inside its archive, and whether it is CSV."""
 MANIFEST_BYTES = 64 << 20
+SKIPPED_PICTURES = 4  # a file of more than so many of the largest pictures is not unpacked to get past it
+PACKINGS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # `zipfile` unpacks the others without any bound
+_PACKING_NAMES = {zipfile.ZIP_BZIP2: "bzip2", zipfile.ZIP_LZMA: "LZMA"}
 _END_OF_TAR = bytes(tarfile.BLOCKSIZE)
 
 
@@ -39,13 +43,15 @@ class Member:
 
 
 class Zip:
-    """A zip archive; raises `archive_unreadable` where it is none."""
+    """A zip archive; raises `archive_unreadable` where it is none, `items_too_many` where it is too long."""
 
-    def __init__(self, file: Seekable, *, max_member_bytes: int) -> None:
+    def __init__(self, file: Seekable, *, max_member_bytes: int, max_items: int) -> None:
         self._guard = Guarded(file)
         self._max_bytes = max_member_bytes
         self._guard.allow(DIRECTORY_BYTES)
         try:
+            check_entries(self._guard, max_items=max_items)
+            self._guard.allow(DIRECTORY_BYTES)
             self._zip = zipfile.ZipFile(self._guard)
         except ExemplarError:
             raise
@@ -76,6 +82,11 @@ class Zip:
             error = ExemplarError("member_unfit", "expected a file, got a link or a device")
         elif info.flag_bits & 1:
             error = ExemplarError("member_encrypted", "expected a file that is not encrypted")
+        elif info.compress_type not in PACKINGS:
+            packing = _PACKING_NAMES.get(info.compress_type, f"method {info.compress_type}")
+            error = ExemplarError(
+                "member_unfit", f"expected a file that is stored or packed with deflate, got {packing}"
+            )
         return Member(path, info.file_size, partial(self._read, info, max_bytes), error)
 
     def _read(self, info: zipfile.ZipInfo, max_bytes: int) -> bytes:
@@ -95,6 +106,8 @@ class Tar:
     def __init__(self, file: Seekable, *, max_member_bytes: int, max_bytes: int) -> None:
         self._max_bytes = max_member_bytes
         self._guard = unpacked(file, max_bytes=max_bytes)
+        self._largest = max(SKIPPED_PICTURES * max_member_bytes, MANIFEST_BYTES)
+        self._too_large_size = 0
         self._guard.allow(HEADER_BYTES)
         try:
             self._tar = tarfile.open(fileobj=self._guard, mode="r:")  # type: ignore[call-overload]  # noqa: SIM115
@@ -104,12 +117,21 @@ class Tar:
             raise _unreadable("zip, or a tar as it is or packed with gzip, bzip2 or xz", error) from error
 
     def __iter__(self) -> Iterator[Member]:
-        """Yield the files; raises `archive_unreadable` where the archive breaks off."""
+        """Yield the files; raises `archive_unreadable` where the archive breaks off.
+
+        Raises `archive_too_large` after a file that would have to be unpacked, though it is far too large.
+        """
         while (info := self._next()) is not None:
             if not info.isdir():
                 yield self._member(info)
 
     def _next(self) -> tarfile.TarInfo | None:
+        if self._too_large_size:
+            raise ExemplarError(
+                "archive_too_large",
+                f"expected no file of more than {self._largest} bytes in a packed tar, got one of "
+                f"{self._too_large_size}; what comes after it is left out",
+            )
         self._guard.allow(HEADER_BYTES)
         try:
             info: tarfile.TarInfo | None = self._tar.next()
@@ -124,6 +146,8 @@ class Tar:
             raise ExemplarError(
                 "archive_unreadable", "the archive breaks off here, without the mark that ends a tar"
             )
+        if info is not None and info.size > self._largest and self._guard.is_packed:
+            self._too_large_size = info.size
         return info
 
     def _member(self, info: tarfile.TarInfo) -> Member:
@@ -145,12 +169,15 @@ class Tar:
             raise _broken(error) from error
 
 
-def open_archive(file: Seekable, *, max_member_bytes: int, max_bytes: int) -> Zip | Tar:
-    """Open a zip or a tar by what it is, whatever it is called; raises `archive_unreadable`."""
+def open_archive(file: Seekable, *, max_member_bytes: int, max_bytes: int, max_items: int) -> Zip | Tar:
+    """Open a zip or a tar by what it is, whatever it is called.
+
+    Raises `archive_unreadable`, or `items_too_many` for a zip of more than `max_items` entries.
+    """
     begin = file.read(4)
     file.seek(0)
     if begin in (b"PK\x03\x04", b"PK\x05\x06"):
-        return Zip(file, max_member_bytes=max_member_bytes)
+        return Zip(file, max_member_bytes=max_member_bytes, max_items=max_items)
     return Tar(file, max_member_bytes=max_member_bytes, max_bytes=max_bytes)
 
 

@@ -27,6 +27,7 @@ COLUMNS = (
     "candidate_set",
     "novelty",
     "novelty_threshold",
+    "smoothed",
 )
 
 
@@ -57,4 +58,6 @@ def _safe(cell: Any) -> Any:
     # a spreadsheet runs text that begins so as a formula
     if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")):
         return "'" + cell
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
     return "" if cell is None else cell

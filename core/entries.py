@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -21,6 +22,9 @@ from core.settings import Settings
 from core.types import Source
 
 Fields = Mapping[str, Any]
+
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://[^\x00-\x20]+")
+_OURS = {"file", "local", "pack"}  # schemes that places of our own begin with, or files of the server
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +52,22 @@ def read_entries(
     Reading it again gives the same entries, so a number of entries says how far a reader came. What may be
     better another time is raised: `blobs_unavailable`.
     """
+    for entry in read_steps(source, open_file, settings, enrols=enrols):
+        if entry is not None:
+            yield entry
+
+
+def read_steps(
+    source: Source, open_file: Callable[[str], Seekable], settings: Settings, *, enrols: bool
+) -> Iterator[Entry | None]:
+    """Yield the same entries, and None for each file that is passed over: a reader may stop there too."""
     count = size = 0
     try:
         otherwise = label_of(source, settings)
         for entry in _Reader(source, open_file, settings).entries():
+            if entry is None:
+                yield None
+                continue
             if count == settings.bulk_max_items:
                 raise ExemplarError(
                     "items_too_many", f"expected at most {count} items; what comes after them is left out"
@@ -99,7 +115,7 @@ class _Reader:
         self._open = open_file
         self._settings = settings
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[Entry | None]:
         source = self._source
         if source.folder is not None:
             return self._of_folder(source.folder)
@@ -110,6 +126,7 @@ class _Reader:
             self._open(source.archive),
             max_member_bytes=self._settings.max_picture_bytes,
             max_bytes=self._settings.bulk_max_unpacked_bytes,
+            max_items=self._settings.bulk_max_items,
         )
         return self._of_zip(archive, rows) if isinstance(archive, Zip) else self._of_tar(archive, rows)
 
@@ -127,7 +144,7 @@ class _Reader:
                 error=found.error,
             )
 
-    def _of_zip(self, archive: Zip, rows: Iterator[Line] | None) -> Iterator[Entry]:
+    def _of_zip(self, archive: Zip, rows: Iterator[Line] | None) -> Iterator[Entry | None]:
         find = archive.by_path() if rows is not None else None
         if find is None:
             inside = next((member for member in archive if member.path in MANIFESTS), None)
@@ -141,9 +158,10 @@ class _Reader:
             else:
                 yield _joined(line, find(line.path))
 
-    def _of_tar(self, archive: Tar, rows: Iterator[Line] | None) -> Iterator[Entry]:
+    def _of_tar(self, archive: Tar, rows: Iterator[Line] | None) -> Iterator[Entry | None]:
         members = iter(archive)
-        first = next((member for member in members if not is_left_out(member.path)), None)
+        while (first := next(members, None)) is not None and is_left_out(first.path):
+            yield None
         if first is not None and rows is None and first.path in MANIFESTS:
             rows, first = _rows_of(first), None
         together = _chain(first, members)
@@ -153,6 +171,8 @@ class _Reader:
         with closing(_Join(rows)) as join:
             for member in together:
                 rows_here = join.take(member.path)
+                if not rows_here:
+                    yield None
                 if len(rows_here) > 1:  # a tar gives the bytes once
                     member = replace(member, read=cache(member.read))  # noqa: PLW2901
                 for row in rows_here:
@@ -178,14 +198,21 @@ class _Reader:
         if row.file is not None:
             return f"file:{resolve(row.file, self._settings.roots)}"
         if row.url is not None:
+            scheme = _URL.fullmatch(row.url)
+            if scheme is None or scheme[1].lower() in _OURS:
+                raise ExemplarError(
+                    "url_not_allowed",
+                    f"expected a URL, https:// or s3:// say, and no file of the server, got {row.url!r:.200}",
+                )
             return row.url
         raise ExemplarError("member_missing", f"there is no archive to hold {row.path!r:.200}")
 
 
-def _without_manifest(members: Iterator[Member] | Zip) -> Iterator[Entry]:
+def _without_manifest(members: Iterator[Member] | Zip) -> Iterator[Entry | None]:
     seen: set[int] = set()  # of hashes: names would take ten times as much
     for member in members:
         if is_left_out(member.path):
+            yield None
             continue
         error = member.error
         if error is None and hash(member.path) in seen:

@@ -78,7 +78,8 @@ class Guarded:
 class Forward(Guarded):
     """The same over what can only be read from the front; only a forged header asks for a seek back."""
 
-    def __init__(self, unpacked: Readable, *, max_bytes: int) -> None:
+    def __init__(self, unpacked: Readable, *, max_bytes: int, is_packed: bool) -> None:
+        self.is_packed = is_packed
         self._unpacked = unpacked
         self._max_bytes = max_bytes
         self._at = 0
@@ -130,12 +131,12 @@ def unpacked(file: Seekable, *, max_bytes: int) -> Forward:
     magic = file.read(MAGIC_BYTES)
     file.seek(0)
     if magic.startswith(b"\x1f\x8b"):
-        return Forward(gzip.GzipFile(fileobj=file), max_bytes=max_bytes)
+        return Forward(gzip.GzipFile(fileobj=file), max_bytes=max_bytes, is_packed=True)
     if magic.startswith(b"BZh"):
-        return Forward(bz2.BZ2File(cast(Any, file)), max_bytes=max_bytes)
+        return Forward(bz2.BZ2File(cast(Any, file)), max_bytes=max_bytes, is_packed=True)
     if magic.startswith(b"\xfd7zXZ\0"):
-        return Forward(_Xz(file), max_bytes=max_bytes)
-    return Forward(file, max_bytes=max_bytes)
+        return Forward(_Xz(file), max_bytes=max_bytes, is_packed=True)
+    return Forward(file, max_bytes=max_bytes, is_packed=False)
 
 
 class _Xz:

@@ -32,6 +32,7 @@ SCHEMA = pa.schema(
         pa.field("candidate_set", pa.string()),
         pa.field("novelty", pa.float64()),
         pa.field("novelty_threshold", pa.float64()),
+        pa.field("smoothed", pa.bool_()),
         pa.field("candidates", pa.list_(pa.struct([("label", pa.string()), ("probability", pa.float64())]))),
         pa.field(
             "neighbours",

@@ -47,6 +47,12 @@ class Settings(BaseModel):
         description="Encoders this service offers, comma separated; the first is the default.",
     )
     device: str = Field("auto", description="Where encoders run: auto, cpu, cuda or cuda:N.")
+    precision: str = Field(
+        "auto",
+        pattern="^(auto|fp32)$",
+        description="Number format of encoders on a CPU: auto takes bfloat16 where the CPU has it and "
+        "vectors keep a cosine of 0.999; fp32 never does.",
+    )
     threads: int = Field(1, ge=1, description="Compute threads of one worker process.")
     decode_threads: int = Field(2, ge=1, description="Threads that decode pictures in one worker process.")
     host: str = Field("127.0.0.1", description="Address the API listens on; beyond loopback needs a key.")
@@ -67,6 +73,11 @@ class Settings(BaseModel):
     bulk_window_items: int = Field(
         2048, ge=1, description="Items of one bulk job that are read ahead of the workers."
     )
+    smooth_max_items: int = Field(
+        20_000,
+        ge=1,
+        description="Most items of a bulk job that is smoothed; its time grows with their square.",
+    )
     roots: tuple[str, ...] = Field(
         (),
         description="Folders whose files bulk jobs may name, comma separated; empty allows none.",
@@ -74,7 +85,7 @@ class Settings(BaseModel):
     remote_prefixes: tuple[str, ...] = Field(
         (),
         description="Where fsspec may read pictures that bulk jobs name, s3://bucket/folder/ say, "
-        "comma separated; empty allows nothing.",
+        "comma separated, each with a slash at its end; empty allows nothing.",
     )
     max_queued_items: int = Field(
         200_000, ge=1, description="Items that may wait in all; past it submitting answers 429."
@@ -86,7 +97,10 @@ class Settings(BaseModel):
     sweep_s: float = Field(2.0, gt=0, description="Time between two sweeps of a worker.")
     turn_s: float = Field(5.0, gt=0, description="How long a worker goes on claiming in one turn.")
     stall_s: float = Field(
-        60.0, gt=0, description="A worker that takes no turn for so long while work waits starts anew."
+        60.0,
+        gt=0,
+        description="A worker that takes no turn for so long while work waits starts anew; one that comes no "
+        "further with an upload for so long leaves it to others.",
     )
     max_attempts: int = Field(
         4, ge=1, description="Workers that may die over a chunk; the first death may be in company."
@@ -110,6 +124,18 @@ class Settings(BaseModel):
     log_level: str = Field(
         "INFO", pattern="^(?i:debug|info|warning|error)$", description="DEBUG, INFO, WARNING or ERROR."
     )
+
+    @field_validator("remote_prefixes")
+    @classmethod
+    def _check_prefixes(cls, prefixes: tuple[str, ...]) -> tuple[str, ...]:
+        for prefix in prefixes:
+            scheme, mark, rest = prefix.partition("://")
+            if not scheme or not mark or not rest.endswith("/"):
+                raise ValueError(
+                    f"expected URLs that end with a slash, s3://bucket/folder/ say, got {prefix!r}: "
+                    "without it they would allow their neighbours too, s3://bucket/folder-secret say"
+                )
+        return prefixes
 
     @field_validator("webhook_secret")
     @classmethod

@@ -186,11 +186,16 @@ class JobRequest:
     source: Source | None = None
     webhook: str | None = None
     """Where the end of the job is told."""
+    smooth: bool = False
+    """Whether pictures that look alike are to be answered alike, once all have been answered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job and how far it has come; `total` still grows while it is `expanding`."""
+    """A job and how far it has come; `total` still grows while it is `expanding`.
+
+    `note` says why a job that was to be smoothed ended without that.
+    """
 
     id: str
     collection: str
@@ -204,6 +209,8 @@ class Job:
     started_at: float | None
     finished_at: float | None
     expanding: bool = False
+    smooth: bool = False
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,3 +227,4 @@ class Chunk:
     submitted_version: int
     attempts: int
     views: Views = Views.ONE
+    smooth: bool = False

@@ -8,7 +8,7 @@ import torch
 
 from core.errors import ExemplarError
 
-CPU_BATCH, CUDA_BATCH = 32, 128
+CPU_BATCH, CUDA_BATCH = 16, 128  # a CPU gains nothing by more, and people wait for the batch under way
 PRECISIONS = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
 
 

@@ -6,17 +6,22 @@ from core.errors import ExemplarError
 from core.specs import EncoderSpec
 from encoders.device import choose_device
 from encoders.encoder import Encoder
+from encoders.fast import fastest
 from encoders.tower import Tower
 
 
-def open_encoder(spec: str, *, device: str = "auto") -> Encoder:
+def open_encoder(spec: str, *, device: str = "auto", precision: str = "auto") -> Encoder:
     """Open `compact`, `KIND:NAME[/TAG][@FILE]` or `concat:A+B` on `auto`, `cpu`, `cuda` or `cuda:N`.
+
+    With the precision `auto` a CPU runs it in bfloat16 where it can and the vectors stay as they are to a
+    cosine of 0.999; with `fp32` it never does.
 
     Raises `encoder_unknown`, `encoder_weights_missing`, `encoder_weights_unfit` or `device_missing`.
     """
     parsed = EncoderSpec.parse(spec)
     chosen = choose_device(device)
-    return Encoder(str(parsed), [_load(part) for part in parsed.parts or (parsed,)], chosen)
+    towers = [_load(part) for part in parsed.parts or (parsed,)]
+    return Encoder(str(parsed), towers, fastest(towers, chosen) if precision == "auto" else chosen)
 
 
 def _load(spec: EncoderSpec) -> Tower:

@@ -55,10 +55,24 @@ class Chunks:
         """
         if not self._any(encoder, lanes):  # most surplus turns end here, without a lock
             return []
+        while (chunks := self._claim(owner, encoder, lanes, items)) is None:
+            pass
+        return chunks
+
+    def _claim(self, owner: str, encoder: str, lanes: Sequence[Lane], items: int) -> list[Chunk] | None:
+        """Return what was taken, or None where all that was found belongs to jobs that are held or ended."""
         with self._database.write() as connection:
-            ids = self._pick(connection, encoder, lanes, items)
-            if not ids:
+            found, picked = self._pick(connection, encoder, lanes, items)
+            if not picked:
                 return []
+            # control passes over chunks that are locked here, also those that are not taken then
+            states = lock_states(connection, {row.job_id for row in found})
+            for row in found:
+                if chunk_state(states[row.job_id]) != "queued":
+                    _free(connection, row, states[row.job_id], attempts=row.attempts)
+            ids = [row.id for row in picked if chunk_state(states[row.job_id]) == "queued"]
+            if not ids:
+                return None
             connection.execute(
                 update(t.chunk)
                 .where(t.chunk.c.id.in_(ids))
@@ -70,12 +84,10 @@ class Chunks:
                 )
             )
             rows = connection.execute(_with_job().where(t.chunk.c.id.in_(ids))).all()
-            begun = select(t.job.c.id).where(
-                t.job.c.id.in_({row.job_id for row in rows}), t.job.c.state == JobState.QUEUED.value
-            )
+            begun = {row.job_id for row in rows if states[row.job_id] is JobState.QUEUED}
             connection.execute(
                 update(t.job)
-                .where(t.job.c.id.in_(begun.order_by(t.job.c.id).with_for_update()))
+                .where(t.job.c.id.in_(begun))
                 .values(state=JobState.RUNNING.value, started_at=func.coalesce(t.job.c.started_at, now_s()))
             )
         by_id = {row.id: _unpack(row) for row in rows}
@@ -100,7 +112,11 @@ class Chunks:
             ours = _lock(connection, owner, [settlement.chunk.id for settlement in settlements])
             held = [settlement for settlement in settlements if settlement.chunk.id in ours]
             held.sort(key=lambda s: (s.chunk.collection_id or 0, s.chunk.job_id, s.chunk.id))
-            close(connection, [(s.chunk.id, s.chunk.job_id, results_of(connection, s)) for s in held])
+            close(
+                connection,
+                [(s.chunk.id, s.chunk.job_id, results_of(connection, s)) for s in held],
+                {s.chunk.id: s.kept for s in held},
+            )
         return [settlement.chunk.id in ours for settlement in settlements]
 
     def release(self, owner: str, chunks: Sequence[Chunk]) -> None:
@@ -186,28 +202,34 @@ class Chunks:
         with self._database.read() as connection:
             return connection.execute(statement.limit(1)).first() is not None
 
-    def _pick(self, connection: Connection, encoder: str, lanes: Sequence[Lane], items: int) -> list[int]:
-        picked: list[int] = []
+    def _pick(
+        self, connection: Connection, encoder: str, lanes: Sequence[Lane], items: int
+    ) -> tuple[list[Any], list[Any]]:
+        """Lock queued chunks; return all of them, and those to be taken."""
+        chunk = t.chunk.c
+        found: list[Any] = []
+        picked: list[Any] = []
         for lane in lanes:
             rows = connection.execute(
-                select(t.chunk.c.id, t.chunk.c.size, t.chunk.c.attempts)
+                select(chunk.id, chunk.job_id, chunk.size, chunk.attempts, chunk.queued_at, chunk.results)
                 .where(
                     t.chunk.c.state == "queued", t.chunk.c.encoder == encoder, t.chunk.c.lane == lane.value
                 )
                 .order_by(t.chunk.c.queued_at, t.chunk.c.id)
                 .limit(items)
                 .with_for_update(skip_locked=True)
-            )
-            for row in rows.all():
+            ).all()
+            found += rows
+            for row in rows:
                 if row.attempts > 0:
-                    return picked or [row.id]
+                    return found, picked or [row]
                 if picked and row.size > items:
-                    return picked
-                picked.append(row.id)
+                    return found, picked
+                picked.append(row)
                 items -= row.size
                 if items <= 0:
-                    return picked
-        return picked
+                    return found, picked
+        return found, picked
 
 
 def _held(whose: ColumnElement[bool]) -> Select[int]:
@@ -278,6 +300,7 @@ def _with_job() -> Select[Any]:
         t.job.c.top,
         t.job.c.min_version,
         t.job.c.submitted_version,
+        t.job.c.smooth,
         t.job.c.state.label("job_state"),
         t.collection.c.views,
     ).select_from(
@@ -299,4 +322,5 @@ def _unpack(row: Row[Any]) -> Chunk:
         submitted_version=row.submitted_version,
         attempts=row.attempts,
         views=Views(row.views or Views.ONE),  # none where the collection is gone
+        smooth=row.smooth,
     )

@@ -15,7 +15,7 @@ from core.types import FINAL, Job, JobState
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
-from store.jobs import require_job
+from store.jobs import await_smoothing, require_job
 from store.settlement import close
 
 AT_ONCE = 500  # chunks in one statement
@@ -35,7 +35,7 @@ class Control:
 
     Everything here locks the job first and then only chunks that nobody else holds. Workers lock chunks
     first and then jobs; since this side never waits for a chunk, nobody waits in a circle. A chunk that
-    is being claimed at this moment counts as claimed before.
+    is being claimed at this moment is left to the claim, which looks at the state of the job.
     """
 
     def __init__(self, database: Database) -> None:
@@ -78,6 +78,7 @@ class Control:
             if _lock_job(connection, job_id).state in FINAL:
                 return require_job(connection, job_id)
             connection.execute(delete(t.source).where(t.source.c.job_id == job_id))
+            connection.execute(delete(t.smoothing).where(t.smoothing.c.job_id == job_id))
             give_up(connection, _waiting(connection, job_id, ("queued", "paused")))
             connection.execute(
                 update(t.job)
@@ -96,16 +97,19 @@ class Control:
             _check_ended_badly(require_job(connection, job_id))
             failed = _failed_chunks(connection, job_id)
         again = 0
-        # a few chunks in one transaction, so that others write in between; where this process dies half way,
-        # the job ends with the errors that are left, and may be tried again
+        # A few chunks in one transaction, so that others write in between. The job is paused until the last
+        # of them, so that it cannot end meanwhile; where this process dies half way, it can be resumed.
         for start in range(0, len(failed), CUT_AT_ONCE):
             with self._database.write() as connection:
                 job = _lock_job(connection, job_id)
                 if again == 0:
                     _check_ended_badly(job)
-                if job.state is JobState.CANCELLED:
+                elif job.state is not JobState.PAUSED:  # someone has resumed or cancelled it meanwhile
                     break
                 again += _reopen(connection, job, failed[start : start + CUT_AT_ONCE])
+                if again > 0 and start + CUT_AT_ONCE >= len(failed):
+                    _set_state(connection, job_id, JobState.QUEUED)
+                    _turn(connection, job_id, ("paused",), "queued")
         if again == 0:
             raise ExemplarError(
                 "retry_empty",
@@ -178,9 +182,8 @@ def _turn(connection: Connection, job_id: str, states: Sequence[str], state: str
         .order_by(t.chunk.c.id)
         .with_for_update(skip_locked=True)
     )
-    connection.execute(
-        update(t.chunk).where(t.chunk.c.id.in_(waiting)).values(state=state, queued_at=now_s())
-    )
+    now = select(now_s()).scalar_subquery()  # one moment for all, so that they keep the order of their ids
+    connection.execute(update(t.chunk).where(t.chunk.c.id.in_(waiting)).values(state=state, queued_at=now))
 
 
 def _waiting(connection: Connection, job_id: str, states: Sequence[str]) -> list[Any]:
@@ -205,7 +208,7 @@ def _failed_chunks(connection: Connection, job_id: str) -> list[int]:
 def _reopen(connection: Connection, job: Job, chunk_ids: Sequence[int]) -> int:
     """Cut settled chunks of a locked job into pieces, of which those that failed wait again.
 
-    Returns how many items that is; where it is any, the job is open again.
+    Returns how many items that is; where it is any, the job is open again, and paused.
     """
     chunks = connection.execute(
         select(t.chunk)
@@ -215,14 +218,18 @@ def _reopen(connection: Connection, job: Job, chunk_ids: Sequence[int]) -> int:
     ).all()
     again: list[dict[str, Any]] = []
     kept: list[dict[str, Any]] = []
+    names: list[str | None] = []  # of what smoothing needs: pieces of a chunk share it
     cut: list[int] = []
+    name_of = _kept_names(connection, chunk_ids)
     for chunk in chunks:
-        pieces = list(_pieces(chunk, chunk_state(job.state)))
+        pieces = list(_pieces(chunk))
         failed = [piece for piece in pieces if piece["state"] != "settled"]
         if failed:
             cut.append(chunk.id)
             again += failed
-            kept += [piece for piece in pieces if piece["state"] == "settled"]
+            good = [piece for piece in pieces if piece["state"] == "settled"]
+            kept += good
+            names += [name_of.get(chunk.id)] * len(good)
     connection.execute(delete(t.chunk).where(t.chunk.c.id.in_(cut)))
     if again:
         connection.execute(insert(t.chunk).values(queued_at=now_s()), again)
@@ -232,21 +239,35 @@ def _reopen(connection: Connection, job: Job, chunk_ids: Sequence[int]) -> int:
         connection.execute(
             insert(t.tally),
             [
-                {"chunk_id": chunk_id, "job_id": piece["job_id"], "counts": tally_of(piece["results"])}
-                for chunk_id, piece in zip(ids, kept, strict=True)
+                {
+                    "chunk_id": chunk_id,
+                    "job_id": piece["job_id"],
+                    "counts": tally_of(piece["results"]),
+                    "kept": name,
+                }
+                for chunk_id, piece, name in zip(ids, kept, names, strict=True)
             ],
         )
     items: int = sum(piece["size"] for piece in again)
     values: dict[str, Any] = {"failed": t.job.c.failed - items}
     if job.state in FINAL:
-        values |= {"state": JobState.QUEUED.value, "finished_at": None, "announced": False}
+        values |= {"state": JobState.PAUSED.value, "finished_at": None, "announced": False, "note": None}
+    if items and job.smooth:  # anew over all: the others' neighbours are among what is tried again
+        await_smoothing(connection, job.id)
     if items:
         connection.execute(update(t.job).where(t.job.c.id == job.id).values(values))
     return items
 
 
-def _pieces(chunk: Row[Any], waiting: str) -> Iterator[dict[str, Any]]:
-    """Yield the runs of a chunk's items that failed, which wait again, and those that stay as they are."""
+def _kept_names(connection: Connection, chunk_ids: Sequence[int]) -> dict[int, str | None]:
+    rows = connection.execute(
+        select(t.tally.c.chunk_id, t.tally.c.kept).where(t.tally.c.chunk_id.in_(chunk_ids))
+    )
+    return {row.chunk_id: row.kept for row in rows}
+
+
+def _pieces(chunk: Row[Any]) -> Iterator[dict[str, Any]]:
+    """Yield the runs of a chunk's items that failed, which are paused, and those that stay as they are."""
     items = list(enumerate(zip(chunk.inputs, chunk.results, strict=True)))
     for failed, run in groupby(items, key=lambda item: _may_be_tried(*item[1])):
         part = list(run)
@@ -254,7 +275,7 @@ def _pieces(chunk: Row[Any], waiting: str) -> Iterator[dict[str, Any]]:
             "job_id": chunk.job_id,
             "encoder": chunk.encoder,
             "lane": chunk.lane,
-            "state": waiting if failed else "settled",
+            "state": "paused" if failed else "settled",
             "first_item": chunk.first_item + part[0][0],
             "size": len(part),
             "attempts": 0,

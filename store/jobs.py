@@ -115,6 +115,8 @@ class Jobs:
             else:
                 chunks = self._chunk_rows(job_id, request, found.encoder)
                 connection.execute(insert(t.chunk).values(queued_at=now_s()), chunks)
+            if request.smooth:
+                await_smoothing(connection, job_id)
             if idempotency is not None:
                 connection.execute(insert(t.idempotency).values(_key_row(idempotency, job_id)))
             return Submitted(require_job(connection, job_id), found.encoder, replayed=False)
@@ -149,7 +151,8 @@ class Jobs:
                 select(t.chunk.c.results).where(t.chunk.c.id.in_(needed)).order_by(t.chunk.c.first_item)
             )
             ahead = [result for row in rows for result in row.results if result["item"] >= after]
-        more = len(ahead) > limit or len(needed) < len(chunks) or job.expanding
+        is_open = job.expanding or (job.smooth and job.state not in FINAL)
+        more = len(ahead) > limit or len(needed) < len(chunks) or is_open
         found = ahead[:limit]
         reached = found[-1]["item"] + 1 if found else after
         return ResultPage(found, reached if more else None)
@@ -189,11 +192,16 @@ class Jobs:
                 for row in connection.execute(statement)
             ]
 
-    def finished_before(self, older_than_s: float, limit: int = 100) -> list[str]:
-        """Return the ids of some jobs that ended longer ago than that."""
-        finished = select(t.job.c.id).where(t.job.c.finished_at < now_s() - older_than_s).limit(limit)
-        with self._database.read() as connection:
-            return sorted(connection.execute(finished).scalars())
+    def remove_old(self, older_than_s: float, limit: int = 100) -> list[str]:
+        """Remove some jobs that ended longer ago than that; return which those were."""
+        finished = select(t.job.c.id).where(t.job.c.finished_at < now_s() - older_than_s)
+        with self._database.read() as connection:  # most looks end here, without a lock
+            if connection.execute(finished.limit(1)).first() is None:
+                return []
+        with self._database.write() as connection:
+            # locked, so that no retry opens one again meanwhile
+            locked = finished.order_by(t.job.c.id).limit(limit).with_for_update(skip_locked=True)
+            return _remove(connection, connection.execute(locked).scalars().all())
 
     def unknown_among(self, job_ids: Sequence[str]) -> set[str]:
         """Return which of these ids no job has."""
@@ -204,10 +212,14 @@ class Jobs:
     def remove(self, job_ids: Sequence[str]) -> list[str]:
         """Remove jobs with their chunks and keys; return which of them were still there."""
         with self._database.write() as connection:
-            connection.execute(delete(t.idempotency).where(t.idempotency.c.job_id.in_(job_ids)))
-            connection.execute(delete(t.chunk).where(t.chunk.c.job_id.in_(job_ids)))
-            gone = delete(t.job).where(t.job.c.id.in_(job_ids)).returning(t.job.c.id)
-            return sorted(connection.execute(gone).scalars())
+            return _remove(connection, job_ids)
+
+    def check_room(self, *, to_read: bool = False) -> None:
+        """Raise `queue_full` where a job would be refused now, `to_read` one with a source."""
+        with self._database.read() as connection:
+            self._check_room(connection, 0 if to_read else 1)
+            if to_read:
+                self._check_room_to_read(connection)
 
     def _check_room(self, connection: Connection, items: int) -> None:
         waiting: int = connection.execute(
@@ -247,6 +259,13 @@ def require_job(connection: Connection, job_id: str) -> Job:
     return unpack_job(row)
 
 
+def _remove(connection: Connection, job_ids: Sequence[str]) -> list[str]:
+    connection.execute(delete(t.idempotency).where(t.idempotency.c.job_id.in_(job_ids)))
+    connection.execute(delete(t.chunk).where(t.chunk.c.job_id.in_(job_ids)))
+    gone = delete(t.job).where(t.job.c.id.in_(job_ids)).returning(t.job.c.id)
+    return sorted(connection.execute(gone).scalars())
+
+
 def _first_under(connection: Connection, idempotency: Idempotency) -> Job | None:
     row = connection.execute(select(t.idempotency).where(t.idempotency.c.key == idempotency.key)).first()
     if row is None:
@@ -281,6 +300,7 @@ def _job_row(job_id: str, request: JobRequest, found: Row[int, str, int]) -> dic
         "submitted_version": found.version,
         "expanding": request.source is not None,
         "webhook": request.webhook,
+        "smooth": request.smooth,
         "created_at": now_s(),
     }
 
@@ -343,6 +363,13 @@ def _covering(chunks: Sequence[Row[Any]], after: int, limit: int) -> list[int]:
     return needed
 
 
+def await_smoothing(connection: Connection, job_id: str) -> None:
+    """Let a locked or new job be smoothed before it ends."""
+    waiting = select(t.smoothing.c.job_id).where(t.smoothing.c.job_id == job_id)
+    if connection.execute(waiting).first() is None:
+        connection.execute(insert(t.smoothing).values(job_id=job_id, attempts=0))
+
+
 def unpack_job(row: Row[Any]) -> Job:
     """Return the job of a row of its table."""
     return Job(
@@ -358,4 +385,6 @@ def unpack_job(row: Row[Any]) -> Job:
         started_at=row.started_at,
         finished_at=row.finished_at,
         expanding=row.expanding and row.state not in _FINAL,
+        smooth=row.smooth,
+        note=row.note,
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, Integer, Update, bindparam, case, insert, or_, update
@@ -21,10 +22,19 @@ class Settlement:
 
     chunk: Chunk
     outcomes: Sequence[Result | Enrolment]
+    kept: str | None = None
+    """The blob with what smoothing needs of it."""
 
 
-def close(connection: Connection, settled: Sequence[tuple[int, str, list[Result]]]) -> None:
-    """Write the results of locked chunks, given with their ids and jobs, and count them."""
+def close(
+    connection: Connection,
+    settled: Sequence[tuple[int, str, list[Result]]],
+    kept: Mapping[int, str | None] = MappingProxyType({}),
+) -> None:
+    """Write the results of locked chunks, given with their ids and jobs, and count them.
+
+    `kept` are names of blobs by the ids of chunks.
+    """
     if not settled:
         return
     connection.execute(
@@ -36,7 +46,12 @@ def close(connection: Connection, settled: Sequence[tuple[int, str, list[Result]
     connection.execute(
         insert(t.tally),
         [
-            {"chunk_id": chunk_id, "job_id": job_id, "counts": tally_of(results)}
+            {
+                "chunk_id": chunk_id,
+                "job_id": job_id,
+                "counts": tally_of(results),
+                "kept": kept.get(chunk_id),
+            }
             for chunk_id, job_id, results in settled
         ],
     )
@@ -48,6 +63,13 @@ def results_of(connection: Connection, settlement: Settlement) -> list[Result]:
     if settlement.chunk.kind is JobKind.ENROLL:
         return enroll(connection, settlement.chunk, settlement.outcomes)
     return [outcome for outcome in settlement.outcomes if not isinstance(outcome, Enrolment)]
+
+
+def final_state(done: int, failed: int) -> JobState:
+    """Return how a job ends of which so many items are done and so many failed."""
+    if failed == 0:
+        return JobState.SUCCEEDED
+    return JobState.FAILED if done == 0 else JobState.PARTIAL
 
 
 def _count(connection: Connection, settled: Sequence[tuple[int, str, list[Result]]]) -> None:
@@ -66,7 +88,8 @@ def _count_statement() -> Update:
     done = job.done + bindparam("more_done", type_=Integer)
     failed = job.failed + bindparam("more_failed", type_=Integer)
     is_open = or_(*(job.state == state.value for state in JobState if state not in FINAL))
-    ends = (done + failed >= job.total) & is_open & ~job.expanding
+    # one that is to be smoothed ends when that has been done
+    ends = (done + failed >= job.total) & is_open & ~job.expanding & ~job.smooth
     final = case(
         (failed == 0, JobState.SUCCEEDED.value),
         (done == 0, JobState.FAILED.value),

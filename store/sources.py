@@ -14,6 +14,7 @@ from store.clock import now_s
 from store.control import chunk_state
 from store.database import Database
 from store.packing import pack_item
+from store.settlement import final_state
 
 _FINAL = [state.value for state in FINAL]
 _AT_REST = [*_FINAL, JobState.PAUSED.value]
@@ -194,11 +195,8 @@ def _grow(connection: Connection, job: Row[Any], items: int, *, last: bool) -> N
     """Count more items into a locked job, which ends here where nothing of it is open any more."""
     total = job.total + items
     values: dict[str, Any] = {"total": total, "expanding": not last}
-    if last and job.done + job.failed >= total:
-        final = JobState.SUCCEEDED if job.failed == 0 else JobState.FAILED
-        if job.done > 0 and job.failed > 0:
-            final = JobState.PARTIAL
-        values |= {"state": final.value, "finished_at": now_s()}
+    if last and job.done + job.failed >= total and not job.smooth:
+        values |= {"state": final_state(job.done, job.failed).value, "finished_at": now_s()}
     connection.execute(update(t.job).where(t.job.c.id == job.id).values(values))
 
 

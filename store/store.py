@@ -14,6 +14,7 @@ from store.database import Database
 from store.deliveries import Deliveries
 from store.jobs import Jobs
 from store.keys import Keys
+from store.smoothing import Smoothings
 from store.sources import Sources
 from store.supports import Supports
 from store.texts import Texts
@@ -33,6 +34,7 @@ class Store:
     jobs: Jobs
     control: Control
     sources: Sources
+    smoothings: Smoothings
     chunks: Chunks
     deliveries: Deliveries
     workers: Workers
@@ -58,6 +60,7 @@ def open_store(settings: Settings) -> Store:
         ),
         control=Control(database),
         sources=Sources(database, lease_s=settings.lease_s, chunk_items=settings.chunk_items),
+        smoothings=Smoothings(database, lease_s=settings.lease_s),
         chunks=Chunks(database, lease_s=settings.lease_s, max_attempts=settings.max_attempts),
         deliveries=Deliveries(database),
         workers=Workers(database),

@@ -108,6 +108,8 @@ job = Table(
     Column("expanding", Boolean, nullable=False, server_default=false()),
     Column("webhook", Text, nullable=True),
     Column("announced", Boolean, nullable=False, server_default=false()),
+    Column("smooth", Boolean, nullable=False, server_default=false()),
+    Column("note", Text, nullable=True),
     Column("created_at", Float, nullable=False),
     Column("started_at", Float, nullable=True),
     Column("finished_at", Float, nullable=True),
@@ -158,12 +160,14 @@ Index(
 )
 
 # How many results of a settled chunk have which label, decision and error; small beside the results.
+# `kept` names the blob with what smoothing needs of them.
 tally = Table(
     "tally",
     metadata,
     Column("chunk_id", ForeignKey("chunk.id", ondelete="CASCADE"), primary_key=True),
     Column("job_id", Text, nullable=False),
     Column("counts", JSON, nullable=False),
+    Column("kept", Text, nullable=True),
 )
 Index("ix_tally_job", tally.c.job_id)
 
@@ -209,6 +213,17 @@ source = Table(
     Column("encoder", Text, nullable=False),
     Column("asked", JSON, nullable=False),
     Column("passed", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("lease_owner", Text, nullable=True),
+    Column("lease_until", Float, nullable=True),
+    Column("reason", Text, nullable=True),
+)
+
+# A job that is to be smoothed; the row goes when that has been done, and the job ends with it.
+smoothing = Table(
+    "smoothing",
+    metadata,
+    Column("job_id", ForeignKey("job.id", ondelete="CASCADE"), primary_key=True),
     Column("attempts", Integer, nullable=False),
     Column("lease_owner", Text, nullable=True),
     Column("lease_until", Float, nullable=True),

@@ -62,6 +62,19 @@ def patched_directory(archive: bytes, offset: int, form: str, value: int) -> byt
     return bytes(changed)
 
 
+def claiming(archive: bytes, entries: int, *, zip64: bool) -> bytes:
+    """Return a zip whose end record claims so many entries, in the form for large zips if asked for."""
+    at = archive.rindex(b"PK\x05\x06")
+    size = int.from_bytes(archive[at + 12 : at + 16], "little")
+    start = at - size
+    if not zip64:
+        return archive[:at] + struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, entries, entries, size, start, 0)
+    end64 = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, entries, entries, size, start)
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, at, 1)
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    return archive[:at] + end64 + locator + end
+
+
 def entries_of(
     archive: bytes | None = None,
     manifest: bytes | None = None,

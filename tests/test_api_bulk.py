@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -13,8 +16,12 @@ from archives import make_tar, make_zip, zip_link
 from contract import Contract
 
 from api.app import create_app
+from core.errors import ExemplarError
+from core.guard import Forward
 from core.settings import Settings
 from core.types import Rule
+from store.blobs import Blobs
+from store.jobs import Jobs
 from store.keys import Scope
 from store.store import Store
 
@@ -118,6 +125,34 @@ def test_what_holds_nothing_to_work_on_is_refused_and_not_kept(
     assert local.get("/v1/jobs").json()["items"] == []
 
 
+def test_call_looks_ahead_only_so_far(local: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hidden files of 512 MB in 0.5 MB: the worker passes over them, the call does not wait for that."""
+    unpacked = 0
+    take = Forward._take
+
+    def counted(self: Forward, size: int) -> bytes:
+        nonlocal unpacked
+        unpacked += size
+        return take(self, size)
+
+    monkeypatch.setattr(Forward, "_take", counted)
+    hidden = [(f"cat/.{number}", bytes(1 << 20)) for number in range(4)]
+    members = gzip.compress(make_tar(hidden)[: 4 * ((1 << 20) + 512)], 1)
+    answer = post(local, members * 128 + gzip.compress(make_tar(GOOD), 1), "application/gzip")
+    assert (answer.status_code, answer.json()["state"]) == (202, "queued")
+    assert unpacked < 140 << 20
+
+
+def test_archive_with_too_many_files_is_refused_with_both_numbers(settings: Settings, store: Store) -> None:
+    limited = settings.model_copy(update={"bulk_max_items": 1})
+    transport = httpx.WSGITransport(app=create_app(limited, store, needs_key=False))
+    with httpx.Client(transport=transport, base_url="http://local") as http:
+        refused = post(http, make_zip(GOOD))
+    assert (refused.status_code, refused.json()["code"]) == (413, "items_too_many")
+    assert "at most 1 entries" in refused.json()["detail"] and "got 2" in refused.json()["detail"]
+    assert uploads(settings) == []
+
+
 def test_kind_is_needed_and_is_one_of_two(local: httpx.Client) -> None:
     assert local.post(PATH, content=make_zip(GOOD)).json()["code"] == "request_unfit"
     assert post(local, make_zip(GOOD), kind="search").json()["code"] == "request_unfit"
@@ -217,3 +252,92 @@ def test_enrolling_needs_the_scope_to_enrol(local: httpx.Client, store: Store) -
 def test_collection_must_be_there(local: httpx.Client) -> None:
     answer = local.post("/v1/collections/nothing/bulk", params={"kind": "classify"}, content=make_zip(GOOD))
     assert answer.json()["code"] == "collection_not_found"
+
+
+@pytest.mark.parametrize("code", ["queue_full", "record_unavailable"])
+def test_upload_is_kept_only_where_its_job_may_stand_in_the_record(
+    local: httpx.Client, store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise ExemplarError(code, "try again later", retry=True)
+
+    monkeypatch.setattr(Jobs, "submit", refuse)
+    kept = [1] if code == "record_unavailable" else []
+    assert post(local, make_zip(GOOD)).json()["code"] == code
+    assert [1 for _ in uploads(settings)] == kept
+    asked = local.post("/v1/collections/things/classify", content=b"x", headers={"Content-Type": "image/png"})
+    assert asked.json()["code"] == code
+    assert [1 for _ in uploads(settings)] == kept * 2
+
+
+def test_full_queue_is_told_before_the_body_is_taken(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = replace(store, jobs=Jobs(store.database, chunk_items=64, max_queued_items=100, max_sources=1))
+    transport = httpx.WSGITransport(app=create_app(settings, small, needs_key=False))
+    key = {"Idempotency-Key": "k"}
+    with httpx.Client(transport=transport, base_url="http://local") as http:
+        first = post(http, make_zip(GOOD), headers=key)
+        assert first.status_code == 202
+        taken: list[int] = []
+        real = Blobs.put_stream
+
+        def take(*arguments: Any) -> str:
+            taken.append(1)
+            return real(*arguments)
+
+        monkeypatch.setattr(Blobs, "put_stream", take)
+        refused = post(http, make_zip(GOOD))
+        assert (refused.status_code, refused.json()["code"], taken) == (429, "queue_full", [])
+        assert post(http, make_zip(GOOD), headers=key).json()["id"] == first.json()["id"]
+        assert post(http, make_zip(GOOD), dry_run="true").status_code == 200
+    assert len(uploads(settings)) == 1
+
+
+def test_smoothing_is_asked_for_and_shown(local: httpx.Client, store: Store) -> None:
+    plain, smoothed = post(local, make_zip(GOOD)).json(), post(local, make_zip(GOOD), smooth="true").json()
+    assert (plain["smooth"], plain["note"]) == (False, None)
+    assert (smoothed["smooth"], smoothed["note"]) == (True, None)
+    assert local.get(smoothed["links"]["self"]).json()["smooth"] is True
+    assert local.get(smoothed["links"]["summary"]).json()["note"] is None
+    assert store.jobs.get(smoothed["id"]).smooth
+
+
+def test_smoothing_is_for_classify_alone(local: httpx.Client, settings: Settings) -> None:
+    refused = post(local, make_zip(GOOD), kind="enroll", smooth="true")
+    assert (refused.status_code, refused.json()["code"]) == (422, "smooth_unfit")
+    for kind, path in (("search", PATH), ("classify", "/v1/collections/things/classify")):
+        refused = local.post(
+            path,
+            params={"kind": kind, "smooth": "true"} if path == PATH else {"smooth": "true"},
+            content=b"",
+            headers={"Content-Type": "application/zip"},
+        )
+        assert (refused.status_code, refused.json()["code"]) == (422, "request_unfit")
+    assert uploads(settings) == []
+
+
+def test_more_items_than_are_smoothed_are_refused_where_they_are_counted(
+    settings: Settings, store: Store
+) -> None:
+    limited = settings.model_copy(update={"smooth_max_items": 1})
+    transport = httpx.WSGITransport(app=create_app(limited, store, needs_key=False))
+    urls = json.dumps({"urls": ["https://example.org/1.jpg", "https://example.org/2.jpg"]}).encode()
+    with httpx.Client(transport=transport, base_url="http://local") as http:
+        for body, media_type, query in (
+            (urls, "application/json", {}),
+            (make_zip(GOOD), "application/zip", {"dry_run": "true"}),
+        ):
+            refused = post(http, body, media_type, smooth="true", **query)
+            assert (refused.status_code, refused.json()["code"]) == (422, "smooth_unfit")
+            assert "at most 1 items, got 2" in refused.json()["detail"]
+            assert post(http, body, media_type, **query).status_code in (200, 202)
+    assert len(uploads(settings)) == 1
+
+
+def test_key_stands_for_a_request_with_its_smoothing(local: httpx.Client) -> None:
+    key = {"Idempotency-Key": "k"}
+    first = post(local, make_zip(GOOD), headers=key, smooth="true")
+    assert post(local, make_zip(GOOD), headers=key, smooth="true").json()["id"] == first.json()["id"]
+    other = post(local, make_zip(GOOD), headers=key)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_conflict")

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from enrolling import ask, submit
 
 from api.app import create_app
 from core.settings import Settings
-from core.types import Rule
+from core.types import Item, JobState, Rule
 from store.keys import Scope
 from store.migrate import ensure_schema
 from store.store import Store, open_store
@@ -92,6 +93,24 @@ def test_key_allows_what_its_scope_says(things: httpx.Client, store: Store) -> N
         ("admin", "write"),
         ("admin", "rule"),
     }
+
+
+@pytest.mark.parametrize("how", ["cancel", "pause", "resume", "retry"])
+def test_key_that_may_only_ask_does_not_control_enrolment(
+    things: httpx.Client, store: Store, how: str
+) -> None:
+    asks = bearer(store.keys.create("asks", [Scope.CLASSIFY]))
+    both = bearer(store.keys.create("both", [Scope.CLASSIFY, Scope.ENROLL]))
+    enrols, asked = submit(store, Item(0, "aa", "cat")), ask(store, 1)
+
+    def post(job: str, headers: dict[str, str]) -> tuple[int, str]:
+        return outcome(things.post(f"/v1/jobs/{job}/{how}", headers=headers))
+
+    allowed = (409, "job_state_unfit") if how == "retry" else (200, "")
+    assert post(enrols, asks) == (403, "key_scope_missing")
+    assert store.jobs.get(enrols).state is JobState.QUEUED
+    assert (post(enrols, both), post(asked, asks)) == (allowed, allowed)
+    assert post("nothing", asks) == (404, "job_not_found")
 
 
 def test_health_needs_no_key(things: httpx.Client, store: Store) -> None:

@@ -423,3 +423,34 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_1(
         assert (answer.returncode, code in answer.stderr, answer.stdout) == (1, True, ""), answer.stderr
     assert there.read_text() == "mine"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.zip", "empty", "photos", "there.csv"]
+
+
+def test_smoothed_run_writes_what_is_smoothed(
+    http: httpx.Client, service: Stack, numbers: str, tmp_path: Path, digits: Digits
+) -> None:
+    (tmp_path / "album").mkdir()
+    for n in range(40):
+        (tmp_path / "album" / f"{n:02}.png").write_bytes(digits((1, 7, 8, 9)[n % 4], 5 + n // 4))
+    for digit in (1, 7, 8, 9):
+        enroll(http, numbers, f"digit {digit}", digits(digit, 0))
+    rows: dict[str, list[dict[str, object]]] = {}
+    for name, options in (("plain", ()), ("smooth", ("--smooth", "--batch", "30"))):
+        out = tmp_path / f"{name}.jsonl"
+        done = tag(tmp_path / "album", "-c", numbers, "--out", out, *options, url=service.url)
+        assert done.returncode == 0, done.stderr
+        rows[name] = sorted(read(out), key=lambda row: str(row["path"]))
+    jobs = [
+        job
+        for job in http.get("/v1/jobs", params={"limit": 1000}).json()["items"]
+        if job["collection"] == numbers and job["smooth"]
+    ]
+    assert sorted(job["progress"]["total"] for job in jobs) == [10, 30]
+    found = {
+        result["custom_id"]: result["confidence"]
+        for job in jobs
+        for result in http.get(job["links"]["results"]).json()["items"]
+    }
+    assert {Path(str(row["path"])).name: row["confidence"] for row in rows["smooth"]} == {
+        Path(name).name: confidence for name, confidence in found.items()
+    }
+    assert [r["confidence"] for r in rows["smooth"]] != [r["confidence"] for r in rows["plain"]]

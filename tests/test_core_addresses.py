@@ -24,6 +24,8 @@ FORBIDDEN = [
     "172.16.0.1",
     "172.31.255.255",
     "192.0.0.1",
+    "192.0.0.100",
+    "192.0.0.192",
     "192.0.2.1",
     "192.88.99.1",
     "192.168.1.1",
@@ -118,6 +120,45 @@ def test_private_allowance_stops_short_of_links_and_groups(
     answer(monkeypatch, address)
     with pytest.raises(ExemplarError):
         resolve("example.com", 443, private_too=True)
+
+
+NEVER = [
+    "169.254.169.254",
+    "169.254.0.1",
+    "100.100.100.200",
+    "168.63.129.16",
+    "192.0.0.192",
+    "fe80::1",
+    "fe80::1%eth0",
+    "febf::1",
+    "fd00:ec2::254",
+    "fd20:ce::254",
+    "::ffff:169.254.169.254",
+    "::ffff:192.0.0.192",
+    "::a9fe:a9fe",
+    "::ffff:0:169.254.169.254",
+    "64:ff9b::169.254.169.254",
+    "64:ff9b::192.0.0.192",
+    "64:ff9b:1::169.254.169.254",
+    "2002:a9fe:a9fe::1",
+    "2002:6464:64c8::1",
+    "2001::1",
+    "2001:0:a9fe:a9fe::1",
+    "2001:0:808:808:0:0:5601:5601",
+    "2001:0:7f00:1::",
+    "2002:7f00:1::",
+]
+
+
+@pytest.mark.parametrize("private_too", [False, True])
+@pytest.mark.parametrize("address", NEVER)
+def test_places_of_machines_secrets_are_never_called(
+    monkeypatch: pytest.MonkeyPatch, address: str, private_too: bool
+) -> None:
+    answer(monkeypatch, address)
+    with pytest.raises(ExemplarError) as caught:
+        resolve("example.com", 443, private_too=private_too)
+    assert caught.value.code == "target_not_allowed"
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.1.2.3", "::1", "fd00::1", "::ffff:10.0.0.1"])

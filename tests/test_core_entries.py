@@ -9,14 +9,16 @@ import json
 import lzma
 import os
 import tarfile
+import time
 import tracemalloc
 import zipfile
 from pathlib import Path
 
+import psutil
 import pytest
-from archives import entries_of, make_tar, make_zip, patched_directory, tar_entry, zip_link
+from archives import claiming, entries_of, make_tar, make_zip, patched_directory, tar_entry, zip_link
 
-from core.entries import read_entries
+from core.entries import read_entries, read_steps
 from core.settings import Settings
 from core.types import Source
 
@@ -49,11 +51,18 @@ def test_file_without_folder_takes_the_label_asked_for_or_fails() -> None:
     assert outcomes(entries_of(archive)) == [b"x", b"y"]
 
 
-@pytest.mark.parametrize(
-    "compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
-)
-def test_zip_of_any_compression_is_read(compression: int) -> None:
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_zip_that_is_stored_or_deflated_is_read(compression: int) -> None:
     assert outcomes(entries_of(make_zip(GOOD, compression=compression))) == [b"one", b"two"]
+
+
+@pytest.mark.parametrize(("compression", "name"), [(zipfile.ZIP_BZIP2, "bzip2"), (zipfile.ZIP_LZMA, "LZMA")])
+def test_zip_that_is_packed_otherwise_fails_item_by_item(compression: int, name: str) -> None:
+    """`zipfile` unpacks these without a bound: 800 MB out of 449 bytes."""
+    archive = patched_directory(make_zip({"cat/1.jpg": b"x", "dog/2.jpg": b"two"}), 10, "<H", compression)
+    assert outcomes(entries_of(archive)) == ["member_unfit", b"two"]
+    [(entry, _)] = entries_of(make_zip({"cat/1.jpg": b"one"}, compression=compression))
+    assert entry.error is not None and entry.error.message.endswith(f"got {name}")
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, lzma.compress])
@@ -114,12 +123,23 @@ def test_large_member_fails_alone_without_being_read() -> None:
         assert outcomes(entries_of(archive, settings=SMALL)) == ["picture_too_many_bytes", bytes(1000)]
 
 
-def test_member_that_claims_to_be_small_fails_alone() -> None:
+@pytest.mark.parametrize(
+    ("compression", "code"),
+    [
+        (zipfile.ZIP_STORED, "member_unreadable"),
+        (zipfile.ZIP_DEFLATED, "member_unreadable"),
+        (zipfile.ZIP_BZIP2, "member_unfit"),
+        (zipfile.ZIP_LZMA, "member_unfit"),
+    ],
+)
+def test_member_that_claims_to_be_small_fails_alone(compression: int, code: str) -> None:
     """The directory says 100 bytes, and 50 MB come out of it."""
-    archive = make_zip({"cat/1.jpg": bytes(50_000_000), "cat/2.jpg": b"two"})
+    archive = make_zip({"cat/1.jpg": bytes(50_000_000)}, compression=compression)
     archive = patched_directory(archive, 24, "<L", 100)
     tracemalloc.start()
-    assert outcomes(entries_of(archive, settings=SMALL)) == ["member_unreadable", b"two"]
+    before = psutil.Process().memory_info().rss
+    assert outcomes(entries_of(archive, settings=SMALL)) == [code]
+    assert psutil.Process().memory_info().rss - before < 20_000_000
     assert tracemalloc.get_traced_memory()[1] < 5_000_000
     tracemalloc.stop()
 
@@ -136,7 +156,7 @@ def test_member_with_a_wrong_checksum_fails_alone() -> None:
 
 def test_member_of_an_unknown_method_fails_alone() -> None:
     archive = patched_directory(make_zip(GOOD), 10, "<H", 98)
-    assert outcomes(entries_of(archive)) == ["member_unreadable", b"two"]
+    assert outcomes(entries_of(archive)) == ["member_unfit", b"two"]
 
 
 def test_member_that_points_outside_the_zip_fails_alone() -> None:
@@ -226,11 +246,68 @@ def test_zip_stops_at_the_most_bytes_allowed() -> None:
     assert outcomes(entries_of(archive, settings=settings)) == [bytes(1000), bytes(1000), "archive_too_large"]
 
 
-def test_more_members_than_allowed_are_left_out_and_said() -> None:
+def test_more_members_of_a_tar_than_allowed_are_left_out_and_said() -> None:
     files = {f"cat/{number}.jpg": b"x" for number in range(5)}
-    for archive in (make_zip(files), make_tar(files)):
-        found = outcomes(entries_of(archive, settings=Settings(bulk_max_items=3)))
-        assert found == [b"x", b"x", b"x", "items_too_many"]
+    found = outcomes(entries_of(make_tar(files), settings=Settings(bulk_max_items=3)))
+    assert found == [b"x", b"x", b"x", "items_too_many"]
+
+
+@pytest.mark.parametrize("claimed", [5, 1])
+@pytest.mark.parametrize("zip64", [False, True])
+def test_zip_of_more_entries_than_allowed_is_refused_whatever_it_claims(claimed: int, zip64: bool) -> None:
+    archive = make_zip({f"cat/{number}.jpg": b"x" for number in range(5)})
+    archive = claiming(archive, claimed, zip64=zip64)
+    assert outcomes(entries_of(archive, settings=Settings(bulk_max_items=5))) == [b"x"] * 5
+    [(entry, code)] = entries_of(archive, settings=Settings(bulk_max_items=3))
+    assert code == "items_too_many"
+    assert entry.error is not None and "at most 3 " in entry.error.message and "got 5" in entry.error.message
+
+
+@pytest.mark.parametrize("claimed", [100_000, 1])
+def test_entries_are_counted_before_the_directory_is_parsed(claimed: int) -> None:
+    """A directory of 4.8 MB that took 53 MB more."""
+    entry = b"PK\x01\x02" + bytes(24) + (2).to_bytes(2, "little") + bytes(16) + b"ab"
+    end = b"PK\x05\x06" + bytes(8) + (100_000 * len(entry)).to_bytes(4, "little") + bytes(6)
+    archive = claiming(b"PK\x03\x04" + entry * 100_000 + end, claimed, zip64=True)
+    tracemalloc.start()
+    found = outcomes(entries_of(archive, settings=Settings(bulk_max_items=50_000)))
+    assert found == ["items_too_many"]
+    assert tracemalloc.get_traced_memory()[1] < 12_000_000
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_file_that_is_far_too_large_is_not_unpacked_to_get_past_it(pack) -> None:
+    """It claims 60 GB; 200 MB of them are there, and none is unpacked but the first block."""
+    info = tarfile.TarInfo("cat/1.jpg")
+    info.size = 60_000_000_000
+    archive = (
+        pack(make_tar({"dog/1.jpg": b"one"})[:1024] + info.tobuf(tarfile.GNU_FORMAT))
+        + pack(bytes(1 << 20)) * 200
+    )
+    before = time.process_time()
+    found = entries_of(archive)
+    assert outcomes(found) == [b"one", "picture_too_many_bytes", "archive_too_large"]
+    assert found[-1][0].error is not None and "got one of 60000000000" in found[-1][0].error.message
+    assert time.process_time() - before < 0.2
+
+
+def test_file_that_is_too_large_but_not_by_far_is_passed() -> None:
+    files = {"cat/1.jpg": bytes(60 << 20), "cat/2.jpg": b"two"}
+    found = outcomes(entries_of(gzip.compress(make_tar(files), 1)))
+    assert found == ["picture_too_many_bytes", b"two"]
+
+
+def test_reader_may_stop_at_files_that_are_passed_over() -> None:
+    hidden = {f"cat/.{number}": b"x" for number in range(3)}
+    for archive in (make_zip(hidden | GOOD), make_tar(hidden | GOOD)):
+        files = io.BytesIO(archive)
+        steps = read_steps(Source(archive="a"), lambda _, file=files: file, Settings(), enrols=False)
+        assert [step is None for step in steps] == [True] * 3 + [False] * 2
+    rows = {"manifest.jsonl": jsonl({"path": "dog/2.jpg"})}
+    files = io.BytesIO(make_tar(rows | GOOD))
+    steps = read_steps(Source(archive="a"), lambda _: files, Settings(), enrols=False)
+    assert [step is None for step in steps] == [True, False]
 
 
 def test_zip_with_a_huge_directory_is_refused() -> None:
@@ -378,6 +455,23 @@ def test_files_under_the_roots_and_no_others(rooted: Settings, tmp_path: Path) -
     ]
     found = entries_of(None, jsonl(*({"file": name} for name in allowed + refused)), settings=rooted)
     assert outcomes(found) == [f"file:{root}/cat/1.jpg"] * 4 + ["path_not_allowed"] * 7
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "pack:x", "pack:" + "a" * 64 + ":0:10", "pack://x", "PACK://x", "file:/etc/passwd", "file:///etc/passwd",
+        "FILE:///etc/passwd", "local:///etc/passwd", "/etc/passwd", "x", "://x", "s3:/x", "s3://", "1s3://x",
+        "s3://a b", "s3://a\nb",
+    ],
+)  # fmt: skip
+def test_url_is_no_place_of_our_own(url: str, rooted: Settings) -> None:
+    assert outcomes(entries_of(None, jsonl({"url": url}), settings=rooted)) == ["url_not_allowed"]
+
+
+def test_urls_of_other_schemes_are_places() -> None:
+    urls = ["https://example.org/1.jpg?a=b#c", "s3://bucket/a.jpg", "gs://bucket/ä.jpg", "abfs+x://a/b"]
+    assert outcomes(entries_of(None, jsonl(*({"url": url} for url in urls)))) == urls
 
 
 def test_files_are_off_without_roots() -> None:

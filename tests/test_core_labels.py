@@ -33,6 +33,9 @@ def test_any_visible_text_is_a_label(label: str) -> None:
         ("zero\u200bwidth", "label_unfit"),
         ("\u200d", "label_unfit"),
         ("half \ud800 a character", "label_unfit"),
+        (".", "label_unfit"),
+        ("..", "label_unfit"),
+        ("a/../b", "label_unfit"),
     ],
 )
 def test_unusable_label_is_refused(text: object, code: str) -> None:

@@ -78,3 +78,16 @@ def test_everything_lies_in_the_data_folder_unless_told_otherwise(tmp_path: Path
 
 def test_every_setting_says_what_it_is() -> None:
     assert all(field.description for field in Settings.model_fields.values())
+
+
+@pytest.mark.parametrize(
+    "text", ["s3://bucket/folder", "s3://bucket", "bucket/folder/", "s3:/bucket/", "://x/"]
+)
+def test_prefix_without_its_slash_is_refused_since_it_allows_its_neighbours(text: str) -> None:
+    message = refusal({"EXEMPLAR_REMOTE_PREFIXES": f"s3://good/,{text}"})
+    assert "EXEMPLAR_REMOTE_PREFIXES" in message and repr(text) in message and "slash" in message
+
+
+def test_prefixes_that_end_with_a_slash_are_taken() -> None:
+    settings = read_settings({"EXEMPLAR_REMOTE_PREFIXES": "s3://bucket/folder/, gs://b/"})
+    assert settings.remote_prefixes == ("s3://bucket/folder/", "gs://b/")

@@ -74,6 +74,7 @@ def test_a_concat_may_stand_in_the_list_of_encoders() -> None:
 def test_the_list_of_encoders_shows_what_each_looks_at_and_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EXEMPLAR_ENCODERS", f"concat:compact+{SPEC},{SPEC},concat:compact")
     monkeypatch.setenv("EXEMPLAR_DEVICE", "cpu")
+    monkeypatch.setenv("EXEMPLAR_PRECISION", "fp32")
     monkeypatch.setenv("COLUMNS", "400")
     ran = CliRunner().invoke(encoders, ["list", "--open"])
     assert ran.exit_code == 0, ran.output

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any
 
 import pytest
 from enrolling import ask, claim, enroll, items_of, settle, submit
+from sqlalchemy import update
 
 from core.errors import ExemplarError
 from core.types import Chunk, Item, JobKind, JobState, Lane
+from store import control
+from store import tables as t
+from store.chunks import Chunks
 from store.settlement import Settlement
 from store.store import Store
 
@@ -254,6 +259,84 @@ def test_two_retries_at_once_try_once(things: Store) -> None:
     with ThreadPoolExecutor(4) as pool:
         assert sorted(pool.map(one, range(4))) == ["job_state_unfit"] * 3 + ["tried"]
     assert [len(part.items) for part in claim(things)] == [2]
+
+
+def hold_open(monkeypatch: pytest.MonkeyPatch) -> tuple[Event, Event]:
+    """Let claims stop once they have locked chunks; return what tells that they have, and what ends it."""
+    locked, go_on = Event(), Event()
+    real = Chunks._pick
+
+    def pick(*arguments: Any) -> Any:
+        found = real(*arguments)
+        locked.set()
+        go_on.wait(1)  # on SQLite nobody else can write meanwhile, so it ends by itself
+        return found
+
+    monkeypatch.setattr(Chunks, "_pick", pick)
+    return locked, go_on
+
+
+@pytest.mark.parametrize("how", ["cancel", "pause"])
+def test_chunks_that_a_claim_holds_are_taken_back_with_their_job(
+    things: Store, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    job = ask(things, 200, lane=Lane.BULK)
+    with monkeypatch.context() as held, ThreadPoolExecutor(1) as pool:
+        locked, go_on = hold_open(held)
+        claiming = pool.submit(claim, things, 64)
+        assert locked.wait(10)
+        getattr(things.control, how)(job)
+        was_first = not claiming.done()
+        go_on.set()
+        claimed = claiming.result()
+    if not things.database.is_sqlite:
+        assert was_first and claimed == []
+        assert things.jobs.get(job).started_at is None
+    assert claim(things) == []
+    assert things.chunks.waiting() == []
+    if how == "pause":
+        things.control.resume(job)
+        count = len(claimed)
+        while chunks := claim(things):
+            count += len(chunks)
+        assert count == 4
+        assert things.jobs.get(job).started_at is not None
+
+
+def test_claim_passes_over_jobs_that_are_held_to_those_that_wait(things: Store) -> None:
+    held, free = ask(things, 2), ask(things, 1)
+    with things.database.write() as connection:  # as a claim that died between two locks may leave it
+        connection.execute(update(t.job).where(t.job.c.id == held).values(state=JobState.PAUSED.value))
+    assert [chunk.job_id for chunk in claim(things, 2)] == [free]
+    assert things.chunks.waiting() == []
+
+
+def test_tried_again_in_many_transactions_the_job_ends_once(
+    things: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "CUT_AT_ONCE", 1)
+    job = ask(things, 192, lane=Lane.BULK)
+    for chunk in claim(things, 192):
+        fail(things, chunk, 0, 64, 128)
+    real, ended = things.database.write, []
+
+    def work_before() -> Any:
+        with monkeypatch.context() as plain:
+            plain.setattr(things.database, "write", real)
+            for chunk in claim(things):
+                settle(things, chunk)
+        ended.append(things.jobs.get(job).finished_at is not None)
+        return real()
+
+    with monkeypatch.context() as retrying:
+        retrying.setattr(things.database, "write", work_before)
+        things.control.retry(job)
+    assert ended == [True, False, False]  # it had ended before, and then not until the last
+    chunks = claim(things)
+    assert [item.index for chunk in chunks for item in chunk.items] == [0, 64, 128]
+    for chunk in chunks:
+        settle(things, chunk)
+    assert state_of(things, job) is JobState.SUCCEEDED
 
 
 def test_results_are_counted_by_label_decision_and_error(things: Store) -> None:

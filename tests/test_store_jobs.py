@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from enrolling import ask, claim, enroll_labels, items_of, settle, submit
@@ -193,9 +194,8 @@ def test_jobs_that_ended_long_ago_are_removed_with_their_keys(things: Store) -> 
     waiting = ask(things, 1)
     with things.database.write() as connection:
         connection.execute(update(t.job).where(t.job.c.id == old).values(finished_at=1.0))
-    assert things.jobs.finished_before(3600) == [old]
-    assert things.jobs.remove([old]) == [old]
-    assert things.jobs.finished_before(3600) == []
+    assert things.jobs.remove_old(3600) == [old]
+    assert things.jobs.remove_old(3600) == []
     assert {job.id for job in things.jobs.page()} == {fresh, waiting}
     assert not things.jobs.submit(new_job_id(), REQUEST, key).replayed
 
@@ -205,5 +205,23 @@ def test_two_sweepers_remove_a_job_once(things: Store) -> None:
     for chunk in claim(things):
         settle(things, chunk)
     with ThreadPoolExecutor(4) as pool:
-        removed = list(pool.map(things.jobs.remove, [things.jobs.finished_before(-60.0)] * 4))
+        removed = list(pool.map(things.jobs.remove_old, [-60.0] * 4))
     assert sorted(job for some in removed for job in some) == sorted(jobs)
+
+
+def test_job_that_is_tried_again_while_old_ones_are_removed_stays(
+    things: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = ask(things, 1)
+    settle(things, claim(things)[0], failing=(0,))
+    real, looked = things.database.write, []
+
+    def retried_first() -> Any:
+        if not looked:
+            looked.append(True)
+            things.control.retry(job)  # after the first look, before anything is locked
+        return real()
+
+    monkeypatch.setattr(things.database, "write", retried_first)
+    assert things.jobs.remove_old(-60.0) == []
+    assert things.jobs.get(job).state is JobState.QUEUED and looked

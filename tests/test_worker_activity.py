@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from worker.activity import Activity
+from worker.activity import Activity, Progress
 
 
 class Clock:
@@ -68,3 +68,14 @@ def test_work_that_others_took_ends_the_wait(clock: Clock) -> None:
     ask(activity)
     clock.now += 50
     assert not ask(activity)
+
+
+def test_thread_moves_until_its_last_step_is_long_ago(clock: Clock) -> None:
+    progress = Progress(clock)
+    clock.now += 59
+    assert progress.is_moving(60)
+    progress.moved()
+    clock.now += 59
+    assert progress.is_moving(60)
+    clock.now += 1
+    assert not progress.is_moving(60)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -15,16 +16,20 @@ import psutil
 import pytest
 from archives import make_tar, make_zip
 from enrolling import claim, settle
+from working import ToyEncoder, tools_with
 
+from core.entries import Entry
 from core.errors import ExemplarError
 from core.settings import Settings
 from core.types import Item, JobKind, JobRequest, JobState, Lane, Source
 from store.blobs import uploads_of
 from store.jobs import new_job_id
+from store.sources import Sources
 from store.store import Store
+from worker import feed
 from worker.content import read_content
 from worker.feed import Feeder
-from worker.pulse import tidy_uploads
+from worker.pulse import Pulse, tidy_uploads
 
 Digits = Callable[[int, int], bytes]
 
@@ -164,6 +169,7 @@ def test_another_worker_reads_on_without_doubling(
 def test_job_whose_source_cannot_be_read_ends(
     things: Store, feeder: Feeder, settings: Settings, monkeypatch
 ) -> None:
+    monkeypatch.setattr(feed, "RETRY_S", 0.0)
     job = submit(things, make_tar(files_of(300)))
     feeder.round()
     monkeypatch.setattr(feeder, "_slice", lambda *_: 1 / 0)
@@ -172,6 +178,70 @@ def test_job_whose_source_cannot_be_read_ends(
     contents = finish(things, feeder, settings)
     assert contents[256] == "work_failed" and len(contents) == 257
     assert things.jobs.get(job).state is JobState.PARTIAL
+
+
+def test_attempts_are_not_burnt_while_a_cause_may_pass(
+    things: Store, feeder: Feeder, settings: Settings, monkeypatch
+) -> None:
+    monkeypatch.setattr(feed, "RETRY_S", 0.3)
+    submit(things, make_tar(files_of(3)))
+    with monkeypatch.context() as patched:
+        patched.setattr(feeder, "_slice", lambda *_: 1 / 0)
+        for _ in range(10):
+            assert not feeder.round()
+        [held] = things.sources.hold("w:1", 4)
+        assert held.attempts == 1
+    until = time.monotonic() + 5
+    while not feeder.round() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert finish(things, feeder, settings).keys() == {0, 1, 2}
+
+
+def test_pause_is_longer_after_each_failure(
+    things: Store, feeder: Feeder, settings: Settings, monkeypatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    submit(things, make_tar(files_of(3)))
+    monkeypatch.setattr(feeder, "_slice", lambda *_: 1 / 0)
+    pauses = []
+    for _ in range(settings.max_attempts):
+        feeder.round()
+        [failure] = feeder._failed.values()
+        pauses.append(failure.until - now)
+        now = failure.until
+        feeder.round()
+    assert pauses == [1, 2, 4, 8]
+
+
+def test_files_that_are_passed_over_hold_up_no_other_source(
+    things: Store, feeder: Feeder, settings: Settings, monkeypatch
+) -> None:
+    """Each round ends after a while, though an archive holds nothing but hidden files for long."""
+    hidden = {f"cat/.{number}": b"x" for number in range(50)}
+    long = submit(things, make_tar(hidden | files_of(3)))
+    other = submit(things, make_tar(files_of(5)))
+    monkeypatch.setattr(feed, "PASSING_S", -1.0)
+    assert feeder.round()
+    assert (things.jobs.get(long).total, things.jobs.get(other).total) == (0, 5)
+    while feeder.round():
+        pass
+    assert things.jobs.get(long).total == 3
+
+
+def test_stop_does_not_wait_for_what_is_read_again(things: Store, settings: Settings, monkeypatch) -> None:
+    job = submit(things, make_tar(files_of(600)))
+    first = Feeder(things, settings, "w:1")
+    first.round()
+    first.stop()
+    second = Feeder(things, settings, "w:2")
+    monkeypatch.setattr(feed, "PASSING_S", -1.0)
+    for _ in range(256):
+        assert second.round()
+        assert things.jobs.get(job).total == 256
+    contents = finish(things, second, settings)
+    assert contents == {number: f"picture {number}".encode() for number in range(600)}
+    second.stop()
 
 
 def test_source_that_kills_worker_after_worker_is_given_up(things: Store, settings: Settings) -> None:
@@ -285,6 +355,35 @@ def test_pictures_of_one_slice_share_a_pack(things: Store, feeder: Feeder, setti
     assert chunk.items[0] == replace(Item(0, None, None, "cat/00000.jpg"), place=chunk.items[0].place)
     folder = settings.data / "blobs" / uploads_of(job)
     assert len(os.listdir(folder)) == 2  # the archive and one pack
+
+
+def test_source_of_a_feeder_that_hangs_goes_to_another(
+    things: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = settings.model_copy(update={"stall_s": 0.2, "lease_s": 0.2})
+    job = submit(things, make_zip(files_of(3)))
+    with tools_with(quick, things, ToyEncoder()) as tools:
+        sources = Sources(things.database, lease_s=0.2, chunk_items=64)
+        tools = replace(tools, store=replace(things, sources=sources))
+        feeder = Feeder(tools.store, quick, tools.owner, tools.feeding)
+        hangs, let_go = threading.Event(), threading.Event()
+
+        def hang(*_: object, **__: object) -> Iterator[Entry]:
+            hangs.set()
+            let_go.wait(30)
+            yield from ()
+
+        monkeypatch.setattr("worker.feed.read_steps", hang)
+        feeder.start()
+        assert hangs.wait(10)
+        until = time.monotonic() + 5
+        pulse = Pulse(tools)
+        while not (others := sources.hold("w2:1", 4)) and time.monotonic() < until:
+            pulse._beat()
+            time.sleep(0.02)
+        let_go.set()
+        feeder.stop()
+    assert [held.job_id for held in others] == [job]
 
 
 def test_uploads_that_no_job_came_of_go_after_a_day(things: Store, settings: Settings) -> None:

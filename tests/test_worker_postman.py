@@ -183,6 +183,25 @@ def test_worker_that_dies_over_a_delivery_leaves_it_to_the_next(
     assert receiver.requests[0].headers["webhook-id"] == dying.id
 
 
+def test_call_that_fails_in_a_way_nobody_foresaw_is_an_attempt_like_any_other(
+    things: Store, postman: Postman, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = finish(things, receiver.url)
+    with monkeypatch.context() as broken:
+
+        def fail(*_: object) -> int:
+            raise ValueError("a header that no library takes")
+
+        broken.setattr("worker.postman.post", fail)
+        assert postman.deliver_due() == 1
+    [logged] = things.deliveries.of_job(job)
+    assert [(a.number, a.error) for a in logged.attempts] == [(1, "internal_error: ValueError")]
+    assert logged.next_at is not None and logged.next_at <= time.time() + 10  # the first of the delays
+    make_due(things)
+    postman.deliver_due()
+    assert things.deliveries.of_job(job)[0].state is DeliveryState.DELIVERED
+
+
 def test_two_postmen_deliver_once(things: Store, settings: Settings, receiver: Receiver) -> None:
     for _ in range(12):
         finish(things, receiver.url)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -17,7 +18,7 @@ from store.blobs import Blobs, digest_of, uploads_of
 from store.jobs import new_job_id
 from store.store import Store
 from store.turns import Turns
-from worker.pulse import is_stalled, remind, tidy
+from worker.pulse import is_stalled, remind, tidy, tidy_uploads
 from worker.tools import Tools
 from worker.turn import take_turn
 
@@ -184,7 +185,7 @@ def test_collection_deleted_before_the_turn_fails_its_items(
     assert codes(store, job) == ["collection_not_found", "picture_unreadable"]
 
 
-def test_job_whose_uploads_cannot_be_removed_is_kept_until_they_are(
+def test_uploads_of_an_old_job_that_cannot_be_removed_with_it_go_later(
     tools: Tools, store: Store, digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     picture = digits(0, 0)
@@ -198,8 +199,9 @@ def test_job_whose_uploads_cannot_be_removed_is_kept_until_they_are(
         broken.setattr(Blobs, "remove_folder", fail)
         with pytest.raises(ExemplarError):
             tidy(store, -60.0)
-    assert store.jobs.get(job).state is JobState.SUCCEEDED
-    tidy(store, -60.0)
+    store.blobs.get(uploads_of(job), digest_of(picture))
+    monkeypatch.setattr("worker.pulse.ORPHAN_S", -60.0)
+    assert tidy_uploads(store) == 1
     for look in (lambda: store.jobs.get(job), lambda: store.blobs.get(uploads_of(job), digest_of(picture))):
         with pytest.raises(ExemplarError, match=r"there is no job|are not here"):
             look()
@@ -245,3 +247,58 @@ def test_work_for_others_stalls_nobody(tools: Tools, store: Store, digits: Digit
     hasty = tools.settings.model_copy(update={"stall_s": 1e-9})
     hurried = replace(tools, settings=hasty)
     assert not any(is_stalled(hurried, store.chunks.waiting()) for _ in range(3))
+
+
+def submit_bulk(store: Store, *pictures: bytes) -> str:
+    job = new_job_id()
+    items = [Item(n, store.blobs.put(uploads_of(job), picture)) for n, picture in enumerate(pictures)]
+    return store.jobs.submit(job, JobRequest("things", JobKind.CLASSIFY, Lane.BULK, items)).job.id
+
+
+def test_person_who_waits_overtakes_bulk_work_at_the_next_batch(
+    settings: Settings, store: Store, encoder: ToyEncoder, digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chunk of bulk is larger than a batch of the encoder; nobody waits for the rest of it."""
+    bulk = submit_bulk(store, *(digits(1, n) for n in range(12)))
+    asked: list[str] = []
+    embed = encoder.embed
+
+    def watched(prepared: list) -> object:
+        if not asked:  # while the first batch is in the encoder
+            asked.append(submit(store, JobKind.CLASSIFY, digits(0, 0)))
+        return embed(prepared)
+
+    monkeypatch.setattr(encoder, "embed", watched)
+    with tools_with(settings, store, encoder) as tools:
+        assert take_turn(tools, "compact") == 13
+    assert encoder.batches[1] == 1
+    assert store.jobs.get(bulk).state is JobState.SUCCEEDED
+
+
+def test_turn_ends_only_when_all_is_settled(
+    tools: Tools, store: Store, digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The leases of a turn end with it, so nothing may be settled afterwards."""
+    job = submit(store, JobKind.CLASSIFY, *(digits(0, n) for n in range(6)))
+    settle = type(store.chunks).settle
+
+    def slow(*arguments: object) -> object:
+        time.sleep(0.2)
+        return settle(*arguments)
+
+    monkeypatch.setattr(type(store.chunks), "settle", slow)
+    assert take_turn(tools, "compact") == 6
+    assert store.jobs.get(job).state is JobState.SUCCEEDED
+
+
+def test_jpeg_is_decoded_no_larger_than_the_encoder_needs(
+    tools: Tools, store: Store, encoder: ToyEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, int]] = []
+    prepare = encoder.prepare
+    monkeypatch.setattr(
+        encoder, "prepare", lambda picture, views: seen.append(picture.size) or prepare(picture, views)
+    )
+    submit(store, JobKind.CLASSIFY, encode(Image.new("RGB", (640, 512), (9, 9, 9)), "JPEG"))
+    take_turn(tools, "compact")
+    assert seen == [(80, 64)]

@@ -33,6 +33,7 @@ class ToyEncoder:
     device = "cpu"
     batch_size = 4
     dim = 2
+    draft_side = 64
 
     def __init__(self, *, reads: bool = False) -> None:
         self.fails = False
@@ -74,7 +75,7 @@ def _at(greys: Sequence[float]) -> np.ndarray:
 @contextmanager
 def tools_with(settings: Settings, store: Store, encoder: Encoder | ToyEncoder) -> Iterator[Tools]:
     """The tools of a worker in this process, with an encoder."""
-    with ThreadPoolExecutor(2) as decoders, ThreadPoolExecutor(1) as loader:
+    with ThreadPoolExecutor(2) as decoders, ThreadPoolExecutor(1) as loader, ThreadPoolExecutor(1) as settler:
         yield Tools(
             settings=settings,
             name="w",
@@ -85,6 +86,7 @@ def tools_with(settings: Settings, store: Store, encoder: Encoder | ToyEncoder) 
             replicas=Replicas(store.supports.changes_since, settings.snapshot_folder),
             decoders=decoders,
             loader=loader,
+            settler=settler,
             activity=Activity(),
         )
 

@@ -16,6 +16,22 @@ def new_owner(name: str) -> str:
     return f"{name}:{secrets.token_hex(6)}"
 
 
+class Progress:
+    """When a thread that holds leases moved last, told by it and asked by the one that beats."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._moved_at = clock()
+
+    def moved(self) -> None:
+        """Count a step; call it often."""
+        self._moved_at = self._clock()
+
+    def is_moving(self, stall_s: float) -> bool:
+        """Say whether the last step is less than `stall_s` ago: a thread that hangs keeps no lease."""
+        return self._clock() - self._moved_at < stall_s
+
+
 class Activity:
     """Shared by the thread that takes turns and the one that beats."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import fsspec
 
 from core.errors import ExemplarError
@@ -11,9 +13,27 @@ from core.types import Chunk, Item, JobKind
 from store.blobs import PICTURES, uploads_of
 from store.store import Store
 
+# Why an object will not be there another time either; what other errors of the system say may pass.
+_FOR_GOOD = {
+    errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.EINVAL, errno.ENAMETOOLONG,
+    errno.ELOOP, errno.ENOTSUP,
+}  # fmt: skip
+_PASSING = {408, 425, 429}  # HTTP statuses that say so, besides all from 500 on
+
 
 def read_content(store: Store, settings: Settings, chunk: Chunk, item: Item) -> bytes:
-    """Return the bytes of an item's picture; raises why there are none."""
+    """Return the bytes of an item's picture; raises ExemplarError, whatever is wrong with it."""
+    try:
+        return _read(store, settings, chunk, item)
+    except ExemplarError:
+        raise
+    except Exception as error:  # the boundary of one item: those beside it must go on
+        raise ExemplarError(
+            "picture_unreadable", f"the picture's place cannot be read: {type(error).__name__}: {error}"[:300]
+        ) from error
+
+
+def _read(store: Store, settings: Settings, chunk: Chunk, item: Item) -> bytes:
     if item.place is None:
         folder = PICTURES if chunk.kind is JobKind.ENROLL else uploads_of(chunk.job_id)
         return store.blobs.get(folder, item.picture or "")
@@ -36,7 +56,8 @@ def fetch(url: str) -> bytes:
 def read_remote(url: str, settings: Settings) -> bytes:
     """Return the bytes of a URL that fsspec reads, s3:// say, under the prefixes that the settings allow.
 
-    Raises `url_not_allowed`, `picture_too_many_bytes`, or `picture_unreadable` where it is not there.
+    Raises `url_not_allowed`, `picture_too_many_bytes`, `picture_unreadable` where it is not there or denied,
+    and `blobs_unavailable` (retry) where it may be read another time.
     """
     allowed = any(url.startswith(prefix) for prefix in settings.remote_prefixes)
     if not allowed or ".." in url.split("/") or "::" in url:
@@ -49,9 +70,43 @@ def read_remote(url: str, settings: Settings) -> bytes:
     except FileNotFoundError as error:
         raise ExemplarError("picture_unreadable", "there is no such object") from error
     except Exception as error:  # the boundary to any file system: each raises its own
+        if _may_pass(error):
+            raise ExemplarError(
+                "blobs_unavailable", f"the object could not be read now: {error}"[:300], retry=True
+            ) from error
         raise ExemplarError("picture_unreadable", f"the object could not be read: {error}"[:300]) from error
     if len(content) > settings.max_picture_bytes:
         raise ExemplarError(
             "picture_too_many_bytes", f"expected a picture of at most {settings.max_picture_bytes} bytes"
         )
     return content
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Say whether an error is one of a network or a server that is busy: time-outs, connections, 5xx."""
+    status = _status(error)
+    if status is not None:
+        return status >= 500 or status in _PASSING
+    if isinstance(error, (TimeoutError, ConnectionError)):
+        return True
+    if isinstance(error, OSError) and not isinstance(error, FileNotFoundError | PermissionError):
+        return error.errno not in _FOR_GOOD
+    # the clients of clouds share no base: botocore's ConnectTimeoutError, aiohttp's ClientConnectionError
+    names = [kind.__name__ for kind in type(error).__mro__]
+    return any("Timeout" in name or "Connection" in name for name in names)
+
+
+def _status(error: BaseException) -> int | None:
+    """Return the HTTP status that an error of a cloud's client carries, under whichever name."""
+    response = getattr(error, "response", None)
+    if isinstance(response, dict):  # botocore
+        return _number(response.get("ResponseMetadata", {}).get("HTTPStatusCode"))
+    for name in ("status", "status_code", "code"):  # aiohttp, azure, gcsfs
+        number = _number(getattr(error, name, None))
+        if number is not None:
+            return number
+    return None
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) and 100 <= value < 600 else None

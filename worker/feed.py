@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import structlog
 
-from core.entries import Entry, label_of, read_entries
+from core.entries import Entry, label_of, read_steps
 from core.errors import ExemplarError, problem_of
 from core.roots import Found, walk
 from core.settings import Settings
@@ -18,6 +19,7 @@ from core.types import Item, JobKind, Lane, Source
 from store.blobs import BlobFile, uploads_of
 from store.sources import HeldSource
 from store.store import Store
+from worker.activity import Progress
 
 log = structlog.get_logger("exemplar.worker")
 
@@ -27,25 +29,42 @@ PACK_BYTES = (
     16 << 20
 )  # pictures of a slice are kept as one blob, which costs two fsyncs however many they are
 PAUSE_S = 0.25
+PASSING_S = 1.0  # how long one source may pass over files that are no items, before the others' turn
+RETRY_S = 1.0  # before a source that failed is read again; twice as long after each failure
+MOST_RETRY_S = 30.0
 
 
 @dataclass(slots=True)
 class _Reading:
     """A source that is being read, its files open."""
 
-    entries: Iterator[Entry]
+    entries: Iterator[Entry | None]
     files: list[BlobFile]
     passed: int
+    again: int
+    """How many entries stand in chunks already, since an earlier reader, and are to be read once more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """Why a source could not be read on, and when that is said and it is free for another try."""
+
+    reason: str
+    until: float
 
 
 class Feeder:
     """A thread that feeds until it is stopped."""
 
-    def __init__(self, store: Store, settings: Settings, owner: str) -> None:
+    def __init__(
+        self, store: Store, settings: Settings, owner: str, progress: Progress | None = None
+    ) -> None:
+        self._progress = progress or Progress()
         self._store = store
         self._settings = settings
         self._owner = owner
         self._open: dict[str, _Reading] = {}
+        self._failed: dict[str, _Failure] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
 
@@ -64,6 +83,7 @@ class Feeder:
 
     def _run(self) -> None:
         while not self._stop.is_set():
+            self._progress.moved()
             busy = False
             try:
                 busy = self.round()
@@ -79,11 +99,15 @@ class Feeder:
         held = self._store.sources.hold(self._owner, MOST_OPEN)
         for job_id in self._open.keys() - {source.job_id for source in held}:
             self._close(job_id)
+        for job_id in self._failed.keys() - {source.job_id for source in held}:
+            del self._failed[job_id]
         fed = [self._feed(source) for source in held if not self._stop.is_set()]
         return any(fed)
 
     def _feed(self, held: HeldSource) -> bool:
         """Turn the next slice of a source into chunks, unless enough of its items wait already."""
+        if held.job_id in self._failed:
+            return self._hand_back_in_time(held)
         if held.paused or held.unsettled >= self._settings.bulk_window_items:
             return False
         try:
@@ -94,7 +118,20 @@ class Feeder:
                 log.warning("feed_missed", job=held.job_id, error=error.message)
                 return False
             log.error("source_failed", job=held.job_id, exc_info=error)
-            self._store.sources.hand_back(self._owner, held.job_id, f"{type(error).__name__}: {error}"[:500])
+            # held for a while yet: nobody is to burn its attempts while the cause may last
+            pause_s = min(RETRY_S * 2 ** max(held.attempts - 1, 0), MOST_RETRY_S)
+            reason = f"{type(error).__name__}: {error}"[:500]
+            self._failed[held.job_id] = _Failure(reason, time.monotonic() + pause_s)
+            return False
+        return True
+
+    def _hand_back_in_time(self, held: HeldSource) -> bool:
+        """Leave a source that failed once its pause is over, for whoever is free; say whether it is."""
+        failure = self._failed[held.job_id]
+        if time.monotonic() < failure.until:
+            return False
+        self._store.sources.hand_back(self._owner, held.job_id, failure.reason)
+        del self._failed[held.job_id]
         return True
 
     def _feed_slice(self, held: HeldSource) -> None:
@@ -106,6 +143,8 @@ class Feeder:
             self._close(held.job_id)
             reading = self._begin(held)
         items, last = self._slice(held.job_id, reading)
+        if not items and not last:
+            return
         ours = self._store.sources.feed(self._owner, held.job_id, held.passed, items, last=last)
         reading.passed += len(items)
         if last or not ours:
@@ -126,28 +165,37 @@ class Feeder:
             files.append(self._store.blobs.open(uploads_of(held.job_id), name))
             return files[-1]
 
-        entries = read_entries(source, open_file, self._settings, enrols=held.kind is JobKind.ENROLL)
-        reading = self._open[held.job_id] = _Reading(entries, files, held.passed)
-        for _ in range(held.passed):  # they stand in chunks since an earlier reader
-            next(entries, None)
+        entries = read_steps(source, open_file, self._settings, enrols=held.kind is JobKind.ENROLL)
+        reading = self._open[held.job_id] = _Reading(entries, files, held.passed, held.passed)
         return reading
 
     def _listed(self, held: HeldSource, folder: str) -> Source:
         """List a folder once, so that reading on later finds the same files in the same order."""
         label = label_of(held.source, self._settings)
         found = walk(folder, self._settings.roots)
-        name = self._store.blobs.put_stream(uploads_of(held.job_id), map(_line, found))
+        name = self._store.blobs.put_stream(uploads_of(held.job_id), map(self._line, found))
         source = replace(held.source, folder=None, manifest=name, label=label)
         self._store.sources.replace(self._owner, held.job_id, source)
         return source
 
     def _slice(self, job_id: str, reading: _Reading) -> tuple[list[Item], bool]:
-        """Read so many entries and keep their pictures in one pack; say whether they were the last."""
+        """Read so many entries and keep their pictures in one pack; say whether they were the last.
+
+        There may be none, where it took long to pass over what is no item or was read before.
+        """
         pack: list[bytes] = []
         size = 0
         taken: list[tuple[Item, int, int]] = []
         last = True
+        until = time.monotonic() + PASSING_S
         for entry in reading.entries:
+            self._progress.moved()
+            if entry is None or reading.again > 0:
+                reading.again -= entry is not None
+                if self._stop.is_set() or time.monotonic() > until:
+                    last = False
+                    break
+                continue
             item = _item(entry, reading.passed + len(taken))
             content = b""
             if item.problem is None and entry.read is not None:
@@ -190,6 +238,12 @@ class Feeder:
                 with suppress(ExemplarError):
                     self._store.blobs.remove(uploads_of(held.job_id), name)
 
+    def _line(self, found: Found) -> bytes:
+        self._progress.moved()
+        row = {"file": found.file, "custom_id": found.path}
+        label = found.path.rpartition("/")[0].rpartition("/")[2]
+        return (json.dumps(row | {"label": label} if label else row) + "\n").encode()
+
     def _close(self, job_id: str) -> None:
         reading = self._open.pop(job_id, None)
         for file in reading.files if reading is not None else ():
@@ -214,9 +268,3 @@ def _placed(item: Item, pack: str, start: int, size: int) -> Item:
 
 def _empty() -> dict[str, object]:
     return problem_of(ExemplarError("picture_empty", "expected a picture, got 0 bytes"))
-
-
-def _line(found: Found) -> bytes:
-    row = {"file": found.file, "custom_id": found.path}
-    label = found.path.rpartition("/")[0].rpartition("/")[2]
-    return (json.dumps(row | {"label": label} if label else row) + "\n").encode()

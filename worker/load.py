@@ -62,7 +62,7 @@ def _load_one(tools: Tools, encoder: Encoder, chunk: Chunk, item: Item) -> Loade
 
 def _load(tools: Tools, encoder: Encoder, chunk: Chunk, item: Item, start: float) -> Loaded:
     content = read_content(tools.store, tools.settings, chunk, item)
-    picture = decode_picture(content, max_pixels=tools.settings.max_pixels)
+    picture = decode_picture(content, max_pixels=tools.settings.max_pixels, draft_side=encoder.draft_side)
     thumbnail = ""
     if chunk.kind is JobKind.ENROLL:
         thumbnail = tools.store.blobs.put(THUMBNAILS, make_thumbnail(picture))

@@ -72,6 +72,9 @@ class Postman:
         except ExemplarError as error:
             # an address that is not allowed may be mended by tomorrow, as any other fault of the receiver
             outcome = Outcome(_ms_since(start), error=f"{error.code}: {error.message}"[:500])
+        except Exception as error:  # the boundary of a call: unsettled, it would be due again for ever
+            log.error("webhook_failed", id=delivery.id, exc_info=error)
+            outcome = Outcome(_ms_since(start), error=f"internal_error: {type(error).__name__}")
         self._deliveries.settle(self._owner, delivery, outcome)
         log.info("webhook", id=delivery.id, attempt=delivery.attempts, status=outcome.status)
 

@@ -92,18 +92,22 @@ class _Child:
         from worker.feed import Feeder  # noqa: PLC0415 - after the fork, as what comes with it
         from worker.postman import Postman  # noqa: PLC0415 - after the fork, as what comes with it
         from worker.pulse import Pulse  # noqa: PLC0415 - imports torch: only after the fork
+        from worker.smoothing import Smoother  # noqa: PLC0415 - after the fork, as what comes with it
         from worker.tools import open_tools  # noqa: PLC0415 - imports torch: only after the fork
 
         try:
             tools = open_tools(self._settings, self._name, self._encoders, self._lanes)
             tools.store.chunks.expire(self._name)
             tools.store.sources.expire(self._name)
+            tools.store.smoothings.expire(self._name)
             tools.store.deliveries.expire(self._name)
             pulse = Pulse(tools)
             pulse.start()
-            feeder = Feeder(tools.store, self._settings, tools.owner)
+            feeder = Feeder(tools.store, self._settings, tools.owner, tools.feeding)
+            smoother = Smoother(tools.store, self._settings, tools.owner)
             if Lane.BULK in self._lanes:
                 feeder.start()
+                smoother.start()
             postman = Postman(tools.store.deliveries, self._settings, tools.owner)
             postman.start()
         except ExemplarError as error:
@@ -112,14 +116,15 @@ class _Child:
         except Exception as error:  # the boundary of the start: Celery would go on with half a worker
             log.error("worker_cannot_start", code="internal_error", exc_info=error)
             self._give_up()
-        self._open = tools, pulse, feeder, postman
+        self._open = tools, pulse, feeder, smoother, postman
         log.info("worker_ready", worker=self._name, encoders=list(self._encoders))
 
     def _end(self, **_: Any) -> None:
         if self._open is None:
             return
-        tools, pulse, feeder, postman = self._open
+        tools, pulse, feeder, smoother, postman = self._open
         postman.stop()
+        smoother.stop()
         feeder.stop()
         pulse.stop()
         tools.store.chunks.expire(tools.name)

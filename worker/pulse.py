@@ -58,7 +58,9 @@ class Pulse:
         tools = self._tools
         if tools.activity.owner is not None:
             tools.store.chunks.renew(tools.activity.owner)
-        tools.store.sources.renew(tools.owner)
+        if tools.feeding.is_moving(tools.settings.stall_s):
+            tools.store.sources.renew(tools.owner)
+        tools.store.smoothings.renew(tools.owner)
         device = next(iter(tools.encoders.values())).device
         tools.store.workers.beat(tools.name, tools.owner, tuple(tools.encoders), device)
         found = tools.store.chunks.sweep()
@@ -96,11 +98,8 @@ def is_stalled(tools: Tools, waiting: Sequence[Waiting]) -> bool:
 
 def tidy(store: Store, job_ttl_s: float) -> None:
     """Remove jobs that ended long ago, with their uploads."""
-    old = store.jobs.finished_before(job_ttl_s)
-    for job_id in old:  # uploads first: without its job nobody would know of them any more
+    for job_id in store.jobs.remove_old(job_ttl_s):  # what is left behind here is found by `tidy_uploads`
         store.blobs.remove_folder(uploads_of(job_id))
-    if old:
-        store.jobs.remove(old)
 
 
 def tidy_uploads(store: Store) -> int:

@@ -14,7 +14,7 @@ from index.replica import use_search_threads
 from index.replicas import Replicas
 from store.migrate import ensure_schema
 from store.store import Store, open_store
-from worker.activity import Activity, new_owner
+from worker.activity import Activity, Progress, new_owner
 from worker.texts import TextCache
 
 
@@ -31,8 +31,10 @@ class Tools:
     replicas: Replicas
     decoders: ThreadPoolExecutor
     loader: ThreadPoolExecutor
+    settler: ThreadPoolExecutor
     activity: Activity
     texts: TextCache = field(default_factory=TextCache)
+    feeding: Progress = field(default_factory=Progress)
 
 
 def open_tools(settings: Settings, name: str, specs: Sequence[str], lanes: Sequence[Lane]) -> Tools:
@@ -47,9 +49,12 @@ def open_tools(settings: Settings, name: str, specs: Sequence[str], lanes: Seque
         owner=new_owner(name),
         lanes=tuple(lanes),
         store=store,
-        encoders={spec: open_encoder(spec, device=settings.device) for spec in specs},
+        encoders={
+            spec: open_encoder(spec, device=settings.device, precision=settings.precision) for spec in specs
+        },
         replicas=Replicas(store.supports.changes_since, settings.snapshot_folder),
         decoders=ThreadPoolExecutor(settings.decode_threads, "decode"),
         loader=ThreadPoolExecutor(1, "load"),
+        settler=ThreadPoolExecutor(1, "settle"),
         activity=Activity(),
     )

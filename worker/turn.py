@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 
 import structlog
 
 from core.errors import ExemplarError
-from core.types import Chunk
+from core.types import Chunk, Lane
 from encoders import Encoder
 from worker.load import LoadedChunk, load
 from worker.tools import Tools
-from worker.work import work
+from worker.work import SeenChunk, embed, settle
 
 log = structlog.get_logger("exemplar.worker")
 
@@ -24,30 +24,77 @@ PAUSE_S = 0.5  # for a record or blobs that did not answer
 def take_turn(tools: Tools, spec: str) -> int:
     """Work for one encoder for a few seconds; return how many items were settled.
 
-    While one batch is in the encoder, the next is claimed and decoded.
+    While one batch is in the encoder, the next is claimed and decoded, and the one before is answered and
+    settled. Where a person waits, that goes first at every batch of the encoder.
     """
     with tools.activity.turn(tools.name) as owner:
-        return _take_turn(replace(tools, owner=owner), tools.encoders[spec])
+        turn = _Turn(replace(tools, owner=owner), tools.encoders[spec])
+        try:
+            return turn.take()
+        finally:
+            turn.await_settled()  # the turn's leases end with it
 
 
-def _take_turn(tools: Tools, encoder: Encoder) -> int:
-    until = time.monotonic() + tools.settings.turn_s
-    items = 0
-    ahead: Future[list[LoadedChunk]] | None = tools.loader.submit(_next, tools, encoder)
-    while ahead is not None:
-        chunks = ahead.result()
-        if not chunks:
-            return items
-        ahead = tools.loader.submit(_next, tools, encoder) if time.monotonic() < until else None
-        items += _work(tools, encoder, chunks)
-    for lane in tools.lanes:  # work may be left; whoever is free next goes on with it
-        tools.store.turns.hint(lane, encoder.spec)
-    return items
+class _Turn:
+    """A turn under way: what is loaded ahead of the encoder, and what is settled behind it."""
+
+    def __init__(self, tools: Tools, encoder: Encoder) -> None:
+        self._tools = tools
+        self._encoder = encoder
+        self._settled: Future[int] | None = None
+        self._items = 0
+
+    def take(self) -> int:
+        tools, encoder = self._tools, self._encoder
+        until = time.monotonic() + tools.settings.turn_s
+        ahead: Future[list[LoadedChunk]] | None = tools.loader.submit(_next, tools, encoder, tools.lanes)
+        while ahead is not None:
+            chunks = ahead.result()
+            if not chunks:
+                self.await_settled()
+                return self._items
+            lanes = self._lanes_beside(chunks)
+            ahead = tools.loader.submit(_next, tools, encoder, lanes) if time.monotonic() < until else None
+            self._work(chunks, between=self._overtake)
+        self.await_settled()
+        for lane in tools.lanes:  # work may be left; whoever is free next goes on with it
+            tools.store.turns.hint(lane, encoder.spec)
+        return self._items
+
+    def await_settled(self) -> None:
+        """Return once nothing is being settled any more."""
+        if self._settled is not None:
+            self._items += self._settled.result()
+            self._settled = None
+
+    def _lanes_beside(self, chunks: Sequence[LoadedChunk]) -> Sequence[Lane]:
+        """Return the lanes to claim from beside a batch; what overtakes a long one is claimed at its time."""
+        return (Lane.BULK,) if self._is_long(chunks) and Lane.BULK in self._tools.lanes else self._tools.lanes
+
+    def _is_long(self, chunks: Sequence[LoadedChunk]) -> bool:
+        return sum(len(chunk.pictures) for chunk in chunks) > self._encoder.batch_size
+
+    def _overtake(self) -> None:
+        """Work on what people wait for, one batch of it."""
+        if Lane.INTERACTIVE in self._tools.lanes:
+            urgent = _next(self._tools, self._encoder, (Lane.INTERACTIVE,))
+            if urgent:
+                self._work(urgent, between=None)
+
+    def _work(self, chunks: Sequence[LoadedChunk], *, between: Callable[[], None] | None) -> None:
+        tools, encoder = self._tools, self._encoder
+        try:
+            seen = embed(encoder, chunks, between=between)
+        except Exception as error:  # the boundary of the work: whatever went wrong, the chunks must go on
+            _hand_back(tools, [loaded.chunk for loaded in chunks], error)
+            return
+        self.await_settled()  # one batch behind the encoder, so that memory stays flat and the order is kept
+        self._settled = tools.settler.submit(_settle, tools, encoder, seen)
 
 
-def _next(tools: Tools, encoder: Encoder) -> list[LoadedChunk]:
+def _next(tools: Tools, encoder: Encoder, lanes: Sequence[Lane]) -> list[LoadedChunk]:
     """Claim what fills one batch of the encoder and decode it; empty where nothing waits."""
-    claimed = tools.store.chunks.claim(tools.owner, encoder.spec, tools.lanes, encoder.batch_size)
+    claimed = tools.store.chunks.claim(tools.owner, encoder.spec, lanes, encoder.batch_size)
     try:
         return load(tools, encoder, claimed)
     except Exception as error:  # the boundary of the loading: the chunks must go on
@@ -55,11 +102,11 @@ def _next(tools: Tools, encoder: Encoder) -> list[LoadedChunk]:
         return []
 
 
-def _work(tools: Tools, encoder: Encoder, chunks: list[LoadedChunk]) -> int:
+def _settle(tools: Tools, encoder: Encoder, seen: Sequence[SeenChunk]) -> int:
     try:
-        return work(tools, encoder, chunks)
+        return settle(tools, encoder, seen)
     except Exception as error:  # the boundary of the work: whatever went wrong, the chunks must go on
-        _hand_back(tools, [loaded.chunk for loaded in chunks], error)
+        _hand_back(tools, [chunk for chunk, _ in seen], error)
         return 0
 
 

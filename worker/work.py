@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import structlog
 
+from core.changes import ClassChange
 from core.errors import ExemplarError, error_of
 from core.results import Result, failed_result
 from core.types import Chunk, Collection, JobKind, Rule
@@ -18,15 +19,25 @@ from core.vectors import Vector, Vectors, is_unit
 from encoders import Encoder
 from index.decide import Answer, classify, search
 from index.replica import Replica
+from store.blobs import uploads_of
 from store.collections import collection_gone
 from store.enrolment import Enrolment
 from store.settlement import Settlement
+from worker.kept import BEST, keep, pack
 from worker.load import Loaded, LoadedChunk
 from worker.report import report_on
 from worker.texts import LABELS_UNREAD
 from worker.tools import Tools
 
 log = structlog.get_logger("exemplar.worker")
+
+
+@dataclass(frozen=True, slots=True)
+class _Answerer:
+    """What gives each picture of a group its result, and keeps what smoothing needs of those done."""
+
+    result: Callable[[Chunk, Seen], Result]
+    keep: Callable[[Chunk, Sequence[Seen]], str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +49,29 @@ class Seen:
     embed_ms: float
 
 
-def work(tools: Tools, encoder: Encoder, chunks: Sequence[LoadedChunk]) -> int:
-    """Embed and settle chunks, enrolments first; return how many items that were."""
-    seen = _embed(encoder, [picture for chunk in chunks for picture in chunk.pictures])
-    of_chunk: list[tuple[Chunk, list[Seen]]] = []
+SeenChunk = tuple[Chunk, list[Seen]]
+"""A claimed chunk with its embedded pictures."""
+
+
+def embed(
+    encoder: Encoder, chunks: Sequence[LoadedChunk], *, between: Callable[[], None] | None = None
+) -> list[SeenChunk]:
+    """Embed the pictures of chunks in batches, and call `between` before each where they are several."""
+    pictures = [picture for chunk in chunks for picture in chunk.pictures]
+    seen: list[Seen] = []
+    for at in range(0, len(pictures), encoder.batch_size):
+        if between is not None and len(pictures) > encoder.batch_size:
+            between()
+        seen += _embed(encoder, pictures[at : at + encoder.batch_size])
+    of_chunk: list[SeenChunk] = []
     for loaded in chunks:
         of_chunk.append((loaded.chunk, seen[: len(loaded.pictures)]))
         seen = seen[len(loaded.pictures) :]
+    return of_chunk
+
+
+def settle(tools: Tools, encoder: Encoder, of_chunk: Sequence[SeenChunk]) -> int:
+    """Answer and settle embedded chunks, enrolments first; return how many items that were."""
     enrolled = [pair for pair in of_chunk if pair[0].kind is JobKind.ENROLL]
     asked = [pair for pair in of_chunk if pair[0].kind in (JobKind.CLASSIFY, JobKind.SEARCH)]
     if enrolled:
@@ -83,34 +110,37 @@ def _answers(tools: Tools, encoder: Encoder, asked: Sequence[tuple[Chunk, list[S
     Those whose labels are not read yet are queued again, so that other collections need not wait for them.
     """
 
-    def alike(pair: tuple[Chunk, list[Seen]]) -> tuple[int, str, int]:
-        return pair[0].collection_id or 0, pair[0].kind.value, pair[0].top
+    def alike(pair: tuple[Chunk, list[Seen]]) -> tuple[int, str, int, bool]:
+        return pair[0].collection_id or 0, pair[0].kind.value, pair[0].top, pair[0].smooth
 
     settlements: list[Settlement] = []
     for _, group in groupby(sorted(asked, key=alike), key=alike):
         pairs = list(group)
         try:
-            answer = _answerer(tools, encoder, pairs)
+            answerer = _answerer(tools, encoder, pairs)
         except ExemplarError as error:
             if error.code != LABELS_UNREAD:
                 raise
             log.info(error.code, collection=pairs[0][0].collection_id, error=error.message)
             tools.store.chunks.release(tools.owner, [chunk for chunk, _ in pairs])
             continue
-        settlements += [
-            Settlement(chunk, [answer(chunk, seen) for seen in pictures]) for chunk, pictures in pairs
-        ]
+        for chunk, pictures in pairs:
+            results = [answerer.result(chunk, seen) for seen in pictures]
+            both = zip(pictures, results, strict=True)
+            done = [seen for seen, result in both if result["status"] == "done"]
+            settlements.append(Settlement(chunk, results, answerer.keep(chunk, done)))
     return settlements
 
 
-def _answerer(
-    tools: Tools, encoder: Encoder, pairs: Sequence[tuple[Chunk, list[Seen]]]
-) -> Callable[[Chunk, Seen], Result]:
+def _answerer(tools: Tools, encoder: Encoder, pairs: Sequence[tuple[Chunk, list[Seen]]]) -> _Answerer:
     """Search once for every picture of a group, and return what gives each its result."""
     chunk = pairs[0][0]
     good = [seen for _, pictures in pairs for seen in pictures if _error(seen) is None]
     start = time.perf_counter()
     found: list[dict[str, Any]] = []
+    answers: list[Answer] = []
+    classes: Mapping[int, ClassChange] = {}
+    certainty = 0.0
     gone: ExemplarError | None = None
     version = 0
     try:
@@ -121,14 +151,17 @@ def _answerer(
             found = _found(replica, vectors, chunk.top)
         elif vectors is not None:
             texts = tools.texts.texts_of(tools.store.texts, encoder, collection, replica)
-            answers = classify(replica, collection.rule, vectors, top=chunk.top, texts=texts)
-            found = [_named(answer, collection.rule) for answer in answers]
+            top = max(chunk.top, BEST) if chunk.smooth else chunk.top
+            answers = classify(replica, collection.rule, vectors, top=top, texts=texts)
+            found = [_named(answer, collection.rule, chunk) for answer in answers]
+            classes, certainty = replica.classes, collection.rule.certainty
     except ExemplarError as error:
         if error.retry:
             raise
         gone = error
     search_ms = (time.perf_counter() - start) * 1000
     found_of = dict(zip(map(id, good), found, strict=False))
+    answer_of = dict(zip(map(id, good), answers, strict=False))
 
     def result(of: Chunk, seen: Seen) -> Result:
         item = seen.loaded.item
@@ -148,7 +181,15 @@ def _answerer(
             },
         }
 
-    return result
+    def kept(of: Chunk, done: Sequence[Seen]) -> str | None:
+        if not of.smooth or not done or of.items[0].index >= tools.settings.smooth_max_items:
+            return None  # a job of so many items is not smoothed
+        numbers = [seen.loaded.item.index for seen in done]
+        vectors = np.stack([seen.vector for seen in done if seen.vector is not None])
+        part = keep(numbers, vectors, [answer_of[id(seen)] for seen in done], classes, certainty)
+        return tools.store.blobs.put(uploads_of(of.job_id), pack(part))
+
+    return _Answerer(result, kept)
 
 
 def _replica(tools: Tools, encoder: Encoder, chunk: Chunk) -> tuple[Replica, Collection]:
@@ -168,19 +209,20 @@ def _found(replica: Replica, vectors: Vectors, top: int) -> list[dict[str, Any]]
     ]
 
 
-def _named(answer: Answer, rule: Rule) -> dict[str, Any]:
+def _named(answer: Answer, rule: Rule, chunk: Chunk) -> dict[str, Any]:
     likely = None if answer.likely is None else {"level": rule.set_level, "labels": list(answer.likely)}
     return {
         "decision": answer.decision.value,
         "label": answer.label,
         "confidence": round(answer.confidence, 6),
-        "candidates": [asdict(candidate) for candidate in answer.candidates],
-        "neighbours": [asdict(neighbour) for neighbour in answer.neighbours],
+        "candidates": [asdict(candidate) for candidate in answer.candidates[: chunk.top]],
+        "neighbours": [asdict(neighbour) for neighbour in answer.neighbours[: chunk.top]],
         "rule": answer.rule.value,
         "explanation": asdict(answer.explanation),
         "candidate_set": likely,
         "novelty": None if answer.novelty is None else asdict(answer.novelty),
         "index_version": answer.version,
+        **({"smoothed": False} if chunk.smooth else {}),
     }
 
 

@@ -1,0 +1,87 @@
+"""What the bulk benchmark feeds on: encoders, pictures, and archives of many of them."""
+
+from __future__ import annotations
+
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from pathlib import Path
+
+import httpx
+import open_clip
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from benchmarks.common import SHARED, picture
+
+DEIT = SHARED / "weights" / "deit_tiny_patch16_224.safetensors"
+QUERIES = SHARED / "data" / "sports20" / "query"
+SUPPORTS = SHARED / "data" / "sports20" / "support"
+DIFFERENT = 512  # pictures that an archive repeats; more would only cost time to make
+LARGE = (1280, 960)
+
+
+def spec_of(name: str, folder: Path) -> str | None:
+    """Return the spec of compact, deit or vitb32 (random weights, which take the same time), or None."""
+    if name == "deit":
+        return f"timm:deit_tiny_patch16_224@{DEIT}" if DEIT.exists() else None
+    if name == "vitb32":
+        file = folder / "vitb32.safetensors"
+        if not file.exists():
+            torch.manual_seed(0)
+            visual = open_clip.create_model("ViT-B-32").visual
+            save_file({key: value.contiguous() for key, value in visual.state_dict().items()}, file)
+        return f"open_clip:ViT-B-32@{file}"
+    return "compact"
+
+
+def pictures(kind: str) -> tuple[str, list[bytes]]:
+    """Return what they are and different files: `sports`, `large` (1280 x 960 of them) or `tiny` digits."""
+    files = sorted(QUERIES.glob("*/*.jpg"))
+    if kind == "tiny" or not files:
+        return "digits 64 x 64 PNG", [picture(n) for n in range(DIFFERENT)]
+    some = [file.read_bytes() for file in files[:: max(1, len(files) // DIFFERENT)]]
+    if kind == "large":
+        return "sports20 made 1280 x 960 JPEG", [_enlarged(content) for content in some[:128]]
+    return "sports20 JPEG", some
+
+
+def _enlarged(content: bytes) -> bytes:
+    out = BytesIO()
+    with Image.open(BytesIO(content)) as image:
+        image.convert("RGB").resize(LARGE, Image.Resampling.BICUBIC).save(out, "JPEG", quality=90)
+    return out.getvalue()
+
+
+def archive_of(contents: Sequence[bytes], items: int, folder: Path) -> Path:
+    """Write a stored zip of so many pictures, repeating what there is."""
+    with (
+        tempfile.NamedTemporaryFile(dir=folder, suffix=".zip", delete=False) as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
+    ):
+        for n in range(items):
+            archive.writestr(f"{n:06}.jpg", contents[n % len(contents)])
+    return Path(file.name)
+
+
+def enroll_some(http: httpx.Client) -> int:
+    """Make the collection `bench` of sports20's 100 supports, or of 50 digits; return how many it holds."""
+    http.post("/v1/collections", json={"name": "bench"}).raise_for_status()
+    files = sorted(SUPPORTS.glob("*/*.jpg"))
+    some = [(file.parent.name, file.read_bytes()) for file in files]
+    some = some or [(f"digit {n % 10}", picture(n)) for n in range(50)]
+
+    def enroll(label: str, content: bytes) -> None:
+        http.post(
+            "/v1/collections/bench/enroll",
+            params={"label": label},
+            content=content,
+            headers={"Prefer": "wait=60", "Content-Type": "image/jpeg"},
+        ).raise_for_status()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(enroll, *zip(*some, strict=True)))
+    return len(some)

@@ -1,0 +1,100 @@
+"""Workers with a simulated slow encoder, one that sleeps: how the rest scales where cores do not matter."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.common import picture
+from core.settings import Settings
+from core.types import Item, JobKind, JobRequest, Lane, Rule, Views
+from index.replicas import Replicas
+from store.blobs import uploads_of
+from store.jobs import new_job_id
+from store.migrate import ensure_schema
+from store.store import open_store
+from worker.activity import Activity, new_owner
+from worker.tools import Tools
+from worker.turn import take_turn
+
+PICTURE_S = 0.01
+
+
+class SlowEncoder:
+    """Takes 10 ms a picture and no core."""
+
+    spec, device, batch_size, dim, draft_side, has_text = "compact", "cpu", 16, 2, 64, False
+
+    def prepare(self, picture: Image.Image, views: Views = Views.ONE) -> np.ndarray:
+        return np.asarray(picture.resize((32, 32)))
+
+    def embed(self, prepared: Sequence[np.ndarray]) -> np.ndarray:
+        time.sleep(PICTURE_S * len(prepared))
+        return np.tile(np.array([1, 0], np.float32), (len(prepared), 1))
+
+
+def scaling(workers: int, *, items: int) -> dict[str, float]:
+    """Return pictures a second of so many processes, and the share of what the encoders allow."""
+    with TemporaryDirectory(prefix="exemplar-scaling-") as folder:
+        settings = _settings(folder)
+        store = open_store(settings)
+        ensure_schema(store.database)
+        store.collections.create("bench", "compact", Rule())
+        command = [sys.executable, "-m", "benchmarks.bulk_scaling", folder]
+        started = [subprocess.Popen([*command, f"w{n}"], stdout=subprocess.PIPE) for n in range(workers)]
+        for process in started:
+            process.stdout.readline()  # it is ready
+        job = new_job_id()
+        chunked = [Item(n, store.blobs.put(uploads_of(job), picture(n % 512))) for n in range(items)]
+        begun = time.perf_counter()
+        store.jobs.submit(job, JobRequest("bench", JobKind.CLASSIFY, Lane.BULK, chunked))
+        while store.jobs.get(job).finished_at is None:
+            time.sleep(0.02)
+        rate = items / (time.perf_counter() - begun)
+        for process in started:
+            process.terminate()
+            process.wait()
+        return {"items": items, "per_s": round(rate, 1), "share": round(rate * PICTURE_S / workers, 3)}
+
+
+def _settings(folder: str) -> Settings:
+    return Settings(data=Path(folder), redis_url="unix:///nothing.sock")
+
+
+def _serve(folder: str, name: str) -> None:
+    settings = _settings(folder)
+    store = open_store(settings)
+    with (
+        ThreadPoolExecutor(2) as decoders,
+        ThreadPoolExecutor(1) as loader,
+        ThreadPoolExecutor(1) as settler,
+    ):
+        tools = Tools(
+            settings=settings,
+            name=name,
+            owner=new_owner(name),
+            lanes=tuple(Lane),
+            store=store,
+            encoders={"compact": SlowEncoder()},
+            replicas=Replicas(store.supports.changes_since, settings.snapshot_folder),
+            decoders=decoders,
+            loader=loader,
+            settler=settler,
+            activity=Activity(),
+        )
+        print("ready", flush=True)
+        while True:
+            if not take_turn(tools, "compact"):
+                time.sleep(0.02)
+
+
+if __name__ == "__main__":
+    _serve(*sys.argv[1:])

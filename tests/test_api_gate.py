@@ -1,0 +1,68 @@
+"""Who may send a large body is told soon, however slow the record is: one thread reads from all clients."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from waitress.adjustments import Adjustments
+
+from api import serve
+from api.serve import parser_for
+from core.errors import ExemplarError
+from core.settings import Settings
+from store.keys import Scope
+from store.store import Store
+
+HEAD = b"POST /v1/collections/a/bulk?kind=classify HTTP/1.1\r\nHost: x\r\nContent-Length: 40000000\r\n"
+
+
+class Stuck:
+    """The keys of a record that answers no more, until it is let go."""
+
+    def __init__(self) -> None:
+        self.free = threading.Event()
+        self.asked = 0
+
+    def any_living(self) -> bool:
+        self.asked += 1
+        self.free.wait(5)
+        raise ExemplarError("record_unavailable", "away", retry=True)
+
+
+@pytest.fixture
+def stuck() -> Iterator[Stuck]:
+    keys = Stuck()
+    yield keys
+    keys.free.set()
+
+
+def most_after(parser_class: type, *headers: bytes) -> int:
+    """Return the largest body that is taken after a header."""
+    parser = parser_class(Adjustments(max_request_body_size=100_000_000))
+    parser.received(HEAD + b"".join(line + b"\r\n" for line in headers) + b"\r\n")
+    return int(parser.adj.max_request_body_size)
+
+
+def test_large_body_is_for_those_with_a_key(store: Store) -> None:
+    settings = Settings(max_body_bytes=1000)
+    parser = parser_for(settings, store.keys, needs_key=False)
+    assert most_after(parser) == 100_000_000
+    key = store.keys.create("k", [Scope.CLASSIFY]).encode()
+    assert most_after(parser) == 1001
+    assert most_after(parser, b"Authorization: Bearer " + key) == 100_000_000
+    assert most_after(parser, b"Authorization: Bearer ex_0_wrong") == 1001
+
+
+def test_record_that_does_not_answer_holds_nobody_for_long(
+    stuck: Stuck, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve, "KEY_S", 0.2)
+    parser = parser_for(Settings(max_body_bytes=1000), stuck, needs_key=False)  # type: ignore[arg-type]
+    start = time.monotonic()
+    for _ in range(20):
+        assert most_after(parser) == 1001
+    assert time.monotonic() - start < 1, "the first waits, the others do not while it is awaited"
+    assert stuck.asked == 1

@@ -1,0 +1,134 @@
+"""Bulk jobs smoothed in the running service: real pictures in, smoothed answers out, whatever dies."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import psutil
+import pytest
+from archives import make_zip
+from contract import Contract
+
+from cli.stack import Stack
+from core.settings import Settings
+
+Digits = Callable[[int, int], bytes]
+Results = list[dict[str, object]]
+COUNT = 400
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Stack]:
+    folder = Path(tempfile.mkdtemp(prefix="exemplar-smooth-"))
+    stack = Stack(Settings(data=folder, port=0), workers=1, environment={"EXEMPLAR_LEASE_S": "3"})
+    try:
+        stack.start(lambda _: None)
+        yield stack
+    finally:
+        stack.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def client(running: Stack) -> Iterator[httpx.Client]:
+    contract = Contract(httpx.get(f"{running.url}/openapi.json").json())
+    with httpx.Client(base_url=running.url, timeout=60, event_hooks={"response": [contract.check]}) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def things(client: httpx.Client, running: Stack, digits: Digits) -> str:
+    """A collection with two examples of each digit."""
+    name = f"c-{uuid4().hex[:12]}"
+    assert client.post("/v1/collections", json={"name": name}).status_code == 201
+    files = {f"{digit}/{n}.png": digits(digit, n) for digit in range(10) for n in range(2)}
+    finish(client, running, submit(client, name, make_zip(files), kind="enroll"))
+    return name
+
+
+@pytest.fixture(scope="module")
+def archive(digits: Digits) -> bytes:
+    files = {f"{n:04}-{n % 10}.png": digits(n % 10, 5 + n // 10) for n in range(COUNT)}
+    return make_zip({**files, "notes.png": b"no picture"})
+
+
+def submit(client: httpx.Client, collection: str, body: bytes, **query: object) -> str:
+    path = f"/v1/collections/{collection}/bulk"
+    answer = client.post(path, params=query, content=body, headers={"Content-Type": "application/zip"})
+    assert answer.status_code == 202, answer.text
+    return answer.headers["location"]
+
+
+def finish(client: httpx.Client, running: Stack, job: str) -> dict[str, object]:
+    end = time.monotonic() + 120
+    while (found := client.get(job).json())["finished_at"] is None:
+        running.mend()
+        assert time.monotonic() < end, found
+        time.sleep(0.05)
+    return found
+
+
+def results_of(client: httpx.Client, job: str) -> Results:
+    text = client.get(f"{job}/results", headers={"Accept": "application/x-ndjson"}).text
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def done(results: Results) -> Results:
+    return [{k: v for k, v in r.items() if k != "timing_ms"} for r in results if r["status"] == "done"]
+
+
+def right(results: Results) -> int:
+    return sum(r["candidates"][0]["label"] == str(r["custom_id"])[5] for r in results)  # type: ignore[index]
+
+
+def test_bulk_job_is_smoothed_where_it_asks_for_it(
+    client: httpx.Client, running: Stack, things: str, archive: bytes
+) -> None:
+    plain_job = submit(client, things, archive, kind="classify")
+    job = submit(client, things, archive, kind="classify", smooth="true")
+    plain, smoothed = finish(client, running, plain_job), finish(client, running, job)
+    assert (plain["smooth"], smoothed["smooth"], smoothed["note"]) == (False, True, None)
+    assert smoothed["state"] == "partial" and smoothed["progress"]["failed"] == 1
+    before, after = done(results_of(client, plain_job)), done(results_of(client, job))
+    assert len(before) == len(after) == COUNT
+    assert all("smoothed" not in result for result in before)
+    assert all(result["smoothed"] is True and result["candidate_set"] is None for result in after)
+    changed = [a for b, a in zip(before, after, strict=True) if a["label"] != b["label"]]
+    assert changed
+    assert right(after) > right(before)
+    counts = client.get(f"{job}/summary").json()["labels"]
+    assert counts == {label: sum(r["label"] == label for r in after) for label in counts}
+    page = client.get(f"{job}/results", params={"limit": 3}).json()["items"]
+    assert [result["smoothed"] for result in page] == [True] * 3
+
+
+@pytest.mark.parametrize("who", ["child", "worker"])
+def test_smoothing_outlives_the_worker(
+    client: httpx.Client, running: Stack, things: str, archive: bytes, who: str
+) -> None:
+    whole = submit(client, things, archive, kind="classify", smooth="true")
+    finish(client, running, whole)
+    job = submit(client, things, archive, kind="classify", smooth="true")
+    end = time.monotonic() + 60
+    while True:  # all is answered, and nothing smoothed yet, or not all
+        found = client.get(job).json()
+        if not found["expanding"] and found["progress"]["done"] == COUNT:
+            break
+        assert time.monotonic() < end, found
+        time.sleep(0.005)
+    worker = psutil.Process(running.pid_of("worker-1"))
+    for child in worker.children():
+        child.kill()
+    if who == "worker":
+        worker.kill()
+    found = finish(client, running, job)
+    assert (found["state"], found["note"]) == ("partial", None)
+    assert done(results_of(client, job)) == done(results_of(client, whole))
+    assert client.get(f"{job}/summary").json()["labels"] == client.get(f"{whole}/summary").json()["labels"]

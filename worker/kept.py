@@ -1,0 +1,102 @@
+"""What smoothing needs of answered pictures: vectors and probabilities, as one blob for each chunk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+import numpy.typing as npt
+
+from core.changes import ClassChange
+from core.types import ClassKind, DecisionName
+from core.vectors import Vectors
+from index.decide import Answer
+
+BEST = 64  # classes of which each picture's probability is kept
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """n answered pictures of one chunk, and the u classes that are among anyone's best."""
+
+    items: npt.NDArray[np.int64]
+    """(n,) their numbers in the job"""
+    vectors: Vectors
+    """(n, d)"""
+    is_unknown: npt.NDArray[np.bool_]
+    """(n,) whether they look like nothing known"""
+    columns: npt.NDArray[np.int64]
+    """(n, k) their best classes, as places in `class_ids`"""
+    probabilities: npt.NDArray[np.float32]
+    """(n, k)"""
+    class_ids: npt.NDArray[np.int64]
+    """(u,)"""
+    labels: Sequence[str]
+    is_normal: npt.NDArray[np.bool_]
+    """(u,)"""
+    certainty: float
+    """A best class less probable than this is ambiguous."""
+
+
+def keep(
+    items: Sequence[int],
+    vectors: Vectors,
+    answers: Sequence[Answer],
+    classes: Mapping[int, ClassChange],
+    certainty: float,
+) -> Kept:
+    """Return what is kept of some pictures, answered with at least `BEST` candidates by these classes."""
+    by_label = {class_.label: class_ for class_ in classes.values()}
+    best = [answer.candidates[:BEST] for answer in answers]  # of one version: all of one length
+    labels = sorted({candidate.label for line in best for candidate in line})
+    place = {label: column for column, label in enumerate(labels)}
+    shape = len(answers), len(best[0]) if best else 0
+    return Kept(
+        items=np.array(items, np.int64),
+        vectors=vectors,
+        is_unknown=np.array([answer.decision is DecisionName.UNKNOWN for answer in answers], bool),
+        columns=np.array([[place[c.label] for c in line] for line in best], np.int64).reshape(shape),
+        probabilities=np.array([[c.probability for c in line] for line in best], np.float32).reshape(shape),
+        class_ids=np.array([by_label[label].id for label in labels], np.int64),
+        labels=labels,
+        is_normal=np.array([by_label[label].kind is ClassKind.NORMAL for label in labels], bool),
+        certainty=certainty,
+    )
+
+
+def pack(kept: Kept) -> bytes:
+    """Return it as bytes, the same for the same; vectors as float16: cosines keep three digits."""
+    out = BytesIO()
+    np.savez(
+        out,
+        items=kept.items,
+        vectors=kept.vectors.astype(np.float16),
+        is_unknown=kept.is_unknown,
+        columns=kept.columns.astype(np.int32),
+        probabilities=kept.probabilities,
+        class_ids=kept.class_ids,
+        labels=np.frombuffer(json.dumps(list(kept.labels)).encode(), np.uint8),
+        is_normal=kept.is_normal,
+        certainty=np.float64(kept.certainty),
+    )
+    return out.getvalue()
+
+
+def unpack(content: bytes) -> Kept:
+    """Return what `pack` packed, its vectors of unit length again."""
+    with np.load(BytesIO(content), allow_pickle=False) as found:
+        vectors = found["vectors"].astype(np.float32)
+        return Kept(
+            items=found["items"],
+            vectors=vectors / np.linalg.norm(vectors, axis=1, keepdims=True),
+            is_unknown=found["is_unknown"],
+            columns=found["columns"].astype(np.int64),
+            probabilities=found["probabilities"],
+            class_ids=found["class_ids"],
+            labels=json.loads(found["labels"].tobytes()),
+            is_normal=found["is_normal"],
+            certainty=float(found["certainty"]),
+        )

@@ -1,0 +1,108 @@
+"""Smoothed answers: what was kept of all chunks of a job -> what changes in their results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import ExemplarError
+from core.results import Result
+from core.types import DecisionName
+from core.vectors import Vectors
+from index.smoothing import SMALLEST, Probabilities, smooth
+from worker.kept import Kept
+
+MOST_CELLS = 20_000_000  # pictures times classes: three float32 arrays of it at a time are 0.24 GB
+
+
+class Smoothed:
+    """The answers to the pictures of one job, smoothed over each one's nearest.
+
+    What is unknown stays so. Other pictures are unknown too where negative classes are likelier now than
+    the best class, and ambiguous where that is less probable than the collection's rule asks for.
+    """
+
+    def __init__(self, parts: Sequence[Kept], top: int) -> None:
+        """Smooth; raises `smooth_unfit` where pictures times classes are more than fit in memory."""
+        self._top = top
+        classes = _classes(parts)
+        places = {class_id: column for column, class_id in enumerate(classes)}
+        self._labels = [label for label, _ in classes.values()]
+        self._normal = np.array([normal for _, normal in classes.values()], bool)
+        self._line = {int(item): line for line, item in enumerate(_joined(part.items for part in parts))}
+        self._unknown = _joined(part.is_unknown for part in parts)
+        self._certainty = np.repeat([part.certainty for part in parts], [len(part.items) for part in parts])
+        if len(self._line) * len(classes) > MOST_CELLS:
+            raise ExemplarError(
+                "smooth_unfit",
+                f"expected at most {MOST_CELLS:,} pictures times classes to smooth over, "
+                f"got {len(self._line):,} times {len(classes):,}",
+            )
+        prior: Probabilities = np.empty((len(self._line), len(classes)), np.float32)
+        start = 0
+        for part in parts:
+            rows = slice(start, start + len(part.items))
+            _fill(prior[rows], part, [places[int(class_id)] for class_id in part.class_ids])
+            start = rows.stop
+        vectors: Vectors = _joined(part.vectors for part in parts)
+        self._probabilities = smooth(prior, vectors) if classes else prior
+
+    def change(self, result: Result) -> Result:
+        """Return a result as it is once smoothed; one that failed, or of no such picture, as it was.
+
+        The set of candidates goes: how often it holds the truth is not known once smoothed.
+        """
+        line = self._line.get(result["item"])
+        if line is None or result["status"] != "done":
+            return result
+        if not self._labels:  # there was nothing to choose from
+            return {**result, "smoothed": True}
+        probabilities = self._probabilities[line]
+        order = np.argsort(-probabilities, kind="stable")[: self._top]
+        decision = self._decision(line, probabilities, int(order[0]))
+        return {
+            **result,
+            "decision": decision.value,
+            "label": None if decision is DecisionName.UNKNOWN else self._labels[order[0]],
+            "confidence": round(float(probabilities[order[0]]), 6),
+            "candidates": [self._candidate(int(column), probabilities) for column in order],
+            "candidate_set": None,
+            "smoothed": True,
+        }
+
+    def _decision(self, line: int, probabilities: npt.NDArray[np.float32], best: int) -> DecisionName:
+        negative = float(probabilities[~self._normal].sum())
+        if self._unknown[line] or not self._normal[best] or negative >= probabilities[best]:
+            return DecisionName.UNKNOWN
+        if probabilities[best] < self._certainty[line]:
+            return DecisionName.AMBIGUOUS
+        return DecisionName.KNOWN
+
+    def _candidate(self, column: int, probabilities: npt.NDArray[np.float32]) -> dict[str, Any]:
+        return {"label": self._labels[column], "probability": float(probabilities[column])}
+
+
+def _classes(parts: Sequence[Kept]) -> dict[int, tuple[str, bool]]:
+    """Return label and whether normal by id, as the last part has it: it may have been renamed meanwhile."""
+    return {
+        int(class_id): (label, bool(normal))
+        for part in parts
+        for class_id, label, normal in zip(part.class_ids, part.labels, part.is_normal, strict=True)
+    }
+
+
+def _fill(prior: Probabilities, part: Kept, places: Sequence[int]) -> None:
+    """Fill (n, C) rows, which sum to 1; classes not in a row's best share what is left of it."""
+    best = part.columns.shape[1]
+    left = np.maximum(1.0 - part.probabilities.sum(axis=1, keepdims=True), 0.0)
+    prior[:] = left / max(prior.shape[1] - best, 1)
+    if best:
+        np.put_along_axis(prior, np.array(places, np.int64)[part.columns], part.probabilities, axis=1)
+    prior /= np.maximum(prior.sum(axis=1, keepdims=True), SMALLEST)
+
+
+def _joined(arrays: Iterable[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    return np.concatenate(list(arrays))

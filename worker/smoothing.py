@@ -1,0 +1,129 @@
+"""The smoother of a worker: a thread that smooths bulk jobs once all their pictures are answered."""
+
+from __future__ import annotations
+
+import threading
+
+import structlog
+
+from core.errors import ExemplarError
+from core.settings import Settings
+from index.replica import use_search_threads
+from store.blobs import uploads_of
+from store.smoothing import HeldSmoothing, KeptChunk
+from store.store import Store
+from worker.kept import Kept, unpack
+from worker.smoothed import Smoothed
+
+log = structlog.get_logger("exemplar.worker")
+
+PAUSE_S = 0.25
+AWAY_S = 2.0  # the record or the blobs did not answer
+END_S = 5.0
+CHUNKS_AT_ONCE = 16  # in one transaction, with all their results, so that others write in between
+
+
+class Smoother:
+    """Smooths one job after the other until it is stopped.
+
+    A thread of its own, so that people who wait are answered meanwhile. What it writes follows from what
+    was kept alone, so whoever does it again writes the same.
+    """
+
+    def __init__(self, store: Store, settings: Settings, owner: str) -> None:
+        self._store = store
+        self._settings = settings
+        self._owner = owner
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="smooth", daemon=True)
+
+    def start(self) -> None:
+        """Begin in a thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop, and leave what is under way to others."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(END_S)
+        self._store.smoothings.release(self._owner)
+
+    def _run(self) -> None:
+        use_search_threads(self._settings.threads)  # OpenMP counts for each thread
+        while not self._stop.is_set():
+            busy = False
+            try:
+                busy = self.round()
+            except ExemplarError as error:  # the record is away
+                log.warning("smoothing_missed", error=error.message)
+            except Exception as error:  # the boundary of the thread: jobs would never end without it
+                log.error("smoothing_failed", exc_info=error)
+            if not busy:
+                self._stop.wait(PAUSE_S)
+
+    def round(self) -> bool:
+        """Smooth one job; say whether there was any."""
+        held = self._store.smoothings.claim(self._owner)
+        if held is None:
+            return False
+        try:
+            self._smooth(held)
+        except ExemplarError as error:
+            if error.retry:
+                log.warning("smoothing_missed", job=held.job_id, error=error.message)
+                self._stop.wait(AWAY_S)
+                self._store.smoothings.release(self._owner)
+            else:
+                self._hand_back(held, error)
+        except Exception as error:  # the boundary of the work: the job must go on, or end
+            self._hand_back(held, error)
+        return True
+
+    def _hand_back(self, held: HeldSmoothing, error: Exception) -> None:
+        log.error("smoothing_failed", job=held.job_id, exc_info=error)
+        reason = f"{type(error).__name__}: {error}"[:500]
+        self._store.smoothings.hand_back(self._owner, held.job_id, reason)
+
+    def _smooth(self, held: HeldSmoothing) -> None:
+        chunks = self._store.smoothings.kept(held.job_id)
+        if not self._stop.is_set():
+            note = self._unfit(held)
+            if note is None:
+                note = self._write(held, chunks)
+        if self._stop.is_set():
+            return
+        if self._store.smoothings.finish(self._owner, held.job_id, chunks, note):
+            log.info("job_smoothed", job=held.job_id, items=held.items, note=note)
+
+    def _unfit(self, held: HeldSmoothing) -> str | None:
+        """Return why a job is not to be smoothed, or None where it is."""
+        most = self._settings.smooth_max_items
+        if held.items > most:
+            return f"not smoothed: expected at most {most:,} items, got {held.items:,}"
+        if held.attempts > self._settings.max_attempts:
+            why = f"at last with: {held.reason}" if held.reason else "the workers died over it"
+            return f"smoothing was given up after {held.attempts - 1} attempts, {why}"
+        return None
+
+    def _write(self, held: HeldSmoothing, chunks: list[KeptChunk]) -> str | None:
+        """Smooth and write a few chunks at a time; return why it could not be done, or None where it was."""
+        parts = self._read(held.job_id, chunks)
+        if not parts:
+            return None
+        try:
+            smoothed = Smoothed(parts, held.top)
+        except ExemplarError as error:
+            return f"not smoothed: {error.message}"
+        parts.clear()
+        for start in range(0, len(chunks), CHUNKS_AT_ONCE):
+            some = chunks[start : start + CHUNKS_AT_ONCE]
+            if self._stop.is_set() or not self._store.smoothings.write(
+                self._owner, held.job_id, some, smoothed.change
+            ):
+                break
+        return None
+
+    def _read(self, job_id: str, chunks: list[KeptChunk]) -> list[Kept]:
+        """Read what was kept; pieces of a chunk that was tried again share a blob, which is read once."""
+        names = dict.fromkeys(chunk.name for chunk in chunks if chunk.name is not None)
+        return [unpack(self._store.blobs.get(uploads_of(job_id), name)) for name in names]
