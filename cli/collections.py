@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli.client import Client
-from cli.numbers import Share
+from cli.numbers import Number
 from core.types import Metric, RuleName, Views
 
 Option = Any
@@ -21,17 +21,17 @@ _RULE: tuple[Option, ...] = (
     click.option("--metric", type=click.Choice([one.value for one in Metric]), help="Default cosine."),
     click.option(
         "--false-reject",
-        type=Share(0, 0.5),
+        type=Number(0, 0.5),
         help="The share of known pictures that may be called unknown; default 0.05.",
     ),
     click.option(
         "--certainty",
-        type=Share(0, 1),
+        type=Number(0, 1),
         help="A best class less probable is ambiguous; default 0.5.",
     ),
     click.option(
         "--set-level",
-        type=Share(0.5, 0.99),
+        type=Number(0.5, 0.99),
         help="How often the candidate set is to hold the true class; default 0.9.",
     ),
 )

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from cli.folders import Embedded, embed_folder
-from cli.numbers import Share
+from cli.numbers import Number
 from cli.report import report_text
 from cli.trial import Plan, try_out
 from core.errors import ExemplarError
@@ -51,21 +51,21 @@ def _folder() -> click.Path:
 @click.option("--metric", type=click.Choice([one.value for one in Metric]), default="cosine")
 @click.option(
     "--false-reject",
-    type=Share(0, 0.5),
+    type=Number(0, 0.5),
     default=AIM.false_reject,
     show_default=True,
     help="The share of known pictures that may be called unknown.",
 )
 @click.option(
     "--certainty",
-    type=Share(0, 1),
+    type=Number(0, 1),
     default=AIM.certainty,
     show_default=True,
     help="A best class less probable is ambiguous.",
 )
 @click.option(
     "--set-level",
-    type=Share(0.5, 0.99),
+    type=Number(0.5, 0.99),
     default=AIM.set_level,
     show_default=True,
     help="How often the candidate set is to hold the true class.",

@@ -7,7 +7,7 @@ import math
 import click
 
 
-class Share(click.FloatRange):
+class Number(click.FloatRange):
     """A range of numbers; "nan", which every comparison lets through, is none."""
 
     def convert(self, value: float, param: click.Parameter | None, ctx: click.Context | None) -> float:

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from cli.client import Client
-from cli.numbers import Share
+from cli.numbers import Number
 from cli.tag_deeds import Deeds, Wanted
 from cli.tag_journal import Journal, journal_path
 from cli.tag_list import ARCHIVES
@@ -88,7 +88,7 @@ class _Command(click.Command):
 )
 @click.option(
     "--patience",
-    type=Share(0),
+    type=Number(0),
     default=60.0,
     show_default=True,
     help="Seconds that the service may be away.",

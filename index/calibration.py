@@ -16,7 +16,7 @@ import numpy as np
 from core.types import Metric
 from index.fits import Fit
 from index.means import mean_scores_held_out
-from index.supports import MOST_JUDGED, Floats, Ids, Mask, Scores, Supports
+from index.supports import MOST_JUDGED, Floats, Ids, Mask, Scores, Supports, places_of
 
 FOLDS = 5
 USUAL_SHARPNESS = 30.0  # where there is nothing at all to fit it on
@@ -30,9 +30,7 @@ SHARPNESS_RANGE = (1.0, 300.0)
 # as two normal distributions of one width this far apart: an AUROC of 0.69, as measured at one shot.
 ONE_SHOT_SEPARATION = 0.70
 FEWEST_STRANGERS = 8  # to take a quantile of
-FEWEST_CLASSES = (
-    20  # in a sample of whole classes; where it would hold fewer, some supports of each are taken
-)
+FEWEST_CLASSES = 20  # in a sample: of a class that is larger than its share only a part is taken
 MOST_CLASSES = 300  # that are left out one after the other
 
 
@@ -100,10 +98,9 @@ class FoldScores:
     """(r, C)"""
 
 
-def leave_folds_out(fit: Fit) -> FoldScores:
-    """Score the supports of `sample` without their folds."""
+def leave_folds_out(fit: Fit, chosen: Ids) -> FoldScores:
+    """Score some rows without their folds."""
     supports = fit.supports
-    chosen = sample(supports, fit.most_judged)
     judged = chosen[supports.counts[supports.columns[chosen]] > 1]
     groups = np.full(len(supports.ids), -1)
     groups[chosen] = folds(supports.columns[chosen])
@@ -112,7 +109,7 @@ def leave_folds_out(fit: Fit) -> FoldScores:
 
 def fold_loss(fit: Fit) -> float | None:
     """Return the mean -log probability of the true class of supports without their folds; None of none."""
-    held_out = leave_folds_out(fit)
+    held_out = leave_folds_out(fit, sample(fit.supports, fit.most_judged))
     if not len(held_out.rows):
         return None
     probabilities = softmax(best_sharpness(held_out.scores, held_out.columns) * held_out.scores)
@@ -125,9 +122,9 @@ def calibrate(fit: Fit, normal: Mask) -> Calibration:
     supports = fit.supports
     normal = normal & (supports.counts > 0)
     chosen = sample(supports, fit.most_judged)
-    held_out = leave_folds_out(fit)
+    held_out = leave_folds_out(fit, chosen)
     judged, own, scores = held_out.rows, held_out.columns, held_out.scores
-    sharpness = best_sharpness(scores, own) if len(own) else usual_sharpness(fit)
+    sharpness = best_sharpness(scores, own) if len(own) else usual_sharpness(fit, chosen)
     probabilities = softmax(sharpness * scores)
     return Calibration(
         sharpness=sharpness,
@@ -156,7 +153,7 @@ def folds(columns: Ids) -> Ids:
     """
     if not len(columns):
         return np.empty(0, np.int64)
-    folds: Ids = _places(columns) % min(FOLDS, int(np.bincount(columns).max()))
+    folds: Ids = places_of(columns) % min(FOLDS, int(np.bincount(columns).max()))
     return folds
 
 
@@ -169,7 +166,7 @@ def sample(supports: Supports, most: int = MOST_JUDGED) -> Ids:
     held = np.flatnonzero(supports.counts > 0)
     stride = max(math.ceil(int(np.minimum(supports.counts[held], share).sum()) / most), 1)
     chosen = np.flatnonzero(np.isin(supports.columns, held[::stride]))
-    return chosen[_places(supports.columns[chosen]) < share]
+    return chosen[places_of(supports.columns[chosen]) < share]
 
 
 def best_sharpness(scores: Scores, columns: Ids) -> float:
@@ -193,9 +190,9 @@ def best_sharpness(scores: Scores, columns: Ids) -> float:
     return math.sqrt(low * high)
 
 
-def usual_sharpness(fit: Fit) -> float:
+def usual_sharpness(fit: Fit, chosen: Ids) -> float:
     """Return the scale for supports that are alone in their classes, by how far strangers' scores spread."""
-    rows, groups = _whole_classes(fit.supports, sample(fit.supports, fit.most_judged))
+    rows, groups = _whole_classes(fit.supports, chosen)
     held = np.flatnonzero(fit.supports.counts > 0)
     if len(held) < 4:
         return USUAL_SHARPNESS
@@ -214,15 +211,6 @@ def softmax(scores: Scores) -> Floats:
     raised[~np.isfinite(best[:, 0])] = 1.0
     total: Floats = raised / raised.sum(axis=1, keepdims=True)
     return total
-
-
-def _places(columns: Ids) -> Ids:
-    """Return (n,): how many rows of the same column stand before each."""
-    order = np.argsort(columns, kind="stable")
-    counts = np.bincount(columns)
-    places = np.empty(len(columns), np.int64)
-    places[order] = np.arange(len(columns)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return places
 
 
 def _known(fit: Fit, rows: Ids, normal: Mask) -> Floats:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from index.supports import Floats, Ids, Supports
+from index.supports import Floats, Ids, Supports, places_of
 
 BLOCK_CELLS = 1 << 23  # of a block of similarities: 64 MB as float64
 SHORTEST = 1e-12
@@ -36,11 +36,7 @@ def spread(columns: Ids, most: int) -> Ids:
     """Return at most so many rows, ascending: the first of each class, then the second of each, and so on."""
     if len(columns) <= most:
         return np.arange(len(columns))
-    order = np.argsort(columns, kind="stable")
-    counts = np.bincount(columns)
-    place = np.empty(len(columns), np.int64)
-    place[order] = np.arange(len(columns)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.sort(np.argsort(place, kind="stable")[:most])
+    return np.sort(np.argsort(places_of(columns), kind="stable")[:most])
 
 
 def margins(supports: Supports, rows: Ids) -> Margins:

@@ -61,6 +61,7 @@ class Replica:
         self._counts: dict[int, int] = {}
         self._supports: dict[bool, Supports] = {}
         self._learner = Learner()
+        self._prior: tuple[LabelVectors, Supports, Prior] | None = None
         self._searched: Any = _on_gpu(dim) if gpu else self._flat
 
     def __len__(self) -> int:
@@ -119,9 +120,16 @@ class Replica:
         """Return the rule as learnt from this version; it dies with the next change."""
         with self.lock:
             supports = self.supports(named=texts is not None)
-            prior = None if texts is None else Prior(texts, supports.class_ids, self.dim)
+            prior = None if texts is None else self._prior_of(texts, supports)
             normal = np.array([self._is_normal(int(c)) for c in supports.class_ids], bool)
             return self._learner.fitted(rule, supports, self.version, normal, self.search, prior)
+
+    def _prior_of(self, texts: LabelVectors, supports: Supports) -> Prior:
+        """Return the prior of these texts and supports, the last one where they are the same objects."""
+        last = self._prior
+        if last is None or last[0] is not texts or last[1] is not supports:
+            last = self._prior = texts, supports, Prior(texts, supports.class_ids, self.dim)
+        return last[2]
 
     def content(self) -> Content:
         """Return a copy of all."""

@@ -19,7 +19,6 @@ Scores = npt.NDArray[np.float64]
 PriorFunction = Callable[[Vectors], Floats]
 """(m, d) queries -> (m, C), what is thought of them before the supports are looked at."""
 
-
 MOST_JUDGED = 2_000  # supports that a rule is judged by, each left out of it
 
 
@@ -46,21 +45,20 @@ class Supports:
         return int(self.vectors.shape[1])
 
 
-def make_supports(ids: Ids, owners: Ids, vectors: Vectors, named: Ids | None = None) -> Supports:
-    """Arrange supports; `owners` (n,) are their classes' ids, `named` those of classes that may have none."""
-    class_ids = np.unique(owners if named is None else np.concatenate([owners, named]))
-    columns = np.searchsorted(class_ids, owners)
-    sums = np.zeros((len(class_ids), vectors.shape[1]))
-    np.add.at(sums, columns, vectors.astype(np.float64))
-    counts = np.bincount(columns, minlength=len(class_ids))
-    return Supports(ids, columns, vectors, class_ids, counts, sums)
-
-
 def one_hot(columns: Ids, classes: int) -> Floats:
     """Map (n,) columns to (n, classes) rows of zeros with a single one."""
     targets = np.zeros((len(columns), classes))
     targets[np.arange(len(columns)), columns] = 1.0
     return targets
+
+
+def places_of(columns: Ids) -> Ids:
+    """Return (n,): how many rows of the same column stand before each."""
+    order = np.argsort(columns, kind="stable")
+    counts = np.bincount(columns)
+    places = np.empty(len(columns), np.int64)
+    places[order] = np.arange(len(columns)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return places
 
 
 def harmonic_mean(counts: Ids) -> float:

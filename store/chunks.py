@@ -301,7 +301,6 @@ def _with_job() -> Select[Any]:
         t.job.c.min_version,
         t.job.c.submitted_version,
         t.job.c.smooth,
-        t.job.c.state.label("job_state"),
         t.collection.c.views,
     ).select_from(
         t.chunk.join(t.job, t.job.c.id == t.chunk.c.job_id).outerjoin(

@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, case, delete, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, select, update
 
 from core.results import Result, tally_of
 from core.types import FINAL, JobState
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
+from store.leases import Leases
 from store.settlement import final_state
 
 _FINAL = [state.value for state in FINAL]
@@ -43,15 +44,14 @@ class KeptChunk:
     name: str | None
 
 
-class Smoothings:
+class Smoothings(Leases):
     """The jobs of the record that end with their smoothing; a row is there until then.
 
     Whoever writes results or ends a job here locks the job first, as control does.
     """
 
     def __init__(self, database: Database, *, lease_s: float) -> None:
-        self._database = database
-        self._lease_s = lease_s
+        super().__init__(database, t.smoothing, lease_s=lease_s)
 
     def claim(self, owner: str) -> HeldSmoothing | None:
         """Take the oldest job whose items are all settled, under a lease; None where there is none."""
@@ -135,39 +135,6 @@ class Smoothings:
                 .values(state=final_state(job.done, job.failed).value, finished_at=now_s(), note=note)
             )
         return True
-
-    def renew(self, owner: str) -> int:
-        """Lengthen the lease of what the owner holds; return how many jobs that is."""
-        with self._database.read() as connection:
-            if connection.execute(select(t.smoothing.c.job_id).limit(1)).first() is None:
-                return 0
-        with self._database.write() as connection:
-            held = select(t.smoothing.c.job_id).where(t.smoothing.c.lease_owner == owner)
-            return connection.execute(
-                update(t.smoothing)
-                # what is locked is just being written; to wait for it could become a circle
-                .where(t.smoothing.c.job_id.in_(held.with_for_update(skip_locked=True)))
-                .values(lease_until=now_s() + self._lease_s)
-            ).rowcount
-
-    def release(self, owner: str) -> None:
-        """Leave everything to others, who are not to count this as an attempt."""
-        attempts = case((t.smoothing.c.attempts > 0, t.smoothing.c.attempts - 1), else_=0)
-        self._free(t.smoothing.c.lease_owner == owner, attempts=attempts)
-
-    def hand_back(self, owner: str, job_id: str, reason: str) -> None:
-        """Leave a job that could not be smoothed; the attempt counts."""
-        self._free((t.smoothing.c.lease_owner == owner) & (t.smoothing.c.job_id == job_id), reason=reason)
-
-    def expire(self, worker: str) -> None:
-        """End the leases of an earlier life of this worker: it starts anew, so that life is over."""
-        self._free(t.smoothing.c.lease_owner.startswith(f"{worker}:", autoescape=True))
-
-    def _free(self, whose: ColumnElement[bool], **values: Any) -> None:
-        with self._database.write() as connection:
-            connection.execute(
-                update(t.smoothing).where(whose).values(lease_owner=None, lease_until=None, **values)
-            )
 
     def _ready(self) -> Select[Any]:
         smoothing, job = t.smoothing.c, t.job.c

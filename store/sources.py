@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, case, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 
 from core.types import FINAL, Item, JobKind, JobState, Lane, Source
 from store import tables as t
 from store.clock import now_s
 from store.control import chunk_state
 from store.database import Database
+from store.leases import Leases
 from store.packing import pack_item
 from store.settlement import final_state
 
@@ -35,12 +36,11 @@ class HeldSource:
     reason: str | None
 
 
-class Sources:
+class Sources(Leases):
     """The sources of the record; a row is there as long as something is left to read."""
 
     def __init__(self, database: Database, *, lease_s: float, chunk_items: int) -> None:
-        self._database = database
-        self._lease_s = lease_s
+        super().__init__(database, t.source, lease_s=lease_s)
         self._chunk_items = chunk_items
 
     def hold(self, owner: str, most: int) -> list[HeldSource]:
@@ -107,40 +107,6 @@ class Sources:
                 .values(asked=asdict(source))
             )
             return connection.execute(statement).rowcount == 1
-
-    def renew(self, owner: str) -> int:
-        """Lengthen the lease of what the owner holds; return how many sources that is."""
-        with self._database.read() as connection:
-            if connection.execute(select(t.source.c.job_id).limit(1)).first() is None:
-                return 0
-        with self._database.write() as connection:
-            held = select(t.source.c.job_id).where(t.source.c.lease_owner == owner)
-            return connection.execute(
-                update(t.source)
-                .where(t.source.c.job_id.in_(held.with_for_update(skip_locked=True)))
-                .values(lease_until=now_s() + self._lease_s)
-            ).rowcount
-
-    def release(self, owner: str) -> None:
-        """Leave everything to others, who are not to count this as an attempt."""
-        self._free(
-            t.source.c.lease_owner == owner,
-            attempts=case((t.source.c.attempts > 0, t.source.c.attempts - 1), else_=0),
-        )
-
-    def hand_back(self, owner: str, job_id: str, reason: str) -> None:
-        """Leave a source that could not be read on; the attempt counts."""
-        self._free((t.source.c.lease_owner == owner) & (t.source.c.job_id == job_id), reason=reason)
-
-    def expire(self, worker: str) -> None:
-        """End the leases of an earlier life of this worker: it starts anew, so that life is over."""
-        self._free(t.source.c.lease_owner.startswith(f"{worker}:", autoescape=True))
-
-    def _free(self, whose: Any, **values: Any) -> None:
-        with self._database.write() as connection:
-            connection.execute(
-                update(t.source).where(whose).values(lease_owner=None, lease_until=None, **values)
-            )
 
     def _claim(self, owner: str, most: int) -> None:
         with self._database.write() as connection:

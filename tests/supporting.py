@@ -8,7 +8,9 @@ import numpy as np
 
 from core.changes import Changes, ClassChange, SupportChange
 from core.types import ClassKind
+from core.vectors import Vectors
 from index.replica import Replica
+from index.supports import Ids, Supports
 
 DIM = 4
 
@@ -45,3 +47,13 @@ def replica_of(
     replica = Replica(vectors.shape[1])
     replica.apply(Changes(version, classes, supports, born=1.5))
     return replica
+
+
+def make_supports(ids: Ids, owners: Ids, vectors: Vectors, named: Ids | None = None) -> Supports:
+    """Arrange supports; `owners` (n,) are their classes' ids, `named` those of classes that may have none."""
+    class_ids = np.unique(owners if named is None else np.concatenate([owners, named]))
+    columns = np.searchsorted(class_ids, owners)
+    sums = np.zeros((len(class_ids), vectors.shape[1]))
+    np.add.at(sums, columns, vectors.astype(np.float64))
+    counts = np.bincount(columns, minlength=len(class_ids))
+    return Supports(ids, columns, vectors, class_ids, counts, sums)

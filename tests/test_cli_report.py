@@ -15,6 +15,7 @@ import numpy as np
 from calls import enroll
 from rich.cells import cell_len
 from sklearn.metrics import classification_report
+from supporting import make_supports
 from test_cli_commands import run
 
 from cli.report_command import _lines
@@ -23,7 +24,6 @@ from cli.stack import Stack
 from core.report import CollectionReport
 from core.types import Metric, RuleName
 from index.report import Subject, make_report
-from index.supports import make_supports
 
 Digits = Callable[[int, int], bytes]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from supporting import named, replica_of, units
+from supporting import make_supports, named, replica_of, units
 from test_index_replica import HISTORY, Record
 
 from core.changes import Changes, SupportChange
@@ -19,7 +19,7 @@ from index.means import MeanFit
 from index.nearest import NeighbourFit
 from index.replica import Replica
 from index.ridge import RidgeFit, Scatter
-from index.supports import MOST_JUDGED, Supports, make_supports
+from index.supports import MOST_JUDGED, Supports
 
 DIM, CLASSES = 8, 4
 VECTORS = units(60, dim=DIM, seed=5)

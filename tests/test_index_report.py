@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import classification_report, confusion_matrix
+from supporting import make_supports
 
 from core.report import CollectionReport, Judgement
 from core.types import ClassKind, Metric, RuleName
 from index import confusion, quality, report
 from index.quality import near_pictures, spread
 from index.report import Subject, make_report, rows_to_judge
-from index.supports import make_supports
 
 DIM = 32
 

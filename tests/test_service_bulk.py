@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import tempfile
 import time
@@ -17,6 +16,7 @@ import pytest
 from archives import make_tar, make_zip
 from calls import WAIT
 from contract import Contract
+from services import running_service
 
 from cli.stack import Stack
 from core.settings import Settings
@@ -31,20 +31,15 @@ def running() -> Iterator[Stack]:
     """A service that reads only a little ahead, with a folder of its own that callers may name."""
     folder = Path(tempfile.mkdtemp(prefix="exemplar-bulk-"))
     (folder / "photos").mkdir()
-    environment = {
-        "EXEMPLAR_LEASE_S": "3",
-        "EXEMPLAR_BULK_WINDOW_ITEMS": "300",
-        "EXEMPLAR_ROOTS": str(folder / "photos"),
-        "EXEMPLAR_MAX_BODY_BYTES": "100000",
-        "EXEMPLAR_BULK_MAX_BYTES": "30000000",
+    settings = {
+        "lease_s": "3",
+        "bulk_window_items": "300",
+        "roots": str(folder / "photos"),
+        "max_body_bytes": "100000",
+        "bulk_max_bytes": "30000000",
     }
-    stack = Stack(Settings(data=folder, port=0), workers=1, environment=environment)
-    try:
-        stack.start(lambda _: None)
+    with running_service(folder, **settings) as stack:
         yield stack
-    finally:
-        stack.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

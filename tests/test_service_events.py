@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 from calls import WAIT, ask, enroll, files
 from receiving import SECRET, Receiver, receiving
+from services import running_service
 from standardwebhooks import Webhook
 
 from cli.stack import Stack
@@ -145,20 +143,14 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture
 def telling() -> Iterator[Stack]:
     """A service of its own that may call webhooks on loopback."""
-    folder = Path(tempfile.mkdtemp(prefix="exemplar-service-"))
-    environment = {
-        "EXEMPLAR_WEBHOOKS": "127.0.0.1",
-        "EXEMPLAR_WEBHOOK_SECRET": SECRET,
-        "EXEMPLAR_WEBHOOK_PRIVATE": "true",
-        "EXEMPLAR_SWEEP_S": "0.5",
+    settings = {
+        "webhooks": "127.0.0.1",
+        "webhook_secret": SECRET,
+        "webhook_private": "true",
+        "sweep_s": "0.5",
     }
-    stack = Stack(Settings(data=folder, port=0), workers=1, environment=environment)
-    try:
-        stack.start(lambda _: None)
+    with running_service(**settings) as stack:
         yield stack
-    finally:
-        stack.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def kill_workers() -> None:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from uuid import uuid4
 
 import httpx
@@ -15,9 +12,9 @@ import psutil
 import pytest
 from archives import make_zip
 from contract import Contract
+from services import running_service
 
 from cli.stack import Stack
-from core.settings import Settings
 
 Digits = Callable[[int, int], bytes]
 Results = list[dict[str, object]]
@@ -26,14 +23,8 @@ COUNT = 400
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Stack]:
-    folder = Path(tempfile.mkdtemp(prefix="exemplar-smooth-"))
-    stack = Stack(Settings(data=folder, port=0), workers=1, environment={"EXEMPLAR_LEASE_S": "3"})
-    try:
-        stack.start(lambda _: None)
+    with running_service(lease_s="3") as stack:
         yield stack
-    finally:
-        stack.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
