@@ -33,7 +33,7 @@ lock: $(UV)
 	$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--python-version 3.11 pyproject.toml -o requirements.lock
 	$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
-		--python-version 3.11 pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+		--python-version 3.11 pyproject.toml --all-extras --group dev -c requirements.lock -o requirements-dev.lock
 
 clean:
 	rm -rf $(VENV)
