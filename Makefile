@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 
-.PHONY: demo test lint format types contracts check lock clean
+.PHONY: demo test lint format types contracts check faults lock clean fuzz
 
 demo: $(VENV)/.installed
 	$(BIN)/exemplar demo $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(SERVE),--serve)
@@ -27,6 +27,14 @@ contracts: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
 check: lint types contracts test
+
+# Made-up calls from the OpenAPI document against a running service; ARGS="--examples 300 --seed 1"
+fuzz: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.fuzz $(ARGS)
+
+# 20 scenarios of faults on SQLite and PostgreSQL, about an hour; ARGS="--only F1,F4 --scale small" for some.
+faults: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.faults --scale full $(ARGS)
 
 # Writes the locked versions anew from pyproject.toml.
 lock: $(UV)

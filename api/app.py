@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
-from uuid import uuid4
 
-import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 from werkzeug.routing import IntegerConverter, PathConverter
 
 from api import (
@@ -24,21 +21,30 @@ from api import (
     webhooks,
 )
 from api.errors import handle_errors
+from api.figures import RecordFigures
 from api.home import add_pages
+from api.rates import Rates, watch_rates
+from api.readiness import Readiness
+from api.requests import RequestFigures, watch_requests
 from api.services import Services, attach
 from api.streams import Streams
 from api.wait import JobWatch
 from core.errors import ExemplarError
 from core.settings import Settings
+from core.tracing import Tracing
 from store.store import Store
 from store.supports import MAX_ID
-
-log = structlog.get_logger("exemplar.api")
 
 PARTS_BESIDE_PICTURES = 8
 STREAMS_SHARE = 4  # a quarter of the threads may be held by answers that stay open
 PLACES_KEPT = 4  # threads that no waiting request may take, so that short ones always find one
 CSP = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+GUARDS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": CSP,
+    "Referrer-Policy": "no-referrer",
+}
+"""Headers that every answer has."""
 
 
 class _Id(IntegerConverter):
@@ -55,7 +61,7 @@ class _Label(PathConverter):
     part_isolating = False  # it goes on after a slash
 
 
-def create_app(settings: Settings, store: Store, *, needs_key: bool) -> Flask:
+def create_app(settings: Settings, store: Store, *, needs_key: bool, tracing: Tracing | None = None) -> Flask:
     """Return the app; `needs_key` is true where it will listen beyond loopback."""
     app = Flask("api", root_path=__file__.rpartition("/")[0])
     app.url_map.converters.update(id=_Id, label=_Label)
@@ -68,7 +74,11 @@ def create_app(settings: Settings, store: Store, *, needs_key: bool) -> Flask:
     streams = Streams(max(settings.http_threads // STREAMS_SHARE, 1))
     places = max(settings.http_threads - settings.http_threads // STREAMS_SHARE - PLACES_KEPT, 1)
     watch = JobWatch(store.jobs.finished_among, places=places)
-    app.extensions.update([attach(Services(settings, store, watch, streams, needs_key))])
+    rates = Rates(settings.redis_url, rate=settings.rate_limit, at_once=settings.requests_at_once)
+    services = Services(settings, store, watch, streams, rates, needs_key, Readiness(settings, store))
+    app.extensions.update([attach(services)])
+    services.registry.register(RecordFigures(settings, store))
+    watch_requests(app, RequestFigures(services.registry), tracing or Tracing())
     modules = (
         collections,
         submit,
@@ -87,30 +97,19 @@ def create_app(settings: Settings, store: Store, *, needs_key: bool) -> Flask:
         app.register_blueprint(routes.blueprint)
     add_pages(app, [operation for routes in all_routes for operation in routes.operations])
     handle_errors(app)
-    _watch_requests(app)
+    _guard_requests(app)
+    watch_rates(app, rates)
     return app
 
 
-def _watch_requests(app: Flask) -> None:
+def _guard_requests(app: Flask) -> None:
     @app.before_request
     def _begin() -> None:
-        g.begun = time.perf_counter()
-        g.request_id = uuid4().hex[:16]
         asked = (request.path, *request.args.values(), request.headers.get("Authorization", ""))
         if any("\0" in text for text in asked):
             raise ExemplarError("request_unfit", "expected a path and a query without NUL characters")
 
     @app.after_request
     def _end(response: Response) -> Response:
-        response.headers["X-Request-Id"] = g.request_id
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Content-Security-Policy"] = CSP
-        log.info(
-            "request",
-            request_id=g.request_id,
-            method=request.method,
-            path=request.path,
-            status=response.status_code,
-            ms=round((time.perf_counter() - g.begun) * 1000, 1),
-        )
+        response.headers.update(GUARDS)
         return response

@@ -1,25 +1,59 @@
-"""Who may do what: bearer keys and their scopes."""
+"""Who may do what: bearer keys, their scopes, and the collections that they are for."""
 
 from __future__ import annotations
 
-from flask import request
+from flask import g, request
 
 from api.services import services
 from core.errors import ExemplarError
+from store.collections import collection_not_found
+from store.jobs import job_not_found
 from store.keys import Scope
 
 
 def check_key(scope: Scope) -> str:
-    """Let a request pass that has the scope and return whose it is; otherwise raise `key_...`."""
+    """Let a request pass that has the scope and return whose it is; otherwise raise `key_...`.
+
+    Sets `g.collections` to the names of the collections that the key is for, None for all. Every refusal and
+    every request that passes counts towards the caller's rate; raises `too_many_requests`.
+    """
+    if "caller" in g:  # a view asks for one more scope
+        _check_scope(scope)
+        return str(g.caller)
     services_ = services()
-    kind, _, key = request.headers.get("Authorization", "").partition(" ")
-    if kind.lower() != "bearer" or not key:
-        if services_.needs_key or services_.store.keys.any_living():
-            raise ExemplarError("key_missing", "expected an Authorization header: Bearer <key>")
-        return "local"
-    scopes = services_.store.keys.scopes_of(key.strip())
-    if scopes is None:
-        raise ExemplarError("key_unknown", "this key is unknown or revoked")
-    if scope not in scopes and Scope.ADMIN not in scopes:
+    address = f"address:{request.remote_addr}"
+    kind, _, sent = request.headers.get("Authorization", "").partition(" ")
+    g.key, g.collections = None, None
+    if kind.lower() == "bearer" and sent:
+        g.key = services_.store.keys.living(sent.strip())
+        services_.rates.begin(address if g.key is None else f"key:{g.key.id}")
+        if g.key is None:
+            raise ExemplarError("key_unknown", "this key is unknown, revoked, or has run out")
+        g.collections = g.key.collections
+        _check_scope(scope)
+        return str(g.key.id)
+    services_.rates.begin(address)
+    if services_.needs_key or services_.store.keys.any_living():
+        raise ExemplarError("key_missing", "expected an Authorization header: Bearer <key>")
+    return "local"
+
+
+def check_sight(*, collection: str | None = None, job_id: str | None = None) -> None:
+    """Raise what is raised where there is no such collection or job, unless the key is for it."""
+    if g.collections is None:
+        return
+    if collection is not None and collection not in g.collections:
+        raise collection_not_found(collection)
+    if job_id is not None and services().store.jobs.get(job_id).collection not in g.collections:
+        raise job_not_found(job_id)
+
+
+def check_may_make(collection: str) -> None:
+    """Raise `key_collection_missing` unless the key is for a collection of this name."""
+    if g.collections is not None and collection not in g.collections:
+        raise ExemplarError("key_collection_missing", "this key is for other collections")
+
+
+def _check_scope(scope: Scope) -> None:
+    if g.key is not None and not g.key.allows(scope):
         raise ExemplarError("key_scope_missing", f"this key lacks the scope {scope.value!r}")
-    return key.split("_")[1]

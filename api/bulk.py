@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
@@ -14,11 +15,12 @@ from flask import Response, request
 from api.auth import check_key
 from api.inputs import BulkPlaces, BulkQuery
 from api.models import DryProblem, DryRun, JobModel, LabelCount, ProblemModel
+from api.requests import origin_of
 from api.routes import Routes, as_json, read_json
 from api.services import check_offered, services
 from api.submit import answer, idempotency_of, may_be_written
 from api.webhooks import check_webhook
-from core.entries import Entry, read_entries
+from core.entries import Entry, read_steps
 from core.errors import ExemplarError, problem_of
 from core.guard import Readable
 from core.settings import Settings
@@ -42,6 +44,7 @@ ARCHIVES = {
 JSON_LINES = {"application/x-ndjson", "application/jsonl", "application/x-jsonlines"}
 PART_BYTES = 1 << 20
 LOOK_BYTES = 128 << 20  # unpacked, that the call looks ahead; a worker will say what comes after them
+DRY_RUN_S = 10.0  # how long a dry run reads; of a zip that is every item, of a packed tar some gigabytes
 MOST_PROBLEMS = 20  # that a dry run shows
 
 
@@ -83,7 +86,8 @@ def bulk(collection: str, query: BulkQuery) -> Response:
         if query.smooth:
             _check_smoothable(received.urls)
         if query.dry_run:
-            tally = _tally(collection, query.kind, _entries(job_id, received.source, query.kind))
+            with closing(_steps(job_id, received.source, query.kind)) as steps:
+                tally = _tally(collection, query.kind, steps)
             if query.smooth:
                 _check_smoothable(tally.items)
             return as_json(tally)
@@ -112,6 +116,7 @@ def _submit(job_id: str, collection: str, query: BulkQuery, received: _Received)
         source=received.source,
         webhook=query.webhook,
         smooth=query.smooth,
+        origin=origin_of(job_id, query.kind),
     )
     same: list[object] = [*query.model_dump(mode="json", exclude={"smooth"}).values(), collection]
     same += [*received.digests, *(["smooth"] if query.smooth else [])]
@@ -146,7 +151,7 @@ def _receive(job_id: str, label: str | None) -> _Received:
 
 def _multipart(job_id: str, received: _Received, label: str | None) -> _Received:
     files = {name: request.files.getlist(name) for name in request.files}
-    unknown = sorted(set(request.form) | (set(files) - {"archive", "manifest"}))
+    unknown = set(request.form) | (set(files) - {"archive", "manifest"})
     if unknown or "archive" not in files or any(len(parts) > 1 for parts in files.values()):
         raise ExemplarError(
             "request_unfit",
@@ -211,10 +216,10 @@ def _check_smoothable(items: int) -> None:
         raise ExemplarError("smooth_unfit", f"smooth: expected at most {most} items, got {items}")
 
 
-def _entries(
+def _steps(
     job_id: str, source: Source, kind: JobKind, *, settings: Settings | None = None
-) -> Generator[Entry, None, None]:
-    """Yield what a worker will read; the files are closed with the generator."""
+) -> Generator[Entry | None, None, None]:
+    """Yield what a worker will read, None for what it passes over; the files are closed at the end."""
     files: list[BlobFile] = []
 
     def open_file(name: str) -> BlobFile:
@@ -223,7 +228,7 @@ def _entries(
 
     try:
         chosen = settings or services().settings
-        yield from read_entries(source, open_file, chosen, enrols=kind is JobKind.ENROLL)
+        yield from read_steps(source, open_file, chosen, enrols=kind is JobKind.ENROLL)
     finally:
         for file in files:
             file.close()
@@ -237,7 +242,8 @@ def _check_begins(job_id: str, source: Source, kind: JobKind) -> None:
     settings = services().settings
     most = min(settings.bulk_max_unpacked_bytes, max(LOOK_BYTES, 3 * settings.max_picture_bytes))
     chosen = settings.model_copy(update={"bulk_max_unpacked_bytes": most})
-    with closing(_entries(job_id, source, kind, settings=chosen)) as entries:
+    with closing(_steps(job_id, source, kind, settings=chosen)) as steps:
+        entries = (entry for entry in steps if entry is not None)
         first = next(entries)
         is_cut = (
             first.error is not None
@@ -248,11 +254,19 @@ def _check_begins(job_id: str, source: Source, kind: JobKind) -> None:
             raise first.error
 
 
-def _tally(collection: str, kind: JobKind, entries: Iterator[Entry]) -> DryRun:
+def _tally(collection: str, kind: JobKind, steps: Iterator[Entry | None]) -> DryRun:
+    """Count what a job would do, for `DRY_RUN_S` at most: a call holds one of the API's few threads."""
+    until = time.monotonic() + DRY_RUN_S
+    complete = True
     labels: Counter[str] = Counter()
     problems: list[DryProblem] = []
     items = failing = size = 0
-    for entry in entries:
+    for entry in steps:
+        if time.monotonic() > until and items:
+            complete = False
+            break
+        if entry is None:
+            continue
         if entry.error is not None:
             failing += 1
             if len(problems) < MOST_PROBLEMS:
@@ -266,6 +280,7 @@ def _tally(collection: str, kind: JobKind, entries: Iterator[Entry]) -> DryRun:
     return DryRun(
         collection=collection,
         kind=kind,
+        complete=complete,
         items=items,
         failing=failing,
         bytes=size,

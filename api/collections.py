@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from flask import Response
+from flask import Response, g
 
+from api.auth import check_may_make
 from api.inputs import CollectionChange, NewCollection, PageQuery
 from api.models import CollectionModel, CollectionPage
 from api.pages import make_cursor, read_number
@@ -21,6 +22,7 @@ routes = Routes("collections")
 @routes.add("POST", "/collections", scope=Scope.ADMIN, body=NewCollection, answer=CollectionModel, status=201)
 def make_collection(body: NewCollection) -> CollectionModel:
     """Make a collection."""
+    check_may_make(body.name)
     encoder = body.encoder or services().settings.encoders[0]
     check_offered(encoder)
     prompts = None if body.prompts is None else check_prompts(body.prompts)
@@ -35,7 +37,9 @@ def make_collection(body: NewCollection) -> CollectionModel:
 @routes.add("GET", "/collections", scope=Scope.CLASSIFY, query=PageQuery, answer=CollectionPage)
 def list_collections(query: PageQuery) -> CollectionPage:
     """List collections in the order they were made."""
-    found = services().store.collections.page(after=read_number(query.cursor), limit=query.limit)
+    found = services().store.collections.page(
+        after=read_number(query.cursor), limit=query.limit, among=g.collections
+    )
     return CollectionPage(
         items=[CollectionModel.of(collection) for collection in found],
         next_cursor=make_cursor(found[-1].id) if len(found) == query.limit else None,

@@ -10,6 +10,7 @@ from flask import Flask, Response, json
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from api.requests import request_id
 from core.errors import ExemplarError, problem_of, title_of
 
 log = structlog.get_logger("exemplar.api")
@@ -29,6 +30,7 @@ STATUS_OF = {
     "collection_not_found": 404,
     "blob_not_found": 404,
     "blobs_unavailable": 503,
+    "remote_unavailable": 503,
     "cursor_unfit": 400,
     "encoder_not_offered": 422,
     "encoder_unknown": 422,
@@ -39,6 +41,7 @@ STATUS_OF = {
     "items_too_many": 413,
     "job_not_found": 404,
     "job_state_unfit": 409,
+    "key_collection_missing": 403,
     "key_missing": 401,
     "key_unknown": 401,
     "key_scope_missing": 403,
@@ -72,7 +75,10 @@ STATUS_OF = {
     "target_not_allowed": 422,
     "target_unfit": 422,
     "text_side_missing": 422,
+    "too_many_requests": 429,
+    "url_fetch_off": 422,
     "url_not_allowed": 422,
+    "url_refused": 422,
     "webhooks_off": 422,
 }
 ITEM_CODES = (
@@ -89,7 +95,9 @@ ITEM_CODES = (
     "picture_unreadable",
     "target_failed",
     "target_unresolved",
-    "url_fetch_off",
+    "url_failed",
+    "url_too_large",
+    "url_unreachable",
     "vector_unfit",
     "work_failed",
     "worker_lost",
@@ -104,7 +112,7 @@ _CODE_OF = {404: "path_not_found", 405: "method_not_allowed", 413: "body_too_lar
 
 def problem_response(problem: dict[str, Any], status: int, **more: Any) -> Response:
     """Return a problem object as a response."""
-    body = json.dumps({**problem, "status": status, **more})
+    body = json.dumps({**problem, "status": status, "request_id": request_id(), **more})
     response = Response(body, status, content_type="application/problem+json")
     if status in (429, 503):
         response.headers["Retry-After"] = str(RETRY_AFTER_S)

@@ -52,7 +52,7 @@ def follow(job: Job, seen: str | None) -> Iterator[str]:
         elif now - silent_since >= KEEP_ALIVE_S:
             silent_since = now
             yield ": still here\n\n"
-        if job.state in FINAL or now >= until:
+        if job.state in FINAL or now >= until or services().streams.has_ended:
             return
         time.sleep(POLL_S)
         try:

@@ -133,7 +133,7 @@ class Merge(Strict):
     """The classes to merge into this one."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
-    sources: list[str] = Field(alias="from", min_length=1)
+    sources: list[str] = Field(alias="from", min_length=1, max_length=1000)
 
 
 class SupportChange(Strict):
@@ -146,7 +146,9 @@ class Image(Strict):
     """A picture inside JSON: one of the two."""
 
     base64: str | None = None
-    url: str | None = Field(None, description="Fetching is off; send base64 or multipart.")
+    url: str | None = Field(
+        None, description="Where a worker is to fetch it from, if the service's operator allows that."
+    )
 
 
 class EnrollItem(Strict):

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
-from flask import Response, request, stream_with_context
+from flask import Response, g, request, stream_with_context
 
 from api.inputs import PageQuery
 from api.models import JobModel, JobPage, JobSummary, ResultPage
@@ -32,7 +32,7 @@ SMALL = 2000  # results that the server keeps ready for a slow reader without ho
 @routes.add("GET", "/jobs", scope=Scope.CLASSIFY, query=PageQuery, answer=JobPage)
 def list_jobs(query: PageQuery) -> JobPage:
     """List jobs, the newest first."""
-    found = services().store.jobs.page(before=read_cursor(query.cursor), limit=query.limit)
+    found = services().store.jobs.page(before=read_cursor(query.cursor), limit=query.limit, of=g.collections)
     return JobPage(
         items=[JobModel.of(job, time.time()) for job in found],
         next_cursor=make_cursor(found[-1].id) if len(found) == query.limit else None,

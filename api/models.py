@@ -287,6 +287,7 @@ class ProblemModel(BaseModel):
     detail: str
     retry: bool
     status: int | None = None
+    request_id: str | None = Field(None, description="The request, as the log and `X-Request-Id` have it.")
 
 
 class ResultModel(BaseModel):
@@ -342,10 +343,15 @@ class DryProblem(BaseModel):
 
 
 class DryRun(BaseModel):
-    """What a bulk job would do; pictures are not looked into."""
+    """What a bulk job would do; pictures are not looked into.
+
+    Where `complete` is false there are more items than could be read in the time of a call, and the numbers
+    are those of the first `items`.
+    """
 
     collection: str
     kind: JobKind
+    complete: bool
     items: int
     failing: int
     bytes: int

@@ -101,12 +101,17 @@ def _response(operation: Operation) -> Document:
         return {"description": "Done."}
     schema: Document = {"type": "string"} if operation.answer is None else _ref(operation.answer)
     content = {
-        media_type: {"schema": schema if media_type == "application/json" else {"type": "string"}}
+        media_type: _content(schema if media_type == "application/json" else {"type": "string"}, media_type)
         for media_type in operation.media_types
     }
     if operation.answer is JobModel and operation.status == 202:
         return _job_response(operation.summary)
     return {"description": operation.summary, "content": content}
+
+
+def _content(schema: Document, media_type: str) -> Document:
+    # the schema of a stream would be that of each of its events, which OpenAPI 3.1 cannot say
+    return {"schema": {} if media_type == "text/event-stream" else schema}
 
 
 def _job_response(description: str) -> Document:

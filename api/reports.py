@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Response
 
 from api.prefer import accepted, wait_s
+from api.requests import origin_of
 from api.routes import Routes, as_json
 from api.services import check_offered, services
 from core.confusion import confusion_svg
@@ -63,9 +64,11 @@ def _submit(collection: Collection) -> Job:
     store = services().store
     rule = collection.rule
     key = f"report:{collection.id}:{collection.version}:{rule.name}:{rule.metric}"
-    job_request = JobRequest(collection.name, JobKind.REPORT, Lane.INTERACTIVE, [Item(0)])
     while True:
-        submitted = store.jobs.submit(new_job_id(), job_request, Idempotency(key, key))
+        job_id = new_job_id()
+        origin = origin_of(job_id, JobKind.REPORT)
+        job_request = JobRequest(collection.name, JobKind.REPORT, Lane.INTERACTIVE, [Item(0)], origin=origin)
+        submitted = store.jobs.submit(job_id, job_request, Idempotency(key, key))
         if not submitted.replayed:
             store.turns.hint(Lane.INTERACTIVE, submitted.encoder)
             return submitted.job

@@ -11,7 +11,7 @@ from typing import Any
 from flask import Blueprint, Response, g, request
 from pydantic import BaseModel, ConfigDict
 
-from api.auth import check_key
+from api.auth import check_key, check_sight
 from core.errors import ExemplarError
 from store.keys import Scope
 
@@ -90,6 +90,7 @@ def _checked(view: View, operation: Operation) -> View:
     def answer(**path: Any) -> Any:
         if operation.scope is not None:
             g.caller = check_key(operation.scope)
+            check_sight(collection=path.get("collection"), job_id=path.get("job_id"))
             query = (operation.query or NoQuery).model_validate(_read_query())
             if operation.query is not None:
                 path["query"] = query

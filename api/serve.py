@@ -5,8 +5,6 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-import signal
-import sys
 import tempfile
 from concurrent.futures import Future, ThreadPoolExecutor
 from copy import copy
@@ -19,11 +17,14 @@ from waitress.parser import HTTPRequestParser
 from waitress.server import create_server
 from waitress.utilities import Error
 
-from api.app import create_app
+from api.app import GUARDS, create_app
+from api.services import services_of
+from api.stop import Sockets, run_until_stopped
 from core.errors import ExemplarError, problem_of
 from core.logs import set_up_logs
 from core.processes import give_large_memory_back
 from core.settings import Settings
+from core.tracing import open_tracing
 from store.keys import Keys
 from store.migrate import ensure_schema
 from store.store import open_store
@@ -49,8 +50,12 @@ def serve(settings: Settings) -> None:
         )
     _spool_into(settings.data)
     HTTPChannel.parser_class = parser_for(settings, store.keys, needs_key=public)
+    tracing = open_tracing(settings, "exemplar-api")
+    app = create_app(settings, store, needs_key=public, tracing=tracing)
+    sockets: Sockets = {}
     server = create_server(
-        create_app(settings, store, needs_key=public),
+        app,
+        map=sockets,
         host=settings.host,
         port=settings.port,
         threads=settings.http_threads,
@@ -62,9 +67,9 @@ def serve(settings: Settings) -> None:
         clear_untrusted_proxy_headers=True,
     )
     port = getattr(server, "effective_port", settings.port)  # two sockets, of localhost say, have none
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # waitress then lets requests under way finish
     log.info("api_ready", url=f"http://{settings.host}:{port}")
-    server.run()
+    run_until_stopped(server, sockets, stop_s=settings.stop_s, ending=services_of(app).end)
+    tracing.close()
 
 
 class _RefusedError(Error):
@@ -90,6 +95,7 @@ class _RefusedError(Error):
             ("Content-Type", "application/problem+json"),
             ("Content-Length", str(len(body))),
             ("Connection", "close"),
+            *GUARDS.items(),
         ]
         return f"{self.code} {self.reason}", headers, body
 
@@ -146,7 +152,7 @@ class _Gate:
     def _ask(self, authorization: str) -> bool:
         kind, _, key = authorization.partition(" ")
         if kind.lower() == "bearer":
-            return self._keys.scopes_of(key.strip()) is not None
+            return self._keys.living(key.strip()) is not None
         return not self._needs_key and not self._keys.any_living()
 
 

@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 from threading import BoundedSemaphore
 from typing import cast
 
-from flask import current_app
+from flask import Flask, current_app
+from prometheus_client import CollectorRegistry
 
+from api.rates import Rates
+from api.readiness import Readiness
 from api.streams import Streams
 from api.wait import JobWatch
 from core.errors import ExemplarError
@@ -26,10 +29,19 @@ class Services:
     store: Store
     watch: JobWatch
     streams: Streams
+    rates: Rates
     needs_key: bool
     """True where the API listens beyond loopback; on loopback a key is needed once there is one."""
+    readiness: Readiness
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    """What `/metrics` shows."""
     large: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(LARGE_AT_ONCE))
     """Held while a large body is in memory."""
+
+    def end(self) -> None:
+        """Let all who wait for a job, or follow one, go: the process is stopping."""
+        self.watch.end()
+        self.streams.end()
 
 
 def attach(services: Services) -> tuple[str, Services]:
@@ -39,7 +51,12 @@ def attach(services: Services) -> tuple[str, Services]:
 
 def services() -> Services:
     """Return the services of the app that answers this request."""
-    return cast(Services, current_app.extensions[_KEY])
+    return services_of(current_app)
+
+
+def services_of(app: Flask) -> Services:
+    """Return the services of an app."""
+    return cast(Services, app.extensions[_KEY])
 
 
 def check_offered(encoder: str) -> None:

@@ -15,6 +15,8 @@ class Streams:
     def __init__(self, places: int) -> None:
         self._most = places
         self._places = BoundedSemaphore(places)
+        self.has_ended = False
+        """Whether answers that could go on are to end: their readers then connect anew, elsewhere."""
 
     def take(self) -> None:
         """Take a place, to be given back by `release`; raises `streams_full`."""
@@ -24,6 +26,10 @@ class Streams:
                 f"{self._most} answers are being streamed and no more may at a time; try again shortly",
                 retry=True,
             )
+
+    def end(self) -> None:
+        """Let answers end that could go on for as long as their job does."""
+        self.has_ended = True
 
     def release(self) -> None:
         """Give a place back."""

@@ -14,6 +14,7 @@ from flask import Response, g, request
 from api.inputs import AskItems, AskQuery, EnrollItems, EnrollQuery
 from api.models import FinishedJob, JobModel
 from api.prefer import accepted, wait_s
+from api.requests import origin_of
 from api.results import shown
 from api.routes import Routes
 from api.services import check_offered, services
@@ -80,7 +81,9 @@ def _submit(
         items = _receive(job_id, kind, label)
         interactive = len(items) <= services().settings.interactive_items
         lane = Lane.INTERACTIVE if interactive else Lane.BULK
-        job_request = JobRequest(collection, kind, lane, items, top, min_version, webhook=webhook)
+        job_request = JobRequest(
+            collection, kind, lane, items, top, min_version, webhook=webhook, origin=origin_of(job_id, kind)
+        )
         submitted = store.jobs.submit(job_id, job_request, idempotency_of(_asked(job_request)))
     except ExemplarError as error:
         if not may_be_written(error):
@@ -111,12 +114,13 @@ def _keep(uploads: Sequence[Upload], folder: str) -> list[Item]:
     return [
         Item(
             index=index,
-            picture=None if upload.error is not None else blobs.put(folder, upload.content),
+            picture=blobs.put(folder, upload.content) if upload.content else None,
             label=upload.label,
             custom_id=upload.custom_id,
             external_id=upload.external_id,
             metadata=upload.metadata,
             problem=None if upload.error is None else problem_of(upload.error),
+            place=upload.url,
         )
         for index, upload in enumerate(uploads)
     ]
@@ -130,7 +134,14 @@ def _asked(job_request: JobRequest) -> list[object]:
         job_request.min_version,
         job_request.webhook,
         [
-            [item.picture, item.label, item.custom_id, item.external_id, dict(item.metadata), item.problem]
+            [
+                item.picture or item.place,
+                item.label,
+                item.custom_id,
+                item.external_id,
+                dict(item.metadata),
+                item.problem,
+            ]
             for item in job_request.items
         ],
     ]

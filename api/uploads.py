@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from api.inputs import AskItem, EnrollItem
 from api.routes import read_json
+from core.addresses import check_picture_url
 from core.callers import CallersId, check_metadata
 from core.errors import ExemplarError
 from core.labels import clean_label
@@ -32,6 +33,8 @@ class Upload:
     external_id: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     error: ExemplarError | None = None
+    url: str | None = None
+    """Where the picture is to be fetched from; it then has no content yet."""
 
 
 def read_uploads(kind: JobKind, label: str | None, settings: Settings) -> list[Upload]:
@@ -43,7 +46,7 @@ def read_uploads(kind: JobKind, label: str | None, settings: Settings) -> list[U
     if media_type == "multipart/form-data":
         uploads = _multipart(kind, label, settings)
     elif media_type == "application/json":
-        uploads = [_from_json(kind, item, settings) for item in _json_items()]
+        uploads = [_from_json(kind, item, settings) for item in _json_items(settings.max_items)]
     elif media_type.startswith("image/") or media_type == "application/octet-stream":
         uploads = [_raw(kind, label, settings)]
     else:
@@ -53,15 +56,13 @@ def read_uploads(kind: JobKind, label: str | None, settings: Settings) -> list[U
         )
     if not uploads:
         raise ExemplarError("picture_missing", "expected one or more pictures, got none")
-    if len(uploads) > settings.max_items:
-        raise ExemplarError(
-            "items_too_many", f"expected at most {settings.max_items} items, got {len(uploads)}"
-        )
+    _check_count(uploads, settings.max_items)
     return uploads
 
 
 def _multipart(kind: JobKind, label: str | None, settings: Settings) -> list[Upload]:
-    unknown = sorted((set(request.form) - {"label"}) | (set(request.files) - {"image"}))
+    texts, files = ({name or "" for name in parts} for parts in (request.form, request.files))
+    unknown = sorted((texts - {"label"}) | (files - {"image"}))  # a part may have no name at all
     if unknown:  # a part that is left out in silence is a picture that is lost
         raise ExemplarError(
             "request_unfit", f"{unknown[0][:80]!r}: expected parts named image (files) and label (text)"
@@ -80,11 +81,17 @@ def _raw(kind: JobKind, label: str | None, settings: Settings) -> Upload:
     return _checked(kind, content, label, settings)
 
 
-def _json_items() -> Sequence[Any]:
+def _json_items(most: int) -> Sequence[Any]:
     body = read_json()
     if not isinstance(body, dict) or set(body) != {"items"} or not isinstance(body["items"], list):
         raise ExemplarError("body_unreadable", 'expected {"items": [...]} and nothing else')
+    _check_count(body["items"], most)  # before each of them is looked at
     return body["items"]
+
+
+def _check_count(items: Sequence[Any], most: int) -> None:
+    if len(items) > most:
+        raise ExemplarError("items_too_many", f"expected at most {most} items, got {len(items)}")
 
 
 def _from_json(kind: JobKind, raw: Any, settings: Settings) -> Upload:
@@ -92,7 +99,7 @@ def _from_json(kind: JobKind, raw: Any, settings: Settings) -> Upload:
     custom_id = _custom_id(raw)
     try:
         item = model.model_validate(raw)
-        content = _image_bytes(item)
+        content = _image_bytes(item, settings)
         if isinstance(item, EnrollItem):
             check_metadata(item.metadata)
     except ValidationError as error:
@@ -100,7 +107,7 @@ def _from_json(kind: JobKind, raw: Any, settings: Settings) -> Upload:
     except ExemplarError as error:
         return Upload(custom_id=custom_id, error=error)
     if not isinstance(item, EnrollItem):
-        return _checked(kind, content, None, settings, custom_id=item.custom_id)
+        return _checked(kind, content, None, settings, custom_id=item.custom_id, url=item.image.url)
     return _checked(
         kind,
         content,
@@ -109,6 +116,7 @@ def _from_json(kind: JobKind, raw: Any, settings: Settings) -> Upload:
         custom_id=item.custom_id,
         external_id=item.external_id,
         metadata=item.metadata,
+        url=item.image.url,
     )
 
 
@@ -119,11 +127,15 @@ def _custom_id(raw: Any) -> str | None:
         return None
 
 
-def _image_bytes(item: EnrollItem | AskItem) -> bytes:
+def _image_bytes(item: EnrollItem | AskItem, settings: Settings) -> bytes:
+    """Return the bytes of a picture, none where it is to be fetched by its URL."""
+    if item.image.url is not None and item.image.base64 is not None:
+        raise ExemplarError("item_unfit", "image: expected one of base64 and url, got both")
     if item.image.url is not None:
-        raise ExemplarError("url_not_allowed", "fetching pictures by URL is off; send base64 or multipart")
+        check_picture_url(item.image.url, hosts=settings.fetch_hosts, private_too=settings.fetch_private)
+        return b""
     if item.image.base64 is None:
-        raise ExemplarError("picture_missing", "expected image.base64, got none")
+        raise ExemplarError("picture_missing", "expected image.base64 or image.url, got none")
     try:
         return base64.b64decode(item.image.base64, validate=True)
     except (binascii.Error, ValueError) as error:
@@ -147,10 +159,11 @@ def _checked(
     custom_id: str | None = None,
     external_id: str | None = None,
     metadata: Mapping[str, Any] | None = None,
+    url: str | None = None,
 ) -> Upload:
     try:
         clean = clean_label(label) if kind is JobKind.ENROLL else None
-        if not content:
+        if not content and url is None:
             raise ExemplarError("picture_empty", "expected a picture, got 0 bytes")
         if len(content) > settings.max_picture_bytes:
             raise ExemplarError(
@@ -159,4 +172,4 @@ def _checked(
             )
     except ExemplarError as error:
         return Upload(custom_id=custom_id, error=error)
-    return Upload(content, clean, custom_id, external_id, metadata or {})
+    return Upload(content, clean, custom_id, external_id, metadata or {}, url=url)

@@ -19,25 +19,34 @@ class JobWatch:
         self._places = threading.BoundedSemaphore(places)
         self._waited: dict[str, set[threading.Event]] = {}
         self._changed = threading.Condition()
+        self._has_ended = False
         self._thread = threading.Thread(target=self._run, name="job-watch", daemon=True)
         self._thread.start()
 
     def wait(self, job_id: str, timeout_s: float) -> bool:
-        """Wait for the end of a job; False where the time ran out or too many wait already."""
-        if not self._places.acquire(blocking=False):
+        """Wait for the end of a job; False where time ran out, too many wait already, or all is to end."""
+        if self._has_ended or not self._places.acquire(blocking=False):
             return False
         ended = threading.Event()  # its own: several may wait for one job, each as long as it likes
         try:
             with self._changed:
                 self._waited.setdefault(job_id, set()).add(ended)
                 self._changed.notify()
-            return ended.wait(timeout_s)
+            return ended.wait(timeout_s) and not self._has_ended
         finally:
             with self._changed:
                 self._waited[job_id].discard(ended)
                 if not self._waited[job_id]:
                     del self._waited[job_id]
             self._places.release()
+
+    def end(self) -> None:
+        """Let everyone go who waits, and nobody wait any more."""
+        with self._changed:
+            self._has_ended = True
+            for waiting in self._waited.values():
+                for ended in waiting:
+                    ended.set()
 
     def _run(self) -> None:
         while True:

@@ -82,7 +82,7 @@ def _stages(tools: Tools, spec: str, archive: Path) -> dict[str, float]:
         if not claimed and not fed:
             break
         loaded = timed("read and decode", lambda claimed=claimed: load(tools, encoder, claimed))
-        seen = timed("embed", lambda loaded=loaded: embed(encoder, loaded))
+        seen = timed("embed", lambda loaded=loaded: embed(tools, encoder, loaded))
         items += timed("decide and settle", lambda seen=seen: settle(tools, encoder, seen))
     feeder.stop()
     used["read and decode"] -= used["prepare"]

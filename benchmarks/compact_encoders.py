@@ -14,6 +14,7 @@ from core.vectors import Vectors
 from encoders import Encoder, open_encoder
 from encoders.device import choose_device
 from encoders.geometry import Geometry
+from encoders.running import run_all
 from encoders.tower import Tower
 
 SHARED = Path(__file__).parents[1].parent / "shared"
@@ -46,7 +47,7 @@ def open_deit() -> Encoder:
 
 
 def open_mobilenet() -> Encoder:
-    return Encoder("mobilenet_v2", [mobilenet_tower()], choose_device("cpu"))
+    return Encoder("mobilenet_v2", run_all([mobilenet_tower()], choose_device("cpu")))
 
 
 def mobilenet_tower() -> Tower:

@@ -34,6 +34,7 @@ from encoders.compact.shipped import load_compact, save_compact
 from encoders.compact.training.episodes import Labels, class_means, episode_accuracies
 from encoders.compact.training.pictures import SOURCES, Source, load_pictures
 from encoders.device import choose_device
+from encoders.running import run_all
 
 CACHE = Path("training-runs/cache")
 WAYS, DRAWS, SEED = 20, 20, 1
@@ -93,7 +94,7 @@ def agreement() -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "weights.safetensors"
         save_compact(load_compact().module, file)
-        reloaded = Encoder("compact", [load_compact(file)], choose_device("cpu")).embed(prepared)
+        reloaded = Encoder("compact", run_all([load_compact(file)], choose_device("cpu"))).embed(prepared)
     others = {"batch": encoder.embed(prepared), "thread": on_thread, "reload": reloaded}
     lowest = {name: round(float((alone * other).sum(1).min()), 7) for name, other in others.items()}
     emit(

@@ -39,6 +39,7 @@ from core.vectors import Vectors
 from encoders import Encoder, open_encoder
 from encoders.compact.shipped import load_compact
 from encoders.device import choose_device
+from encoders.running import run_all
 from encoders.threads import use_threads
 from encoders.timm_tower import load_timm
 from encoders.tower import Tower
@@ -259,7 +260,7 @@ def is_combined(name: str) -> bool:
 
 def open_named(name: str, device: str) -> Encoder:
     if set(name.split("+")) <= set(TOWERS):
-        return Encoder(name, [TOWERS[part]() for part in name.split("+")], choose_device(device))
+        return Encoder(name, run_all([TOWERS[part]() for part in name.split("+")], choose_device(device)))
     return open_encoder(name, device=device)
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from core.errors import ExemplarError
-from core.settings import read_settings
+from core.settings import Settings, read_settings
 from encoders import open_encoder
 
 KNOWN = (
@@ -22,7 +22,7 @@ KNOWN = (
     ("timm:beit_base_patch16_224.in22k_ft_in22k", "BEiT, 400 MB from the hub"),
 )
 
-MEASURED = ("dim", "input", "reads labels", "device", "loaded in")
+MEASURED = ("dim", "input", "reads labels", "runs on", "loaded in")
 
 
 @click.group()
@@ -39,7 +39,7 @@ def list_(opens: bool) -> None:
     settings = read_settings()
     offered = Table("offered here", *(MEASURED if opens else ()))
     for spec in settings.encoders:
-        offered.add_row(spec, *(_measured(spec, settings.device, settings.precision) if opens else []))
+        offered.add_row(spec, *(_measured(spec, settings) if opens else []))
     others = Table("could be offered (EXEMPLAR_ENCODERS)", "what it is")
     for spec, what in KNOWN:
         others.add_row(spec, what)
@@ -52,13 +52,15 @@ def list_(opens: bool) -> None:
     )
 
 
-def _measured(spec: str, device: str, precision: str) -> list[str]:
+def _measured(spec: str, settings: Settings) -> list[str]:
     start = time.perf_counter()
     try:
-        encoder = open_encoder(spec, device=device, precision=precision)
+        encoder = open_encoder(
+            spec, device=settings.device, precision=settings.precision, engine=settings.engine
+        )
     except ExemplarError as error:
         return ["", "", "", "", error.message]
     sizes = " + ".join(f"{width} x {height}" for height, width in encoder.input_sizes)
     took = f"{time.perf_counter() - start:.1f} s"
     reads = "yes" if encoder.has_text else "no"
-    return [str(encoder.dim), sizes, reads, f"{encoder.device}, {encoder.precision}", took]
+    return [str(encoder.dim), sizes, reads, f"{encoder.device}, {encoder.precision}, {encoder.engine}", took]

@@ -102,7 +102,7 @@ def evaluate(
         raise click.UsageError("expected --unknown or --strangers, got both")
     use_threads(threads)
     settings = read_settings()
-    encoder = open_encoder(spec, device=settings.device, precision=settings.precision)
+    encoder = open_encoder(spec, device=settings.device, precision=settings.precision, engine=settings.engine)
     supports, queries = (embed_folder(encoder, root, Views(views)) for root in (support, query))
     strange = None if unknown is None else embed_folder(encoder, unknown, Views(views))
     _check_classes(supports, queries)

@@ -9,10 +9,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from core.labels import check_slug
 from core.settings import read_settings
-from store.keys import Keys, Scope
+from store.keys import Key, Keys, Scope
 from store.migrate import ensure_schema
 from store.store import open_store
+
+DAY_S = 86400.0
 
 
 @click.group()
@@ -27,22 +30,35 @@ def keys() -> None:
     "scopes",
     multiple=True,
     type=click.Choice([scope.value for scope in Scope]),
-    default=[Scope.ADMIN.value],
-    show_default=True,
+    help="What it allows; may be given several times. Without it: admin, or with --collection all but admin.",
 )
-def create(name: str, scopes: tuple[str, ...]) -> None:
+@click.option(
+    "--collection",
+    "-c",
+    "collections",
+    multiple=True,
+    help="A collection that it is for, and no other; may be given several times.",
+)
+@click.option("--days", type=click.FloatRange(min=0, min_open=True), help="How long it lives.")
+def create(name: str, scopes: tuple[str, ...], collections: tuple[str, ...], days: float | None) -> None:
     """Make a key and print it; it cannot be shown again."""
-    click.echo(_keys().create(name, [Scope(scope) for scope in scopes]))
+    made = _keys().create(
+        name,
+        [Scope(scope) for scope in scopes] or _usual_scopes(collections),
+        collections=[check_slug(collection) for collection in collections] or None,
+        lives_s=None if days is None else days * DAY_S,
+    )
+    click.echo(made)
 
 
 @keys.command("list")
 def list_() -> None:
     """List keys, without their secrets."""
-    table = Table("id", "name", "scopes", "made", "state")
+    table = Table("id", "name", "scopes", "collections", "made", "state")
     for key in _keys().page():
-        made = time.strftime("%Y-%m-%d %H:%M", time.localtime(key.created_at))
-        state = "revoked" if key.revoked else "living"
-        table.add_row(key.id, escape(key.name), ", ".join(sorted(key.scopes)), made, state)
+        collections = "all" if key.collections is None else ", ".join(sorted(key.collections))
+        scopes = ", ".join(sorted(key.scopes))
+        table.add_row(key.id, escape(key.name), scopes, collections, _moment(key.created_at), _state(key))
     Console().print(table)
 
 
@@ -51,6 +67,22 @@ def list_() -> None:
 def revoke(key_id: str) -> None:
     """End a key at once."""
     _keys().revoke(key_id)
+
+
+def _usual_scopes(collections: tuple[str, ...]) -> list[Scope]:
+    return [Scope.CLASSIFY, Scope.ENROLL] if collections else [Scope.ADMIN]
+
+
+def _state(key: Key) -> str:
+    if key.revoked:
+        return "revoked"
+    if key.expires_at is None:
+        return "living"
+    return f"{'until' if key.expires_at > time.time() else 'ended'} {_moment(key.expires_at)}"
+
+
+def _moment(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
 
 
 def _keys() -> Keys:

@@ -23,6 +23,7 @@ COMMANDS = {
     "report": ("cli.report_command:report", "Say how well a collection is told apart, and what it lacks."),
     "evaluate": ("cli.evaluate:evaluate", "Measure accuracy on folders of pictures; needs no service."),
     "encoders": ("cli.encoders:encoders", "List encoders."),
+    "doctor": ("cli.doctor:doctor", "Examine record, blobs, snapshots, queue and workers, and mend them."),
     "keys": ("cli.keys:keys", "Make, list and revoke API keys."),
 }
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+import sys
+
 import click
 
+from core.errors import ExemplarError
 from core.settings import read_settings
 from core.types import Lane
 
@@ -28,8 +32,16 @@ def api(host: str | None, port: int | None) -> None:
     type=click.Choice([lane.value for lane in Lane]),
     help="Serve this lane only.",
 )
-def worker(name: str | None, encoders: tuple[str, ...], lanes: tuple[str, ...]) -> None:
+@click.option(
+    "--check",
+    type=click.Choice(["live", "ready"]),
+    help="Run none, but say whether the worker of this name lives, or is ready; exit code 1 where not.",
+)
+def worker(name: str | None, encoders: tuple[str, ...], lanes: tuple[str, ...], check: str | None) -> None:
     """Run one worker process."""
+    if check is not None:
+        _check(name or socket.gethostname(), ready=check == "ready")
+        return
     from worker.process import run_worker  # noqa: PLC0415 - the API needs none of it
 
     settings = read_settings()
@@ -39,3 +51,14 @@ def worker(name: str | None, encoders: tuple[str, ...], lanes: tuple[str, ...]) 
         encoders=encoders or settings.encoders,
         lanes=[lane for lane in Lane if lane.value in lanes] or list(Lane),  # interactive work goes first
     )
+
+
+def _check(name: str, *, ready: bool) -> None:
+    from worker.sign import check_sign  # noqa: PLC0415 - the API needs none of it
+
+    try:
+        sign = check_sign(read_settings().data, name, ready=ready)
+    except ExemplarError as error:
+        click.echo(f"exemplar: {error.message}", err=True)
+        sys.exit(1)
+    click.echo(f"{name} is {sign.state}")

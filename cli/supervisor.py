@@ -13,7 +13,7 @@ from core.processes import die_with_parent
 
 LONGEST_PAUSE_S = 10.0
 EARLY_S = 3.0  # a worker that lived longer had begun its work
-GRACE_S = 20.0
+GRACE_S = 35.0
 
 
 @dataclass(slots=True)
@@ -28,6 +28,7 @@ class Child:
     started_at: float = 0.0
     early_deaths: int = 0
     start_again_at: float | None = None
+    is_asked: bool = False
 
     def start(self) -> None:
         """Start the process; its output goes to its log."""
@@ -44,6 +45,7 @@ class Child:
             )
         self.started_at = time.monotonic()
         self.start_again_at = None
+        self.is_asked = False
 
     def plan_start(self) -> None:
         """Choose when to start again: at once, but ever later for what dies soon after each start."""
@@ -63,17 +65,23 @@ class Child:
         return self.process.pid if self.process is not None and self.is_running else 0
 
     def ask_to_stop(self) -> None:
-        """Ask the process to end in good order."""
-        if self.process is not None:
+        """Ask the process to end in good order, once: asked again it would end at once."""
+        if self.process is not None and not self.is_asked:
+            self.is_asked = True
             self.process.terminate()
 
-    def stop(self) -> None:
-        """Ask the process to end, and make it end where it does not."""
+    def kill(self) -> None:
+        """Make the process end at once."""
+        if self.process is not None:
+            self.process.kill()
+
+    def stop(self, grace_s: float) -> None:
+        """Ask the process to end, and make it end where it does not within `grace_s`."""
         if self.process is None:
             return
-        self.process.terminate()
+        self.ask_to_stop()
         try:
-            self.process.wait(GRACE_S)
+            self.process.wait(grace_s)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -82,8 +90,9 @@ class Child:
 class Supervisor:
     """Starts children in order, keeps them alive, and stops them; all lean on the first."""
 
-    def __init__(self) -> None:
+    def __init__(self, grace_s: float = GRACE_S) -> None:
         self.children: list[Child] = []
+        self._grace_s = grace_s
 
     def start(self, child: Child) -> Child:
         """Start a child and keep it alive from now on."""
@@ -109,11 +118,17 @@ class Supervisor:
         """Stop one child and forget it."""
         child = self.child(name)
         self.children.remove(child)
-        child.stop()
+        child.stop(self._grace_s)
 
     def stop(self) -> None:
         """Stop all children at the same time, but the first only once the others have stopped."""
         for child in self.children[1:]:
             child.ask_to_stop()
         while self.children:
-            self.children.pop().stop()
+            self.children[-1].stop(self._grace_s)
+            self.children.pop()
+
+    def kill(self) -> None:
+        """Make all children end at once; who is stopping them then has not long to wait."""
+        for child in list(self.children):
+            child.kill()

@@ -25,9 +25,15 @@ def up(data: Path | None, host: str | None, port: int | None, workers: int, enco
     settings = read_settings(data=data, host=host, port=port, encoders=encoders)
     environment = {} if encoders is None else {"EXEMPLAR_ENCODERS": encoders}
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):  # a handler that raised could be swallowed by a library
-        signal.signal(number, lambda *_: stop.set())
     stack = Stack(settings, workers=workers, environment=environment)
+
+    def end(*_: object) -> None:  # a handler that raised could be swallowed by a library
+        if stop.is_set():
+            stack.kill()
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
     try:
         stack.start(lambda line: click.echo(f"exemplar: {line}", err=True), stopping=stop.is_set)
         click.echo(

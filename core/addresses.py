@@ -89,11 +89,25 @@ def check_url(url: str, *, hosts: Sequence[str], private_too: bool) -> Target:
     return Target(parts.scheme, host, port, path)
 
 
+def check_picture_url(url: str, *, hosts: Sequence[str], private_too: bool) -> Target:
+    """Return the parts of a URL that a picture may be fetched from.
+
+    Raises `url_fetch_off` where no host is allowed, or `url_refused`.
+    """
+    if not hosts:
+        raise ExemplarError("url_fetch_off", "this service fetches no pictures by URL; upload them")
+    try:
+        return check_url(url, hosts=hosts, private_too=private_too)
+    except ExemplarError as error:
+        raise ExemplarError("url_refused", error.message) from error
+
+
 def check_address(address: Address, *, private_too: bool) -> None:
     """Raise `target_not_allowed` unless an address is public, or private where that is allowed too."""
     if not _is_never(address) and (is_public(address) or (private_too and _is_private(address))):
         return
-    raise ExemplarError("target_not_allowed", f"expected a public address, got {address}")
+    # without the address: what a name means inside is nothing to tell strangers
+    raise ExemplarError("target_not_allowed", "expected a host that has public addresses only")
 
 
 def is_public(address: Address) -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 
 
 def write_durably(path: str, content: bytes) -> None:
@@ -44,6 +46,13 @@ def make_folder(path: str) -> None:
     make_folder(parent)
     os.makedirs(path, exist_ok=True)
     _sync_folder(parent)
+
+
+def disk_room(folder: Path) -> tuple[int, int]:
+    """Return the free bytes, and all bytes, of the disk where a folder is or would be made."""
+    there = next(one for one in (folder.resolve(), *folder.resolve().parents) if one.exists())
+    usage = shutil.disk_usage(there)
+    return usage.free, usage.total
 
 
 def _sync_folder(folder: str) -> None:

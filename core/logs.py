@@ -4,30 +4,81 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import MutableMapping
+from typing import Any
 
 import structlog
 
+MOST_TEXT = 2_000  # characters of a value that a line holds
+MOST_TRACE = 16_000  # of an exception's trace
 
-def set_up_logs(level: str) -> None:
-    """Send structlog's and the standard library's events to standard error in one form."""
+
+def set_up_logs(level: str, **always: str) -> None:
+    """Send structlog's and the standard library's events to standard error in one form.
+
+    JSON unless that is a terminal; `always` is in every line. What a line says of others' text (labels, file
+    names, headers) cannot begin another line nor steer a terminal.
+    """
+    as_text = sys.stderr.isatty()
+
+    def add_always(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        return {**always, **event}
+
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
+        add_always,
+        _bound,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    as_text = sys.stderr.isatty()
-    last = structlog.dev.ConsoleRenderer() if as_text else structlog.processors.JSONRenderer()
+    last: list[structlog.typing.Processor] = (
+        [_escape, structlog.dev.ConsoleRenderer()] if as_text else [structlog.processors.JSONRenderer()]
+    )
     handler = logging.StreamHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
+    logging.captureWarnings(True)  # they too are lines
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)  # which are always the same
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+
+
+def _bound(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    first = {name: event[name] for name in ("timestamp", "level", "event") if name in event}
+    return {
+        name: _cut(value, MOST_TRACE if name == "exception" else MOST_TEXT)
+        for name, value in {**first, **event}.items()
+    }
+
+
+def _cut(value: Any, most: int) -> Any:
+    if isinstance(value, str) and len(value) > most:
+        return f"{value[:most]}... ({len(value)} characters)"
+    return value
+
+
+def _escape(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Show what is not printable as Python does; JSON has escapes of its own."""
+    trace = event.pop("exception", None)  # which alone has lines
+    shown = {name: _printable(value) for name, value in event.items()}
+    if trace is not None:  # indented, so that none of its lines looks like an event
+        shown["exception"] = "\n".join(f"  {_printable(line)}" for line in trace.split("\n"))
+    return shown
+
+
+def _printable(value: Any) -> Any:
+    if not isinstance(value, str) or value.isprintable():
+        return value
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in value
+    )

@@ -15,6 +15,8 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")  # by decoder, never by name; no HEIC, no AVIF
 THUMBNAIL_SIDE = 160
 MAX_PIXELS_PER_BYTE = 2000  # blank JPEGs reach 170, blank PNGs 1,000; beyond that only bombs are met
+MAX_SCANS = 40  # a progressive JPEG has about 10; each costs as much as a picture, however few bytes it takes
+_SCAN = b"\xff\xda"  # the marker that begins one
 DRAFT_SIDE = 1024  # a JPEG is decoded at the smallest scale that keeps this; hardly an encoder looks at more
 
 
@@ -68,6 +70,8 @@ def _open(content: bytes, max_pixels: int, draft_side: int) -> Image.Image:
             "picture_bomb",
             f"expected a picture, got {width} x {height} pixels packed into {len(content)} bytes",
         )
+    if picture.format in ("JPEG", "MPO") and content.count(_SCAN) > MAX_SCANS:
+        raise ExemplarError("picture_bomb", f"expected a JPEG of at most {MAX_SCANS} scans, got more")
     picture.draft("RGB", (draft_side, draft_side))
     return picture
 

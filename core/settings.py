@@ -22,7 +22,9 @@ from core.errors import ExemplarError
 from core.types import MAX_CHUNK_ITEMS
 
 PREFIX = "EXEMPLAR_"
-_LISTS = {"encoders", "roots", "remote_prefixes", "webhooks"}
+_LISTS = {"encoders", "roots", "remote_prefixes", "webhooks", "fetch_hosts"}
+_RATE = "[1-9][0-9]*/(second|minute|hour|day)"
+_RATES = f"^({_RATE}(;{_RATE})*)?$"
 CLIENT_NAMES = {"EXEMPLAR_URL", "EXEMPLAR_KEY"}  # read by the client commands, not by the service
 
 
@@ -52,6 +54,12 @@ class Settings(BaseModel):
         pattern="^(auto|fp32)$",
         description="Number format of encoders on a CPU: auto takes bfloat16 where the CPU has it and "
         "vectors keep a cosine of 0.999; fp32 never does.",
+    )
+    engine: str = Field(
+        "auto",
+        pattern="^(auto|torch)$",
+        description="What computes encoders on a CPU: auto takes OpenVINO where it is installed (the extra "
+        "openvino), keeps vectors as above and is measured to be faster; torch never does.",
     )
     threads: int = Field(1, ge=1, description="Compute threads of one worker process.")
     decode_threads: int = Field(2, ge=1, description="Threads that decode pictures in one worker process.")
@@ -102,6 +110,12 @@ class Settings(BaseModel):
         description="A worker that takes no turn for so long while work waits starts anew; one that comes no "
         "further with an upload for so long leaves it to others.",
     )
+    stop_s: float = Field(
+        25.0,
+        gt=0,
+        description="How long a process that is told to stop may take to finish what it does; what is left "
+        "then goes back.",
+    )
     max_attempts: int = Field(
         4, ge=1, description="Workers that may die over a chunk; the first death may be in company."
     )
@@ -116,10 +130,56 @@ class Settings(BaseModel):
     webhook_secret: SecretStr = Field(
         SecretStr(""),
         validate_default=True,
-        description="What webhooks are signed with: whsec_ and 24 to 64 bytes as base64.",
+        description="What webhooks are signed with: whsec_ and 24 to 64 bytes as base64; several with spaces "
+        "or line ends between, the newest first, all sign.",
     )
     webhook_private: bool = Field(
         False, description="Webhooks may use plain http and call private addresses, for closed networks."
+    )
+    min_free_bytes: int = Field(
+        256 << 20, ge=0, description="The service is not ready while the disk of the data has less room."
+    )
+    metrics_host: str = Field(
+        "127.0.0.1", description="Address at which a worker serves its metrics; what it tells is no secret."
+    )
+    metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="Port at which a worker serves its metrics; 0 shows them at the API's /metrics instead.",
+    )
+    otlp_endpoint: str = Field(
+        "",
+        description="Where spans go by OTLP over HTTP, http://127.0.0.1:4318 say; needs the extra tracing. "
+        "Empty leaves it to the standard OTEL_ variables, and without those nothing is traced.",
+    )
+    fetch_hosts: tuple[str, ...] = Field(
+        (),
+        description="Hosts that pictures may be fetched from by URL, comma separated: names, *.example.com, "
+        "or * for every public host; empty turns fetching off.",
+    )
+    fetch_private: bool = Field(
+        False,
+        description="Pictures may be fetched by plain http and from private addresses, in closed networks.",
+    )
+    fetch_s: float = Field(
+        15.0, gt=0, description="Longest time to fetch one picture, with redirects and further tries."
+    )
+    fetch_at_once: int = Field(
+        32,
+        ge=1,
+        description="Pictures that one worker fetches at the same time in a lane, half of them of one job.",
+    )
+    rate_limit: str = Field(
+        "",
+        pattern=_RATES,
+        description="Most requests of one key, or of one address where there are no keys: 600/minute say, "
+        "several with a semicolon between; empty sets none.",
+    )
+    requests_at_once: int = Field(
+        0,
+        ge=0,
+        description="Most requests of one key or address under way at the same time; 0 sets no limit.",
     )
     log_level: str = Field(
         "INFO", pattern="^(?i:debug|info|warning|error)$", description="DEBUG, INFO, WARNING or ERROR."
@@ -140,16 +200,19 @@ class Settings(BaseModel):
     @field_validator("webhook_secret")
     @classmethod
     def _check_secret(cls, secret: SecretStr, info: ValidationInfo) -> SecretStr:
-        text = secret.get_secret_value()
-        if not text and not info.data.get("webhooks"):
-            return secret
-        try:
-            size = len(base64.b64decode(text.removeprefix("whsec_"), validate=True))
-        except ValueError:
-            size = 0
-        if not text.startswith("whsec_") or not 24 <= size <= 64:
-            raise ValueError("expected whsec_ and 24 to 64 bytes as base64, which webhooks are signed with")
+        secrets = secret.get_secret_value().split()
+        is_missing = not secrets and bool(info.data.get("webhooks"))
+        if is_missing or not all(map(_is_webhook_secret, secrets)):
+            raise ValueError(
+                "expected whsec_ and 24 to 64 bytes as base64, which webhooks are signed with, or several of "
+                "these with spaces between"
+            )
         return secret
+
+    @property
+    def webhook_secrets(self) -> tuple[str, ...]:
+        """The secrets that sign webhooks, the newest first."""
+        return tuple(self.webhook_secret.get_secret_value().split())
 
     @property
     def record_url(self) -> str:
@@ -165,6 +228,14 @@ class Settings(BaseModel):
     def snapshot_folder(self) -> Path:
         """The folder of the replicas' snapshots."""
         return self.data.resolve() / "snapshots"
+
+
+def _is_webhook_secret(text: str) -> bool:
+    try:
+        size = len(base64.b64decode(text.removeprefix("whsec_"), validate=True))
+    except ValueError:
+        return False
+    return text.startswith("whsec_") and 24 <= size <= 64
 
 
 def read_settings(environment: Mapping[str, str] | None = None, **chosen: Any) -> Settings:

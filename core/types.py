@@ -160,6 +160,16 @@ class Item:
     problem: Mapping[str, Any] | None = None
     place: str | None = None
 
+    @property
+    def is_unfetched(self) -> bool:
+        """Whether its picture has still to be fetched over the network."""
+        return is_web_url(self.place) and self.problem is None
+
+
+def is_web_url(place: str | None) -> bool:
+    """Say whether a place is on the web, and not one that fsspec reads."""
+    return place is not None and place.lower().startswith(("http://", "https://"))
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -171,6 +181,17 @@ class Source:
     folder: str | None = None
     label: str | None = None
     """The label of pictures that have none of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The request that a job came of, so that the lines and spans of its work can be found by it."""
+
+    request_id: str
+    key: str
+    """The id of the caller's key, or `local`."""
+    traceparent: str | None = None
+    """W3C Trace Context of the job's span."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +209,7 @@ class JobRequest:
     """Where the end of the job is told."""
     smooth: bool = False
     """Whether pictures that look alike are to be answered alike, once all have been answered."""
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,3 +250,6 @@ class Chunk:
     attempts: int
     views: Views = Views.ONE
     smooth: bool = False
+    collection: str = ""
+    """Its name; the collection may be gone."""
+    origin: Origin | None = None

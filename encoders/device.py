@@ -1,8 +1,9 @@
-"""Where an encoder runs, and in which number format."""
+"""Where an encoder runs, by what, and in which number format."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import torch
 
@@ -12,13 +13,21 @@ CPU_BATCH, CUDA_BATCH = 16, 128  # a CPU gains nothing by more, and people wait 
 PRECISIONS = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
 
 
+class Engine(StrEnum):
+    """What computes a network."""
+
+    TORCH = "torch"
+    OPENVINO = "openvino"
+
+
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A torch device, the type its weights have there, and the batch it is best fed with."""
+    """A torch device, the type its weights have there, the batch it is best fed with, and the engine."""
 
     name: str
     dtype: torch.dtype
     batch_size: int
+    engine: Engine = Engine.TORCH
 
     @property
     def precision(self) -> str:

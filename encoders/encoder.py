@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,10 +13,9 @@ from core.errors import ExemplarError
 from core.prompts import sentences_of, templates_of
 from core.types import Prompts, Views
 from core.vectors import Vectors
-from encoders.device import Device
 from encoders.geometry import Looks
 from encoders.running import RunningText, RunningTower
-from encoders.tower import TextSource, Tower
+from encoders.tower import TextSource
 from encoders.unit import mean_direction, to_unit
 
 # of the input size; the cosine to a full decode stays above 0.999. At twice DeiT-Tiny falls to 0.998
@@ -40,12 +39,14 @@ class Encoder:
     at a time, which keeps the cores of a worker for one batch, and so does `embed_labels`, maybe another one.
     """
 
-    def __init__(self, spec: str, towers: Sequence[Tower], device: Device) -> None:
+    def __init__(self, spec: str, towers: Sequence[RunningTower]) -> None:
         self.spec = spec
+        device = towers[0].device
         self.device = device.name
-        self.precision = device.precision
+        self.precision = _named(tower.device.precision for tower in towers)
+        self.engine = _named(tower.device.engine.value for tower in towers)
         self.batch_size = device.batch_size
-        self._towers = [RunningTower(tower, device) for tower in towers]
+        self._towers = towers
         self._text = towers[0].text if len(towers) == 1 else "its parts do not share a space with texts"
         self._text_device = device
         self.dim = sum(tower.dim for tower in self._towers)
@@ -129,3 +130,7 @@ class Encoder:
     @cached_property
     def _running_text(self) -> RunningText:
         return RunningText(self._text_source.load(), self._text_device)
+
+
+def _named(names: Iterable[str]) -> str:
+    return " + ".join(dict.fromkeys(names))

@@ -6,25 +6,32 @@ from core.errors import ExemplarError
 from core.specs import EncoderSpec
 from encoders.device import choose_device
 from encoders.encoder import Encoder
-from encoders.fast import fastest
+from encoders.fast import run_fastest
 from encoders.tower import Tower
 
 
-def open_encoder(spec: str, *, device: str = "auto", precision: str = "auto") -> Encoder:
+def open_encoder(
+    spec: str, *, device: str = "auto", precision: str = "auto", engine: str = "auto"
+) -> Encoder:
     """Open `compact`, `KIND:NAME[/TAG][@FILE]` or `concat:A+B` on `auto`, `cpu`, `cuda` or `cuda:N`.
 
     With the precision `auto` a CPU runs it in bfloat16 where it can and the vectors stay as they are to a
-    cosine of 0.999; with `fp32` it never does.
+    cosine of 0.999; with `fp32` it never does. With the engine `auto` a CPU runs it by OpenVINO where that is
+    installed, keeps the vectors as well and is faster; with `torch` it never does.
 
     Raises `encoder_unknown`, `encoder_weights_missing`, `encoder_weights_unfit` or `device_missing`.
     """
     parsed = EncoderSpec.parse(spec)
     chosen = choose_device(device)
-    towers = [_load(part) for part in parsed.parts or (parsed,)]
-    return Encoder(str(parsed), towers, fastest(towers, chosen) if precision == "auto" else chosen)
+    towers = [
+        run_fastest(load_tower(part), chosen, precision=precision, engine=engine)
+        for part in parsed.parts or (parsed,)
+    ]
+    return Encoder(str(parsed), towers)
 
 
-def _load(spec: EncoderSpec) -> Tower:
+def load_tower(spec: EncoderSpec) -> Tower:
+    """Load one network as its adapter does, on the CPU in float32; raises what `open_encoder` raises."""
     # an adapter is imported when its kind is asked for: open_clip and timm take seconds to import
     if spec.kind == "compact":
         from encoders.compact.shipped import load_compact  # noqa: PLC0415

@@ -1,6 +1,8 @@
-"""Towers where they run: on their device, in its number format, with their colour scale."""
+"""Towers where they run: on their device, by its engine, in its number format, with their colour scale."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -8,10 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from core.vectors import Vectors
-from encoders.device import Device
+from encoders.device import Device, Engine
 from encoders.geometry import Looks
 from encoders.tower import TextTower, Tower
 from encoders.unit import to_unit
+
+Forward = Callable[[Looks], npt.NDArray[np.float32]]
+"""Maps n looks to (n, dim) features of any length."""
 
 
 class RunningTower:
@@ -19,29 +24,62 @@ class RunningTower:
 
     def __init__(self, tower: Tower, device: Device) -> None:
         self.geometry = tower.geometry
-        self.module: nn.Module = tower.module.eval().to(device.name, device.dtype)
-        self.module = self.module.to(memory_format=torch.channels_last)
-        self._device = device
-        self._mean = torch.tensor(tower.geometry.mean, device=device.name).view(3, 1, 1)
-        self._std = torch.tensor(tower.geometry.std, device=device.name).view(3, 1, 1)
+        self.text = tower.text
+        self.device = device
+        self._forward = forward_of(tower, device)
         # a real forward is the one size that cannot be wrong, and it warms the kernels up
         blank = np.zeros((1, self.geometry.height, self.geometry.width, 3), np.uint8)
-        self.dim = self._features(torch.from_numpy(blank)).shape[1]
+        self.dim = self._forward(blank).shape[1]
 
     def embed(self, looks: Looks, mirrored: npt.NDArray[np.bool_]) -> Vectors:
         """Map n looks, and behind them the mirror images of those marked, to unit rows, NaN where unfit."""
-        pixels = torch.from_numpy(looks)
-        pixels = torch.cat([pixels, pixels[torch.from_numpy(mirrored)].flip(2)]) if mirrored.any() else pixels
+        if mirrored.any():
+            looks = np.concatenate([looks, looks[mirrored][:, :, ::-1]])
         # a batch of several views takes no more memory than one of a single view
-        features = [self._features(part) for part in _parts(pixels, self._device.batch_size)]
-        return to_unit(torch.cat(features).cpu().numpy())
+        size = self.device.batch_size
+        parts = [self._forward(looks[at : at + size]) for at in range(0, len(looks), size)]
+        return to_unit(np.concatenate(parts))
+
+
+def run_all(towers: Sequence[Tower], device: Device) -> list[RunningTower]:
+    """Run towers on one device, as it says."""
+    return [RunningTower(tower, device) for tower in towers]
+
+
+class Scaled(nn.Module):
+    """A network with its colour scale before it: maps looks to (n, dim) float32."""
+
+    def __init__(self, tower: Tower, device: Device) -> None:
+        super().__init__()
+        self.network: nn.Module = tower.module.eval().to(device.name, device.dtype)
+        self.network = self.network.to(memory_format=torch.channels_last)
+        self._dtype = device.dtype
+        self._mean = torch.tensor(tower.geometry.mean, device=device.name).view(3, 1, 1)
+        self._std = torch.tensor(tower.geometry.std, device=device.name).view(3, 1, 1)
+
+    def forward(self, looks: Tensor) -> Tensor:
+        """Map (n, height, width, 3) uint8 to (n, dim) float32."""
+        # (n, h, w, 3) seen as (n, 3, h, w) already lies in memory as channels_last
+        batch = looks.permute(0, 3, 1, 2).float() / 255
+        features: Tensor = self.network(((batch - self._mean) / self._std).to(self._dtype))
+        return features.float()
+
+
+def forward_of(tower: Tower, device: Device) -> Forward:
+    """Bring a tower to its device and return what computes it there."""
+    if device.engine is Engine.OPENVINO:
+        # it takes a fifth of a second to import, and may not be installed
+        from encoders.openvino_forward import compiled  # noqa: PLC0415
+
+        return compiled(tower, device)
+    scaled = Scaled(tower, device)
 
     @torch.inference_mode()
-    def _features(self, pixels: Tensor) -> Tensor:
-        # (n, h, w, 3) seen as (n, 3, h, w) already lies in memory as channels_last
-        batch = pixels.to(self._device.name).permute(0, 3, 1, 2).float().div_(255)
-        features: Tensor = self.module(((batch - self._mean) / self._std).to(self._device.dtype))
-        return features.float()
+    def forward(looks: Looks) -> npt.NDArray[np.float32]:
+        features: npt.NDArray[np.float32] = scaled(torch.from_numpy(looks).to(device.name)).cpu().numpy()
+        return features
+
+    return forward
 
 
 class RunningText:
@@ -55,9 +93,7 @@ class RunningText:
     @torch.inference_mode()
     def embed(self, texts: list[str]) -> Vectors:
         """Map n texts to unit rows, NaN where unfit; what is longer than the network reads is cut off."""
-        parts = _parts(self._tokenize(texts), self._device.batch_size)
-        return to_unit(torch.cat([self._module(ids.to(self._device.name)) for ids in parts]).cpu().numpy())
-
-
-def _parts(batch: Tensor, size: int) -> list[Tensor]:
-    return [batch[at : at + size] for at in range(0, len(batch), size)]
+        ids = self._tokenize(texts)
+        size = self._device.batch_size
+        parts = [ids[at : at + size].to(self._device.name) for at in range(0, len(ids), size)]
+        return to_unit(torch.cat([self._module(part) for part in parts]).cpu().numpy())

@@ -48,6 +48,10 @@ class Replicas:
             self._save(collection_id)
         return replica
 
+    def versions(self) -> dict[int, int]:
+        """Return the version that each replica holds, by collection id; safe to call from any thread."""
+        return {collection_id: replica.version for collection_id, replica in self._open.copy().items()}
+
     def save_all(self) -> None:
         """Write a snapshot of every replica that changed since its last one."""
         for collection_id, replica in self._open.items():

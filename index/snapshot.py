@@ -19,7 +19,7 @@ from core.files import write_durably
 from core.types import ClassKind
 from index.replica import Content, Replica, restore
 
-_NAME = re.compile(r"c(?P<collection>\d+)-v(?P<version>\d+)-(?P<digest>[0-9a-f]{64})\.npz")
+NAME = re.compile(r"c(?P<collection>\d+)-v(?P<version>\d+)-(?P<digest>[0-9a-f]{64})\.npz")
 
 
 DRAFT_TTL_S = 3600.0  # a draft this old was left by a worker that was killed while it wrote
@@ -120,7 +120,7 @@ def _remove(path: Path) -> None:
 def _found(folder: Path, collection_id: int) -> list[_Found]:
     if not folder.is_dir():
         return []
-    matches = [(path, _NAME.fullmatch(path.name)) for path in folder.iterdir()]
+    matches = [(path, NAME.fullmatch(path.name)) for path in folder.iterdir()]
     return [
         _Found(path, int(match["version"]), match["digest"])
         for path, match in matches

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,11 +20,12 @@ from sqlalchemy import (
 
 from core.errors import ExemplarError
 from core.results import Result, failed_result
-from core.types import Chunk, JobKind, JobState, Lane, Views
+from core.types import Chunk, JobKind, JobState, Lane, Origin, Views
 from store import tables as t
 from store.clock import now_s
 from store.control import chunk_state, give_up, lock_states
 from store.database import Database
+from store.leases import is_over
 from store.packing import unpack_items
 from store.settlement import Settlement, close, results_of
 
@@ -122,11 +123,32 @@ class Chunks:
     def release(self, owner: str, chunks: Sequence[Chunk]) -> None:
         """Queue chunks again that are not to blame: something they need did not answer."""
         with self._database.write() as connection:
-            ids = _lock(connection, owner, [chunk.id for chunk in chunks])
+            _unclaim(connection, _lock(connection, owner, [chunk.id for chunk in chunks]))
+
+    def release_all(self, owner: str) -> int:
+        """Queue everything again that the owner holds, as `release` does; return how many chunks that is."""
+        with self._database.write() as connection:
+            held = _held(t.chunk.c.lease_owner == owner).with_for_update()
+            ids = set(connection.execute(held).scalars())
+            _unclaim(connection, ids)
+        return len(ids)
+
+    def rest(self, owner: str, chunk: Chunk, pause_s: float) -> None:
+        """Queue a chunk again that nobody takes for a while: a place elsewhere does not answer now.
+
+        The attempt counts, so that this has an end. Other chunks are claimed meanwhile.
+        """
+        with self._database.write() as connection:
+            ids = _lock(connection, owner, [chunk.id])
             rows = connection.execute(select(t.chunk).where(t.chunk.c.id.in_(ids))).all()
             states = lock_states(connection, {row.job_id for row in rows})
             for row in rows:
-                _free(connection, row, states[row.job_id], attempts=row.attempts - 1)
+                _free(connection, row, states[row.job_id])
+            connection.execute(
+                update(t.chunk)
+                .where(t.chunk.c.id.in_(ids), t.chunk.c.state != "settled")
+                .values(queued_at=now_s() + pause_s)
+            )
 
     def hand_back(self, owner: str, chunks: Sequence[Chunk], reason: str) -> None:
         """End the lease of chunks that could not be worked on; the next sweep queues or fails them."""
@@ -154,7 +176,7 @@ class Chunks:
         with self._database.write() as connection:
             lost = connection.execute(
                 _with_job()
-                .where(t.chunk.c.state == "running", t.chunk.c.lease_until < now_s())
+                .where(t.chunk.c.state == "running", is_over(t.chunk.c.lease_until, self._lease_s))
                 .order_by(t.chunk.c.id)
                 .with_for_update(skip_locked=True, of=t.chunk)
             ).all()
@@ -184,7 +206,7 @@ class Chunks:
                 func.sum(chunk.size).label("items"),
                 (now_s() - func.min(chunk.queued_at)).label("oldest_s"),
             )
-            .where(chunk.state == "queued")
+            .where(chunk.state == "queued", ~chunk.unfetched)
             .group_by(chunk.encoder, chunk.lane)
         )
         with self._database.read() as connection:
@@ -196,6 +218,8 @@ class Chunks:
     def _any(self, encoder: str, lanes: Sequence[Lane]) -> bool:
         statement = select(t.chunk.c.id).where(
             t.chunk.c.state == "queued",
+            ~t.chunk.c.unfetched,
+            t.chunk.c.queued_at <= now_s(),  # later is a rest
             t.chunk.c.encoder == encoder,
             t.chunk.c.lane.in_([lane.value for lane in lanes]),
         )
@@ -213,7 +237,11 @@ class Chunks:
             rows = connection.execute(
                 select(chunk.id, chunk.job_id, chunk.size, chunk.attempts, chunk.queued_at, chunk.results)
                 .where(
-                    t.chunk.c.state == "queued", t.chunk.c.encoder == encoder, t.chunk.c.lane == lane.value
+                    t.chunk.c.state == "queued",
+                    ~t.chunk.c.unfetched,
+                    t.chunk.c.queued_at <= now_s(),
+                    t.chunk.c.encoder == encoder,
+                    t.chunk.c.lane == lane.value,
                 )
                 .order_by(t.chunk.c.queued_at, t.chunk.c.id)
                 .limit(items)
@@ -241,6 +269,14 @@ def _lock(connection: Connection, owner: str, chunk_ids: Sequence[int]) -> set[i
     """Lock chunks and return those that the owner still holds."""
     held = _held(t.chunk.c.lease_owner == owner).where(t.chunk.c.id.in_(chunk_ids))
     return set(connection.execute(held.with_for_update()).scalars())
+
+
+def _unclaim(connection: Connection, ids: Collection[int]) -> None:
+    """Let locked chunks wait again as if they had not been claimed."""
+    rows = connection.execute(select(t.chunk).where(t.chunk.c.id.in_(ids))).all()
+    states = lock_states(connection, {row.job_id for row in rows})
+    for row in rows:
+        _free(connection, row, states[row.job_id], attempts=row.attempts - 1)
 
 
 def _lost_results(row: Row[Any]) -> list[Result]:
@@ -301,6 +337,8 @@ def _with_job() -> Select[Any]:
         t.job.c.min_version,
         t.job.c.submitted_version,
         t.job.c.smooth,
+        t.job.c.collection_name,
+        t.job.c.origin,
         t.collection.c.views,
     ).select_from(
         t.chunk.join(t.job, t.job.c.id == t.chunk.c.job_id).outerjoin(
@@ -322,4 +360,6 @@ def _unpack(row: Row[Any]) -> Chunk:
         attempts=row.attempts,
         views=Views(row.views or Views.ONE),  # none where the collection is gone
         smooth=row.smooth,
+        collection=row.collection_name,
+        origin=None if row.origin is None else Origin(**row.origin),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -53,6 +53,11 @@ class Collections:
             ) from error
         return self.get(name)
 
+    def all_versions(self) -> dict[int, int]:
+        """Return the version of every collection by its id."""
+        with self._database.read() as connection:
+            return dict(connection.execute(select(t.collection.c.id, t.collection.c.version)).all())
+
     def get(self, name: str) -> Collection:
         """Return one collection with its counts; raises `collection_not_found`."""
         with self._database.read() as connection:
@@ -69,9 +74,16 @@ class Collections:
             raise collection_not_found(name)
         return _unpack(row)
 
-    def page(self, *, after: int = 0, limit: int = 100) -> list[Collection]:
-        """Return collections in the order they were made, from the one after id `after` on."""
+    def page(
+        self, *, after: int = 0, limit: int = 100, among: frozenset[str] | None = None
+    ) -> list[Collection]:
+        """Return collections in the order they were made, from the one after id `after` on.
+
+        Where `among` is given, only those of these names.
+        """
         statement = _with_counts().where(t.collection.c.id > after).order_by(t.collection.c.id).limit(limit)
+        if among is not None:
+            statement = statement.where(t.collection.c.name.in_(among))
         with self._database.read() as connection:
             return [_unpack(row) for row in connection.execute(statement)]
 
@@ -112,6 +124,13 @@ class Collections:
         with self._database.read() as connection:
             row = connection.execute(statement).first()
         return None if row is None else _unpack(row)
+
+    def versions(self, ids: Sequence[int]) -> list[tuple[int, str, int]]:
+        """Return id, name and version of those of these collections that are there."""
+        wanted = select(t.collection.c.id, t.collection.c.name, t.collection.c.version)
+        with self._database.read() as connection:
+            rows = connection.execute(wanted.where(t.collection.c.id.in_(ids)))
+            return [(row.id, row.name, row.version) for row in rows]
 
 
 def collection_not_found(name: str) -> ExemplarError:

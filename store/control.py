@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from core.errors import ExemplarError
 from core.results import Result, tally_of
-from core.types import FINAL, Job, JobState
+from core.types import FINAL, Job, JobState, is_web_url
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
@@ -279,10 +279,17 @@ def _pieces(chunk: Row[Any]) -> Iterator[dict[str, Any]]:
             "first_item": chunk.first_item + part[0][0],
             "size": len(part),
             "attempts": 0,
-            "inputs": [packed for _, (packed, _) in part],
+            "unfetched": failed and any(is_web_url(packed.get("place")) for _, (packed, _) in part),
+            "inputs": [_anew(packed) if failed else packed for _, (packed, _) in part],
             "results": [result for _, (_, result) in part],
         }
 
 
 def _may_be_tried(packed: dict[str, Any], result: Result) -> bool:
-    return result["status"] == "failed" and packed.get("problem") is None
+    """Say whether an item failed that has a picture, or may have one once that is fetched again."""
+    is_refused = packed.get("problem") is not None and not is_web_url(packed.get("place"))
+    return result["status"] == "failed" and not is_refused
+
+
+def _anew(packed: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in packed.items() if name != "problem"}

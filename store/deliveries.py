@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, func, insert, select, update
 
 from core.errors import ExemplarError
 from store import tables as t
@@ -175,6 +175,13 @@ class Deliveries:
                 .where(t.delivery.c.lease_owner.startswith(f"{worker}:", autoescape=True))
                 .values(lease_owner=None, due_at=now_s())
             )
+
+    def counts(self) -> dict[DeliveryState, int]:
+        """Return how many deliveries there are in each state."""
+        state = t.delivery.c.state
+        statement = select(state, func.count().label("deliveries")).group_by(state)
+        with self._database.read() as connection:
+            return {DeliveryState(row.state): row.deliveries for row in connection.execute(statement)}
 
     def of_job(self, job_id: str) -> list[Logged]:
         """Return the deliveries of a job with their logs, the oldest first; raises `job_not_found`."""

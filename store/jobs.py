@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import takewhile
 from typing import Any
@@ -126,9 +126,13 @@ class Jobs:
         with self._database.read() as connection:
             return require_job(connection, job_id)
 
-    def page(self, *, before: str | None = None, limit: int = 100) -> list[Job]:
-        """Return jobs, the newest first, from the one before id `before` on."""
+    def page(
+        self, *, before: str | None = None, limit: int = 100, of: Collection[str] | None = None
+    ) -> list[Job]:
+        """Return jobs `of` some collections or of all, the newest first, from the one before `before` on."""
         statement = select(t.job).order_by(t.job.c.id.desc()).limit(limit)
+        if of is not None:
+            statement = statement.where(t.job.c.collection_name.in_(of))
         if before is not None:
             statement = statement.where(t.job.c.id < before)
         with self._database.read() as connection:
@@ -255,8 +259,13 @@ def require_job(connection: Connection, job_id: str) -> Job:
     """Return a job inside a transaction; raises `job_not_found`."""
     row = connection.execute(select(t.job).where(t.job.c.id == job_id)).first()
     if row is None:
-        raise ExemplarError("job_not_found", f"there is no job {job_id!r}")
+        raise job_not_found(job_id)
     return unpack_job(row)
+
+
+def job_not_found(job_id: str) -> ExemplarError:
+    """The error for a job that is not there."""
+    return ExemplarError("job_not_found", f"there is no job {job_id!r}")
 
 
 def _remove(connection: Connection, job_ids: Sequence[str]) -> list[str]:
@@ -301,6 +310,7 @@ def _job_row(job_id: str, request: JobRequest, found: Row[int, str, int]) -> dic
         "expanding": request.source is not None,
         "webhook": request.webhook,
         "smooth": request.smooth,
+        "origin": None if request.origin is None else asdict(request.origin),
         "created_at": now_s(),
     }
 
@@ -324,6 +334,7 @@ def _chunk_row(job_id: str, request: JobRequest, encoder: str, items: Sequence[I
         "first_item": items[0].index,
         "size": len(items),
         "attempts": 0,
+        "unfetched": any(item.is_unfetched for item in items),
         "inputs": [pack_item(item) for item in items],
     }
 

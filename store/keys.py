@@ -8,8 +8,9 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Row, func, insert, select, update
 
 from core.errors import ExemplarError
 from store import tables as t
@@ -32,8 +33,15 @@ class Key:
     id: str
     name: str
     scopes: frozenset[Scope]
+    collections: frozenset[str] | None
+    """The collections that it is for; None where it is for all."""
     created_at: float
+    expires_at: float | None
     revoked: bool
+
+    def allows(self, scope: Scope) -> bool:
+        """Say whether the key has a scope."""
+        return scope in self.scopes or Scope.ADMIN in self.scopes
 
 
 class Keys:
@@ -42,28 +50,38 @@ class Keys:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def create(self, name: str, scopes: Sequence[Scope]) -> str:
-        """Add a key and return it; it cannot be shown again."""
+    def create(
+        self,
+        name: str,
+        scopes: Sequence[Scope],
+        *,
+        collections: Sequence[str] | None = None,
+        lives_s: float | None = None,
+    ) -> str:
+        """Add a key and return it; it cannot be shown again.
+
+        It is for the `collections` of these names, there already or not, and ends after `lives_s` seconds;
+        None means all, and until it is revoked.
+        """
         key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
         row = {
             "id": key_id,
             "name": name,
             "digest": _digest(secret),
             "scopes": sorted(scope.value for scope in scopes),
+            "collections": None if collections is None else sorted(set(collections)),
             "created_at": now_s(),
+            "expires_at": None if lives_s is None else now_s() + lives_s,
         }
         with self._database.write() as connection:
             connection.execute(insert(t.api_key).values(row))
         return f"ex_{key_id}_{secret}"
 
     def page(self) -> list[Key]:
-        """Return all keys, revoked ones too."""
+        """Return all keys, those that have ended too."""
         with self._database.read() as connection:
             rows = connection.execute(select(t.api_key).order_by(t.api_key.c.created_at)).all()
-        return [
-            Key(row.id, row.name, _scopes(row.scopes), row.created_at, row.revoked_at is not None)
-            for row in rows
-        ]
+        return [_unpack(row) for row in rows]
 
     def revoke(self, key_id: str) -> None:
         """End a key at once; raises `key_not_found`."""
@@ -77,22 +95,26 @@ class Keys:
                 raise ExemplarError("key_not_found", f"there is no living key with id {key_id!r}")
 
     def any_living(self) -> bool:
-        """Say whether requests need a key."""
+        """Say whether requests need a key; one that has run out opens nothing by that."""
         statement = select(func.count()).select_from(t.api_key).where(t.api_key.c.revoked_at.is_(None))
         with self._database.read() as connection:
             return connection.execute(statement).scalar_one() > 0
 
-    def scopes_of(self, key: str) -> frozenset[Scope] | None:
-        """Return what a key allows, or None where it is not a living key."""
+    def living(self, key: str) -> Key | None:
+        """Return the key that a caller sent, or None where it is unknown, revoked, or has run out."""
         _, _, rest = key.partition("_")
         key_id, _, secret = rest.partition("_")
+        row = t.api_key.c
+        statement = select(t.api_key).where(
+            row.id == key_id,
+            row.revoked_at.is_(None),
+            row.expires_at.is_(None) | (row.expires_at > now_s()),
+        )
         with self._database.read() as connection:
-            row = connection.execute(
-                select(t.api_key).where(t.api_key.c.id == key_id, t.api_key.c.revoked_at.is_(None))
-            ).first()
-        if row is None or not hmac.compare_digest(row.digest, _digest(secret)):
-            return None
-        return _scopes(row.scopes)
+            found = connection.execute(statement).first()
+        # compared in any case, so that the time tells nothing of which ids there are
+        is_right = hmac.compare_digest(_digest("") if found is None else found.digest, _digest(secret))
+        return _unpack(found) if found is not None and is_right else None
 
 
 def _digest(secret: str) -> str:
@@ -100,5 +122,13 @@ def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _scopes(names: Sequence[str]) -> frozenset[Scope]:
-    return frozenset(Scope(name) for name in names)
+def _unpack(row: Row[Any]) -> Key:
+    return Key(
+        id=row.id,
+        name=row.name,
+        scopes=frozenset(Scope(name) for name in row.scopes),
+        collections=None if row.collections is None else frozenset(row.collections),
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        revoked=row.revoked_at is not None,
+    )

@@ -10,6 +10,11 @@ from store.clock import now_s
 from store.database import Database
 
 
+def is_over(lease_until: ColumnElement[Any], lease_s: float) -> ColumnElement[bool]:
+    """Say whether a lease has run out, or ends later than any can: then the clock was set back meanwhile."""
+    return (lease_until < now_s()) | (lease_until > now_s() + 2 * lease_s)
+
+
 class Leases:
     """The leases of a table that has a row a job; the class of the table says what they are taken for."""
 
@@ -17,6 +22,11 @@ class Leases:
         self._database = database
         self._table = table
         self._lease_s = lease_s
+
+    @property
+    def _is_free(self) -> ColumnElement[bool]:
+        """Whether nobody holds a job, or whoever did is gone."""
+        return self._table.c.lease_owner.is_(None) | is_over(self._table.c.lease_until, self._lease_s)
 
     def renew(self, owner: str) -> int:
         """Lengthen the lease of what the owner holds; return how many jobs that is."""

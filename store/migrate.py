@@ -9,7 +9,7 @@ from sqlalchemy import inspect, text
 from core.errors import ExemplarError
 from store.database import Database
 
-HEAD = "0004"
+HEAD = "0006"
 SCRIPTS = Path(__file__).parent / "migrations"
 _LOCK = 7_220_411_017  # any number that is ours alone: two processes that migrate take turns
 
@@ -19,12 +19,24 @@ def ensure_schema(database: Database) -> None:
 
     A record that a newer version has migrated raises `record_too_new`.
     """
+    if _found(database) != HEAD:
+        _migrate(database)
+
+
+def check_schema(database: Database) -> None:
+    """Raise `record_not_migrated` unless the tables have the shape that this version needs."""
+    found = _found(database)
+    if found != HEAD:
+        raise ExemplarError(
+            "record_not_migrated", f"expected the record at migration {HEAD}, got {found or 'none'}"
+        )
+
+
+def _found(database: Database) -> str | None:
     with database.read() as connection:
-        if inspect(connection).has_table("alembic_version"):
-            found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-            if found == HEAD:
-                return
-    _migrate(database)
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
 def _migrate(database: Database) -> None:

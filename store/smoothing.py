@@ -142,7 +142,7 @@ class Smoothings(Leases):
             select(smoothing.job_id, smoothing.reason, job.total, job.top)
             .join(t.job, job.id == smoothing.job_id)
             .where(
-                smoothing.lease_owner.is_(None) | (smoothing.lease_until < now_s()),
+                self._is_free,
                 job.state.not_in(_AT_REST),
                 ~job.expanding,
                 job.done + job.failed >= job.total,

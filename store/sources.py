@@ -49,16 +49,16 @@ class Sources(Leases):
         `attempts` counts the owners that have held a source since the last entry was passed.
         """
         with self._database.read() as connection:
-            rows = connection.execute(_with_job()).all()
+            rows = connection.execute(self._with_job()).all()
         if any(row.state in _FINAL for row in rows):
             self._drop_ended()
         ours = [row for row in rows if row.lease_owner == owner and row.state not in _FINAL]
         most -= sum(row.state != JobState.PAUSED.value for row in ours)
-        free = [row for row in rows if row.lease_owner is None or row.is_over]
+        free = [row for row in rows if row.is_free]
         if most > 0 and any(row.lease_owner != owner and row.state not in _AT_REST for row in free):
             self._claim(owner, most)
             with self._database.read() as connection:
-                ours = list(connection.execute(_with_job().where(t.source.c.lease_owner == owner)))
+                ours = list(connection.execute(self._with_job().where(t.source.c.lease_owner == owner)))
         return [_unpack(row) for row in ours]
 
     def feed(self, owner: str, job_id: str, passed: int, items: Sequence[Item], *, last: bool) -> bool:
@@ -114,7 +114,7 @@ class Sources(Leases):
                 select(t.source.c.job_id)
                 .join(t.job, t.job.c.id == t.source.c.job_id)
                 .where(
-                    t.source.c.lease_owner.is_(None) | (t.source.c.lease_until < now_s()),
+                    self._is_free,
                     t.job.c.state.not_in(_AT_REST),
                 )
                 .order_by(t.source.c.job_id)
@@ -151,10 +151,25 @@ class Sources(Leases):
                 "first_item": part[0].index,
                 "size": len(part),
                 "attempts": 0,
+                "unfetched": any(item.is_unfetched for item in part),
                 "inputs": [pack_item(item) for item in part],
             }
             for part in parts
         ]
+
+    def _with_job(self) -> Select[Any]:
+        source, job = t.source.c, t.job.c
+        return (
+            select(
+                t.source,
+                self._is_free.label("is_free"),
+                job.kind,
+                job.state,
+                (job.total - job.done - job.failed).label("unsettled"),
+            )
+            .join(t.job, job.id == source.job_id)
+            .order_by(source.job_id)
+        )
 
 
 def _grow(connection: Connection, job: Row[Any], items: int, *, last: bool) -> None:
@@ -164,21 +179,6 @@ def _grow(connection: Connection, job: Row[Any], items: int, *, last: bool) -> N
     if last and job.done + job.failed >= total and not job.smooth:
         values |= {"state": final_state(job.done, job.failed).value, "finished_at": now_s()}
     connection.execute(update(t.job).where(t.job.c.id == job.id).values(values))
-
-
-def _with_job() -> Select[Any]:
-    source, job = t.source.c, t.job.c
-    return (
-        select(
-            t.source,
-            (source.lease_until < now_s()).label("is_over"),
-            job.kind,
-            job.state,
-            (job.total - job.done - job.failed).label("unsettled"),
-        )
-        .join(t.job, job.id == source.job_id)
-        .order_by(source.job_id)
-    )
 
 
 def _unpack(row: Row[Any]) -> HeldSource:

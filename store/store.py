@@ -12,6 +12,7 @@ from store.collections import Collections
 from store.control import Control
 from store.database import Database
 from store.deliveries import Deliveries
+from store.fetches import Fetches
 from store.jobs import Jobs
 from store.keys import Keys
 from store.smoothing import Smoothings
@@ -36,6 +37,7 @@ class Store:
     sources: Sources
     smoothings: Smoothings
     chunks: Chunks
+    fetches: Fetches
     deliveries: Deliveries
     workers: Workers
     keys: Keys
@@ -62,6 +64,7 @@ def open_store(settings: Settings) -> Store:
         sources=Sources(database, lease_s=settings.lease_s, chunk_items=settings.chunk_items),
         smoothings=Smoothings(database, lease_s=settings.lease_s),
         chunks=Chunks(database, lease_s=settings.lease_s, max_attempts=settings.max_attempts),
+        fetches=Fetches(database, lease_s=settings.lease_s),
         deliveries=Deliveries(database),
         workers=Workers(database),
         keys=Keys(database),

@@ -110,6 +110,7 @@ job = Table(
     Column("announced", Boolean, nullable=False, server_default=false()),
     Column("smooth", Boolean, nullable=False, server_default=false()),
     Column("note", Text, nullable=True),
+    Column("origin", JSON(none_as_null=True), nullable=True),
     Column("created_at", Float, nullable=False),
     Column("started_at", Float, nullable=True),
     Column("finished_at", Float, nullable=True),
@@ -138,6 +139,7 @@ chunk = Table(
     Column("lease_until", Float, nullable=True),
     Column("queued_at", Float, nullable=False),
     Column("reason", Text, nullable=True),
+    Column("unfetched", Boolean, nullable=False, server_default=false()),
     Column("inputs", JSON, nullable=False),
     Column("results", JSON(none_as_null=True), nullable=True),
     sqlite_autoincrement=True,  # ids are never reused
@@ -157,6 +159,16 @@ Index(
     chunk.c.lease_until,
     sqlite_where=text("state = 'running'"),
     postgresql_where=text("state = 'running'"),
+)
+
+# Chunks whose pictures are elsewhere still wait for whoever fetches, and for no encoder.
+Index(
+    "ix_chunk_unfetched",
+    chunk.c.lane,
+    chunk.c.queued_at,
+    chunk.c.id,
+    sqlite_where=text("unfetched = 1"),
+    postgresql_where=text("unfetched"),
 )
 
 # How many results of a settled chunk have which label, decision and error; small beside the results.
@@ -240,14 +252,18 @@ idempotency = Table(
 )
 Index("ix_idempotency_job", idempotency.c.job_id)
 
+# `moved_at` is when it last took or settled work; `figures` are its metrics in Prometheus' text format.
 worker = Table(
     "worker",
     metadata,
     Column("name", Text, primary_key=True),
     Column("owner", Text, nullable=False),
     Column("encoders", JSON, nullable=False),
+    Column("lanes", JSON(none_as_null=True), nullable=True),
     Column("device", Text, nullable=False),
     Column("beat_at", Float, nullable=False),
+    Column("moved_at", Float, nullable=True),
+    Column("figures", Text, nullable=True),
 )
 
 # What an encoder makes of a label; costs a second a hundred labels, so it is kept. `prompts` is a digest.
@@ -267,6 +283,8 @@ api_key = Table(
     Column("name", Text, nullable=False),
     Column("digest", Text, nullable=False),
     Column("scopes", JSON, nullable=False),
+    Column("collections", JSON(none_as_null=True), nullable=True),
     Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=True),
     Column("revoked_at", Float, nullable=True),
 )

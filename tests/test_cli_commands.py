@@ -100,6 +100,15 @@ def test_key_is_made_listed_without_its_secret_and_revoked(tmp_path: Path) -> No
     assert "revoked" in run("keys", "list", **place).stdout
 
 
+def test_key_may_be_for_a_collection_and_for_some_days(tmp_path: Path) -> None:
+    place = {"EXEMPLAR_DATA": str(tmp_path), "COLUMNS": "200"}
+    run("keys", "create", "shop", "-c", "birds", "-c", "dogs", "--days", "30", **place)
+    listed = run("keys", "list", **place).stdout
+    assert "birds, dogs" in listed and "classify, enroll" in listed and "until 20" in listed
+    unfit = run("keys", "create", "shop", "--collection", "Not A Slug", **place)
+    assert unfit.returncode == 2 and "name_unfit" in unfit.stderr
+
+
 def test_encoders_are_listed() -> None:
     assert "compact" in run("encoders", "list").stdout
 

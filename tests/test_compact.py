@@ -14,6 +14,7 @@ from encoders.compact.network import DIM, Compact, fold
 from encoders.compact.shipped import SIDE, WEIGHTS, load_compact, save_compact
 from encoders.device import choose_device
 from encoders.encoder import Encoder
+from encoders.running import run_all
 
 
 def settled_network() -> Compact:
@@ -55,8 +56,8 @@ def test_vectors_survive_export_and_reload(tmp_path: Path) -> None:
     tower = load_compact()
     save_compact(tower.module, tmp_path / "again.safetensors")
     device = choose_device("cpu")
-    encoder = Encoder("compact", [tower], device)
-    again = Encoder("compact", [load_compact(tmp_path / "again.safetensors")], device)
+    encoder = Encoder("compact", run_all([tower], device))
+    again = Encoder("compact", run_all([load_compact(tmp_path / "again.safetensors")], device))
     prepared = [encoder.prepare(Image.radial_gradient("L"))]
     assert float((encoder.embed(prepared) * again.embed(prepared)).sum()) >= 0.9999
 

@@ -16,7 +16,15 @@ from pathlib import Path
 
 import psutil
 import pytest
-from archives import claiming, entries_of, make_tar, make_zip, patched_directory, tar_entry, zip_link
+from archives import (
+    claiming,
+    entries_of,
+    make_tar,
+    make_zip,
+    patched_directory,
+    tar_entry,
+    zip_link,
+)
 
 from core.entries import read_entries, read_steps
 from core.settings import Settings

@@ -18,10 +18,13 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from core.errors import ExemplarError
+from core.specs import EncoderSpec
 from core.types import Views
 from encoders import Encoder, open_encoder
 from encoders.device import Device
 from encoders.geometry import Geometry
+from encoders.opening import load_tower
+from encoders.running import run_all
 from encoders.tower import Tower
 
 ROOT = Path(__file__).parents[1]
@@ -147,13 +150,11 @@ def test_no_pictures_give_no_vectors(encoder: Encoder) -> None:
 def test_bfloat16_keeps_the_direction(encoder: Encoder) -> None:
     prepared = [encoder.prepare(picture) for picture in pictures(3)]
     expected = encoder.embed(prepared)
-    towers = [Tower(tower.module, tower.geometry) for tower in encoder._towers]
-    half = Encoder(encoder.spec, towers, Device("cpu", torch.bfloat16, 32))
-    close = agreement(expected, half.embed(prepared))
-    for tower in towers:
-        tower.module.float()
+    spec = EncoderSpec.parse(encoder.spec)
+    towers = [load_tower(part) for part in spec.parts or (spec,)]
+    half = Encoder(encoder.spec, run_all(towers, Device("cpu", torch.bfloat16, 32)))
     assert half.precision == "bf16"
-    assert close >= 0.995
+    assert agreement(expected, half.embed(prepared)) >= 0.995
 
 
 class Plain(torch.nn.Module):
@@ -166,7 +167,7 @@ class Plain(torch.nn.Module):
 
 def test_a_picture_without_a_direction_fails_alone() -> None:
     tower = Tower(Plain(), Geometry(8, 8, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)))
-    encoder = Encoder("plain", [tower], Device("cpu", torch.float32, 32))
+    encoder = Encoder("plain", run_all([tower], Device("cpu", torch.float32, 32)))
     vectors = encoder.embed(
         [encoder.prepare(Image.new("RGB", (8, 8), colour)) for colour in ("black", "white", "olive")]
     )

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import psutil
 import pytest
+from archives import make_zip
 from calls import WAIT, ask, enroll, files
 from receiving import SECRET, Receiver, receiving
 from services import running_service
@@ -163,6 +164,23 @@ def kill_workers() -> None:
             continue
         if ours and is_worker:
             os.kill(process.pid, signal.SIGKILL)
+
+
+def test_end_of_a_bulk_job_is_told(telling: Stack, receiver: Receiver, digits: Digits) -> None:
+    with httpx.Client(base_url=telling.url, timeout=60) as client:
+        client.post("/v1/collections", json={"name": "things"})
+        enroll(client, "things", "zero", digits(0, 0))
+        answer = client.post(
+            "/v1/collections/things/bulk",
+            params={"kind": "classify", "webhook": f"{receiver.url}/hook"},
+            content=make_zip({"a.png": digits(0, 1), "b.png": b"no picture"}),
+            headers={"Content-Type": "application/zip"},
+        )
+        assert answer.status_code == 202, answer.text
+    receiver.wait(1, 90)
+    told = Webhook(SECRET).verify(receiver.requests[0].body, receiver.requests[0].headers)
+    assert (told["data"]["id"], told["data"]["state"]) == (answer.json()["id"], "partial")
+    assert told["data"]["progress"] == {"total": 2, "done": 1, "failed": 1}
 
 
 def test_webhook_outlives_a_worker_that_is_killed_over_it(

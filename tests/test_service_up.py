@@ -158,9 +158,8 @@ def test_supervisor_waits_longer_for_what_dies_early(tmp_path: Path) -> None:
     supervisor.stop()
 
 
-def test_supervisor_kills_what_does_not_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cli.supervisor.GRACE_S", 0.2)
-    supervisor = Supervisor()
+def test_supervisor_kills_what_does_not_stop(tmp_path: Path) -> None:
+    supervisor = Supervisor(grace_s=0.2)
     script = "trap '' TERM; echo on; while :; do sleep 0.05; done"
     deaf = Child("deaf", ["sh", "-c", script], {}, tmp_path / "log")
     child = supervisor.start(deaf)

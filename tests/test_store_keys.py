@@ -10,6 +10,7 @@ from store import tables as t
 from store.clock import now_s
 from store.keys import Scope
 from store.store import Store
+from store.workers import Worker
 
 
 def id_of(key: str) -> str:
@@ -18,7 +19,8 @@ def id_of(key: str) -> str:
 
 def test_key_allows_what_it_was_made_for(store: Store) -> None:
     key = store.keys.create("shop", [Scope.CLASSIFY, Scope.ENROLL])
-    assert store.keys.scopes_of(key) == {Scope.CLASSIFY, Scope.ENROLL}
+    found = store.keys.living(key)
+    assert found is not None and found.scopes == {Scope.CLASSIFY, Scope.ENROLL}
 
 
 def test_record_holds_no_secret(store: Store) -> None:
@@ -31,26 +33,26 @@ def test_record_holds_no_secret(store: Store) -> None:
 
 def test_secret_of_another_key_is_refused(store: Store) -> None:
     first, second = store.keys.create("a", [Scope.ADMIN]), store.keys.create("b", [Scope.CLASSIFY])
-    assert store.keys.scopes_of(f"ex_{id_of(second)}_{first.split('_', 2)[2]}") is None
+    assert store.keys.living(f"ex_{id_of(second)}_{first.split('_', 2)[2]}") is None
 
 
 @pytest.mark.parametrize("key", ["", "_", "ex__", "ex_nobody_nothing", "schlüssel", "ex_" + "x" * 5000])
 def test_anything_else_is_refused(store: Store, key: str) -> None:
     store.keys.create("shop", [Scope.ADMIN])
-    assert store.keys.scopes_of(key) is None
+    assert store.keys.living(key) is None
 
 
 @pytest.mark.parametrize("end", ["", "x"])
 def test_key_cut_short_or_made_longer_is_refused(store: Store, end: str) -> None:
     key = store.keys.create("shop", [Scope.ADMIN])
-    assert store.keys.scopes_of(key[:-1] + end + end) is None
+    assert store.keys.living(key[:-1] + end + end) is None
 
 
 def test_revoked_key_ends_at_once(store: Store) -> None:
     key = store.keys.create("shop", [Scope.ADMIN])
     assert store.keys.any_living()
     store.keys.revoke(id_of(key))
-    assert store.keys.scopes_of(key) is None
+    assert store.keys.living(key) is None
     assert not store.keys.any_living()
     assert [listed.revoked for listed in store.keys.page()] == [True]
 
@@ -64,24 +66,40 @@ def test_key_is_revoked_once(store: Store) -> None:
 
 
 def test_worker_that_beats_is_alive(store: Store) -> None:
-    store.workers.beat("w1", "w1:a", ["compact"], "cpu")
-    store.workers.beat("w1", "w1:a", ["compact", "other"], "cuda")
+    store.workers.beat(Worker("w1", "w1:a", ["compact"], "cpu"))
+    store.workers.beat(Worker("w1", "w1:a", ["compact", "other"], "cuda"))
     [worker] = store.workers.alive()
     assert (worker.name, worker.encoders, worker.device) == ("w1", ("compact", "other"), "cuda")
     assert 0 <= worker.silent_s < 15
 
 
 def test_worker_that_fell_silent_is_not_alive(store: Store) -> None:
-    store.workers.beat("w1", "w1:a", ["compact"], "cpu")
+    store.workers.beat(Worker("w1", "w1:a", ["compact"], "cpu"))
     with store.database.write() as connection:
         connection.execute(update(t.worker).values(beat_at=now_s() - 60))
     assert store.workers.alive() == []
 
 
 def test_worker_that_left_is_not_alive_but_its_next_life_is(store: Store) -> None:
-    store.workers.beat("w1", "w1:a", ["compact"], "cpu")
-    store.workers.beat("w1", "w1:b", ["compact"], "cpu")
+    store.workers.beat(Worker("w1", "w1:a", ["compact"], "cpu"))
+    store.workers.beat(Worker("w1", "w1:b", ["compact"], "cpu"))
     store.workers.leave("w1", "w1:a")
     assert len(store.workers.alive()) == 1
     store.workers.leave("w1", "w1:b")
     assert store.workers.alive() == []
+
+
+def test_key_ends_when_its_time_is_over_and_opens_nothing_by_that(store: Store) -> None:
+    key = store.keys.create("guest", [Scope.CLASSIFY], lives_s=60)
+    assert store.keys.living(key) is not None
+    with store.database.write() as connection:
+        connection.execute(update(t.api_key).values(expires_at=now_s() - 1))
+    assert store.keys.living(key) is None
+    assert store.keys.any_living(), "the API does not go on without keys"
+
+
+def test_key_is_for_the_collections_that_it_was_made_for(store: Store) -> None:
+    limited = store.keys.create("shop", [Scope.CLASSIFY], collections=["b", "a", "b"])
+    everything = store.keys.create("all", [Scope.CLASSIFY])
+    found = [store.keys.living(key) for key in (limited, everything)]
+    assert [key.collections for key in found if key] == [{"a", "b"}, None]

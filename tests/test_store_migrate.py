@@ -124,7 +124,11 @@ def test_record_that_does_not_answer_is_told_as_such() -> None:
 
 def test_failed_transaction_leaves_nothing(database: Database) -> None:
     with pytest.raises(ZeroDivisionError), database.write() as connection:
-        connection.execute(text("INSERT INTO worker VALUES ('w', 'o', '[]', 'cpu', 0)"))
+        connection.execute(
+            text(
+                "INSERT INTO worker (name, owner, encoders, device, beat_at) VALUES ('w', 'o', '[]', 'cpu', 0)"
+            )
+        )
         raise ZeroDivisionError
     with database.read() as connection:
         assert connection.execute(text("SELECT count(*) FROM worker")).scalar() == 0

@@ -94,7 +94,7 @@ def test_fault_that_may_pass_is_no_verdict_on_the_picture(
 ) -> None:
     monkeypatch.setattr(Faulty, "fault", fault)
     error = error_of(store, URL)
-    assert (error.code, error.retry) == ("blobs_unavailable", True)
+    assert (error.code, error.retry) == ("remote_unavailable", True)
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,14 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import httpcore
 import pytest
 from enrolling import claim, settle, submit
+from pydantic import SecretStr
 from receiving import SECRET, Receiver, allowing, receiving
 from sqlalchemy import update
 from standardwebhooks import Webhook, WebhookVerificationError
@@ -84,6 +86,29 @@ def test_signature_is_the_one_of_the_standard(things: Store, postman: Postman, r
     assert request.headers["webhook-signature"] == f"v1,{base64.b64encode(signed).decode()}"
     with pytest.raises(WebhookVerificationError):
         Webhook(SECRET).verify(request.body + b" ", request.headers)
+
+
+def test_every_secret_signs_while_one_takes_the_place_of_another(
+    things: Store, settings: Settings, receiver: Receiver
+) -> None:
+    newest, strange = (f"whsec_{base64.b64encode(bytes([n] * 32)).decode()}" for n in (1, 2))
+    rotating = allowing(settings).model_copy(update={"webhook_secret": SecretStr(f"{newest}\n{SECRET}")})
+    finish(things, receiver.url)
+    postman = Postman(things.deliveries, rotating, "w:1")
+    postman.deliver_due()
+    postman.stop()
+    [request] = receiver.requests
+    for secret in (newest, SECRET):
+        assert Webhook(secret).verify(request.body, request.headers)["type"] == "job.finished"
+    assert request.headers["webhook-signature"].startswith(
+        Webhook(newest).sign(
+            request.headers["webhook-id"],
+            datetime.fromtimestamp(int(request.headers["webhook-timestamp"]), UTC),
+            request.body.decode(),
+        )
+    )
+    with pytest.raises(WebhookVerificationError):
+        Webhook(strange).verify(request.body, request.headers)
 
 
 def test_job_without_a_webhook_tells_nobody(things: Store, postman: Postman) -> None:
@@ -329,7 +354,7 @@ def test_webhooks_need_a_secret_that_is_never_shown() -> None:
     settings = read_settings({"EXEMPLAR_WEBHOOKS": "a.com, *.b.com", "EXEMPLAR_WEBHOOK_SECRET": SECRET})
     assert settings.webhooks == ("a.com", "*.b.com")
     assert SECRET not in repr(settings) + str(settings.model_dump())
-    for secret in ("", "whsec_c2hvcnQ=", "secret-without-prefix", "whsec_!!"):
+    for secret in ("", "whsec_c2hvcnQ=", "secret-without-prefix", "whsec_!!", f"{SECRET} whsec_!!"):
         with pytest.raises(ExemplarError) as caught:
             read_settings({"EXEMPLAR_WEBHOOKS": "*", "EXEMPLAR_WEBHOOK_SECRET": secret})
         assert caught.value.code == "settings_unfit"

@@ -6,15 +6,18 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+import fsspec
 import pytest
 from conftest import encode
+from fsspec.implementations.memory import MemoryFileSystem
 from PIL import Image
 from working import ToyEncoder, submit, tools_with
 
 from core.errors import ExemplarError
 from core.settings import Settings
-from core.types import Item, JobKind, JobRequest, JobState, Lane, Rule, Views
+from core.types import Chunk, Item, JobKind, JobRequest, JobState, Lane, Rule, Views
 from store.blobs import Blobs, digest_of, uploads_of
+from store.chunks import Chunks
 from store.jobs import new_job_id
 from store.store import Store
 from store.turns import Turns
@@ -140,6 +143,59 @@ def test_blobs_that_are_away_for_a_moment_fail_no_item(
     store.chunks.sweep()
     take_turn(tools, "compact")
     assert codes(store, job) == [""]
+
+
+class Away(MemoryFileSystem):
+    """Somewhere else, where nothing answers."""
+
+    protocol = "away"
+
+    def cat_file(self, path: str, start: int | None = None, end: int | None = None, **_: object) -> bytes:
+        raise TimeoutError("no answer")
+
+
+@pytest.fixture
+def remote_tools(settings: Settings, store: Store, encoder: ToyEncoder) -> Iterator[Tools]:
+    fsspec.register_implementation("away", Away, clobber=True)
+    allowing = settings.model_copy(update={"remote_prefixes": ("away://bucket/",)})
+    with tools_with(allowing, store, encoder) as tools:
+        yield tools
+
+
+def submit_remote(store: Store, picture: bytes) -> str:
+    """Submit a job of two pictures: one of a place that does not answer, one that is here."""
+    job = new_job_id()
+    here = store.blobs.put(uploads_of(job), picture)
+    items = [Item(0, place="away://bucket/a.jpg"), Item(1, here)]
+    return store.jobs.submit(job, JobRequest("things", JobKind.CLASSIFY, Lane.INTERACTIVE, items)).job.id
+
+
+def test_place_that_does_not_answer_lets_other_work_pass(
+    remote_tools: Tools, store: Store, digits: Digits
+) -> None:
+    waiting = submit_remote(store, digits(0, 0))
+    other = submit(store, JobKind.CLASSIFY, digits(0, 1))
+    take_turn(remote_tools, "compact")
+    assert codes(store, other) == [""]
+    assert store.jobs.get(waiting).state is JobState.RUNNING
+    assert not store.chunks.claim("another", "compact", list(Lane), 4)
+
+
+def test_pictures_of_a_place_that_stays_away_fail_in_the_end_and_alone(
+    remote_tools: Tools, store: Store, digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rests: list[float] = []
+    rest = Chunks.rest
+
+    def rest_shortly(chunks: Chunks, owner: str, chunk: Chunk, pause_s: float) -> None:
+        rests.append(pause_s)
+        rest(chunks, owner, chunk, 0.0)
+
+    monkeypatch.setattr(Chunks, "rest", rest_shortly)
+    job = submit_remote(store, digits(0, 0))
+    take_turn(remote_tools, "compact")
+    assert codes(store, job) == ["remote_unavailable", ""]
+    assert rests == [10.0, 60.0, 360.0]
 
 
 def test_picture_whose_bytes_are_gone_fails_alone(tools: Tools, store: Store, digits: Digits) -> None:

@@ -33,18 +33,39 @@ class Progress:
 
 
 class Activity:
-    """Shared by the thread that takes turns and the one that beats."""
+    """Shared by the thread that takes turns and the one that beats; `stopping` says whether all is to end."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._clock = clock
+        self._stopping = stopping
         self._owner: str | None = None
         self._moved_at = clock()
+        self._turned_at = clock()
         self._idle_before: float | None = None
 
     @property
     def owner(self) -> str | None:
         """Who holds the leases of the turn under way; None between two turns."""
         return self._owner
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether no more work is to be taken."""
+        return self._stopping()
+
+    @property
+    def still_s(self) -> float:
+        """How long ago work was last taken or settled, in seconds."""
+        return self._clock() - self._moved_at
+
+    def moved(self) -> None:
+        """Count a step of the work."""
+        self._moved_at = self._clock()
 
     @contextmanager
     def turn(self, name: str) -> Iterator[str]:
@@ -54,7 +75,7 @@ class Activity:
             yield self._owner
         finally:
             self._owner = None
-            self._moved_at = self._clock()
+            self._turned_at = self._moved_at = self._clock()
 
     def is_stalled(self, *, work_waits: bool, stall_s: float) -> bool:
         """Say whether work has waited for `stall_s` without a turn; ask often.
@@ -64,6 +85,6 @@ class Activity:
         now = self._clock()
         if not work_waits or self._owner is not None:
             self._idle_before = None
-        elif self._idle_before is None or self._idle_before < self._moved_at:
+        elif self._idle_before is None or self._idle_before < self._turned_at:
             self._idle_before = now
         return self._idle_before is not None and now - self._idle_before >= stall_s

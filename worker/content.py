@@ -9,7 +9,7 @@ import fsspec
 from core.errors import ExemplarError
 from core.roots import read_file
 from core.settings import Settings
-from core.types import Chunk, Item, JobKind
+from core.types import Chunk, Item, JobKind, is_web_url
 from store.blobs import PICTURES, uploads_of
 from store.store import Store
 
@@ -18,6 +18,7 @@ _FOR_GOOD = {
     errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.EINVAL, errno.ENAMETOOLONG,
     errno.ELOOP, errno.ENOTSUP,
 }  # fmt: skip
+REMOTE_UNAVAILABLE = "remote_unavailable"
 _PASSING = {408, 425, 429}  # HTTP statuses that say so, besides all from 500 on
 
 
@@ -43,21 +44,16 @@ def _read(store: Store, settings: Settings, chunk: Chunk, item: Item) -> bytes:
         return store.blobs.get(uploads_of(chunk.job_id), digest, int(start), int(start) + int(size))
     if kind == "file":
         return read_file(rest, settings.roots, max_bytes=settings.max_picture_bytes)
-    if kind in ("http", "https"):
-        return fetch(item.place)
+    if is_web_url(item.place):  # accepted by a version that fetched nothing
+        raise ExemplarError("url_fetch_off", "this picture was never fetched; submit it anew")
     return read_remote(item.place, settings)
-
-
-def fetch(url: str) -> bytes:
-    """Return what a URL gives. Nothing is fetched in this version: raises `url_fetch_off`."""
-    raise ExemplarError("url_fetch_off", "this service does not fetch pictures by URL; upload them")
 
 
 def read_remote(url: str, settings: Settings) -> bytes:
     """Return the bytes of a URL that fsspec reads, s3:// say, under the prefixes that the settings allow.
 
     Raises `url_not_allowed`, `picture_too_many_bytes`, `picture_unreadable` where it is not there or denied,
-    and `blobs_unavailable` (retry) where it may be read another time.
+    and `remote_unavailable` (retry) where it may be read another time.
     """
     allowed = any(url.startswith(prefix) for prefix in settings.remote_prefixes)
     if not allowed or ".." in url.split("/") or "::" in url:
@@ -66,13 +62,13 @@ def read_remote(url: str, settings: Settings) -> bytes:
         )
     try:
         files, path = fsspec.core.url_to_fs(url)
-        content: bytes = files.cat_file(path, 0, settings.max_picture_bytes + 1)
+        content: bytes = files.cat_file(path, start=0, end=settings.max_picture_bytes + 1)
     except FileNotFoundError as error:
         raise ExemplarError("picture_unreadable", "there is no such object") from error
     except Exception as error:  # the boundary to any file system: each raises its own
         if _may_pass(error):
             raise ExemplarError(
-                "blobs_unavailable", f"the object could not be read now: {error}"[:300], retry=True
+                REMOTE_UNAVAILABLE, f"the object could not be read now: {error}"[:300], retry=True
             ) from error
         raise ExemplarError("picture_unreadable", f"the object could not be read: {error}"[:300]) from error
     if len(content) > settings.max_picture_bytes:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
+
+import structlog
 
 from core.errors import ExemplarError, error_of
 from core.pictures import decode_picture, make_thumbnail
 from core.types import Chunk, Item, JobKind
 from encoders import Encoder, Prepared
 from store.blobs import PICTURES, THUMBNAILS
-from worker.content import read_content
+from worker.content import REMOTE_UNAVAILABLE, read_content
 from worker.tools import Tools
+
+log = structlog.get_logger("exemplar.worker")
+
+FIRST_REST_S, REST_GROWTH = 10.0, 6.0  # 10 s, 1 min, 6 min: with four attempts a place has seven minutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +44,30 @@ class LoadedChunk:
 def load(tools: Tools, encoder: Encoder, claimed: Sequence[Chunk]) -> list[LoadedChunk]:
     """Decode the pictures of chunks; a picture that is broken carries its error.
 
-    Raises what may be better another time: `blobs_unavailable`.
+    A chunk of which a place elsewhere does not answer is put to rest, and is not among them; after some
+    rests the pictures there fail. Raises what may be better another time: `blobs_unavailable`.
     """
     waiting = [
         (chunk, [tools.decoders.submit(_load_one, tools, encoder, chunk, item) for item in chunk.items])
         for chunk in claimed
     ]
-    return [LoadedChunk(chunk, [future.result() for future in futures]) for chunk, futures in waiting]
+    loaded = (_loaded(tools, chunk, futures) for chunk, futures in waiting)
+    return [chunk for chunk in loaded if chunk is not None]
+
+
+def _loaded(tools: Tools, chunk: Chunk, futures: Sequence[Future[Loaded]]) -> LoadedChunk | None:
+    try:
+        return LoadedChunk(chunk, [future.result() for future in futures])
+    except ExemplarError as error:
+        if error.code != REMOTE_UNAVAILABLE:
+            raise
+        for future in futures:  # each of them may wait as long for the same place
+            future.cancel()
+        pause_s = FIRST_REST_S * REST_GROWTH ** (chunk.attempts - 1)
+        log.warning(error.code, chunk=chunk.id, error=error.message, pause_s=pause_s)
+        tools.store.chunks.rest(tools.owner, chunk, pause_s)
+        tools.watch.released([chunk], f"{error.code}: {error.message}")
+        return None
 
 
 def _load_one(tools: Tools, encoder: Encoder, chunk: Chunk, item: Item) -> Loaded:
@@ -55,20 +79,26 @@ def _load_one(tools: Tools, encoder: Encoder, chunk: Chunk, item: Item) -> Loade
     try:
         return _load(tools, encoder, chunk, item, start)
     except ExemplarError as error:
-        if error.retry:
+        is_last = error.code == REMOTE_UNAVAILABLE and chunk.attempts >= tools.settings.max_attempts
+        if error.retry and not is_last:
             raise
         return Loaded(item, None, "", _ms_since(start), error)
 
 
 def _load(tools: Tools, encoder: Encoder, chunk: Chunk, item: Item, start: float) -> Loaded:
-    content = read_content(tools.store, tools.settings, chunk, item)
-    picture = decode_picture(content, max_pixels=tools.settings.max_pixels, draft_side=encoder.draft_side)
+    stage = tools.watch.stage
+    with stage("fetch"):
+        content = read_content(tools.store, tools.settings, chunk, item)
+    with stage("decode"):
+        picture = decode_picture(content, max_pixels=tools.settings.max_pixels, draft_side=encoder.draft_side)
     thumbnail = ""
     if chunk.kind is JobKind.ENROLL:
         thumbnail = tools.store.blobs.put(THUMBNAILS, make_thumbnail(picture))
         if item.place is not None:  # a support keeps its picture; a change of encoder embeds it again
             item = replace(item, picture=tools.store.blobs.put(PICTURES, content))
-    return Loaded(item, encoder.prepare(picture, chunk.views), thumbnail, _ms_since(start), None)
+    with stage("prepare"):
+        prepared = encoder.prepare(picture, chunk.views)
+    return Loaded(item, prepared, thumbnail, _ms_since(start), None)
 
 
 def _ms_since(start: float) -> float:

@@ -8,22 +8,28 @@ certificate is checked against and what the `Host` header says.
 from __future__ import annotations
 
 import ssl
+import threading
 import time
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import httpcore
 
-from core.addresses import Target, resolve
+from core.addresses import Address, Target, resolve
 from core.errors import ExemplarError
+
+CONNECT_S = 5.0  # a host that drops what comes is not waited for as long as one that is at work
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What another server answered; `body` is cut off at the size that was allowed."""
+    """What another server answered, names of headers in lower case; `body` is cut off at the size allowed."""
 
     status: int
+    headers: Mapping[str, str]
     body: bytes
 
 
@@ -49,24 +55,30 @@ def send(
     sent: list[tuple[bytes | str, bytes | str]] = [("Host", host + port), *headers.items()]
     backend = _Checked(time.monotonic() + total_s, private_too=private_too)
     try:
-        tls = ssl.create_default_context()
         with (
-            httpcore.ConnectionPool(ssl_context=tls, network_backend=backend) as pool,
+            httpcore.ConnectionPool(ssl_context=_tls(), network_backend=backend) as pool,
             pool.stream(method, url, headers=sent, content=body) as response,
         ):
-            return Reply(response.status, _read(response.iter_stream(), max_bytes))
+            found = [(name.decode("latin-1"), text.decode("latin-1")) for name, text in response.headers]
+            body = _read(response.iter_stream(), max_bytes)
+            return Reply(response.status, {name.lower(): text for name, text in found}, body)
     except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError) as error:
         detail = f"{type(error).__name__}: {error}"[:300]
         raise ExemplarError("target_failed", f"no answer came: {detail}", retry=True) from error
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    return ssl.create_default_context()  # reads every root certificate, which takes 20 ms
+
+
 def _read(parts: Iterable[bytes], max_bytes: int) -> bytes:
-    body = b""
+    body = bytearray()
     for part in parts:
         body += part
         if len(body) >= max_bytes:
-            return body[:max_bytes]
-    return body
+            break
+    return bytes(body[:max_bytes])
 
 
 class _Checked(httpcore.NetworkBackend):
@@ -86,13 +98,30 @@ class _Checked(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         failed: Exception | None = None
-        for address in resolve(host, port, private_too=self._private_too):
+        for address in self._resolve(host, port):
             try:
-                stream = self._sockets.connect_tcp(str(address), port, timeout=_left(self._deadline))
+                timeout = min(_left(self._deadline), CONNECT_S)
+                stream = self._sockets.connect_tcp(str(address), port, timeout=timeout)
                 return _Timed(stream, self._deadline)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failed = error  # the next address may answer
         raise failed or httpcore.ConnectError("the name has no address")
+
+    def _resolve(self, host: str, port: int) -> list[Address]:
+        """Resolve in a thread of its own: a name server that does not answer cannot be told to stop."""
+        found: Future[list[Address]] = Future()
+
+        def ask() -> None:
+            try:
+                found.set_result(resolve(host, port, private_too=self._private_too))
+            except Exception as error:  # the boundary of the thread: whoever waits is to know
+                found.set_exception(error)
+
+        threading.Thread(target=ask, name="resolve", daemon=True).start()
+        try:
+            return found.result(_left(self._deadline))
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout("the name was not resolved in time") from error
 
 
 class _Timed(httpcore.NetworkStream):

@@ -14,6 +14,7 @@ from core.addresses import check_url
 from core.errors import ExemplarError
 from core.settings import Settings
 from store.deliveries import Deliveries, Delivery, Outcome
+from worker.figures import Figures
 from worker.outbound import send
 
 log = structlog.get_logger("exemplar.worker")
@@ -27,7 +28,10 @@ GONE = 410  # the receiver wants no more
 class Postman:
     """Delivers what is due until it is stopped."""
 
-    def __init__(self, deliveries: Deliveries, settings: Settings, owner: str) -> None:
+    def __init__(
+        self, deliveries: Deliveries, settings: Settings, owner: str, figures: Figures | None = None
+    ) -> None:
+        self._figures = figures or Figures()
         self._deliveries = deliveries
         self._settings = settings
         self._owner = owner
@@ -76,6 +80,7 @@ class Postman:
             log.error("webhook_failed", id=delivery.id, exc_info=error)
             outcome = Outcome(_ms_since(start), error=f"internal_error: {type(error).__name__}")
         self._deliveries.settle(self._owner, delivery, outcome)
+        self._figures.webhook_calls.labels(_told(outcome)).inc()
         log.info("webhook", id=delivery.id, attempt=delivery.attempts, status=outcome.status)
 
 
@@ -87,13 +92,14 @@ def post(delivery: Delivery, settings: Settings) -> int:
     private_too = settings.webhook_private
     target = check_url(delivery.url, hosts=settings.webhooks, private_too=private_too)
     now = datetime.now(UTC)
-    signer = Webhook(settings.webhook_secret.get_secret_value())
+    # each secret signs, so that receivers may take the new one before or after the service does
+    signers = [Webhook(secret) for secret in settings.webhook_secrets]
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "exemplar",
         "webhook-id": delivery.id,
         "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": signer.sign(delivery.id, now, delivery.body),
+        "webhook-signature": " ".join(signer.sign(delivery.id, now, delivery.body) for signer in signers),
     }
     reply = send(
         target,
@@ -105,6 +111,12 @@ def post(delivery: Delivery, settings: Settings) -> int:
         private_too=private_too,
     )
     return reply.status
+
+
+def _told(outcome: Outcome) -> str:
+    if outcome.is_delivered:
+        return "delivered"
+    return "failed" if outcome.status is None else "refused"
 
 
 def _ms_since(start: float) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import mmap
 import os
 import signal
@@ -12,7 +14,14 @@ from typing import Any
 
 import structlog
 from celery import Celery
-from celery.signals import worker_process_init, worker_process_shutdown
+from celery.exceptions import SoftTimeLimitExceeded
+from celery.signals import (
+    setup_logging,
+    worker_process_init,
+    worker_process_shutdown,
+    worker_ready,
+    worker_shutting_down,
+)
 
 from core.errors import ExemplarError
 from core.logs import set_up_logs
@@ -20,8 +29,12 @@ from core.processes import die_with_parent
 from core.settings import Settings
 from core.types import Lane
 from store.turns import TASK, new_celery, queue_of
+from worker.sign import Sign, remove_sign, write_sign
 
 log = structlog.get_logger("exemplar.worker")
+
+LATE_S = 5.0  # a child that stops in time says so itself
+_FAILED, _STOPPING = 0, 1  # places in the memory that child and parent share
 
 
 def run_worker(
@@ -32,7 +45,9 @@ def run_worker(
     The name must be the worker's own: one that starts under a name ends the leases of its earlier life.
     """
     name = name or socket.gethostname()
-    set_up_logs(settings.log_level)
+    set_up_logs(settings.log_level, worker=name)
+    _quieten(settings.log_level)
+    write_sign(settings.data, name, Sign("starting"))
     app = new_celery(settings.redis_url)
     child = _Child(app, settings, name, encoders, lanes)
     child.connect()
@@ -50,8 +65,18 @@ def run_worker(
             "--without-heartbeat",
         ]
     )
+    remove_sign(settings.data, name)
     if child.has_failed:
         sys.exit(1)
+
+
+def _quieten(level: str) -> None:
+    """Let Celery write its lines as we do, and none for every turn; its banner is no line at all."""
+    setup_logging.connect(lambda **_: None, weak=False)  # it sets up nothing of its own then
+    if level.upper() != "DEBUG":
+        for name in ("celery.app.trace", "celery.worker.strategy", "faiss.loader"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 class _Child:
@@ -65,73 +90,109 @@ class _Child:
         self._name = name
         self._encoders = encoders
         self._lanes = lanes
-        self._open: Any = None
-        self._failed = mmap.mmap(-1, 1)  # shared with the parent
+        self._tools: Any = None
+        self._parts: list[Any] = []  # its threads, the pulse first
+        self._shared = mmap.mmap(-1, 2)  # with the parent
 
     @property
     def has_failed(self) -> bool:
         """Whether a child could not begin."""
-        return self._failed[0] != 0
+        return self._shared[_FAILED] != 0
+
+    def is_stopping(self) -> bool:
+        """Say whether the parent has been told to stop; asked by the child."""
+        return self._shared[_STOPPING] != 0
 
     def connect(self) -> None:
-        """Tell Celery what to do when the child begins, works and ends."""
+        """Tell Celery what to do when the child begins, works and ends, and when the parent is to stop."""
+        worker_shutting_down.connect(self._stop, weak=False)
+        worker_ready.connect(_treat_ctrl_c_as_sigterm, weak=False)
         worker_process_init.connect(self._begin, weak=False)
         worker_process_shutdown.connect(self._end, weak=False)
         self._app.task(self._turn, name=TASK)
 
     def _turn(self, lane: str, encoder: str) -> int:
-        tools, *_ = self._open
         from worker.turn import take_turn  # noqa: PLC0415 - imports torch: only after the fork
 
-        return take_turn(tools, encoder)
+        try:
+            return take_turn(self._tools, encoder)
+        except SoftTimeLimitExceeded:
+            # a thread that hangs over a picture cannot be ended, and every turn to come would wait for it
+            log.error("turn_hangs", error="the turn took too long; a new child goes on without what hangs")
+            os._exit(1)
+
+    def _stop(self, **_: Any) -> None:
+        """In the parent's signal handler: the child ends its turn; a second signal ends both at once."""
+        if self.is_stopping():
+            os._exit(1)  # the child dies with its parent, and leases end what it leaves
+        self._shared[_STOPPING] = 1
+        signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
+        signal.alarm(math.ceil(self._settings.stop_s + LATE_S))  # where the child cannot say that it is time
 
     def _begin(self, **_: Any) -> None:
         die_with_parent()
         if self.has_failed:  # the parent has been asked to stop, and starts children as long as it has not
             sys.exit(1)
+        from worker.exposition import serve_metrics  # noqa: PLC0415 - starts a thread: only after the fork
         from worker.feed import Feeder  # noqa: PLC0415 - after the fork, as what comes with it
+        from worker.fetch import Fetcher  # noqa: PLC0415 - after the fork, as what comes with it
         from worker.postman import Postman  # noqa: PLC0415 - after the fork, as what comes with it
         from worker.pulse import Pulse  # noqa: PLC0415 - imports torch: only after the fork
         from worker.smoothing import Smoother  # noqa: PLC0415 - after the fork, as what comes with it
         from worker.tools import open_tools  # noqa: PLC0415 - imports torch: only after the fork
 
         try:
-            tools = open_tools(self._settings, self._name, self._encoders, self._lanes)
+            tools = open_tools(
+                self._settings, self._name, self._encoders, self._lanes, stopping=self.is_stopping
+            )
             tools.store.chunks.expire(self._name)
             tools.store.sources.expire(self._name)
             tools.store.smoothings.expire(self._name)
             tools.store.deliveries.expire(self._name)
-            pulse = Pulse(tools)
-            pulse.start()
-            feeder = Feeder(tools.store, self._settings, tools.owner, tools.feeding)
-            smoother = Smoother(tools.store, self._settings, tools.owner)
+            serve_metrics(self._settings, tools.watch.figures)
+            store, owner = tools.store, tools.owner
+            self._parts = [
+                Pulse(tools, leave=_leave),
+                Postman(store.deliveries, self._settings, owner, tools.watch.figures),
+                *(Fetcher(store, self._settings, owner, lane) for lane in self._lanes),
+            ]
             if Lane.BULK in self._lanes:
-                feeder.start()
-                smoother.start()
-            postman = Postman(tools.store.deliveries, self._settings, tools.owner)
-            postman.start()
+                self._parts += [
+                    Feeder(store, self._settings, owner, tools.feeding),
+                    Smoother(store, self._settings, owner),
+                ]
+            for part in self._parts:
+                part.start()
         except ExemplarError as error:
             log.error("worker_cannot_start", code=error.code, error=error.message)
             self._give_up()
         except Exception as error:  # the boundary of the start: Celery would go on with half a worker
             log.error("worker_cannot_start", code="internal_error", exc_info=error)
             self._give_up()
-        self._open = tools, pulse, feeder, smoother, postman
-        log.info("worker_ready", worker=self._name, encoders=list(self._encoders))
+        self._tools = tools
+        log.info("worker_ready", encoders=list(self._encoders), device=tools.device)
 
     def _end(self, **_: Any) -> None:
-        if self._open is None:
+        if self._tools is None:
             return
-        tools, pulse, feeder, smoother, postman = self._open
-        postman.stop()
-        smoother.stop()
-        feeder.stop()
-        pulse.stop()
+        tools = self._tools
+        for part in reversed(self._parts):
+            part.stop()
         tools.store.chunks.expire(tools.name)
         tools.store.workers.leave(tools.name, tools.owner)
         tools.replicas.save_all()
+        tools.watch.tracing.close()
 
     def _give_up(self) -> None:
-        self._failed[0] = 1
+        self._shared[_FAILED] = 1
         os.kill(os.getppid(), signal.SIGTERM)  # a child that dies would be started again for ever
         sys.exit(1)
+
+
+def _treat_ctrl_c_as_sigterm(**_: Any) -> None:
+    signal.signal(signal.SIGINT, signal.getsignal(signal.SIGTERM))  # Celery's own ends with exit code 1
+
+
+def _leave() -> None:
+    """End both processes in good order: nothing is held any more."""
+    os.kill(os.getppid(), signal.SIGALRM)

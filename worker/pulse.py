@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -15,27 +15,36 @@ from store.blobs import uploads_of
 from store.chunks import Waiting
 from store.jobs import submitted_at
 from store.store import Store
+from store.workers import Worker
+from worker.figures import MOST_COLLECTIONS
+from worker.sign import Sign, write_sign
 from worker.tools import Tools
 
 log = structlog.get_logger("exemplar.worker")
 
 UPLOADS_S = 3600.0  # between two looks for uploads without a job
 ORPHAN_S = 86400.0  # an upload may take long before its job is in the record
+TICK_S = 0.25  # how soon an order to stop is noticed
+FIGURES_S = 10.0  # between two writings of the worker's metrics into the record
 AT_ONCE = 500  # ids in one statement
 
 
 class Pulse:
-    """A thread that beats until it is stopped."""
+    """A thread that beats until it is stopped; `leave` ends the process when stopping takes too long."""
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: Tools, leave: Callable[[], None] = lambda: None) -> None:
         self._tools = tools
+        self._leave = leave
         self._uploads_at = time.monotonic() + UPLOADS_S
+        self._figures_at = 0.0
+        self._stop_by: float | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
 
     def start(self) -> None:
         """Beat once, so that a worker that is ready is known at once, and go on in a thread."""
         self._beat()
+        self._sign()
         self._thread.start()
 
     def stop(self) -> None:
@@ -46,13 +55,44 @@ class Pulse:
     def _run(self) -> None:
         settings = self._tools.settings
         pause_s = min(settings.sweep_s, settings.lease_s / 4, settings.stall_s / 4)
-        while not self._stop.wait(pause_s):
-            try:
-                self._beat()
-            except ExemplarError as error:  # the record is away; the leases wait as long as they last
-                log.warning("pulse_missed", error=error.message)
-            except Exception as error:  # the boundary of the thread: a worker without a pulse is no worker
-                log.error("pulse_failed", exc_info=error)
+        beat_at = time.monotonic() + pause_s
+        while not self._stop.wait(min(pause_s, TICK_S)):
+            self._mind_the_stop()
+            if time.monotonic() >= beat_at:
+                self._try_to_beat()
+                beat_at = time.monotonic() + pause_s
+
+    def _try_to_beat(self) -> None:
+        fault = None
+        try:
+            self._beat()
+        except ExemplarError as error:  # the record is away; the leases wait as long as they last
+            fault = error.code
+            log.warning("pulse_missed", error=error.message)
+        except Exception as error:  # the boundary of the thread: a worker without a pulse is no worker
+            fault = "internal_error"
+            log.error("pulse_failed", exc_info=error)
+        self._sign(fault)
+
+    def _sign(self, fault: str | None = None) -> None:
+        activity, settings = self._tools.activity, self._tools.settings
+        if fault is None and activity.owner is not None and activity.still_s > settings.stall_s:
+            fault = "no_progress"
+        state = "stopping" if activity.is_stopping else "working"
+        write_sign(settings.data, self._tools.name, Sign(state, fault))
+
+    def _mind_the_stop(self) -> None:
+        """Hand everything back once the process has been told to stop and the time for it is over."""
+        tools = self._tools
+        if self._stop_by is None and tools.activity.is_stopping:
+            self._stop_by = time.monotonic() + tools.settings.stop_s
+        if self._stop_by is None or time.monotonic() < self._stop_by:
+            return
+        try:
+            hand_all_back(tools)
+        except ExemplarError as error:  # the leases end by themselves
+            log.warning("hand_back_missed", error=error.message)
+        self._leave()
 
     def _beat(self) -> None:
         tools = self._tools
@@ -61,19 +101,47 @@ class Pulse:
         if tools.feeding.is_moving(tools.settings.stall_s):
             tools.store.sources.renew(tools.owner)
         tools.store.smoothings.renew(tools.owner)
-        device = next(iter(tools.encoders.values())).device
-        tools.store.workers.beat(tools.name, tools.owner, tuple(tools.encoders), device)
+        tools.store.workers.beat(_worker(tools), figures=self._figures())
         found = tools.store.chunks.sweep()
+        tools.watch.figures.sweeps.inc()
+        tools.watch.figures.leases_ran_out.inc(found)
         if found:
             log.info("leases_ran_out", chunks=found)
         waiting = tools.store.chunks.waiting()
         remind(tools.store, waiting)
-        if is_stalled(tools, waiting):
+        if not tools.activity.is_stopping and is_stalled(tools, waiting):
             _start_anew()
         tidy(tools.store, tools.settings.job_ttl_s)
         if time.monotonic() >= self._uploads_at:
             self._uploads_at = time.monotonic() + UPLOADS_S
             tidy_uploads(tools.store)
+
+    def _figures(self) -> str | None:
+        """Return the figures where they are due, and are not asked for at a port of the worker's own."""
+        if time.monotonic() < self._figures_at:
+            return None
+        self._figures_at = time.monotonic() + FIGURES_S
+        tools = self._tools
+        held = dict(sorted(tools.replicas.versions().items())[:MOST_COLLECTIONS])
+        current = tools.store.collections.versions(list(held)) if held else []
+        tools.watch.figures.show_replicas({name: (held[id_], version) for id_, name, version in current})
+        return None if tools.settings.metrics_port else tools.watch.figures.text()
+
+
+def _worker(tools: Tools) -> Worker:
+    encoders, still_s = tuple(tools.encoders), tools.activity.still_s
+    return Worker(tools.name, tools.owner, encoders, tools.device, tools.lanes, still_s=still_s)
+
+
+def hand_all_back(tools: Tools) -> None:
+    """Let others have all that this worker holds, at once; what it still does of it has no effect."""
+    chunks = 0
+    if tools.activity.owner is not None:
+        chunks = tools.store.chunks.release_all(tools.activity.owner)
+    tools.store.sources.release(tools.owner)
+    tools.store.smoothings.release(tools.owner)
+    tools.store.workers.leave(tools.name, tools.owner)
+    log.warning("handed_back_unfinished", chunks=chunks)
 
 
 def remind(store: Store, waiting: Sequence[Waiting]) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+import structlog
+
 from core.settings import Settings
+from core.tracing import open_tracing
 from core.types import Lane
 from encoders import Encoder, open_encoder
 from encoders.threads import use_threads
@@ -16,6 +19,9 @@ from store.migrate import ensure_schema
 from store.store import Store, open_store
 from worker.activity import Activity, Progress, new_owner
 from worker.texts import TextCache
+from worker.watch import Watch
+
+log = structlog.get_logger("exemplar.worker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +41,26 @@ class Tools:
     activity: Activity
     texts: TextCache = field(default_factory=TextCache)
     feeding: Progress = field(default_factory=Progress)
+    watch: Watch = field(default_factory=Watch)
+
+    @property
+    def device(self) -> str:
+        """Where the encoders run."""
+        return next(iter(self.encoders.values())).device
 
 
-def open_tools(settings: Settings, name: str, specs: Sequence[str], lanes: Sequence[Lane]) -> Tools:
-    """Open everything; raises what an encoder or the record raises that is not there."""
+def open_tools(
+    settings: Settings,
+    name: str,
+    specs: Sequence[str],
+    lanes: Sequence[Lane],
+    *,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Tools:
+    """Open everything; raises what an encoder or the record raises that is not there.
+
+    `stopping` says whether the process has been told to stop.
+    """
     use_threads(settings.threads)
     use_search_threads(settings.threads)
     store = open_store(settings)
@@ -49,12 +71,23 @@ def open_tools(settings: Settings, name: str, specs: Sequence[str], lanes: Seque
         owner=new_owner(name),
         lanes=tuple(lanes),
         store=store,
-        encoders={
-            spec: open_encoder(spec, device=settings.device, precision=settings.precision) for spec in specs
-        },
+        encoders={spec: _open_encoder(spec, settings) for spec in specs},
         replicas=Replicas(store.supports.changes_since, settings.snapshot_folder),
         decoders=ThreadPoolExecutor(settings.decode_threads, "decode"),
         loader=ThreadPoolExecutor(1, "load"),
         settler=ThreadPoolExecutor(1, "settle"),
-        activity=Activity(),
+        activity=Activity(stopping=stopping),
+        watch=Watch(open_tracing(settings, "exemplar-worker")),
     )
+
+
+def _open_encoder(spec: str, settings: Settings) -> Encoder:
+    encoder = open_encoder(spec, device=settings.device, precision=settings.precision, engine=settings.engine)
+    log.info(
+        "encoder_opened",
+        encoder=spec,
+        device=encoder.device,
+        precision=encoder.precision,
+        engine=encoder.engine,
+    )
+    return encoder

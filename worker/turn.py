@@ -33,6 +33,7 @@ def take_turn(tools: Tools, spec: str) -> int:
             return turn.take()
         finally:
             turn.await_settled()  # the turn's leases end with it
+            tools.watch.forget()
 
 
 class _Turn:
@@ -53,6 +54,9 @@ class _Turn:
             if not chunks:
                 self.await_settled()
                 return self._items
+            if tools.activity.is_stopping:
+                _release(tools, [loaded.chunk for loaded in chunks], "this worker is stopping")
+                break
             lanes = self._lanes_beside(chunks)
             ahead = tools.loader.submit(_next, tools, encoder, lanes) if time.monotonic() < until else None
             self._work(chunks, between=self._overtake)
@@ -84,7 +88,7 @@ class _Turn:
     def _work(self, chunks: Sequence[LoadedChunk], *, between: Callable[[], None] | None) -> None:
         tools, encoder = self._tools, self._encoder
         try:
-            seen = embed(encoder, chunks, between=between)
+            seen = embed(tools, encoder, chunks, between=between)
         except Exception as error:  # the boundary of the work: whatever went wrong, the chunks must go on
             _hand_back(tools, [loaded.chunk for loaded in chunks], error)
             return
@@ -94,12 +98,25 @@ class _Turn:
 
 def _next(tools: Tools, encoder: Encoder, lanes: Sequence[Lane]) -> list[LoadedChunk]:
     """Claim what fills one batch of the encoder and decode it; empty where nothing waits."""
-    claimed = tools.store.chunks.claim(tools.owner, encoder.spec, lanes, encoder.batch_size)
+    while claimed := tools.store.chunks.claim(tools.owner, encoder.spec, lanes, encoder.batch_size):
+        loaded = _load(tools, encoder, claimed)
+        if loaded is None:
+            break
+        if loaded:
+            return loaded
+    return []
+
+
+def _load(tools: Tools, encoder: Encoder, claimed: Sequence[Chunk]) -> list[LoadedChunk] | None:
+    """Decode claimed chunks; empty where all of them rest now, None where that failed."""
+    tools.watch.claimed(claimed)
+    tools.activity.moved()
     try:
-        return load(tools, encoder, claimed)
+        with tools.watch.stage("load", claimed):
+            return load(tools, encoder, claimed)
     except Exception as error:  # the boundary of the loading: the chunks must go on
         _hand_back(tools, claimed, error)
-        return []
+        return None
 
 
 def _settle(tools: Tools, encoder: Encoder, seen: Sequence[SeenChunk]) -> int:
@@ -114,6 +131,12 @@ def _hand_back(tools: Tools, chunks: Sequence[Chunk], error: Exception) -> None:
     log.error("work_failed", chunks=[chunk.id for chunk in chunks], exc_info=error)
     if isinstance(error, ExemplarError) and error.retry:
         time.sleep(PAUSE_S)
-        tools.store.chunks.release(tools.owner, chunks)
+        _release(tools, chunks, f"{error.code}: {error.message}")
     else:
         tools.store.chunks.hand_back(tools.owner, chunks, f"{type(error).__name__}: {error}"[:500])
+        tools.watch.handed_back(chunks, error)
+
+
+def _release(tools: Tools, chunks: Sequence[Chunk], why: str) -> None:
+    tools.store.chunks.release(tools.owner, chunks)
+    tools.watch.released(chunks, why)

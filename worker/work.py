@@ -54,7 +54,11 @@ SeenChunk = tuple[Chunk, list[Seen]]
 
 
 def embed(
-    encoder: Encoder, chunks: Sequence[LoadedChunk], *, between: Callable[[], None] | None = None
+    tools: Tools,
+    encoder: Encoder,
+    chunks: Sequence[LoadedChunk],
+    *,
+    between: Callable[[], None] | None = None,
 ) -> list[SeenChunk]:
     """Embed the pictures of chunks in batches, and call `between` before each where they are several."""
     pictures = [picture for chunk in chunks for picture in chunk.pictures]
@@ -62,7 +66,10 @@ def embed(
     for at in range(0, len(pictures), encoder.batch_size):
         if between is not None and len(pictures) > encoder.batch_size:
             between()
-        seen += _embed(encoder, pictures[at : at + encoder.batch_size])
+        batch = pictures[at : at + encoder.batch_size]
+        tools.watch.figures.batch.observe(len(batch))
+        with tools.watch.stage("embed", [loaded.chunk for loaded in chunks]):
+            seen += _embed(encoder, batch)
     of_chunk: list[SeenChunk] = []
     for loaded in chunks:
         of_chunk.append((loaded.chunk, seen[: len(loaded.pictures)]))
@@ -75,12 +82,19 @@ def settle(tools: Tools, encoder: Encoder, of_chunk: Sequence[SeenChunk]) -> int
     enrolled = [pair for pair in of_chunk if pair[0].kind is JobKind.ENROLL]
     asked = [pair for pair in of_chunk if pair[0].kind in (JobKind.CLASSIFY, JobKind.SEARCH)]
     if enrolled:
-        tools.store.chunks.settle(tools.owner, [_enrolment(chunk, pictures) for chunk, pictures in enrolled])
+        _settle(tools, [_enrolment(chunk, pictures) for chunk, pictures in enrolled])
     if asked:
-        tools.store.chunks.settle(tools.owner, _answers(tools, encoder, asked))
+        _settle(tools, _answers(tools, encoder, asked))
     for chunk in [chunk for chunk, _ in of_chunk if chunk.kind is JobKind.REPORT]:
-        tools.store.chunks.settle(tools.owner, [Settlement(chunk, [_report(tools, encoder, chunk)])])
+        _settle(tools, [Settlement(chunk, [_report(tools, encoder, chunk)])])
     return sum(len(pictures) for _, pictures in of_chunk)
+
+
+def _settle(tools: Tools, settlements: Sequence[Settlement]) -> None:
+    with tools.watch.stage("settle", [settlement.chunk for settlement in settlements]):
+        ours = tools.store.chunks.settle(tools.owner, settlements)
+    tools.watch.settled(settlements, ours)
+    tools.activity.moved()
 
 
 def _embed(encoder: Encoder, pictures: Sequence[Loaded]) -> list[Seen]:
@@ -117,12 +131,14 @@ def _answers(tools: Tools, encoder: Encoder, asked: Sequence[tuple[Chunk, list[S
     for _, group in groupby(sorted(asked, key=alike), key=alike):
         pairs = list(group)
         try:
-            answerer = _answerer(tools, encoder, pairs)
+            with tools.watch.stage("search", [chunk for chunk, _ in pairs]):
+                answerer = _answerer(tools, encoder, pairs)
         except ExemplarError as error:
             if error.code != LABELS_UNREAD:
                 raise
             log.info(error.code, collection=pairs[0][0].collection_id, error=error.message)
             tools.store.chunks.release(tools.owner, [chunk for chunk, _ in pairs])
+            tools.watch.released([chunk for chunk, _ in pairs], error.code)
             continue
         for chunk, pictures in pairs:
             results = [answerer.result(chunk, seen) for seen in pictures]

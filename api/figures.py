@@ -1,0 +1,131 @@
+"""The figures of the whole service, read from the record when Prometheus asks for them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Generic, TypeVar
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
+
+from core.errors import ExemplarError
+from core.files import disk_room
+from core.settings import Settings
+from store.chunks import Waiting
+from store.deliveries import DeliveryState
+from store.jobs import JobCount
+from store.store import Store
+from store.workers import Worker
+
+WAITING_S = 2.0  # an index is read
+COUNTS_S = 15.0  # every row is read
+WORKERS_S = 5.0  # workers write theirs every 10 seconds
+
+T = TypeVar("T")
+
+
+class _Kept(Generic[T]):
+    """What a query gave, for so long, so that many who ask cost as much as one."""
+
+    def __init__(self, read: Callable[[], T], for_s: float) -> None:
+        self._read = read
+        self._for_s = for_s
+        self._lock = threading.Lock()
+        self._found: tuple[float, T] | None = None
+
+    def get(self) -> T:
+        with self._lock:
+            if self._found is None or time.monotonic() - self._found[0] > self._for_s:
+                self._found = time.monotonic(), self._read()
+            return self._found[1]
+
+
+class RecordFigures(Collector):
+    """Waiting work, jobs, items, webhooks and the workers with their own figures, as the record has them."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._data = settings.data
+        self._waiting = _Kept(store.chunks.waiting, WAITING_S)
+        self._jobs = _Kept(store.jobs.counts, COUNTS_S)
+        self._deliveries = _Kept(store.deliveries.counts, COUNTS_S)
+        self._alive = _Kept(store.workers.alive, WORKERS_S)
+        self._of_workers = _Kept(lambda: merged(store.workers.figures()), WORKERS_S)
+
+    def collect(self) -> Iterable[Metric]:
+        """Return all families; without the record there is little to tell."""
+        try:
+            return [_up(1), *self._read()]
+        except ExemplarError:
+            return [_up(0)]
+
+    def _read(self) -> Iterable[Metric]:
+        yield from _waiting(self._waiting.get())
+        yield from _jobs(self._jobs.get())
+        deliveries = GaugeMetricFamily(
+            "exemplar_webhook_deliveries", "Webhooks kept in the record.", labels=("state",)
+        )
+        counts = self._deliveries.get()
+        for state in DeliveryState:
+            deliveries.add_metric([state.value], counts.get(state, 0))
+        yield deliveries
+        yield from _workers(self._alive.get())
+        free, total = disk_room(self._data)
+        yield GaugeMetricFamily("exemplar_disk_free_bytes", "Room where the data are.", free)
+        yield GaugeMetricFamily("exemplar_disk_bytes", "Size of the disk where the data are.", total)
+        yield from self._of_workers.get()
+
+
+def merged(texts: dict[str, str]) -> list[Metric]:
+    """Return the families of several expositions, by worker's name, each sample labelled with the worker."""
+    families: dict[str, Metric] = {}
+    for worker, text in texts.items():
+        for family in text_string_to_metric_families(text):
+            whole = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
+            for sample in family.samples:
+                whole.samples.append(sample._replace(labels={**sample.labels, "worker": worker}))
+    return list(families.values())
+
+
+def _up(up: int) -> Metric:
+    return GaugeMetricFamily("exemplar_record_up", "Whether the record answered just now.", up)
+
+
+def _waiting(waiting: Sequence[Waiting]) -> Iterable[Metric]:
+    depth = GaugeMetricFamily(
+        "exemplar_queued_items", "Items that wait for a worker.", labels=("lane", "encoder")
+    )
+    age = GaugeMetricFamily(
+        "exemplar_oldest_queued_seconds", "Age of the longest waiting chunk.", labels=("lane", "encoder")
+    )
+    for work in waiting:
+        depth.add_metric([work.lane.value, work.encoder], work.items)
+        age.add_metric([work.lane.value, work.encoder], work.oldest_s)
+    return depth, age
+
+
+def _jobs(counts: Sequence[JobCount]) -> Iterable[Metric]:
+    jobs = GaugeMetricFamily("exemplar_jobs", "Jobs kept in the record.", labels=("kind", "state"))
+    items = GaugeMetricFamily("exemplar_items", "Items of these jobs.", labels=("kind", "outcome"))
+    outcomes: Counter[tuple[str, str]] = Counter()
+    for count in counts:
+        jobs.add_metric([count.kind.value, count.state.value], count.jobs)
+        outcomes[count.kind.value, "done"] += count.done
+        outcomes[count.kind.value, "failed"] += count.failed
+    for (kind, outcome), number in outcomes.items():
+        items.add_metric([kind, outcome], number)
+    return jobs, items
+
+
+def _workers(alive: Sequence[Worker]) -> Iterable[Metric]:
+    still = GaugeMetricFamily(
+        "exemplar_worker_still_seconds",
+        "Time since a worker last took or settled work.",
+        labels=("worker",),
+    )
+    for worker in alive:
+        still.add_metric([worker.name], worker.still_s)
+    return GaugeMetricFamily("exemplar_workers_alive", "Workers heard of lately.", len(alive)), still

@@ -1,0 +1,83 @@
+"""Whether the service can do what it is there for: record, disk, blobs, queue and workers, each asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from core.errors import ExemplarError
+from core.files import disk_room
+from core.settings import Settings
+from store.chunks import Waiting
+from store.migrate import check_schema
+from store.store import Store
+from store.workers import Worker
+
+log = structlog.get_logger("exemplar.api")
+
+UNSERVED_S = 15.0  # a worker that is starting anew is not missed so long
+
+
+class Readiness:
+    """Asks for each thing that the service needs, and logs what has changed since it was asked before."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings = settings
+        self._store = store
+        self._found: dict[str, str] = {}
+
+    def check(self) -> dict[str, str]:
+        """Return `ok`, or the code of what is wrong, by what was asked."""
+        store, stall_s = self._store, self._settings.stall_s
+        return {
+            "record": self._ask("record", lambda: check_schema(store.database)),
+            "disk": self._ask("disk", self._check_disk),
+            "blobs": self._ask("blobs", store.blobs.check),
+            "queue": self._ask("queue", store.turns.check),
+            "workers": self._ask(
+                "workers", lambda: check_workers(store.workers.alive(), store.chunks.waiting(), stall_s)
+            ),
+        }
+
+    def _check_disk(self) -> None:
+        free, _ = disk_room(self._settings.data)
+        if free < self._settings.min_free_bytes:
+            raise ExemplarError(
+                "disk_full",
+                f"expected {self._settings.min_free_bytes} free bytes where the data are, got {free}",
+            )
+
+    def _ask(self, what: str, probe: Callable[[], object]) -> str:
+        found, detail = "ok", ""
+        try:
+            probe()
+        except ExemplarError as error:
+            found, detail = error.code, error.message
+        except Exception as error:  # the boundary of the probe: whatever it is, the service is not ready
+            log.error("probe_failed", exc_info=error)
+            found, detail = "internal_error", type(error).__name__
+        if found != self._found.get(what, "ok"):
+            (log.info if found == "ok" else log.warning)("readiness", what=what, found=found, error=detail)
+        self._found[what] = found
+        return found
+
+
+def check_workers(alive: Sequence[Worker], waiting: Sequence[Waiting], stall_s: float) -> None:
+    """Raise `no_worker`, `work_unserved` where nobody alive serves what waits, or `work_stalled`.
+
+    The last is said of work that waits while all who serve it have neither taken nor settled any for
+    `stall_s`, however well they beat.
+    """
+    if not alive:
+        raise ExemplarError("no_worker", "no worker has been heard of lately")
+    for work in waiting:
+        serving = [one for one in alive if work.encoder in one.encoders and work.lane in one.lanes]
+        if not serving and work.oldest_s > UNSERVED_S:
+            raise ExemplarError(
+                "work_unserved", f"{work.lane} work waits for {work.encoder} and no worker serves it"
+            )
+        if serving and work.oldest_s > stall_s and min(one.still_s for one in serving) > stall_s:
+            raise ExemplarError(
+                "work_stalled", f"{work.lane} work waits for {work.encoder} and no worker moves"
+            )

@@ -1,0 +1,62 @@
+"""Networks computed by OpenVINO, which is faster than torch on the CPUs that it knows."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from dataclasses import replace
+from importlib.util import find_spec
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from encoders.device import Device, Engine
+from encoders.geometry import Looks
+from encoders.running import Forward, Scaled
+from encoders.tower import Tower
+
+HINTS = {torch.float32: "f32", torch.bfloat16: "bf16"}
+TRACED = 2  # pictures that a network is traced with; one alone would become a constant
+
+
+def is_installed() -> bool:
+    """Whether the extra `openvino` is there."""
+    return find_spec("openvino") is not None
+
+
+def compiled(tower: Tower, device: Device) -> Forward:
+    """Translate a tower and return what computes it, with as many threads as torch has.
+
+    Raises what OpenVINO raises where it cannot translate the network. The tower's own module stays on the
+    CPU in float32, so that what is compiled can be in either format.
+    """
+    # it would tell its makers of each import (openvino_telemetry); without that package it is silent
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino  # noqa: PLC0415 - optional, and only after that
+
+    height, width = tower.geometry.height, tower.geometry.width
+    example = torch.zeros(TRACED, height, width, 3, dtype=torch.uint8)
+    plain = Scaled(tower, replace(device, dtype=torch.float32, engine=Engine.TORCH))
+    with torch.inference_mode(), warnings.catch_warnings():
+        # torch now prefers torch.export, which takes up to twenty times as long here; and a trace warns of
+        # sizes that are compared in Python: where that spoils it for other batches, `fast` sees it
+        warnings.simplefilter("ignore")
+        traced = torch.jit.trace(plain, example, check_trace=False)  # type: ignore[no-untyped-call]
+    model = openvino.convert_model(traced, example_input=example)
+    model.reshape([-1, height, width, 3])
+    options = {
+        "INFERENCE_PRECISION_HINT": HINTS[device.dtype],  # by default it takes bf16 and does not say so
+        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        "NUM_STREAMS": 1,
+        "ENABLE_CPU_PINNING": False,  # several processes would share the first core
+    }
+    network = openvino.Core().compile_model(model, "CPU", options)
+
+    def forward(looks: Looks) -> npt.NDArray[np.float32]:
+        # a request of one's own costs nothing, and is safe where two threads meet
+        found = network.create_infer_request().infer([np.ascontiguousarray(looks)], share_inputs=True)
+        features: npt.NDArray[np.float32] = found[0]
+        return features
+
+    return forward

@@ -1,0 +1,47 @@
+"""Examining snapshots: those that are damaged or of nothing only cost time, and are removed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from core.findings import Finding
+from index.snapshot import NAME
+
+
+def examine_snapshots(folder: Path, versions: Mapping[int, int]) -> Iterator[Finding]:
+    """Yield what is wrong with the snapshots of one data folder; `versions` are the collections' by id."""
+    found = {path: match for path in _files(folder) if (match := NAME.fullmatch(path.name))}
+    damaged = [path for path, match in found.items() if not _is_whole(path, match["digest"])]
+    if damaged:
+        message = f"{len(damaged)} snapshots are damaged; workers make them anew from the record"
+        yield Finding("snapshots", "snapshot_damaged", message, len(damaged), partial(_remove, damaged))
+    strange = [
+        path
+        for path, match in found.items()
+        if path not in damaged and int(match["version"]) > versions.get(int(match["collection"]), -1)
+    ]
+    if strange:
+        message = f"{len(strange)} snapshots are of collections or versions that the record does not have"
+        yield Finding("snapshots", "snapshot_strange", message, len(strange), partial(_remove, strange))
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _is_whole(path: Path, digest: str) -> bool:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest() == digest
+    except FileNotFoundError:  # a worker wrote a newer one and removed it
+        return True
+    except OSError:
+        return False
+
+
+def _remove(paths: Sequence[Path]) -> int:
+    for path in paths:
+        path.unlink(missing_ok=True)
+    return len(paths)

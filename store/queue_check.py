@@ -1,0 +1,46 @@
+"""Examining queue and workers: Redis answers, and whoever could do the work that waits is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from core.findings import Finding
+from core.types import Lane
+from store.store import Store
+
+LATE_S = 60.0  # workers hint again at waiting work every few seconds
+
+
+def examine_queue(store: Store) -> Iterator[Finding]:
+    """Yield what is wrong with the queue. Raises `queue_unavailable` and `record_unavailable`."""
+    store.turns.check()
+    policy = store.turns.eviction()
+    if policy not in (None, "noeviction"):
+        message = f"Redis may drop hints: its maxmemory-policy is {policy}; set it to noeviction"
+        yield Finding("queue", "queue_evicts", message, 1)
+    for work in store.chunks.waiting():
+        if work.oldest_s > LATE_S and store.turns.hints(work.lane, work.encoder) == 0:
+            message = (
+                f"{work.items} items of lane {work.lane.value} wait for {work.encoder}, the longest for "
+                f"{work.oldest_s:.0f} s, and nothing hints at them"
+            )
+            mend = partial(_remind, store, work.lane, work.encoder)
+            yield Finding("queue", "hint_missing", message, work.items, mend)
+
+
+def examine_workers(store: Store) -> Iterator[Finding]:
+    """Yield the work that no worker alive would take. Raises `record_unavailable`."""
+    served = {encoder for worker in store.workers.alive() for encoder in worker.encoders}
+    for work in store.chunks.waiting():
+        if work.oldest_s > LATE_S and work.encoder not in served:
+            message = (
+                f"{work.items} items of lane {work.lane.value} wait for {work.encoder} and no worker serves "
+                f"it; start one: exemplar worker --encoder {work.encoder}"
+            )
+            yield Finding("workers", "worker_missing", message, work.items)
+
+
+def _remind(store: Store, lane: Lane, encoder: str) -> int:
+    store.turns.remind(lane, encoder)
+    return store.turns.hints(lane, encoder)

