@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 
-.PHONY: demo test lint format types contracts check lock clean
+.PHONY: demo test lint format types contracts check generate lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/exemplar demo $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(SERVE),--serve)
@@ -27,6 +27,12 @@ contracts: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
 check: lint types contracts test
+
+# Makes anew what is generated: the client from the API, the pages of settings and commands.
+generate: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.test_client_source
+	$(BIN)/python -m tests.test_docs > docs/settings.md
+	$(BIN)/python -m tests.test_cli_docs > docs/cli.md
 
 # Writes the locked versions anew from pyproject.toml.
 lock: $(UV)

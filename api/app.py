@@ -15,9 +15,13 @@ from api import (
     classes,
     collections,
     control,
+    embeddings,
     events,
     health,
+    items,
     jobs,
+    portability,
+    reindex,
     reports,
     submit,
     supports,
@@ -72,13 +76,17 @@ def create_app(settings: Settings, store: Store, *, needs_key: bool) -> Flask:
     modules = (
         collections,
         submit,
+        embeddings,
         bulk,
         jobs,
+        items,
         control,
         events,
         webhooks,
         classes,
         supports,
+        portability,
+        reindex,
         reports,
         health,
     )
@@ -104,7 +112,7 @@ def _watch_requests(app: Flask) -> None:
     def _end(response: Response) -> Response:
         response.headers["X-Request-Id"] = g.request_id
         response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Content-Security-Policy"] = CSP
+        response.headers.setdefault("Content-Security-Policy", CSP)
         log.info(
             "request",
             request_id=g.request_id,

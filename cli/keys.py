@@ -29,6 +29,7 @@ def keys() -> None:
     type=click.Choice([scope.value for scope in Scope]),
     default=[Scope.ADMIN.value],
     show_default=True,
+    help="What the key allows; may be given again.",
 )
 def create(name: str, scopes: tuple[str, ...]) -> None:
     """Make a key and print it; it cannot be shown again."""

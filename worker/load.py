@@ -47,7 +47,7 @@ def load(tools: Tools, encoder: Encoder, claimed: Sequence[Chunk]) -> list[Loade
 
 
 def _load_one(tools: Tools, encoder: Encoder, chunk: Chunk, item: Item) -> Loaded:
-    if chunk.kind is JobKind.REPORT:  # it is of the supports, there is no picture
+    if chunk.kind in (JobKind.REPORT, JobKind.COMPARE) or item.text is not None:  # there is no picture
         return Loaded(item, None, "", 0.0, None)
     start = time.perf_counter()
     if item.problem is not None:
