@@ -14,6 +14,7 @@ COPY index index
 COPY encoders encoders
 COPY api api
 COPY worker worker
+COPY client client
 COPY cli cli
 RUN uv pip install --system --no-cache --no-deps .
 USER exemplar

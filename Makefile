@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 
-.PHONY: demo test lint format types contracts check faults lock clean fuzz
+.PHONY: demo test lint format types contracts check generate faults fuzz lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/exemplar demo $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(SERVE),--serve)
@@ -35,6 +35,11 @@ fuzz: $(VENV)/.installed-dev
 # 20 scenarios of faults on SQLite and PostgreSQL, about an hour; ARGS="--only F1,F4 --scale small" for some.
 faults: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.faults --scale full $(ARGS)
+# Makes anew what is generated: the client from the API, the pages of settings and commands.
+generate: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.test_client_source
+	$(BIN)/python -m tests.test_docs > docs/settings.md
+	$(BIN)/python -m tests.test_cli_docs > docs/cli.md
 
 # Writes the locked versions anew from pyproject.toml.
 lock: $(UV)

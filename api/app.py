@@ -12,9 +12,13 @@ from api import (
     classes,
     collections,
     control,
+    embeddings,
     events,
     health,
+    items,
     jobs,
+    portability,
+    reindex,
     reports,
     submit,
     supports,
@@ -82,13 +86,17 @@ def create_app(settings: Settings, store: Store, *, needs_key: bool, tracing: Tr
     modules = (
         collections,
         submit,
+        embeddings,
         bulk,
         jobs,
+        items,
         control,
         events,
         webhooks,
         classes,
         supports,
+        portability,
+        reindex,
         reports,
         health,
     )
@@ -111,5 +119,6 @@ def _guard_requests(app: Flask) -> None:
 
     @app.after_request
     def _end(response: Response) -> Response:
-        response.headers.update(GUARDS)
+        for name, value in GUARDS.items():
+            response.headers.setdefault(name, value)  # the page has a policy of its own
         return response

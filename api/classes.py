@@ -22,7 +22,7 @@ def list_classes(collection: str, query: PageQuery) -> ClassPage:
     """List the classes of a collection with their counts."""
     found = services().store.classes.page(collection, after=read_number(query.cursor), limit=query.limit)
     return ClassPage(
-        items=[ClassModel.of(class_) for class_ in found],
+        items=[ClassModel.of(collection, class_) for class_ in found],
         next_cursor=make_cursor(found[-1].id) if len(found) == query.limit else None,
     )
 
@@ -37,13 +37,15 @@ def list_classes(collection: str, query: PageQuery) -> ClassPage:
 )
 def make_class(collection: str, body: NewClass) -> ClassModel:
     """Make a class of its name alone; where the collection has prompts it answers at once."""
-    return ClassModel.of(services().store.classes.add(collection, clean_label(body.label), body.kind))
+    return ClassModel.of(
+        collection, services().store.classes.add(collection, clean_label(body.label), body.kind)
+    )
 
 
 @routes.add("GET", "/collections/<collection>/classes/<label:label>", scope=Scope.CLASSIFY, answer=ClassModel)
 def get_class(collection: str, label: str) -> ClassModel:
     """Show one class."""
-    return ClassModel.of(services().store.classes.get(collection, clean_label(label)))
+    return ClassModel.of(collection, services().store.classes.get(collection, clean_label(label)))
 
 
 @routes.add(
@@ -59,7 +61,7 @@ def change_class(collection: str, label: str, body: ClassChange) -> ClassModel:
     changed = services().store.classes.change(
         collection, clean_label(label), new_label=new_label, kind=body.kind
     )
-    return ClassModel.of(changed)
+    return ClassModel.of(collection, changed)
 
 
 @routes.add("DELETE", "/collections/<collection>/classes/<label:label>", scope=Scope.ENROLL, status=204)
@@ -79,4 +81,4 @@ def delete_class(collection: str, label: str) -> Response:
 def merge_classes(collection: str, label: str, body: Merge) -> ClassModel:
     """Merge other classes into this one."""
     sources = [clean_label(source) for source in body.sources]
-    return ClassModel.of(services().store.classes.merge(collection, clean_label(label), sources))
+    return ClassModel.of(collection, services().store.classes.merge(collection, clean_label(label), sources))

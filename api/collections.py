@@ -9,11 +9,9 @@ from api.inputs import CollectionChange, NewCollection, PageQuery
 from api.models import CollectionModel, CollectionPage
 from api.pages import make_cursor, read_number
 from api.routes import Routes
-from api.services import check_offered, services
-from core.errors import ExemplarError
+from api.services import check_offered, check_reads, services
 from core.labels import check_slug
 from core.prompts import check_prompts
-from core.specs import EncoderSpec
 from store.keys import Scope
 
 routes = Routes("collections")
@@ -27,7 +25,7 @@ def make_collection(body: NewCollection) -> CollectionModel:
     check_offered(encoder)
     prompts = None if body.prompts is None else check_prompts(body.prompts)
     if prompts is not None:
-        _check_reads(encoder)
+        check_reads(encoder)
     made = services().store.collections.create(
         check_slug(body.name), encoder, body.rule.value(), views=body.views, prompts=prompts
     )
@@ -66,12 +64,3 @@ def delete_collection(collection: str) -> Response:
     """Remove a collection with its classes and supports."""
     services().store.collections.delete(collection)
     return Response(status=204)
-
-
-def _check_reads(encoder: str) -> None:
-    """Raise `text_side_missing` where the name says so; more only a worker knows, who loads the encoder."""
-    if EncoderSpec.parse(encoder).kind != "open_clip":
-        raise ExemplarError(
-            "text_side_missing",
-            f"prompts need an encoder with a text side, such as open_clip:NAME/TAG, got {encoder!r}",
-        )

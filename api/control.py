@@ -44,9 +44,12 @@ def retry_job(job_id: str) -> JobModel:
 
 
 def _check_scope(job_id: str) -> None:
-    """Ask for the scope `enroll` where the job changes supports; raises `job_not_found`."""
-    if services().store.jobs.get(job_id).kind is JobKind.ENROLL:
+    """Ask for the scope that a job of this kind takes to submit; raises `job_not_found`."""
+    kind = services().store.jobs.get(job_id).kind
+    if kind is JobKind.ENROLL:
         check_key(Scope.ENROLL)
+    elif kind in (JobKind.REINDEX, JobKind.IMPORT):
+        check_key(Scope.ADMIN)
 
 
 def _go_on(revived: Revived) -> JobModel:

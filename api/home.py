@@ -1,21 +1,31 @@
-"""The pages for people: what is here, and the API described."""
+"""The pages for people: the service in a browser, and the API described."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from flask import Blueprint, Flask, Response, jsonify, render_template
+from flask import Blueprint, Flask, Response, jsonify, render_template, request
 
+from api.assets import load_assets
 from api.openapi import make_document
 from api.routes import Operation
-from api.services import services
+from core.errors import ExemplarError
 
-MAX_SHOWN = 50
+FOLDER = Path(__file__).parent / "page"
+# What is shown comes from strangers: nothing but our own files may run, and no string becomes markup.
+PAGE_CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
+FOR_GOOD = "public, max-age=31536000, immutable"  # the address changes with the content
 
 
 def add_pages(app: Flask, operations: Sequence[Operation]) -> None:
-    """Serve `/`, `/docs` and `/openapi.json`."""
+    """Serve `/` with its files, `/docs` and `/openapi.json`."""
     document = make_document(operations)
+    digest, assets = load_assets(FOLDER)
     pages = Blueprint("pages", __name__)
 
     @pages.get("/openapi.json")
@@ -27,9 +37,29 @@ def add_pages(app: Flask, operations: Sequence[Operation]) -> None:
         return render_template("docs.html", document=document)
 
     @pages.get("/")
-    def home() -> str:
-        open_to_all = not (services().needs_key or services().store.keys.any_living())
-        found = services().store.collections.page(limit=MAX_SHOWN) if open_to_all else []
-        return render_template("home.html", collections=found, open_to_all=open_to_all)
+    def home() -> Response:
+        modules = [name for name in assets if name.endswith(".js") and name != "app.js"]
+        text = render_template("home.html", base=f"/page/{digest}", modules=modules)
+        response = Response(text, content_type="text/html; charset=utf-8")
+        response.headers["Content-Security-Policy"] = PAGE_CSP
+        response.headers["Cache-Control"] = "no-cache"
+        response.headers["Referrer-Policy"] = "no-referrer"
+        response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+        response.add_etag()
+        response.make_conditional(request)
+        return response
+
+    @pages.get("/page/<asked>/<name>")
+    def asset(asked: str, name: str) -> Response:
+        if asked != digest or name not in assets:  # of another version: the page is to be loaded again
+            raise ExemplarError("path_not_found", "there is no such file of the page; load it again")
+        found = assets[name]
+        packs = request.accept_encodings["gzip"] > 0
+        response = Response(found.packed if packs else found.content, content_type=found.media_type)
+        if packs:
+            response.headers["Content-Encoding"] = "gzip"
+        response.headers["Vary"] = "Accept-Encoding"
+        response.headers["Cache-Control"] = FOR_GOOD
+        return response
 
     app.register_blueprint(pages)

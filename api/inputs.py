@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from core.callers import CallersId
 from core.errors import ExemplarError
-from core.types import ClassKind, JobKind, Metric, Rule, RuleName, Views
+from core.types import ClassKind, DecisionName, JobKind, Metric, Rule, RuleName, Views
 
 
 class Strict(BaseModel):
@@ -142,10 +142,20 @@ class SupportChange(Strict):
     label: str
 
 
+class PastImage(Strict):
+    """The picture of an item that a job has read already."""
+
+    id: str = Field(description="The job's id.")
+    item: int = Field(ge=0, description="The item's number in its results.")
+
+
 class Image(Strict):
-    """A picture inside JSON: one of the two."""
+    """A picture inside JSON: one of these."""
 
     base64: str | None = None
+    job: PastImage | None = Field(
+        None, description="A picture that a job has read: what it was called is put right without an upload."
+    )
     url: str | None = Field(
         None, description="Where a worker is to fetch it from, if the service's operator allows that."
     )
@@ -187,6 +197,13 @@ class PageQuery(Strict):
 
     cursor: str | None = None
     limit: int = Field(100, ge=1, le=1000)
+
+
+class ResultQuery(PageQuery):
+    """Which results; of those asked for a page may have fewer than `limit`, or none, before the last."""
+
+    decision: DecisionName | None = Field(None, description="Only answers that say this; JSON alone.")
+    status: Literal["done", "failed"] | None = Field(None, description="Only such items; JSON alone.")
 
 
 class SupportQuery(PageQuery):

@@ -8,13 +8,15 @@ from urllib.parse import quote
 
 from flask import Response, g, request, stream_with_context
 
-from api.inputs import PageQuery
+from api.inputs import PageQuery, ResultQuery
 from api.models import JobModel, JobPage, JobSummary, ResultPage
 from api.pages import make_cursor, read_cursor, read_number
 from api.results import as_csv, as_ndjson, as_parquet, shown
 from api.routes import Routes
 from api.services import services
+from core.results import Result
 from core.types import FINAL, Job
+from store.jobs import ResultPage as StoredPage
 from store.keys import Scope
 
 routes = Routes("jobs")
@@ -26,6 +28,7 @@ _STREAMED: dict[str, tuple[Callable[[Job, int, int], Iterator[str] | Iterator[by
     "text/csv": (as_csv, "csv"),
     PARQUET: (as_parquet, "parquet"),
 }
+SCAN = 2000  # results that one call looks through for those of a decision
 SMALL = 2000  # results that the server keeps ready for a slow reader without holding a thread
 
 
@@ -49,18 +52,18 @@ def get_job(job_id: str) -> JobModel:
     "GET",
     "/jobs/<job_id>/results",
     scope=Scope.CLASSIFY,
-    query=PageQuery,
+    query=ResultQuery,
     answer=ResultPage,
     media_types=RESULT_TYPES,
 )
-def get_results(job_id: str, query: PageQuery) -> Response:
+def get_results(job_id: str, query: ResultQuery) -> Response:
     """Show results: a page as JSON; all that are settled as NDJSON, CSV or Parquet."""
     job = services().store.jobs.get(job_id)
     media_type = request.accept_mimetypes.best_match(RESULT_TYPES, default=RESULT_TYPES[0])
     after = read_number(query.cursor)
     if media_type in _STREAMED:
         return _stream(job, media_type, after)
-    page = services().store.jobs.results(job_id, after=after, limit=query.limit)
+    page = _page(job_id, after, query)
     model = ResultPage(
         items=[shown(job, result) for result in page.results],
         next_cursor=None if page.next_item is None else make_cursor(page.next_item),
@@ -73,6 +76,22 @@ def get_summary(job_id: str) -> JobSummary:
     """Count the results of a job by label, decision and error."""
     job = services().store.jobs.get(job_id)
     return JobSummary.of(job, services().store.jobs.tally(job_id))
+
+
+def _page(job_id: str, after: int, query: ResultQuery) -> StoredPage:
+    """Return the next results that are asked for, after a look at no more than `SCAN` of all."""
+    jobs = services().store.jobs
+    if query.decision is None and query.status is None:
+        return jobs.results(job_id, after=after, limit=query.limit)
+    page = jobs.results(job_id, after=after, limit=SCAN)
+    fitting = [result for result in page.results if _fits(result, query)]
+    if len(fitting) <= query.limit:
+        return StoredPage(fitting, page.next_item)
+    return StoredPage(fitting[: query.limit], fitting[query.limit]["item"])
+
+
+def _fits(result: Result, query: ResultQuery) -> bool:
+    return query.decision in (None, result.get("decision")) and query.status in (None, result["status"])
 
 
 def _stream(job: Job, media_type: str, first: int) -> Response:

@@ -62,14 +62,16 @@ class ClassModel(BaseModel):
     kind: ClassKind
     supports: int
     created_at: datetime
+    thumbnails: list[str] = Field(description="Those of its first supports, at most 4.")
 
     @classmethod
-    def of(cls, class_: Class) -> ClassModel:
+    def of(cls, collection: str, class_: Class) -> ClassModel:
         return cls(
             label=class_.label,
             kind=class_.kind,
             supports=class_.supports,
             created_at=_moment(class_.created_at),
+            thumbnails=[thumbnail_path(collection, support) for support in class_.first],
         )
 
 

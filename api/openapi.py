@@ -30,6 +30,8 @@ def make_document(operations: Sequence[Operation]) -> Document:
     _, schemas = models_json_schema([(model, "validation") for model in ordered], ref_template=_REF)
     paths: Document = {}
     for operation in operations:
+        if operation.query is not None:  # what its parameters may be
+            schemas["$defs"] |= operation.query.model_json_schema(ref_template=_REF).get("$defs", {})
         paths.setdefault(_PARAMETER.sub(r"{\g<name>}", operation.path), {})[operation.method.lower()] = (
             _describe(operation)
         )
@@ -91,6 +93,9 @@ def _describe(operation: Operation) -> Document:
         described["responses"]["202"] = _job_response("It is being made: ask again when the job has ended.")
     if operation.answer is Health:
         described["responses"]["503"] = _response(operation)
+    if operation.name == "import_collection":
+        file = {"schema": {"type": "string", "format": "binary"}}
+        described["requestBody"] = {"required": True, "content": {"application/zip": file}}
     if operation.body is not None:
         described["requestBody"] = {"required": True, "content": _request_content(operation, operation.body)}
     return described
@@ -164,7 +169,7 @@ def _path_parameters(operation: Operation) -> list[Document]:
 def _query_parameters(operation: Operation) -> list[Document]:
     if operation.query is None:
         return []
-    schema = operation.query.model_json_schema()
+    schema = operation.query.model_json_schema(ref_template=_REF)
     return [
         {"name": name, "in": "query", "required": False, "schema": field}
         for name, field in schema["properties"].items()

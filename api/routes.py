@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +13,13 @@ from flask import Blueprint, Response, g, request
 from pydantic import BaseModel, ConfigDict
 
 from api.auth import check_key, check_sight
+from api.services import services
 from core.errors import ExemplarError
 from store.keys import Scope
 
 View = Callable[..., Any]
+
+LARGE_BYTES = 1 << 20
 
 _HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")  # may be half of a pair, which no UTF-8 can hold
 
@@ -95,11 +99,17 @@ def _checked(view: View, operation: Operation) -> View:
             if operation.query is not None:
                 path["query"] = query
         if operation.body is not None and not operation.takes_pictures:
-            path["body"] = operation.body.model_validate(read_json())
+            with services().large if is_large() else nullcontext():
+                path["body"] = operation.body.model_validate(read_json())
         result = view(**path)
         return as_json(result, operation.status) if isinstance(result, BaseModel) else result
 
     return answer
+
+
+def is_large() -> bool:
+    """Say whether only a few such bodies may be in memory at a time."""
+    return (request.content_length or 0) > LARGE_BYTES
 
 
 def read_json() -> Any:

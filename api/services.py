@@ -15,6 +15,7 @@ from api.streams import Streams
 from api.wait import JobWatch
 from core.errors import ExemplarError
 from core.settings import Settings
+from core.specs import EncoderSpec
 from store.store import Store
 
 _KEY = "exemplar"
@@ -65,4 +66,13 @@ def check_offered(encoder: str) -> None:
     if encoder not in offered:
         raise ExemplarError(
             "encoder_not_offered", f"expected one of {', '.join(offered)}, got {encoder[:200]!r}"
+        )
+
+
+def check_reads(encoder: str) -> None:
+    """Raise `text_side_missing` where the name says so; more only a worker knows, who loads the encoder."""
+    if EncoderSpec.parse(encoder).kind != "open_clip":
+        raise ExemplarError(
+            "text_side_missing",
+            f"prompts need an encoder with a text side, such as open_clip:NAME/TAG, got {encoder!r}",
         )

@@ -16,7 +16,7 @@ from api.models import FinishedJob, JobModel
 from api.prefer import accepted, wait_s
 from api.requests import origin_of
 from api.results import shown
-from api.routes import Routes
+from api.routes import Routes, is_large
 from api.services import check_offered, services
 from api.uploads import Upload, read_uploads
 from api.webhooks import check_webhook
@@ -29,7 +29,6 @@ from store.keys import Scope
 routes = Routes("submit")
 
 MAX_KEY = 256
-LARGE_BYTES = 1 << 20
 
 takes_pictures = partial(routes.add, "POST", takes_pictures=True, answer=JobModel, status=202)
 
@@ -99,7 +98,7 @@ def _submit(
 
 def _receive(job_id: str, kind: JobKind, label: str | None) -> list[Item]:
     """Read the pictures and keep them; afterwards none is in memory, however long the caller waits."""
-    large = (request.content_length or 0) > LARGE_BYTES
+    large = is_large()
     if large and "Idempotency-Key" not in request.headers:  # a job may be there under a key
         services().store.jobs.check_room()  # before the body is taken for nothing
     with services().large if large else nullcontext():

@@ -11,14 +11,18 @@ from typing import Any
 from flask import request
 from pydantic import TypeAdapter, ValidationError
 
+from api.auth import check_key, check_sight
 from api.inputs import AskItem, EnrollItem
 from api.routes import read_json
+from api.services import services
 from core.addresses import check_picture_url
 from core.callers import CallersId, check_metadata
 from core.errors import ExemplarError
 from core.labels import clean_label
 from core.settings import Settings
 from core.types import JobKind
+from store.items import find_read_picture
+from store.keys import Scope
 
 _CUSTOM_ID: TypeAdapter[str] = TypeAdapter(CallersId)
 
@@ -46,7 +50,7 @@ def read_uploads(kind: JobKind, label: str | None, settings: Settings) -> list[U
     if media_type == "multipart/form-data":
         uploads = _multipart(kind, label, settings)
     elif media_type == "application/json":
-        uploads = [_from_json(kind, item, settings) for item in _json_items(settings.max_items)]
+        uploads = _from_items(kind, settings)
     elif media_type.startswith("image/") or media_type == "application/octet-stream":
         uploads = [_raw(kind, label, settings)]
     else:
@@ -120,6 +124,21 @@ def _from_json(kind: JobKind, raw: Any, settings: Settings) -> Upload:
     )
 
 
+def _from_items(kind: JobKind, settings: Settings) -> list[Upload]:
+    """Read the items one by one: pictures of jobs are in no body, and must not fill the memory either."""
+    uploads: list[Upload] = []
+    size = 0
+    for raw in _json_items(settings.max_items):
+        uploads.append(_from_json(kind, raw, settings))
+        size += len(uploads[-1].content)
+        if size > settings.max_body_bytes:
+            raise ExemplarError(
+                "body_too_large",
+                f"expected pictures of at most {settings.max_body_bytes} bytes in all; send fewer at once",
+            )
+    return uploads
+
+
 def _custom_id(raw: Any) -> str | None:
     try:
         return _CUSTOM_ID.validate_python(raw["custom_id"], strict=True)
@@ -129,13 +148,21 @@ def _custom_id(raw: Any) -> str | None:
 
 def _image_bytes(item: EnrollItem | AskItem, settings: Settings) -> bytes:
     """Return the bytes of a picture, none where it is to be fetched by its URL."""
-    if item.image.url is not None and item.image.base64 is not None:
-        raise ExemplarError("item_unfit", "image: expected one of base64 and url, got both")
+    given = [name for name in ("base64", "job", "url") if getattr(item.image, name) is not None]
+    if len(given) > 1:
+        raise ExemplarError(
+            "item_unfit", f"image: expected one of base64, job and url, got {' and '.join(given)}"
+        )
+    if item.image.job is not None:
+        check_key(Scope.CLASSIFY)
+        past, store = item.image.job, services().store
+        check_sight(job_id=past.id)
+        return find_read_picture(store.database, store.blobs, past.id, past.item)
     if item.image.url is not None:
         check_picture_url(item.image.url, hosts=settings.fetch_hosts, private_too=settings.fetch_private)
         return b""
     if item.image.base64 is None:
-        raise ExemplarError("picture_missing", "expected image.base64 or image.url, got none")
+        raise ExemplarError("picture_missing", "expected image.base64, image.job or image.url, got none")
     try:
         return base64.b64decode(item.image.base64, validate=True)
     except (binascii.Error, ValueError) as error:

@@ -27,9 +27,9 @@ from PIL import Image
 
 from benchmarks.common import SHARED, emit, load_digits_once
 from benchmarks.compact_encoders import DEIT, mobilenet_tower
-from cli.client import Picture, find_pictures
 from cli.evaluate import hold_out
 from cli.folders import Embedded, embed_pictures
+from cli.pictures import Picture, find_pictures
 from cli.trial import Plan, try_out
 from core.pictures import decode_picture
 from core.settings import read_settings

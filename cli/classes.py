@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from cli.client import Client
-from cli.collections import URL
+from cli.options import COLLECTION, JSON, URL
+from cli.show import print_found, print_json
 from core.types import ClassKind
-
-COLLECTION = click.option("-c", "--collection", required=True, help="The collection of the classes.")
 
 
 @click.group()
@@ -23,23 +19,24 @@ def classes() -> None:
 @click.argument("labels", nargs=-1, required=True)
 @COLLECTION
 @click.option("--negative", is_flag=True, help="They stand for what must not be named.")
+@JSON
 @URL
-def add(labels: tuple[str, ...], collection: str, negative: bool, url: str | None) -> None:
+def add(labels: tuple[str, ...], collection: str, negative: bool, as_json: bool, url: str) -> None:
     """Make classes without pictures; where the collection has prompts they answer at once."""
     client = Client(url)
     kind = ClassKind.NEGATIVE if negative else ClassKind.NORMAL
     for label in labels:
         body = {"label": label, "kind": kind.value}
-        client.call("POST", f"/v1/collections/{collection}/classes", json=body)
-        click.echo(f"made {label}")
+        made = client.call("POST", f"/v1/collections/{collection}/classes", json=body).json()
+        print_json(made) if as_json else click.echo(f"made {label}")
 
 
 @classes.command("list")
 @COLLECTION
+@JSON
 @URL
-def list_(collection: str, url: str | None) -> None:
+def list_(collection: str, as_json: bool, url: str) -> None:
     """List classes with their counts."""
-    table = Table("label", "kind", "supports")
-    for one in Client(url).pages(f"/v1/collections/{collection}/classes"):
-        table.add_row(escape(one["label"]), one["kind"], str(one["supports"]))
-    Console().print(table)
+    found = list(Client(url).pages(f"/v1/collections/{collection}/classes"))
+    rows = [(one["label"], one["kind"], one["supports"]) for one in found]
+    print_found(found, ("label", "kind", "supports"), rows, as_json=as_json)

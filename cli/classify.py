@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Column, Table
 
-from cli.client import Client, Json, find_pictures
+from cli.client import Json
+from cli.local import reached
+from cli.options import COLLECTION, LOCAL, URL
+from cli.pictures import find_pictures
+from cli.show import print_json, print_rows
 from cli.work import run_jobs
 from core.csv import COLUMNS, cells_of, csv_line
 from core.errors import ExemplarError
@@ -22,21 +22,24 @@ SHOWN = 3  # supports of each answer
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
-@click.option("-c", "--collection", required=True, help="The collection to ask.")
+@COLLECTION
 @click.option("--json", "form", flag_value="json", help="Print one JSON object a picture.")
 @click.option("--csv", "form", flag_value="csv", help="Print CSV.")
-@click.option("--url", help="The service; default EXEMPLAR_URL or http://127.0.0.1:8000.")
-def classify(paths: tuple[Path, ...], collection: str, form: str | None, url: str | None) -> None:
-    """Name what is in pictures, by a running service."""
+@LOCAL
+@URL
+def classify(
+    paths: tuple[Path, ...], collection: str, form: str | None, local: Path | None, url: str
+) -> None:
+    """Name what is in pictures."""
     files = [picture.path for path in paths for picture in find_pictures(path)]
     if not files:
         raise ExemplarError("picture_missing", "expected pictures, found none")
-    results = list(
-        run_jobs(Client(url), f"/v1/collections/{collection}/classify", [(None, files)], "classifying")
-    )
+    with reached(url, local) as client:
+        path = f"/v1/collections/{collection}/classify"
+        results = list(run_jobs(client, path, [(None, files)], "classifying"))
     if form == "json":
         for file, result in results:
-            click.echo(json.dumps({"file": str(file), **result}))
+            print_json({"file": str(file), **result})
     elif form == "csv":
         click.echo(csv_line(["file", *COLUMNS]), nl=False)
         for file, result in results:
@@ -47,22 +50,18 @@ def classify(paths: tuple[Path, ...], collection: str, form: str | None, url: st
 
 
 def _print_table(results: list[tuple[Path, Json]]) -> None:
-    table = Table(Column("file", overflow="fold"), "label", "confidence", "because of")
-    for file, result in results:
-        if result["status"] == "failed":
-            table.add_row(escape(str(file)), "[red]failed[/red]", "", escape(result["error"]["detail"]))
-            continue
-        because = ", ".join(
-            f"{one['label']} #{one['support_id']} ({one['share']:.0%})"
-            for one in result["explanation"]["supports"][:SHOWN]
-        )
-        table.add_row(
-            escape(str(file)),
-            escape(_said(result)),
-            f"{result['confidence']:.2f}" if result["label"] else "",
-            escape(because),
-        )
-    Console().print(table)
+    rows = [[file, *_cells(result)] for file, result in results]
+    print_rows(("file", "label", "confidence", "because of"), rows)
+
+
+def _cells(result: Json) -> list[str]:
+    if result["status"] == "failed":
+        return ["failed", "", result["error"]["detail"]]
+    because = ", ".join(
+        f"{one['label']} #{one['support_id']} ({one['share']:.0%})"
+        for one in result["explanation"]["supports"][:SHOWN]
+    )
+    return [_said(result), f"{result['confidence']:.2f}" if result["label"] else "", because]
 
 
 def _said(result: Json) -> str:

@@ -1,112 +1,72 @@
-"""Calling a running service over HTTP."""
+"""Calling a service for a command: JSON as it comes, and errors as the commands know them."""
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from core.errors import ExemplarError, error_of
+from client import Exemplar, Retries, ServiceError
+from client.requests import Request
+from core.errors import ExemplarError
 
-PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
-BATCH = 64
-BATCH_BYTES = 16 << 20
-UPLOAD_S = 900.0  # for the answer to a bulk upload, which is written to disk before it comes
+BUSY_S = 2.0
 
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture file, and the class that its folder names."""
-
-    path: Path
-    label: str
-
-
-def find_pictures(root: Path) -> list[Picture]:
-    """Return the pictures of a file, a folder, or a folder of folders; a picture's folder is its class."""
-    if root.is_file():
-        return [_picture(root)]
-    if not root.is_dir():
-        raise ExemplarError("path_missing", f"expected a file or folder, got {root}")
-    paths = sorted(path for path in _walk(root, set()) if path.suffix.lower() in PICTURES)
-    return [_picture(path) for path in paths]
-
-
-def _walk(folder: Path, seen: set[Path]) -> Iterator[Path]:
-    """Yield all files; a class may well be a link to where its photographs are, but no circle is walked."""
-    if folder.resolve() in seen:
-        return
-    seen.add(folder.resolve())
-    for path in folder.iterdir():
-        if path.is_dir():
-            yield from _walk(path, seen)
-        elif path.is_file():
-            yield path
-
-
-def _picture(path: Path) -> Picture:
-    return Picture(path, path.absolute().parent.name)  # a folder given as `.` has a name too
-
-
 class Client:
-    """A service at a URL; `EXEMPLAR_URL` and `EXEMPLAR_KEY` are the defaults."""
+    """A service at a URL; `EXEMPLAR_URL` and `EXEMPLAR_KEY` are the defaults.
+
+    A call is tried once: a person sees at once what is wrong, and `tag` has a patience of its own.
+    """
 
     def __init__(self, url: str | None = None, key: str | None = None) -> None:
-        self.url = (url or os.environ.get("EXEMPLAR_URL") or "http://127.0.0.1:8000").rstrip("/")
-        key = key or os.environ.get("EXEMPLAR_KEY")
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=60)
-
-    def call(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """Send a request; a problem object comes back as the error it describes."""
         try:
-            response = self._http.request(method, path, **options)
-        except httpx.HTTPError as error:
+            self._service = Exemplar(url, key, retries=Retries(tries=1))
+        except httpx.InvalidURL as error:
             raise ExemplarError(
-                "service_unreachable",
-                f"no service answers at {self.url} ({error}); start one: exemplar up",
-                retry=True,
+                "url_unfit", f"expected the URL of a service, got {url!r}: {error}"
             ) from error
-        if response.is_error:
-            raise _error(response)
-        return response
+        self.url = self._service.url
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """Send a request; a problem object comes back as the error it describes."""
+        return self._send(Request(method, path, params or {}, headers or {}, json=json))
 
     def ensure_collection(self, name: str, **options: Any) -> None:
         """Make a collection unless it is there."""
-        try:
-            self.call("POST", "/v1/collections", json={"name": name, **options})
-        except ExemplarError as error:
-            if error.code != "collection_exists":
-                raise
+        with _translated():
+            self._service.ensure_collection(name, **options)
 
     def pages(self, path: str) -> Iterator[Json]:
         """Yield the items of a list, page after page."""
-        cursor: str | None = None
-        while True:
-            parameters = {"limit": 500} | ({} if cursor is None else {"cursor": cursor})
-            page = self.call("GET", path, params=parameters).json()
-            yield from page["items"]
-            cursor = page["next_cursor"]
-            if cursor is None or not page["items"]:
-                return
+        with _translated():
+            for page in self._service.pages(Request("GET", path, {"limit": 500})):
+                yield from page["items"]
 
     def submit(self, path: str, files: Sequence[Path], **form: str) -> Json:
         """Send picture files as one job, again later where too much is waiting; return the job."""
+        parts = [("image", (file.name, file.read_bytes())) for file in files]
         while True:
-            parts = [("image", (file.name, file.read_bytes())) for file in files]
             try:
-                job: Json = self.call("POST", path, files=parts, data=form).json()
+                job: Json = self._send(Request("POST", path, files=parts, form=form)).json()
             except ExemplarError as error:
                 if error.code != "queue_full":
                     raise
-                time.sleep(2)
+                time.sleep(BUSY_S)
             else:
                 return job
 
@@ -114,66 +74,53 @@ class Client:
         self, collection: str, body: Iterator[bytes], media_type: str, key: str, **query: str | int
     ) -> Json:
         """Send one bulk upload as it is read; the same key and bytes give the same job."""
-        job: Json = self.call(
-            "POST",
-            f"/v1/collections/{collection}/bulk",
-            params=query,
-            content=body,
-            headers={"Content-Type": media_type, "Idempotency-Key": key},
-            timeout=httpx.Timeout(60, read=UPLOAD_S),
-        ).json()
+        path = f"/v1/collections/{collection}/bulk"
+        return self.upload(path, lambda: body, media_type, key, **query)
+
+    def upload(
+        self, path: str, parts: Callable[[], Iterator[bytes]], media_type: str, key: str, **query: str | int
+    ) -> Json:
+        """Send one large body as it is read and return its job; the same key and bytes give the same job."""
+        headers = {"Content-Type": media_type, "Idempotency-Key": key}
+        job: Json = self._send(Request("POST", path, query, headers, parts=parts)).json()
         return job
 
     def result_page(self, job_id: str, cursor: str | None, *, limit: int) -> Json:
         """Return the results from a cursor on, as far as they stand."""
-        parameters = {"limit": limit} | ({} if cursor is None else {"cursor": cursor})
-        page: Json = self.call("GET", f"/v1/jobs/{job_id}/results", params=parameters).json()
+        query = {"limit": limit} | ({} if cursor is None else {"cursor": cursor})
+        page: Json = self.call("GET", f"/v1/jobs/{job_id}/results", params=query).json()
         return page
 
     def wait(self, job: Json, progress: Callable[[int], None] = lambda _: None) -> Json:
         """Wait for the end of a job, telling how many items are ready."""
-        pause_s = 0.05
-        while True:
-            job = self.call("GET", job["links"]["self"]).json()
-            ready = job["progress"]["done"] + job["progress"]["failed"]
-            progress(ready)
-            if job["finished_at"] is not None:
-                return job
-            time.sleep(pause_s)
-            pause_s = min(pause_s * 1.5, 1.0)
+        with _translated():
+            found = self._service.job_of(dict(job)).wait(progress=lambda one: progress(one.done + one.failed))
+        return found.model_dump(mode="json")
 
     def results(self, job: Json) -> Iterator[Json]:
-        """Yield the results of a job in the order of its items."""
-        cursor: str | None = None
-        while True:
-            page = self.result_page(job["id"], cursor, limit=500)
-            yield from page["items"]
-            cursor = page["next_cursor"]
-            if cursor is None or not page["items"]:
-                return
+        """Yield the results of a job in the order of its items, until it has ended."""
+        with _translated():
+            for result in self._service.job_of(dict(job)).results():
+                yield result.model_dump(mode="json", exclude_unset=True)
+
+    def parts(self, path: str, media_type: str) -> Iterator[bytes]:
+        """Yield a body of this media type as it comes."""
+        request = Request("GET", path, headers={"Accept": media_type})
+        with _translated(), self._service.streaming(request) as response:
+            yield from response.iter_bytes()
+
+    def _send(self, request: Request) -> httpx.Response:
+        with _translated():
+            return self._service.send(request)
 
 
-def batches(paths: Sequence[Path]) -> Iterator[list[Path]]:
-    """Yield picture files in groups that fit one request."""
-    group: list[Path] = []
-    size = 0
-    for path in paths:
-        bytes_ = path.stat().st_size
-        if group and (len(group) == BATCH or size + bytes_ > BATCH_BYTES):
-            yield group
-            group, size = [], 0
-        group.append(path)
-        size += bytes_
-    if group:
-        yield group
-
-
-def _error(response: httpx.Response) -> ExemplarError:
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Raise what the service says as the error that every command knows."""
     try:
-        return error_of(response.json())
-    except (ValueError, KeyError):
-        return ExemplarError(
-            "service_failed",
-            f"the service answered {response.status_code}",
-            retry=response.status_code >= 500,
-        )
+        yield
+    except ServiceError as error:
+        detail = error.detail
+        if error.code == "service_unreachable":
+            detail += "; start one: exemplar up"
+        raise ExemplarError(error.code, detail, retry=error.retry) from error

@@ -5,42 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from cli.client import Client
-from cli.numbers import Number
-from core.types import Metric, RuleName, Views
+from cli.client import Client, Json
+from cli.options import JSON, URL, VIEWS, given, takes_rule
+from cli.show import print_found, print_json
 
-Option = Any
-
-URL = click.option("--url", help="The service; default EXEMPLAR_URL or http://127.0.0.1:8000.")
-_RULE: tuple[Option, ...] = (
-    click.option("--rule", "name", type=click.Choice([one.value for one in RuleName]), help="Default auto."),
-    click.option("--metric", type=click.Choice([one.value for one in Metric]), help="Default cosine."),
-    click.option(
-        "--false-reject",
-        type=Number(0, 0.5),
-        help="The share of known pictures that may be called unknown; default 0.05.",
-    ),
-    click.option(
-        "--certainty",
-        type=Number(0, 1),
-        help="A best class less probable is ambiguous; default 0.5.",
-    ),
-    click.option(
-        "--set-level",
-        type=Number(0.5, 0.99),
-        help="How often the candidate set is to hold the true class; default 0.9.",
-    ),
-)
-
-
-def _takes_rule(command: Option) -> Option:
-    for option in reversed(_RULE):
-        command = option(command)
-    return command
+COLUMNS = ("name", "encoder", "rule", "views", "prompts", "classes", "supports")
 
 
 @click.group()
@@ -50,26 +20,24 @@ def collections() -> None:
 
 @collections.command()
 @click.argument("collection")
-@click.option("--encoder", help="One of those the service offers; default its first.")
-@click.option(
-    "--views",
-    type=click.Choice([one.value for one in Views]),
-    help="How often a picture is looked at: once (default), with its mirror image, or both also cropped.",
-)
+@click.option("--encoder", metavar="SPEC", help="One of those the service offers; default its first.")
+@VIEWS
 @click.option(
     "--prompts",
     multiple=True,
     help="Let an encoder that reads know classes by their names: best7, all80, or a sentence with {} (again "
     "for more).",
 )
-@_takes_rule
+@takes_rule
+@JSON
 @URL
 def create(
     collection: str,
     encoder: str | None,
     views: str | None,
     prompts: tuple[str, ...],
-    url: str | None,
+    as_json: bool,
+    url: str,
     **rule: object,
 ) -> None:
     """Make a collection; its encoder, views and prompts stay as they are made."""
@@ -78,46 +46,51 @@ def create(
         "encoder": encoder,
         "views": views,
         "prompts": _prompts(prompts),
-        "rule": _given(rule),
+        "rule": given(rule),
     }
-    _tell(Client(url).call("POST", "/v1/collections", json=_given(named)).json())
+    _tell(Client(url).call("POST", "/v1/collections", json=given(named)).json(), as_json=as_json)
 
 
 @collections.command("list")
+@JSON
 @URL
-def list_(url: str | None) -> None:
+def list_(as_json: bool, url: str) -> None:
     """List collections with their counts."""
-    table = Table("name", "encoder", "rule", "views", "prompts", "classes", "supports")
-    for one in Client(url).pages("/v1/collections"):
-        prompts = one["prompts"] or ""
-        table.add_row(
-            one["name"],
-            escape(one["encoder"]),
-            one["rule"]["name"],
-            one["views"],
-            escape(prompts if isinstance(prompts, str) else f"{len(prompts)} own"),
-            str(one["classes"]),
-            str(one["supports"]),
-        )
-    Console().print(table)
+    found = list(Client(url).pages("/v1/collections"))
+    print_found(found, COLUMNS, [_cells(one) for one in found], as_json=as_json)
 
 
 @collections.command()
 @click.argument("collection")
-@_takes_rule
+@takes_rule
+@JSON
 @URL
-def change(collection: str, url: str | None, **rule: object) -> None:
+def change(collection: str, as_json: bool, url: str, **rule: object) -> None:
     """Change the rule of a collection; what is not named stays as it is."""
-    _tell(Client(url).call("PATCH", f"/v1/collections/{collection}", json={"rule": _given(rule)}).json())
+    body = {"rule": given(rule)}
+    _tell(Client(url).call("PATCH", f"/v1/collections/{collection}", json=body).json(), as_json=as_json)
 
 
-def _tell(collection: dict[str, Any]) -> None:
+def _cells(one: Json) -> list[object]:
+    prompts = one["prompts"] or ""
+    shown = prompts if isinstance(prompts, str) else f"{len(prompts)} own"
+    return [
+        one["name"],
+        one["encoder"],
+        one["rule"]["name"],
+        one["views"],
+        shown,
+        one["classes"],
+        one["supports"],
+    ]
+
+
+def _tell(collection: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(collection)
+        return
     rule = ", ".join(f"{name} {value}" for name, value in collection["rule"].items())
     click.echo(f"{collection['name']}: {collection['encoder']}, views {collection['views']}; rule {rule}")
-
-
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
 
 
 def _prompts(prompts: tuple[str, ...]) -> str | list[str] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from cli.report import accuracy, report_text
 from cli.stack import Stack
 from cli.work import run_jobs
 from core.settings import read_settings
+from core.types import DecisionName
 
 SAMPLES = 3
 OF_ITS_OWN = {"EXEMPLAR_DATABASE_URL": "", "EXEMPLAR_BLOBS_URL": "", "EXEMPLAR_ENCODERS": "compact"}
@@ -72,15 +74,37 @@ def _one_round(client: Client, pictures: DemoPictures, shots: int) -> list[Json]
     answers = [result for _, result in run_jobs(client, path, [(None, files)], "classifying")]
     took_s = time.perf_counter() - begun
     truth = [query.label for query in pictures.queries]
-    named = [answer.get("label") or f"({answer.get('decision', answer['status'])})" for answer in answers]
+    guessed = [_best(answer) for answer in answers]
     say(
         f"\n[bold]{len(pictures.supports)} classes of {escape(pictures.what)}, "
         f"{shots} example(s) of each[/bold] ({len(enrolled)} enrolled), "
         f"{len(files)} held-out pictures in {took_s:.1f} s: "
-        f"accuracy [bold]{accuracy(truth, named):.3f}[/bold]\n"
+        f"accuracy [bold]{accuracy(truth, guessed):.3f}[/bold]\n"
     )
-    say(report_text(truth, named), markup=False)
+    say(report_text(truth, guessed), markup=False)
+    say(_doubts(truth, guessed, answers))
     return answers
+
+
+def _best(answer: Json) -> str:
+    """Return the likeliest class of a picture, whatever was decided; the table is of these."""
+    return str(answer["candidates"][0]["label"]) if answer["status"] == "done" else "(failed)"
+
+
+def _doubts(truth: Sequence[str], guessed: Sequence[str], answers: Sequence[Json]) -> str:
+    """Say which of its guesses the service is sure of, and how often each sort is right."""
+    right = [a == b for a, b in zip(truth, guessed, strict=True)]
+    sure = [answer.get("decision") == DecisionName.KNOWN for answer in answers]
+    named = [hit for hit, is_sure in zip(right, sure, strict=True) if is_sure]
+    unsure = [hit for hit, is_sure in zip(right, sure, strict=True) if not is_sure]
+    return (
+        f"The table is of the best guess for each picture. The service itself is sure of {_share(named)} "
+        f"and calls the others ambiguous or unknown: {_share(unsure)}.\n"
+    )
+
+
+def _share(right: Sequence[bool]) -> str:
+    return f"{len(right)} ({sum(right) / len(right):.0%} of them right)" if right else "0"
 
 
 def _show_samples(pictures: DemoPictures, answers: list[Json]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from cli.client import Picture, find_pictures
+from cli.pictures import Picture, find_pictures
 from core.errors import ExemplarError
 
 SHOTS = 5

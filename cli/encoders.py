@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 import click
-from rich.console import Console
-from rich.table import Table
 
+from cli.options import JSON
+from cli.show import print_json, print_rows
 from core.errors import ExemplarError
 from core.settings import Settings, read_settings
 from encoders import open_encoder
@@ -34,19 +34,19 @@ def encoders() -> None:
 @click.option(
     "--open", "opens", is_flag=True, help="Also load those this service offers and show their size."
 )
-def list_(opens: bool) -> None:
+@JSON
+def list_(opens: bool, as_json: bool) -> None:
     """List the encoders this service offers, and some more that it could."""
     settings = read_settings()
-    offered = Table("offered here", *(MEASURED if opens else ()))
-    for spec in settings.encoders:
-        offered.add_row(spec, *(_measured(spec, settings) if opens else []))
-    others = Table("could be offered (EXEMPLAR_ENCODERS)", "what it is")
-    for spec, what in KNOWN:
-        others.add_row(spec, what)
-    console = Console()
-    console.print(offered)
-    console.print(others)
-    console.print(
+    offered = [[spec, *(_measured(spec, settings) if opens else ())] for spec in settings.encoders]
+    columns = ("encoder", *(MEASURED if opens else ()))
+    if as_json:
+        known = [{"encoder": spec, "what": what} for spec, what in KNOWN]
+        print_json({"offered": [dict(zip(columns, row, strict=True)) for row in offered], "known": known})
+        return
+    print_rows(("offered here", *columns[1:]), offered)
+    print_rows(("could be offered (EXEMPLAR_ENCODERS)", "what it is"), KNOWN)
+    click.echo(
         "Any other: open_clip:NAME/TAG, timm:NAME, @FILE behind either for weights of your own, and "
         "concat:A+B for two side by side."
     )

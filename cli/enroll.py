@@ -3,44 +3,83 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
 import click
 
-from cli.client import Client, find_pictures
+from cli.client import Json
+from cli.local import reached
+from cli.options import COLLECTION, JSON, LOCAL, URL
+from cli.pictures import Picture, find_pictures
+from cli.show import print_json
 from cli.work import run_jobs
 from core.errors import ExemplarError
+
+Group = tuple[str, list[Path]]
 
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path, exists=True))
-@click.option("-c", "--collection", required=True, help="The collection; it is made where it is new.")
+@COLLECTION
 @click.option("--label", help="One label for all pictures, instead of the names of their folders.")
-@click.option("--url", help="The service; default EXEMPLAR_URL or http://127.0.0.1:8000.")
-def enroll(path: Path, collection: str, label: str | None, url: str | None) -> None:
-    """Enrol pictures at a running service; a folder is a class."""
+@JSON
+@LOCAL
+@URL
+def enroll(
+    path: Path, collection: str, label: str | None, as_json: bool, local: Path | None, url: str
+) -> None:
+    """Enrol pictures; a folder is a class, and the collection is made where it is new.
+
+    Pictures that lie beside folders of classes are left out, unless --label names them.
+    """
     pictures = find_pictures(path)
+    if label is None:
+        pictures = _without_loose(path, pictures)
     if not pictures:
         raise ExemplarError("picture_missing", f"expected pictures under {path}, found none")
+    groups = _groups(pictures) if label is None else [(label, [picture.path for picture in pictures])]
+    with reached(url, local) as client:
+        client.ensure_collection(collection)
+        results = list(run_jobs(client, f"/v1/collections/{collection}/enroll", groups, "enrolling"))
+    sys.exit(_tell(collection, len(groups), results, as_json=as_json))
+
+
+def _groups(pictures: Sequence[Picture]) -> list[Group]:
     by_label = sorted(pictures, key=lambda picture: picture.label)
-    groups = (
-        [(label, [picture.path for picture in pictures])]
-        if label is not None
-        else [
-            (name, [picture.path for picture in group])
-            for name, group in groupby(by_label, key=lambda picture: picture.label)
-        ]
+    return [
+        (label, [picture.path for picture in group])
+        for label, group in groupby(by_label, key=lambda picture: picture.label)
+    ]
+
+
+def _without_loose(path: Path, pictures: Sequence[Picture]) -> list[Picture]:
+    """Leave out pictures that lie beside folders of classes: the name of the folder above is no class."""
+    classed = [picture for picture in pictures if picture.path.parent != path]
+    loose = len(pictures) - len(classed)
+    if not classed or not loose:
+        return list(pictures)
+    click.echo(
+        f"{loose} pictures lie in {path} itself, beside the folders of classes, and are left out; "
+        "put them into a folder, or name them with --label",
+        err=True,
     )
-    client = Client(url)
-    client.ensure_collection(collection)
-    results = list(run_jobs(client, f"/v1/collections/{collection}/enroll", groups, "enrolling"))
+    return classed
+
+
+def _tell(collection: str, classes: int, results: Sequence[tuple[Path, Json]], *, as_json: bool) -> int:
+    """Print what became of the pictures; return the exit code."""
     failed = [(file, result) for file, result in results if result["status"] == "failed"]
+    twice = sum(result.get("duplicate_of") is not None for _, result in results)
+    if as_json:
+        for file, result in results:
+            print_json({"file": str(file), **result})
+        return 1 if failed else 0
     for file, result in failed:
         click.echo(f"{file}: {result['error']['detail']} ({result['error']['code']})", err=True)
-    twice = sum(result.get("duplicate_of") is not None for _, result in results)
     click.echo(
-        f"{len(results) - len(failed) - twice} enrolled in {len(groups)} classes of {collection}, "
+        f"{len(results) - len(failed) - twice} enrolled in {classes} classes of {collection}, "
         f"{twice} had been before, {len(failed)} failed"
     )
-    sys.exit(1 if failed else 0)
+    return 1 if failed else 0

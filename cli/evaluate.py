@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import click
 
 from cli.folders import Embedded, embed_folder
-from cli.numbers import Number
+from cli.options import JSON, VIEWS, rule_of, takes_rule
 from cli.report import report_text
 from cli.trial import Plan, try_out
 from core.errors import ExemplarError
 from core.settings import read_settings
-from core.types import Metric, Rule, RuleName, Views
+from core.types import Rule, Views
 from encoders import open_encoder
 from encoders.threads import use_threads
 
-AIM = Rule()
 LEGEND = {
     "ECE": "expected calibration error",
     "sets": "how often the set of candidates holds the class, and how many it has",
@@ -45,31 +45,11 @@ def _folder() -> click.Path:
     type=click.IntRange(1),
     help="Supports of every second class by name, as if they were new; the others get --shots.",
 )
-@click.option("--encoder", "spec", default="compact", show_default=True)
-@click.option("--views", type=click.Choice([one.value for one in Views]), default="1", show_default=True)
-@click.option("--rule", type=click.Choice([one.value for one in RuleName]), default="auto", show_default=True)
-@click.option("--metric", type=click.Choice([one.value for one in Metric]), default="cosine")
 @click.option(
-    "--false-reject",
-    type=Number(0, 0.5),
-    default=AIM.false_reject,
-    show_default=True,
-    help="The share of known pictures that may be called unknown.",
+    "--encoder", "spec", metavar="SPEC", default="compact", show_default=True, help="What makes the vectors."
 )
-@click.option(
-    "--certainty",
-    type=Number(0, 1),
-    default=AIM.certainty,
-    show_default=True,
-    help="A best class less probable is ambiguous.",
-)
-@click.option(
-    "--set-level",
-    type=Number(0.5, 0.99),
-    default=AIM.set_level,
-    show_default=True,
-    help="How often the candidate set is to hold the true class.",
-)
+@VIEWS
+@takes_rule
 @click.option("--unknown", type=_folder(), help="Pictures of no class at all, to see how many are accepted.")
 @click.option(
     "--strangers",
@@ -79,8 +59,10 @@ def _folder() -> click.Path:
 @click.option(
     "--smooth", is_flag=True, help="Let queries that look alike be answered alike, as in bulk jobs."
 )
-@click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "--threads", type=click.IntRange(1), default=2, show_default=True, help="Threads of the encoder."
+)
+@JSON
 def evaluate(
     support: Path,
     query: Path,
@@ -88,7 +70,7 @@ def evaluate(
     strangers: int | None,
     shots: str,
     spec: str,
-    views: str,
+    views: str | None,
     as_json: bool,
     threads: int,
     **options: Any,
@@ -100,11 +82,12 @@ def evaluate(
     numbers = _numbers(shots)
     if unknown is not None and strangers is not None:
         raise click.UsageError("expected --unknown or --strangers, got both")
+    look = Views(views or Views.ONE)
     use_threads(threads)
     settings = read_settings()
     encoder = open_encoder(spec, device=settings.device, precision=settings.precision, engine=settings.engine)
-    supports, queries = (embed_folder(encoder, root, Views(views)) for root in (support, query))
-    strange = None if unknown is None else embed_folder(encoder, unknown, Views(views))
+    supports, queries = (embed_folder(encoder, root, look) for root in (support, query))
+    strange = None if unknown is None else embed_folder(encoder, unknown, look)
     _check_classes(supports, queries)
     if strangers is not None:
         supports, queries, strange = hold_out(supports, queries, strangers)
@@ -114,7 +97,7 @@ def evaluate(
     outcome = {
         "encoder": encoder.spec,
         "rule": f"{rule.name.value}/{rule.metric.value}",
-        "views": 1 if views == Views.ONE else views,
+        "views": 1 if look is Views.ONE else look.value,
         "classes": len(supports.classes),
         "queries": len(queries.labels),
         "results": [result for result, _ in tried],
@@ -184,13 +167,7 @@ def _figure(value: float | None) -> str:
 
 
 def _plan(shots: int, options: dict[str, Any]) -> Plan:
-    rule = Rule(
-        RuleName(options["rule"]),
-        Metric(options["metric"]),
-        options["false_reject"],
-        options["certainty"],
-        options["set_level"],
-    )
+    rule = rule_of({field.name: options[field.name] for field in fields(Rule)})
     return Plan(rule, shots, options["uneven"], options["draws"], options["smooth"])
 
 

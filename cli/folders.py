@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cli.client import Picture, find_pictures
+from cli.pictures import Picture, find_pictures
 from cli.progress import progress_bar
 from core.errors import ExemplarError
 from core.pictures import decode_picture

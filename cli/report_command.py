@@ -11,6 +11,7 @@ import click
 import httpx
 
 from cli.client import Client, Json
+from cli.options import COLLECTION, JSON, URL
 from cli.report_table import fit, numbers_text
 
 COLUMNS = 100
@@ -21,15 +22,15 @@ WAIT = {"Prefer": "wait=30"}
 
 
 @click.command()
-@click.option("-c", "--collection", required=True, help="The collection to report on.")
-@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
+@COLLECTION
+@JSON
 @click.option(
     "--picture",
     type=click.Path(path_type=Path, dir_okay=False, writable=True),
     help="Also write the confusion matrix as a picture, an SVG file.",
 )
-@click.option("--url", help="The service; default EXEMPLAR_URL or http://127.0.0.1:8000.")
-def report(collection: str, as_json: bool, picture: Path | None, url: str | None) -> None:
+@URL
+def report(collection: str, as_json: bool, picture: Path | None, url: str) -> None:
     """Report on a collection: accuracy, confusions, wrong labels, duplicates, what to photograph next."""
     client = Client(url)
     found: Json = _get(client, f"/v1/collections/{collection}/report").json()

@@ -12,7 +12,9 @@ from typing import Any
 import click
 
 from cli.client import Client
+from cli.local import reached
 from cli.numbers import Number
+from cli.options import COLLECTION, LOCAL, URL
 from cli.tag_deeds import Deeds, Wanted
 from cli.tag_journal import Journal, journal_path
 from cli.tag_list import ARCHIVES
@@ -45,7 +47,7 @@ class _Command(click.Command):
 
 @click.command(cls=_Command)
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
-@click.option("-c", "--collection", required=True, help="The collection to ask.")
+@COLLECTION
 @click.option(
     "--out",
     required=True,
@@ -95,9 +97,10 @@ class _Command(click.Command):
 )
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
-@click.option("--url", help="The service; default EXEMPLAR_URL or http://127.0.0.1:8000.")
+@LOCAL
+@URL
 def tag(paths: tuple[Path, ...], collection: str, out: Path, **options: Any) -> None:
-    """Name what is in pictures, by a running service, and write a row for each.
+    """Name what is in pictures, and write a row for each.
 
     PATHS are folders, pictures, archives (zip, tar) and manifests (JSONL, CSV). The same command goes on
     where it was interrupted.
@@ -107,7 +110,9 @@ def tag(paths: tuple[Path, ...], collection: str, out: Path, **options: Any) -> 
     3 interrupted: the same command goes on.
     """  # noqa: D301 - click looks for the character itself
     try:
-        code = _tag(paths, check_slug(collection), out, options)
+        wanted = _wanted(paths, check_slug(collection), options)
+        with reached(options["url"], options["local"]) as client:
+            code = _tag(client, paths, wanted, Output(out), options)
     except ExemplarError as error:
         click.echo(f"exemplar: {error.message} ({error.code})", err=True)
         code = UNUSABLE
@@ -117,10 +122,10 @@ def tag(paths: tuple[Path, ...], collection: str, out: Path, **options: Any) -> 
     sys.exit(code)
 
 
-def _tag(paths: tuple[Path, ...], collection: str, out: Path, options: dict[str, Any]) -> int:
-    wanted = _wanted(paths, collection, options)
-    output = Output(out)
-    client = Client(options["url"])
+def _tag(
+    client: Client, paths: tuple[Path, ...], wanted: Wanted, output: Output, options: dict[str, Any]
+) -> int:
+    collection = wanted.collection
     client.call("GET", f"/v1/collections/{collection}")
     show = Show(quiet=options["quiet"])
     asked = asked_of(paths, wanted, options["top"], smooth=options["smooth"])
@@ -144,7 +149,7 @@ def _tag(paths: tuple[Path, ...], collection: str, out: Path, options: dict[str,
     uploads.stop()
     tally = Tally.of(journal.get("tally"))  # an interrupted step does not count
     summary = {
-        "out": str(out),
+        "out": str(output.path),
         "collection": collection,
         "state": "finished" if why is None else "unfinished",
         "total": run.total,

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from cli.client import PICTURES
-from core.archives import is_left_out
+from cli.pictures import Unread, walk
 from core.errors import ExemplarError
 from core.manifests import Line, Row, read_csv, read_jsonl
 
@@ -51,7 +50,7 @@ def list_paths(paths: Sequence[Path], *, without: Path | None = None) -> Iterato
         seen.add(_identity(without))
     for path in paths:
         if path.is_dir():
-            yield from _walk(str(path), seen)
+            yield from _of_folder(str(path), seen)
         elif path.name.lower().endswith(ARCHIVES):
             yield _listed(str(path), str(path), kind=Kind.ARCHIVE)
         elif path.suffix.lower() in MANIFESTS:
@@ -65,24 +64,13 @@ def printable(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def _walk(folder: str, seen: set[tuple[int, int]]) -> Iterator[Listed]:
-    try:
-        identity = _identity(Path(folder))
-        names = sorted(os.listdir(folder))
-    except OSError as error:
-        yield Listed(os.path.abspath(folder), printable(folder), problem=_unreadable("folder", error))
-        return
-    if identity in seen:
-        return
-    seen.add(identity)
-    for name in names:
-        path = os.path.join(folder, name)
-        if is_left_out(name):
-            continue
-        if os.path.isdir(path):
-            yield from _walk(path, seen)
-        elif os.path.splitext(name)[1].lower() in PICTURES:
-            yield _listed(path, path)
+def _of_folder(folder: str, seen: set[tuple[int, int]]) -> Iterator[Listed]:
+    for found in walk(folder, seen):
+        if isinstance(found, Unread):
+            problem = _unreadable("folder", found.error)
+            yield Listed(os.path.abspath(found.folder), printable(found.folder), problem=problem)
+        else:
+            yield _listed(found, found)
 
 
 def _listed(path: str, shown: str, *, kind: Kind = Kind.LOCAL, custom_id: str = "") -> Listed:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from cli.client import Client, Json
+from cli.pictures import why_not
 from cli.tag_deeds import Deeds, Tagged
 from cli.tag_journal import Batch, Journal
 from cli.tag_list import Kind
@@ -20,6 +21,7 @@ from cli.tag_upload import Uploads
 from core.errors import ExemplarError
 from core.types import FINAL, JobState
 
+ON_DISK = (Kind.LOCAL, Kind.ARCHIVE)
 MAX_BYTES = 128 << 20  # of one upload, so that a line that breaks costs little
 UPLOADS = 2  # at a time: one is on its way while the service takes in the other
 PAGE = 500
@@ -133,7 +135,7 @@ class Run:
             bad = [
                 (number, error)
                 for number, picture in batch.pictures
-                if (error := _why_not(picture.place, picture.kind))
+                if picture.kind in ON_DISK and (error := why_not(picture.place))
             ]
             if not bad:
                 return batch
@@ -257,13 +259,3 @@ class Run:
 
 class _TooLargeError(Exception):
     """An upload is larger than the service takes."""
-
-
-def _why_not(path: str, kind: Kind) -> ExemplarError | None:
-    if kind not in (Kind.LOCAL, Kind.ARCHIVE):
-        return None
-    try:
-        with open(path, "rb"):
-            return None
-    except OSError as error:
-        return ExemplarError("picture_unreadable", f"the file could not be read: {error.strerror}")

@@ -18,7 +18,7 @@ LOOK_S = 0.5
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of everything that is kept.")
 @click.option("--host", help="Address the API listens on; beyond loopback needs a key.")
 @click.option("--port", type=int, help="Port the API listens on; 0 takes a free one.")
-@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True)
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Worker processes.")
 @click.option("--encoders", help="Encoders to offer, comma separated; the first is the default.")
 def up(data: Path | None, host: str | None, port: int | None, workers: int, encoders: str | None) -> None:
     """Run everything on this machine: embedded Redis, API and workers."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cli.client import Client, Json, batches
+from cli.client import Client, Json
+from cli.pictures import batches, why_not
 from cli.progress import progress_bar
 from core.errors import ExemplarError
 from core.results import failed_result
@@ -15,14 +16,19 @@ from core.types import Item
 def run_jobs(
     client: Client, path: str, groups: Sequence[tuple[str | None, Sequence[Path]]], title: str
 ) -> Iterator[tuple[Path, Json]]:
-    """Send groups of (label, files), show progress, and yield each file with its result, in order."""
+    """Send groups of (label, files), show progress, and yield each file with its result, in order.
+
+    Those that cannot be read come first, as failed.
+    """
+    refused = {file: error for _, files in groups for file in files if (error := why_not(file))}
+    yield from ((file, dict(failed_result(Item(0), error))) for file, error in refused.items())
     with progress_bar() as bar:
         total = sum(len(files) for _, files in groups)
-        task = bar.add_task(title, total=total)
+        task = bar.add_task(title, total=total - len(refused))
         jobs = [
             (batch, _submit(client, path, batch, label))
             for label, files in groups
-            for batch in batches(files)
+            for batch in batches([file for file in files if file not in refused])
         ]
         ready = 0
         for batch, job in jobs:

@@ -32,10 +32,12 @@ class ClassChange:
 class Changes:
     """Everything that changed after a version, up to and with `version`.
 
-    `born` tells collections of the same id in different records apart: it is when this one was made.
+    `born` tells vectors apart that do not go together: those of another record, or of another encoder. It is
+    when the collection began to answer by `encoder`.
     """
 
     version: int
     classes: Sequence[ClassChange]
     supports: Sequence[SupportChange]
     born: float = 0.0
+    encoder: str | None = None

@@ -8,11 +8,12 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import PurePosixPath
 from typing import Any
 
 from core.archives import MANIFESTS, Member, Tar, Zip, is_left_out, open_archive, plain_path
+from core.bundle_reader import Bundle, open_bundle
 from core.errors import ExemplarError
 from core.guard import Seekable
 from core.labels import clean_label
@@ -119,6 +120,8 @@ class _Reader:
         source = self._source
         if source.folder is not None:
             return self._of_folder(source.folder)
+        if source.bundle is not None:
+            return self._of_bundle(source.bundle)
         rows = None if source.manifest is None else self._rows(source.manifest)
         if source.archive is None:
             return map(self._elsewhere, rows or ())
@@ -133,6 +136,19 @@ class _Reader:
     def _rows(self, manifest: str) -> Iterator[Line]:
         file = self._open(manifest)
         return read_csv(file) if self._source.manifest_is_csv else read_jsonl(file)
+
+    def _of_bundle(self, name: str) -> Iterator[Entry]:
+        """Yield the supports of a collection's file as pictures to embed anew."""
+        bundle = open_bundle(self._open(name), self._settings)
+        for one in bundle.supports():
+            yield Entry(
+                custom_id=str(one.id),
+                label=one.label,
+                external_id=one.external_id,
+                metadata=one.metadata,
+                size=bundle.picture_size(one.picture),
+                read=partial(_picture_of, bundle, one.picture),
+            )
 
     def _of_folder(self, folder: str) -> Iterator[Entry]:
         for found in walk(folder, self._settings.roots):
@@ -206,6 +222,13 @@ class _Reader:
                 )
             return row.url
         raise ExemplarError("member_missing", f"there is no archive to hold {row.path!r:.200}")
+
+
+def _picture_of(bundle: Bundle, digest: str) -> bytes:
+    content = bundle.picture(digest)
+    if content is None:
+        raise ExemplarError("member_missing", "the picture of this support did not come along")
+    return content
 
 
 def _without_manifest(members: Iterator[Member] | Zip) -> Iterator[Entry | None]:

@@ -24,6 +24,10 @@ class JobKind(StrEnum):
     ENROLL = "enroll"
     SEARCH = "search"
     REPORT = "report"
+    EMBED = "embed"
+    REINDEX = "reindex"
+    COMPARE = "compare"
+    IMPORT = "import"
 
 
 class JobState(StrEnum):
@@ -121,13 +125,14 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class Class:
-    """A label with its number of supports."""
+    """A label with its number of supports, and the ids of the first of them."""
 
     id: int
     label: str
     kind: ClassKind
     supports: int
     created_at: float
+    first: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +164,10 @@ class Item:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     problem: Mapping[str, Any] | None = None
     place: str | None = None
+    text: str | None = None
+    """What is to be embedded instead of a picture."""
+    support: int | None = None
+    """The support that is to be embedded by another encoder."""
 
     @property
     def is_unfetched(self) -> bool:
@@ -181,6 +190,8 @@ class Source:
     folder: str | None = None
     label: str | None = None
     """The label of pictures that have none of their own."""
+    bundle: str | None = None
+    """The name of an uploaded file of a collection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +207,10 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """What a caller submits, pictures already kept; a bulk job has a source to read its items from."""
+    """What a caller submits, pictures already kept; a bulk job has a source to read its items from.
+
+    A job may be of an `encoder` alone, and then of no collection.
+    """
 
     collection: str
     kind: JobKind
@@ -210,6 +224,7 @@ class JobRequest:
     smooth: bool = False
     """Whether pictures that look alike are to be answered alike, once all have been answered."""
     origin: Origin | None = None
+    encoder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,3 +268,4 @@ class Chunk:
     collection: str = ""
     """Its name; the collection may be gone."""
     origin: Origin | None = None
+    encoder: str = ""

@@ -106,6 +106,10 @@ class Encoder:
             rows.append(mean_direction(vectors, np.arange(len(some)) * len(templates)))
         return np.concatenate(rows)
 
+    def embed_texts(self, texts: Sequence[str]) -> Vectors:
+        """Map n texts as they stand to (n, dim) float32 rows of unit length; raises as `embed_labels`."""
+        return self._running_text.embed(list(texts)) if texts else np.empty((0, self.dim), np.float32)
+
     def _averaged(self, number: int, prepared: Sequence[Prepared]) -> Vectors:
         """Embed the views of pictures by one tower, whatever each picture's own are, and average them."""
         counts = np.array([len(picture.looks[number]) for picture in prepared])

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from core.changes import Changes
+from core.errors import ExemplarError
 from index import snapshot
 from index.replica import Replica, gpu_is_here
 
 Feed = Callable[[int, int], Changes | None]
 """(collection id, version) -> what changed after that version; None where the collection is gone."""
 
+ENCODER_CHANGED = "encoder_changed"
 SAVE_AFTER = 5_000  # changes; reading as many rows again takes about a tenth of a second
 
 
@@ -25,16 +27,23 @@ class Replicas:
         self._open: dict[int, Replica] = {}
         self._saved: dict[int, int] = {}
 
-    def current(self, collection_id: int, dim: int) -> Replica | None:
-        """Return a replica that holds every change committed before this call; None where it is deleted."""
+    def current(self, collection_id: int, dim: int, encoder: str | None = None) -> Replica | None:
+        """Return a replica that holds every change committed before this call; None where it is deleted.
+
+        Raises `encoder_changed` where the collection no longer answers by the encoder that is named.
+        """
         replica = self._open.get(collection_id)
         if replica is None:
             replica = self._begin(collection_id, dim)
         changes = self._feed(collection_id, replica.version)
+        if changes is not None and encoder not in (None, changes.encoder):
+            raise ExemplarError(ENCODER_CHANGED, f"the collection answers by {changes.encoder} now")
         if changes is not None and _is_of_another_record(replica, changes):
             self._forget(collection_id)
             replica = Replica(dim, gpu=self._gpu)
             changes = self._feed(collection_id, 0)
+            if changes is not None and encoder not in (None, changes.encoder):
+                raise ExemplarError(ENCODER_CHANGED, f"the collection answers by {changes.encoder} now")
         if changes is None:
             self._forget(collection_id)
             return None

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
     Row,
     Select,
     delete,
@@ -23,6 +24,7 @@ from core.results import Result, failed_result
 from core.types import Chunk, JobKind, JobState, Lane, Origin, Views
 from store import tables as t
 from store.clock import now_s
+from store.collections import lock_collection
 from store.control import chunk_state, give_up, lock_states
 from store.database import Database
 from store.leases import is_over
@@ -106,11 +108,13 @@ class Chunks:
     def settle(self, owner: str, settlements: Sequence[Settlement]) -> list[bool]:
         """Write what became of chunks, all in one transaction; say for each whether it was still ours.
 
-        A chunk that the owner no longer holds is left alone: someone else has it, or has settled it.
+        A chunk that the owner no longer holds is left alone: someone else has it, or has settled it. Pictures
+        of a collection that has changed its encoder meanwhile are queued again for the other one.
         """
         with self._database.write() as connection:
             # chunks first, in one order for everyone, then collections, then jobs: nobody waits in a circle
             ours = _lock(connection, owner, [settlement.chunk.id for settlement in settlements])
+            ours -= _enrolled_elsewhere(connection, settlements, ours)
             held = [settlement for settlement in settlements if settlement.chunk.id in ours]
             held.sort(key=lambda s: (s.chunk.collection_id or 0, s.chunk.job_id, s.chunk.id))
             close(
@@ -149,6 +153,11 @@ class Chunks:
                 .where(t.chunk.c.id.in_(ids), t.chunk.c.state != "settled")
                 .values(queued_at=now_s() + pause_s)
             )
+
+    def reroute(self, owner: str, chunks: Sequence[Chunk]) -> set[str]:
+        """Queue chunks for the encoder that their collection answers by now; return which those are."""
+        with self._database.write() as connection:
+            return _reroute(connection, _lock(connection, owner, [chunk.id for chunk in chunks]))
 
     def hand_back(self, owner: str, chunks: Sequence[Chunk], reason: str) -> None:
         """End the lease of chunks that could not be worked on; the next sweep queues or fails them."""
@@ -279,6 +288,47 @@ def _unclaim(connection: Connection, ids: Collection[int]) -> None:
         _free(connection, row, states[row.job_id], attempts=row.attempts - 1)
 
 
+def _enrolled_elsewhere(
+    connection: Connection, settlements: Sequence[Settlement], ours: set[int]
+) -> set[int]:
+    """Queue pictures again that an encoder embedded which their collection has left; return their chunks."""
+    held = [s.chunk for s in settlements if s.chunk.id in ours]
+    writing = [chunk for chunk in held if chunk.kind in (JobKind.ENROLL, JobKind.REINDEX)]
+    for collection_id in sorted({chunk.collection_id or 0 for chunk in writing}):
+        lock_collection(connection, collection_id)  # no change of encoder comes in between
+    enrolled = [chunk for chunk in writing if chunk.kind is JobKind.ENROLL]
+    found = (
+        select(t.chunk.c.id)
+        .select_from(_of_collection())
+        .where(
+            t.chunk.c.id.in_([chunk.id for chunk in enrolled]), t.chunk.c.encoder != t.collection.c.encoder
+        )
+    )
+    elsewhere = set(connection.execute(found).scalars()) if enrolled else set()
+    _reroute(connection, elsewhere)
+    return elsewhere
+
+
+def _reroute(connection: Connection, chunk_ids: set[int]) -> set[str]:
+    rows = connection.execute(
+        select(t.chunk, t.collection.c.encoder.label("answering"))
+        .select_from(_of_collection())
+        .where(t.chunk.c.id.in_(chunk_ids))
+        .order_by(t.chunk.c.id)
+    ).all()
+    states = lock_states(connection, {row.job_id for row in rows})
+    for row in rows:
+        connection.execute(update(t.chunk).where(t.chunk.c.id == row.id).values(encoder=row.answering))
+        _free(connection, row, states[row.job_id], attempts=row.attempts - 1)
+    return {row.answering for row in rows}
+
+
+def _of_collection() -> FromClause:
+    return t.chunk.join(t.job, t.job.c.id == t.chunk.c.job_id).join(
+        t.collection, t.collection.c.id == t.job.c.collection_id
+    )
+
+
 def _lost_results(row: Row[Any]) -> list[Result]:
     if row.reason is None:
         detail = f"{row.attempts} workers died while they worked on this picture; it is given up"
@@ -362,4 +412,5 @@ def _unpack(row: Row[Any]) -> Chunk:
         smooth=row.smooth,
         collection=row.collection_name,
         origin=None if row.origin is None else Origin(**row.origin),
+        encoder=row.encoder,
     )

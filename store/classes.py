@@ -14,6 +14,8 @@ from store.clock import now_s
 from store.collections import collection_not_found, find_collection, lock_collection, set_version
 from store.database import Database
 
+FIRST = 4  # supports that stand for a class where it is shown
+
 
 class Classes:
     """The classes of the record."""
@@ -128,7 +130,7 @@ def add_class(
 
 def bury_supports(connection: Connection, which: ColumnElement[bool], version: int) -> int:
     """Turn supports of a locked collection into tombstones; return the version reached."""
-    return _renumber(connection, which, version, {"class_id": None, "vector": None})
+    return _renumber(connection, which, version, {"class_id": None, "vector": None, "vector_1": None})
 
 
 def heir_of(
@@ -217,11 +219,22 @@ def _bury_class(connection: Connection, class_id: int, seq: int, *, merged_into:
 
 
 def _with_counts(collection_id: int) -> Any:
-    supports = select(func.count()).where(t.support.c.class_id == t.class_.c.id).scalar_subquery()
-    return select(t.class_, supports.label("supports")).where(
+    of_class = t.support.c.class_id == t.class_.c.id
+    supports = select(func.count()).where(of_class).scalar_subquery()
+    ids = select(t.support.c.id).where(of_class).order_by(t.support.c.id).limit(1)
+    first = [ids.offset(place).scalar_subquery().label(f"first_{place}") for place in range(FIRST)]
+    return select(t.class_, supports.label("supports"), *first).where(
         t.class_.c.collection_id == collection_id, ~t.class_.c.deleted
     )
 
 
 def _unpack(row: Row[Any]) -> Class:
-    return Class(row.id, row.label, ClassKind(row.kind), row.supports, row.created_at)
+    first = [getattr(row, f"first_{place}") for place in range(FIRST)]
+    return Class(
+        row.id,
+        row.label,
+        ClassKind(row.kind),
+        row.supports,
+        row.created_at,
+        [support for support in first if support is not None],
+    )

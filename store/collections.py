@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Column, Connection, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from core.errors import ExemplarError
@@ -16,6 +16,14 @@ from store.clock import now_s
 from store.database import Database
 
 _OF_TEXTS = (RuleName.AUTO, RuleName.KERNEL, RuleName.RIDGE)
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """The encoder that a collection answers by, and the slot of its vectors."""
+
+    encoder: str
+    slot: int
 
 
 class Collections:
@@ -43,14 +51,13 @@ class Collections:
             "prompts": prompts,
             "version": 0,
             "created_at": now_s(),
+            "embedded_at": now_s(),
         }
         try:
             with self._database.write() as connection:
                 connection.execute(insert(t.collection).values(row))
         except IntegrityError as error:
-            raise ExemplarError(
-                "collection_exists", f"there is already a collection named {name!r}"
-            ) from error
+            raise collection_exists(name) from error
         return self.get(name)
 
     def all_versions(self) -> dict[int, int]:
@@ -97,7 +104,7 @@ class Collections:
             row = connection.execute(select(t.collection).where(which).with_for_update()).first()
             if row is None:
                 raise collection_not_found(name)
-            rule = replace(_unpack_rule(row.rule), **changes)
+            rule = replace(unpack_rule(row.rule), **changes)
             _check_prompts(rule, row.prompts)
             connection.execute(update(t.collection).where(which).values(rule=asdict(rule)))
         return self.get(name)
@@ -131,6 +138,11 @@ class Collections:
         with self._database.read() as connection:
             rows = connection.execute(wanted.where(t.collection.c.id.in_(ids)))
             return [(row.id, row.name, row.version) for row in rows]
+
+
+def collection_exists(name: str) -> ExemplarError:
+    """The error for a name that is taken."""
+    return ExemplarError("collection_exists", f"there is already a collection named {name!r}")
 
 
 def collection_not_found(name: str) -> ExemplarError:
@@ -168,6 +180,19 @@ def lock_collection(connection: Connection, collection_id: int) -> int | None:
     ).scalar_one_or_none()
 
 
+def answering(connection: Connection, collection_id: int) -> Answering:
+    """Return the encoder that a locked collection answers by."""
+    row = connection.execute(
+        select(t.collection.c.encoder, t.collection.c.slot).where(t.collection.c.id == collection_id)
+    ).one()
+    return Answering(row.encoder, row.slot)
+
+
+def vector_column(slot: int) -> Column[bytes]:
+    """Return the column of a support's vector in a slot, 0 or 1."""
+    return t.support.c.vector_1 if slot else t.support.c.vector
+
+
 def set_version(connection: Connection, collection_id: int, version: int) -> None:
     """Write the version that a locked collection has reached."""
     connection.execute(update(t.collection).where(t.collection.c.id == collection_id).values(version=version))
@@ -203,7 +228,7 @@ def _unpack(row: Row[Any]) -> Collection:
         id=row.id,
         name=row.name,
         encoder=row.encoder,
-        rule=_unpack_rule(row.rule),
+        rule=unpack_rule(row.rule),
         version=row.version,
         created_at=row.created_at,
         views=Views(row.views),
@@ -213,7 +238,7 @@ def _unpack(row: Row[Any]) -> Collection:
     )
 
 
-def _unpack_rule(packed: Mapping[str, Any]) -> Rule:
+def unpack_rule(packed: Mapping[str, Any]) -> Rule:
     """Return a rule as it was packed; targets that an earlier version did not know are the usual ones."""
     targets = {name: value for name, value in packed.items() if name not in ("name", "metric")}
     return Rule(RuleName(packed["name"]), Metric(packed["metric"]), **targets)

@@ -14,7 +14,7 @@ from core.vectors import Vector, pack_vector
 from store import tables as t
 from store.classes import add_class, heir_of
 from store.clock import now_s
-from store.collections import collection_gone, lock_collection, set_version
+from store.collections import answering, collection_gone, lock_collection, set_version, vector_column
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,8 @@ class Enrolment:
     item: Item
     vector: Vector
     thumbnail: str
+    created_at: float | None = None
+    """When it was enrolled elsewhere."""
 
 
 def enroll(connection: Connection, chunk: Chunk, outcomes: Sequence[Result | Enrolment]) -> list[Result]:
@@ -39,7 +41,8 @@ def enroll(connection: Connection, chunk: Chunk, outcomes: Sequence[Result | Enr
         ]
     pictures = {outcome.item.picture or "" for outcome in outcomes if isinstance(outcome, Enrolment)}
     twins = _twins(connection, chunk.collection_id, pictures)
-    writer = _Writer(connection, chunk.collection_id, chunk.submitted_version, version, twins)
+    slot = answering(connection, chunk.collection_id).slot
+    writer = _Writer(connection, chunk.collection_id, chunk.submitted_version, version, twins, slot)
     results = [writer.add(outcome) if isinstance(outcome, Enrolment) else outcome for outcome in outcomes]
     set_version(connection, chunk.collection_id, writer.version)
     return [
@@ -58,8 +61,10 @@ class _Writer:
         submitted_version: int,
         version: int,
         twins: dict[str, dict[int, int]],
+        slot: int,
     ) -> None:
         self.version = version
+        self._vector = vector_column(slot).name
         self._connection = connection
         self._collection_id = collection_id
         self._submitted_version = submitted_version
@@ -100,12 +105,12 @@ class _Writer:
             "collection_id": self._collection_id,
             "class_id": class_id,
             "seq": self.version,
-            "vector": pack_vector(enrolment.vector),
+            self._vector: pack_vector(enrolment.vector),
             "picture": item.picture,
             "thumbnail": enrolment.thumbnail,
             "external_id": item.external_id,
             "metadata": dict(item.metadata),
-            "created_at": now_s(),
+            "created_at": now_s() if enrolment.created_at is None else enrolment.created_at,
         }
         statement = insert(t.support).values(row).returning(t.support.c.id)
         return int(self._connection.execute(statement).scalar_one())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import takewhile
 from typing import Any
@@ -60,6 +60,8 @@ class JobCount:
 
 _FINAL = [state.value for state in FINAL]
 
+Before = Callable[[Connection], None]
+
 
 def new_job_id() -> str:
     """Return an id that sorts by time and cannot be guessed."""
@@ -85,24 +87,36 @@ class Jobs:
         self._chunk_items = chunk_items
         self._max_queued_items = max_queued_items
 
-    def submit(self, job_id: str, request: JobRequest, idempotency: Idempotency | None = None) -> Submitted:
+    def submit(
+        self,
+        job_id: str,
+        request: JobRequest,
+        idempotency: Idempotency | None = None,
+        *,
+        before: Before | None = None,
+    ) -> Submitted:
         """Write a job and its chunks; once this returns the job is never lost.
+
+        `before` writes what the job needs in the same transaction, unless the key has been used.
 
         Raises `collection_not_found`, `queue_full`, `min_version_ahead`, or `idempotency_conflict` where the
         key stands for another request.
         """
         try:
-            return self._submit(job_id, request, idempotency)
+            return self._submit(job_id, request, idempotency, before)
         except IntegrityError:  # a twin with the same key, or the collection's deletion, came in between
-            return self._submit(job_id, request, idempotency)
+            return self._submit(job_id, request, idempotency, before)
 
-    def _submit(self, job_id: str, request: JobRequest, idempotency: Idempotency | None) -> Submitted:
+    def _submit(
+        self, job_id: str, request: JobRequest, idempotency: Idempotency | None, before: Before | None
+    ) -> Submitted:
         with self._database.write() as connection:
-            found = find_collection(connection, request.collection)
-            if idempotency is not None:
-                first = _first_under(connection, idempotency)
-                if first is not None:
-                    return Submitted(first, found.encoder, replayed=True)
+            first = None if idempotency is None else _first_under(connection, idempotency)
+            if before is not None and first is None:
+                before(connection)
+            found = _found(connection, request)
+            if first is not None:
+                return Submitted(first, found.encoder, replayed=True)
             self._check_room(connection, len(request.items))
             _check_version(request.min_version, found.version)
             if request.source is not None:
@@ -293,7 +307,23 @@ def _check_version(wanted: int, current: int) -> None:
         )
 
 
-def _job_row(job_id: str, request: JobRequest, found: Row[int, str, int]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Whose a job is; `id` is None where it is an encoder's alone."""
+
+    id: int | None
+    encoder: str
+    version: int
+
+
+def _found(connection: Connection, request: JobRequest) -> _Found:
+    if request.encoder is not None:
+        return _Found(None, request.encoder, 0)
+    row = find_collection(connection, request.collection)
+    return _Found(row.id, row.encoder, row.version)
+
+
+def _job_row(job_id: str, request: JobRequest, found: _Found) -> dict[str, Any]:
     return {
         "id": job_id,
         "collection_id": found.id,

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Integer, Update, bindparam, case, insert, or_
 from core.results import Result, tally_of
 from core.types import FINAL, Chunk, JobKind, JobState
 from store import tables as t
+from store.beside import keep_vectors
 from store.clock import now_s
 from store.enrolment import Enrolment, enroll
 
@@ -62,6 +63,8 @@ def results_of(connection: Connection, settlement: Settlement) -> list[Result]:
     """Return the results of a chunk, once its pictures are enrolled."""
     if settlement.chunk.kind is JobKind.ENROLL:
         return enroll(connection, settlement.chunk, settlement.outcomes)
+    if settlement.chunk.kind is JobKind.REINDEX:
+        return keep_vectors(connection, settlement.chunk, settlement.outcomes)
     return [outcome for outcome in settlement.outcomes if not isinstance(outcome, Enrolment)]
 
 

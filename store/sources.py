@@ -79,10 +79,10 @@ class Sources(Leases):
             if job is None or held is None or job.state in _FINAL:
                 return False
             state = chunk_state(JobState(job.state))
-            chunks = self._chunk_rows(job_id, held.encoder, items, state)
+            chunks = bulk_chunks(job_id, held.encoder, items, state, self._chunk_items)
             if chunks:
                 connection.execute(insert(t.chunk).values(queued_at=now_s()), chunks)
-            _grow(connection, job, len(items), last=last)
+            grow_job(connection, job, len(items), last=last)
             if last:
                 connection.execute(delete(t.source).where(t.source.c.job_id == job_id))
             else:
@@ -137,26 +137,6 @@ class Sources(Leases):
             ended = select(t.job.c.id).where(t.job.c.state.in_(_FINAL))
             connection.execute(delete(t.source).where(t.source.c.job_id.in_(ended)))
 
-    def _chunk_rows(
-        self, job_id: str, encoder: str, items: Sequence[Item], state: str
-    ) -> list[dict[str, Any]]:
-        starts = range(0, len(items), self._chunk_items)
-        parts = [items[start : start + self._chunk_items] for start in starts]
-        return [
-            {
-                "job_id": job_id,
-                "encoder": encoder,
-                "lane": Lane.BULK.value,
-                "state": state,
-                "first_item": part[0].index,
-                "size": len(part),
-                "attempts": 0,
-                "unfetched": any(item.is_unfetched for item in part),
-                "inputs": [pack_item(item) for item in part],
-            }
-            for part in parts
-        ]
-
     def _with_job(self) -> Select[Any]:
         source, job = t.source.c, t.job.c
         return (
@@ -172,7 +152,29 @@ class Sources(Leases):
         )
 
 
-def _grow(connection: Connection, job: Row[Any], items: int, *, last: bool) -> None:
+def bulk_chunks(
+    job_id: str, encoder: str, items: Sequence[Item], state: str, chunk_items: int
+) -> list[dict[str, Any]]:
+    """Return rows of chunks for items that follow one another."""
+    starts = range(0, len(items), chunk_items)
+    parts = [items[start : start + chunk_items] for start in starts]
+    return [
+        {
+            "job_id": job_id,
+            "encoder": encoder,
+            "lane": Lane.BULK.value,
+            "state": state,
+            "first_item": part[0].index,
+            "size": len(part),
+            "attempts": 0,
+            "unfetched": any(item.is_unfetched for item in part),
+            "inputs": [pack_item(item) for item in part],
+        }
+        for part in parts
+    ]
+
+
+def grow_job(connection: Connection, job: Row[Any], items: int, *, last: bool) -> None:
     """Count more items into a locked job, which ends here where nothing of it is open any more."""
     total = job.total + items
     values: dict[str, Any] = {"total": total, "expanding": not last}

@@ -12,9 +12,13 @@ from store.collections import Collections
 from store.control import Control
 from store.database import Database
 from store.deliveries import Deliveries
+from store.export import Exports
 from store.fetches import Fetches
+from store.imports import Imports
 from store.jobs import Jobs
 from store.keys import Keys
+from store.probes import Probes
+from store.reindex import Reindexes
 from store.smoothing import Smoothings
 from store.sources import Sources
 from store.supports import Supports
@@ -36,6 +40,10 @@ class Store:
     control: Control
     sources: Sources
     smoothings: Smoothings
+    reindexes: Reindexes
+    probes: Probes
+    exports: Exports
+    imports: Imports
     chunks: Chunks
     fetches: Fetches
     deliveries: Deliveries
@@ -48,21 +56,29 @@ class Store:
 def open_store(settings: Settings) -> Store:
     """Open the store that the settings name; connections are made at first use."""
     database = Database(settings.record_url)
+    jobs = Jobs(
+        database,
+        chunk_items=settings.chunk_items,
+        max_queued_items=settings.max_queued_items,
+        max_sources=settings.bulk_max_jobs,
+    )
+    probes = Probes(database)
     return Store(
         database=database,
         collections=Collections(database),
         classes=Classes(database),
         supports=Supports(database),
         texts=Texts(database),
-        jobs=Jobs(
-            database,
-            chunk_items=settings.chunk_items,
-            max_queued_items=settings.max_queued_items,
-            max_sources=settings.bulk_max_jobs,
-        ),
+        jobs=jobs,
+        probes=probes,
+        exports=Exports(database, probes),
+        imports=Imports(database, jobs),
         control=Control(database),
         sources=Sources(database, lease_s=settings.lease_s, chunk_items=settings.chunk_items),
         smoothings=Smoothings(database, lease_s=settings.lease_s),
+        reindexes=Reindexes(
+            database, chunk_items=settings.chunk_items, window_items=settings.bulk_window_items
+        ),
         chunks=Chunks(database, lease_s=settings.lease_s, max_attempts=settings.max_attempts),
         fetches=Fetches(database, lease_s=settings.lease_s),
         deliveries=Deliveries(database),

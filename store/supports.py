@@ -12,7 +12,7 @@ from core.types import ClassKind, Support
 from core.vectors import unpack_vector
 from store import tables as t
 from store.classes import add_class, bury_supports, find_class
-from store.collections import find_collection, lock_collection, set_version
+from store.collections import find_collection, lock_collection, set_version, vector_column
 from store.database import Database
 
 MAX_ID = 2**63 - 1
@@ -98,24 +98,22 @@ class Supports:
     def changes_since(self, collection_id: int, version: int) -> Changes | None:
         """Return all changes after a version, read in one snapshot; None where the collection is gone."""
         with self._database.read() as connection:
-            now = connection.execute(
-                select(t.collection.c.version, t.collection.c.created_at).where(
-                    t.collection.c.id == collection_id
-                )
-            ).first()
+            now = connection.execute(select(t.collection).where(t.collection.c.id == collection_id)).first()
             if now is None:
                 return None
             if now.version == version:
-                return Changes(version, (), (), now.created_at)
+                return Changes(version, (), (), now.embedded_at, now.encoder)
             return Changes(
                 now.version,
-                _class_changes(connection, collection_id, version, now.version),
-                _support_changes(connection, collection_id, version, now.version),
-                now.created_at,
+                class_changes(connection, collection_id, version, now.version),
+                _support_changes(connection, collection_id, version, now),
+                now.embedded_at,
+                now.encoder,
             )
 
 
-def _class_changes(connection: Connection, collection_id: int, after: int, upto: int) -> list[ClassChange]:
+def class_changes(connection: Connection, collection_id: int, after: int, upto: int) -> list[ClassChange]:
+    """Return what classes are that changed after a version, up to another."""
     rows = connection.execute(
         select(t.class_.c.id, t.class_.c.label, t.class_.c.kind, t.class_.c.deleted).where(
             t.class_.c.collection_id == collection_id, t.class_.c.seq > after, t.class_.c.seq <= upto
@@ -125,17 +123,23 @@ def _class_changes(connection: Connection, collection_id: int, after: int, upto:
 
 
 def _support_changes(
-    connection: Connection, collection_id: int, after: int, upto: int
+    connection: Connection, collection_id: int, after: int, now: Row[Any]
 ) -> list[SupportChange]:
+    support = t.support.c
+    vector = vector_column(now.slot).label("packed")
     rows = connection.execute(
-        select(t.support.c.id, t.support.c.class_id, t.support.c.vector)
-        .where(t.support.c.collection_id == collection_id, t.support.c.seq > after, t.support.c.seq <= upto)
-        .order_by(t.support.c.seq)
+        select(support.id, support.class_id, vector)
+        .where(support.collection_id == collection_id, support.seq > after, support.seq <= now.version)
+        .order_by(support.seq)
     )
-    return [
-        SupportChange(row.id, row.class_id, None if row.vector is None else unpack_vector(row.vector))
-        for row in rows
-    ]
+    return [support_change(row.id, row.class_id, row.packed) for row in rows]
+
+
+def support_change(support_id: int, class_id: int | None, packed: bytes | None) -> SupportChange:
+    """Return what a support is now; one that the encoder never saw is as one that was removed."""
+    if class_id is None or packed is None:
+        return SupportChange(support_id, None, None)
+    return SupportChange(support_id, class_id, unpack_vector(packed))
 
 
 def _locked_support(connection: Connection, collection: str, support_id: int) -> tuple[int, int, Row[Any]]:

@@ -42,6 +42,8 @@ collection = Table(
     Column("prompts", JSON(none_as_null=True), nullable=True),
     Column("version", BigInteger, nullable=False, default=0),
     Column("created_at", Float, nullable=False),
+    Column("slot", Integer, nullable=False, server_default="0"),
+    Column("embedded_at", Float, nullable=False, server_default="0"),
     sqlite_autoincrement=True,  # ids are never reused
 )
 
@@ -70,6 +72,7 @@ Index(
 )
 
 # A deleted support stays as a tombstone (no class, no vector) whose seq tells the replicas.
+# The collection's slot says which of the two vectors is of the encoder that answers, 0 or 1.
 support = Table(
     "support",
     metadata,
@@ -78,6 +81,7 @@ support = Table(
     Column("class_id", ForeignKey("class.id"), nullable=True),
     Column("seq", BigInteger, nullable=False),
     Column("vector", LargeBinary, nullable=True),
+    Column("vector_1", LargeBinary, nullable=True),
     Column("picture", Text, nullable=False),
     Column("thumbnail", Text, nullable=False),
     Column("external_id", Text, nullable=True),
@@ -89,6 +93,18 @@ Index("uq_support_seq", support.c.collection_id, support.c.seq, unique=True)
 Index("ix_support_class", support.c.class_id, support.c.id)
 Index("ix_support_collection", support.c.collection_id, support.c.id)
 Index("ix_support_picture", support.c.collection_id, support.c.picture)
+
+# A change of encoder: the one whose vectors stand in the slot that does not answer. Supports whose seq is
+# after `passed` are still to be looked at. Jobs go long before this, so its job may be gone.
+reindex = Table(
+    "reindex",
+    metadata,
+    Column("collection_id", ForeignKey("collection.id", ondelete="CASCADE"), primary_key=True),
+    Column("encoder", Text, nullable=False),
+    Column("job_id", Text, nullable=False),
+    Column("passed", BigInteger, nullable=False),
+    Column("switched", Boolean, nullable=False),
+)
 
 job = Table(
     "job",
@@ -273,6 +289,14 @@ text_vector = Table(
     Column("encoder", Text, primary_key=True),
     Column("prompts", Text, primary_key=True),
     Column("label", Text, primary_key=True),
+    Column("vector", LargeBinary, nullable=False),
+)
+
+# What an encoder makes of one picture that everyone can make anew: it tells its weights from others'.
+probe = Table(
+    "probe",
+    metadata,
+    Column("encoder", Text, primary_key=True),
     Column("vector", LargeBinary, nullable=False),
 )
 

@@ -265,6 +265,17 @@ def digits() -> Callable[[int, int], bytes]:
     return picture
 
 
+@pytest.fixture
+def photos(tmp_path: Path, digits: Callable[[int, int], bytes]) -> Path:
+    """Two classes of four pictures."""
+    for digit in (3, 4):
+        folder = tmp_path / "photos" / f"digit {digit}"
+        folder.mkdir(parents=True)
+        for n in range(4):
+            (folder / f"{n}.png").write_bytes(digits(digit, n))
+    return tmp_path / "photos"
+
+
 @pytest.fixture(scope="session")
 def sports20() -> Path:
     """The folder of real sports pictures; tests that need it skip where it is not there."""

@@ -6,21 +6,18 @@ import csv
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from click.testing import CliRunner
 
-from cli.client import find_pictures
 from cli.demo_pictures import split_folder, write_digits
+from cli.pictures import find_pictures
 from cli.serve import worker
 from cli.stack import Stack
 from core.errors import ExemplarError
 from core.types import Lane
-
-Digits = Callable[[int, int], bytes]
 
 
 def run(
@@ -34,17 +31,6 @@ def run(
         env={"PATH": "/usr/bin:/bin", "EXEMPLAR_URL": url, **environment},
         timeout=100,
     )
-
-
-@pytest.fixture
-def photos(tmp_path: Path, digits: Digits) -> Path:
-    """Two classes of four pictures."""
-    for digit in (3, 4):
-        folder = tmp_path / "photos" / f"digit {digit}"
-        folder.mkdir(parents=True)
-        for n in range(4):
-            (folder / f"{n}.png").write_bytes(digits(digit, n))
-    return tmp_path / "photos"
 
 
 def test_folder_becomes_classes_and_its_pictures_are_recognised(service: Stack, photos: Path) -> None:
@@ -80,7 +66,7 @@ def test_class_that_is_refused_at_the_door_fails_alone(service: Stack, photos: P
 
 def test_service_that_is_not_there_is_one_line_and_no_trace_back(photos: Path) -> None:
     answer = run("classify", str(photos), "-c", "things")
-    assert answer.returncode == 2
+    assert answer.returncode == 3
     assert "service_unreachable" in answer.stderr and "Traceback" not in answer.stderr
 
 

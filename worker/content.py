@@ -9,8 +9,8 @@ import fsspec
 from core.errors import ExemplarError
 from core.roots import read_file
 from core.settings import Settings
-from core.types import Chunk, Item, JobKind, is_web_url
-from store.blobs import PICTURES, uploads_of
+from core.types import Chunk, Item, is_web_url
+from store.items import kept_picture
 from store.store import Store
 
 # Why an object will not be there another time either; what other errors of the system say may pass.
@@ -35,13 +35,9 @@ def read_content(store: Store, settings: Settings, chunk: Chunk, item: Item) -> 
 
 
 def _read(store: Store, settings: Settings, chunk: Chunk, item: Item) -> bytes:
-    if item.place is None:
-        folder = PICTURES if chunk.kind is JobKind.ENROLL else uploads_of(chunk.job_id)
-        return store.blobs.get(folder, item.picture or "")
+    if item.place is None or item.place.startswith("pack:"):
+        return kept_picture(store.blobs, chunk.kind, chunk.job_id, item)
     kind, _, rest = item.place.partition(":")
-    if kind == "pack":
-        digest, start, size = rest.split(":")
-        return store.blobs.get(uploads_of(chunk.job_id), digest, int(start), int(start) + int(size))
     if kind == "file":
         return read_file(rest, settings.roots, max_bytes=settings.max_picture_bytes)
     if is_web_url(item.place):  # accepted by a version that fetched nothing

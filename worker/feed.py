@@ -1,4 +1,7 @@
-"""The feeder of a worker: it turns the sources of bulk jobs into chunks, not far ahead of the work."""
+"""The feeder of a worker: it turns the sources of bulk jobs into chunks, not far ahead of the work.
+
+So it does with the supports of collections that another encoder has to see.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ from store.blobs import BlobFile, uploads_of
 from store.sources import HeldSource
 from store.store import Store
 from worker.activity import Progress
+from worker.importing import Importer
 
 log = structlog.get_logger("exemplar.worker")
 
@@ -65,6 +69,7 @@ class Feeder:
         self._owner = owner
         self._open: dict[str, _Reading] = {}
         self._failed: dict[str, _Failure] = {}
+        self._importer = Importer(store, settings, owner, self._progress)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
 
@@ -102,7 +107,14 @@ class Feeder:
         for job_id in self._failed.keys() - {source.job_id for source in held}:
             del self._failed[job_id]
         fed = [self._feed(source) for source in held if not self._stop.is_set()]
-        return any(fed)
+        return self._reindex() or any(fed)
+
+    def _reindex(self) -> bool:
+        """Queue the next supports that another encoder has to see; say whether there were any."""
+        encoders = self._store.reindexes.advance()
+        for encoder in encoders:
+            self._store.turns.hint(Lane.BULK, encoder)
+        return bool(encoders)
 
     def _feed(self, held: HeldSource) -> bool:
         """Turn the next slice of a source into chunks, unless enough of its items wait already."""
@@ -137,6 +149,9 @@ class Feeder:
     def _feed_slice(self, held: HeldSource) -> None:
         if held.attempts > self._settings.max_attempts:
             self._give_up(held)
+            return
+        if held.kind is JobKind.IMPORT:
+            self._importer.slice(held)
             return
         reading = self._open.get(held.job_id)
         if reading is None or reading.passed != held.passed:
@@ -226,6 +241,9 @@ class Feeder:
                 "work_failed",
                 f"reading on here failed {held.attempts - 1} times, at last with: {held.reason}",
             )
+        if held.kind is JobKind.IMPORT:
+            self._importer.refuse(held, error)
+            return
         item = Item(held.passed, problem=problem_of(error))
         self._store.sources.feed(self._owner, held.job_id, held.passed, [item], last=True)
         self._store.turns.hint(Lane.BULK, held.encoder)
@@ -245,6 +263,7 @@ class Feeder:
         return (json.dumps(row | {"label": label} if label else row) + "\n").encode()
 
     def _close(self, job_id: str) -> None:
+        self._importer.close(job_id)
         reading = self._open.pop(job_id, None)
         for file in reading.files if reading is not None else ():
             file.close()

@@ -39,6 +39,7 @@ class Kept:
     """(u,)"""
     certainty: float
     """A best class less probable than this is ambiguous."""
+    encoder: str = ""
 
 
 def keep(
@@ -47,6 +48,7 @@ def keep(
     answers: Sequence[Answer],
     classes: Mapping[int, ClassChange],
     certainty: float,
+    encoder: str = "",
 ) -> Kept:
     """Return what is kept of some pictures, answered with at least `BEST` candidates by these classes."""
     by_label = {class_.label: class_ for class_ in classes.values()}
@@ -64,6 +66,7 @@ def keep(
         labels=labels,
         is_normal=np.array([by_label[label].kind is ClassKind.NORMAL for label in labels], bool),
         certainty=certainty,
+        encoder=encoder,
     )
 
 
@@ -81,6 +84,7 @@ def pack(kept: Kept) -> bytes:
         labels=np.frombuffer(json.dumps(list(kept.labels)).encode(), np.uint8),
         is_normal=kept.is_normal,
         certainty=np.float64(kept.certainty),
+        encoder=np.frombuffer(kept.encoder.encode(), np.uint8),
     )
     return out.getvalue()
 
@@ -99,4 +103,5 @@ def unpack(content: bytes) -> Kept:
             labels=json.loads(found["labels"].tobytes()),
             is_normal=found["is_normal"],
             certainty=float(found["certainty"]),
+            encoder=found["encoder"].tobytes().decode() if "encoder" in found else "",
         )

@@ -71,7 +71,7 @@ def _loaded(tools: Tools, chunk: Chunk, futures: Sequence[Future[Loaded]]) -> Lo
 
 
 def _load_one(tools: Tools, encoder: Encoder, chunk: Chunk, item: Item) -> Loaded:
-    if chunk.kind is JobKind.REPORT:  # it is of the supports, there is no picture
+    if chunk.kind in (JobKind.REPORT, JobKind.COMPARE) or item.text is not None:  # there is no picture
         return Loaded(item, None, "", 0.0, None)
     start = time.perf_counter()
     if item.problem is not None:

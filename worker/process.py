@@ -137,6 +137,7 @@ class _Child:
         from worker.feed import Feeder  # noqa: PLC0415 - after the fork, as what comes with it
         from worker.fetch import Fetcher  # noqa: PLC0415 - after the fork, as what comes with it
         from worker.postman import Postman  # noqa: PLC0415 - after the fork, as what comes with it
+        from worker.probes import keep_probes  # noqa: PLC0415 - imports torch: only after the fork
         from worker.pulse import Pulse  # noqa: PLC0415 - imports torch: only after the fork
         from worker.smoothing import Smoother  # noqa: PLC0415 - after the fork, as what comes with it
         from worker.tools import open_tools  # noqa: PLC0415 - imports torch: only after the fork
@@ -149,6 +150,7 @@ class _Child:
             tools.store.sources.expire(self._name)
             tools.store.smoothings.expire(self._name)
             tools.store.deliveries.expire(self._name)
+            keep_probes(tools)
             serve_metrics(self._settings, tools.watch.figures)
             store, owner = tools.store, tools.owner
             self._parts = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,31 +12,52 @@ from core.types import Rule
 from index.calibration import folds
 from index.replica import Replica
 from index.report import Subject, make_report, rows_to_judge
+from index.supports import Floats, Ids
 from index.texts import LabelVectors
+
+
+@dataclass(frozen=True, slots=True)
+class Judgements:
+    """What a rule says of supports without their fold."""
+
+    subject: Subject
+    rows: Ids
+    """(m,), of those that were judged"""
+    probabilities: Floats
+    """(m, C); a row with a NaN was not judged after all"""
+
+
+def judge(replica: Replica, rule: Rule, texts: LabelVectors | None) -> Judgements:
+    """Judge the supports of a replica, each by the others of its version without the fold it is in.
+
+    The arrays are the replica's own, to be used under its lock.
+    """
+    fitted = replica.fit(rule, texts)
+    supports = fitted.fit.supports
+    rows = rows_to_judge(supports)
+    groups = np.full(len(supports.ids), -1)
+    groups[rows] = folds(supports.columns[rows])
+    scores = fitted.fit.held_out(groups, rows)
+    classes = [replica.classes[class_id] for class_id in supports.class_ids.tolist()]
+    subject = Subject(
+        version=replica.version,
+        rule=rule.name,
+        metric=rule.metric,
+        rule_used=fitted.rule,
+        supports=supports,
+        labels=[class_.label for class_ in classes],
+        kinds=[class_.kind for class_ in classes],
+    )
+    return Judgements(subject, rows, fitted.probabilities(scores))
 
 
 def report_on(
     replica: Replica, rule: Rule, texts: LabelVectors | None, pictures: Mapping[int, str]
 ) -> CollectionReport:
-    """Judge the supports of a replica, each by the others of its version without the fold it is in.
+    """Report on the supports of a replica.
 
     `pictures` are digests by support id, of those that are there twice.
     """
     with replica.lock:
-        fitted = replica.fit(rule, texts)
-        supports = fitted.fit.supports
-        rows = rows_to_judge(supports)
-        groups = np.full(len(supports.ids), -1)
-        groups[rows] = folds(supports.columns[rows])
-        scores = fitted.fit.held_out(groups, rows)
-        classes = [replica.classes[class_id] for class_id in supports.class_ids.tolist()]
-        subject = Subject(
-            version=replica.version,
-            rule=rule.name,
-            metric=rule.metric,
-            rule_used=fitted.rule,
-            supports=supports,
-            labels=[class_.label for class_ in classes],
-            kinds=[class_.kind for class_ in classes],
-        )
-        return make_report(subject, rows, fitted.probabilities(scores), pictures)
+        judged = judge(replica, rule, texts)
+        return make_report(judged.subject, judged.rows, judged.probabilities, pictures)

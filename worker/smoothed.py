@@ -26,7 +26,9 @@ class Smoothed:
     """
 
     def __init__(self, parts: Sequence[Kept], top: int) -> None:
-        """Smooth; raises `smooth_unfit` where pictures times classes are more than fit in memory."""
+        """Smooth; raises `smooth_unfit` where there are too many for memory, or vectors of two encoders."""
+        if len({part.encoder for part in parts}) > 1:
+            raise ExemplarError("smooth_unfit", "the collection changed its encoder in the middle of the job")
         self._top = top
         classes = _classes(parts)
         places = {class_id: column for column, class_id in enumerate(classes)}

@@ -14,15 +14,18 @@ import structlog
 from core.changes import ClassChange
 from core.errors import ExemplarError, error_of
 from core.results import Result, failed_result
-from core.types import Chunk, Collection, JobKind, Rule
+from core.types import Chunk, Collection, JobKind, Lane, Rule
 from core.vectors import Vector, Vectors, is_unit
 from encoders import Encoder
 from index.decide import Answer, classify, search
 from index.replica import Replica
+from index.replicas import ENCODER_CHANGED
 from store.blobs import uploads_of
 from store.collections import collection_gone
 from store.enrolment import Enrolment
 from store.settlement import Settlement
+from worker.compare import compare_encoders
+from worker.embeddings import embedding_result, read_texts
 from worker.kept import BEST, keep, pack
 from worker.load import Loaded, LoadedChunk
 from worker.report import report_on
@@ -79,14 +82,17 @@ def embed(
 
 def settle(tools: Tools, encoder: Encoder, of_chunk: Sequence[SeenChunk]) -> int:
     """Answer and settle embedded chunks, enrolments first; return how many items that were."""
-    enrolled = [pair for pair in of_chunk if pair[0].kind is JobKind.ENROLL]
+    enrolled = [pair for pair in of_chunk if pair[0].kind in (JobKind.ENROLL, JobKind.REINDEX)]
     asked = [pair for pair in of_chunk if pair[0].kind in (JobKind.CLASSIFY, JobKind.SEARCH)]
     if enrolled:
         _settle(tools, [_enrolment(chunk, pictures) for chunk, pictures in enrolled])
     if asked:
         _settle(tools, _answers(tools, encoder, asked))
-    for chunk in [chunk for chunk, _ in of_chunk if chunk.kind is JobKind.REPORT]:
-        _settle(tools, [Settlement(chunk, [_report(tools, encoder, chunk)])])
+    embedded = [pair for pair in of_chunk if pair[0].kind is JobKind.EMBED]
+    if embedded:
+        _settle(tools, _embeddings(encoder, embedded))
+    for chunk in [chunk for chunk, _ in of_chunk if chunk.kind in (JobKind.REPORT, JobKind.COMPARE)]:
+        _settle_report(tools, encoder, chunk)
     return sum(len(pictures) for _, pictures in of_chunk)
 
 
@@ -134,6 +140,9 @@ def _answers(tools: Tools, encoder: Encoder, asked: Sequence[tuple[Chunk, list[S
             with tools.watch.stage("search", [chunk for chunk, _ in pairs]):
                 answerer = _answerer(tools, encoder, pairs)
         except ExemplarError as error:
+            if error.code == ENCODER_CHANGED:
+                _reroute(tools, [chunk for chunk, _ in pairs])
+                continue
             if error.code != LABELS_UNREAD:
                 raise
             log.info(error.code, collection=pairs[0][0].collection_id, error=error.message)
@@ -172,7 +181,7 @@ def _answerer(tools: Tools, encoder: Encoder, pairs: Sequence[tuple[Chunk, list[
             found = [_named(answer, collection.rule, chunk) for answer in answers]
             classes, certainty = replica.classes, collection.rule.certainty
     except ExemplarError as error:
-        if error.retry:
+        if error.retry or error.code == ENCODER_CHANGED:
             raise
         gone = error
     search_ms = (time.perf_counter() - start) * 1000
@@ -202,17 +211,29 @@ def _answerer(tools: Tools, encoder: Encoder, pairs: Sequence[tuple[Chunk, list[
             return None  # a job of so many items is not smoothed
         numbers = [seen.loaded.item.index for seen in done]
         vectors = np.stack([seen.vector for seen in done if seen.vector is not None])
-        part = keep(numbers, vectors, [answer_of[id(seen)] for seen in done], classes, certainty)
+        answered = [answer_of[id(seen)] for seen in done]
+        part = keep(numbers, vectors, answered, classes, certainty, encoder.spec)
         return tools.store.blobs.put(uploads_of(of.job_id), pack(part))
 
     return _Answerer(result, kept)
+
+
+def _embeddings(encoder: Encoder, of_chunk: Sequence[SeenChunk]) -> list[Settlement]:
+    read = read_texts(encoder, [seen.loaded.item for _, pictures in of_chunk for seen in pictures])
+
+    def result(seen: Seen) -> Result:
+        item = seen.loaded.item
+        made = read.get(id(item), seen.vector)
+        return embedding_result(encoder, item, _error(seen) or _unfit() if made is None else made)
+
+    return [Settlement(chunk, [result(seen) for seen in pictures]) for chunk, pictures in of_chunk]
 
 
 def _replica(tools: Tools, encoder: Encoder, chunk: Chunk) -> tuple[Replica, Collection]:
     if chunk.collection_id is None:
         raise collection_gone()
     collection = tools.store.collections.current(chunk.collection_id)
-    replica = tools.replicas.current(chunk.collection_id, encoder.dim)
+    replica = tools.replicas.current(chunk.collection_id, encoder.dim, chunk.encoder or None)
     if collection is None or replica is None:
         raise collection_gone()
     return replica, collection
@@ -242,6 +263,41 @@ def _named(answer: Answer, rule: Rule, chunk: Chunk) -> dict[str, Any]:
     }
 
 
+def _reroute(tools: Tools, chunks: Sequence[Chunk]) -> None:
+    """Queue chunks for the encoder that their collection has changed to."""
+    for spec in tools.store.chunks.reroute(tools.owner, chunks):
+        log.info(ENCODER_CHANGED, encoder=spec, chunks=len(chunks))
+        for lane in Lane:
+            tools.store.turns.hint(lane, spec)
+
+
+def _settle_report(tools: Tools, encoder: Encoder, chunk: Chunk) -> None:
+    try:
+        made = _comparison(tools, chunk) if chunk.kind is JobKind.COMPARE else _report(tools, encoder, chunk)
+    except ExemplarError as error:
+        if error.code != ENCODER_CHANGED:
+            raise
+        _reroute(tools, [chunk])
+    else:
+        _settle(tools, [Settlement(chunk, [made])])
+
+
+def _comparison(tools: Tools, chunk: Chunk) -> Result:
+    [item] = chunk.items
+    try:
+        comparison = compare_encoders(tools.store, chunk.collection_id or 0)
+    except ExemplarError as error:
+        if error.retry:
+            raise
+        return failed_result(item, error)
+    return {
+        "item": item.index,
+        "custom_id": item.custom_id,
+        "status": "done",
+        "comparison": comparison.model_dump(mode="json"),
+    }
+
+
 def _report(tools: Tools, encoder: Encoder, chunk: Chunk) -> Result:
     [item] = chunk.items
     try:
@@ -250,7 +306,7 @@ def _report(tools: Tools, encoder: Encoder, chunk: Chunk) -> Result:
         pictures = tools.store.supports.repeated_pictures(collection.id)
         report = report_on(replica, collection.rule, texts, pictures)
     except ExemplarError as error:
-        if error.retry:
+        if error.retry or error.code == ENCODER_CHANGED:
             raise
         return failed_result(item, error)
     shown = report.model_dump(mode="json")

@@ -1,0 +1,37 @@
+"""The files of the page, read once and named by what is in them."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+MEDIA_TYPES = {
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A file as it is, and packed with gzip."""
+
+    content: bytes
+    packed: bytes
+    media_type: str
+
+
+def load_assets(folder: Path) -> tuple[str, dict[str, Asset]]:
+    """Return one digest of all files, and the files by their names.
+
+    Modules name each other without a digest, so they share one, as the folder of their addresses.
+    """
+    digest = hashlib.sha256()
+    assets = {}
+    for path in sorted(folder.iterdir()):
+        content = path.read_bytes()
+        digest.update(path.name.encode() + b"\0" + content)
+        assets[path.name] = Asset(content, gzip.compress(content, mtime=0), MEDIA_TYPES[path.suffix])
+    return digest.hexdigest()[:16], assets

@@ -1,0 +1,92 @@
+"""What may be embedded: pictures in three forms, and texts."""
+
+from __future__ import annotations
+
+import base64
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from api.inputs import Image, Strict
+from api.services import services
+from core.errors import ExemplarError
+from core.specs import EncoderSpec
+
+MAX_TEXT = 2048
+PICTURE_STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF", b"GIF8", b"II*\0", b"MM\0*")
+SHORTEST_PICTURE = 64  # characters of base64; no picture file is smaller
+
+
+class Picture(Strict):
+    """A picture to embed."""
+
+    image: Image
+
+
+OneInput = Annotated[str, Field(min_length=1)] | Picture
+
+
+class EmbeddingsRequest(Strict):
+    """Pictures or texts to embed, named as OpenAI's call names them."""
+
+    input: OneInput | Annotated[list[OneInput], Field(min_length=1)] = Field(
+        description="One or several: a data: URL or base64 of a picture, {image: {base64}}, or a text for an "
+        "encoder that reads."
+    )
+    model: str = Field(description="An encoder this service offers, or a collection: its encoder and views.")
+    encoding_format: Literal["float", "base64"] = "float"
+    dimensions: int | None = Field(None, description="Refused unless it is what the encoder gives.")
+    user: str | None = Field(None, description="Taken and not used.")
+
+
+def content_of(one: str | Picture) -> bytes | None:
+    """Return the bytes of a picture, or None where the input is a text.
+
+    Raises `url_not_allowed`, `picture_missing`, `item_unfit` or `picture_too_many_bytes`.
+    """
+    if isinstance(one, Picture):
+        url, encoded = one.image.url, one.image.base64
+    else:
+        url, encoded = (one, None) if one.startswith("data:") else (None, one)
+    if url is not None:
+        head, comma, encoded = url.partition(",")
+        if not (head.startswith("data:image/") and head.endswith(";base64") and comma):
+            raise ExemplarError("url_not_allowed", "expected data:image/...;base64,..., got another URL")
+    elif isinstance(one, str) and not _is_picture(one):
+        return None
+    if not encoded:
+        raise ExemplarError(
+            "picture_missing", "expected image.base64 or image.url with a data: URL, got none"
+        )
+    try:
+        content = base64.b64decode(encoded, validate=True)
+    except ValueError as error:
+        raise ExemplarError("item_unfit", f"expected base64: {error}") from error
+    most = services().settings.max_picture_bytes
+    if len(content) > most:
+        raise ExemplarError("picture_too_many_bytes", f"expected a picture of at most {most} bytes")
+    return content
+
+
+def _is_picture(text: str) -> bool:
+    """Say whether a bare string is base64 that begins as a picture file does; any other is a text."""
+    if len(text) < SHORTEST_PICTURE:
+        return False
+    try:
+        return base64.b64decode(text[:SHORTEST_PICTURE], validate=True).startswith(PICTURE_STARTS)
+    except ValueError:
+        return False
+
+
+def check_text(encoder: str, text: str) -> None:
+    """Raise `text_side_missing` where the encoder's name says so, or `item_unfit`."""
+    if EncoderSpec.parse(encoder).kind != "open_clip":  # more only a worker knows, who loads the encoder
+        raise ExemplarError(
+            "text_side_missing",
+            f"a text needs an encoder with a text side, such as open_clip:NAME/TAG, got {encoder!r}; "
+            "pictures come as data: URLs, base64 or {image: {base64}}",
+        )
+    if len(text) > MAX_TEXT:
+        raise ExemplarError(
+            "item_unfit", f"expected a text of at most {MAX_TEXT} characters, got {len(text)}"
+        )

@@ -1,0 +1,158 @@
+"""The view that gives vectors of pictures and texts away, in the shape of OpenAI's embeddings call."""
+
+from __future__ import annotations
+
+import base64
+import struct
+from contextlib import suppress
+from typing import Any, Literal
+
+from flask import Response
+from pydantic import BaseModel, Field
+
+from api.embedding_inputs import EmbeddingsRequest, Picture, check_text, content_of
+from api.errors import STATUS_OF, problem_response
+from api.prefer import wait_s
+from api.routes import Routes, as_json
+from api.services import check_offered, services
+from core.errors import ExemplarError, error_of, problem_of
+from core.types import Item, JobKind, JobRequest, Lane
+from store.blobs import uploads_of
+from store.jobs import new_job_id
+from store.keys import Scope
+
+routes = Routes("embeddings")
+
+UNPROCESSABLE = 422
+
+
+class Embedding(BaseModel):
+    """One vector of unit length."""
+
+    object: Literal["embedding"] = "embedding"
+    index: int
+    embedding: list[float] | str = Field(description="Numbers, or base64 of little-endian float32.")
+
+
+class Usage(BaseModel):
+    """What was used: here inputs are counted, not tokens."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class EmbeddingList(BaseModel):
+    """The vectors in the order of the inputs."""
+
+    object: Literal["list"] = "list"
+    data: list[Embedding]
+    model: str
+    usage: Usage
+
+
+@routes.add("POST", "/embeddings", scope=Scope.CLASSIFY, body=EmbeddingsRequest, answer=EmbeddingList)
+def make_embeddings(body: EmbeddingsRequest) -> Response:
+    """Give the vectors of pictures or texts, in the shape of OpenAI's call."""
+    collection, encoder = _whose(body.model)
+    inputs = body.input if isinstance(body.input, list) else [body.input]
+    body.input = ""  # while the worker is waited for, no picture shall be in memory
+    results = _embed(collection, encoder, inputs)
+    for result in results:
+        if result["status"] == "failed":  # a list of vectors has no place for what is wrong with one
+            error = error_of(result["error"])
+            raise ExemplarError(error.code, f"input[{result['item']}]: {error.message}", retry=error.retry)
+    vectors = [result["embedding"] for result in results]
+    _check_dimensions(body.dimensions, vectors[0])
+    made = EmbeddingList(
+        data=[
+            Embedding(index=index, embedding=vector if body.encoding_format == "base64" else _floats(vector))
+            for index, vector in enumerate(vectors)
+        ],
+        model=encoder,
+        usage=Usage(prompt_tokens=len(vectors), total_tokens=len(vectors)),
+    )
+    return as_json(made)
+
+
+def _whose(model: str) -> tuple[str, str]:
+    """Return the collection that a model names, or "", and the encoder."""
+    if model in services().settings.encoders:
+        return "", model
+    try:
+        encoder = services().store.collections.find(model).encoder
+    except ExemplarError as error:
+        if error.code != "collection_not_found":
+            raise
+        offered = ", ".join(services().settings.encoders)
+        raise ExemplarError(
+            "encoder_not_offered", f"model: expected one of {offered} or a collection, got {model[:200]!r}"
+        ) from error
+    check_offered(encoder)
+    return model, encoder
+
+
+def _embed(collection: str, encoder: str, inputs: list[str | Picture]) -> list[dict[str, Any]]:
+    """Let a worker embed; the job is only the way there and goes when its results are taken."""
+    settings, store = services().settings, services().store
+    if len(inputs) > settings.max_items:
+        raise ExemplarError(
+            "items_too_many", f"expected at most {settings.max_items} inputs, got {len(inputs)}"
+        )
+    job_id = new_job_id()
+    lane = Lane.INTERACTIVE if len(inputs) <= settings.interactive_items else Lane.BULK
+    try:
+        items = [_item(job_id, encoder, index, one) for index, one in enumerate(inputs)]
+        inputs.clear()
+        asked = JobRequest(collection, JobKind.EMBED, lane, items, encoder=None if collection else encoder)
+        store.jobs.submit(job_id, asked)
+        store.turns.hint(lane, encoder)
+        _await(job_id, wait_s(settings.max_wait_s))
+        results = [dict(result) for result in store.jobs.results(job_id, limit=len(items)).results]
+        if len(results) < len(items):
+            raise ExemplarError("embeddings_late", "the job was cancelled; ask again", retry=True)
+        return results
+    finally:
+        with suppress(ExemplarError):
+            store.jobs.remove([job_id])
+            store.blobs.remove_folder(uploads_of(job_id))
+
+
+def _item(job_id: str, encoder: str, index: int, one: str | Picture) -> Item:
+    try:
+        content = content_of(one)
+        if content is not None:
+            return Item(index, picture=services().store.blobs.put(uploads_of(job_id), content))
+        check_text(encoder, str(one))
+    except ExemplarError as error:
+        raise ExemplarError(error.code, f"input[{index}]: {error.message}", retry=error.retry) from error
+    return Item(index, text=str(one))
+
+
+def _await(job_id: str, most_s: float) -> None:
+    if not services().watch.wait(job_id, most_s):
+        services().store.control.cancel(job_id)  # nobody would take what is made now
+        living = services().store.workers.alive()
+        detail = f"no worker was done in {most_s:g} s" if living else "no worker has been heard of lately"
+        raise ExemplarError("embeddings_late", f"{detail}; try again later", retry=True)
+
+
+def _check_dimensions(wanted: int | None, vector: str) -> None:
+    made = len(_floats(vector))
+    if wanted is not None and wanted != made:
+        raise ExemplarError(
+            "request_unfit", f"dimensions: this encoder gives {made} and is not cut, got {wanted}"
+        )
+
+
+def _floats(vector: str) -> list[float]:
+    packed = base64.b64decode(vector)
+    return list(struct.unpack(f"<{len(packed) // 4}f", packed))
+
+
+def _told(error: ExemplarError) -> Response:
+    """Return a problem object that also has its text where OpenAI's clients look for it."""
+    problem = {**problem_of(error), "message": error.message}
+    return problem_response(problem, STATUS_OF.get(error.code, UNPROCESSABLE))
+
+
+routes.blueprint.register_error_handler(ExemplarError, _told)

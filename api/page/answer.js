@@ -1,0 +1,88 @@
+// One answered picture: what it is, how sure that is, because of which examples, and how to put it right.
+
+import { button, h, percent } from "./element.js";
+import { correct } from "./correct.js";
+import { labelForm } from "./label-field.js";
+import { picture } from "./picture.js";
+import { itemProblem, problem } from "./tell.js";
+
+const WORDS = {
+  known: "known", ambiguous: "not sure", unknown: "unknown",
+};
+const REASONS = 4;
+
+/**
+ * @param {any} job
+ * @param {any} result
+ * @param {{list: HTMLDataListElement, onpick?: () => void}} options
+ */
+export function answer(job, result, { list, onpick }) {
+  const name = result.custom_id ?? `picture ${result.item + 1}`;
+  if (result.status === "failed") {
+    return h("li", { class: "answer failed" }, h("div", { class: "shown none", "aria-hidden": "true" }, "?"),
+      h("div", {}, h("p", { class: "file" }, name), itemProblem(result.error)));
+  }
+  const shown = picture(`/v1/jobs/${job.id}/items/${result.item}/thumbnail`, name, { class: "shown" });
+  if (job.kind !== "classify") {
+    return h("li", { class: "answer" }, shown, h("div", {}, h("p", { class: "verdict" }, result.label ?? "done"), h("p", { class: "file" }, name),
+      result.duplicate_of === result.support_id && h("p", { class: "quiet" }, "was there already")));
+  }
+  const pick = h("input", { type: "checkbox", "aria-label": `Select ${name}`, onchange: onpick });
+  const fix = h("div", { class: "fix" });
+  const card = h("li", { class: `answer ${result.decision}` }, h("label", { class: "pick" }, pick, shown),
+    h("div", {},
+      h("p", { class: "verdict" },
+        h("strong", {}, result.label ?? "Something new"), " ",
+        result.label != null && h("span", { class: "sure" }, percent(result.confidence)), " ",
+        h("span", { class: "badge" }, WORDS[result.decision])),
+      h("p", { class: "file" }, name), because(result), fix));
+  card.pick = pick;
+  card.result = result;
+  fix.append(...choices(result, async (label) => {
+    try {
+      const failed = await correct(job, [result], label);
+      if (failed.length) throw { title: failed[0].error.title, message: failed[0].error.detail };
+      fixed(card, label);
+    } catch (error) {
+      fix.append(problem(error));
+    }
+  }, list));
+  return card;
+}
+
+/** Show that a picture now stands in a class. */
+export function fixed(card, label) {
+  card.classList.add("fixed");
+  card.pick.checked = false;
+  card.pick.disabled = true;
+  const told = h("p", { class: "fix", tabindex: "-1" }, `Now an example of ${label}`);
+  const held = card.contains(document.activeElement);
+  card.querySelector(".fix").replaceWith(told);
+  if (held) told.focus();
+}
+
+function because({ label, explanation, neighbours }) {
+  const reasons = explanation?.supports?.length && label != null ? explanation.supports : neighbours ?? [];
+  if (!reasons.length) return h("p", { class: "quiet" }, "No examples to compare with yet.");
+  return h("div", { class: "because" },
+    h("span", { class: "quiet" }, label == null ? "nearest" : "because of"),
+    h("ul", {}, reasons.slice(0, REASONS).map((one) => {
+      const told = `${one.label}, similarity ${one.similarity.toFixed(2)}`;
+      return h("li", {}, picture(one.thumbnail, told, { title: told }), h("span", {}, one.similarity.toFixed(2)));
+    })));
+}
+
+// The best guess is offered too: to agree makes the picture one more example of its class.
+function choices(result, onlabel, list) {
+  const guesses = (result.candidates ?? []).slice(0, 3).map(({ label }) => label);
+  const other = button(guesses.length ? "Other…" : "Name it…", () => {
+    const form = labelForm({ name: "What it really is", action: "Save", list, onlabel });
+    other.replaceWith(form);
+    form.field.focus();
+  }, { class: "chip" });
+  return [
+    guesses.length > 0 && h("span", { class: "quiet" }, "It is"),
+    ...guesses.map((label) => button(label, () => onlabel(label), { class: "chip", title: `Keep it as an example of ${label}` })),
+    other,
+  ].filter(Boolean);
+}

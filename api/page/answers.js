@@ -1,0 +1,114 @@
+// The answers of a job: counted by decision, page after page, to be named in groups and taken home.
+
+import { call, page } from "./api.js";
+import { answer, fixed } from "./answer.js";
+import { correct } from "./correct.js";
+import { downloads } from "./download.js";
+import { button, count, h } from "./element.js";
+import { labelForm, labelList } from "./label-field.js";
+import { problem } from "./tell.js";
+
+const AT_ONCE = 48;
+const FILTERS = {
+  all: ["All", {}], known: ["Known", { decision: "known" }], ambiguous: ["Not sure", { decision: "ambiguous" }],
+  unknown: ["Unknown", { decision: "unknown" }], failed: ["Failed", { status: "failed" }],
+};
+
+/**
+ * @param {any} job
+ * @param {{signal: AbortSignal, filter?: string}} options
+ */
+export function answers(job, { signal, filter = "all" }) {
+  const list = labelList(job.collection, signal);
+  const tabs = h("div", { class: "row", role: "group", "aria-label": "Which answers" });
+  const body = h("div", { class: "body" });
+  const selection = selectionBar(job, list, body);
+  const more = button("Show more", () => next(), { class: "more", hidden: true });
+  let cursor = null;
+  let groups = new Map();
+
+  const next = async () => {
+    more.disabled = true;
+    try {
+      let found;
+      do { // a page of few may be empty before the last
+        found = await page(job.links.results, { limit: AT_ONCE, cursor, ...FILTERS[filter][1] }, signal);
+        for (const result of found.items) place(result);
+        const stuck = found.next_cursor === cursor;
+        cursor = found.next_cursor;
+        if (stuck) break; // it is still worked on
+      } while (cursor && !found.items.length);
+      more.hidden = !cursor;
+      if (!body.childElementCount) body.append(h("p", { class: "quiet" }, "Nothing here."));
+    } catch (error) {
+      if (!signal.aborted) body.append(problem(error, next));
+    }
+    more.disabled = false;
+  };
+  const place = (result) => {
+    const grouped = (filter === "unknown" || filter === "ambiguous") && result.neighbours?.length;
+    const name = grouped ? `Closest to ${result.neighbours[0].label}` : "";
+    if (!groups.has(name)) groups.set(name, group(name, body, selection.update));
+    groups.get(name).append(answer(job, result, { list, onpick: selection.update }));
+  };
+  const choose = (wanted) => {
+    filter = wanted;
+    cursor = null;
+    groups = new Map();
+    body.replaceChildren();
+    selection.update();
+    for (const tab of tabs.children) tab.setAttribute("aria-pressed", String(tab.dataset.filter === filter));
+    next();
+  };
+  const show = async () => {
+    const summary = await call("GET", job.links.summary, { signal }).catch(() => null);
+    const counts = { all: summary?.done + summary?.failed, failed: summary?.failed, ...summary?.decisions };
+    const names = Object.keys(FILTERS).filter((name) => name === "all" || counts[name]);
+    tabs.replaceChildren(...names.map((name) => button(`${FILTERS[name][0]} ${counts[name] || ""}`, () => choose(name),
+      { class: "chip", "data-filter": name, "aria-pressed": String(name === filter) })));
+  };
+  show();
+  next();
+  const whole = h("section", { class: "answers", "aria-label": "Answers" },
+    h("div", { class: "row spread" }, tabs, downloads(job, signal)), body, more, selection.bar, list);
+  whole.refresh = () => { show(); choose(filter); };
+  return whole;
+}
+
+function group(name, body, update) {
+  const cards = h("ul", { class: "cards" });
+  const all = button("Select these", () => {
+    for (const card of cards.children) if (card.pick && !card.pick.disabled) card.pick.checked = true;
+    update();
+  }, { class: "small" });
+  body.append(name ? h("section", {}, h("div", { class: "row" }, h("h3", {}, name), all), cards) : cards);
+  return cards;
+}
+
+// What is ticked gets one name.
+function selectionBar(job, list, body) {
+  const told = h("span", { "aria-live": "polite" });
+  const wrong = h("div");
+  const ticked = () => [...body.querySelectorAll(".answer")].filter((card) => card.pick?.checked);
+  const form = labelForm({ name: "Name for the selected pictures", action: "Name them", list, placeholder: "What do they show?", onlabel: async (label) => {
+    const cards = ticked();
+    wrong.replaceChildren();
+    try {
+      const failed = new Set((await correct(job, cards.map((card) => card.result), label)).map((one) => one.error.detail));
+      for (const card of cards) fixed(card, label);
+      if (failed.size) wrong.append(problem({ title: "Some were not taken", message: [...failed].join("; ") }));
+      form.field.value = "";
+    } catch (error) {
+      wrong.append(problem(error));
+    }
+    update();
+  } });
+  const clear = button("Clear", () => { for (const card of ticked()) card.pick.checked = false; update(); }, { class: "small" });
+  const bar = h("div", { class: "selection", hidden: true }, told, form, clear, wrong);
+  const update = () => {
+    const number = ticked().length;
+    bar.hidden = number === 0 && !wrong.childElementCount;
+    told.textContent = number ? `${count(number, "picture")} selected` : "";
+  };
+  return { bar, update };
+}

@@ -1,0 +1,76 @@
+// The page: an address after # is a view; each view ends all it has begun when the next one comes.
+
+import { h } from "./element.js";
+import { forgetKey, key } from "./key.js";
+import { problem } from "./tell.js";
+import { classView, picturesView } from "./view-class.js";
+import { collectionView } from "./view-collection.js";
+import { homeView } from "./view-home.js";
+import { jobsView, jobView } from "./view-jobs.js";
+import { reportView } from "./view-report.js";
+
+const ROUTES = [
+  [/^\/?$/, homeView, []],
+  [/^\/c\/([^/]+)$/, collectionView, ["collection"]],
+  [/^\/c\/([^/]+)\/class\/([^/]+)$/, classView, ["collection", "label"]],
+  [/^\/c\/([^/]+)\/pictures$/, picturesView, ["collection"]],
+  [/^\/c\/([^/]+)\/report$/, reportView, ["collection"]],
+  [/^\/jobs$/, jobsView, []],
+  [/^\/jobs\/([^/]+)$/, jobView, ["id"]],
+];
+const TABS = [["Teach and ask", ""], ["All pictures", "pictures"], ["Report", "report"]];
+
+const main = document.getElementById("main");
+let leave = new AbortController();
+let first = true;
+
+async function show() {
+  leave.abort();
+  leave = new AbortController();
+  const { signal } = leave;
+  main.setAttribute("aria-busy", "true");
+  let view;
+  try {
+    view = await find()(signal);
+  } catch (error) {
+    view = { title: "This did not work", parts: [problem(error, show), h("p", {}, h("a", { href: "#/" }, "All collections"))] };
+  }
+  if (signal.aborted) return;
+  main.removeAttribute("aria-busy");
+  document.title = view.title === "Collections" ? "Exemplar" : `${view.title} · Exemplar`;
+  const title = h("h1", { tabindex: "-1" }, view.title);
+  main.replaceChildren(...[trail(view), title, tabs(view), ...view.parts].filter(Boolean));
+  if (!first) title.focus({ preventScroll: true });
+  if (!first) scrollTo(0, 0);
+  first = false;
+}
+
+function find() {
+  const path = location.hash.slice(1);
+  for (const [pattern, view, names] of ROUTES) {
+    const match = pattern.exec(path);
+    if (match) return (signal) => view(Object.fromEntries(names.map((name, n) => [name, decodeURIComponent(match[n + 1])])), signal);
+  }
+  throw { title: "No such page", message: "the address may be cut off" };
+}
+
+function trail({ collection, tab }) {
+  if (collection === undefined && tab !== "job") return null;
+  const parts = [tab === "job" ? h("a", { href: "#/jobs" }, "Jobs") : h("a", { href: "#/" }, "Collections")];
+  if (tab === "class" || tab === "pictures" || tab === "report") parts.push(" / ", h("a", { href: `#/c/${collection}` }, collection));
+  return h("nav", { class: "trail", "aria-label": "Where you are" }, parts);
+}
+
+function tabs({ collection, tab }) {
+  if (collection === undefined) return null;
+  return h("nav", { class: "tabs", "aria-label": "Of this collection" }, TABS.map(([name, place]) =>
+    h("a", { href: `#/c/${collection}${place && `/${place}`}`, "aria-current": tab === place && "page" }, name)));
+}
+
+const forget = document.getElementById("forget");
+const showKey = () => { forget.hidden = key() === null; };
+forget.addEventListener("click", () => { forgetKey(); showKey(); show(); });
+document.addEventListener("key", showKey);
+addEventListener("hashchange", show);
+showKey();
+show();

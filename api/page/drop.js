@@ -1,0 +1,44 @@
+// A place to drop pictures on, or to choose them with the keyboard.
+
+import { button, count, h } from "./element.js";
+import { readDrop, readInput } from "./files.js";
+import { problem, say } from "./tell.js";
+
+/**
+ * @param {{text: string, hint: string, onpictures: (pictures: import("./files.js").Picture[]) => void}} what
+ */
+export function dropZone({ text, hint, onpictures, name }) {
+  const told = h("div", { class: "told" });
+  const take = ({ pictures, others }) => {
+    told.replaceChildren();
+    if (others) told.append(h("p", {}, `${count(others, "file")} left out: no ${others === 1 ? "picture" : "pictures"} (JPEG, PNG, WebP, GIF, BMP, TIFF).`));
+    if (pictures.length) onpictures(pictures);
+    else if (!others) say("No files there");
+  };
+  const choose = (folder) => {
+    const input = h("input", { type: "file", multiple: true, hidden: true, "aria-label": `${name}: ${folder ? "folder" : "pictures"}`,
+      ...(folder ? { webkitdirectory: true } : { accept: "image/*" }) });
+    input.addEventListener("change", () => { take(readInput(input)); input.value = ""; });
+    return input;
+  };
+  const [files, folder] = [choose(false), choose(true)];
+  const zone = h("div", { class: "drop" },
+    h("p", { class: "lead" }, text), h("p", { class: "quiet" }, hint),
+    h("div", { class: "row" }, button("Choose pictures", () => files.click()), button("Choose a folder", () => folder.click())),
+    files, folder, told);
+  zone.addEventListener("dragover", (event) => { event.preventDefault(); zone.classList.add("over"); });
+  zone.addEventListener("dragleave", () => zone.classList.remove("over"));
+  zone.addEventListener("drop", async (event) => {
+    event.preventDefault();
+    zone.classList.remove("over");
+    try {
+      take(await readDrop(event.dataTransfer));
+    } catch (error) {
+      told.replaceChildren(problem(error));
+    }
+  });
+  return zone;
+}
+
+// a picture that misses its place must not replace the page
+for (const name of ["dragover", "drop"]) addEventListener(name, (event) => event.preventDefault());

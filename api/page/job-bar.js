@@ -1,0 +1,77 @@
+// A job on its way: how far it has come, and the buttons that hold it, let it go on, or take it back.
+
+import { call } from "./api.js";
+import { button, count, h } from "./element.js";
+import { problem, say } from "./tell.js";
+import { follow, isOver } from "./watch.js";
+
+const MOVES = {
+  queued: ["pause", "cancel"], running: ["pause", "cancel"], paused: ["resume", "cancel"],
+  partial: ["retry"], failed: ["retry"],
+};
+const NAMES = { pause: "Pause", cancel: "Cancel", resume: "Resume", retry: "Try failed ones again" };
+
+/**
+ * @param {any} job
+ * @param {{signal: AbortSignal, onchange?: (job: any) => void}} options
+ */
+export function jobBar(job, { signal, onchange }) {
+  const bar = h("progress", { max: 1, "aria-label": "Progress" });
+  const text = h("span", { class: "quiet" });
+  const moves = h("span", { class: "row" });
+  const wrong = h("div");
+  const show = (now) => {
+    job = now;
+    bar.value = isOver(job) ? 1 : share(job.progress);
+    bar.hidden = isOver(job);
+    text.textContent = stateOf(job);
+    const names = MOVES[job.state] ?? [];
+    if (moves.dataset.names === names.join()) return;
+    moves.dataset.names = names.join();
+    const held = moves.contains(document.activeElement);
+    moves.replaceChildren(...names.map((name) => button(NAMES[name], () => move(name), { class: "small" })));
+    if (held) moves.querySelector("button")?.focus();
+  };
+  const move = async (name) => {
+    wrong.replaceChildren();
+    try {
+      show(await call("POST", job.links[name], { signal }));
+      say(`Job is ${job.state}`);
+      watch();
+    } catch (error) {
+      if (!signal.aborted) wrong.replaceChildren(problem(error));
+    }
+  };
+  let watching = false;
+  const watch = async () => {
+    if (watching || isOver(job)) return onchange?.(job);
+    watching = true;
+    try {
+      for await (const now of follow(job.id, signal)) {
+        show(now);
+        onchange?.(now);
+      }
+      if (!signal.aborted) say(`Job has ended: ${stateOf(job)}`);
+    } catch (error) {
+      if (!signal.aborted) wrong.replaceChildren(problem(error, watch));
+    } finally {
+      watching = false;
+    }
+  };
+  show(job);
+  queueMicrotask(watch); // it may have ended already, and who asked must have the bar first
+  return h("div", { class: "job-bar" }, bar, h("div", { class: "row" }, text, moves), wrong);
+}
+
+/** "running, 64 of 250, 2 failed". */
+export function stateOf(job) {
+  const { total, done, failed, eta_s: eta } = job.progress;
+  const parts = [job.state, job.expanding ? `${done + failed} so far` : `${done + failed} of ${count(total, "picture")}`];
+  if (failed) parts.push(`${failed} failed`);
+  if (!isOver(job) && eta > 2) parts.push(`about ${eta < 90 ? `${Math.round(eta)} s` : `${Math.round(eta / 60)} min`} left`);
+  return parts.join(", ");
+}
+
+function share({ total, done, failed }) {
+  return total ? (done + failed) / total : 0;
+}

@@ -1,0 +1,71 @@
+// Showing examples: pictures are dropped, named by a field or by their folders, and enrolled.
+
+import { answers } from "./answers.js";
+import { dropZone } from "./drop.js";
+import { button, count, h } from "./element.js";
+import { labelForm, labelList } from "./label-field.js";
+import { jobBar, stateOf } from "./job-bar.js";
+import { submit } from "./submit.js";
+import { complain, problem, say } from "./tell.js";
+import { changed } from "./undo.js";
+import { isOver } from "./watch.js";
+
+/** @param {string} collection @param {AbortSignal} signal */
+export function teach(collection, signal) {
+  const list = labelList(collection, signal);
+  const stage = h("div", { class: "stage" });
+  const field = h("input", { maxlength: 128, id: "label", list: list.id, autocomplete: "off", placeholder: "for example: mug" });
+  const zone = dropZone({
+    name: "Examples",
+    text: "Drop pictures of one thing here",
+    hint: "or a folder with a folder for each thing: each folder is then a name.",
+    onpictures: (pictures) => begin(pictures),
+  });
+  const begin = (pictures) => {
+    const given = field.value.trim();
+    const named = pictures.map((one) => ({ ...one, label: given || one.folder }));
+    if (named.every(({ label }) => label)) enrol(named);
+    else askFor(named);
+  };
+  const askFor = (pictures) => {
+    const nameless = pictures.filter(({ label }) => !label).length;
+    const form = labelForm({
+      name: "What do they show?", action: "Teach", list,
+      onlabel: (label) => enrol(pictures.map((one) => ({ ...one, label: one.label || label }))),
+    });
+    stage.replaceChildren(h("p", { class: "lead" }, `${count(nameless, "picture")}: what ${nameless === 1 ? "does it" : "do they"} show?`), form,
+      button("Leave them", () => stage.replaceChildren(), { class: "small" }));
+    form.field.focus();
+    say("What do they show?");
+  };
+  const enrol = async (pictures) => {
+    const bar = h("progress", { max: 1, value: 0, "aria-label": "Sending" });
+    const labels = new Set(pictures.map(({ label }) => label));
+    const what = labels.size === 1 ? `${count(pictures.length, "example")} of ${[...labels][0]}` : `${count(pictures.length, "example")} of ${count(labels.size, "thing")}`;
+    stage.replaceChildren(h("p", {}, `Sending ${what}`), bar);
+    try {
+      const job = await submit(collection, "enroll", pictures, { onsent: (share) => (bar.value = share) });
+      follow(job, what);
+    } catch (error) {
+      if (signal.aborted) complain(error);
+      else stage.replaceChildren(problem(error, () => enrol(pictures)));
+    }
+  };
+  const follow = (job, what) => {
+    const rest = h("div");
+    let ended = false;
+    stage.replaceChildren(h("p", {}, what), jobBar(job, { signal, onchange: (now) => {
+      if (!isOver(now) || ended) return;
+      ended = true;
+      changed();
+      say(`Learnt ${what}. ${stateOf(now)}`);
+      field.value = "";
+      if (now.progress.failed) rest.replaceChildren(answers(now, { signal, filter: "failed" }));
+      else stage.replaceChildren(h("p", { class: "ok" }, `Learnt: ${what}`));
+    } }), rest);
+  };
+  return h("section", { class: "panel", "aria-labelledby": "teach-title" },
+    h("h2", { id: "teach-title" }, "Show it examples"),
+    h("div", { class: "field" }, h("label", { for: "label" }, "Name"), field),
+    zone, stage, list);
+}

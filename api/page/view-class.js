@@ -1,0 +1,74 @@
+// One class: its pictures, and what can be done with it. Without a label: all pictures of the collection.
+
+import { call, pathOf } from "./api.js";
+import { button, count, h } from "./element.js";
+import { labelForm, labelList } from "./label-field.js";
+import { supportGrid } from "./support-grid.js";
+import { problem } from "./tell.js";
+import { done, later, settle } from "./undo.js";
+import { goingName } from "./view-collection.js";
+
+export async function classView({ collection, label }, signal) {
+  const found = await call("GET", pathOf(collection, "classes", label), { signal });
+  return {
+    title: label, collection, tab: "class",
+    parts: [
+      h("p", { class: "quiet" }, count(found.supports, "picture"), found.kind === "negative" && ", never named: what looks like them is unknown"),
+      deeds(collection, found, signal), supportGrid(collection, label, signal),
+    ],
+  };
+}
+
+export function picturesView({ collection }, signal) {
+  return { title: "All pictures", collection, tab: "pictures", parts: [supportGrid(collection, null, signal)] };
+}
+
+function deeds(collection, { label, kind }, signal) {
+  const path = pathOf(collection, "classes", label);
+  const names = labelList(collection, signal);
+  const place = h("div", { class: "stage" });
+  const attempt = async (act) => {
+    try {
+      await act();
+    } catch (error) {
+      place.replaceChildren(problem(error));
+    }
+  };
+  const ask = (form) => { place.replaceChildren(form); form.field.focus(); form.field.select(); };
+  const rename = () => ask(labelForm({ name: "New name", action: "Rename", value: label, onlabel: (to) => attempt(async () => {
+    await settle();
+    await call("PATCH", path, { json: { label: to } });
+    go(collection, to);
+    done(`${label} is now ${to}`, async () => {
+      await call("PATCH", pathOf(collection, "classes", to), { json: { label } });
+      go(collection, label);
+    });
+  }) }));
+  const merge = () => ask(labelForm({ name: "Merge into", action: "Merge", list: names, placeholder: "the class that stays", onlabel: (into) => attempt(async () => {
+    await settle();
+    await call("GET", pathOf(collection, "classes", into)); // a slip of the pen is told now, not after the wait
+    if (into === label) throw { title: "Merge unfit", message: "expected another class, got this one" };
+    later([goingName(collection, label)], `${label} merged into ${into}`, (keepalive) =>
+      call("POST", `${pathOf(collection, "classes", into)}/merge`, { json: { from: [label] }, keepalive }));
+    location.hash = `#/c/${collection}`;
+  }) }));
+  const remove = () => {
+    later([goingName(collection, label)], `${label} deleted`, (keepalive) => call("DELETE", path, { keepalive }));
+    location.hash = `#/c/${collection}`;
+  };
+  const turn = () => attempt(async () => {
+    const other = kind === "negative" ? "normal" : "negative";
+    await call("PATCH", path, { json: { kind: other } });
+    dispatchEvent(new Event("hashchange"));
+    done(other === "negative" ? `${label} is never named now` : `${label} is named again`, async () => {
+      await call("PATCH", path, { json: { kind } });
+      dispatchEvent(new Event("hashchange"));
+    });
+  });
+  return h("div", { class: "stage" }, h("div", { class: "row" }, button("Rename", rename), button("Merge into…", merge),
+    button(kind === "negative" ? "Name it again" : "Never name it", turn), button("Delete", remove, { class: "danger" })), place, names);
+}
+
+function go(collection, label) {
+  location.hash = `#/c/${collection}/class/${encodeURIComponent(label)}`;
+}

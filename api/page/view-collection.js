@@ -1,0 +1,44 @@
+// A collection: show it examples, ask it, and see what it knows.
+
+import { ask } from "./ask.js";
+import { call, pathOf } from "./api.js";
+import { classCard } from "./class-card.js";
+import { count, h } from "./element.js";
+import { list } from "./list.js";
+import { teach } from "./teach.js";
+import { isGoing } from "./undo.js";
+
+export async function collectionView({ collection }, signal) {
+  const found = await call("GET", pathOf(collection), { signal });
+  const counts = h("p", { class: "quiet" });
+  const hint = h("p", { class: "hint", role: "status" });
+  const place = h("section", { class: "asked", "aria-live": "off" });
+  const classes = list({
+    path: pathOf(collection, "classes"), query: { limit: 100 }, element: h("ul", { class: "classes" }), signal,
+    draw: (one) => (isGoing(goingName(collection, one.label)) ? null : classCard(collection, one)),
+    empty: h("p", { class: "quiet" }, "It knows nothing yet. Show it a few pictures of one thing; three to five are a good beginning."),
+  });
+  const show = (now) => {
+    counts.textContent = `${count(now.classes, "class", "classes")}, ${count(now.supports, "picture")}`;
+    hint.textContent = now.classes === 1 ? "It knows one thing. Show it a second: to tell things apart it needs two." : "";
+  };
+  const refresh = async () => {
+    classes.refresh();
+    show(await call("GET", pathOf(collection), { signal }).catch(() => found));
+  };
+  document.addEventListener("changed", refresh, { signal });
+  show(found);
+  return {
+    title: collection, collection, tab: "",
+    parts: [
+      h("div", { class: "panels" }, teach(collection, signal), ask(collection, { signal, place })), hint, place,
+      h("section", { "aria-labelledby": "classes-title" },
+        h("div", { class: "row spread" }, h("h2", { id: "classes-title" }, "What it knows"), counts), classes),
+    ],
+  };
+}
+
+/** What a class is called while it waits to be gone. */
+export function goingName(collection, label) {
+  return `${collection}/${label}`;
+}

@@ -1,0 +1,29 @@
+// Following a job by asking now and then, which holds no thread of the server as an open stream would.
+
+import { call } from "./api.js";
+
+const FIRST_MS = 300;
+const LAST_MS = 2000;
+const OVER = new Set(["succeeded", "partial", "failed", "cancelled"]);
+
+export function isOver(job) {
+  return OVER.has(job.state);
+}
+
+/** Yield a job as it goes on, at last as it has ended. */
+export async function* follow(id, signal) {
+  for (let wait = FIRST_MS; !signal.aborted; wait = Math.min(wait * 1.3, LAST_MS)) {
+    const job = await call("GET", `/v1/jobs/${id}`, { signal });
+    yield job;
+    if (isOver(job)) return;
+    await pause(wait, signal);
+  }
+}
+
+/** Wait, longer while nobody looks, and end at once when the view goes. */
+export function pause(ms, signal) {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, document.hidden ? ms * 5 : ms);
+    signal.addEventListener("abort", () => { clearTimeout(timer); resolve(); }, { once: true });
+  });
+}

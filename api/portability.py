@@ -1,0 +1,164 @@
+"""Views that give a collection away as one file, and make one of such a file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+
+from flask import Response, request
+from pydantic import Field
+
+from api.inputs import Strict
+from api.models import JobModel
+from api.routes import Routes
+from api.services import check_offered, check_reads, services
+from api.submit import answer, idempotency_of, may_be_written
+from core.bundle import Manifest
+from core.bundle_reader import Bundle, open_bundle
+from core.errors import ExemplarError
+from core.labels import check_slug
+from core.types import JobKind, JobRequest, Lane, Source
+from store.blobs import PICTURES, BlobFile, Blobs, uploads_of
+from store.jobs import Submitted, new_job_id
+from store.keys import Scope
+
+routes = Routes("portability")
+
+PART_BYTES = 1 << 20
+ZIP = {"application/zip", "application/x-zip-compressed", "application/octet-stream"}
+
+
+class ExportQuery(Strict):
+    """What goes into the file beside vectors, labels and the rule."""
+
+    pictures: bool = Field(False, description="Whether the pictures of the supports go with it.")
+
+
+class ImportQuery(Strict):
+    """What becomes of the file."""
+
+    name: str | None = Field(None, description="The collection's name here; default the one in the file.")
+    encoder: str | None = Field(
+        None, description="Embed the pictures anew with this encoder instead of taking the vectors."
+    )
+
+
+@routes.add(
+    "GET",
+    "/collections/<collection>/export",
+    scope=Scope.ADMIN,
+    query=ExportQuery,
+    media_types=("application/zip",),
+)
+def export_collection(collection: str, query: ExportQuery) -> Response:
+    """Give a collection away as one file that NumPy and json read."""
+    streams, store = services().streams, services().store
+    streams.take()
+    try:
+        spool = store.exports.spool(collection)
+    except BaseException:
+        streams.release()
+        raise
+    response = Response(
+        spool.stream(partial(_open_picture, store.blobs) if query.pictures else None),
+        content_type="application/zip",
+    )
+    response.headers["Content-Disposition"] = f'attachment; filename="{collection}.exemplar.zip"'
+    response.call_on_close(spool.close)
+    return streams.hold_for(response)
+
+
+@routes.add(
+    "POST", "/import", scope=Scope.ADMIN, query=ImportQuery, takes_pictures=True, answer=JobModel, status=202
+)
+def import_collection(query: ImportQuery) -> Response:
+    """Make a collection of a file that was exported."""
+    store = services().store
+    if request.mimetype not in ZIP:
+        raise ExemplarError(
+            "media_type_unfit", f"expected application/zip, got {request.mimetype[:80] or 'none'!r}"
+        )
+    store.jobs.check_room(to_read=True)  # before a large body is taken for nothing
+    job_id = new_job_id()
+    is_kept = False
+    try:
+        name, digest = _receive(job_id)
+        is_kept = True  # where the record breaks off now, the job may stand in it and need its upload
+        submitted = _submit(job_id, query, name, digest)
+        is_kept = not submitted.replayed
+    except ExemplarError as error:
+        is_kept = is_kept and may_be_written(error)
+        raise
+    finally:
+        if not is_kept:
+            with suppress(ExemplarError):
+                store.blobs.remove_folder(uploads_of(job_id))
+    return answer(submitted.job)
+
+
+def _open_picture(blobs: Blobs, digest: str) -> BlobFile | None:
+    try:
+        return blobs.open(PICTURES, digest)
+    except ExemplarError as error:
+        if error.code != "blob_not_found":
+            raise
+        return None
+
+
+def _receive(job_id: str) -> tuple[str, str]:
+    """Keep the body as it comes; return its name among the uploads, and its digest."""
+    most = services().settings.bulk_max_bytes
+    if (request.content_length or 0) > most:
+        raise _too_large(most)
+    request.max_content_length = most
+    digest = hashlib.sha256()
+
+    def parts() -> Iterator[bytes]:
+        size = 0
+        while part := request.stream.read(PART_BYTES):
+            size += len(part)
+            if size > most:
+                raise _too_large(most)
+            digest.update(part)
+            yield part
+        if size == 0:
+            raise ExemplarError("body_empty", "expected the file of a collection, got 0 bytes")
+
+    return services().store.blobs.put_stream(uploads_of(job_id), parts()), digest.hexdigest()
+
+
+def _submit(job_id: str, query: ImportQuery, file: str, digest: str) -> Submitted:
+    store = services().store
+    opened = store.blobs.open(uploads_of(job_id), file)
+    try:
+        bundle = open_bundle(opened, services().settings)
+        manifest = bundle.manifest
+        encoder = query.encoder or manifest.encoder.spec
+        check_offered(encoder)
+        _check_prompts(manifest, encoder)
+        _check_pictures(bundle, query.encoder)
+    finally:
+        opened.close()
+    name = check_slug(query.name or manifest.collection)
+    kind = JobKind.IMPORT if query.encoder is None else JobKind.ENROLL
+    asked = JobRequest(name, kind, Lane.BULK, (), source=Source(bundle=file))
+    same: list[object] = ["import", name, query.encoder, digest]
+    return store.imports.submit(job_id, asked, manifest, encoder, idempotency_of(same))
+
+
+def _check_prompts(manifest: Manifest, encoder: str) -> None:
+    if manifest.prompts is not None:
+        check_reads(encoder)
+
+
+def _check_pictures(bundle: Bundle, encoder: str | None) -> None:
+    if encoder is not None and not bundle.has_pictures:
+        raise ExemplarError(
+            "bundle_unfit", "expected a file with pictures to embed anew; export it with pictures"
+        )
+
+
+def _too_large(most: int) -> ExemplarError:
+    return ExemplarError("body_too_large", f"expected a file of at most {most} bytes")

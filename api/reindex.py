@@ -1,0 +1,178 @@
+"""Views of a change of encoder: begun, looked at, compared, switched, taken back and forgotten."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import asdict
+
+from flask import Response
+from pydantic import BaseModel, Field
+
+from api.inputs import Strict
+from api.models import JobModel
+from api.prefer import accepted, wait_s
+from api.routes import Routes, as_json
+from api.services import check_offered, check_reads, services
+from core.comparison import Comparison
+from core.errors import ExemplarError, error_of
+from core.types import FINAL, Collection, Item, Job, JobKind, JobRequest, Lane
+from store.jobs import Idempotency, new_job_id
+from store.keys import Scope
+from store.reindex import Reindex
+
+routes = Routes("reindex")
+
+WAIT_S = 5.0  # where the caller does not say
+
+
+class NewReindex(Strict):
+    """Which encoder the pictures of a collection are to be embedded with, beside the one that answers."""
+
+    encoder: str
+
+
+class SwitchOptions(Strict):
+    """How a collection goes over to its other encoder."""
+
+    leave_out: bool = Field(
+        False, description="Whether supports that the other encoder has not seen may take no part."
+    )
+
+
+class UnseenModel(BaseModel):
+    """A support that the other encoder has no vector of."""
+
+    support_id: int
+    label: str
+    external_id: str | None
+    picture: str = Field(description="The digest of its picture, which may not be kept here.")
+
+
+class ReindexModel(BaseModel):
+    """A change of encoder and how far it has come."""
+
+    collection: str
+    version: int
+    encoder: str = Field(description="The collection answers by it.")
+    other: str = Field(description="Its vectors stand beside.")
+    switched: bool = Field(description="Whether the collection has gone over; `back` leads back.")
+    supports: int
+    embedded: int = Field(description="Supports that both encoders have seen.")
+    working: bool = Field(description="Whether pictures still wait for the other encoder.")
+    missing: list[UnseenModel] = Field(description="The first 100 supports that it has not seen.")
+    links: dict[str, str]
+
+    @classmethod
+    def of(cls, reindex: Reindex) -> ReindexModel:
+        values = asdict(reindex)
+        job = f"/v1/jobs/{values.pop('job_id')}"
+        return cls(**values, links={"job": job})
+
+
+@routes.add(
+    "POST",
+    "/collections/<collection>/reindex",
+    scope=Scope.ADMIN,
+    body=NewReindex,
+    answer=JobModel,
+    status=202,
+)
+def start_reindex(collection: str, body: NewReindex) -> Response:
+    """Embed the kept pictures with another encoder beside the one that answers."""
+    check_offered(body.encoder)
+    store = services().store
+    if store.collections.find(collection).prompts is not None:
+        check_reads(body.encoder)
+    return accepted(store.reindexes.start(collection, body.encoder))
+
+
+@routes.add("GET", "/collections/<collection>/reindex", scope=Scope.CLASSIFY, answer=ReindexModel)
+def get_reindex(collection: str) -> ReindexModel:
+    """Say how far a change of encoder has come, and which supports have no vector yet."""
+    return ReindexModel.of(services().store.reindexes.get(collection))
+
+
+@routes.add(
+    "GET",
+    "/collections/<collection>/reindex/comparison",
+    scope=Scope.CLASSIFY,
+    answer=Comparison,
+    may_wait=True,
+)
+def compare_encoders(collection: str) -> Response:
+    """Set the reports of both encoders side by side, with the answers that would change."""
+    job = _submit(services().store.collections.find(collection))
+    waited_s = wait_s(WAIT_S)
+    if job.state not in FINAL and (waited_s <= 0 or not services().watch.wait(job.id, waited_s)):
+        return accepted(services().store.jobs.get(job.id))
+    return as_json(_read(job.id))
+
+
+@routes.add(
+    "POST",
+    "/collections/<collection>/reindex/switch",
+    scope=Scope.ADMIN,
+    body=SwitchOptions,
+    answer=ReindexModel,
+)
+def switch_encoder(collection: str, body: SwitchOptions) -> ReindexModel:
+    """Let the collection answer by its other encoder from now on."""
+    return _switch(collection, back=False, leave_out=body.leave_out)
+
+
+@routes.add(
+    "POST",
+    "/collections/<collection>/reindex/back",
+    scope=Scope.ADMIN,
+    body=SwitchOptions,
+    answer=ReindexModel,
+)
+def switch_back(collection: str, body: SwitchOptions) -> ReindexModel:
+    """Let the collection answer by the encoder that it had before the switch."""
+    return _switch(collection, back=True, leave_out=body.leave_out)
+
+
+@routes.add("DELETE", "/collections/<collection>/reindex", scope=Scope.ADMIN, status=204)
+def forget_encoder(collection: str) -> Response:
+    """Drop the vectors of the encoder that does not answer."""
+    store = services().store
+    job_id = store.reindexes.forget(collection)
+    with suppress(ExemplarError):  # the job may be gone long since
+        store.control.cancel(job_id)
+    return Response(status=204)
+
+
+def _switch(collection: str, *, back: bool, leave_out: bool) -> ReindexModel:
+    store = services().store
+    check_offered(store.reindexes.get(collection).other)
+    return ReindexModel.of(store.reindexes.switch(collection, back=back, leave_out=leave_out))
+
+
+def _submit(collection: Collection) -> Job:
+    """Return the job that compares what stands now: the one there is, unless it came to nothing."""
+    store = services().store
+    check_offered(collection.encoder)
+    reindex = store.reindexes.get(collection.name)
+    key = (
+        f"compare:{collection.id}:{reindex.version}:{reindex.encoder}:{reindex.other}:{reindex.embedded}"
+        f":{collection.rule.name}:{collection.rule.metric}"
+    )
+    asked = JobRequest(collection.name, JobKind.COMPARE, Lane.INTERACTIVE, [Item(0)])
+    while True:
+        submitted = store.jobs.submit(new_job_id(), asked, Idempotency(key, key))
+        if not submitted.replayed:
+            store.turns.hint(Lane.INTERACTIVE, submitted.encoder)
+            return submitted.job
+        if submitted.job.state not in FINAL or submitted.job.done:
+            return submitted.job
+        store.jobs.remove([submitted.job.id])
+
+
+def _read(job_id: str) -> Comparison:
+    results = services().store.jobs.results(job_id).results
+    if not results:
+        raise ExemplarError("report_failed", "the comparison was cancelled; ask again", retry=True)
+    [result] = results
+    if result["status"] == "failed":
+        raise error_of(result["error"])
+    return Comparison.model_validate(result["comparison"])

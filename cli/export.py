@@ -1,0 +1,35 @@
+"""`exemplar export`: a collection as one file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from cli.client import Client
+from cli.options import URL
+from core.errors import ExemplarError
+
+
+@click.command()
+@click.argument("collection")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    help="The file to write; one that is there is an error.",
+)
+@click.option("--pictures", is_flag=True, help="Put the pictures of the supports into it.")
+@URL
+def export(collection: str, out: Path, pictures: bool, url: str) -> None:
+    """Write a collection to one file: vectors, labels, rule and encoder, and pictures where asked for."""
+    if out.exists():
+        raise ExemplarError("path_exists", f"expected a file that is not there yet, got {out}")
+    part = out.with_name(out.name + ".part")
+    query = "?pictures=true" if pictures else ""
+    with part.open("wb") as file:
+        for block in Client(url).parts(f"/v1/collections/{collection}/export{query}", "application/zip"):
+            file.write(block)
+    os.replace(part, out)
+    click.echo(f"{collection}: {out.stat().st_size:,} bytes in {out}")

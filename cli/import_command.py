@@ -1,0 +1,116 @@
+"""`exemplar import`: a collection of one file, or of what another service gave."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+
+from cli.client import Client, Json
+from cli.importers.azure import read_azure
+from cli.importers.compreface import read_compreface
+from cli.importers.enrolling import Tally, enroll_found
+from cli.importers.labelled import Found
+from cli.importers.places import Places
+from cli.importers.rekognition import read_rekognition
+from cli.importers.table import read_table
+from cli.options import URL
+from cli.progress import progress_bar
+from core.errors import ExemplarError
+
+PART_BYTES = 1 << 20
+MOST_TOLD = 20  # of failed items
+
+Reader = Callable[[Path, Path | None, bool], Found]
+READERS: dict[str, Reader] = {
+    "csv": lambda path, folder, crops: read_table(path, Places(folder, path.parent)),
+    "azure": lambda path, folder, crops: read_azure(path, _places(path, folder), crops=crops),
+    "rekognition": lambda path, folder, crops: read_rekognition(path, _places(path, folder), crops=crops),
+    "compreface": lambda path, folder, crops: read_compreface(path, folder),
+}
+
+
+@click.command("import")
+@click.argument("path", type=click.Path(path_type=Path, exists=True))
+@click.option("--as", "name", help="The collection's name; default the one in the file.")
+@click.option("--encoder", help="Embed the pictures of the file anew with this encoder.")
+@click.option(
+    "--from",
+    "format_",
+    type=click.Choice(["exemplar", *READERS]),
+    default="exemplar",
+    show_default=True,
+    help="Whose format it is; all but our own are enrolled as pictures, and need --as.",
+)
+@click.option("--crop", "crops", is_flag=True, help="Enrol the regions of pictures that have any.")
+@click.option(
+    "--pictures",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="The folder of the pictures that the file names.",
+)
+@URL
+def import_(
+    path: Path,
+    name: str | None,
+    encoder: str | None,
+    format_: str,
+    crops: bool,
+    pictures: Path | None,
+    url: str,
+) -> None:
+    """Make a collection of a file that `exemplar export` wrote, or of another service's.
+
+    From a folder of classes, see `exemplar enroll`.
+    """
+    client = Client(url)
+    if format_ == "exemplar":
+        sys.exit(_import(client, path, name, encoder))
+    if name is None:
+        raise ExemplarError("name_unfit", "expected the name of a collection: --as NAME")
+    client.ensure_collection(name, **({} if encoder is None else {"encoder": encoder}))
+    tally = Tally()
+    for told, (place, error) in enumerate(
+        enroll_found(client, name, READERS[format_](path, pictures, crops), tally)
+    ):
+        if told < MOST_TOLD:
+            click.echo(f"{place}: {error.message} ({error.code})", err=True)
+    click.echo(f"{name}: {tally.enrolled} enrolled, {tally.repeated} had been before, {tally.failed} failed")
+    sys.exit(1 if tally.failed else 0)
+
+
+def _import(client: Client, path: Path, name: str | None, encoder: str | None) -> int:
+    query = {key: value for key, value in (("name", name), ("encoder", encoder)) if value is not None}
+    key = hashlib.sha256(f"{_digest(path)}:{name}:{encoder}".encode()).hexdigest()
+    job = client.upload("/v1/import", lambda: _blocks(path), "application/zip", key, **query)
+    with progress_bar() as bar:
+        task = bar.add_task("importing", total=None)
+        job = client.wait(job, lambda ready: bar.update(task, completed=ready))
+    failed = [result for result in client.results(job) if result["status"] == "failed"]
+    for result in failed[:MOST_TOLD]:
+        click.echo(f"{result['error']['detail']} ({result['error']['code']})", err=True)
+    click.echo(f"{job['collection']}: {_said(job)}")
+    return 1 if failed or job["state"] != "succeeded" else 0
+
+
+def _said(job: Json) -> str:
+    return f"{job['progress']['done']} supports imported, {job['progress']['failed']} failed"
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    for block in _blocks(path):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while block := file.read(PART_BYTES):
+            yield block
+
+
+def _places(path: Path, folder: Path | None) -> Places:
+    return Places(folder, path if path.is_dir() else path.parent)

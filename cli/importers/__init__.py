@@ -1,0 +1,1 @@
+"""Others' formats, each read as labelled pictures and enrolled as any others are."""

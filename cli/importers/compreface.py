@@ -1,0 +1,37 @@
+"""CompreFace: the saved examples of a face collection, as its REST API lists them, and their pictures.
+
+The format: JSON with `faces`, each with `image_id` and `subject`, as its call "List of All Saved Examples of
+the Subject" answers (docs/Rest-API-description.md of CompreFace), one page a file, and each picture in a file
+that is named by its `image_id`.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from cli.importers.labelled import Found, LabelledPicture, Unusable, read_file, read_json
+from core.errors import ExemplarError
+
+
+def read_compreface(path: Path, folder: Path | None) -> Found:
+    """Yield the examples of one listing, or of all the listings (*.json) of a folder."""
+    pictures = folder or (path if path.is_dir() else path.parent)
+    by_id = {file.stem.lower(): file for file in sorted(pictures.rglob("*")) if file.suffix != ".json"}
+    for file in sorted(path.glob("*.json")) if path.is_dir() else [path]:
+        page = read_json(file)
+        faces = page.get("faces") if isinstance(page, dict) else None
+        if not isinstance(faces, list):
+            raise ExemplarError("manifest_unfit", f'{file}: expected an object with "faces"')
+        for number, face in enumerate(faces):
+            at = f"{file.name}, face {number}"
+            if not isinstance(face, dict) or not face.get("image_id") or not face.get("subject"):
+                yield Unusable(at, ExemplarError("manifest_unfit", "expected image_id and subject"))
+                continue
+            id_ = str(face["image_id"])
+            found = by_id.get(id_.lower())
+            if found is None:
+                missing = f"{pictures} holds no picture named {id_}"
+                yield Unusable(id_, ExemplarError("picture_missing", missing))
+                continue
+            yield LabelledPicture(id_, str(face["subject"]), partial(read_file, found), id_)

@@ -1,0 +1,93 @@
+"""What every format is read as: pictures with labels, or what is wrong in their place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from core.errors import ExemplarError
+from core.pictures import decode_picture
+
+MAX_PIXELS = 200_000_000  # of a picture of the operator's own that is only cropped
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledPicture:
+    """A picture to enrol; `read` gives its bytes and raises ExemplarError."""
+
+    place: str
+    label: str
+    read: Callable[[], bytes]
+    external_id: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """Why something that the format lists is no picture to enrol."""
+
+    place: str
+    error: ExemplarError
+
+
+Found = Iterator[LabelledPicture | Unusable]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in a picture as it is seen upright: pixels, or shares of its sides where `relative`."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+    relative: bool
+
+    def pixels(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """Return left, top, right and bottom within a picture; raises `region_unfit` where it is outside."""
+        x, y = (width, height) if self.relative else (1, 1)
+        left, top = max(round(self.left * x), 0), max(round(self.top * y), 0)
+        right = min(round((self.left + self.width) * x), width)
+        bottom = min(round((self.top + self.height) * y), height)
+        if right <= left or bottom <= top:
+            raise ExemplarError(
+                "region_unfit", f"expected a region inside {width} x {height} pixels, got {self}"
+            )
+        return left, top, right, bottom
+
+
+def box_of(values: Mapping[str, Any], *, relative: bool) -> Box:
+    """Return the box of an object with left, top, width and height; raises `region_unfit`."""
+    try:
+        sides = [float(values[name]) for name in ("left", "top", "width", "height")]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ExemplarError("region_unfit", "expected numbers named left, top, width and height") from error
+    return Box(sides[0], sides[1], sides[2], sides[3], relative)
+
+
+def crop(read: Callable[[], bytes], box: Box) -> bytes:
+    """Read a picture and return a region of it as a PNG."""
+    picture = decode_picture(read(), max_pixels=MAX_PIXELS, draft_side=1 << 16)
+    out = BytesIO()
+    picture.crop(box.pixels(*picture.size)).save(out, "PNG")
+    return out.getvalue()
+
+
+def read_file(path: Path) -> bytes:
+    """Return the bytes of a file; raises `picture_missing`."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ExemplarError("picture_missing", f"{path}: {error.strerror}") from error
+
+
+def read_json(path: Path) -> Any:
+    """Return what a JSON file holds; raises `manifest_unfit`."""
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ExemplarError("manifest_unfit", f"{path}: expected JSON: {error}") from error

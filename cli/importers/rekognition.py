@@ -1,0 +1,72 @@
+"""Amazon Rekognition Custom Labels: a manifest of SageMaker Ground Truth, a JSON line for each picture.
+
+The format: `source-ref` and, for each label, an attribute with `ATTRIBUTE-metadata` beside it, whose `type`
+says what it is: see "Image-level labels in manifest files" and "Object localization in manifest files" in the
+Rekognition Custom Labels Guide.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cli.importers.labelled import Box, Found, LabelledPicture, Unusable, box_of, crop
+from cli.importers.places import Places
+from core.errors import ExemplarError
+
+METADATA = "-metadata"
+WHOLE, BOXES = "groundtruth/image-classification", "groundtruth/object-detection"
+
+
+def read_rekognition(path: Path, places: Places, *, crops: bool) -> Found:
+    """Yield the pictures of a manifest; boxes become pictures of their own where `crops` says so."""
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            if line.strip():
+                yield from _of_line(line, f"line {number}", places, crops=crops)
+
+
+def _of_line(line: str, at: str, places: Places, *, crops: bool) -> Found:
+    try:
+        row = json.loads(line)
+        place = str(row["source-ref"])
+        labels, boxes = list(_labels(row)), list(_boxes(row))
+    except ExemplarError as error:
+        yield Unusable(at, error)
+        return
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        yield Unusable(
+            at, ExemplarError("manifest_unfit", f"expected a line of Ground Truth: {error!r}"[:200])
+        )
+        return
+    read = partial(places.read, place)
+    if crops and boxes:
+        for label, box in boxes:
+            yield LabelledPicture(f"{at}, {label}", label, partial(crop, read, box), place[:256])
+    elif len(labels) == 1:
+        yield LabelledPicture(at, labels[0], read, place[:256])
+    else:
+        expected = (
+            f"expected one label for the whole picture, got {len(labels)}; {len(boxes)} boxes need --crop"
+        )
+        yield Unusable(at, ExemplarError("label_missing", expected))
+
+
+def _metadata(row: dict[str, Any], type_: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, value in row.items():
+        if name.endswith(METADATA) and isinstance(value, dict) and value.get("type") == type_:
+            yield name.removesuffix(METADATA), value
+
+
+def _labels(row: dict[str, Any]) -> Iterator[str]:
+    for _, metadata in _metadata(row, WHOLE):
+        yield str(metadata["class-name"])
+
+
+def _boxes(row: dict[str, Any]) -> Iterator[tuple[str, Box]]:
+    for name, metadata in _metadata(row, BOXES):
+        for one in row[name]["annotations"]:
+            yield str(metadata["class-map"][str(one["class_id"])]), box_of(one, relative=False)

@@ -1,0 +1,126 @@
+"""`exemplar jobs`: what has been submitted to a running service, and what became of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import IO
+
+import click
+
+from cli.client import Client, Json
+from cli.options import JSON, URL
+from cli.progress import progress_bar
+from cli.show import print_found, print_json, print_rows
+from core.types import JobState
+
+COLUMNS = ("id", "collection", "kind", "state", "done", "failed")
+WHOLE = ("id", "kind", "state", "done")
+MADE_BADLY = (JobState.PARTIAL, JobState.FAILED, JobState.CANCELLED)
+FORMATS = {
+    "jsonl": "application/x-ndjson",
+    "csv": "text/csv",
+    "parquet": "application/vnd.apache.parquet",
+}
+JOB = click.argument("job_id", metavar="JOB")
+
+
+@click.group()
+def jobs() -> None:
+    """List jobs, follow them, take them back, and read their results."""
+
+
+@jobs.command("list")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Most jobs to list.")
+@JSON
+@URL
+def list_(limit: int, as_json: bool, url: str) -> None:
+    """List jobs, the newest first."""
+    found = list(islice(Client(url).pages("/v1/jobs"), limit))
+    print_found(found, COLUMNS, [_cells(job) for job in found], as_json=as_json, whole=WHOLE)
+
+
+@jobs.command()
+@JOB
+@JSON
+@URL
+def show(job_id: str, as_json: bool, url: str) -> None:
+    """Show how far a job has come, and what is in its results."""
+    client = Client(url)
+    job, summary = (client.call("GET", f"/v1/jobs/{job_id}{part}").json() for part in ("", "/summary"))
+    if as_json:
+        print_json({**job, "summary": summary})
+        return
+    print_rows(COLUMNS, [_cells(job)], whole=WHOLE)
+    times = [(name, job[f"{name}_at"]) for name in ("created", "started", "finished")]
+    print_rows(("", "at"), [(name, at[:19].replace("T", " ")) for name, at in times if at is not None])
+    for what in ("decisions", "labels", "errors"):
+        if summary[what]:
+            print_rows((what, "items"), list(summary[what].items()))
+    if job["note"]:
+        click.echo(job["note"])
+
+
+@jobs.command()
+@JOB
+@JSON
+@URL
+def wait(job_id: str, as_json: bool, url: str) -> None:
+    """Wait for the end of a job; exit with 1 unless everything in it is done."""
+    client = Client(url)
+    job = client.call("GET", f"/v1/jobs/{job_id}").json()
+    with progress_bar() as bar:
+        task = bar.add_task(job["kind"], total=None if job["expanding"] else job["progress"]["total"])
+        job = client.wait(job, lambda ready: bar.update(task, completed=ready))
+    _tell([job], as_json=as_json)
+    sys.exit(1 if job["state"] in MADE_BADLY else 0)
+
+
+@jobs.command()
+@JOB
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(list(FORMATS)),
+    default="jsonl",
+    show_default=True,
+    help="How to write them.",
+)
+@click.option("--out", type=click.File("wb", lazy=True), default="-", help="A file; default the output.")
+@URL
+def results(job_id: str, form: str, out: IO[bytes], url: str) -> None:
+    """Print the results of a job, or write them to a file, as far as they are settled."""
+    parts: Iterator[bytes] = Client(url).parts(f"/v1/jobs/{job_id}/results", FORMATS[form])
+    for part in parts:
+        out.write(part)
+
+
+def _control(name: str, help_: str) -> Callable[..., None]:
+    @jobs.command(name, help=help_)
+    @click.argument("job_ids", metavar="JOB...", nargs=-1, required=True)
+    @JSON
+    @URL
+    def control(job_ids: tuple[str, ...], as_json: bool, url: str) -> None:
+        client = Client(url)
+        _tell(
+            [client.call("POST", f"/v1/jobs/{job_id}/{name}").json() for job_id in job_ids], as_json=as_json
+        )
+
+    return control
+
+
+_control("cancel", "Take back what no worker has begun.")
+_control("pause", "Hold what no worker has begun.")
+_control("resume", "Let paused jobs go on.")
+_control("retry", "Try the failed items of jobs again.")
+
+
+def _tell(found: Sequence[Json], *, as_json: bool) -> None:
+    print_found(found, COLUMNS, [_cells(job) for job in found], as_json=as_json, whole=WHOLE)
+
+
+def _cells(job: Json) -> list[object]:
+    progress = job["progress"]
+    done = f"{progress['done']} of {progress['total']}" + ("…" if job["expanding"] else "")
+    return [job["id"], job["collection"], job["kind"], job["state"], done, progress["failed"] or ""]

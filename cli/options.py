@@ -1,0 +1,76 @@
+"""Options that many commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from cli.numbers import Number
+from client.async_transport import URL as USUAL
+from core.types import Metric, Rule, RuleName, Views
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+URL = click.option(
+    "--url",
+    metavar="URL",
+    envvar="EXEMPLAR_URL",
+    show_envvar=True,
+    default=USUAL,
+    show_default=True,
+    help="The service.",
+)
+LOCAL = click.option(
+    "--local",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Work alone on this data folder: a service is started for the command and stopped after it.",
+)
+COLLECTION = click.option("-c", "--collection", required=True, metavar="NAME", help="The collection.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+VIEWS = click.option(
+    "--views",
+    type=click.Choice([one.value for one in Views]),
+    help="How often a picture is looked at: once (default), with its mirror image, or both also cropped.",
+)
+_RULE = (
+    click.option("--rule", "name", type=click.Choice([one.value for one in RuleName]), help="Default auto."),
+    click.option("--metric", type=click.Choice([one.value for one in Metric]), help="Default cosine."),
+    click.option(
+        "--false-reject",
+        type=Number(0, 0.5),
+        help=f"The share of known pictures that may be called unknown; default {Rule().false_reject:g}.",
+    ),
+    click.option(
+        "--certainty",
+        type=Number(0, 1),
+        help=f"A best class less probable is ambiguous; default {Rule().certainty:g}.",
+    ),
+    click.option(
+        "--set-level",
+        type=Number(0.5, 0.99),
+        help=f"How often the candidate set is to hold the true class; default {Rule().set_level:g}.",
+    ),
+)
+
+
+def takes_rule(command: F) -> F:
+    """Let a command take a rule and what it aims at."""
+    for option in reversed(_RULE):
+        command = option(command)
+    return command
+
+
+def rule_of(options: dict[str, Any]) -> Rule:
+    """Return the rule of these options; what was not given is as usual."""
+    found = given(options)
+    name, metric = found.pop("name", RuleName.AUTO), found.pop("metric", Metric.COSINE)
+    return Rule(RuleName(name), Metric(metric), **found)
+
+
+def given(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that were given."""
+    return {name: value for name, value in options.items() if value is not None}

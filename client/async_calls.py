@@ -1,0 +1,348 @@
+"""The calls of the API that need nothing written by hand."""
+
+# Made by client/generate_*.py; `make generate` makes it anew.
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Literal
+
+from client import models
+from client.async_job import AsyncJob
+from client.async_transport import AsyncTransport
+from client.requests import Content, Request, given, in_path, in_query, media_type_of, parts_of, submitting
+
+
+class AsyncCalls(AsyncTransport):
+    """Methods named as the operations of the document."""
+
+    async def healthz(self) -> models.Health:
+        """Say that the process lives."""
+        return await self._json(Request("GET", "/healthz", may_repeat=True), models.Health)
+
+    async def metrics(self) -> bytes:
+        """Show the service in Prometheus' text format."""
+        return await self._bytes(Request("GET", "/metrics", may_repeat=True))
+
+    async def readyz(self) -> models.Health:
+        """Say whether record, blobs and queue answer and a worker is alive; 503 where not."""
+        return await self._json(Request("GET", "/readyz", may_repeat=True), models.Health)
+
+    def list_collections(self, *, limit: int | None = None) -> AsyncIterator[models.Collection]:
+        """List collections in the order they were made."""
+        return self._pages(
+            Request("GET", "/v1/collections", in_query(limit=limit), may_repeat=True), models.Collection
+        )
+
+    async def make_collection(
+        self,
+        name: str,
+        *,
+        encoder: str | None = None,
+        prompts: str | Sequence[str] | None = None,
+        rule: models.Rule | Mapping[str, Any] | None = None,
+        views: models.Views | None = None,
+    ) -> models.Collection:
+        """Make a collection."""
+        return await self._json(
+            Request(
+                "POST",
+                "/v1/collections",
+                json=given(encoder=encoder, name=name, prompts=prompts, rule=rule, views=views),
+            ),
+            models.Collection,
+        )
+
+    async def delete_collection(self, collection: str) -> None:
+        """Remove a collection with its classes and supports."""
+        return await self._none(Request("DELETE", f"/v1/collections/{in_path(collection)}"))
+
+    async def get_collection(self, collection: str) -> models.Collection:
+        """Show one collection with its counts."""
+        return await self._json(
+            Request("GET", f"/v1/collections/{in_path(collection)}", may_repeat=True), models.Collection
+        )
+
+    async def change_collection(
+        self, collection: str, rule: models.RuleChange | Mapping[str, Any]
+    ) -> models.Collection:
+        """Change the rule of a collection; what is left out stays as it is."""
+        return await self._json(
+            Request("PATCH", f"/v1/collections/{in_path(collection)}", json=given(rule=rule)),
+            models.Collection,
+        )
+
+    def list_classes(self, collection: str, *, limit: int | None = None) -> AsyncIterator[models.Class]:
+        """List the classes of a collection with their counts."""
+        return self._pages(
+            Request(
+                "GET",
+                f"/v1/collections/{in_path(collection)}/classes",
+                in_query(limit=limit),
+                may_repeat=True,
+            ),
+            models.Class,
+        )
+
+    async def make_class(
+        self, collection: str, label: str, *, kind: models.ClassKind | None = None
+    ) -> models.Class:
+        """Make a class of its name alone; where the collection has prompts it answers at once."""
+        return await self._json(
+            Request(
+                "POST", f"/v1/collections/{in_path(collection)}/classes", json=given(kind=kind, label=label)
+            ),
+            models.Class,
+        )
+
+    async def delete_class(self, collection: str, label: str) -> None:
+        """Remove a class with its supports."""
+        return await self._none(
+            Request("DELETE", f"/v1/collections/{in_path(collection)}/classes/{in_path(label)}")
+        )
+
+    async def get_class(self, collection: str, label: str) -> models.Class:
+        """Show one class."""
+        return await self._json(
+            Request(
+                "GET", f"/v1/collections/{in_path(collection)}/classes/{in_path(label)}", may_repeat=True
+            ),
+            models.Class,
+        )
+
+    async def change_class(
+        self,
+        collection: str,
+        label: str,
+        *,
+        kind: models.ClassKind | None = None,
+        new_label: str | None = None,
+    ) -> models.Class:
+        """Rename a class, or say whether it is a negative one."""
+        return await self._json(
+            Request(
+                "PATCH",
+                f"/v1/collections/{in_path(collection)}/classes/{in_path(label)}",
+                json=given(kind=kind, label=new_label),
+            ),
+            models.Class,
+        )
+
+    async def merge_classes(self, collection: str, label: str, from_: Sequence[str]) -> models.Class:
+        """Merge other classes into this one."""
+        return await self._json(
+            Request(
+                "POST",
+                f"/v1/collections/{in_path(collection)}/classes/{in_path(label)}/merge",
+                json=given(from_=from_),
+            ),
+            models.Class,
+        )
+
+    def export_collection(self, collection: str, *, pictures: bool | None = None) -> AsyncIterator[bytes]:
+        """Give a collection away as one file that NumPy and json read."""
+        return self._parts(
+            Request(
+                "GET",
+                f"/v1/collections/{in_path(collection)}/export",
+                in_query(pictures=pictures),
+                may_repeat=True,
+            )
+        )
+
+    async def forget_encoder(self, collection: str) -> None:
+        """Drop the vectors of the encoder that does not answer."""
+        return await self._none(Request("DELETE", f"/v1/collections/{in_path(collection)}/reindex"))
+
+    async def get_reindex(self, collection: str) -> models.Reindex:
+        """Say how far a change of encoder has come, and which supports have no vector yet."""
+        return await self._json(
+            Request("GET", f"/v1/collections/{in_path(collection)}/reindex", may_repeat=True), models.Reindex
+        )
+
+    async def start_reindex(self, collection: str, encoder: str) -> AsyncJob:
+        """Embed the kept pictures with another encoder beside the one that answers."""
+        return await self._job(
+            Request("POST", f"/v1/collections/{in_path(collection)}/reindex", json=given(encoder=encoder))
+        )
+
+    async def switch_back(self, collection: str, *, leave_out: bool | None = None) -> models.Reindex:
+        """Let the collection answer by the encoder that it had before the switch."""
+        return await self._json(
+            Request(
+                "POST", f"/v1/collections/{in_path(collection)}/reindex/back", json=given(leave_out=leave_out)
+            ),
+            models.Reindex,
+        )
+
+    async def compare_encoders(self, collection: str) -> models.Comparison:
+        """Set the reports of both encoders side by side, with the answers that would change."""
+        return models.Comparison.model_validate_json(
+            await self._made(
+                Request("GET", f"/v1/collections/{in_path(collection)}/reindex/comparison", may_repeat=True)
+            )
+        )
+
+    async def switch_encoder(self, collection: str, *, leave_out: bool | None = None) -> models.Reindex:
+        """Let the collection answer by its other encoder from now on."""
+        return await self._json(
+            Request(
+                "POST",
+                f"/v1/collections/{in_path(collection)}/reindex/switch",
+                json=given(leave_out=leave_out),
+            ),
+            models.Reindex,
+        )
+
+    async def get_report(self, collection: str) -> models.CollectionReport:
+        """Say how well a collection tells its own pictures apart, and what would make it better."""
+        return models.CollectionReport.model_validate_json(
+            await self._made(Request("GET", f"/v1/collections/{in_path(collection)}/report", may_repeat=True))
+        )
+
+    async def get_confusion(self, collection: str) -> bytes:
+        """Draw the report's confusion matrix."""
+        return await self._made(
+            Request("GET", f"/v1/collections/{in_path(collection)}/report/confusion.svg", may_repeat=True)
+        )
+
+    def list_supports(
+        self, collection: str, *, limit: int | None = None, label: str | None = None
+    ) -> AsyncIterator[models.Support]:
+        """List supports in the order they were enrolled, of one class or of all."""
+        return self._pages(
+            Request(
+                "GET",
+                f"/v1/collections/{in_path(collection)}/supports",
+                in_query(limit=limit, label=label),
+                may_repeat=True,
+            ),
+            models.Support,
+        )
+
+    async def delete_support(self, collection: str, support_id: int) -> None:
+        """Remove a support."""
+        return await self._none(
+            Request("DELETE", f"/v1/collections/{in_path(collection)}/supports/{in_path(support_id)}")
+        )
+
+    async def get_support(self, collection: str, support_id: int) -> models.Support:
+        """Show one support."""
+        return await self._json(
+            Request(
+                "GET",
+                f"/v1/collections/{in_path(collection)}/supports/{in_path(support_id)}",
+                may_repeat=True,
+            ),
+            models.Support,
+        )
+
+    async def move_support(self, collection: str, support_id: int, label: str) -> models.Support:
+        """Give a support to another class."""
+        return await self._json(
+            Request(
+                "PATCH",
+                f"/v1/collections/{in_path(collection)}/supports/{in_path(support_id)}",
+                json=given(label=label),
+            ),
+            models.Support,
+        )
+
+    async def get_thumbnail(self, collection: str, support_id: int) -> bytes:
+        """Show a support's picture, small and made anew."""
+        return await self._bytes(
+            Request(
+                "GET",
+                f"/v1/collections/{in_path(collection)}/supports/{in_path(support_id)}/thumbnail",
+                may_repeat=True,
+            )
+        )
+
+    async def make_embeddings(
+        self,
+        input: str | models.Picture | Mapping[str, Any] | Sequence[str | models.Picture | Mapping[str, Any]],
+        model: str,
+        *,
+        dimensions: int | None = None,
+        encoding_format: Literal["float", "base64"] | str | None = None,
+        user: str | None = None,
+    ) -> models.EmbeddingList:
+        """Give the vectors of pictures or texts, in the shape of OpenAI's call."""
+        return await self._json(
+            Request(
+                "POST",
+                "/v1/embeddings",
+                json=given(
+                    dimensions=dimensions,
+                    encoding_format=encoding_format,
+                    input=input,
+                    model=model,
+                    user=user,
+                ),
+                may_repeat=True,
+            ),
+            models.EmbeddingList,
+        )
+
+    async def import_collection(
+        self,
+        content: Content,
+        *,
+        name: str | None = None,
+        encoder: str | None = None,
+        wait_s: float = 0.0,
+        key: str | None = None,
+    ) -> AsyncJob:
+        """Make a collection of a file that was exported."""
+        return await self._job(
+            Request(
+                "POST",
+                "/v1/import",
+                in_query(name=name, encoder=encoder),
+                parts=parts_of(content),
+                headers={**submitting(key, wait_s), "Content-Type": media_type_of(content)},
+                may_repeat=True,
+            )
+        )
+
+    def list_jobs(self, *, limit: int | None = None) -> AsyncIterator[AsyncJob]:
+        """List jobs, the newest first."""
+        return self._jobs(Request("GET", "/v1/jobs", in_query(limit=limit), may_repeat=True))
+
+    async def get_job(self, job_id: str) -> AsyncJob:
+        """Show how far a job has come."""
+        return await self._job(Request("GET", f"/v1/jobs/{in_path(job_id)}", may_repeat=True))
+
+    async def cancel_job(self, job_id: str) -> AsyncJob:
+        """Take back what no worker has begun."""
+        return await self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/cancel"))
+
+    async def list_deliveries(self, job_id: str) -> models.DeliveryList:
+        """Show the calls of a job's webhook and what came of each."""
+        return await self._json(
+            Request("GET", f"/v1/jobs/{in_path(job_id)}/deliveries", may_repeat=True), models.DeliveryList
+        )
+
+    async def get_item_thumbnail(self, job_id: str, item: int) -> bytes:
+        """Show the picture of an item that is done, small and made anew."""
+        return await self._bytes(
+            Request("GET", f"/v1/jobs/{in_path(job_id)}/items/{in_path(item)}/thumbnail", may_repeat=True)
+        )
+
+    async def pause_job(self, job_id: str) -> AsyncJob:
+        """Hold what no worker has begun."""
+        return await self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/pause"))
+
+    async def resume_job(self, job_id: str) -> AsyncJob:
+        """Let a paused job go on."""
+        return await self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/resume"))
+
+    async def retry_job(self, job_id: str) -> AsyncJob:
+        """Try the failed items of a job again."""
+        return await self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/retry"))
+
+    async def get_summary(self, job_id: str) -> models.JobSummary:
+        """Count the results of a job by label, decision and error."""
+        return await self._json(
+            Request("GET", f"/v1/jobs/{in_path(job_id)}/summary", may_repeat=True), models.JobSummary
+        )

@@ -1,0 +1,230 @@
+"""The client: every call of the API, those that take pictures or give streams written out here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+from client import models
+from client.async_calls import AsyncCalls
+from client.async_job import AsyncJob
+from client.errors import ServiceError
+from client.requests import (
+    Content,
+    Pictures,
+    Request,
+    base64_of,
+    bulk_request,
+    given,
+    in_path,
+    in_query,
+    picture_files,
+    submitting,
+)
+
+Item = models.EnrollItem | models.AskItem | Mapping[str, Any]
+
+
+class AsyncExemplar(AsyncCalls):
+    """A service. What takes pictures gives a job; `wait_s` lets the service hold its answer until the end.
+
+    Submissions carry an Idempotency-Key, so that one that is sent again is done once; `key` sets one's own,
+    which also makes it safe to submit again after one's own process has died.
+    """
+
+    async def enroll(
+        self,
+        collection: str,
+        pictures: Pictures,
+        label: str,
+        *,
+        webhook: str | None = None,
+        wait_s: float = 0.0,
+        key: str | None = None,
+    ) -> AsyncJob:
+        """Enrol pictures of one class; it exists as soon as its first picture is enrolled."""
+        query = in_query(webhook=webhook)
+        return await self._submit(collection, "enroll", pictures, query, wait_s, key, form={"label": label})
+
+    async def classify(
+        self,
+        collection: str,
+        pictures: Pictures,
+        *,
+        top: int | None = None,
+        min_version: int | None = None,
+        webhook: str | None = None,
+        wait_s: float = 0.0,
+        key: str | None = None,
+    ) -> AsyncJob:
+        """Name what is in pictures."""
+        query = in_query(top=top, min_version=min_version, webhook=webhook)
+        return await self._submit(collection, "classify", pictures, query, wait_s, key)
+
+    async def search(
+        self,
+        collection: str,
+        pictures: Pictures,
+        *,
+        top: int | None = None,
+        min_version: int | None = None,
+        wait_s: float = 0.0,
+        key: str | None = None,
+    ) -> AsyncJob:
+        """Find the nearest supports of pictures, without a decision."""
+        query = in_query(top=top, min_version=min_version)
+        return await self._submit(collection, "search", pictures, query, wait_s, key)
+
+    async def submit_items(
+        self,
+        collection: str,
+        kind: str,
+        items: Sequence[Item],
+        *,
+        wait_s: float = 0.0,
+        key: str | None = None,
+        **query: Any,
+    ) -> AsyncJob:
+        """Enrol, classify or search with items that carry ids, labels or metadata of their own, as JSON."""
+        return await self._job(
+            Request(
+                "POST",
+                f"/v1/collections/{in_path(collection)}/{in_path(kind)}",
+                in_query(**query),
+                submitting(key, wait_s),
+                json=given(items=list(items)),
+                may_repeat=True,
+            )
+        )
+
+    async def bulk(
+        self,
+        collection: str,
+        content: Content,
+        *,
+        kind: str = "classify",
+        media_type: str | None = None,
+        wait_s: float = 0.0,
+        key: str | None = None,
+        **query: Any,
+    ) -> AsyncJob:
+        """Classify or enrol an archive or a manifest as one job; a file is sent as it is read.
+
+        `query` is what the call takes besides: label, top, min_version, smooth, webhook.
+        """
+        request = bulk_request(collection, content, media_type, submitting(key, wait_s), kind=kind, **query)
+        return await self._job(request)
+
+    async def dry_run(
+        self,
+        collection: str,
+        content: Content,
+        *,
+        kind: str = "classify",
+        media_type: str | None = None,
+        **query: Any,
+    ) -> models.DryRun:
+        """Say what a bulk job would do."""
+        request = bulk_request(collection, content, media_type, {}, kind=kind, dry_run=True, **query)
+        return await self._json(request, models.DryRun)
+
+    async def bulk_places(
+        self,
+        collection: str,
+        *,
+        folder: str | None = None,
+        urls: Sequence[str] | None = None,
+        kind: str = "classify",
+        wait_s: float = 0.0,
+        key: str | None = None,
+        **query: Any,
+    ) -> AsyncJob:
+        """Classify or enrol a folder of the server's, or pictures that it reads by URL."""
+        return await self._job(
+            Request(
+                "POST",
+                f"/v1/collections/{in_path(collection)}/bulk",
+                in_query(kind=kind, **query),
+                submitting(key, wait_s),
+                json=given(folder=folder, urls=urls),
+                may_repeat=True,
+            )
+        )
+
+    async def get_results_page(
+        self, job_id: str, *, cursor: str | None = None, limit: int | None = None
+    ) -> models.ResultPage:
+        """Return one page of results, as far as they stand."""
+        query = in_query(cursor=cursor, limit=limit)
+        return await self._json(
+            Request("GET", f"/v1/jobs/{in_path(job_id)}/results", query, may_repeat=True), models.ResultPage
+        )
+
+    def get_results(self, job_id: str, media_type: str = "text/csv") -> AsyncIterator[bytes]:
+        """Yield the results that are settled as a file of this media type, part by part."""
+        return self._parts(
+            Request(
+                "GET",
+                f"/v1/jobs/{in_path(job_id)}/results",
+                headers={"Accept": media_type},
+                may_repeat=True,
+            )
+        )
+
+    async def watch_job(self, job_id: str) -> AsyncIterator[AsyncJob]:
+        """Yield the job each time it has come further, at last when it has ended."""
+        seen: dict[str, str] = {}
+        while True:
+            request = Request("GET", f"/v1/jobs/{in_path(job_id)}/events", headers=seen, may_repeat=True)
+            async with self.streaming(request) as response:
+                async for line in response.aiter_lines():
+                    name, _, value = line.partition(": ")
+                    if name == "id":
+                        seen = {"Last-Event-ID": value}
+                    elif name == "data":
+                        job = self.job_of(json.loads(value))
+                        yield job
+                        if job.has_ended:
+                            return
+            if response.status_code == 204:  # it has ended, and that had been seen
+                return
+
+    async def embed(
+        self, model: str, pictures: Pictures = (), *, texts: Sequence[str] = ()
+    ) -> list[list[float]]:
+        """Return the vectors of pictures, then those of texts, by an encoder or a collection's."""
+        inputs: list[Any] = [{"image": {"base64": text}} for text in base64_of(pictures)]
+        made = await self.make_embeddings([*inputs, *texts], model)
+        return [vector for one in made.data if isinstance(vector := one.embedding, list)]
+
+    async def ensure_collection(self, name: str, **options: Any) -> None:
+        """Make a collection unless it is there."""
+        try:
+            await self.make_collection(name, **options)
+        except ServiceError as error:
+            if error.code != "collection_exists":
+                raise
+
+    async def _submit(
+        self,
+        collection: str,
+        call: str,
+        pictures: Pictures,
+        query: Mapping[str, Any],
+        wait_s: float,
+        key: str | None,
+        *,
+        form: Mapping[str, str] | None = None,
+    ) -> AsyncJob:
+        return await self._job(
+            Request(
+                "POST",
+                f"/v1/collections/{in_path(collection)}/{call}",
+                query,
+                submitting(key, wait_s),
+                files=picture_files(pictures),
+                form=form,
+                may_repeat=True,
+            )
+        )

@@ -1,0 +1,407 @@
+"""Reindexes: a collection's pictures embedded by another encoder, followed, switched to, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, or_, select, update
+
+from core.changes import Changes
+from core.errors import ExemplarError
+from core.types import FINAL, Item, Job, JobKind, JobState, Lane
+from store import tables as t
+from store.clock import now_s
+from store.collections import collection_not_found, lock_collection, vector_column
+from store.control import chunk_state
+from store.database import Database
+from store.jobs import new_job_id, require_job, unpack_job
+from store.sources import bulk_chunks, grow_job
+from store.supports import class_changes, support_change
+
+STEP_ITEMS = 256
+MOST_NAMED = 100
+_FINAL = [state.value for state in FINAL]
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """A support that the other encoder has no vector of."""
+
+    support_id: int
+    label: str
+    external_id: str | None
+    picture: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reindex:
+    """A change of encoder and how far it has come."""
+
+    collection: str
+    version: int
+    encoder: str
+    """The collection answers by it."""
+    other: str
+    """Its vectors stand beside."""
+    switched: bool
+    """Whether `other` is the one that answered at first."""
+    job_id: str
+    supports: int
+    embedded: int
+    """Supports that both encoders have seen."""
+    working: bool
+    """Whether pictures still wait for the other encoder."""
+    missing: Sequence[Unseen]
+    """The first of the supports that it has not seen."""
+
+
+class Reindexes:
+    """The changes of encoder that the record holds, at most one a collection.
+
+    A job embeds what stands; what is enrolled afterwards is followed by jobs of its own until `forget`, also
+    after a switch, so that the way back stays open.
+    """
+
+    def __init__(self, database: Database, *, chunk_items: int, window_items: int) -> None:
+        self._database = database
+        self._chunk_items = chunk_items
+        self._window_items = window_items
+
+    def start(self, name: str, encoder: str) -> Job:
+        """Begin to embed by another encoder, or go on where an earlier job of this ended; return the job.
+
+        Raises `collection_not_found`, and `reindex_unfit` where the collection answers by this encoder or has
+        vectors of a third one beside.
+        """
+        with self._database.write() as connection:
+            collection = _locked(connection, name)
+            row = _reindex_of(connection, collection.id)
+            if encoder == collection.encoder:
+                raise ExemplarError("reindex_unfit", f"expected another encoder, {name} answers by this one")
+            if row is not None and row.encoder != encoder:
+                raise ExemplarError(
+                    "reindex_unfit", f"{name} keeps vectors of {row.encoder} beside; forget them first"
+                )
+            if row is not None and (job := _open_job(connection, row.job_id)) is not None:
+                return job
+            job_id = _new_job(connection, collection)
+            values = {"encoder": encoder, "job_id": job_id, "passed": 0}
+            of_this = t.reindex.c.collection_id == collection.id
+            if row is not None:
+                connection.execute(update(t.reindex).where(of_this).values(values))
+            else:
+                connection.execute(
+                    insert(t.reindex).values(collection_id=collection.id, switched=False, **values)
+                )
+            return require_job(connection, job_id)
+
+    def advance(self) -> set[str]:
+        """Queue the next supports that another encoder has not seen; return the encoders that have work.
+
+        One transaction a collection, so that it does not matter who dies in the middle.
+        """
+        with self._database.read() as connection:
+            waiting = connection.execute(_waiting()).scalars().all()
+        return {encoder for collection_id in waiting if (encoder := self._step(collection_id)) is not None}
+
+    def _step(self, collection_id: int) -> str | None:
+        with self._database.write() as connection:
+            row = _reindex_of(connection, collection_id)
+            if row is None:
+                return None
+            # jobs are locked before what is theirs, as a feeder does
+            job = connection.execute(select(t.job).where(t.job.c.id == row.job_id).with_for_update()).first()
+            held = connection.execute(
+                _of(collection_id, row.job_id, row.passed).with_for_update(skip_locked=True)
+            ).first()
+            if held is None or (job is not None and not self._may_grow(job)):
+                return None
+            collection = connection.execute(
+                select(t.collection).where(t.collection.c.id == collection_id)
+            ).one()
+            found = _unseen_after(connection, collection, row.passed)
+            reached = collection.version if len(found) < STEP_ITEMS else found[-1].seq
+            if job is None or job.state in _FINAL:
+                if found:  # what was enrolled since, in a job of its own
+                    job_id = _new_job(connection, collection)
+                    job = connection.execute(select(t.job).where(t.job.c.id == job_id)).one()
+                else:
+                    job = None
+            if job is not None:
+                self._queue(connection, job, row.encoder, found, last=reached == collection.version)
+            connection.execute(
+                update(t.reindex)
+                .where(t.reindex.c.collection_id == collection_id)
+                .values(passed=reached, **({} if job is None else {"job_id": job.id}))
+            )
+        return row.encoder if found else None
+
+    def _may_grow(self, job: Row[Any]) -> bool:
+        if job.state in (JobState.CANCELLED.value, JobState.PAUSED.value):
+            return False
+        return bool(job.total - job.done - job.failed < self._window_items)
+
+    def _queue(
+        self, connection: Connection, job: Row[Any], encoder: str, found: Sequence[Row[Any]], *, last: bool
+    ) -> None:
+        items = [
+            Item(job.total + number, row.picture, support=row.id, external_id=row.external_id)
+            for number, row in enumerate(found)
+        ]
+        state = chunk_state(JobState(job.state))
+        chunks = bulk_chunks(job.id, encoder, items, state, self._chunk_items)
+        if chunks:
+            connection.execute(insert(t.chunk).values(queued_at=now_s()), chunks)
+        grow_job(connection, job, len(items), last=last)
+
+    def get(self, name: str) -> Reindex:
+        """Return how far a change of encoder has come; raises `reindex_not_found`."""
+        with self._database.read() as connection:
+            return _status(connection, *_both(connection, name))
+
+    def switch(self, name: str, *, back: bool = False, leave_out: bool = False) -> Reindex:
+        """Let the collection answer by the other encoder from now on, in one transaction.
+
+        Supports that it has not seen are kept and take no part where `leave_out` allows it. Raises
+        `reindex_not_found`, `reindex_state_unfit` where it has been done, `reindex_unready` (retry) while
+        pictures wait for the other encoder, or `reindex_incomplete`.
+        """
+        with self._database.write() as connection:
+            collection = _locked(connection, name)
+            row = _require(_reindex_of(connection, collection.id), name)
+            status = _status(connection, collection, row)
+            _check_switch(status, back=back, leave_out=leave_out)
+            connection.execute(
+                update(t.collection)
+                .where(t.collection.c.id == collection.id)
+                .values(
+                    encoder=row.encoder,
+                    slot=1 - collection.slot,
+                    version=collection.version + 1,
+                    embedded_at=now_s(),
+                )
+            )
+            connection.execute(
+                update(t.reindex)
+                .where(t.reindex.c.collection_id == collection.id)
+                .values(encoder=collection.encoder, switched=not row.switched, passed=collection.version + 1)
+            )
+            _move_work(connection, collection.id, row.encoder)
+            return _status(connection, *_both(connection, name))
+
+    def forget(self, name: str) -> str:
+        """Drop the vectors of the encoder that does not answer; return the job that may still make some."""
+        with self._database.write() as connection:
+            collection = _locked(connection, name)
+            row = _require(_reindex_of(connection, collection.id), name)
+            beside = vector_column(1 - collection.slot)
+            connection.execute(
+                update(t.support)
+                .where(t.support.c.collection_id == collection.id, beside.is_not(None))
+                .values({beside.name: None})
+            )
+            connection.execute(delete(t.reindex).where(t.reindex.c.collection_id == collection.id))
+            return str(row.job_id)
+
+    def both(self, collection_id: int) -> tuple[str, Changes, str, Changes] | None:
+        """Return what both encoders make of one version: of the supports that both have seen.
+
+        That is the encoder that answers, its vectors, the other encoder and its vectors; None where there are
+        no two.
+        """
+        with self._database.read() as connection:
+            collection = connection.execute(
+                select(t.collection).where(t.collection.c.id == collection_id)
+            ).first()
+            row = _reindex_of(connection, collection_id)
+            if collection is None or row is None:
+                return None
+            classes = class_changes(connection, collection_id, 0, collection.version)
+            support = t.support.c
+            rows = connection.execute(
+                select(support.id, support.class_id, support.vector, support.vector_1)
+                .where(
+                    support.collection_id == collection_id,
+                    support.class_id.is_not(None),
+                    support.vector.is_not(None),
+                    support.vector_1.is_not(None),
+                )
+                .order_by(support.seq)
+            ).all()
+        sides = [
+            Changes(
+                collection.version,
+                classes,
+                [support_change(row.id, row.class_id, row[2 + slot]) for row in rows],
+            )
+            for slot in (collection.slot, 1 - collection.slot)
+        ]
+        return collection.encoder, sides[0], row.encoder, sides[1]
+
+
+def _check_switch(status: Reindex, *, back: bool, leave_out: bool) -> None:
+    if status.switched is not back:
+        done = "has not been switched" if back else "has been switched; `back` leads back"
+        raise ExemplarError("reindex_state_unfit", f"{status.collection} {done}")
+    if status.working:
+        raise ExemplarError(
+            "reindex_unready",
+            f"{status.supports - status.embedded} supports wait for {status.other}; try again shortly",
+            retry=True,
+        )
+    missing = status.supports - status.embedded
+    if missing and not leave_out:
+        named = ", ".join(f"{one.support_id} ({one.label})" for one in status.missing[:5])
+        raise ExemplarError(
+            "reindex_incomplete",
+            f"{status.other} has not seen {missing} supports: {named}; with leave_out they take no part",
+        )
+
+
+def _move_work(connection: Connection, collection_id: int, encoder: str) -> None:
+    """Let what waits for the encoder that answered wait for the one that does; claims under way find out."""
+    kinds = [kind.value for kind in JobKind if kind is not JobKind.REINDEX]
+    jobs = select(t.job.c.id).where(
+        t.job.c.collection_id == collection_id, t.job.c.kind.in_(kinds), t.job.c.state.not_in(_FINAL)
+    )
+    waiting = (
+        select(t.chunk.c.id)
+        .where(t.chunk.c.job_id.in_(jobs), t.chunk.c.state.in_(("queued", "paused")))
+        .order_by(t.chunk.c.id)
+        .with_for_update(skip_locked=True)
+    )
+    connection.execute(update(t.chunk).where(t.chunk.c.id.in_(waiting)).values(encoder=encoder))
+    connection.execute(update(t.source).where(t.source.c.job_id.in_(jobs)).values(encoder=encoder))
+
+
+def _waiting() -> Select[int]:
+    """Select the collections with a step to be made."""
+    behind = t.collection.c.version > t.reindex.c.passed
+    is_open = t.job.c.expanding & t.job.c.state.not_in(_FINAL)
+    at_rest = func.coalesce(t.job.c.state, "").in_([JobState.CANCELLED.value, JobState.PAUSED.value])
+    return (
+        select(t.reindex.c.collection_id)
+        .join(t.collection, t.collection.c.id == t.reindex.c.collection_id)
+        .outerjoin(t.job, t.job.c.id == t.reindex.c.job_id)
+        .where(or_(behind, is_open), ~at_rest)
+    )
+
+
+def _of(collection_id: int, job_id: str, passed: int) -> Select[Any]:
+    row = t.reindex.c
+    return select(t.reindex).where(
+        row.collection_id == collection_id, row.job_id == job_id, row.passed == passed
+    )
+
+
+def _unseen(collection: Row[Any]) -> list[ColumnElement[bool]]:
+    """What is true of living supports without a vector in the slot that does not answer."""
+    return [
+        t.support.c.collection_id == collection.id,
+        t.support.c.class_id.is_not(None),
+        vector_column(1 - collection.slot).is_(None),
+    ]
+
+
+def _unseen_after(connection: Connection, collection: Row[Any], passed: int) -> list[Any]:
+    support = t.support.c
+    rows = connection.execute(
+        select(support.id, support.seq, support.picture, support.external_id)
+        .where(*_unseen(collection), support.seq > passed, support.seq <= collection.version)
+        .order_by(support.seq)
+        .limit(STEP_ITEMS)
+    )
+    return list(rows)
+
+
+def _status(connection: Connection, collection: Row[Any], row: Row[Any]) -> Reindex:
+    support = t.support.c
+    alive = (support.collection_id == collection.id, support.class_id.is_not(None))
+    supports = connection.execute(select(func.count()).select_from(t.support).where(*alive)).scalar_one()
+    unseen = connection.execute(
+        select(func.count()).select_from(t.support).where(*_unseen(collection))
+    ).scalar_one()
+    first = connection.execute(
+        select(support.id, t.class_.c.label, support.external_id, support.picture)
+        .join(t.class_, t.class_.c.id == support.class_id)
+        .where(*_unseen(collection))
+        .order_by(support.id)
+        .limit(MOST_NAMED)
+    )
+    return Reindex(
+        collection=collection.name,
+        version=collection.version,
+        encoder=collection.encoder,
+        other=row.encoder,
+        switched=row.switched,
+        job_id=row.job_id,
+        supports=supports,
+        embedded=supports - unseen,
+        working=_is_working(connection, collection, row),
+        missing=[Unseen(*one) for one in first],
+    )
+
+
+def _is_working(connection: Connection, collection: Row[Any], row: Row[Any]) -> bool:
+    job = connection.execute(select(t.job).where(t.job.c.id == row.job_id)).first()
+    if job is not None and job.state == JobState.CANCELLED.value:
+        return False
+    is_open = job is not None and job.state not in _FINAL
+    return is_open or bool(_unseen_after(connection, collection, row.passed))
+
+
+def _new_job(connection: Connection, collection: Row[Any]) -> str:
+    job_id = new_job_id()
+    connection.execute(
+        insert(t.job).values(
+            id=job_id,
+            collection_id=collection.id,
+            collection_name=collection.name,
+            kind=JobKind.REINDEX.value,
+            lane=Lane.BULK.value,
+            state=JobState.QUEUED.value,
+            total=0,
+            done=0,
+            failed=0,
+            top=1,
+            min_version=0,
+            submitted_version=collection.version,
+            expanding=True,
+            created_at=now_s(),
+        )
+    )
+    return job_id
+
+
+def _open_job(connection: Connection, job_id: str) -> Job | None:
+    row = connection.execute(select(t.job).where(t.job.c.id == job_id)).first()
+    return None if row is None or row.state in _FINAL else unpack_job(row)
+
+
+def _both(connection: Connection, name: str) -> tuple[Row[Any], Row[Any]]:
+    collection = _find(connection, name)
+    return collection, _require(_reindex_of(connection, collection.id), name)
+
+
+def _find(connection: Connection, name: str) -> Row[Any]:
+    row = connection.execute(select(t.collection).where(t.collection.c.name == name)).first()
+    if row is None:
+        raise collection_not_found(name)
+    return row
+
+
+def _locked(connection: Connection, name: str) -> Row[Any]:
+    lock_collection(connection, _find(connection, name).id)
+    return _find(connection, name)  # as it is now that nobody else changes it
+
+
+def _reindex_of(connection: Connection, collection_id: int) -> Row[Any] | None:
+    return connection.execute(select(t.reindex).where(t.reindex.c.collection_id == collection_id)).first()
+
+
+def _require(row: Row[Any] | None, name: str) -> Row[Any]:
+    if row is None:
+        raise ExemplarError("reindex_not_found", f"{name} has vectors of one encoder only; start a reindex")
+    return row

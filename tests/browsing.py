@@ -1,0 +1,90 @@
+"""A real browser for the tests of the page, which notes what it must not do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PHONE = {"width": 360, "height": 740}
+
+
+@contextmanager
+def running_browser() -> Iterator[Browser]:
+    """Run Chromium; without it a test is skipped on a laptop and fails in CI."""
+    if not CHROMIUM.exists():
+        if os.environ.get("CI"):
+            pytest.fail(f"{CHROMIUM} is missing")
+        pytest.skip(f"{CHROMIUM} is missing")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def visit(browser: Browser, url: str, **options: Any) -> Iterator[Page]:
+    """Open the page; at the end nothing may have left its origin, failed in its scripts, or been alerted."""
+    outside: list[str] = []
+    wrong: list[str] = []
+    context = browser.new_context(**options)
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    page.on(
+        "request", lambda request: outside.append(request.url) if not is_inside(request.url, url) else None
+    )
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("dialog", lambda dialog: (wrong.append(f"dialog {dialog.message}"), dialog.dismiss()))
+    page.on("console", lambda message: wrong.append(message.text) if is_ours(message) else None)
+    page.goto(f"{url}/")
+    yield page
+    context.close()
+    assert (outside, wrong) == ([], [])
+
+
+def is_inside(asked: str, url: str) -> bool:
+    return asked.startswith((f"{url}/", f"blob:{url}/", "about:"))
+
+
+def is_ours(message: Any) -> bool:
+    """Say whether a message is an error of the scripts, and not of an answer that the page shows anyway."""
+    return message.type == "error" and "Failed to load resource" not in message.text
+
+
+def as_files(*pictures: bytes, name: str = "picture") -> list[dict[str, Any]]:
+    """Return pictures as Playwright gives them to a file input."""
+    return [
+        {"name": f"{name}-{number}.png", "mimeType": "image/png", "buffer": picture}
+        for number, picture in enumerate(pictures)
+    ]
+
+
+def drop(page: Page, selector: str, *paths: Path) -> None:
+    """Drop files or folders of the disk as the system does, which gives the page real entries."""
+    box = page.locator(selector).bounding_box()
+    assert box is not None
+    session = page.context.new_cdp_session(page)
+    place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + 20}
+    dragged = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        session.send("Input.dispatchDragEvent", {"type": kind, **place, "data": dragged})
+
+
+def is_drawn(page: Page, selector: str) -> bool:
+    """Say whether an image has pixels, which it has only where it was fetched and decoded."""
+    page.wait_for_function("selector => document.querySelector(selector)?.naturalWidth > 20", arg=selector)
+    return True

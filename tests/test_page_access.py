@@ -1,0 +1,151 @@
+"""The page for everyone: by keyboard, on a phone, in both themes, and with labels that mean harm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from uuid import uuid4
+
+import httpx
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from browsing import PHONE, as_files, is_drawn, running_browser, visit
+from calls import WAIT, as_json, enroll
+from playwright.sync_api import Browser, Page, expect
+
+from cli.stack import Stack
+
+Digits = Callable[[int, int], bytes]
+Views = dict[str, str]
+
+EVIL = '<img src=x onerror="alert(1)">'
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with running_browser() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def views(service: Stack, digits: Digits) -> Views:
+    """Every view, by what must be there before it is looked at, with labels and names that are markup."""
+    name = f"access-{uuid4().hex[:8]}"
+    with httpx.Client(base_url=service.url, timeout=60) as http:
+        http.post("/v1/collections", json={"name": name})
+        for label, digit in ((EVIL, 0), ("one", 1), ("a-very-long-label-without-any-space-" * 3, 2)):
+            enroll(http, name, label, *(digits(digit, n) for n in range(3)))
+        asked = as_json(digits(0, 5), digits(1, 5), digits(7, 5), b"broken", custom_id=EVIL)
+        job = http.post(f"/v1/collections/{name}/classify", json=asked, headers=WAIT).json()["id"]
+    return {
+        "#/": ".maker",
+        f"#/c/{name}": ".class-card img",
+        f"#/c/{name}/class/one": ".tile img",
+        f"#/c/{name}/pictures": ".tile .label",
+        f"#/c/{name}/report": ".matrix img",
+        "#/jobs": ".rows .job-bar",
+        f"#/jobs/{job}": ".answer .because",
+    }
+
+
+def show(page: Page, views: Views, view: str) -> None:
+    page.evaluate("view => { location.hash = view; }", view)
+    page.wait_for_selector("main:not([aria-busy])")
+    page.locator(views[view]).first.wait_for()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_view_has_a_serious_finding(browser: Browser, service: Stack, views: Views, theme: str) -> None:
+    with visit(browser, service.url, color_scheme=theme) as page:
+        for view in views:
+            show(page, views, view)
+            found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+            serious = [
+                (one["id"], one["nodes"][0]["html"][:200], one["nodes"][0]["failureSummary"])
+                for one in found
+                if one["impact"] in ("serious", "critical")
+            ]
+            assert not serious, view
+
+
+def test_no_view_is_wider_than_a_phone(browser: Browser, service: Stack, views: Views) -> None:
+    with visit(browser, service.url, viewport=PHONE) as page:
+        for view in views:
+            show(page, views, view)
+            assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], view
+
+
+def test_labels_are_text_in_every_view(browser: Browser, service: Stack, views: Views) -> None:
+    with visit(browser, service.url) as page:  # which fails where anything was alerted
+        for view in views:
+            show(page, views, view)
+            assert page.locator('img[src="x"]').count() == 0
+            shown = page.locator("main").inner_text()
+            if view not in ("#/", "#/jobs") and not view.endswith("/one"):
+                assert EVIL in shown, view
+
+
+def test_page_is_used_by_keyboard_alone(browser: Browser, service: Stack, digits: Digits) -> None:
+    with visit(browser, service.url) as page:
+        page.on("filechooser", lambda _: None)  # from the beginning: turned on too late, it would miss one
+        name = f"keys-{uuid4().hex[:8]}"
+        reach(page, "#name")
+        page.keyboard.press("Control+a")
+        page.keyboard.type(name)
+        page.keyboard.press("Enter")
+        for label, digit in (("zero", 0), ("one", 1)):
+            page.wait_for_selector("#label")
+            reach(page, "#label")
+            page.keyboard.type(label)
+            with page.expect_file_chooser() as chooser:
+                press(page, "Choose pictures")
+            chooser.value.set_files(as_files(*(digits(digit, n) for n in range(3))))
+            expect(page.locator(".class-card", has_text=label)).to_be_visible()
+        reach(page, '[aria-labelledby="ask-title"] .drop button')
+        with page.expect_file_chooser() as chooser:
+            page.keyboard.press("Enter")
+        chooser.value.set_files(as_files(digits(0, 5)))
+        page.wait_for_selector(".answer .fix button")
+        reach(page, ".answer .fix button:nth-of-type(2)")
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+        page.keyboard.press("Enter")
+        expect(page.locator(".answer.fixed")).to_contain_text("Now an example of one")
+        reach(page, ".toast button")
+        page.keyboard.press("Enter")
+        expect(page.locator("#said")).to_have_text("Undone")
+
+
+def reach(page: Page, selector: str) -> None:
+    """Press Tab until what is selected has the focus."""
+    for _ in range(60):
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"{selector} is not reached by Tab")
+
+
+def press(page: Page, text: str) -> None:
+    """Press Tab until a button of this text has the focus, then Enter."""
+    for _ in range(60):
+        if page.evaluate("document.activeElement.textContent") == text:
+            page.keyboard.press("Enter")
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"{text} is not reached by Tab")
+
+
+def test_view_that_comes_is_where_the_focus_goes(browser: Browser, service: Stack, views: Views) -> None:
+    with visit(browser, service.url) as page:
+        show(page, views, "#/jobs")
+        expect(page.get_by_role("heading", level=1)).to_be_focused()
+        assert page.title() == "Jobs · Exemplar"
+
+
+def test_what_happens_is_told_in_a_live_region(
+    browser: Browser, service: Stack, digits: Digits, views: Views
+) -> None:
+    view = list(views)[1]
+    with visit(browser, service.url) as page:
+        show(page, views, view)
+        page.set_input_files('[aria-label="Questions: pictures"]', as_files(digits(1, 8)))
+        expect(page.locator("#said")).to_contain_text("1 picture answered")
+        assert is_drawn(page, ".answer .shown")

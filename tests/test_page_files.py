@@ -1,0 +1,88 @@
+"""The files of the page over HTTP: what may run, how long it is kept, and that all of it is there."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+
+from api import home
+from core.types import Rule
+from store.keys import Scope
+from store.store import Store
+
+FILES = sorted(path.name for path in home.FOLDER.iterdir())
+
+
+@pytest.fixture
+def base(local: httpx.Client) -> str:
+    found = re.search(r'"(/page/[0-9a-f]{16})/app\.js"', local.get("/").text)
+    assert found is not None
+    return found[1]
+
+
+def test_page_runs_nothing_but_its_own_files(local: httpx.Client) -> None:
+    answer = local.get("/")
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy and "script-src 'self'" in policy and "unsafe" not in policy
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "<style" not in answer.text and "style=" not in answer.text
+    assert not re.search(r"<script(?![^>]* src=)", answer.text)
+
+
+def test_page_is_asked_for_anew_and_its_files_are_kept(local: httpx.Client, base: str) -> None:
+    page = local.get("/")
+    assert page.headers["cache-control"] == "no-cache"
+    assert local.get("/", headers={"If-None-Match": page.headers["etag"]}).status_code == 304
+    assert local.get(f"{base}/app.js").headers["cache-control"] == "public, max-age=31536000, immutable"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_file_comes_as_it_is_packed_or_not(local: httpx.Client, base: str, name: str) -> None:
+    content = (home.FOLDER / name).read_bytes()
+    plain = local.get(f"{base}/{name}", headers={"Accept-Encoding": "identity"})
+    packed = local.get(f"{base}/{name}", headers={"Accept-Encoding": "gzip"})
+    assert (plain.status_code, plain.content, packed.content) == (200, content, content)
+    assert packed.headers["content-encoding"] == "gzip"
+    assert packed.headers["vary"] == "Accept-Encoding"
+
+
+@pytest.mark.parametrize("path", ["/page/0000000000000000/app.js", "/page/../api/app.py", "/page/x/y/z"])
+def test_other_files_are_not_there(local: httpx.Client, path: str) -> None:
+    answer = local.get(path)
+    assert (answer.status_code, answer.json()["code"]) == (404, "path_not_found")
+
+
+def test_every_import_names_a_file_that_is_there() -> None:
+    named = [
+        (name, found)
+        for name in FILES
+        for found in re.findall(r'from "\./([^"]+)"', (home.FOLDER / name).read_text())
+    ]
+    assert named and not [pair for pair in named if pair[1] not in FILES]
+
+
+def test_no_module_makes_markup_or_names_another_host() -> None:
+    for path in home.FOLDER.glob("*.js"):
+        text = path.read_text()
+        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", text), (
+            path.name
+        )
+        assert "//" not in re.sub(
+            r"^\s*//.*$|\s//\s.*$|http://www\.w3\.org/2000/svg", "", text, flags=re.M
+        ), path.name
+
+
+def test_page_holds_nothing_of_the_record(local: httpx.Client, store: Store) -> None:
+    before = local.get("/").text
+    store.collections.create("secret-things", "compact", Rule())
+    store.keys.create("k", [Scope.ADMIN])
+    assert local.get("/").text == before
+
+
+def test_page_is_small(local: httpx.Client) -> None:
+    packed = sum(len(gzip.compress(path.read_bytes())) for path in Path(home.FOLDER).iterdir())
+    assert packed < 40_000

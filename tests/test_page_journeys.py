@@ -1,0 +1,326 @@
+"""The page in a real browser, on the running service: what people come to do, from beginning to end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+from archives import make_zip
+from browsing import as_files, drop, is_drawn, running_browser, visit
+from calls import enroll
+from playwright.sync_api import Browser, Page, expect
+
+from cli.stack import Stack
+from core.settings import Settings
+from store.keys import Scope
+from store.store import open_store
+
+Digits = Callable[[int, int], bytes]
+
+TEACH = '[aria-label="Examples: pictures"]'
+TEACH_FOLDER = '[aria-label="Examples: folder"]'
+ASK = '[aria-label="Questions: pictures"]'
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with running_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser, service: Stack) -> Iterator[Page]:
+    with visit(browser, service.url) as page:
+        yield page
+
+
+@pytest.fixture
+def taught(http: httpx.Client, collection: str, digits: Digits) -> str:
+    """A collection that knows two digits."""
+    for label, digit in (("zero", 0), ("one", 1)):
+        enroll(http, collection, label, *(digits(digit, n) for n in range(4)))
+    return collection
+
+
+def open_view(page: Page, view: str) -> None:
+    page.evaluate("view => { location.hash = view; }", view)
+    page.wait_for_selector("main:not([aria-busy])")
+
+
+def labels_of(http: httpx.Client, collection: str) -> dict[str, int]:
+    found = http.get(f"/v1/collections/{collection}/classes").json()["items"]
+    return {class_["label"]: class_["supports"] for class_ in found}
+
+
+def classify(http: httpx.Client, collection: str, *pictures: tuple[str, bytes]) -> str:
+    """Classify pictures in one bulk job and return its id."""
+    answer = http.post(
+        f"/v1/collections/{collection}/bulk",
+        params={"kind": "classify"},
+        content=make_zip(pictures),
+        headers={"Content-Type": "application/zip", "Prefer": "wait=30"},
+    )
+    assert answer.status_code == 200, answer.text
+    return answer.json()["id"]
+
+
+def test_first_picture_is_named_from_nothing(page: Page, digits: Digits) -> None:
+    name = f"first-{uuid4().hex[:8]}"
+    page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_role("button", name="Make it").click()
+    for label, digit in (("zero", 0), ("one", 1)):
+        page.set_input_files(TEACH, as_files(*(digits(digit, n) for n in range(3))))
+        page.get_by_label("What do they show?").fill(label)
+        page.keyboard.press("Enter")
+        expect(page.locator(".class-card .label", has_text=label)).to_be_visible()
+    page.set_input_files(ASK, as_files(digits(0, 5), name="new"))
+    answer = page.locator(".answer")
+    expect(answer.locator("strong")).to_have_text("zero")
+    expect(answer.locator(".sure")).to_contain_text("%")
+    expect(answer.locator(".badge")).to_have_text("known")
+    expect(answer.locator(".file")).to_have_text("new-0.png")
+    assert is_drawn(page, ".answer .shown") and is_drawn(page, ".because img")
+
+
+def test_field_names_what_is_chosen(page: Page, http: httpx.Client, collection: str, digits: Digits) -> None:
+    open_view(page, f"#/c/{collection}")
+    page.get_by_label("Name", exact=True).fill("nought")
+    page.set_input_files(TEACH, as_files(digits(0, 0), digits(0, 1)))
+    expect(page.locator(".ok")).to_contain_text("2 examples of nought")
+    assert labels_of(http, collection) == {"nought": 2}
+
+
+def test_folders_name_what_is_in_them(
+    page: Page, http: httpx.Client, collection: str, digits: Digits, tmp_path: Path
+) -> None:
+    for label, digit in (("zéro 0", 0), ("one", 1)):
+        (tmp_path / label).mkdir()
+        for n in range(10):
+            (tmp_path / label / f"{n}.png").write_bytes(digits(digit, n))
+    (tmp_path / "one" / "notes.txt").write_text("no picture")
+    open_view(page, f"#/c/{collection}")
+    drop(page, ".drop >> nth=0", tmp_path)
+    expect(page.locator(".ok")).to_contain_text("20 examples of 2 things")
+    expect(page.locator(".told").first).to_contain_text("1 file left out")
+    assert labels_of(http, collection) == {"one": 10, "zéro 0": 10}
+
+
+def test_chosen_folder_is_read_as_a_dropped_one(
+    page: Page, http: httpx.Client, collection: str, digits: Digits, tmp_path: Path
+) -> None:
+    (tmp_path / "zero").mkdir()
+    (tmp_path / "zero" / "0.png").write_bytes(digits(0, 0))
+    open_view(page, f"#/c/{collection}")
+    page.set_input_files(TEACH_FOLDER, tmp_path)
+    expect(page.locator(".ok")).to_be_visible()
+    assert labels_of(http, collection) == {"zero": 1}
+
+
+def test_file_that_fails_says_why_beside_its_name(
+    page: Page, http: httpx.Client, collection: str, digits: Digits
+) -> None:
+    open_view(page, f"#/c/{collection}")
+    page.get_by_label("Name", exact=True).fill("zero")
+    broken = {"name": "broken.png", "mimeType": "image/png", "buffer": b"no picture"}
+    page.set_input_files(TEACH, [*as_files(digits(0, 0)), broken])
+    failed = page.locator(".answer.failed")
+    expect(failed).to_contain_text("broken.png")
+    expect(failed).to_contain_text("Picture unreadable")
+    assert labels_of(http, collection) == {"zero": 1}
+
+
+def test_wrong_answer_is_put_right_in_one_click(
+    page: Page, http: httpx.Client, taught: str, digits: Digits
+) -> None:
+    open_view(page, f"#/c/{taught}")
+    page.set_input_files(ASK, as_files(digits(0, 7)))
+    page.locator(".fix").get_by_role("button", name="one", exact=True).click()
+    expect(page.locator(".answer.fixed")).to_contain_text("Now an example of one")
+    assert labels_of(http, taught) == {"zero": 4, "one": 5}
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#said")).to_have_text("Undone")
+    assert labels_of(http, taught) == {"zero": 4, "one": 4}
+
+
+def test_unknowns_of_a_job_are_named_together(
+    page: Page, http: httpx.Client, taught: str, digits: Digits
+) -> None:
+    http.patch(f"/v1/collections/{taught}/classes/one", json={"kind": "negative"})
+    pictures = [("a.png", digits(1, 0)), ("b.png", digits(0, 0)), ("c.png", digits(1, 1))]
+    open_view(page, f"#/jobs/{classify(http, taught, *pictures)}")
+    page.get_by_role("button", name="Unknown 2").click()
+    page.get_by_role("button", name="Select these").click()
+    page.get_by_label("Name for the selected pictures").fill("stroke")
+    page.get_by_role("button", name="Name them").click()
+    expect(page.locator(".answer.fixed")).to_have_count(2)
+    assert labels_of(http, taught)["stroke"] == 2
+
+
+def test_job_is_held_let_go_on_and_taken_back(
+    page: Page, http: httpx.Client, taught: str, digits: Digits
+) -> None:
+    many = make_zip([(f"{n}.png", digits(n % 10, n // 10)) for n in range(600)])
+    path = f"/v1/collections/{taught}/bulk"
+    headers = {"Content-Type": "application/zip"}
+    job = http.post(path, params={"kind": "classify"}, content=many, headers=headers).json()
+    http.post(f"/v1/jobs/{job['id']}/pause")
+    open_view(page, "#/jobs")
+    row = page.locator("li", has=page.locator(f'a[href="#/jobs/{job["id"]}"]'))
+    expect(row).to_contain_text("paused")
+    row.get_by_role("button", name="Resume").click()
+    row.get_by_role("button", name="Pause").click()
+    expect(row).to_contain_text("paused")
+    row.get_by_role("button", name="Cancel").click()
+    expect(row).to_contain_text("cancelled")
+    assert http.get(f"/v1/jobs/{job['id']}").json()["state"] == "cancelled"
+
+
+def test_report_shows_matrix_and_what_to_photograph(page: Page, taught: str) -> None:
+    open_view(page, f"#/c/{taught}/report")
+    expect(page.locator(".figures")).to_contain_text("named right")
+    assert is_drawn(page, ".matrix img")
+    expect(page.get_by_role("heading", name="What to photograph next")).to_be_visible()
+    expect(page.get_by_role("row", name="zero")).to_be_visible()
+
+
+def test_renamed_class_gets_its_name_back(page: Page, http: httpx.Client, taught: str) -> None:
+    open_view(page, f"#/c/{taught}/class/zero")
+    page.get_by_role("button", name="Rename").click()
+    page.get_by_label("New name").fill("nought/0")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("nought/0")
+    assert labels_of(http, taught) == {"nought/0": 4, "one": 4}
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("zero")
+    assert labels_of(http, taught) == {"zero": 4, "one": 4}
+
+
+@pytest.mark.parametrize("deed", ["delete", "merge"])
+def test_what_has_no_way_back_waits_for_second_thoughts(
+    page: Page, http: httpx.Client, taught: str, deed: str
+) -> None:
+    def act() -> None:
+        open_view(page, f"#/c/{taught}/class/zero")
+        if deed == "delete":
+            page.get_by_role("button", name="Delete").click()
+        else:
+            page.get_by_role("button", name="Merge into…").click()
+            page.get_by_label("Merge into").fill("one")
+            page.keyboard.press("Enter")
+        expect(page.locator(".class-card")).to_have_count(1)
+
+    act()
+    assert labels_of(http, taught) == {"zero": 4, "one": 4}
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".class-card")).to_have_count(2)
+    page.clock.install()
+    act()
+    with page.expect_response(lambda response: response.request.method in ("DELETE", "POST")):
+        page.clock.fast_forward(11_000)
+    assert labels_of(http, taught) == ({"one": 4} if deed == "delete" else {"one": 8})
+
+
+def test_deletion_that_waits_is_done_when_the_page_is_left(
+    page: Page, http: httpx.Client, taught: str
+) -> None:
+    open_view(page, f"#/c/{taught}/class/zero")
+    page.get_by_role("button", name="Delete").click()
+    expect(page.locator(".toast")).to_be_visible()
+    page.goto("about:blank")
+    for _ in range(50):
+        if labels_of(http, taught) == {"one": 4}:
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("the class is still there")
+
+
+def test_enrolling_into_a_class_that_waits_to_go_comes_after(
+    page: Page, http: httpx.Client, taught: str, digits: Digits
+) -> None:
+    open_view(page, f"#/c/{taught}/class/zero")
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_label("Name", exact=True).fill("zero")
+    page.set_input_files(TEACH, as_files(digits(0, 9)))
+    expect(page.locator(".ok")).to_be_visible()
+    assert labels_of(http, taught) == {"zero": 1, "one": 4}
+
+
+def test_support_is_moved_and_removed(page: Page, http: httpx.Client, taught: str) -> None:
+    open_view(page, f"#/c/{taught}/class/zero")
+    page.locator(".tile input").first.check()
+    page.get_by_label("Move to").fill("one")
+    page.get_by_role("button", name="Move", exact=True).click()
+    expect(page.locator(".tile")).to_have_count(3)
+    assert labels_of(http, taught) == {"zero": 3, "one": 5}
+    page.locator(".tile input").first.check()
+    page.get_by_role("button", name="Remove").click()
+    expect(page.locator(".tile")).to_have_count(2)
+
+
+def test_results_are_taken_home(page: Page, http: httpx.Client, taught: str, digits: Digits) -> None:
+    open_view(page, f"#/jobs/{classify(http, taught, ('a.png', digits(0, 0)))}")
+    found = {}
+    for form in ("CSV", "JSON lines", "Parquet"):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=f"Download results as {form}").click()
+        found[form] = Path(download.value.path()).read_bytes()
+    assert found["CSV"].splitlines()[1].count(b"a.png") == 1
+    assert json.loads(found["JSON lines"])["label"] == "zero"
+    assert found["Parquet"].startswith(b"PAR1")
+
+
+def test_large_class_comes_by_pages_and_its_pictures_when_they_are_near(
+    page: Page, http: httpx.Client, collection: str, digits: Digits
+) -> None:
+    archive = make_zip([(f"all/{n}.png", digits(n % 10, n // 10)) for n in range(450)])
+    headers = {"Content-Type": "application/zip", "Prefer": "wait=60"}
+    http.post(f"/v1/collections/{collection}/bulk?kind=enroll", content=archive, headers=headers)
+    thumbnails: list[str] = []
+    page.on("request", lambda one: thumbnails.append(one.url) if "thumbnail" in one.url else None)
+    open_view(page, f"#/c/{collection}/class/all")
+    expect(page.locator(".tile")).to_have_count(200)
+    assert is_drawn(page, ".tile img")
+    assert len(thumbnails) < 150
+    for _ in range(2):
+        page.locator(".more").scroll_into_view_if_needed()
+        page.wait_for_timeout(300)
+    expect(page.locator(".tile")).to_have_count(450)
+
+
+def test_key_is_asked_for_and_stands_in_no_address(
+    browser: Browser, service: Stack, http: httpx.Client, taught: str
+) -> None:
+    store = open_store(Settings(data=Path(service.environment["EXEMPLAR_DATA"])))
+    key = store.keys.create("page", [Scope.ADMIN])
+    addresses: list[str] = []
+    try:
+        with visit(browser, service.url) as page:
+            page.on("request", lambda request: addresses.append(request.url))
+            page.get_by_label("Key", exact=True).fill("ex_wrong_key")
+            page.keyboard.press("Enter")
+            expect(page.locator("dialog")).to_contain_text("unknown or revoked")
+            page.get_by_label("Key", exact=True).fill(key)
+            page.keyboard.press("Enter")
+            open_view(page, f"#/c/{taught}/class/zero")
+            assert is_drawn(page, ".tile img")
+            page.reload()
+            expect(page.locator(".tile")).to_have_count(4)
+            page.get_by_role("button", name="Forget the key").click()
+            expect(page.get_by_label("Key", exact=True)).to_be_visible()
+            assert page.evaluate("JSON.stringify({...localStorage}) + document.cookie") == "{}"
+        assert not [address for address in addresses if key in address]
+    finally:
+        store.keys.revoke(key.split("_")[1])
+        store.database.close()
+
+
+def test_problem_is_shown_as_its_own_text(page: Page, taught: str) -> None:
+    page.get_by_label("Name", exact=True).fill(taught)
+    page.get_by_role("button", name="Make it").click()
+    expect(page.get_by_role("alert")).to_contain_text("There is already a collection named")
+    open_view(page, "#/c/nowhere")
+    expect(page.get_by_role("alert")).to_contain_text("There is no collection named 'nowhere'.")

@@ -1,0 +1,224 @@
+"""A collection as one file: written, read by NumPy alone, checked, and made again, on both databases."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from io import BytesIO
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from working import ToyEncoder, submit, tools_with
+
+from core.bundle_reader import Bundle, open_bundle
+from core.errors import ExemplarError
+from core.settings import Settings
+from core.types import ClassKind, JobKind, JobRequest, JobState, Lane, Rule, RuleName, Source
+from index.decide import classify
+from index.replica import Replica
+from store.blobs import PICTURES, uploads_of
+from store.jobs import Submitted, new_job_id
+from store.store import Store
+from worker.feed import Feeder
+from worker.probes import keep_probes
+from worker.tools import Tools
+from worker.turn import take_turn
+
+Digits = Callable[[int, int], bytes]
+
+
+@pytest.fixture
+def tools(settings: Settings, store: Store) -> Iterator[Tools]:
+    with tools_with(settings, store, ToyEncoder()) as tools:
+        keep_probes(tools)
+        yield tools
+
+
+@pytest.fixture(autouse=True)
+def things(tools: Tools, store: Store, digits: Digits) -> None:
+    """Two classes with pictures, one negative without."""
+    store.collections.create("things", "compact", Rule(RuleName.RIDGE, false_reject=0.1))
+    store.classes.add("things", "nothing", ClassKind.NEGATIVE)
+    for label, digit in (("zero", 0), ("one", 1)):
+        submit(store, JobKind.ENROLL, *(digits(digit, n) for n in range(3)), label=label)
+    take_turn(tools, "compact")
+
+
+def export(store: Store, name: str = "things", *, pictures: bool = True) -> bytes:
+    opened = (lambda digest: store.blobs.open(PICTURES, digest)) if pictures else None
+    return b"".join(store.exports.spool(name).stream(opened))
+
+
+def begin(store: Store, settings: Settings, file: bytes, name: str = "others") -> Submitted:
+    job = new_job_id()
+    source = Source(bundle=store.blobs.put_stream(uploads_of(job), [file]))
+    manifest = open_bundle(BytesIO(file), settings).manifest
+    asked = JobRequest(name, JobKind.IMPORT, Lane.BULK, (), source=source)
+    return store.imports.submit(job, asked, manifest, manifest.encoder.spec, None)
+
+
+def run(tools: Tools, file: bytes, name: str = "others") -> JobState:
+    submitted = begin(tools.store, tools.settings, file, name)
+    feeder = Feeder(tools.store, tools.settings, tools.owner)
+    while feeder.round():
+        pass
+    feeder.stop()
+    return tools.store.jobs.get(submitted.job.id).state
+
+
+def replica(store: Store, name: str) -> Replica:
+    changes = store.supports.changes_since(store.collections.get(name).id, 0)
+    assert changes is not None
+    made = Replica(2)
+    made.apply(changes)
+    return made
+
+
+def changed(file: bytes, name: str, change: Callable[[bytes], bytes], *, honest: bool = False) -> bytes:
+    """The same file with one member changed, its checksum too where it is `honest`."""
+    out = BytesIO()
+    with zipfile.ZipFile(BytesIO(file)) as old, zipfile.ZipFile(out, "w") as new:
+        members = {info.filename: old.read(info) for info in old.infolist()}
+        members[name] = change(members[name])
+        if honest:
+            checksums = json.loads(members["checksums.json"])
+            digest = hashlib.sha256(members[name]).hexdigest()
+            checksums[name] = {"sha256": digest, "size": len(members[name])}
+            members["checksums.json"] = json.dumps(checksums).encode()
+        for path, content in members.items():
+            new.writestr(path, content)
+    return out.getvalue()
+
+
+def test_file_is_read_by_numpy_and_json_alone(store: Store) -> None:
+    with zipfile.ZipFile(BytesIO(export(store))) as file:
+        manifest = json.loads(file.read("manifest.json"))
+        vectors = np.load(BytesIO(file.read("supports/vectors.npy")))
+        classes = np.load(BytesIO(file.read("supports/classes.npy")))
+        ids = np.load(BytesIO(file.read("supports/ids.npy")))
+        rows = [json.loads(line) for line in file.read("supports/rows.jsonl").splitlines()]
+        names = file.namelist()
+        checksums = json.loads(file.read("checksums.json"))
+        assert all(checksums[n]["sha256"] == hashlib.sha256(file.read(n)).hexdigest() for n in names[:-1])
+    assert (vectors.shape, vectors.dtype, len(ids)) == ((6, 2), np.float32, 6)
+    assert manifest["encoder"]["spec"] == "compact" and manifest["rule"]["name"] == "ridge"
+    assert [manifest["classes"][place]["label"] for place in classes] == [row["label"] for row in rows]
+    assert {f"pictures/{row['picture']}" for row in rows} == {n for n in names if n.startswith("pictures/")}
+
+
+def test_same_collection_gives_the_same_bytes(store: Store) -> None:
+    assert export(store) == export(store)
+
+
+@pytest.mark.parametrize("pictures", [True, False])
+def test_imported_collection_answers_the_same_to_the_last_bit(tools: Tools, pictures: bool) -> None:
+    store = tools.store
+    store.supports.move("things", store.supports.page("things")[0].id, "one")
+    store.supports.delete("things", store.supports.page("things")[2].id)
+    assert run(tools, export(store, pictures=pictures)) is JobState.SUCCEEDED
+    made, first = store.collections.get("others"), store.collections.get("things")
+    assert (made.rule, made.encoder, made.classes, made.supports) == (first.rule, "compact", 3, 5)
+    queries = np.stack([[np.cos(a), np.sin(a)] for a in np.linspace(0, 1, 20)]).astype(np.float32)
+    for rule in RuleName:
+        one, other = (
+            classify(replica(store, name), Rule(rule), queries, top=5) for name in ("things", "others")
+        )
+        for a, b in zip(one, other, strict=True):
+            assert (a.decision, a.label, a.confidence, a.candidates) == (
+                b.decision, b.label, b.confidence, b.candidates,
+            )  # fmt: skip
+    kept = [(s.label, s.picture, s.created_at, s.metadata) for s in store.supports.page("things")]
+    assert sorted(kept, key=str) == sorted(
+        [(s.label, s.picture, s.created_at, s.metadata) for s in store.supports.page("others")], key=str
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "code"),
+    [
+        ("supports/vectors.npy", lambda b: b[:-4] + b"\0\0\xc0\x7f", "bundle_unfit"),
+        ("supports/vectors.npy", lambda b: b[:-4], "bundle_unfit"),
+        ("supports/classes.npy", lambda b: b[:-4] + b"\x09\0\0\0", "bundle_unfit"),
+        ("supports/ids.npy", lambda b: b[:-8] + bytes(8), "bundle_unfit"),
+        ("supports/rows.jsonl", lambda b: b.replace(b'"zero"', b'"none"'), "bundle_unfit"),
+        ("supports/rows.jsonl", lambda b: b[: len(b) // 2], "bundle_unfit"),
+    ],
+)
+def test_unfit_file_is_refused_whole_and_leaves_nothing(
+    tools: Tools, name: str, change: Callable[[bytes], bytes], code: str
+) -> None:
+    file = changed(export(tools.store), name, change, honest=True)
+    submitted = begin(tools.store, tools.settings, file)
+    Feeder(tools.store, tools.settings, tools.owner).round()
+    [result] = tools.store.jobs.results(submitted.job.id).results
+    assert result["error"]["code"] == code
+    with pytest.raises(ExemplarError, match="no collection"):
+        tools.store.collections.get("others")
+
+
+def test_damaged_file_is_refused(tools: Tools) -> None:
+    file = changed(export(tools.store), "supports/rows.jsonl", lambda b: b.replace(b"null", b'"aa"', 1))
+    assert run(tools, file) is JobState.FAILED
+
+
+def test_file_of_other_weights_is_refused(tools: Tools) -> None:
+    def turned(manifest: bytes) -> bytes:
+        found = json.loads(manifest)
+        found["encoder"]["probe"] = [-one for one in found["encoder"]["probe"]]
+        return json.dumps(found).encode()
+
+    submitted = begin(
+        tools.store, tools.settings, changed(export(tools.store), "manifest.json", turned, honest=True)
+    )
+    Feeder(tools.store, tools.settings, tools.owner).round()
+    [result] = tools.store.jobs.results(submitted.job.id).results
+    assert result["error"]["code"] == "encoder_differs"
+
+
+def test_import_goes_on_after_a_worker_died(tools: Tools, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.importing.SLICE_ITEMS", 2)
+    store = tools.store
+    begin(store, tools.settings, export(store))
+    dead = Feeder(store, tools.settings, "dead:1")
+    dead.round()
+    assert store.collections.get("others").supports == 2
+    store.sources.expire("dead")  # what a pulse and the lease do
+    feeder = Feeder(store, tools.settings, tools.owner)
+    while feeder.round():
+        pass
+    dead.round()  # it comes back
+    assert store.collections.get("others").supports == 6
+    assert [s.picture for s in store.supports.page("others")] == [
+        s.picture for s in store.supports.page("things")
+    ]
+
+
+def test_name_that_is_taken_is_refused(tools: Tools) -> None:
+    with pytest.raises(ExemplarError) as caught:
+        begin(tools.store, tools.settings, export(tools.store), "things")
+    assert caught.value.code == "collection_exists"
+
+
+@hypothesis_settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_bytes_that_were_changed_are_never_believed(
+    store: Store, settings: Settings, data: st.DataObject
+) -> None:
+    """Whatever a byte becomes, the file is refused with an error of ours or says the same as before."""
+    file = bytearray(export(store))
+    place = data.draw(st.integers(0, len(file) - 1))
+    file[place] ^= data.draw(st.integers(1, 255))
+    try:
+        bundle = Bundle(BytesIO(bytes(file)), max_supports=100, max_picture_bytes=1 << 20)
+        bundle.verify()
+    except ExemplarError as error:
+        assert error.code in ("bundle_unfit", "bundle_damaged", "archive_unreadable", "items_too_many")
+        return
+    assert bundle.manifest == open_bundle(BytesIO(export(store)), settings).manifest

@@ -1,0 +1,96 @@
+"""Two encoders compared over the supports of a collection that both have seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.changes import Changes
+from core.comparison import ChangedAnswer, Comparison
+from core.errors import ExemplarError
+from core.report import CollectionReport, Listed
+from core.types import Rule
+from index.replica import Replica
+from index.report import make_report
+from store.collections import collection_gone
+from store.store import Store
+from worker.report import judge
+
+CHANGED_MOST = 1_000
+DIGITS = 6
+NAMES_LEFT_OUT = "names of classes (prompts) take no part in this comparison"
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """What a support is called by the others."""
+
+    label: str
+    named: str
+    probability: float
+
+
+def compare_encoders(store: Store, collection_id: int) -> Comparison:
+    """Compare the two encoders of a collection at one version; raises `reindex_not_found`."""
+    collection = store.collections.current(collection_id)
+    if collection is None:
+        raise collection_gone()
+    found = store.reindexes.both(collection_id)
+    if found is None:
+        raise ExemplarError("reindex_not_found", "the collection has vectors of one encoder only")
+    encoder, changes, other, other_changes = found
+    if not changes.supports:
+        raise ExemplarError("reindex_unready", "no support has been seen by both encoders yet", retry=False)
+    pictures = store.supports.repeated_pictures(collection_id)
+    report, named = _judge(changes, collection.rule, pictures)
+    other_report, other_named = _judge(other_changes, collection.rule, pictures)
+    pairs = [(id_, one, other_named[id_]) for id_, one in named.items() if id_ in other_named]
+    changed = [(id_, now, then) for id_, now, then in pairs if now.named != then.named]
+    return Comparison(
+        version=changes.version,
+        encoder=encoder,
+        other=other,
+        compared=len(changes.supports),
+        report=report,
+        other_report=other_report,
+        changed=Listed(total=len(changed), items=tuple(_changed(*one) for one in changed[:CHANGED_MOST])),
+        mended=sum(then.named == then.label for _, _, then in changed),
+        broken=sum(now.named == now.label for _, now, _ in changed),
+        notes=() if collection.prompts is None else (NAMES_LEFT_OUT,),
+    )
+
+
+def _judge(
+    changes: Changes, rule: Rule, pictures: Mapping[int, str]
+) -> tuple[CollectionReport, dict[int, _Named]]:
+    """Report on one encoder's vectors, and name each support that was judged by the others."""
+    vectors = [support.vector for support in changes.supports if support.vector is not None]
+    replica = Replica(len(vectors[0]))
+    replica.apply(changes)
+    with replica.lock:
+        judged = judge(replica, rule, None)
+        subject, supports = judged.subject, judged.subject.supports
+        named = {
+            int(supports.ids[row]): _Named(
+                subject.labels[supports.columns[row]],
+                subject.labels[best],
+                round(float(line[best]), DIGITS),
+            )
+            for row, line in zip(judged.rows, judged.probabilities, strict=True)
+            if np.isfinite(line).all()
+            for best in (int(line.argmax()),)
+        }
+        return make_report(subject, judged.rows, judged.probabilities, pictures), named
+
+
+def _changed(support_id: int, now: _Named, then: _Named) -> ChangedAnswer:
+    return ChangedAnswer(
+        support_id=support_id,
+        label=now.label,
+        named=now.named,
+        probability=now.probability,
+        other_named=then.named,
+        other_probability=then.probability,
+    )

@@ -1,0 +1,137 @@
+"""Importing: the supports of a collection's file, checked whole first and then written a slice at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import numpy as np
+import structlog
+
+from core.bundle import BundleSupport
+from core.bundle_reader import Bundle, open_bundle
+from core.errors import ExemplarError, problem_of
+from core.pictures import decode_picture, make_thumbnail
+from core.probe import is_alike
+from core.settings import Settings
+from core.types import Item
+from core.vectors import unpack_vector
+from store.blobs import PICTURES, THUMBNAILS, BlobFile, uploads_of
+from store.enrolment import Enrolment
+from store.sources import HeldSource
+from store.store import Store
+from worker.activity import Progress
+
+log = structlog.get_logger("exemplar.worker")
+
+SLICE_ITEMS = 256  # of supports with a picture to decode, a second or two
+
+
+@dataclass(slots=True)
+class _Reading:
+    file: BlobFile
+    bundle: Bundle
+    supports: Iterator[BundleSupport]
+    passed: int
+
+
+class Importer:
+    """Writes what files hold; what is unfit in a file ends its job before the first support is written."""
+
+    def __init__(self, store: Store, settings: Settings, owner: str, progress: Progress) -> None:
+        self._store = store
+        self._settings = settings
+        self._owner = owner
+        self._progress = progress
+        self._open: dict[str, _Reading] = {}
+
+    def slice(self, held: HeldSource) -> None:
+        """Write the next supports of a file."""
+        try:
+            reading = self._reading(held)
+            supports = list(islice(reading.supports, SLICE_ITEMS))
+        except ExemplarError as error:
+            if error.retry:
+                raise
+            self.refuse(held, error)
+            return
+        outcomes = [
+            self._outcome(reading.bundle, held.passed + number, one) for number, one in enumerate(supports)
+        ]
+        passed = held.passed + len(outcomes)
+        last = passed >= reading.bundle.manifest.supports
+        ours = self._store.imports.settle(self._owner, held.job_id, held.passed, outcomes, last=last)
+        reading.passed = passed
+        if last or not ours:
+            self.close(held.job_id)
+        if last:
+            log.info("collection_imported", job=held.job_id, supports=passed)
+
+    def close(self, job_id: str) -> None:
+        """Leave a file."""
+        reading = self._open.pop(job_id, None)
+        if reading is not None:
+            reading.file.close()
+
+    def _reading(self, held: HeldSource) -> _Reading:
+        found = self._open.get(held.job_id)
+        if found is not None and found.passed == held.passed:
+            return found
+        self.close(held.job_id)
+        file = self._store.blobs.open(uploads_of(held.job_id), held.source.bundle or "")
+        bundle = open_bundle(file, self._settings)
+        if held.passed == 0:  # whoever passed the first has seen that the rest is right
+            bundle.verify(self._progress.moved)
+            check_probe(self._store, bundle)
+        reading = _Reading(file, bundle, bundle.supports(held.passed), held.passed)
+        self._open[held.job_id] = reading
+        return reading
+
+    def _outcome(self, bundle: Bundle, number: int, one: BundleSupport) -> Item | Enrolment:
+        self._progress.moved()
+        item = Item(number, one.picture, label=one.label, external_id=one.external_id, metadata=one.metadata)
+        try:
+            thumbnail = self._keep_picture(bundle, one.picture)
+        except ExemplarError as error:
+            if error.retry:
+                raise
+            return replace(item, problem=problem_of(error))
+        return Enrolment(item, unpack_vector(one.vector), thumbnail, one.created_at)
+
+    def _keep_picture(self, bundle: Bundle, digest: str) -> str:
+        """Keep a picture and return its thumbnail's digest, which is none where it did not come along."""
+        content = bundle.picture(digest)
+        if content is None:
+            return ""
+        picture = decode_picture(content, max_pixels=self._settings.max_pixels)
+        self._store.blobs.put(PICTURES, content)
+        return self._store.blobs.put(THUMBNAILS, make_thumbnail(picture))
+
+    def refuse(self, held: HeldSource, error: ExemplarError) -> None:
+        """End a job with what is wrong with its file; the collection goes where nothing is in it yet."""
+        log.warning("import_refused", job=held.job_id, code=error.code, error=error.message)
+        refused = Item(held.passed, problem=problem_of(error))
+        self._store.imports.settle(self._owner, held.job_id, held.passed, [refused], last=True)
+        self.close(held.job_id)
+        name = self._store.jobs.get(held.job_id).collection
+        if self._store.collections.get(name).supports == 0:
+            self._store.collections.delete(name)
+
+
+def check_probe(store: Store, bundle: Bundle) -> None:
+    """Raise `encoder_differs` where the encoder of this name gives other vectors here."""
+    encoder = bundle.manifest.encoder
+    here = store.probes.get(encoder.spec)
+    if here is None:
+        return
+    if len(here) != encoder.dim:
+        raise ExemplarError(
+            "encoder_differs", f"{encoder.spec} gives {len(here)} components here, {encoder.dim} in the file"
+        )
+    if encoder.probe is not None and not is_alike(np.array(encoder.probe, np.float32), here):
+        raise ExemplarError(
+            "encoder_differs",
+            f"{encoder.spec} has other weights here: its vectors do not go with those of the file; import "
+            "with an encoder named, which embeds the pictures anew",
+        )
