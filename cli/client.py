@@ -103,9 +103,9 @@ class Client:
             for result in self._service.job_of(dict(job)).results():
                 yield result.model_dump(mode="json", exclude_unset=True)
 
-    def parts(self, path: str, media_type: str) -> Iterator[bytes]:
+    def parts(self, path: str, media_type: str, **query: str) -> Iterator[bytes]:
         """Yield a body of this media type as it comes."""
-        request = Request("GET", path, headers={"Accept": media_type})
+        request = Request("GET", path, query, {"Accept": media_type})
         with _translated(), self._service.streaming(request) as response:
             yield from response.iter_bytes()
 

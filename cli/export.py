@@ -27,9 +27,9 @@ def export(collection: str, out: Path, pictures: bool, url: str) -> None:
     if out.exists():
         raise ExemplarError("path_exists", f"expected a file that is not there yet, got {out}")
     part = out.with_name(out.name + ".part")
-    query = "?pictures=true" if pictures else ""
+    client, path = Client(url), f"/v1/collections/{collection}/export"
     with part.open("wb") as file:
-        for block in Client(url).parts(f"/v1/collections/{collection}/export{query}", "application/zip"):
+        for block in client.parts(path, "application/zip", pictures=str(pictures).lower()):
             file.write(block)
     os.replace(part, out)
     click.echo(f"{collection}: {out.stat().st_size:,} bytes in {out}")
