@@ -11,7 +11,7 @@ from rich.table import Table
 
 from cli.client import Client
 from cli.numbers import Number
-from core.types import Metric, RuleName, Views
+from core.types import IndexName, Metric, RuleName, Views
 
 Option = Any
 
@@ -35,6 +35,27 @@ _RULE: tuple[Option, ...] = (
         help="How often the candidate set is to hold the true class; default 0.9.",
     ),
 )
+
+
+_INDEX: tuple[Option, ...] = (
+    click.option(
+        "--index",
+        type=click.Choice([one.value for one in IndexName]),
+        help="How supports are searched; default flat.",
+    ),
+    click.option("--probes", type=click.IntRange(1, 65_536), help="Lists looked into, of ivf and rabitq."),
+    click.option(
+        "--refine",
+        type=click.IntRange(1, 1_000),
+        help="Candidates compared exactly for each neighbour, of ivf and rabitq.",
+    ),
+)
+
+
+def _takes_index(command: Option) -> Option:
+    for option in reversed(_INDEX):
+        command = option(command)
+    return command
 
 
 def _takes_rule(command: Option) -> Option:
@@ -62,6 +83,7 @@ def collections() -> None:
     help="Let an encoder that reads know classes by their names: best7, all80, or a sentence with {} (again "
     "for more).",
 )
+@_takes_index
 @_takes_rule
 @URL
 def create(
@@ -69,6 +91,9 @@ def create(
     encoder: str | None,
     views: str | None,
     prompts: tuple[str, ...],
+    index: str | None,
+    probes: int | None,
+    refine: int | None,
     url: str | None,
     **rule: object,
 ) -> None:
@@ -78,6 +103,7 @@ def create(
         "encoder": encoder,
         "views": views,
         "prompts": _prompts(prompts),
+        "index": _index(index, probes, refine),
         "rule": _given(rule),
     }
     _tell(Client(url).call("POST", "/v1/collections", json=_given(named)).json())
@@ -87,13 +113,14 @@ def create(
 @URL
 def list_(url: str | None) -> None:
     """List collections with their counts."""
-    table = Table("name", "encoder", "rule", "views", "prompts", "classes", "supports")
+    table = Table("name", "encoder", "rule", "index", "views", "prompts", "classes", "supports")
     for one in Client(url).pages("/v1/collections"):
         prompts = one["prompts"] or ""
         table.add_row(
             one["name"],
             escape(one["encoder"]),
             one["rule"]["name"],
+            one["index"]["name"],
             one["views"],
             escape(prompts if isinstance(prompts, str) else f"{len(prompts)} own"),
             str(one["classes"]),
@@ -104,16 +131,37 @@ def list_(url: str | None) -> None:
 
 @collections.command()
 @click.argument("collection")
+@_takes_index
 @_takes_rule
 @URL
-def change(collection: str, url: str | None, **rule: object) -> None:
-    """Change the rule of a collection; what is not named stays as it is."""
-    _tell(Client(url).call("PATCH", f"/v1/collections/{collection}", json={"rule": _given(rule)}).json())
+def change(
+    collection: str,
+    index: str | None,
+    probes: int | None,
+    refine: int | None,
+    url: str | None,
+    **rule: object,
+) -> None:
+    """Change the rule or the index of a collection; what is not named stays as it is."""
+    changes = _given({"rule": _given(rule), "index": _index(index, probes, refine)})
+    _tell(Client(url).call("PATCH", f"/v1/collections/{collection}", json=changes).json())
 
 
 def _tell(collection: dict[str, Any]) -> None:
     rule = ", ".join(f"{name} {value}" for name, value in collection["rule"].items())
-    click.echo(f"{collection['name']}: {collection['encoder']}, views {collection['views']}; rule {rule}")
+    index = ", ".join(f"{name} {value}" for name, value in _given(collection["index"]).items())
+    measured = collection["index_measured"]
+    found = "" if measured is None else f" (recall@10 {measured['recall_at_10']:.3f})"
+    click.echo(
+        f"{collection['name']}: {collection['encoder']}, views {collection['views']}; rule {rule}; "
+        f"index {index}{found}"
+    )
+
+
+def _index(name: str | None, probes: int | None, refine: int | None) -> dict[str, Any] | None:
+    if name is None and (probes is not None or refine is not None):
+        raise click.UsageError("--probes and --refine go with --index ivf or --index rabitq")
+    return None if name is None else _given({"name": name, "probes": probes, "refine": refine})
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,8 @@ COMMANDS = {
     "report": ("cli.report_command:report", "Say how well a collection is told apart, and what it lacks."),
     "evaluate": ("cli.evaluate:evaluate", "Measure accuracy on folders of pictures; needs no service."),
     "encoders": ("cli.encoders:encoders", "List encoders."),
+    "plan": ("cli.plan:plan_command", "Say how many workers and how much disk a target takes."),
+    "migrate": ("cli.migrate:migrate", "Bring the record's tables to the shape of this version."),
     "keys": ("cli.keys:keys", "Make, list and revoke API keys."),
 }
 

@@ -32,6 +32,7 @@ class ClassChange:
 class Changes:
     """Everything that changed after a version, up to and with `version`.
 
+    `more` says that the record is further already: what follows is asked for from `version` on.
     `born` tells collections of the same id in different records apart: it is when this one was made.
     """
 
@@ -39,3 +40,4 @@ class Changes:
     classes: Sequence[ClassChange]
     supports: Sequence[SupportChange]
     born: float = 0.0
+    more: bool = False

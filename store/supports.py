@@ -16,6 +16,7 @@ from store.collections import find_collection, lock_collection, set_version
 from store.database import Database
 
 MAX_ID = 2**63 - 1
+MOST_CHANGES = 20_000  # read at a time: of 512 components 40 MB, however far behind a replica is
 
 
 class Supports:
@@ -96,7 +97,10 @@ class Supports:
             return {row.id: row.picture for row in connection.execute(statement)}
 
     def changes_since(self, collection_id: int, version: int) -> Changes | None:
-        """Return all changes after a version, read in one snapshot; None where the collection is gone."""
+        """Return the next changes after a version, read in one snapshot; None where the collection is gone.
+
+        There are at most 20,000 of supports; where `more` is set the rest is asked for from its `version` on.
+        """
         with self._database.read() as connection:
             now = connection.execute(
                 select(t.collection.c.version, t.collection.c.created_at).where(
@@ -107,11 +111,13 @@ class Supports:
                 return None
             if now.version == version:
                 return Changes(version, (), (), now.created_at)
+            upto, supports = _support_changes(connection, collection_id, version, now.version)
             return Changes(
-                now.version,
-                _class_changes(connection, collection_id, version, now.version),
-                _support_changes(connection, collection_id, version, now.version),
+                upto,
+                _class_changes(connection, collection_id, version, upto),
+                supports,
                 now.created_at,
+                more=upto < now.version,
             )
 
 
@@ -126,13 +132,15 @@ def _class_changes(connection: Connection, collection_id: int, after: int, upto:
 
 def _support_changes(
     connection: Connection, collection_id: int, after: int, upto: int
-) -> list[SupportChange]:
+) -> tuple[int, list[SupportChange]]:
+    """Return the version that is reached, and what changed until then."""
     rows = connection.execute(
-        select(t.support.c.id, t.support.c.class_id, t.support.c.vector)
+        select(t.support.c.id, t.support.c.class_id, t.support.c.vector, t.support.c.seq)
         .where(t.support.c.collection_id == collection_id, t.support.c.seq > after, t.support.c.seq <= upto)
         .order_by(t.support.c.seq)
-    )
-    return [
+        .limit(MOST_CHANGES)
+    ).all()
+    return rows[-1].seq if len(rows) == MOST_CHANGES else upto, [
         SupportChange(row.id, row.class_id, None if row.vector is None else unpack_vector(row.vector))
         for row in rows
     ]

@@ -9,13 +9,13 @@ import numpy as np
 from core.report import CollectionReport
 from core.types import Rule
 from index.calibration import folds
-from index.replica import Replica
+from index.replicas import AnyReplica
 from index.report import Subject, make_report, rows_to_judge
 from index.texts import LabelVectors
 
 
 def report_on(
-    replica: Replica, rule: Rule, texts: LabelVectors | None, pictures: Mapping[int, str]
+    replica: AnyReplica, rule: Rule, texts: LabelVectors | None, pictures: Mapping[int, str]
 ) -> CollectionReport:
     """Judge the supports of a replica, each by the others of its version without the fold it is in.
 
@@ -37,5 +37,7 @@ def report_on(
             supports=supports,
             labels=[class_.label for class_ in classes],
             kinds=[class_.kind for class_ in classes],
+            index=replica.index.name,
+            recall_at_10=None if replica.measured is None else replica.measured.recall_at_10,
         )
         return make_report(subject, rows, fitted.probabilities(scores), pictures)
