@@ -27,7 +27,12 @@ def make_collection(body: NewCollection) -> CollectionModel:
     if prompts is not None:
         check_reads(encoder)
     made = services().store.collections.create(
-        check_slug(body.name), encoder, body.rule.value(), views=body.views, prompts=prompts
+        check_slug(body.name),
+        encoder,
+        body.rule.value(),
+        views=body.views,
+        prompts=prompts,
+        index=body.index.value(),
     )
     return CollectionModel.of(made)
 
@@ -54,9 +59,10 @@ def get_collection(collection: str) -> CollectionModel:
     "PATCH", "/collections/<collection>", scope=Scope.ADMIN, body=CollectionChange, answer=CollectionModel
 )
 def change_collection(collection: str, body: CollectionChange) -> CollectionModel:
-    """Change the rule of a collection; what is left out stays as it is."""
+    """Change the rule or the index of a collection; what is left out stays as it is."""
     changes = body.rule.model_dump(exclude_none=True)
-    return CollectionModel.of(services().store.collections.change_rule(collection, changes))
+    index = None if body.index is None else body.index.value()
+    return CollectionModel.of(services().store.collections.change_rule(collection, changes, index=index))
 
 
 @routes.add("DELETE", "/collections/<collection>", scope=Scope.ADMIN, status=204)

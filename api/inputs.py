@@ -8,7 +8,17 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from core.callers import CallersId
 from core.errors import ExemplarError
-from core.types import ClassKind, DecisionName, JobKind, Metric, Rule, RuleName, Views
+from core.types import (
+    ClassKind,
+    DecisionName,
+    Index,
+    IndexName,
+    JobKind,
+    Metric,
+    Rule,
+    RuleName,
+    Views,
+)
 
 
 class Strict(BaseModel):
@@ -76,6 +86,33 @@ class RuleChange(Strict):
     set_level: SetLevel | None = None
 
 
+class IndexModel(Strict):
+    """How the supports are searched; what is null is chosen by their number."""
+
+    name: IndexName = Field(
+        IndexName.FLAT,
+        description="`flat` compares with all supports; `ivf` and `rabitq` with a part of them, once there "
+        "are 20,000; `milvus` keeps the vectors in Milvus instead of memory.",
+    )
+    probes: int | None = Field(
+        None,
+        ge=1,
+        le=65_536,
+        strict=True,
+        description="Lists that a search looks into, of `ivf` and `rabitq`.",
+    )
+    refine: int | None = Field(
+        None,
+        ge=1,
+        le=1_000,
+        strict=True,
+        description="Candidates compared exactly for each neighbour asked for, of `ivf` and `rabitq`.",
+    )
+
+    def value(self) -> Index:
+        return Index(self.name, self.probes, self.refine)
+
+
 class NewCollection(Strict):
     """A collection to make."""
 
@@ -92,15 +129,17 @@ class NewCollection(Strict):
         "own with `{}` where the label goes. A class then answers by its name before it has a picture.",
         examples=["best7", ["a photo of a {}."]],
     )
+    index: IndexModel = Field(default_factory=lambda: IndexModel.model_validate({}))
 
 
 FIXED = ("name", "encoder", "views", "prompts")
 
 
 class CollectionChange(Strict):
-    """What to change about a collection."""
+    """What to change about a collection; what is left out stays as it is."""
 
-    rule: RuleChange
+    rule: RuleChange = RuleChange()
+    index: IndexModel | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -8,13 +8,15 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from api.inputs import RuleModel
+from api.inputs import IndexModel, RuleModel
 from core.report import CollectionReport
 from core.results import Tally
 from core.types import (
     Class,
     ClassKind,
     Collection,
+    IndexMeasure,
+    IndexName,
     Job,
     JobKind,
     JobState,
@@ -27,6 +29,21 @@ from core.types import (
 from store.deliveries import DeliveryState, Logged
 
 
+class IndexMeasureModel(BaseModel):
+    """How many of the nearest ten an approximate index finds, asked for a collection's own supports."""
+
+    name: IndexName
+    recall_at_10: float
+    asked: int = Field(description="Supports that were asked for, each without itself.")
+    supports: int
+    version: int
+    measured_at: datetime
+
+    @classmethod
+    def of(cls, measure: IndexMeasure) -> IndexMeasureModel:
+        return cls(**{**asdict(measure), "measured_at": _moment(measure.measured_at)})
+
+
 class CollectionModel(BaseModel):
     """A collection with its counts."""
 
@@ -35,6 +52,10 @@ class CollectionModel(BaseModel):
     rule: RuleModel
     views: Views
     prompts: str | list[str] | None
+    index: IndexModel
+    index_measured: IndexMeasureModel | None = Field(
+        description="Null while every search compares with all supports, and for `milvus`."
+    )
     version: int
     classes: int
     supports: int
@@ -48,6 +69,10 @@ class CollectionModel(BaseModel):
             rule=RuleModel(**asdict(collection.rule)),
             views=collection.views,
             prompts=_prompts(collection.prompts),
+            index=IndexModel(**asdict(collection.index)),
+            index_measured=None
+            if collection.index_measured is None
+            else IndexMeasureModel.of(collection.index_measured),
             version=collection.version,
             classes=collection.classes,
             supports=collection.supports,

@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from cli.client import Client, Json
-from cli.options import JSON, URL, VIEWS, given, takes_rule
+from cli.options import JSON, URL, VIEWS, given, index_of, takes_index, takes_rule
 from cli.show import print_found, print_json
 
-COLUMNS = ("name", "encoder", "rule", "views", "prompts", "classes", "supports")
+COLUMNS = ("name", "encoder", "rule", "index", "views", "prompts", "classes", "supports")
 
 
 @click.group()
@@ -28,6 +28,7 @@ def collections() -> None:
     help="Let an encoder that reads know classes by their names: best7, all80, or a sentence with {} (again "
     "for more).",
 )
+@takes_index
 @takes_rule
 @JSON
 @URL
@@ -38,7 +39,7 @@ def create(
     prompts: tuple[str, ...],
     as_json: bool,
     url: str,
-    **rule: object,
+    **chosen: object,
 ) -> None:
     """Make a collection; its encoder, views and prompts stay as they are made."""
     named = {
@@ -46,7 +47,8 @@ def create(
         "encoder": encoder,
         "views": views,
         "prompts": _prompts(prompts),
-        "rule": given(rule),
+        "index": index_of(chosen),
+        "rule": given(chosen),
     }
     _tell(Client(url).call("POST", "/v1/collections", json=given(named)).json(), as_json=as_json)
 
@@ -62,12 +64,13 @@ def list_(as_json: bool, url: str) -> None:
 
 @collections.command()
 @click.argument("collection")
+@takes_index
 @takes_rule
 @JSON
 @URL
-def change(collection: str, as_json: bool, url: str, **rule: object) -> None:
-    """Change the rule of a collection; what is not named stays as it is."""
-    body = {"rule": given(rule)}
+def change(collection: str, as_json: bool, url: str, **chosen: object) -> None:
+    """Change the rule or the index of a collection; what is not named stays as it is."""
+    body = given({"index": index_of(chosen), "rule": given(chosen)})
     _tell(Client(url).call("PATCH", f"/v1/collections/{collection}", json=body).json(), as_json=as_json)
 
 
@@ -78,6 +81,7 @@ def _cells(one: Json) -> list[object]:
         one["name"],
         one["encoder"],
         one["rule"]["name"],
+        one["index"]["name"],
         one["views"],
         shown,
         one["classes"],
@@ -90,7 +94,13 @@ def _tell(collection: dict[str, Any], *, as_json: bool) -> None:
         print_json(collection)
         return
     rule = ", ".join(f"{name} {value}" for name, value in collection["rule"].items())
-    click.echo(f"{collection['name']}: {collection['encoder']}, views {collection['views']}; rule {rule}")
+    index = ", ".join(f"{name} {value}" for name, value in given(collection["index"]).items())
+    measured = collection["index_measured"]
+    found = "" if measured is None else f" (recall@10 {measured['recall_at_10']:.3f})"
+    click.echo(
+        f"{collection['name']}: {collection['encoder']}, views {collection['views']}; rule {rule}; "
+        f"index {index}{found}"
+    )
 
 
 def _prompts(prompts: tuple[str, ...]) -> str | list[str] | None:

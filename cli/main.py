@@ -30,6 +30,8 @@ COMMANDS = {
     "evaluate": ("cli.evaluate:evaluate", "Measure accuracy on folders of pictures; needs no service."),
     "encoders": ("cli.encoders:encoders", "List encoders."),
     "doctor": ("cli.doctor:doctor", "Examine record, blobs, snapshots, queue and workers, and mend them."),
+    "plan": ("cli.plan:plan_command", "Say how many workers and how much disk a target takes."),
+    "migrate": ("cli.migrate:migrate", "Bring the record's tables to the shape of this version."),
     "keys": ("cli.keys:keys", "Make, list and revoke API keys."),
     "completion": ("cli.completion:completion", "Print what makes a shell complete these commands."),
 }

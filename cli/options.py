@@ -10,7 +10,7 @@ import click
 
 from cli.numbers import Number
 from client.async_transport import URL as USUAL
-from core.types import Metric, Rule, RuleName, Views
+from core.types import IndexName, Metric, Rule, RuleName, Views
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -56,12 +56,41 @@ _RULE = (
     ),
 )
 
+_INDEX = (
+    click.option(
+        "--index",
+        type=click.Choice([one.value for one in IndexName]),
+        help="How supports are searched; default flat.",
+    ),
+    click.option("--probes", type=click.IntRange(1, 65_536), help="Lists looked into, of ivf and rabitq."),
+    click.option(
+        "--refine",
+        type=click.IntRange(1, 1_000),
+        help="Candidates compared exactly for each neighbour, of ivf and rabitq.",
+    ),
+)
+
 
 def takes_rule(command: F) -> F:
     """Let a command take a rule and what it aims at."""
     for option in reversed(_RULE):
         command = option(command)
     return command
+
+
+def takes_index(command: F) -> F:
+    """Let a command take an index and its parts."""
+    for option in reversed(_INDEX):
+        command = option(command)
+    return command
+
+
+def index_of(options: dict[str, Any]) -> dict[str, Any] | None:
+    """Take the index out of a command's options, as the API has it; None where none was named."""
+    name, probes, refine = (options.pop(part) for part in ("index", "probes", "refine"))
+    if name is None and (probes is not None or refine is not None):
+        raise click.UsageError("--probes and --refine go with --index ivf or --index rabitq")
+    return None if name is None else given({"name": name, "probes": probes, "refine": refine})
 
 
 def rule_of(options: dict[str, Any]) -> Rule:

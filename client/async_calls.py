@@ -25,7 +25,7 @@ class AsyncCalls(AsyncTransport):
         return await self._bytes(Request("GET", "/metrics", may_repeat=True))
 
     async def readyz(self) -> models.Health:
-        """Say whether record, blobs and queue answer and a worker is alive; 503 where not."""
+        """Say whether record, disk, blobs and queue are fit and workers get on with what waits; 503 where not."""
         return await self._json(Request("GET", "/readyz", may_repeat=True), models.Health)
 
     def list_collections(self, *, limit: int | None = None) -> AsyncIterator[models.Collection]:
@@ -39,6 +39,7 @@ class AsyncCalls(AsyncTransport):
         name: str,
         *,
         encoder: str | None = None,
+        index: models.Index | Mapping[str, Any] | None = None,
         prompts: str | Sequence[str] | None = None,
         rule: models.Rule | Mapping[str, Any] | None = None,
         views: models.Views | None = None,
@@ -48,7 +49,7 @@ class AsyncCalls(AsyncTransport):
             Request(
                 "POST",
                 "/v1/collections",
-                json=given(encoder=encoder, name=name, prompts=prompts, rule=rule, views=views),
+                json=given(encoder=encoder, index=index, name=name, prompts=prompts, rule=rule, views=views),
             ),
             models.Collection,
         )
@@ -64,11 +65,15 @@ class AsyncCalls(AsyncTransport):
         )
 
     async def change_collection(
-        self, collection: str, rule: models.RuleChange | Mapping[str, Any]
+        self,
+        collection: str,
+        *,
+        index: models.Index | Mapping[str, Any] | None = None,
+        rule: models.RuleChange | Mapping[str, Any] | None = None,
     ) -> models.Collection:
-        """Change the rule of a collection; what is left out stays as it is."""
+        """Change the rule or the index of a collection; what is left out stays as it is."""
         return await self._json(
-            Request("PATCH", f"/v1/collections/{in_path(collection)}", json=given(rule=rule)),
+            Request("PATCH", f"/v1/collections/{in_path(collection)}", json=given(index=index, rule=rule)),
             models.Collection,
         )
 

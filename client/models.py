@@ -134,9 +134,10 @@ class ClassPage(Model):
 
 
 class CollectionChange(Model):
-    """What to change about a collection."""
+    """What to change about a collection; what is left out stays as it is."""
 
-    rule: RuleChange
+    index: Index | None = Field(default=None)
+    rule: RuleChange | None = Field(default=None)
 
 
 class Collection(Model):
@@ -145,6 +146,9 @@ class Collection(Model):
     classes: int
     created_at: datetime
     encoder: str
+    index: Index
+    index_measured: IndexMeasure | None
+    """Null while every search compares with all supports, and for `milvus`."""
     name: str
     prompts: str | list[str] | None
     rule: Rule
@@ -170,12 +174,16 @@ class CollectionReport(Model):
     duplicates: ListedDuplicates
     examined: int
     """Supports looked through for wrong labels and near duplicates."""
+    index: IndexName | None = Field(default=None)
+    """How the supports are searched."""
     judged: int
     """Supports that the figures are of; those alone in their class are not."""
     macro_avg: Average | None
     metric: Metric
     near_duplicates: ListedDuplicates
     notes: list[str]
+    recall_at_10: float | None = Field(default=None)
+    """How many of a support's nearest ten the index finds; null where every search compares with all supports, and for `milvus`."""
     rule: RuleName
     rule_used: RuleName
     """The rule that answers: `auto` is one of the others."""
@@ -274,11 +282,16 @@ class DryProblem(Model):
 
 
 class DryRun(Model):
-    """What a bulk job would do; pictures are not looked into."""
+    """What a bulk job would do; pictures are not looked into.
+
+    Where `complete` is false there are more items than could be read in the time of a call, and the numbers
+    are those of the first `items`.
+    """
 
     bytes: int
     classes: list[LabelCount]
     collection: str
+    complete: bool
     failing: int
     items: int
     kind: JobKind
@@ -388,7 +401,34 @@ class Image(Model):
     job: PastImage | None = Field(default=None)
     """A picture that a job has read: what it was called is put right without an upload."""
     url: str | None = Field(default=None)
-    """Fetching is off; send base64 or multipart."""
+    """Where a worker is to fetch it from, if the service's operator allows that."""
+
+
+class IndexMeasure(Model):
+    """How many of the nearest ten an approximate index finds, asked for a collection's own supports."""
+
+    asked: int
+    """Supports that were asked for, each without itself."""
+    measured_at: datetime
+    name: IndexName
+    recall_at_10: float
+    supports: int
+    version: int
+
+
+class Index(Model):
+    """How the supports are searched; what is null is chosen by their number."""
+
+    name: IndexName | None = Field(default=None)
+    """`flat` compares with all supports; `ivf` and `rabitq` with a part of them, once there are 20,000; `milvus` keeps the vectors in Milvus instead of memory."""
+    probes: int | None = Field(default=None)
+    """Lists that a search looks into, of `ivf` and `rabitq`."""
+    refine: int | None = Field(default=None)
+    """Candidates compared exactly for each neighbour asked for, of `ivf` and `rabitq`."""
+
+
+IndexName = Literal["flat", "ivf", "rabitq", "milvus"] | str
+"""How supports are searched: all of them, by FAISS's shorter ways, or in Milvus."""
 
 
 JobKind = Literal["classify", "enroll", "search", "report", "embed", "reindex", "compare", "import"] | str
@@ -537,6 +577,7 @@ class NewCollection(Model):
 
     encoder: str | None = Field(default=None)
     """One of the encoders this service offers."""
+    index: Index | None = Field(default=None)
     name: str
     """A slug: 1 to 63 of a-z, 0-9, - and _."""
     prompts: str | list[str] | None = Field(default=None)
@@ -583,6 +624,8 @@ class Problem(Model):
 
     code: str
     detail: str
+    request_id: str | None = Field(default=None)
+    """The request, as the log and `X-Request-Id` have it."""
     retry: bool
     status: int | None = Field(default=None)
     title: str

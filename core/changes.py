@@ -34,6 +34,7 @@ class Changes:
 
     `born` tells vectors apart that do not go together: those of another record, or of another encoder. It is
     when the collection began to answer by `encoder`.
+    `more` says that the record is further already: what follows is asked for from `version` on.
     """
 
     version: int
@@ -41,3 +42,4 @@ class Changes:
     supports: Sequence[SupportChange]
     born: float = 0.0
     encoder: str | None = None
+    more: bool = False

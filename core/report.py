@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.types import ClassKind, Metric, RuleName
+from core.types import ClassKind, IndexName, Metric, RuleName
 
 FAIR = (
     8  # pictures of a class from which on its own figures mean much (measured: below, they are mostly luck)
@@ -136,6 +136,12 @@ class CollectionReport(_Part):
     rule: RuleName
     metric: Metric
     rule_used: RuleName = Field(description="The rule that answers: `auto` is one of the others.")
+    index: IndexName = Field(IndexName.FLAT, description="How the supports are searched.")
+    recall_at_10: float | None = Field(
+        None,
+        description="How many of a support's nearest ten the index finds; null where every search compares "
+        "with all supports, and for `milvus`.",
+    )
     supports: int
     judged: int = Field(description="Supports that the figures are of; those alone in their class are not.")
     examined: int = Field(description="Supports looked through for wrong labels and near duplicates.")

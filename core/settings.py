@@ -42,6 +42,14 @@ class Settings(BaseModel):
     blobs_url: str = Field(
         "", description="fsspec URL of the blobs, s3://bucket/path say; empty means the data folder."
     )
+    milvus_url: str = Field(
+        "",
+        description="URL of the Milvus that holds collections of the index milvus; empty means Milvus Lite, "
+        "in a file of each worker's own in the data folder.",
+    )
+    milvus_token: SecretStr = Field(
+        SecretStr(""), description="Token of that Milvus, user:password for instance."
+    )
     redis_url: str = Field("redis://127.0.0.1:6379/0", description="URL of the queue (redis:// or unix://).")
     encoders: tuple[str, ...] = Field(
         ("compact",),
@@ -223,6 +231,11 @@ class Settings(BaseModel):
     def blob_root(self) -> str:
         """The fsspec URL of the blobs."""
         return self.blobs_url or f"file://{self.data.resolve()}/blobs"
+
+    @property
+    def milvus_folder(self) -> Path:
+        """The folder of Milvus Lite's files."""
+        return self.data.resolve() / "milvus"
 
     @property
     def snapshot_folder(self) -> Path:

@@ -100,6 +100,38 @@ class Rule:
     """How often the set of candidates is to hold the true class."""
 
 
+class IndexName(StrEnum):
+    """How supports are searched: all of them, by FAISS's shorter ways, or in Milvus."""
+
+    FLAT = "flat"
+    IVF = "ivf"
+    RABITQ = "rabitq"
+    MILVUS = "milvus"
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """The index of a collection; what is None is chosen by the number of supports."""
+
+    name: IndexName = IndexName.FLAT
+    probes: int | None = None
+    """Lists that a search looks into, of `ivf` and `rabitq`."""
+    refine: int | None = None
+    """Candidates compared exactly for each neighbour asked for, of `ivf` and `rabitq`."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexMeasure:
+    """How many of the nearest ten an approximate index finds, asked for a collection's own supports."""
+
+    name: IndexName
+    recall_at_10: float
+    asked: int
+    supports: int
+    version: int
+    measured_at: float
+
+
 Prompts = str | Sequence[str]
 """`best7`, `all80`, or templates with `{}` where the label goes."""
 
@@ -119,6 +151,9 @@ class Collection:
     created_at: float
     views: Views = Views.ONE
     prompts: Prompts | None = None
+    index: Index = Index()
+    index_measured: IndexMeasure | None = None
+    """What a worker measured last; None while every search compares with all supports."""
     classes: int = 0
     supports: int = 0
 

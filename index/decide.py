@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from core.changes import ClassChange
 from core.types import ClassKind, DecisionName, Metric, Rule, RuleName
@@ -15,8 +14,10 @@ from core.vectors import Vector, Vectors
 from index.calibration import novelty
 from index.learning import Fitted
 from index.means import mean_scores
-from index.replica import Replica
-from index.supports import Floats, Ids, Mask, Supports
+from index.near import Near
+from index.nearest import VOTERS
+from index.replicas import AnyReplica
+from index.supports import Floats, Ids, Mask
 from index.texts import LabelVectors
 
 REASONS = 3  # supports named as what decided
@@ -102,7 +103,7 @@ class _Limits:
 
 
 def classify(
-    replica: Replica, rule: Rule, queries: Vectors, *, top: int, texts: LabelVectors | None = None
+    replica: AnyReplica, rule: Rule, queries: Vectors, *, top: int, texts: LabelVectors | None = None
 ) -> list[Answer]:
     """Answer m queries, each with its `top` candidates and neighbours.
 
@@ -114,21 +115,17 @@ def classify(
         return _Judgement(replica, rule, replica.fit(rule, texts), top).answers(queries)
 
 
-def search(replica: Replica, queries: Vectors, *, top: int) -> tuple[list[tuple[Neighbour, ...]], int]:
+def search(replica: AnyReplica, queries: Vectors, *, top: int) -> tuple[list[tuple[Neighbour, ...]], int]:
     """Return the `top` nearest supports of each query, and the version that was searched."""
     with replica.lock:
-        similarities, rows = replica.search(queries, top)
-        supports, classes = replica.supports(), replica.classes
-        found = [
-            _neighbours(supports, classes, line, near) for line, near in zip(rows, similarities, strict=True)
-        ]
+        found = [_neighbours(replica.classes, near) for near in replica.near(queries, top)]
         return found, replica.version
 
 
 class _Judgement:
     """A fitted rule about to answer, with what the answers have in common."""
 
-    def __init__(self, replica: Replica, rule: Rule, fitted: Fitted, top: int) -> None:
+    def __init__(self, replica: AnyReplica, rule: Rule, fitted: Fitted, top: int) -> None:
         self._replica = replica
         self._fitted = fitted
         self._top = top
@@ -150,7 +147,7 @@ class _Judgement:
         probabilities = self._fitted.probabilities(scores)
         likeness = mean_scores(supports.sums, supports.counts, queries, Metric.COSINE)
         nearness = novelty(scores, likeness, self._normal & (supports.counts > 0))
-        similarities, rows = self._replica.search(queries, self._top)
+        near = self._replica.near(queries, max(self._top, VOTERS))
         answers = []
         for line, query in enumerate(queries):
             order = np.argsort(-probabilities[line], kind="stable")
@@ -161,10 +158,10 @@ class _Judgement:
                         Candidate(self._classes[column].label, float(probabilities[line, column]))
                         for column in order[: self._top]
                     ),
-                    neighbours=_neighbours(supports, self._replica.classes, rows[line], similarities[line]),
+                    neighbours=_neighbours(self._replica.classes, near[line])[: self._top],
                     version=self._replica.version,
                     rule=self._fitted.rule,
-                    explanation=self._explanation(query, scores[line], order),
+                    explanation=self._explanation(query, near[line], scores[line], order),
                     likely=self._likely(probabilities[line], order),
                 )
             )
@@ -192,22 +189,15 @@ class _Judgement:
             "novelty": Novelty(nearness, limits.threshold, limits.accepts_strangers) if looked_at else None,
         }
 
-    def _explanation(self, query: Vector, scores: Floats, order: Ids) -> Explanation:
+    def _explanation(self, query: Vector, near: Near, scores: Floats, order: Ids) -> Explanation:
         if not len(order) or not len(self._supports.ids):
             return Explanation(None, ())
         best = int(order[0])
         margin = float(scores[best] - scores[order[1]]) if len(order) > 1 else None
-        for_it = np.maximum(self._fitted.fit.parts(query, best), 0.0)
-        rows = np.argsort(-for_it, kind="stable")[:REASONS]
+        label = self._classes[best].label
         reasons = [
-            Reason(
-                support_id=int(self._supports.ids[row]),
-                label=self._classes[int(self._supports.columns[row])].label,
-                similarity=float(self._supports.vectors[row] @ query),
-                share=float(for_it[row] / for_it.sum()),
-            )
-            for row in rows
-            if for_it[row] > 0
+            Reason(witness.support_id, label, witness.similarity, witness.share)
+            for witness in self._replica.witnesses(self._fitted, query, near, best)[:REASONS]
         ]
         return Explanation(margin, tuple(reasons))
 
@@ -218,17 +208,8 @@ class _Judgement:
         return tuple(self._classes[column].label for column in order[:inside])
 
 
-def _neighbours(
-    supports: Supports,
-    classes: Mapping[int, ClassChange],
-    rows: Ids,
-    similarities: npt.NDArray[np.float32],
-) -> tuple[Neighbour, ...]:
+def _neighbours(classes: Mapping[int, ClassChange], near: Near) -> tuple[Neighbour, ...]:
     return tuple(
-        Neighbour(
-            support_id=int(supports.ids[row]),
-            label=classes[int(supports.class_ids[supports.columns[row]])].label,
-            similarity=float(similarity),
-        )
-        for row, similarity in zip(rows, similarities, strict=True)
+        Neighbour(int(support_id), classes[int(class_id)].label, float(similarity))
+        for support_id, class_id, similarity in zip(near.ids, near.class_ids, near.similarities, strict=True)
     )

@@ -69,22 +69,25 @@ class NeighbourFit:
         return parts
 
     def _score(self, similarities: Floats, rows: Ids) -> Scores:
-        m, classes = len(rows), len(self.supports.class_ids)
-        if self._k == 0:
-            return np.full((m, classes), -np.inf)
         columns = self.supports.columns[rows]
-        lines = np.broadcast_to(np.arange(m)[:, None], rows.shape)
-        found = np.isfinite(similarities)
-        last = np.where(found, similarities, np.inf).min(axis=1, initial=1.0, keepdims=True)
-        if self._vote:
-            votes = np.zeros((m, classes))
-            np.add.at(
-                votes, (lines[found], columns[found]), np.exp((similarities[found] - 1.0) / TEMPERATURE)
-            )
-            reached = votes > 0
-            scores = 1.0 + TEMPERATURE * np.log(votes, where=reached, out=np.zeros_like(votes))
-        else:
-            scores = np.full((m, classes), -np.inf)
-            np.maximum.at(scores, (lines[found], columns[found]), similarities[found])
-            reached = np.isfinite(scores)
-        return np.where(reached, scores, last - TEMPERATURE)
+        return scores_of(similarities, columns, len(self.supports.class_ids), vote=self._vote)
+
+
+def scores_of(similarities: Floats, columns: Ids, classes: int, *, vote: bool) -> Scores:
+    """Map (m, k) cosines, -inf for none, of supports of the classes (m, k) to scores (m, C)."""
+    m, k = columns.shape
+    if k == 0:
+        return np.full((m, classes), -np.inf)
+    lines = np.broadcast_to(np.arange(m)[:, None], columns.shape)
+    found = np.isfinite(similarities)
+    last = np.where(found, similarities, np.inf).min(axis=1, initial=1.0, keepdims=True)
+    if vote:
+        votes = np.zeros((m, classes))
+        np.add.at(votes, (lines[found], columns[found]), np.exp((similarities[found] - 1.0) / TEMPERATURE))
+        reached = votes > 0
+        scores = 1.0 + TEMPERATURE * np.log(votes, where=reached, out=np.zeros_like(votes))
+    else:
+        scores = np.full((m, classes), -np.inf)
+        np.maximum.at(scores, (lines[found], columns[found]), similarities[found])
+        reached = np.isfinite(scores)
+    return np.where(reached, scores, last - TEMPERATURE)

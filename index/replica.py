@@ -14,10 +14,13 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from core.changes import Changes, ClassChange, SupportChange
-from core.types import ClassKind, Rule
-from core.vectors import Vectors, check_vector
+from core.types import ClassKind, Index, IndexMeasure, Rule
+from core.vectors import Vector, Vectors, check_vector
+from index.coarse import Coarse, Trained
 from index.learning import Fitted, Learner
+from index.near import Near, Witness
 from index.prior import Prior
+from index.shortcut import Shortcut, compare
 from index.supports import Floats, Ids, Supports
 from index.texts import LabelVectors
 
@@ -39,10 +42,13 @@ class Content:
     vectors: Vectors
     """(n, dim)"""
     classes: Sequence[ClassChange]
+    trained: Trained | None = None
 
 
 class Replica:
-    """Exact search over the supports of one collection, and what its rules have learnt from them.
+    """Search over the supports of one collection, and what its rules have learnt from them.
+
+    It is exact unless the replica has a shortcut, whose candidates are compared exactly.
 
     One lock holds all of it: a FAISS index that is searched while it changes crashes the process. Who needs
     several answers as of one version holds `lock` around them.
@@ -53,8 +59,10 @@ class Replica:
         self.version = 0
         self.born = 0.0  # tells records apart; not known before the first change
         self.lock = threading.RLock()
+        self.shortcut = Shortcut()
         self._flat = faiss.IndexFlatIP(dim)  # row i belongs to support _ids[i] of class _owners[i]
-        self._ids: Ids = np.empty(0, np.int64)
+        self._ids: Ids = np.empty(0, np.int64)  # replaced, never changed
+        self._order: Ids | None = None  # rows by ascending id
         self._owners: Ids = np.empty(0, np.int64)
         self._classes: Mapping[int, ClassChange] = {}  # replaced, never changed: readers refer to it
         self._sums: dict[int, Floats] = {}
@@ -66,6 +74,21 @@ class Replica:
 
     def __len__(self) -> int:
         return len(self._ids)
+
+    @property
+    def index(self) -> Index:
+        """How the collection wants to be searched; the shortcut of another index than `flat` takes time."""
+        return self.shortcut.index
+
+    @property
+    def measured(self) -> IndexMeasure | None:
+        """What was measured of the shortcut that serves."""
+        return self.shortcut.measured
+
+    @property
+    def ids(self) -> Ids:
+        """The supports' ids in the order of their rows, (n,)."""
+        return self._ids
 
     @property
     def classes(self) -> Mapping[int, ClassChange]:
@@ -100,11 +123,70 @@ class Replica:
         There are fewer than k where there are fewer supports.
         """
         with self.lock:
+            if self.shortcut.serving is None:
+                return self.search_all(queries, k)
+            return self.search_by(self.shortcut.serving, queries, k)
+
+    def search_all(self, queries: Vectors, k: int) -> tuple[npt.NDArray[np.float32], Ids]:
+        """Search by comparing with all supports."""
+        with self.lock:
             k = min(k, len(self._ids))
             if k == 0:
                 return np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
             similarities, rows = self._searched.search(np.ascontiguousarray(queries), k)
             return similarities, rows
+
+    def search_by(self, coarse: Coarse, queries: Vectors, k: int) -> tuple[npt.NDArray[np.float32], Ids]:
+        """Search among candidates; a query that gets too few is compared with all supports."""
+        with self.lock:
+            k = min(k, len(self._ids))
+            rows_of = self.rows_of(coarse.candidates(queries, k))
+            similarities, rows, short = compare(self._rows(), queries, rows_of, k)
+            if len(short):
+                similarities[short], rows[short] = self.search_all(queries[short], k)
+            return similarities, rows
+
+    def near(self, queries: Vectors, k: int) -> list[Near]:
+        """Map (m, dim) queries to the k nearest supports of each."""
+        with self.lock:
+            similarities, rows = self.search(queries, k)
+            return [
+                Near(self._ids[line], self._owners[line], found)
+                for line, found in zip(rows, similarities, strict=True)
+            ]
+
+    def witnesses(self, fitted: Fitted, query: Vector, near: Near, column: int) -> list[Witness]:
+        """Return the few supports that spoke most for the class of a column, whether they are near or not."""
+        supports = fitted.fit.supports
+        for_it = np.maximum(fitted.fit.parts(query, column), 0.0)
+        rows = np.argsort(-for_it, kind="stable")[: len(near.ids)]
+        return [
+            Witness(
+                support_id=int(supports.ids[row]),
+                similarity=float(supports.vectors[row] @ query),
+                share=float(for_it[row] / for_it.sum()),
+            )
+            for row in rows
+            if for_it[row] > 0
+        ]
+
+    def rows_of(self, ids: Ids) -> Ids:
+        """Map ids of any shape to their rows, -1 where there is no such support."""
+        with self.lock:
+            if self._order is None:
+                self._order = np.argsort(self._ids, kind="stable")
+            if not len(self._ids):
+                return np.full(ids.shape, -1, np.int64)
+            places = np.searchsorted(self._ids, ids, sorter=self._order)
+            rows = self._order[np.minimum(places, len(self._ids) - 1)]
+            found: Ids = np.where(self._ids[rows] == ids, rows, -1)
+            return found
+
+    def vectors_at(self, rows: Ids) -> Vectors:
+        """Return a copy of the vectors of some rows."""
+        with self.lock:
+            vectors: Vectors = self._rows()[rows]
+            return vectors
 
     def supports(self, *, named: bool = False) -> Supports:
         """Return all supports as arrays; their vectors are FAISS's own and die with the next change.
@@ -141,6 +223,7 @@ class Replica:
                 self._owners.copy(),
                 self._rows().copy(),
                 list(self._classes.values()),
+                self.shortcut.trained,
             )
 
     def _arrange(self, classes: Iterable[int]) -> Supports:
@@ -194,7 +277,9 @@ class Replica:
         if self._searched is not self._flat:
             self._searched.add(vectors)
         owners = np.array([change.class_id for change in changes], np.int64)
+        self.shortcut.add(ids, vectors)
         self._ids = np.concatenate([self._ids, ids])
+        self._order = None
         self._owners = np.concatenate([self._owners, owners])
         for class_id, vector in zip(owners, vectors, strict=True):
             self._count(int(class_id), vector, 1)
@@ -220,7 +305,9 @@ class Replica:
             self._count(int(self._owners[row]), vector, -1)
         # keeps the order of the rest, as the masks below do
         self._flat.remove_ids(faiss.IDSelectorBatch(np.flatnonzero(gone)))
+        self.shortcut.remove(self._ids[gone])
         self._ids, self._owners = self._ids[~gone], self._owners[~gone]
+        self._order = None
         if self._searched is not self._flat:  # GPU indexes cannot remove
             self._searched.reset()
             self._searched.add(self._rows())
@@ -243,6 +330,7 @@ def restore(content: Content, *, gpu: bool = False) -> Replica:
         for support_id, class_id, vector in zip(content.ids, content.class_ids, content.vectors, strict=True)
     ]
     replica.apply(Changes(content.version, content.classes, supports, content.born))
+    replica.shortcut.trained = content.trained
     return replica
 
 

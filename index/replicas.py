@@ -7,55 +7,76 @@ from pathlib import Path
 
 from core.changes import Changes
 from core.errors import ExemplarError
+from core.types import Index, IndexMeasure, IndexName
 from index import snapshot
+from index.engine import EngineReplica
+from index.milvus import Milvus
 from index.replica import Replica, gpu_is_here
+from index.training import Run, follow_index, in_background
 
 Feed = Callable[[int, int], Changes | None]
 """(collection id, version) -> what changed after that version; None where the collection is gone."""
 
 ENCODER_CHANGED = "encoder_changed"
+AnyReplica = Replica | EngineReplica
+
 SAVE_AFTER = 5_000  # changes; reading as many rows again takes about a tenth of a second
 
 
 class Replicas:
     """Opens, follows and saves replicas; the record behind `feed` is the truth."""
 
-    def __init__(self, feed: Feed, folder: Path, *, gpu: bool | None = None) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        folder: Path,
+        *,
+        gpu: bool | None = None,
+        milvus: Milvus | None = None,
+        run: Run = in_background,
+    ) -> None:
         self._feed = feed
         self._folder = folder
         self._gpu = gpu_is_here() if gpu is None else gpu
-        self._open: dict[int, Replica] = {}
+        self._milvus = milvus or Milvus("", "", folder / "milvus")
+        self._run = run
+        self._open: dict[int, AnyReplica] = {}
         self._saved: dict[int, int] = {}
+        self._told: dict[int, IndexMeasure] = {}
 
-    def current(self, collection_id: int, dim: int, encoder: str | None = None) -> Replica | None:
+    def current(
+        self,
+        collection_id: int,
+        dim: int,
+        encoder: str | None = None,
+        index: Index = Index(),  # noqa: B008 - a frozen value
+    ) -> AnyReplica | None:
         """Return a replica that holds every change committed before this call; None where it is deleted.
 
         Raises `encoder_changed` where the collection no longer answers by the encoder that is named.
         """
         replica = self._open.get(collection_id)
+        if replica is not None and isinstance(replica, EngineReplica) != (index.name is IndexName.MILVUS):
+            _drop(replica)
+            replica = None
         if replica is None:
-            replica = self._begin(collection_id, dim)
-        changes = self._feed(collection_id, replica.version)
-        if changes is not None and encoder not in (None, changes.encoder):
-            raise ExemplarError(ENCODER_CHANGED, f"the collection answers by {changes.encoder} now")
-        if changes is not None and _is_of_another_record(replica, changes):
-            self._forget(collection_id)
-            replica = Replica(dim, gpu=self._gpu)
-            changes = self._feed(collection_id, 0)
-            if changes is not None and encoder not in (None, changes.encoder):
-                raise ExemplarError(ENCODER_CHANGED, f"the collection answers by {changes.encoder} now")
-        if changes is None:
-            self._forget(collection_id)
+            replica = self._begin(collection_id, dim, index)
+        if isinstance(replica, EngineReplica):
+            replica.recover()
+        found = self._follow(collection_id, replica, dim, index, encoder)
+        if isinstance(found, Replica):
+            follow_index(found, index, run=self._run)
+            self._save_if_due(collection_id, found)
+        return found
+
+    def new_measure(self, collection_id: int) -> IndexMeasure | None:
+        """Return what was measured of a collection's shortcut, once."""
+        replica = self._open.get(collection_id)
+        measured = None if replica is None else replica.measured
+        if measured is None or measured is self._told.get(collection_id):
             return None
-        if changes.version != replica.version:
-            self._open.pop(collection_id, None)  # a time limit may strike in the middle: it is then made anew
-            replica.apply(changes)
-        self._open[collection_id] = replica
-        # a tenth more, so that a collection that grows is not written over and over again
-        unsaved = replica.version - self._saved.setdefault(collection_id, 0)
-        if unsaved >= max(SAVE_AFTER, len(replica) // 10):
-            self._save(collection_id)
-        return replica
+        self._told[collection_id] = measured
+        return measured
 
     def versions(self) -> dict[int, int]:
         """Return the version that each replica holds, by collection id; safe to call from any thread."""
@@ -64,23 +85,60 @@ class Replicas:
     def save_all(self) -> None:
         """Write a snapshot of every replica that changed since its last one."""
         for collection_id, replica in self._open.items():
-            if replica.version > self._saved.get(collection_id, 0):
-                self._save(collection_id)
+            if isinstance(replica, Replica) and replica.version > self._saved.get(collection_id, 0):
+                self._save(collection_id, replica)
 
-    def _begin(self, collection_id: int, dim: int) -> Replica:
-        found = snapshot.load(self._folder, collection_id, dim, gpu=self._gpu)
-        if found is None:
+    def _follow(
+        self, collection_id: int, replica: AnyReplica, dim: int, index: Index, encoder: str | None
+    ) -> AnyReplica | None:
+        """Apply what the record says until there is no more."""
+        while True:
+            changes = self._feed(collection_id, replica.version)
+            if changes is None:
+                self._forget(collection_id)
+                _drop(replica)
+                return None
+            if encoder not in (None, changes.encoder):
+                raise ExemplarError(ENCODER_CHANGED, f"the collection answers by {changes.encoder} now")
+            if _is_of_another_record(replica, changes):
+                self._forget(collection_id)
+                replica = self._empty(collection_id, dim, index)
+                continue
+            if changes.version != replica.version:
+                # a time limit may strike in the middle: it is then made anew
+                self._open.pop(collection_id, None)
+                replica.apply(changes)
+            self._open[collection_id] = replica
+            if not changes.more and replica.version == changes.version:
+                return replica
+
+    def _begin(self, collection_id: int, dim: int, index: Index) -> AnyReplica:
+        if index.name is not IndexName.MILVUS:
+            found = snapshot.load(self._folder, collection_id, dim, gpu=self._gpu)
+            if found is not None:
+                self._saved[collection_id] = found.version
+                return found
+        return self._empty(collection_id, dim, index)
+
+    def _empty(self, collection_id: int, dim: int, index: Index) -> AnyReplica:
+        if index.name is not IndexName.MILVUS:
             return Replica(dim, gpu=self._gpu)
-        self._saved[collection_id] = found.version
-        return found
+        milvus = self._milvus
+        return EngineReplica(lambda born: milvus.open(_name(collection_id, born), dim), dim)
 
     def _forget(self, collection_id: int) -> None:
         self._open.pop(collection_id, None)
         self._saved.pop(collection_id, None)
+        self._told.pop(collection_id, None)
         snapshot.discard(self._folder, collection_id)
 
-    def _save(self, collection_id: int) -> None:
-        replica = self._open[collection_id]
+    def _save_if_due(self, collection_id: int, replica: Replica) -> None:
+        # a tenth more, so that a collection that grows is not written over and over again
+        unsaved = replica.version - self._saved.setdefault(collection_id, 0)
+        if unsaved >= max(SAVE_AFTER, len(replica) // 10):
+            self._save(collection_id, replica)
+
+    def _save(self, collection_id: int, replica: Replica) -> None:
         try:
             snapshot.save(replica, self._folder, collection_id)
         except OSError:  # a full disk costs the next start some seconds, never an answer
@@ -88,7 +146,20 @@ class Replicas:
         self._saved[collection_id] = replica.version
 
 
-def _is_of_another_record(replica: Replica, changes: Changes) -> bool:
+def _name(collection_id: int, born: float) -> str:
+    """Return what a collection is called in Milvus; records that share one are born at different times."""
+    return f"exemplar_{collection_id}_{int(born * 1000)}"
+
+
+def _drop(replica: AnyReplica) -> None:
+    if isinstance(replica, EngineReplica):
+        try:
+            replica.drop()
+        except ExemplarError:  # it is away, or another worker was first
+            return
+
+
+def _is_of_another_record(replica: AnyReplica, changes: Changes) -> bool:
     """Say whether the record was replaced, or restored from a backup; either way the record is right."""
     if replica.version == 0:
         return False

@@ -19,7 +19,7 @@ from core.report import (
     Suspect,
     Wanted,
 )
-from core.types import ClassKind, Metric, RuleName
+from core.types import ClassKind, IndexName, Metric, RuleName
 from index.confusion import DIGITS, Judged, judge, matrix, pairs, table
 from index.quality import margins, near_pictures, same_pictures, spread
 from index.supports import Floats, Ids, Supports
@@ -49,6 +49,8 @@ class Subject:
     """(C,), what each column is called"""
     kinds: Sequence[ClassKind]
     """(C,)"""
+    index: IndexName = IndexName.FLAT
+    recall_at_10: float | None = None
 
 
 def rows_to_judge(supports: Supports) -> Ids:
@@ -82,7 +84,9 @@ def make_report(
         rule=subject.rule,
         metric=subject.metric,
         rule_used=subject.rule_used,
-        supports=len(supports.ids),
+        index=subject.index,
+        recall_at_10=subject.recall_at_10,
+        supports=int(supports.counts.sum()),
         judged=total,
         examined=len(examined),
         accuracy=round(right / total, DIGITS) if total else None,
@@ -197,7 +201,7 @@ def _reason(judged: Judged, line: ClassLine, place: int) -> str:
 
 def _notes(subject: Subject, classes: Sequence[ClassLine], judged: int, examined: int) -> tuple[str, ...]:
     supports = subject.supports
-    n, alone = len(supports.ids), int((supports.counts == 1).sum())
+    n, alone = int(supports.counts.sum()), int((supports.counts == 1).sum())
     notes = []
     if n == 0:
         return ("Nothing is enrolled yet.",)

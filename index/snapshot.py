@@ -7,16 +7,20 @@ import json
 import re
 import time
 import zipfile
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from core.changes import ClassChange
 from core.files import write_durably
-from core.types import ClassKind
+from core.types import ClassKind, Index, IndexName
+from index.coarse import Trained
 from index.replica import Content, Replica, restore
 
 NAME = re.compile(r"c(?P<collection>\d+)-v(?P<version>\d+)-(?P<digest>[0-9a-f]{64})\.npz")
@@ -75,8 +79,10 @@ def discard(folder: Path, collection_id: int) -> None:
 def _pack(content: Content) -> bytes:
     rows = [[row.id, row.label, row.kind.value] for row in content.classes]
     buffer = BytesIO()
+    trained: dict[str, Any] = {} if content.trained is None else _pack_trained(content.trained)
     np.savez(
         buffer,
+        **trained,
         born=np.float64(content.born),
         ids=content.ids,
         class_ids=content.class_ids,
@@ -100,9 +106,21 @@ def _unpack(packed: bytes, version: int) -> Content | None:
                     ClassChange(class_id, label, ClassKind(kind))
                     for class_id, label, kind in json.loads(arrays["classes"].tobytes())
                 ],
+                trained=_unpack_trained(arrays) if "trained" in arrays else None,
             )
     except (KeyError, ValueError, zipfile.BadZipFile):
         return None
+
+
+def _pack_trained(trained: Trained) -> dict[str, npt.NDArray[np.uint8]]:
+    index = json.dumps({**asdict(trained.index), "supports": trained.supports}).encode()
+    return {"trained": np.frombuffer(trained.packed, np.uint8), "trained_as": np.frombuffer(index, np.uint8)}
+
+
+def _unpack_trained(arrays: Mapping[str, npt.NDArray[Any]]) -> Trained:
+    known = json.loads(arrays["trained_as"].tobytes())
+    index = Index(IndexName(known["name"]), known["probes"], known["refine"])
+    return Trained(index, known["supports"], arrays["trained"].tobytes())
 
 
 def _remove_old_drafts(folder: Path) -> None:

@@ -10,7 +10,17 @@ from sqlalchemy import Column, Connection, Row, delete, func, insert, select, up
 from sqlalchemy.exc import IntegrityError
 
 from core.errors import ExemplarError
-from core.types import Collection, Metric, Prompts, Rule, RuleName, Views
+from core.types import (
+    Collection,
+    Index,
+    IndexMeasure,
+    IndexName,
+    Metric,
+    Prompts,
+    Rule,
+    RuleName,
+    Views,
+)
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
@@ -40,15 +50,21 @@ class Collections:
         *,
         views: Views = Views.ONE,
         prompts: Prompts | None = None,
+        index: Index = Index(),  # noqa: B008 - a frozen value
     ) -> Collection:
-        """Add a collection; a taken name raises `collection_exists`, an unfit rule `rule_unfit`."""
+        """Add a collection.
+
+        A taken name raises `collection_exists`, an unfit rule `rule_unfit`, an unfit index `index_unfit`.
+        """
         _check_prompts(rule, prompts)
+        _check_index(index, prompts)
         row = {
             "name": name,
             "encoder": encoder,
             "rule": asdict(rule),
             "views": views.value,
             "prompts": prompts,
+            "index_spec": asdict(index),
             "version": 0,
             "created_at": now_s(),
             "embedded_at": now_s(),
@@ -94,10 +110,11 @@ class Collections:
         with self._database.read() as connection:
             return [_unpack(row) for row in connection.execute(statement)]
 
-    def change_rule(self, name: str, changes: Mapping[str, Any]) -> Collection:
-        """Change some fields of the rule, named as `Rule` names them; the next answer uses it.
+    def change_rule(self, name: str, changes: Mapping[str, Any], *, index: Index | None = None) -> Collection:
+        """Change some fields of the rule, named as `Rule` names them, and the index where one is given.
 
-        Raises `collection_not_found`, or `rule_unfit` where the rule would not go with the prompts.
+        The next answer uses both. Raises `collection_not_found`, or `rule_unfit` or `index_unfit` where the
+        rule or the index would not go with the prompts.
         """
         with self._database.write() as connection:
             which = t.collection.c.name == name
@@ -106,8 +123,20 @@ class Collections:
                 raise collection_not_found(name)
             rule = replace(unpack_rule(row.rule), **changes)
             _check_prompts(rule, row.prompts)
-            connection.execute(update(t.collection).where(which).values(rule=asdict(rule)))
+            changed: dict[str, Any] = {"rule": asdict(rule)}
+            if index is not None and index != _unpack_index(row.index_spec):
+                _check_index(index, row.prompts)
+                changed |= {"index_spec": asdict(index), "index_measured": None}
+            connection.execute(update(t.collection).where(which).values(changed))
         return self.get(name)
+
+    def note_measure(self, collection_id: int, measure: IndexMeasure) -> None:
+        """Keep what a worker measured of an index, unless the collection has another one by now."""
+        which = t.collection.c.id == collection_id
+        with self._database.write() as connection:
+            row = connection.execute(select(t.collection.c.index_spec).where(which).with_for_update()).first()
+            if row is not None and row.index_spec["name"] == measure.name.value:
+                connection.execute(update(t.collection).where(which).values(index_measured=asdict(measure)))
 
     def delete(self, name: str) -> None:
         """Remove a collection with its classes and supports; its waiting work fails when it is reached."""
@@ -207,6 +236,20 @@ def _check_prompts(rule: Rule, prompts: Prompts | None) -> None:
         )
 
 
+def _check_index(index: Index, prompts: Prompts | None) -> None:
+    shortened = index.name in (IndexName.IVF, IndexName.RABITQ)
+    if not shortened and (index.probes is not None or index.refine is not None):
+        raise ExemplarError(
+            "index_unfit",
+            f"probes and refine are of the indexes ivf and rabitq, got them with {index.name.value}",
+        )
+    if index.name is IndexName.MILVUS and prompts is not None:
+        raise ExemplarError(
+            "index_unfit",
+            "prompts need all supports in memory: expected the index flat, ivf or rabitq, got milvus",
+        )
+
+
 def _with_counts() -> Any:
     classes = (
         select(func.count())
@@ -233,6 +276,8 @@ def _unpack(row: Row[Any]) -> Collection:
         created_at=row.created_at,
         views=Views(row.views),
         prompts=row.prompts,
+        index=_unpack_index(row.index_spec),
+        index_measured=None if row.index_measured is None else _unpack_measure(row.index_measured),
         classes=getattr(row, "classes", 0),
         supports=getattr(row, "supports", 0),
     )
@@ -242,3 +287,11 @@ def unpack_rule(packed: Mapping[str, Any]) -> Rule:
     """Return a rule as it was packed; targets that an earlier version did not know are the usual ones."""
     targets = {name: value for name, value in packed.items() if name not in ("name", "metric")}
     return Rule(RuleName(packed["name"]), Metric(packed["metric"]), **targets)
+
+
+def _unpack_index(packed: Mapping[str, Any]) -> Index:
+    return Index(IndexName(packed["name"]), packed.get("probes"), packed.get("refine"))
+
+
+def _unpack_measure(packed: Mapping[str, Any]) -> IndexMeasure:
+    return IndexMeasure(**{**packed, "name": IndexName(packed["name"])})

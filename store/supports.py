@@ -16,6 +16,7 @@ from store.collections import find_collection, lock_collection, set_version, vec
 from store.database import Database
 
 MAX_ID = 2**63 - 1
+MOST_CHANGES = 20_000  # read at a time: of 512 components 40 MB, however far behind a replica is
 
 
 class Supports:
@@ -96,19 +97,24 @@ class Supports:
             return {row.id: row.picture for row in connection.execute(statement)}
 
     def changes_since(self, collection_id: int, version: int) -> Changes | None:
-        """Return all changes after a version, read in one snapshot; None where the collection is gone."""
+        """Return the next changes after a version, read in one snapshot; None where the collection is gone.
+
+        There are at most 20,000 of supports; where `more` is set the rest is asked for from its `version` on.
+        """
         with self._database.read() as connection:
             now = connection.execute(select(t.collection).where(t.collection.c.id == collection_id)).first()
             if now is None:
                 return None
             if now.version == version:
                 return Changes(version, (), (), now.embedded_at, now.encoder)
+            upto, supports = _support_changes(connection, collection_id, version, now)
             return Changes(
-                now.version,
-                class_changes(connection, collection_id, version, now.version),
-                _support_changes(connection, collection_id, version, now),
+                upto,
+                class_changes(connection, collection_id, version, upto),
+                supports,
                 now.embedded_at,
                 now.encoder,
+                more=upto < now.version,
             )
 
 
@@ -124,15 +130,18 @@ def class_changes(connection: Connection, collection_id: int, after: int, upto: 
 
 def _support_changes(
     connection: Connection, collection_id: int, after: int, now: Row[Any]
-) -> list[SupportChange]:
+) -> tuple[int, list[SupportChange]]:
+    """Return the version that is reached, and what changed until then."""
     support = t.support.c
     vector = vector_column(now.slot).label("packed")
     rows = connection.execute(
-        select(support.id, support.class_id, vector)
+        select(support.id, support.class_id, support.seq, vector)
         .where(support.collection_id == collection_id, support.seq > after, support.seq <= now.version)
         .order_by(support.seq)
-    )
-    return [support_change(row.id, row.class_id, row.packed) for row in rows]
+        .limit(MOST_CHANGES)
+    ).all()
+    reached = rows[-1].seq if len(rows) == MOST_CHANGES else now.version
+    return reached, [support_change(row.id, row.class_id, row.packed) for row in rows]
 
 
 def support_change(support_id: int, class_id: int | None, packed: bytes | None) -> SupportChange:

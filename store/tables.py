@@ -40,6 +40,8 @@ collection = Table(
     Column("rule", JSON, nullable=False),
     Column("views", Text, nullable=False, server_default="1"),
     Column("prompts", JSON(none_as_null=True), nullable=True),
+    Column("index_spec", JSON, nullable=False, server_default=text("""'{"name": "flat"}'""")),
+    Column("index_measured", JSON(none_as_null=True), nullable=True),
     Column("version", BigInteger, nullable=False, default=0),
     Column("created_at", Float, nullable=False),
     Column("slot", Integer, nullable=False, server_default="0"),

@@ -126,7 +126,8 @@ def test_failed_transaction_leaves_nothing(database: Database) -> None:
     with pytest.raises(ZeroDivisionError), database.write() as connection:
         connection.execute(
             text(
-                "INSERT INTO worker (name, owner, encoders, device, beat_at) VALUES ('w', 'o', '[]', 'cpu', 0)"
+                "INSERT INTO worker (name, owner, encoders, device, beat_at) "
+                "VALUES ('w', 'o', '[]', 'cpu', 0)"
             )
         )
         raise ZeroDivisionError

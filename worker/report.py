@@ -10,7 +10,7 @@ import numpy as np
 from core.report import CollectionReport
 from core.types import Rule
 from index.calibration import folds
-from index.replica import Replica
+from index.replicas import AnyReplica
 from index.report import Subject, make_report, rows_to_judge
 from index.supports import Floats, Ids
 from index.texts import LabelVectors
@@ -27,7 +27,7 @@ class Judgements:
     """(m, C); a row with a NaN was not judged after all"""
 
 
-def judge(replica: Replica, rule: Rule, texts: LabelVectors | None) -> Judgements:
+def judge(replica: AnyReplica, rule: Rule, texts: LabelVectors | None) -> Judgements:
     """Judge the supports of a replica, each by the others of its version without the fold it is in.
 
     The arrays are the replica's own, to be used under its lock.
@@ -47,12 +47,14 @@ def judge(replica: Replica, rule: Rule, texts: LabelVectors | None) -> Judgement
         supports=supports,
         labels=[class_.label for class_ in classes],
         kinds=[class_.kind for class_ in classes],
+        index=replica.index.name,
+        recall_at_10=None if replica.measured is None else replica.measured.recall_at_10,
     )
     return Judgements(subject, rows, fitted.probabilities(scores))
 
 
 def report_on(
-    replica: Replica, rule: Rule, texts: LabelVectors | None, pictures: Mapping[int, str]
+    replica: AnyReplica, rule: Rule, texts: LabelVectors | None, pictures: Mapping[int, str]
 ) -> CollectionReport:
     """Report on the supports of a replica.
 

@@ -15,7 +15,7 @@ from core.prompts import templates_of
 from core.types import Collection, Prompts
 from core.vectors import Vector, is_unit
 from encoders import Encoder
-from index.replica import Replica
+from index.replicas import AnyReplica
 from index.texts import LabelVectors
 from store.texts import Texts
 
@@ -35,10 +35,10 @@ class TextCache:
     """The texts of each replica as this process used them last; they go with their replica."""
 
     def __init__(self) -> None:
-        self._known: WeakKeyDictionary[Replica, _Known] = WeakKeyDictionary()
+        self._known: WeakKeyDictionary[AnyReplica, _Known] = WeakKeyDictionary()
 
     def texts_of(
-        self, kept: Texts, encoder: Encoder, collection: Collection, replica: Replica
+        self, kept: Texts, encoder: Encoder, collection: Collection, replica: AnyReplica
     ) -> LabelVectors | None:
         """Return what the encoder makes of the classes' labels; None for a collection without prompts.
 

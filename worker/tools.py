@@ -13,6 +13,7 @@ from core.tracing import open_tracing
 from core.types import Lane
 from encoders import Encoder, open_encoder
 from encoders.threads import use_threads
+from index.milvus import Milvus
 from index.replica import use_search_threads
 from index.replicas import Replicas
 from store.migrate import ensure_schema
@@ -72,7 +73,13 @@ def open_tools(
         lanes=tuple(lanes),
         store=store,
         encoders={spec: _open_encoder(spec, settings) for spec in specs},
-        replicas=Replicas(store.supports.changes_since, settings.snapshot_folder),
+        replicas=Replicas(
+            store.supports.changes_since,
+            settings.snapshot_folder,
+            milvus=Milvus(
+                settings.milvus_url, settings.milvus_token.get_secret_value(), settings.milvus_folder
+            ),
+        ),
         decoders=ThreadPoolExecutor(settings.decode_threads, "decode"),
         loader=ThreadPoolExecutor(1, "load"),
         settler=ThreadPoolExecutor(1, "settle"),

@@ -18,8 +18,7 @@ from core.types import Chunk, Collection, JobKind, Lane, Rule
 from core.vectors import Vector, Vectors, is_unit
 from encoders import Encoder
 from index.decide import Answer, classify, search
-from index.replica import Replica
-from index.replicas import ENCODER_CHANGED
+from index.replicas import ENCODER_CHANGED, AnyReplica
 from store.blobs import uploads_of
 from store.collections import collection_gone
 from store.enrolment import Enrolment
@@ -229,17 +228,24 @@ def _embeddings(encoder: Encoder, of_chunk: Sequence[SeenChunk]) -> list[Settlem
     return [Settlement(chunk, [result(seen) for seen in pictures]) for chunk, pictures in of_chunk]
 
 
-def _replica(tools: Tools, encoder: Encoder, chunk: Chunk) -> tuple[Replica, Collection]:
+def _replica(tools: Tools, encoder: Encoder, chunk: Chunk) -> tuple[AnyReplica, Collection]:
     if chunk.collection_id is None:
         raise collection_gone()
     collection = tools.store.collections.current(chunk.collection_id)
-    replica = tools.replicas.current(chunk.collection_id, encoder.dim, chunk.encoder or None)
-    if collection is None or replica is None:
+    if collection is None:
         raise collection_gone()
+    replica = tools.replicas.current(
+        chunk.collection_id, encoder.dim, chunk.encoder or None, collection.index
+    )
+    if replica is None:
+        raise collection_gone()
+    measure = tools.replicas.new_measure(collection.id)
+    if measure is not None:
+        tools.store.collections.note_measure(collection.id, measure)
     return replica, collection
 
 
-def _found(replica: Replica, vectors: Vectors, top: int) -> list[dict[str, Any]]:
+def _found(replica: AnyReplica, vectors: Vectors, top: int) -> list[dict[str, Any]]:
     lines, version = search(replica, vectors, top=top)
     return [
         {"neighbours": [asdict(neighbour) for neighbour in line], "index_version": version} for line in lines

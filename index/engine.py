@@ -1,0 +1,276 @@
+"""A collection whose vectors are in an engine: a worker holds which support is of which class."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from core.changes import Changes, ClassChange, SupportChange
+from core.errors import ExemplarError
+from core.types import ClassKind, Index, IndexMeasure, IndexName, Rule
+from core.vectors import Vector, Vectors, check_vector
+from index.learning import CALIBRATE_SHARE, Fitted
+from index.near import Near, Witness
+from index.replica import Replica
+from index.sampled import Sampled, near_witnesses
+from index.supports import Floats, Ids, Supports
+from index.texts import LabelVectors
+
+WHOLE_MOST = 10_000  # supports up to which the vectors are in memory too, and every rule learns from all
+MOST_FOUND = 16_384  # neighbours that an engine is asked for
+SPARE = 16  # neighbours asked for beyond those wanted: some may be of versions that are not ours
+JUDGED_MOST = 2_000  # supports that a rule is judged by where not all are at hand
+
+
+class Vectorbase(Protocol):
+    """Where vectors are kept by support id."""
+
+    def version(self) -> int:
+        """Return a version whose supports are all here."""
+
+    def note(self, version: int) -> None:
+        """Say that every support of a version is here."""
+
+    def put(self, ids: Ids, vectors: Vectors) -> None:
+        """Write vectors, found by every search that begins later."""
+
+    def remove(self, ids: Ids) -> None:
+        """Remove rows, also such as are not there."""
+
+    def search(self, queries: Vectors, k: int) -> list[tuple[Ids, npt.NDArray[np.float32]]]:
+        """Map queries to ids and cosines of at most k rows."""
+
+    def get(self, ids: Ids) -> tuple[Ids, Vectors]:
+        """Return those of the ids that are here, and their vectors."""
+
+    def drop(self) -> None:
+        """Remove everything."""
+
+
+class EngineReplica:
+    """Follows the record as a replica does, and leaves vectors to an engine that other workers may share.
+
+    The engine holds a row for each support, written once and never changed; which class a support is of, and
+    whether it still is one, this worker knows itself as of its own version. So rows that other workers wrote
+    too early or removed too late are passed over, and nobody needs to be alone in writing.
+    """
+
+    index = Index(IndexName.MILVUS)
+    measured: IndexMeasure | None = None  # the engine knows its own recall
+
+    def __init__(
+        self, open_engine: Callable[[float], Vectorbase], dim: int, *, whole_most: int = WHOLE_MOST
+    ) -> None:
+        """`open_engine` opens the engine of this collection, given when that was born."""
+        self.dim = dim
+        self.version = 0
+        self.born = 0.0
+        self.lock = threading.RLock()
+        self._open_engine = open_engine
+        self._opened: Vectorbase | None = None
+        self._whole_most = whole_most
+        self._whole: Replica | None = Replica(dim)
+        self._ids: Ids = np.empty(0, np.int64)  # ascending
+        self._owners: Ids = np.empty(0, np.int64)
+        self._classes: Mapping[int, ClassChange] = {}
+        self._sums: dict[int, Floats] = {}
+        self._unsure: set[int] = set()  # classes that lost supports whose vectors were not told
+        self._sampled = Sampled()
+        self._drawn: tuple[int, Ids, Vectors] | None = None  # the sample, and the version it was drawn at
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @property
+    def classes(self) -> Mapping[int, ClassChange]:
+        """What each class is called and is, by id; with those that have no support."""
+        return self._classes
+
+    def apply(self, changes: Changes) -> None:
+        """Take over changes, the engine first: a version that is claimed here is all there.
+
+        Where the engine is of a version before this replica's, because it lost something or another worker
+        was slow to write its mark, nothing is taken over but that version: what follows is asked for again.
+        """
+        with self.lock:
+            self.born = changes.born
+            mark = self._engine.version()
+            if mark < self.version:
+                self.version = mark
+                return
+            came = [change for change in changes.supports if change.class_id is not None]
+            gone = np.array([change.id for change in changes.supports if change.class_id is None], np.int64)
+            vectors = _stacked(came, self.dim)
+            ids = np.array([change.id for change in came], np.int64)
+            owners = np.array([change.class_id for change in came], np.int64)
+            if changes.version > mark:
+                self._engine.put(ids, vectors)
+                self._engine.remove(gone)
+                self._engine.note(changes.version)
+            self._let_go(gone)
+            self._take(ids, owners, vectors)
+            if changes.classes:
+                classes = {**self._classes, **{change.id: change for change in changes.classes}}
+                self._classes = {id_: change for id_, change in classes.items() if not change.deleted}
+            self._follow_whole(changes)
+            self._sampled.forget()
+            self.version = changes.version
+
+    def near(self, queries: Vectors, k: int) -> list[Near]:
+        """Map (m, dim) queries to the k nearest supports of each; fewer where there are fewer."""
+        with self.lock:
+            wanted = min(k, len(self._ids))
+            if wanted == 0 or not len(queries):
+                nothing = np.empty(0, np.int64)
+                return [Near(nothing, nothing, np.empty(0, np.float32)) for _ in queries]
+            asked = wanted + SPARE
+            while True:
+                found = self._found(queries, asked)
+                lines = [self._known(*line) for line in found]
+                exhausted = asked >= MOST_FOUND or all(len(ids) < asked for ids, _ in found)
+                if exhausted or all(len(near.ids) >= wanted for near in lines):
+                    return [_first(near, wanted) for near in lines]
+                asked = min(4 * asked, MOST_FOUND)
+
+    def fit(self, rule: Rule, texts: LabelVectors | None = None) -> Fitted:
+        """Return the rule as learnt from this version; it dies with the next change.
+
+        Of more supports than are kept whole, class means and neighbours are what there is to answer by.
+        """
+        with self.lock:
+            if len(self) <= self._whole_most:
+                return self._brought_whole().fit(rule, texts)
+            return self._sampled.fitted(rule, self._sample, self.near, self.version, self._is_normal)
+
+    def witnesses(self, fitted: Fitted, query: Vector, near: Near, column: int) -> list[Witness]:
+        """Return the few supports that spoke most for a column's class; of many, those among the near."""
+        with self.lock:
+            if len(self) <= self._whole_most:
+                return self._brought_whole().witnesses(fitted, query, near, column)
+            return near_witnesses(fitted, query, near, column)
+
+    def recover(self) -> None:
+        """After the engine failed: open it again, and go back to the version that it still holds."""
+        with self.lock:
+            if self._opened is None and self.version > 0:
+                self.version = min(self.version, self._engine.version())
+
+    def drop(self) -> None:
+        """Remove what the engine holds: the collection is gone or searched otherwise."""
+        if self._opened is not None:
+            self._opened.drop()
+
+    @property
+    def _engine(self) -> Vectorbase:
+        if self._opened is None:
+            self._opened = self._open_engine(self.born)
+        return self._opened
+
+    def _take(self, ids: Ids, owners: Ids, vectors: Vectors) -> None:
+        """Count supports (n,) for their classes, and those that were of another no more for that one."""
+        places = np.searchsorted(self._ids, ids)
+        known = np.zeros(len(ids), bool)
+        inside = places < len(self._ids)
+        known[inside] = self._ids[places[inside]] == ids[inside]
+        before = self._owners[places[known]]
+        moved = before != owners[known]
+        self._sum(before[moved], vectors[known][moved], -1.0)
+        self._sum(owners[known][moved], vectors[known][moved], 1.0)
+        self._owners[places[known]] = owners[known]
+        self._sum(owners[~known], vectors[~known], 1.0)
+        order = np.argsort(ids[~known], kind="stable")
+        places = np.searchsorted(self._ids, ids[~known][order])
+        self._ids = np.insert(self._ids, places, ids[~known][order])
+        self._owners = np.insert(self._owners, places, owners[~known][order])
+
+    def _sum(self, owners: Ids, vectors: Vectors, sign: float) -> None:
+        class_ids, lines = np.unique(owners, return_inverse=True)
+        sums = np.zeros((len(class_ids), self.dim))
+        np.add.at(sums, lines, vectors.astype(np.float64))
+        for class_id, sum_ in zip(class_ids.tolist(), sums, strict=True):
+            self._sums[class_id] = self._sums.get(class_id, 0.0) + sign * sum_
+
+    def _let_go(self, gone: Ids) -> None:
+        lost = np.isin(self._ids, gone)
+        self._unsure |= set(self._owners[lost].tolist())
+        self._ids, self._owners = self._ids[~lost], self._owners[~lost]
+
+    def _follow_whole(self, changes: Changes) -> None:
+        if len(self) > self._whole_most:
+            self._whole = None
+        if self._whole is not None:
+            self._whole.apply(changes)
+
+    def _brought_whole(self) -> Replica:
+        """Return the replica of a collection that is small, fetching it where it was larger before."""
+        if self._whole is None:
+            ids, vectors = self._engine.get(self._ids)
+            owners = dict(zip(self._ids.tolist(), self._owners.tolist(), strict=True))
+            supports = [
+                SupportChange(id_, owners[id_], vector)
+                for id_, vector in zip(ids.tolist(), vectors, strict=True)
+            ]
+            whole = Replica(self.dim)
+            whole.apply(Changes(self.version, list(self._classes.values()), supports, self.born))
+            self._whole = whole
+        return self._whole
+
+    def _sample(self) -> Supports:
+        """Return some supports with their vectors, beside the counts and sums of all."""
+        class_ids, counts = np.unique(self._owners, return_counts=True)
+        self._sum_again(class_ids)
+        if self._drawn is None or abs(self.version - self._drawn[0]) >= CALIBRATE_SHARE * len(self):
+            rows = np.unique(np.linspace(0, len(self) - 1, JUDGED_MOST).astype(np.int64))
+            self._drawn = self.version, *self._engine.get(self._ids[rows])
+        _, ids, vectors = self._drawn
+        places = np.minimum(np.searchsorted(self._ids, ids), len(self) - 1)
+        here = self._ids[places] == ids  # others were removed since
+        return Supports(
+            ids=ids[here],
+            columns=np.searchsorted(class_ids, self._owners[places[here]]),
+            vectors=vectors[here],
+            class_ids=class_ids,
+            counts=counts.astype(np.int64),
+            sums=np.stack([self._sums[class_id] for class_id in class_ids.tolist()]),
+        )
+
+    def _sum_again(self, class_ids: Ids) -> None:
+        """Sum the vectors of classes that lost supports: the record no longer has those that went."""
+        for class_id in self._unsure & set(class_ids.tolist()):
+            _, vectors = self._engine.get(self._ids[self._owners == class_id])
+            self._sums[class_id] = vectors.astype(np.float64).sum(axis=0)
+        for class_id in self._sums.keys() - set(class_ids.tolist()):
+            del self._sums[class_id]
+        self._unsure = set()
+
+    def _is_normal(self, class_id: int) -> bool:
+        class_ = self._classes.get(class_id)
+        return class_ is not None and class_.kind is ClassKind.NORMAL
+
+    def _known(self, ids: Ids, similarities: npt.NDArray[np.float32]) -> Near:
+        """Return those found that are supports of this version."""
+        places = np.minimum(np.searchsorted(self._ids, ids), len(self._ids) - 1)
+        ours = self._ids[places] == ids
+        return Near(ids[ours], self._owners[places[ours]], similarities[ours])
+
+    def _found(self, queries: Vectors, k: int) -> list[tuple[Ids, npt.NDArray[np.float32]]]:
+        try:
+            return self._engine.search(queries, k)
+        except ExemplarError:
+            self._opened = None  # `recover` looks what is left of it
+            raise
+
+
+def _first(near: Near, k: int) -> Near:
+    return Near(near.ids[:k], near.class_ids[:k], near.similarities[:k])
+
+
+def _stacked(changes: Sequence[SupportChange], dim: int) -> Vectors:
+    vectors = [check_vector(change.vector, dim) for change in changes if change.vector is not None]
+    if len(vectors) != len(changes) or any(change.id <= 0 for change in changes):
+        raise ValueError("expected a vector and a positive id with each support that is not removed")
+    return np.stack(vectors) if vectors else np.empty((0, dim), np.float32)

@@ -1,0 +1,72 @@
+"""The shortcut of a replica: an index that looks at a part of the supports, and how many it misses."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from core.types import Index, IndexMeasure
+from core.vectors import Vectors
+from index.coarse import Coarse, Trained
+from index.supports import Ids
+
+
+class Shortcut:
+    """Holds the index that serves, and one that is being filled; both follow every change.
+
+    It belongs to a replica and is touched under that one's lock.
+    """
+
+    def __init__(self) -> None:
+        self.index = Index()
+        self.serving: Coarse | None = None
+        self.measured: IndexMeasure | None = None
+        self.tried = 0  # supports there were when training began last
+        self.trained: Trained | None = None
+        self._filling: Coarse | None = None
+
+    def begin(self, coarse: Coarse | None) -> None:
+        """Let an index that will be filled follow the changes from now on; None gives up."""
+        self._filling = coarse
+
+    def serve(self, coarse: Coarse, measured: IndexMeasure) -> None:
+        """Let a filled index answer from now on."""
+        self.serving, self.measured, self.trained, self._filling = coarse, measured, coarse.trained, None
+
+    def stop(self) -> None:
+        """Answer by comparing with all supports."""
+        self.serving = self.measured = self._filling = None
+
+    def add(self, ids: Ids, vectors: Vectors) -> None:
+        """Follow supports that came."""
+        for coarse in (self.serving, self._filling):
+            if coarse is not None:
+                coarse.add(ids, vectors)
+
+    def remove(self, ids: Ids) -> None:
+        """Follow supports that went."""
+        for coarse in (self.serving, self._filling):
+            if coarse is not None:
+                coarse.remove(ids)
+
+
+def compare(
+    vectors: Vectors, queries: Vectors, candidates: Ids, k: int
+) -> tuple[npt.NDArray[np.float32], Ids, Ids]:
+    """Compare (m, dim) queries exactly with candidates, (m, c) rows of (n, dim) vectors or -1.
+
+    Returns (m, k) cosines and (m, k) rows, the nearest first, and the lines with fewer than k candidates,
+    which are not filled.
+    """
+    similarities = np.empty((len(queries), k), np.float32)
+    rows = np.empty((len(queries), k), np.int64)
+    short = []
+    for line, query in enumerate(queries):
+        found = candidates[line][candidates[line] >= 0]
+        if len(found) < k:
+            short.append(line)
+            continue
+        cosines = vectors[found] @ query
+        order = np.argsort(-cosines, kind="stable")[:k]
+        similarities[line], rows[line] = cosines[order], found[order]
+    return similarities, rows, np.array(short, np.int64)

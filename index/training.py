@@ -1,0 +1,113 @@
+"""Training of shortcuts in the background; searches compare with all supports meanwhile."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import faiss
+import numpy as np
+
+from core.types import Index, IndexMeasure, IndexName
+from index.coarse import POINTS_PER_LIST, Coarse, Trained, lists_for, train
+from index.replica import Replica
+from index.supports import Ids
+
+TRAIN_FROM = 20_000  # supports; fewer are all compared within some milliseconds
+RETRAIN_AFTER = 4  # times as many supports as there were
+FILLED_AT_ONCE = 1_024  # supports; an answer waits no longer for the lock than they take
+ASKED = 256  # supports that recall is measured with
+NEAREST = 10
+
+Run = Callable[[Callable[[], None]], None]
+
+
+def in_background(work: Callable[[], None]) -> None:
+    """Run in a thread that ends with the process."""
+    threading.Thread(target=work, name="train", daemon=True).start()
+
+
+def follow_index(replica: Replica, index: Index, *, run: Run = in_background) -> None:
+    """Bring a replica's shortcut to what the collection's index asks for, training where that is due."""
+    shortcut, n = replica.shortcut, len(replica)
+    with replica.lock:
+        if index != shortcut.index:
+            shortcut.stop()
+            shortcut.index, shortcut.tried = index, 0
+        if index.name is IndexName.FLAT:
+            return
+        if n < TRAIN_FROM // 2:
+            shortcut.stop()
+            shortcut.tried = 0
+        if n < TRAIN_FROM or n < RETRAIN_AFTER * shortcut.tried:
+            return
+        shortcut.tried = n  # before the work, so that one that fails is not begun with every search
+    run(lambda: build(replica, index))
+
+
+def build(replica: Replica, index: Index) -> None:
+    """Train, fill and measure a shortcut, and let it serve, unless the index is another by then."""
+    faiss.omp_set_num_threads(1)  # of this thread: a worker's other cores have work
+    known = replica.shortcut.trained
+    usable = known is not None and _fits(known, index, len(replica))
+    trained = replace(known, index=index) if known is not None and usable else _train(replica, index)
+    coarse = Coarse(trained)
+    if not _fill(replica, coarse, index):
+        return
+    measured = measure(replica, coarse)
+    with replica.lock:
+        if replica.shortcut.index == index:
+            replica.shortcut.serve(coarse, measured)
+
+
+def measure(replica: Replica, coarse: Coarse) -> IndexMeasure:
+    """Ask for some of the replica's own supports, each without itself, both ways."""
+    asked, share = 0, 0.0
+    for start in range(0, ASKED, 32):  # a few at a time, for the lock
+        with replica.lock:
+            rows = np.unique(np.linspace(0, len(replica) - 1, ASKED).astype(np.int64))[start : start + 32]
+            queries = replica.vectors_at(rows)
+            exact = replica.search_all(queries, NEAREST + 1)[1]
+            found = replica.search_by(coarse, queries, NEAREST + 1)[1]
+        for row, right, got in zip(rows, exact, found, strict=True):
+            wanted = [one for one in right.tolist() if one != row][:NEAREST]
+            share += len(set(wanted) & set(got.tolist())) / max(len(wanted), 1)
+            asked += 1
+    return IndexMeasure(
+        name=coarse.trained.index.name,
+        recall_at_10=round(share / max(asked, 1), 4),
+        asked=asked,
+        supports=len(replica),
+        version=replica.version,
+        measured_at=time.time(),
+    )
+
+
+def _fits(trained: Trained, index: Index, supports: int) -> bool:
+    return trained.index.name is index.name and supports < RETRAIN_AFTER * trained.supports
+
+
+def _train(replica: Replica, index: Index) -> Trained:
+    with replica.lock:
+        n = len(replica)
+        most = lists_for(n) * POINTS_PER_LIST
+        sample = replica.vectors_at(np.unique(np.linspace(0, n - 1, min(most, n)).astype(np.int64)))
+    return train(index, sample, n)
+
+
+def _fill(replica: Replica, coarse: Coarse, index: Index) -> bool:
+    """Add what the replica holds, block by block; what changes meanwhile reaches the index by the replica."""
+    with replica.lock:
+        replica.shortcut.begin(coarse)
+        ids: Ids = replica.ids
+    for start in range(0, len(ids), FILLED_AT_ONCE):
+        with replica.lock:
+            if replica.shortcut.index != index:
+                return False
+            some = ids[start : start + FILLED_AT_ONCE]
+            rows = replica.rows_of(some)
+            here = rows >= 0
+            coarse.add(some[here], replica.vectors_at(rows[here]))
+    return True
