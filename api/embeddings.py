@@ -10,9 +10,11 @@ from typing import Any, Literal
 from flask import Response
 from pydantic import BaseModel, Field
 
+from api.auth import check_sight
 from api.embedding_inputs import EmbeddingsRequest, Picture, check_text, content_of
 from api.errors import STATUS_OF, problem_response
 from api.prefer import wait_s
+from api.requests import origin_of
 from api.routes import Routes, as_json
 from api.services import check_offered, services
 from core.errors import ExemplarError, error_of, problem_of
@@ -68,7 +70,7 @@ def make_embeddings(body: EmbeddingsRequest) -> Response:
             Embedding(index=index, embedding=vector if body.encoding_format == "base64" else _floats(vector))
             for index, vector in enumerate(vectors)
         ],
-        model=encoder,
+        model=str(results[0]["encoder"]),
         usage=Usage(prompt_tokens=len(vectors), total_tokens=len(vectors)),
     )
     return as_json(made)
@@ -79,6 +81,7 @@ def _whose(model: str) -> tuple[str, str]:
     if model in services().settings.encoders:
         return "", model
     try:
+        check_sight(collection=model)
         encoder = services().store.collections.find(model).encoder
     except ExemplarError as error:
         if error.code != "collection_not_found":
@@ -103,7 +106,14 @@ def _embed(collection: str, encoder: str, inputs: list[str | Picture]) -> list[d
     try:
         items = [_item(job_id, encoder, index, one) for index, one in enumerate(inputs)]
         inputs.clear()
-        asked = JobRequest(collection, JobKind.EMBED, lane, items, encoder=None if collection else encoder)
+        asked = JobRequest(
+            collection,
+            JobKind.EMBED,
+            lane,
+            items,
+            encoder=None if collection else encoder,
+            origin=origin_of(job_id, JobKind.EMBED),
+        )
         store.jobs.submit(job_id, asked)
         store.turns.hint(lane, encoder)
         _await(job_id, wait_s(settings.max_wait_s))

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import asdict
 from functools import partial
 
 from flask import Response, request
-from pydantic import Field
+from pydantic import Field, ValidationError
 
-from api.inputs import Strict
+from api.auth import check_may_make
+from api.inputs import RuleModel, Strict
 from api.models import JobModel
+from api.requests import origin_of
 from api.routes import Routes
 from api.services import check_offered, check_reads, services
 from api.submit import answer, idempotency_of, may_be_written
@@ -19,8 +22,10 @@ from core.bundle import Manifest
 from core.bundle_reader import Bundle, open_bundle
 from core.errors import ExemplarError
 from core.labels import check_slug
+from core.prompts import check_prompts
 from core.types import JobKind, JobRequest, Lane, Source
 from store.blobs import PICTURES, BlobFile, Blobs, uploads_of
+from store.collections import check_rule_of_prompts
 from store.jobs import Submitted, new_job_id
 from store.keys import Scope
 
@@ -137,19 +142,33 @@ def _submit(job_id: str, query: ImportQuery, file: str, digest: str) -> Submitte
         manifest = bundle.manifest
         encoder = query.encoder or manifest.encoder.spec
         check_offered(encoder)
+        _check_rule(manifest)
         _check_prompts(manifest, encoder)
         _check_pictures(bundle, query.encoder)
     finally:
         opened.close()
     name = check_slug(query.name or manifest.collection)
+    check_may_make(name)
     kind = JobKind.IMPORT if query.encoder is None else JobKind.ENROLL
-    asked = JobRequest(name, kind, Lane.BULK, (), source=Source(bundle=file))
+    source = Source(bundle=file)
+    asked = JobRequest(name, kind, Lane.BULK, (), source=source, origin=origin_of(job_id, kind))
     same: list[object] = ["import", name, query.encoder, digest]
     return store.imports.submit(job_id, asked, manifest, encoder, idempotency_of(same))
 
 
+def _check_rule(manifest: Manifest) -> None:
+    try:
+        RuleModel.model_validate(asdict(manifest.rule))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = "/".join(str(part) for part in first["loc"])
+        raise ExemplarError("bundle_unfit", f"manifest.json: rule/{place}: {first['msg']}") from error
+
+
 def _check_prompts(manifest: Manifest, encoder: str) -> None:
     if manifest.prompts is not None:
+        check_prompts(manifest.prompts)
+        check_rule_of_prompts(manifest.rule, manifest.prompts)
         check_reads(encoder)
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from api.inputs import Strict
 from api.models import JobModel
 from api.prefer import accepted, wait_s
+from api.requests import origin_of
 from api.routes import Routes, as_json
 from api.services import check_offered, check_reads, services
 from core.comparison import Comparison
@@ -157,9 +158,11 @@ def _submit(collection: Collection) -> Job:
         f"compare:{collection.id}:{reindex.version}:{reindex.encoder}:{reindex.other}:{reindex.embedded}"
         f":{collection.rule.name}:{collection.rule.metric}"
     )
-    asked = JobRequest(collection.name, JobKind.COMPARE, Lane.INTERACTIVE, [Item(0)])
     while True:
-        submitted = store.jobs.submit(new_job_id(), asked, Idempotency(key, key))
+        job_id = new_job_id()
+        origin = origin_of(job_id, JobKind.COMPARE)
+        asked = JobRequest(collection.name, JobKind.COMPARE, Lane.INTERACTIVE, [Item(0)], origin=origin)
+        submitted = store.jobs.submit(job_id, asked, Idempotency(key, key))
         if not submitted.replayed:
             store.turns.hint(Lane.INTERACTIVE, submitted.encoder)
             return submitted.job

@@ -48,13 +48,16 @@ class _Checksum(BaseModel):
     size: int
 
 
+LAST_S = 253_402_300_799.0  # the end of the year 9999, in seconds of 1970
+
+
 class _Row(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
     label: str
     external_id: CallersId | None
     metadata: dict[str, Any]
     picture: str = Field(pattern=_DIGEST.pattern)
-    created_at: float = Field(allow_inf_nan=False)
+    created_at: float = Field(ge=0, le=LAST_S)
 
 
 class Bundle:

@@ -101,6 +101,8 @@ class Replicas:
             if encoder not in (None, changes.encoder):
                 raise ExemplarError(ENCODER_CHANGED, f"the collection answers by {changes.encoder} now")
             if _is_of_another_record(replica, changes):
+                if changes.born != replica.born:  # a set of vectors that nobody asks for again
+                    _drop(replica)
                 self._forget(collection_id)
                 replica = self._empty(collection_id, dim, index)
                 continue

@@ -15,6 +15,7 @@ from core.findings import Finding
 from core.types import JobKind
 from store import tables as t
 from store.blobs import PICTURES, SHARED, THUMBNAILS, FoundFile, digest_of, uploads_of
+from store.items import KEEPING
 from store.jobs import submitted_at
 from store.store import Store
 
@@ -58,7 +59,8 @@ def _wanted(store: Store) -> _Wanted:
         )
         for row in rows:
             wanted.supports[PICTURES].add(row.picture)
-            wanted.supports[THUMBNAILS].add(row.thumbnail)
+            if row.thumbnail:  # what was imported without pictures has none
+                wanted.supports[THUMBNAILS].add(row.thumbnail)
         chunks = connection.execute(
             select(chunk.job_id, chunk.state, chunk.inputs, t.job.c.kind).join(
                 t.job, t.job.c.id == chunk.job_id
@@ -72,7 +74,9 @@ def _wanted(store: Store) -> _Wanted:
                 elif folder == PICTURES:
                     wanted.again.add(name)
         for job_id, asked in connection.execute(select(t.source.c.job_id, t.source.c.asked)):
-            names = {name for name in (asked.get("archive"), asked.get("manifest")) if name}
+            names = {
+                name for name in (asked.get("archive"), asked.get("manifest"), asked.get("bundle")) if name
+            }
             wanted.pending.setdefault(uploads_of(job_id), set()).update(names)
     return wanted
 
@@ -84,7 +88,7 @@ def _blobs_of(job_id: str, kind: str, inputs: Iterable[dict[str, str]]) -> Itera
         if place is not None and place.startswith("pack:"):
             yield uploads_of(job_id), place.split(":")[1]
         elif item.get("picture") and not item.get("problem"):
-            yield (PICTURES if kind == JobKind.ENROLL.value else uploads_of(job_id)), item["picture"]
+            yield (PICTURES if JobKind(kind) in KEEPING else uploads_of(job_id)), item["picture"]
 
 
 def _missing(store: Store, wanted: _Wanted, there: dict[str, list[FoundFile]]) -> set[tuple[str, str]]:

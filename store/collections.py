@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import Column, Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Column, Connection, Row, delete, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from core.errors import ExemplarError
@@ -15,6 +15,8 @@ from core.types import (
     Index,
     IndexMeasure,
     IndexName,
+    JobKind,
+    JobState,
     Metric,
     Prompts,
     Rule,
@@ -56,7 +58,7 @@ class Collections:
 
         A taken name raises `collection_exists`, an unfit rule `rule_unfit`, an unfit index `index_unfit`.
         """
-        _check_prompts(rule, prompts)
+        check_rule_of_prompts(rule, prompts)
         _check_index(index, prompts)
         row = {
             "name": name,
@@ -122,7 +124,7 @@ class Collections:
             if row is None:
                 raise collection_not_found(name)
             rule = replace(unpack_rule(row.rule), **changes)
-            _check_prompts(rule, row.prompts)
+            check_rule_of_prompts(rule, row.prompts)
             changed: dict[str, Any] = {"rule": asdict(rule)}
             if index is not None and index != _unpack_index(row.index_spec):
                 _check_index(index, row.prompts)
@@ -150,6 +152,7 @@ class Collections:
             # the deletion touches these jobs; those who settle lock jobs in this order too
             jobs = select(t.job.c.id).where(t.job.c.collection_id == found).order_by(t.job.c.id)
             connection.execute(jobs.with_for_update())
+            end_reindexes(connection, found)
             connection.execute(delete(t.support).where(t.support.c.collection_id == found))
             connection.execute(delete(t.class_).where(t.class_.c.collection_id == found))
             connection.execute(delete(t.collection).where(t.collection.c.id == found))
@@ -167,6 +170,19 @@ class Collections:
         with self._database.read() as connection:
             rows = connection.execute(wanted.where(t.collection.c.id.in_(ids)))
             return [(row.id, row.name, row.version) for row in rows]
+
+
+def end_reindexes(connection: Connection, collection_id: int) -> None:
+    """Let no more supports be queued for another encoder; a job that has nothing open ends with that."""
+    job, chunk = t.job.c, t.chunk.c
+    is_reindex = (job.collection_id == collection_id, job.kind == JobKind.REINDEX.value, job.expanding)
+    has_open = exists(select(1).where(chunk.job_id == job.id, chunk.state.not_in(("settled", "cancelled"))))
+    connection.execute(
+        update(t.job)
+        .where(*is_reindex, ~has_open)
+        .values(state=JobState.CANCELLED.value, expanding=False, finished_at=now_s())
+    )
+    connection.execute(update(t.job).where(*is_reindex).values(expanding=False))
 
 
 def collection_exists(name: str) -> ExemplarError:
@@ -227,7 +243,8 @@ def set_version(connection: Connection, collection_id: int, version: int) -> Non
     connection.execute(update(t.collection).where(t.collection.c.id == collection_id).values(version=version))
 
 
-def _check_prompts(rule: Rule, prompts: Prompts | None) -> None:
+def check_rule_of_prompts(rule: Rule, prompts: Prompts | None) -> None:
+    """Raise `rule_unfit` where a rule makes no use of the prompts that are there."""
     if prompts is not None and rule.name not in _OF_TEXTS:
         expected = ", ".join(name.value for name in _OF_TEXTS)
         raise ExemplarError(

@@ -94,7 +94,12 @@ class Control:
         `job_not_found`, `job_state_unfit` unless the job is partial or failed, or `retry_empty`.
         """
         with self._database.read() as connection:
-            _check_ended_badly(require_job(connection, job_id))
+            job = require_job(connection, job_id)
+            _check_ended_badly(job)
+            if job.kind is JobKind.IMPORT:  # its file is gone, and no worker claims what came of it
+                raise ExemplarError(
+                    "retry_empty", "expected a job whose items can be tried again; import anew"
+                )
             failed = _failed_chunks(connection, job_id)
         again = 0
         # A few chunks in one transaction, so that others write in between. The job is paused until the last

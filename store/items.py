@@ -12,6 +12,7 @@ from store.database import Database
 from store.jobs import require_job
 from store.packing import unpack_items
 
+KEEPING = frozenset({JobKind.ENROLL, JobKind.REINDEX, JobKind.IMPORT})  # their pictures are those of supports
 MOST = 2**31 - 1  # what an item's number may be in the record
 
 
@@ -46,9 +47,7 @@ def find_read_picture(database: Database, blobs: Blobs, job_id: str, number: int
 def kept_picture(blobs: Blobs, kind: JobKind, job_id: str, item: Item) -> bytes:
     """Return the bytes of an item that are kept as a blob or within one; raises `blob_not_found`."""
     if item.place is None:
-        return blobs.get(
-            PICTURES if kind in (JobKind.ENROLL, JobKind.REINDEX) else uploads_of(job_id), item.picture or ""
-        )
+        return blobs.get(PICTURES if kind in KEEPING else uploads_of(job_id), item.picture or "")
     scheme, _, rest = item.place.partition(":")
     if scheme != "pack":
         raise ExemplarError("blob_not_found", "the picture was read from elsewhere and is not kept here")

@@ -13,7 +13,7 @@ from core.errors import ExemplarError
 from core.types import FINAL, Item, Job, JobKind, JobState, Lane
 from store import tables as t
 from store.clock import now_s
-from store.collections import collection_not_found, lock_collection, vector_column
+from store.collections import collection_not_found, end_reindexes, lock_collection, vector_column
 from store.control import chunk_state
 from store.database import Database
 from store.jobs import new_job_id, require_job, unpack_job
@@ -104,7 +104,12 @@ class Reindexes:
         """
         with self._database.read() as connection:
             waiting = connection.execute(_waiting()).scalars().all()
-        return {encoder for collection_id in waiting if (encoder := self._step(collection_id)) is not None}
+            astray = connection.execute(_astray()).all()
+        for row in astray:
+            with self._database.write() as connection:
+                _move_work(connection, row.collection_id, row.encoder)
+        stepped = {self._step(collection_id) for collection_id in waiting}
+        return {encoder for encoder in stepped if encoder is not None} | {row.encoder for row in astray}
 
     def _step(self, collection_id: int) -> str | None:
         with self._database.write() as connection:
@@ -173,6 +178,7 @@ class Reindexes:
             row = _require(_reindex_of(connection, collection.id), name)
             status = _status(connection, collection, row)
             _check_switch(status, back=back, leave_out=leave_out)
+            _check_no_import(connection, collection)
             connection.execute(
                 update(t.collection)
                 .where(t.collection.c.id == collection.id)
@@ -181,6 +187,7 @@ class Reindexes:
                     slot=1 - collection.slot,
                     version=collection.version + 1,
                     embedded_at=now_s(),
+                    index_measured=None,  # it was of the other vectors
                 )
             )
             connection.execute(
@@ -203,6 +210,7 @@ class Reindexes:
                 .values({beside.name: None})
             )
             connection.execute(delete(t.reindex).where(t.reindex.c.collection_id == collection.id))
+            end_reindexes(connection, collection.id)
             return str(row.job_id)
 
     def both(self, collection_id: int) -> tuple[str, Changes, str, Changes] | None:
@@ -274,6 +282,25 @@ def _move_work(connection: Connection, collection_id: int, encoder: str) -> None
     )
     connection.execute(update(t.chunk).where(t.chunk.c.id.in_(waiting)).values(encoder=encoder))
     connection.execute(update(t.source).where(t.source.c.job_id.in_(jobs)).values(encoder=encoder))
+
+
+def _astray() -> Select[int, str]:
+    """Select collections with work that came back to the encoder they have left: retried, released, or late."""
+    chunk, job, collection = t.chunk.c, t.job.c, t.collection.c
+    return (
+        select(t.reindex.c.collection_id, collection.encoder)
+        .join(t.collection, collection.id == t.reindex.c.collection_id)
+        .join(t.job, job.collection_id == collection.id)
+        .join(t.chunk, chunk.job_id == job.id)
+        .where(
+            t.reindex.c.switched,
+            job.kind != JobKind.REINDEX.value,
+            job.state.not_in(_FINAL),
+            chunk.state.in_(("queued", "paused")),
+            chunk.encoder == t.reindex.c.encoder,
+        )
+        .distinct()
+    )
 
 
 def _waiting() -> Select[int]:
@@ -350,6 +377,19 @@ def _is_working(connection: Connection, collection: Row[Any], row: Row[Any]) -> 
         return False
     is_open = job is not None and job.state not in _FINAL
     return is_open or bool(_unseen_after(connection, collection, row.passed))
+
+
+def _check_no_import(connection: Connection, collection: Row[Any]) -> None:
+    """Raise `reindex_unready` while vectors of the encoder that answers are being read from a file."""
+    importing = (
+        select(t.source.c.job_id)
+        .join(t.job, t.job.c.id == t.source.c.job_id)
+        .where(t.job.c.collection_id == collection.id, t.job.c.kind == JobKind.IMPORT.value)
+    )
+    if connection.execute(importing).first() is not None:
+        raise ExemplarError(
+            "reindex_unready", f"{collection.name} is still being imported; try again when it is", retry=True
+        )
 
 
 def _new_job(connection: Connection, collection: Row[Any]) -> str:

@@ -83,10 +83,11 @@ def _stranded() -> Select[str, int, int, int]:
         select(1).where(chunk.job_id == job.id, chunk.state.not_in(("settled", "cancelled")))
     )
     source = exists(select(1).where(t.source.c.job_id == job.id))
+    reindex = exists(select(1).where(t.reindex.c.job_id == job.id)) & job.expanding
     smoothing = exists(select(1).where(t.smoothing.c.job_id == job.id))
     return (
         select(job.id, job.total, job.done, job.failed)
-        .where(job.state.not_in(_FINAL), ~open_chunks, ~source, ~smoothing)
+        .where(job.state.not_in(_FINAL), ~open_chunks, ~source, ~smoothing, ~reindex)
         .order_by(job.id)
     )
 

@@ -1,13 +1,29 @@
-"""The documents are true: every setting, command and error code is in them."""
+"""The documents are true: what there is is in them, and what is in them is there."""
 
 from __future__ import annotations
 
+import ast
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from cli.main import COMMANDS
+import click
+import pytest
+
+from cli.main import COMMANDS, exemplar
 from core.settings import PREFIX, Settings
+from core.types import Rule
+from store.blobs import PICTURES
+from store.migrate import ensure_schema
+from store.store import open_store
 
 ROOT = Path(__file__).parents[1]
+PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
+PACKAGES = ("api", "cli", "client", "core", "encoders", "index", "store", "worker")
 
 
 def settings_table() -> str:
@@ -28,6 +44,114 @@ def test_readme_names_every_command() -> None:
     readme = (ROOT / "README.md").read_text()
     missing = [name for name in COMMANDS if f"exemplar {name}" not in readme]
     assert not missing
+
+
+def test_readme_leads_to_every_page() -> None:
+    readme = (ROOT / "README.md").read_text()
+    names = {str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*.md")}
+    assert not {name for name in names if f"({name}" not in readme}
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    lost = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if re.match(r"[a-z]+:", link):
+            continue
+        file, _, anchor = link.partition("#")
+        target = page.parent / file if file else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            lost.append(link)
+    assert not lost
+
+
+def codes() -> set[str]:
+    """Every code that an error is raised with."""
+    found = set()
+    for path in (path for package in PACKAGES for path in (ROOT / package).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {
+                "ExemplarError",
+                "ServiceError",
+            }:
+                first = node.args[0] if node.args else None
+                found |= {first.value} if isinstance(first, ast.Constant) else set()
+    return found
+
+
+def test_every_code_is_named() -> None:
+    text = "".join(page.read_text() for page in PAGES)
+    assert "settings_unfit" in codes()
+    assert not {code for code in codes() if f"`{code}`" not in text}
+
+
+def sh_blocks(page: Path) -> list[str]:
+    """The shell commands of a page."""
+    blocks = re.findall(r"^ *```sh\n(.*?)^ *```", page.read_text(), re.MULTILINE | re.DOTALL)
+    return [block.replace("\\\n", " ") for block in blocks]
+
+
+def command_lines(page: Path) -> Iterator[list[str]]:
+    """The words behind `exemplar` wherever a page runs it."""
+    for line in "".join(sh_blocks(page)).splitlines():
+        found = re.match(r" *(?:until )?(?:\w+=\S+ )*(?:\.venv/bin/)?exemplar (.*)", line)
+        if found:
+            words = shlex.split(found[1].partition(";")[0], comments=True)
+            yield words[: words.index(">>") if ">>" in words else None]
+
+
+def misfit(words: list[str]) -> str | None:
+    """What of a command line its command does not have: a subcommand or an option."""
+    command: click.Command = exemplar
+    context = click.Context(command)
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        name, *words = words
+        found = command.get_command(context, name)
+        if found is None:
+            return name
+        command = found
+    options = {option for parameter in command.get_params(context) for option in parameter.opts}
+    unknown = [word for word in words if re.match(r"--?[a-z]", word) and word not in options]
+    return unknown[0] if unknown else None
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_of_the_documents_exist(page: Path) -> None:
+    assert not [(words, misfit(words)) for words in command_lines(page) if misfit(words)]
+
+
+def test_a_command_that_does_not_exist_is_noticed() -> None:
+    assert misfit(["classify", "a.jpg", "--colection", "things"]) == "--colection"
+    assert misfit(["reindex", "begin", "things"]) == "begin"
+    assert list(command_lines(ROOT / "docs" / "quickstart.md"))
+
+
+def test_backup_of_one_machine_is_restored_as_the_page_says(tmp_path: Path, redis_url: str) -> None:
+    """The very commands of docs/operations.md, but for the last, which leaves the service running."""
+    settings = Settings(data=tmp_path / "exemplar-data")
+    settings.data.mkdir()
+    store = open_store(settings)
+    ensure_schema(store.database)
+    store.collections.create("things", "compact", Rule())
+    digest = store.blobs.put(PICTURES, b"a picture")
+    page = ROOT / "docs" / "operations.md"
+    backup = next(block for block in sh_blocks(page) if "VACUUM INTO" in block)
+    restore = next(block for block in sh_blocks(page) if block.startswith("mkdir restored"))
+    commands = f"set -e\n{backup}{restore}".replace("exemplar up --data restored\n", "")
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "EXEMPLAR_REDIS_URL": redis_url}
+    subprocess.run(["bash", "-c", commands], cwd=tmp_path, env=environment, check=True, timeout=100)
+    restored = open_store(Settings(data=tmp_path / "restored"))
+    assert restored.collections.get("things").name == "things"
+    assert restored.blobs.open(PICTURES, digest).read() == b"a picture"
+    store.database.close()
+    restored.database.close()
 
 
 def test_compose_file_holds_no_password() -> None:

@@ -112,10 +112,10 @@ class Importer:
         """End a job with what is wrong with its file; the collection goes where nothing is in it yet."""
         log.warning("import_refused", job=held.job_id, code=error.code, error=error.message)
         refused = Item(held.passed, problem=problem_of(error))
-        self._store.imports.settle(self._owner, held.job_id, held.passed, [refused], last=True)
+        ours = self._store.imports.settle(self._owner, held.job_id, held.passed, [refused], last=True)
         self.close(held.job_id)
         name = self._store.jobs.get(held.job_id).collection
-        if self._store.collections.get(name).supports == 0:
+        if ours and self._store.collections.get(name).supports == 0:
             self._store.collections.delete(name)
 
 

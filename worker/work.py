@@ -271,6 +271,7 @@ def _named(answer: Answer, rule: Rule, chunk: Chunk) -> dict[str, Any]:
 
 def _reroute(tools: Tools, chunks: Sequence[Chunk]) -> None:
     """Queue chunks for the encoder that their collection has changed to."""
+    tools.watch.released(chunks, ENCODER_CHANGED)
     for spec in tools.store.chunks.reroute(tools.owner, chunks):
         log.info(ENCODER_CHANGED, encoder=spec, chunks=len(chunks))
         for lane in Lane:
