@@ -115,6 +115,7 @@ def _top_rate(site: Site) -> float:
     site.rest(TOP_S)
     done, took_s = len(history.waits) - before, time.monotonic() - begun
     callers.stop()
+    history.close()
     site.await_(lambda: all_ended(site.store, history.jobs))
     return done * PER_JOB / took_s
 
@@ -143,6 +144,7 @@ class _Load:
         self._callers.stop()
         for thread in self._threads:
             thread.join()
+        self.history.close()
 
     def _run(self) -> None:
         with httpx.Client(base_url=self._url, timeout=30) as http:

@@ -53,6 +53,10 @@ class History:
             self._file.write(json.dumps(asdict(job)) + "\n")
             self._file.flush()
 
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
     @property
     def items(self) -> int:
         """How many items were acknowledged."""

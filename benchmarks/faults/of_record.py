@@ -129,7 +129,7 @@ SCENARIOS = [
         "F14",
         "disk full",
         fill_disk,
-        Plan(disk_mb=64),
+        Plan(disk_mb=64, settings={"min_free_bytes": "1000000"}),
         note="a tmpfs of 64 MB holds the data folder; PostgreSQL's own files are elsewhere",
     ),
     Scenario(

@@ -105,6 +105,9 @@ class Trial:
         except Exception as error:  # the boundary of the trial: the others must go on
             self.wrong.append(f"{type(error).__name__}: {error}"[:300])
             print(error, file=sys.stderr)
+        finally:
+            self.http.close()
+            self.history.close()
         self.took_s = time.monotonic() - begun
         found = self.found
         counts = f"{self.faults} faults, {found.items} items, {found.lost} lost, {found.doubled} doubled"
