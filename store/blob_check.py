@@ -74,9 +74,7 @@ def _wanted(store: Store) -> _Wanted:
                 elif folder == PICTURES:
                     wanted.again.add(name)
         for job_id, asked in connection.execute(select(t.source.c.job_id, t.source.c.asked)):
-            names = {
-                name for name in (asked.get("archive"), asked.get("manifest"), asked.get("bundle")) if name
-            }
+            names = {asked.get(part) for part in ("archive", "manifest", "bundle")} - {None, ""}
             wanted.pending.setdefault(uploads_of(job_id), set()).update(names)
     return wanted
 

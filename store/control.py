@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from core.errors import ExemplarError
 from core.results import Result, tally_of
-from core.types import FINAL, Job, JobState, is_web_url
+from core.types import FINAL, Job, JobKind, JobState, is_web_url
 from store import tables as t
 from store.clock import now_s
 from store.database import Database

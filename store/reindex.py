@@ -285,7 +285,7 @@ def _move_work(connection: Connection, collection_id: int, encoder: str) -> None
 
 
 def _astray() -> Select[int, str]:
-    """Select collections with work that came back to the encoder they have left: retried, released, or late."""
+    """Select collections with work for the encoder they have left: retried, released, or late."""
     chunk, job, collection = t.chunk.c, t.job.c, t.collection.c
     return (
         select(t.reindex.c.collection_id, collection.encoder)

@@ -24,6 +24,7 @@ from store.store import open_store
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
 PACKAGES = ("api", "cli", "client", "core", "encoders", "index", "store", "worker")
+ERRORS = {"ExemplarError", "ServiceError", "RejectedError"}
 
 
 def settings_table() -> str:
@@ -73,16 +74,11 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def codes() -> set[str]:
     """Every code that an error is raised with."""
-    found = set()
-    for path in (path for package in PACKAGES for path in (ROOT / package).rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {
-                "ExemplarError",
-                "ServiceError",
-            }:
-                first = node.args[0] if node.args else None
-                found |= {first.value} if isinstance(first, ast.Constant) else set()
-    return found
+    files = (path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+    nodes = (node for path in files for node in ast.walk(ast.parse(path.read_text())))
+    raised = (node for node in nodes if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ERRORS)
+    firsts = (node.args[0] for node in raised if node.args)
+    return {first.value for first in firsts if isinstance(first, ast.Constant)}
 
 
 def test_every_code_is_named() -> None:
