@@ -145,6 +145,8 @@ class CollectionChange(Strict):
     @classmethod
     def _leave_what_is_fixed(cls, raw: Any) -> Any:
         fixed = [name for name in FIXED if isinstance(raw, dict) and name in raw]
+        if raw == {}:
+            raise ExemplarError("request_unfit", "expected rule or index, got neither")
         if fixed:
             raise ExemplarError(
                 "collection_fixed",

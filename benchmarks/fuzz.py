@@ -85,7 +85,13 @@ def names_of(client: httpx.Client) -> Names:
         jobs.append(job["id"])
     supports = client.get("/v1/collections/things/supports").json()["items"]
     ids = [str(support["id"]) for support in supports]
-    return {"collection": ["things"], "label": ["cat", "dog"], "support_id": ids or ["1"], "job_id": jobs}
+    return {
+        "collection": ["things"],
+        "label": ["cat", "dog"],
+        "support_id": ids or ["1"],
+        "job_id": jobs,
+        "item": ["0"],
+    }
 
 
 def fuzz(schema: Any, names: Callable[[], Names], *, examples: int, seed_: int) -> Findings:
@@ -95,6 +101,10 @@ def fuzz(schema: Any, names: Callable[[], Names], *, examples: int, seed_: int) 
     chance = random.Random(seed_)
     for result in schema.get_all_operations():
         operation = result.ok()
+        if (
+            operation.path == "/v1/import"
+        ):  # its body is a file that nothing makes up; its own tests break one
+            continue
         for mode in _modes(operation):
             _fuzz_operation(operation, mode, names(), found, chance, examples=examples // 2, seed_=seed_)
     return found

@@ -26,7 +26,9 @@ DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Target
 @click.option("--picture-bytes", type=POSITIVE, help="Size of a picture.")
 @click.option("--keep-days", type=POSITIVE, help="How long results are kept.")
 @click.option("--core-hour", type=POSITIVE, help="Price of a core for an hour.")
-@click.option("--encoder", type=click.Choice(list(SPEEDS)), default="compact", show_default=True)
+@click.option(
+    "--encoder", type=click.Choice(list(SPEEDS)), default="compact", show_default=True, help="What embeds."
+)
 @click.option("--cpu-ms", type=POSITIVE, help="Your own measurement of a bulk picture, in place of ours.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def plan_command(encoder: str, cpu_ms: float | None, as_json: bool, **asked: Any) -> None:

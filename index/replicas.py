@@ -48,8 +48,9 @@ class Replicas:
         self,
         collection_id: int,
         dim: int,
-        encoder: str | None = None,
         index: Index = Index(),  # noqa: B008 - a frozen value
+        *,
+        encoder: str | None = None,
     ) -> AnyReplica | None:
         """Return a replica that holds every change committed before this call; None where it is deleted.
 

@@ -23,6 +23,7 @@ from store.keys import Scope
 from store.store import Store, open_store
 from worker.turn import take_turn
 
+ZIP = "application/zip"
 TENANTS = {"apple": ("apple-1", "apple-2"), "berry": ("berry-1", "berry-2")}
 
 
@@ -98,7 +99,11 @@ READS = [
     "/v1/jobs/{job}/summary",
     "/v1/jobs/{job}/events",
     "/v1/jobs/{job}/deliveries",
+    "/v1/jobs/{job}/items/0/thumbnail",
+    "/v1/collections/{collection}/export",
 ]
+ABSENT = ["/v1/collections/{collection}/reindex", "/v1/collections/{collection}/reindex/comparison"]
+"""Reads of what no collection here has."""
 WRITES = [
     ("POST", "/v1/collections", {"name": "{collection}"}),
     ("PATCH", "/v1/collections/{collection}", {"rule": {"certainty": 0.4}}),
@@ -117,16 +122,21 @@ WRITES = [
     ("POST", "/v1/jobs/{job}/pause", None),
     ("POST", "/v1/jobs/{job}/resume", None),
     ("POST", "/v1/jobs/{job}/retry", None),
+    ("POST", "/v1/collections/{collection}/reindex", {"encoder": "compact"}),
+    ("DELETE", "/v1/collections/{collection}/reindex", None),
+    ("POST", "/v1/collections/{collection}/reindex/switch", {}),
+    ("POST", "/v1/collections/{collection}/reindex/back", {}),
 ]
+APART = {"/v1/embeddings", "/v1/import"}  # they name a collection elsewhere: see the tests at the end
 ANYBODYS = {"/healthz", "/readyz", "/metrics", "/v1/collections", "/v1/jobs"}
 
 
 def test_every_call_is_tried_here(service: Service) -> None:
     """A call that is new stands in one of the lists above, or is seen to here."""
-    names = {"collection": "collection", "job_id": "job", "support_id": "support", "label": "label"}
+    names = {"collection": "{collection}", "job_id": "{job}", "support_id": "{support}", "label": "{label}"}
     paths = service.http.get("/openapi.json").json()["paths"]
-    there = {path.format(**{k: f"{{{v}}}" for k, v in names.items()}) for path in paths} - ANYBODYS
-    tried = {*READS, *(path.partition("?")[0] for _, path, _ in WRITES)} - ANYBODYS
+    there = {path.format(**names, item=0) for path in paths} - ANYBODYS - APART
+    tried = {*READS, *ABSENT, *(path.partition("?")[0] for _, path, _ in WRITES)} - ANYBODYS
     assert there == tried
 
 
@@ -218,3 +228,35 @@ def test_key_of_a_name_makes_that_collection_and_no_other(service: Service) -> N
     assert made.status_code == 201
     assert (other.status_code, other.json()["code"]) == (403, "key_collection_missing")
     assert other.json()["detail"] == taken.json()["detail"]
+
+
+@pytest.mark.parametrize("path", ABSENT)
+def test_what_is_foreign_is_as_absent_as_what_is_not_there(service: Service, path: str) -> None:
+    foreign_, none = (
+        service.call("apple", "GET", path.format(collection=name)) for name in ("berry-1", "none")
+    )
+    assert (foreign_.status_code, foreign_.json()["code"]) == (404, "collection_not_found")
+    assert none.json()["code"] == "collection_not_found"
+
+
+def test_foreign_collection_is_no_model_of_embeddings(service: Service) -> None:
+    asked = {"input": "a"}
+    foreign_, none = (
+        service.call("apple", "POST", "/v1/embeddings", json={"model": name, **asked})
+        for name in ("berry-1", "none")
+    )
+    assert (foreign_.status_code, foreign_.json()["code"]) == (none.status_code, none.json()["code"])
+    assert foreign_.json()["code"] == "encoder_not_offered"
+
+
+def test_collection_is_imported_under_names_of_the_key_alone(service: Service) -> None:
+    file = service.call("apple", "GET", "/v1/collections/apple-1/export").content
+    answers = [
+        service.call("apple", "POST", f"/v1/import?name={name}", content=file, headers={"Content-Type": ZIP})
+        for name in ("berry-1", "nobodys")
+    ]
+    assert {(one.status_code, one.json()["code"]) for one in answers} == {(403, "key_collection_missing")}
+    taken = service.call(
+        "apple", "POST", "/v1/import?name=apple-2", content=file, headers={"Content-Type": ZIP}
+    )
+    assert taken.json()["code"] == "collection_exists"

@@ -58,7 +58,7 @@ class History:
         upto = some[-1][0] if len(later) > self.page else self.truth.version
         classes = [one for seq, one in self._classes.values() if version < seq <= upto]
         more = upto < self.truth.version
-        return Changes(upto, classes, [one for _, one in some], self.born, more)
+        return Changes(upto, classes, [one for _, one in some], self.born, more=more)
 
 
 @pytest.fixture(scope="module")

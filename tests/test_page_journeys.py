@@ -302,7 +302,7 @@ def test_key_is_asked_for_and_stands_in_no_address(
             page.on("request", lambda request: addresses.append(request.url))
             page.get_by_label("Key", exact=True).fill("ex_wrong_key")
             page.keyboard.press("Enter")
-            expect(page.locator("dialog")).to_contain_text("unknown or revoked")
+            expect(page.locator("dialog")).to_contain_text("unknown, revoked")
             page.get_by_label("Key", exact=True).fill(key)
             page.keyboard.press("Enter")
             open_view(page, f"#/c/{taught}/class/zero")

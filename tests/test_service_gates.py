@@ -122,6 +122,7 @@ def test_no_upload_is_given_back_as_it_came(client: httpx.Client, digits: Digits
         "label": "three",
         "support_id": result["support_id"],
         "job_id": job["id"],
+        "item": 0,
     }
     for path, operations in document["paths"].items():
         if "get" in operations and not path.endswith("/events"):

@@ -124,7 +124,7 @@ def test_changes_meanwhile_are_followed(tools: Tools, store: Store, digits: Digi
     store.classes.change("things", "one", new_label="uno")
     work(tools)
     assert store.reindexes.switch("things").supports == 5
-    replica = tools.replicas.current(store.collections.get("things").id, 3, NEW)
+    replica = tools.replicas.current(store.collections.get("things").id, 3, encoder=NEW)
     assert replica is not None and len(replica) == 5 and first.id not in replica.content().ids
     assert {class_.label for class_ in replica.classes.values()} == {"zero", "uno"}
 
@@ -138,13 +138,13 @@ def test_work_claimed_before_the_switch_is_done_by_the_encoder_after_it(
     job = submit(store, kind, digits(0, 7))
     encoder = tools.encoders[OLD]
     claimed = store.chunks.claim(tools.owner, OLD, tools.lanes, 4)
-    seen = embed(encoder, load(tools, encoder, claimed))
+    seen = embed(tools, encoder, load(tools, encoder, claimed))
     store.reindexes.switch("things")
     settle(tools, encoder, seen)
     assert store.jobs.get(job).state is not JobState.SUCCEEDED
     take_turn(tools, NEW)
     assert store.jobs.get(job).state is JobState.SUCCEEDED
-    replica = tools.replicas.current(store.collections.get("things").id, 3, NEW)
+    replica = tools.replicas.current(store.collections.get("things").id, 3, encoder=NEW)
     assert replica is not None and len(replica) == (7 if kind is JobKind.ENROLL else 6)
 
 
@@ -171,14 +171,14 @@ def test_support_without_its_picture_is_named_and_may_be_left_out(
     assert [one.support_id for one in store.reindexes.get("things").missing] == [lost.id]
     assert refused(lambda: store.reindexes.switch("things")) == "reindex_incomplete"
     store.reindexes.switch("things", leave_out=True)
-    replica = tools.replicas.current(store.collections.get("things").id, 3, NEW)
+    replica = tools.replicas.current(store.collections.get("things").id, 3, encoder=NEW)
     assert replica is not None and len(replica) == 5
     content = digits(0, 0)
     assert store.blobs.put(PICTURES, content) == lost.picture
     revived = store.control.retry(job.id)
     take_turn(tools, NEW)
     assert revived.encoder == NEW
-    replica = tools.replicas.current(store.collections.get("things").id, 3, NEW)
+    replica = tools.replicas.current(store.collections.get("things").id, 3, encoder=NEW)
     assert replica is not None and len(replica) == 6
 
 
@@ -216,7 +216,7 @@ def test_late_vector_of_a_forgotten_encoder_changes_nothing(tools: Tools, store:
     store.reindexes.start("things", NEW)
     Feeder(store, tools.settings, tools.owner).round()
     encoder = tools.encoders[NEW]
-    seen = embed(encoder, load(tools, encoder, store.chunks.claim(tools.owner, NEW, tools.lanes, 64)))
+    seen = embed(tools, encoder, load(tools, encoder, store.chunks.claim(tools.owner, NEW, tools.lanes, 64)))
     job = store.reindexes.get("things").job_id
     store.reindexes.forget("things")
     settle(tools, encoder, seen)
