@@ -31,7 +31,7 @@ class Readiness:
         """Return `ok`, or the code of what is wrong, by what was asked."""
         store, stall_s = self._store, self._settings.stall_s
         return {
-            "record": self._ask("record", lambda: check_schema(store.database)),
+            "record": self._ask("record", self._check_record),
             "disk": self._ask("disk", self._check_disk),
             "blobs": self._ask("blobs", store.blobs.check),
             "queue": self._ask("queue", store.turns.check),
@@ -39,6 +39,10 @@ class Readiness:
                 "workers", lambda: check_workers(store.workers.alive(), store.chunks.waiting(), stall_s)
             ),
         }
+
+    def _check_record(self) -> None:
+        check_schema(self._store.database)
+        self._store.chunks.waiting()  # a version alone does not say that the tables are there
 
     def _check_disk(self) -> None:
         free, _ = disk_room(self._settings.data)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import click
 import httpx
 
 from client import Exemplar, Retries, ServiceError
@@ -33,6 +34,9 @@ class Client:
                 "url_unfit", f"expected the URL of a service, got {url!r}: {error}"
             ) from error
         self.url = self._service.url
+        context = click.get_current_context(silent=True)
+        if context is not None:
+            context.find_root().call_on_close(self._service.close)
 
     def call(
         self,
