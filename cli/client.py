@@ -38,6 +38,10 @@ class Client:
         if context is not None:
             context.find_root().call_on_close(self._service.close)
 
+    def close(self) -> None:
+        """Close the connections; a command's end does it by itself."""
+        self._service.close()
+
     def call(
         self,
         method: str,

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
 
@@ -101,7 +102,8 @@ def test_folder_of_one_class_is_that_class(service: Stack, photos: Path) -> None
 def test_file_that_cannot_be_read_fails_alone(service: Stack, name: str, photos: Path) -> None:
     gone, good = photos / "gone.png", photos / "digit 3" / "0.png"
     path = f"/v1/collections/{name}/classify"
-    results = dict(run_jobs(Client(service.url), path, [(None, [gone, good])], "classifying"))
+    with closing(Client(service.url)) as client:
+        results = dict(run_jobs(client, path, [(None, [gone, good])], "classifying"))
     assert results[gone]["error"]["code"] == "picture_unreadable"
     assert results[good]["status"] == "done"
 

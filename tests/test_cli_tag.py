@@ -185,7 +185,8 @@ def test_ctrl_c_leaves_a_run_that_goes_on(
     http: httpx.Client, service: Stack, numbers: str, many: Path, tmp_path: Path, digits: Digits
 ) -> None:
     out = tmp_path / "r.parquet"
-    command = (many, "-c", numbers, "--out", out, "--batch", "50", "--json")
+    # many small jobs: a fast encoder must not be done before the signal
+    command = (many, "-c", numbers, "--out", out, "--batch", "10", "--json")
     process = start(*command, url=service.url)
     wait_for_rows(out.with_name("r.parquet.rows"), 60, process)
     process.send_signal(signal.SIGINT)

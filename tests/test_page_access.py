@@ -116,6 +116,7 @@ def test_page_is_used_by_keyboard_alone(browser: Browser, service: Stack, digits
 
 def reach(page: Page, selector: str) -> None:
     """Press Tab until what is selected has the focus."""
+    page.wait_for_selector(selector)
     for _ in range(60):
         if page.evaluate("selector => document.activeElement.matches(selector)", selector):
             return
