@@ -117,7 +117,7 @@ def test_page_is_used_by_keyboard_alone(browser: Browser, service: Stack, digits
 def reach(page: Page, selector: str) -> None:
     """Press Tab until what is selected has the focus."""
     page.wait_for_selector(selector)
-    for _ in range(60):
+    for _ in range(600):  # other tests leave collections, each with its links
         if page.evaluate("selector => document.activeElement.matches(selector)", selector):
             return
         page.keyboard.press("Tab")
@@ -126,7 +126,7 @@ def reach(page: Page, selector: str) -> None:
 
 def press(page: Page, text: str) -> None:
     """Press Tab until a button of this text has the focus, then Enter."""
-    for _ in range(60):
+    for _ in range(600):  # other tests leave collections, each with its links
         if page.evaluate("document.activeElement.textContent") == text:
             page.keyboard.press("Enter")
             return
