@@ -188,7 +188,7 @@ def test_ctrl_c_leaves_a_run_that_goes_on(
     # many small jobs: a fast encoder must not be done before the signal
     command = (many, "-c", numbers, "--out", out, "--batch", "10", "--json")
     process = start(*command, url=service.url)
-    wait_for_rows(out.with_name("r.parquet.rows"), 60, process)
+    wait_for_rows(out.with_name("r.parquet.rows"), 1, process)
     process.send_signal(signal.SIGINT)
     printed, err = process.communicate(timeout=10)
     assert process.returncode == 3, err

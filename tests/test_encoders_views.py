@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -139,9 +140,11 @@ def save_resnet(folder: Path) -> str:
     return f"timm:test_resnet@{folder / 'a+b.safetensors'}"
 
 
-def test_a_concat_is_its_parts_side_by_side(compact: Encoder, tmp_path: Path) -> None:
-    other = open_encoder(save_resnet(tmp_path), device="cpu")
-    both = open_encoder(f"concat:compact+{other.spec}", device="cpu")
+def test_a_concat_is_its_parts_side_by_side(tmp_path: Path) -> None:
+    # each would choose its engine by a measurement of its own
+    plain = partial(open_encoder, device="cpu", precision="fp32", engine="torch")
+    compact, other = plain("compact"), plain(save_resnet(tmp_path))
+    both = plain(f"concat:compact+{other.spec}")
     assert both.spec == f"concat:compact+{other.spec}"
     assert both.dim == compact.dim + other.dim
     assert both.input_sizes == compact.input_sizes + other.input_sizes
