@@ -13,6 +13,7 @@ from kombu.exceptions import OperationalError
 
 from core.errors import ExemplarError
 from core.types import Lane
+from store.broker import mend_redis_transport
 
 TASK = "exemplar.turn"
 PROBE = "exemplar.probe"
@@ -33,6 +34,7 @@ def broker_url_of(redis_url: str) -> str:
 
 def new_celery(redis_url: str) -> Celery:
     """Return the Celery app with the settings that experiments showed to be safe."""
+    mend_redis_transport()
     app = Celery("exemplar", broker=broker_url_of(redis_url), set_as_current=False)
     app.conf.update(
         accept_content=["json"],

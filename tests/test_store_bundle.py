@@ -159,6 +159,8 @@ def test_unfit_file_is_refused_whole_and_leaves_nothing(
     assert result["error"]["code"] == code
     with pytest.raises(ExemplarError, match="no collection"):
         tools.store.collections.get("others")
+    with pytest.raises(ExemplarError, match="import anew"):
+        tools.store.control.retry(submitted.job.id)
 
 
 def test_damaged_file_is_refused(tools: Tools) -> None:

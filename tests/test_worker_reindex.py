@@ -11,9 +11,13 @@ from working import ToyEncoder, submit, tools_with
 
 from core.errors import ExemplarError
 from core.settings import Settings
-from core.types import JobKind, JobState, Rule
+from core.types import FINAL, JobKind, JobRequest, JobState, Lane, Rule, Source
+from store.blob_check import examine_blobs
 from store.blobs import PICTURES
+from store.jobs import new_job_id
+from store.record_check import examine_record
 from store.store import Store
+from store.work_check import examine_work
 from worker.compare import compare_encoders
 from worker.feed import Feeder
 from worker.load import load
@@ -221,3 +225,68 @@ def test_late_vector_of_a_forgotten_encoder_changes_nothing(tools: Tools, store:
     store.reindexes.forget("things")
     settle(tools, encoder, seen)
     assert {result["error"]["code"] for result in store.jobs.results(job).results} == {"reindex_gone"}
+
+
+def test_switch_waits_for_an_import(tools: Tools, store: Store) -> None:
+    store.reindexes.start("things", NEW)
+    work(tools)
+    import_ = JobRequest("things", JobKind.IMPORT, Lane.BULK, (), source=Source(bundle="bundle"))
+    job = store.jobs.submit(new_job_id(), import_).job.id
+    assert refused(lambda: store.reindexes.switch("things")) == "reindex_unready"
+    store.control.cancel(job)
+    assert store.reindexes.switch("things").encoder == NEW
+
+
+def test_work_given_back_after_the_switch_finds_the_encoder_that_answers(
+    tools: Tools, store: Store, digits: Digits
+) -> None:
+    store.reindexes.start("things", NEW)
+    work(tools)
+    job = submit(store, JobKind.CLASSIFY, digits(0, 7))
+    assert len(store.chunks.claim("gone", OLD, tools.lanes, 4)) == 1
+    store.reindexes.switch("things")
+    store.chunks.release_all("gone")  # and no worker serves the old encoder any more
+    assert take_turn(tools, NEW) == 0
+    assert store.reindexes.advance() == {NEW}
+    assert take_turn(tools, NEW) == 1
+    assert store.jobs.get(job).state is JobState.SUCCEEDED
+
+
+@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize("end", ["forget", "delete"])
+def test_reindex_ends_with_what_it_is_for(tools: Tools, store: Store, begun: bool, end: str) -> None:
+    job = store.reindexes.start("things", NEW)
+    if begun:  # its chunks wait
+        Feeder(store, tools.settings, tools.owner).round()
+    if end == "forget":
+        store.reindexes.forget("things")
+    else:
+        store.collections.delete("things")
+    work(tools)
+    assert store.jobs.get(job.id).state in FINAL
+    assert list(examine_work(store)) == []
+
+
+def test_reindex_whose_supports_are_still_to_be_queued_is_no_finding(tools: Tools, store: Store) -> None:
+    store.reindexes.start("things", NEW)
+    assert list(examine_work(store)) == []
+
+
+def test_supports_that_only_one_of_two_encoders_has_seen_are_no_finding(
+    tools: Tools, store: Store, digits: Digits
+) -> None:
+    store.blobs.remove(PICTURES, store.supports.page("things")[0].picture)
+    store.reindexes.start("things", NEW)
+    work(tools)
+    store.reindexes.switch("things", leave_out=True)
+    submit(store, JobKind.ENROLL, digits(3, 0), label="three")
+    take_turn(tools, NEW)
+    assert list(examine_record(store, deep=True)) == []
+
+
+def test_kept_pictures_of_waiting_reindexes_are_looked_for_among_the_pictures(
+    tools: Tools, store: Store
+) -> None:
+    store.reindexes.start("things", NEW)
+    Feeder(store, tools.settings, tools.owner).round()
+    assert "pending_missing" not in {finding.code for finding in examine_blobs(store)}

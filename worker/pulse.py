@@ -23,7 +23,6 @@ from worker.tools import Tools
 log = structlog.get_logger("exemplar.worker")
 
 UPLOADS_S = 3600.0  # between two looks for uploads without a job
-TURNLESS_S = 20.0  # without a turn while work waits: a parent of Celery often stands still once Redis is back
 ORPHAN_S = 86400.0  # an upload may take long before its job is in the record
 TICK_S = 0.25  # how soon an order to stop is noticed
 FIGURES_S = 10.0  # between two writings of the worker's metrics into the record
@@ -154,7 +153,7 @@ def remind(store: Store, waiting: Sequence[Waiting]) -> None:
 def is_stalled(tools: Tools, waiting: Sequence[Waiting]) -> bool:
     """Say whether no turn comes to this worker although work for it waits and the queue answers.
 
-    Celery's parent process can freeze on a broken connection to Redis; only a new one helps.
+    A parent process of Celery that stands still is helped only by a new one.
     """
     ours = any(work.encoder in tools.encoders and work.lane in tools.lanes for work in waiting)
     try:
@@ -162,7 +161,7 @@ def is_stalled(tools: Tools, waiting: Sequence[Waiting]) -> bool:
             tools.store.turns.check()
     except ExemplarError:
         ours = False  # without Redis there are no turns for anybody
-    return tools.activity.is_stalled(work_waits=ours, stall_s=min(tools.settings.stall_s, TURNLESS_S))
+    return tools.activity.is_stalled(work_waits=ours, stall_s=tools.settings.stall_s)
 
 
 def tidy(store: Store, job_ttl_s: float) -> None:
