@@ -7,7 +7,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Generator, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from flask import Response, request
@@ -18,7 +18,7 @@ from api.models import DryProblem, DryRun, JobModel, LabelCount, ProblemModel
 from api.requests import origin_of
 from api.routes import Routes, as_json, read_json
 from api.services import check_offered, services
-from api.submit import answer, idempotency_of, may_be_written
+from api.submit import answer, idempotency_of, uploading
 from api.webhooks import check_webhook
 from core.entries import Entry, read_steps
 from core.errors import ExemplarError, problem_of
@@ -80,8 +80,7 @@ def bulk(collection: str, query: BulkQuery) -> Response:
     if not query.dry_run and "Idempotency-Key" not in request.headers:  # a job may be there under a key
         store.jobs.check_room(to_read=True)  # before a large body is taken for nothing
     job_id = new_job_id()
-    is_kept = False
-    try:
+    with uploading(job_id) as upload:
         received = _receive(job_id, query.label)
         if query.smooth:
             _check_smoothable(received.urls)
@@ -92,16 +91,7 @@ def bulk(collection: str, query: BulkQuery) -> Response:
                 _check_smoothable(tally.items)
             return as_json(tally)
         _check_begins(job_id, received.source, query.kind)
-        is_kept = True  # where the record breaks off now, the job may stand in it and need its upload
-        submitted = _submit(job_id, collection, query, received)
-        is_kept = not submitted.replayed
-    except ExemplarError as error:
-        is_kept = is_kept and may_be_written(error)
-        raise
-    finally:
-        if not is_kept:
-            with suppress(ExemplarError):
-                store.blobs.remove_folder(uploads_of(job_id))
+        submitted = upload.submit(lambda: _submit(job_id, collection, query, received))
     return answer(submitted.job)
 
 

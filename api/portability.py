@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 
@@ -17,7 +16,7 @@ from api.models import JobModel
 from api.requests import origin_of
 from api.routes import Routes
 from api.services import check_offered, check_reads, services
-from api.submit import answer, idempotency_of, may_be_written
+from api.submit import answer, idempotency_of, uploading
 from core.bundle import Manifest
 from core.bundle_reader import Bundle, open_bundle
 from core.errors import ExemplarError
@@ -87,19 +86,9 @@ def import_collection(query: ImportQuery) -> Response:
         )
     store.jobs.check_room(to_read=True)  # before a large body is taken for nothing
     job_id = new_job_id()
-    is_kept = False
-    try:
+    with uploading(job_id) as upload:
         name, digest = _receive(job_id)
-        is_kept = True  # where the record breaks off now, the job may stand in it and need its upload
-        submitted = _submit(job_id, query, name, digest)
-        is_kept = not submitted.replayed
-    except ExemplarError as error:
-        is_kept = is_kept and may_be_written(error)
-        raise
-    finally:
-        if not is_kept:
-            with suppress(ExemplarError):
-                store.blobs.remove_folder(uploads_of(job_id))
+        submitted = upload.submit(lambda: _submit(job_id, query, name, digest))
     return answer(submitted.job)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 
 from flask import Response, g, request
@@ -23,7 +23,7 @@ from api.webhooks import check_webhook
 from core.errors import ExemplarError, problem_of
 from core.types import FINAL, Item, Job, JobKind, JobRequest, Lane
 from store.blobs import PICTURES, uploads_of
-from store.jobs import Idempotency, new_job_id
+from store.jobs import Idempotency, Submitted, new_job_id
 from store.keys import Scope
 
 routes = Routes("submit")
@@ -76,24 +76,49 @@ def _submit(
     check_webhook(webhook)
     check_offered(store.collections.find(collection).encoder)  # before pictures are written for nothing
     job_id = new_job_id()
-    try:
+    with uploading(job_id) as upload:
         items = _receive(job_id, kind, label)
         interactive = len(items) <= services().settings.interactive_items
         lane = Lane.INTERACTIVE if interactive else Lane.BULK
         job_request = JobRequest(
             collection, kind, lane, items, top, min_version, webhook=webhook, origin=origin_of(job_id, kind)
         )
-        submitted = store.jobs.submit(job_id, job_request, idempotency_of(_asked(job_request)))
-    except ExemplarError as error:
-        if not may_be_written(error):
-            with suppress(ExemplarError):
-                store.blobs.remove_folder(uploads_of(job_id))
-        raise
-    if submitted.replayed:
-        store.blobs.remove_folder(uploads_of(job_id))
-    else:
+        key = idempotency_of(_asked(job_request))
+        submitted = upload.submit(lambda: store.jobs.submit(job_id, job_request, key))
+    if not submitted.replayed:
         store.turns.hint(lane, submitted.encoder)
     return answer(submitted.job)
+
+
+class Uploading:
+    """What a call keeps for the job it is about to submit."""
+
+    def __init__(self) -> None:
+        self.is_needed = False
+        """Whether the job stands in the record, or may stand there."""
+
+    def submit(self, submit: Callable[[], Submitted]) -> Submitted:
+        """Submit the job; what was kept for it is needed from now on, unless this says otherwise."""
+        self.is_needed = True
+        try:
+            submitted = submit()
+        except ExemplarError as error:
+            self.is_needed = error.code == "record_unavailable"  # it may have broken off after the commit
+            raise
+        self.is_needed = not submitted.replayed
+        return submitted
+
+
+@contextmanager
+def uploading(job_id: str) -> Iterator[Uploading]:
+    """Remove what is kept for a job in the meantime, unless the job needs it."""
+    upload = Uploading()
+    try:
+        yield upload
+    finally:
+        if not upload.is_needed:
+            with suppress(ExemplarError):
+                services().store.blobs.remove_folder(uploads_of(job_id))
 
 
 def _receive(job_id: str, kind: JobKind, label: str | None) -> list[Item]:
@@ -155,11 +180,6 @@ def idempotency_of(asked: list[object]) -> Idempotency | None:
         raise ExemplarError("request_unfit", f"Idempotency-Key: expected 1 to {MAX_KEY} characters")
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
     return Idempotency(f"{g.caller}:{key}", digest)
-
-
-def may_be_written(error: ExemplarError) -> bool:
-    """Say whether a job may stand in the record, and need its upload, although submitting it ended so."""
-    return error.code == "record_unavailable"
 
 
 def answer(job: Job) -> Response:

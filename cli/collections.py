@@ -41,7 +41,7 @@ def create(
     url: str,
     **chosen: object,
 ) -> None:
-    """Make a collection; its encoder, views and prompts stay as they are made."""
+    """Make a collection; its views and prompts stay as they are made, its encoder until a reindex."""
     named = {
         "name": collection,
         "encoder": encoder,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
+from cli.options import JSON
+from cli.show import print_found
 from core.labels import check_slug
 from core.settings import read_settings
 from store.keys import Key, Keys, Scope
@@ -52,14 +52,23 @@ def create(name: str, scopes: tuple[str, ...], collections: tuple[str, ...], day
 
 
 @keys.command("list")
-def list_() -> None:
+@JSON
+def list_(*, as_json: bool) -> None:
     """List keys, without their secrets."""
-    table = Table("id", "name", "scopes", "collections", "made", "state")
-    for key in _keys().page():
-        collections = "all" if key.collections is None else ", ".join(sorted(key.collections))
-        scopes = ", ".join(sorted(key.scopes))
-        table.add_row(key.id, escape(key.name), scopes, collections, _moment(key.created_at), _state(key))
-    Console().print(table)
+    found = [_shown(key) for key in _keys().page()]
+    rows = [
+        (
+            one["id"],
+            one["name"],
+            ", ".join(one["scopes"]),
+            "all" if one["collections"] is None else ", ".join(one["collections"]),
+            _moment(one["created_at"]),
+            _state(one),
+        )
+        for one in found
+    ]
+    columns = ("id", "name", "scopes", "collections", "made", "state")
+    print_found(found, columns, rows, as_json=as_json, whole=("id",))
 
 
 @keys.command()
@@ -73,12 +82,24 @@ def _usual_scopes(collections: tuple[str, ...]) -> list[Scope]:
     return [Scope.CLASSIFY, Scope.ENROLL] if collections else [Scope.ADMIN]
 
 
-def _state(key: Key) -> str:
-    if key.revoked:
+def _shown(key: Key) -> dict[str, Any]:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "scopes": sorted(key.scopes),
+        "collections": None if key.collections is None else sorted(key.collections),
+        "created_at": key.created_at,
+        "expires_at": key.expires_at,
+        "revoked": key.revoked,
+    }
+
+
+def _state(shown: dict[str, Any]) -> str:
+    if shown["revoked"]:
         return "revoked"
-    if key.expires_at is None:
+    if shown["expires_at"] is None:
         return "living"
-    return f"{'until' if key.expires_at > time.time() else 'ended'} {_moment(key.expires_at)}"
+    return f"{'until' if shown['expires_at'] > time.time() else 'ended'} {_moment(shown['expires_at'])}"
 
 
 def _moment(at: float) -> str:

