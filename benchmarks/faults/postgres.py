@@ -77,6 +77,7 @@ class Postgres:
         start = ("-w", "-o", options, "-l", str(server.log), "-D", str(server.pgdata), "start")
         for arguments in (("-w", "-D", str(server.pgdata), "stop", "-m", "fast"), start):
             pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user)
+        server.ensure_postgres_running()  # it looks who runs now, so that it can stop it
 
     def stop(self) -> None:
         """Stop it for good and remove its folder."""
