@@ -19,7 +19,7 @@ from core.errors import ExemplarError, error_of
 from core.types import FINAL, Collection, Item, Job, JobKind, JobRequest, Lane
 from store.jobs import Idempotency, new_job_id
 from store.keys import Scope
-from store.reindex import Reindex
+from store.reindex_status import Reindex
 
 routes = Routes("reindex")
 

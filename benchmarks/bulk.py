@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -24,9 +25,10 @@ import torch
 from benchmarks import bulk_inputs as inputs
 from benchmarks import bulk_service as services
 from benchmarks.bulk_naive import naive_per_s
-from benchmarks.bulk_scaling import scaling
+from benchmarks.bulk_scaling import PICTURE_S, scaling
 from benchmarks.bulk_stages import stages
 from benchmarks.common import emit, percentiles
+from benchmarks.faults.postgres import Postgres
 from core.pictures import decode_picture
 from encoders import Encoder, open_encoder
 
@@ -252,13 +254,17 @@ def _idle_since(stack: object, begun: float) -> float:
 
 
 def workers(asked: argparse.Namespace, folder: Path) -> None:
-    """Pictures a second of 1, 2 and 4 workers, with compact and with a simulated slow encoder."""
+    """Pictures a second of 1, 2 and 4 workers with compact, and to 8 with a simulated slow encoder."""
     what, contents = inputs.pictures(asked.pictures)
     items = min(asked.items, 4_000)
     archive = inputs.archive_of(contents, items, folder)
-    for count in (1, 2, 4):
-        found = scaling(count, items=min(items, 600 * count))
-        report("workers", encoder="simulated, 10 ms a picture", workers=count, **found)
+    encoder = f"simulated, {PICTURE_S * 1000:g} ms a picture"
+    for count in (1, 2, 4, 8):
+        some = min(items, 500 * count)
+        report("workers", encoder=encoder, database="sqlite", workers=count, **scaling(count, items=some))
+        with closing(Postgres()) as server, server.database() as url:
+            found = scaling(count, items=some, database_url=url)
+        report("workers", encoder=encoder, database="postgres", workers=count, **found)
     for count in (1, 2, 4):
         with services.bench("compact", workers=count) as (_, http):
             _bulk_per_s(http, inputs.archive_of(contents, 256, folder), 256)

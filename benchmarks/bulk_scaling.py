@@ -1,4 +1,4 @@
-"""Workers with a simulated slow encoder, one that sleeps: how the rest scales where cores do not matter."""
+"""Workers with a simulated slow encoder, one that sleeps: how the rest scales where cores are not the limit."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from worker.activity import Activity, new_owner
 from worker.tools import Tools
 from worker.turn import take_turn
 
-PICTURE_S = 0.01
+PICTURE_S = 0.025
 
 
 class SlowEncoder:
-    """Takes 10 ms a picture and no core."""
+    """Takes 25 ms a picture and no core."""
 
     spec, device, batch_size, dim, draft_side, has_text = "compact", "cpu", 16, 2, 64, False
 
@@ -41,14 +41,17 @@ class SlowEncoder:
         return np.tile(np.array([1, 0], np.float32), (len(prepared), 1))
 
 
-def scaling(workers: int, *, items: int) -> dict[str, float]:
-    """Return pictures a second of so many processes, and the share of what the encoders allow."""
+def scaling(workers: int, *, items: int, database_url: str = "") -> dict[str, float]:
+    """Return pictures a second of so many processes, and the share of what the encoders allow.
+
+    The record is SQLite where no other is named.
+    """
     with TemporaryDirectory(prefix="exemplar-scaling-") as folder:
-        settings = _settings(folder)
+        settings = _settings(folder, database_url)
         store = open_store(settings)
         ensure_schema(store.database)
         store.collections.create("bench", "compact", Rule())
-        command = [sys.executable, "-m", "benchmarks.bulk_scaling", folder]
+        command = [sys.executable, "-m", "benchmarks.bulk_scaling", folder, database_url]
         started = [subprocess.Popen([*command, f"w{n}"], stdout=subprocess.PIPE) for n in range(workers)]
         for process in started:
             process.stdout.readline()  # it is ready
@@ -62,15 +65,17 @@ def scaling(workers: int, *, items: int) -> dict[str, float]:
         for process in started:
             process.terminate()
             process.wait()
+        store.database.close()
         return {"items": items, "per_s": round(rate, 1), "share": round(rate * PICTURE_S / workers, 3)}
 
 
-def _settings(folder: str) -> Settings:
-    return Settings(data=Path(folder), redis_url="unix:///nothing.sock")
+def _settings(folder: str, database_url: str) -> Settings:
+    settings = Settings(data=Path(folder), redis_url="unix:///nothing.sock")
+    return settings.model_copy(update={"database_url": database_url}) if database_url else settings
 
 
-def _serve(folder: str, name: str) -> None:
-    settings = _settings(folder)
+def _serve(folder: str, database_url: str, name: str) -> None:
+    settings = _settings(folder, database_url)
     store = open_store(settings)
     with (
         ThreadPoolExecutor(2) as decoders,

@@ -28,6 +28,7 @@ from store.jobs import new_job_id
 from store.migrate import ensure_schema
 from store.settlement import Settlement
 from store.store import Store, open_store
+from store.workers import Worker
 
 RESULT = {
     "status": "done", "decision": "known", "label": "archery", "confidence": 0.94, "index_version": 137,
@@ -119,7 +120,7 @@ def work(store: Store, owner: str, items: int) -> bool:
 
 
 def pulse(name: str, settings: Settings, queued: int) -> None:
-    """What one worker's pulse asks of the record while so many chunks wait."""
+    """What pulses ask of the record while so many chunks wait: each worker's, and one that sweeps for all."""
     store = open_store(settings)
     ensure_schema(store.database)
     collection = "bench"
@@ -128,15 +129,27 @@ def pulse(name: str, settings: Settings, queued: int) -> None:
         asked = [Item(n, "ab" * 32) for n in range(min(1000, queued) * 64)]
         store.jobs.submit(new_job_id(), JobRequest(collection, JobKind.CLASSIFY, Lane.BULK, asked))
     owner = "w.1"
-    parts: dict[str, Callable[[], object]] = {
-        "beat": lambda: store.workers.beat("w", owner, ("compact",), "cpu"),
+    worker = Worker("w", owner, ("compact",), "cpu")
+    of_each: dict[str, Callable[[], object]] = {
+        "beat": lambda: store.workers.beat(worker),
         "renew": lambda: store.chunks.renew(owner),
+        "renew_smoothings": lambda: store.smoothings.renew(owner),
+        "waits": lambda: store.chunks.waits("compact", tuple(Lane)),
+    }
+    of_one: dict[str, Callable[[], object]] = {
         "sweep": store.chunks.sweep,
         "waiting": store.chunks.waiting,
         "remove_old": lambda: store.jobs.remove_old(604800.0),
     }
-    took = {part: round(median_ms(asked), 2) for part, asked in parts.items()}
-    emit("record_pulse", database=name, queued_chunks=queued, ms=took, total_ms=round(sum(took.values()), 2))
+    took = {part: round(median_ms(asked), 2) for part, asked in (of_each | of_one).items()}
+    emit(
+        "record_pulse",
+        database=name,
+        queued_chunks=queued,
+        ms=took,
+        of_each_worker_ms=round(sum(took[part] for part in of_each), 2),
+        of_one_for_all_ms=round(sum(took[part] for part in of_one), 2),
+    )
 
 
 def median_ms(asked: Callable[[], object], times: int = 15) -> float:

@@ -52,7 +52,7 @@ def main() -> None:
                 site.remove()
     finally:
         if postgres is not None:
-            postgres.stop()
+            postgres.close()
 
 
 def _run(site: Site, arguments: argparse.Namespace) -> None:

@@ -110,7 +110,7 @@ class Settings(BaseModel):
     chunk_items: int = Field(64, ge=1, le=MAX_CHUNK_ITEMS, description="Most items of one chunk.")
     interactive_items: int = Field(16, ge=0, description="A request of at most so many items goes first.")
     lease_s: float = Field(20.0, gt=0, description="How long a silent worker keeps its chunks.")
-    sweep_s: float = Field(2.0, gt=0, description="Time between two sweeps of a worker.")
+    sweep_s: float = Field(2.0, gt=0, description="Time between two sweeps, by one of all workers.")
     turn_s: float = Field(5.0, gt=0, description="How long a worker goes on claiming in one turn.")
     stall_s: float = Field(
         60.0,

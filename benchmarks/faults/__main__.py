@@ -57,7 +57,7 @@ def main() -> None:
                 )
     finally:
         if postgres is not None:
-            postgres.stop()
+            postgres.close()
     _show(lines)
     sys.exit(any(line["verdict"] == "FAIL" for line in lines))
 

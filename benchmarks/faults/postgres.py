@@ -79,7 +79,7 @@ class Postgres:
             pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user)
         server.ensure_postgres_running()  # it looks who runs now, so that it can stop it
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """Stop it for good and remove its folder."""
         self._server.cleanup()
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -36,7 +36,7 @@ def backbone(folder: Path) -> Iterator[dict[str, str]]:
                 **S3_KEYS,
             }
     finally:
-        postgres.stop()
+        postgres.close()
 
 
 @contextmanager
