@@ -1,4 +1,4 @@
-"""Workers with a simulated slow encoder, one that sleeps: how all else scales where cores are not the limit."""
+"""Workers with a slow encoder, one that sleeps: how all else scales where cores are not the limit."""
 
 from __future__ import annotations
 
