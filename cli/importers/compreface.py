@@ -1,8 +1,8 @@
-"""CompreFace: the saved examples of a face collection, as its REST API lists them, and their pictures.
+"""CompreFace: the saved examples of a face collection, of its database's dump or as its REST API lists them.
 
-The format: JSON with `faces`, each with `image_id` and `subject`, as its call "List of All Saved Examples of
-the Subject" answers (docs/Rest-API-description.md of CompreFace), one page a file, and each picture in a file
-that is named by its `image_id`.
+A dump is a file named *.sql. Of the API: JSON with `faces`, each with `image_id` and `subject`, as its call
+"List of All Saved Examples of the Subject" answers (docs/Rest-API-description.md of CompreFace), one page a
+file, and each picture in a file that is named by its `image_id`.
 """
 
 from __future__ import annotations
@@ -10,12 +10,16 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from cli.importers.compreface_dump import read_dump
 from cli.importers.labelled import Found, LabelledPicture, Unusable, read_file, read_json
 from core.errors import ExemplarError
 
 
 def read_compreface(path: Path, folder: Path | None) -> Found:
-    """Yield the examples of one listing, or of all the listings (*.json) of a folder."""
+    """Yield the examples of a dump (*.sql), of one listing, or of all the listings (*.json) of a folder."""
+    if path.suffix.lower() == ".sql":
+        yield from read_dump(path)
+        return
     pictures = folder or (path if path.is_dir() else path.parent)
     by_id = {file.stem.lower(): file for file in sorted(pictures.rglob("*")) if file.suffix != ".json"}
     for file in sorted(path.glob("*.json")) if path.is_dir() else [path]:

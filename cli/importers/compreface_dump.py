@@ -1,0 +1,116 @@
+"""CompreFace's database as `pg_dump` writes it in plain text: examples with their pictures inside.
+
+The tables are `subject` (id, subject_name), `img` (id, content) and `embedding` (subject_id, img_id), as the
+entities of the same names in CompreFace 1.x declare them; the lines are of COPY's text format (PostgreSQL's
+documentation of COPY, "Text Format"), bytes as hexadecimal digits. Face collections of all its services are
+read as one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from cli.importers.labelled import Found, LabelledPicture, Unusable
+from core.errors import ExemplarError
+
+COPY = re.compile(rb'COPY (?:public\.)?"?(subject|embedding|img)"? \((.*)\) FROM stdin;')
+END = b"\\."
+NULL = b"\\N"
+HEX = b"\\\\x"
+ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+ESCAPES = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
+CUSTOM = b"PGDMP"
+
+
+@dataclass
+class _Tables:
+    """What the dump says, without the pictures: those are read where they stand, one at a time."""
+
+    names: dict[bytes, str] = field(default_factory=dict)
+    """The names of subjects, by id."""
+    subjects: dict[bytes, bytes] = field(default_factory=dict)
+    """The subjects of pictures, by their ids."""
+    places: dict[bytes, tuple[int, int, int]] = field(default_factory=dict)
+    """Of pictures, by id: the offset of the line, its length, and the column of the content."""
+    without_picture: int = 0
+    """Embeddings that were kept without one."""
+
+
+def read_dump(path: Path) -> Found:
+    """Yield the examples of a dump; raises `manifest_unfit`."""
+    tables = _read_tables(path)
+    for picture, (offset, length, column) in tables.places.items():
+        name = tables.names.get(tables.subjects.get(picture, b""))
+        id_ = picture.decode(errors="replace")
+        if name is None:
+            yield Unusable(id_, ExemplarError("manifest_unfit", "no subject refers to this picture"))
+        else:
+            yield LabelledPicture(id_, name, partial(_content, path, offset, length, column), id_)
+    if tables.without_picture:
+        missing = f"{tables.without_picture} embeddings were kept without their pictures"
+        yield Unusable(path.name, ExemplarError("picture_missing", missing))
+
+
+def _read_tables(path: Path) -> _Tables:
+    tables = _Tables()
+    found = set()
+    for table, columns, line, offset in _rows(path):
+        found.add(table)
+        row = dict(zip(columns, line.rstrip(b"\n").split(b"\t"), strict=False))
+        if table == b"subject":
+            tables.names[row.get(b"id", b"")] = _unescaped(row.get(b"subject_name", b"")).decode(
+                errors="replace"
+            )
+        elif table == b"embedding":
+            picture = row.get(b"img_id", NULL)
+            tables.without_picture += picture == NULL
+            tables.subjects[picture] = row.get(b"subject_id", b"")
+        elif b"id" in row and b"content" in row:
+            tables.places[row[b"id"]] = (offset, len(line), columns.index(b"content"))
+            tables.subjects.setdefault(row[b"id"], row.get(b"subject_id", b""))
+    if b"subject" not in found:
+        raise ExemplarError(
+            "manifest_unfit", f"{path}: expected a dump of CompreFace with a table subject, by pg_dump"
+        )
+    return tables
+
+
+def _rows(path: Path) -> Iterator[tuple[bytes, list[bytes], bytes, int]]:
+    """Yield table, columns, line and its offset of every row that matters."""
+    with open(path, "rb") as file:
+        if file.read(len(CUSTOM)) == CUSTOM:
+            raise ExemplarError(
+                "manifest_unfit", f"{path}: expected plain text; make it of this by pg_restore -f dump.sql"
+            )
+        file.seek(0)
+        offset = 0
+        table, columns = b"", list[bytes]()
+        while line := file.readline():
+            if table and line.rstrip() == END:
+                table = b""
+            elif table:
+                yield table, columns, line, offset
+            elif begun := COPY.match(line):
+                table = begun[1]
+                columns = [name.strip(b' "') for name in begun[2].split(b",")]
+            offset += len(line)
+
+
+def _content(path: Path, offset: int, length: int, column: int) -> bytes:
+    with open(path, "rb") as file:
+        file.seek(offset)
+        content = file.read(length).rstrip(b"\n").split(b"\t")[column]
+    if not content.startswith(HEX):
+        raise ExemplarError("picture_unreadable", "expected a picture as hexadecimal digits")
+    try:
+        return bytes.fromhex(content[len(HEX) :].decode("ascii"))
+    except ValueError as error:
+        raise ExemplarError("picture_unreadable", f"expected hexadecimal digits: {error}") from error
+
+
+def _unescaped(text: bytes) -> bytes:
+    return ESCAPED.sub(lambda found: ESCAPES.get(found[1], found[1]), text)
