@@ -2,7 +2,7 @@
 
 python -m benchmarks.simulate [--part check,large] [--workers 1,2,4] [--items 2000] [--seconds 20]
 
-`check` runs real worker processes with an encoder that sleeps 10 ms a picture: pictures a second of a bulk
+`check` runs real worker processes with an encoder that sleeps 25 ms a picture: pictures a second of a bulk
 job, and the 95th percentile of what people wait at a third of what the workers can do. The simulation's
 times are measured first, in one process, so run it on a quiet machine. `large` takes the times of
 docs/capacity.md.
@@ -213,7 +213,7 @@ def running(workers: int) -> Iterator[Store]:
         store = open_store(_settings(Path(folder)))
         ensure_schema(store.database)
         store.collections.create("bench", SPEC, Rule())
-        command = [sys.executable, "-m", "benchmarks.bulk_scaling", folder]
+        command = [sys.executable, "-m", "benchmarks.bulk_scaling", folder, ""]
         started = [subprocess.Popen([*command, f"w{n}"], stdout=subprocess.PIPE) for n in range(workers)]
         try:
             for process in started:
