@@ -158,7 +158,7 @@ def measure_times() -> Times:
         items = batches = 0
         while claimed := timed("claim", lambda: chunks.claim(tools.owner, SPEC, tools.lanes, BATCH)):
             loaded = timed("load", lambda claimed=claimed: load(tools, encoder, claimed))
-            seen = embed(encoder, loaded)
+            seen = embed(tools, encoder, loaded)
             items += timed("work", lambda seen=seen: settle(tools, encoder, seen))
             batches += 1
         return Times(

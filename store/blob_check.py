@@ -53,7 +53,7 @@ def examine_blobs(store: Store, *, deep: bool = False) -> Iterator[Finding]:
 def _wanted(store: Store) -> _Wanted:
     wanted = _Wanted()
     support, chunk = t.support.c, t.chunk.c
-    with store.database.read() as connection:
+    with store.database.read(patient=True) as connection:
         rows = connection.execute(
             select(support.picture, support.thumbnail).where(support.class_id.is_not(None))
         )

@@ -185,8 +185,8 @@ class Chunks:
         with self._database.write() as connection:
             lost = connection.execute(
                 _with_job()
-                .where(t.chunk.c.state == "running", is_over(t.chunk.c.lease_until, self._lease_s))
-                .order_by(t.chunk.c.id)
+                .where(t.IS_RUNNING, is_over(t.chunk.c.lease_until, self._lease_s))
+                .order_by(t.BY_ID)
                 .with_for_update(skip_locked=True, of=t.chunk)
             ).all()
             states = lock_states(connection, {row.job_id for row in lost})
@@ -215,7 +215,7 @@ class Chunks:
                 func.sum(chunk.size).label("items"),
                 (now_s() - func.min(chunk.queued_at)).label("oldest_s"),
             )
-            .where(chunk.state == "queued", ~chunk.unfetched)
+            .where(t.IS_QUEUED, ~chunk.unfetched)
             .group_by(chunk.encoder, chunk.lane)
         )
         with self._database.read() as connection:
@@ -227,7 +227,7 @@ class Chunks:
     def waits(self, encoder: str, lanes: Sequence[Lane]) -> bool:
         """Say whether anything could be claimed now."""
         statement = select(t.chunk.c.id).where(
-            t.chunk.c.state == "queued",
+            t.IS_QUEUED,
             ~t.chunk.c.unfetched,
             t.chunk.c.queued_at <= now_s(),  # later is a rest
             t.chunk.c.encoder == encoder,
@@ -247,7 +247,7 @@ class Chunks:
             rows = connection.execute(
                 select(chunk.id, chunk.job_id, chunk.size, chunk.attempts, chunk.queued_at, chunk.results)
                 .where(
-                    t.chunk.c.state == "queued",
+                    t.IS_QUEUED,
                     ~t.chunk.c.unfetched,
                     t.chunk.c.queued_at <= now_s(),
                     t.chunk.c.encoder == encoder,
@@ -272,7 +272,7 @@ class Chunks:
 
 def _held(whose: ColumnElement[bool]) -> Select[int]:
     # whoever locks several chunks locks them in the order of their ids: nobody waits in a circle
-    return select(t.chunk.c.id).where(t.chunk.c.state == "running", whose).order_by(t.chunk.c.id)
+    return select(t.chunk.c.id).where(t.IS_RUNNING, whose).order_by(t.BY_ID)
 
 
 def _lock(connection: Connection, owner: str, chunk_ids: Sequence[int]) -> set[int]:

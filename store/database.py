@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -27,6 +27,7 @@ POSTGRES_GUARDS = {
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "20s",
 }
 
 
@@ -38,14 +39,24 @@ class Database:
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
         self._engine = _sqlite_engine(url) if self.is_sqlite else _postgres_engine(url)
 
+    @property
+    def name(self) -> str:
+        """What tells this record from others, without its password."""
+        return make_url(self.url).render_as_string(hide_password=True)
+
     @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """A transaction that only reads: one snapshot, no lock. Raises `record_unavailable`."""
+    def read(self, *, patient: bool = False) -> Iterator[Connection]:
+        """A transaction that only reads: one snapshot, no lock. Raises `record_unavailable`.
+
+        A `patient` one may think for long between two statements.
+        """
         with _translated(), self._engine.connect() as connection:
             connection.execution_options(exemplar_reads=True)
             if not self.is_sqlite:
                 connection.execution_options(isolation_level="REPEATABLE READ")
             with connection.begin():
+                if patient and not self.is_sqlite:
+                    connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
                 yield connection
 
     @contextmanager

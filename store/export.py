@@ -14,7 +14,7 @@ from core.vectors import COMPONENT
 from store import tables as t
 from store.collections import collection_not_found, unpack_rule, vector_column
 from store.database import Database
-from store.probes import Probes
+from store.probes import probe_of
 
 AT_ONCE = 1_000  # rows in memory
 
@@ -22,9 +22,8 @@ AT_ONCE = 1_000  # rows in memory
 class Exports:
     """What collections are exported from."""
 
-    def __init__(self, database: Database, probes: Probes) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._probes = probes
 
     def spool(self, name: str) -> Spool:
         """Return a collection's file, all of one version, ready to be streamed.
@@ -45,38 +44,39 @@ class Exports:
                     .where(t.class_.c.collection_id == collection.id, ~t.class_.c.deleted)
                     .order_by(t.class_.c.id)
                 ).all()
-                manifest = self._manifest(connection, collection, classes)
+                manifest = _manifest(connection, collection, classes)
                 spool.fill(manifest, _supports(connection, collection, classes))
         except BaseException:
             spool.close()
             raise
         return spool
 
-    def _manifest(self, connection: Connection, collection: Row[Any], classes: Any) -> Manifest:
-        vector = vector_column(collection.slot)
-        count, size = connection.execute(
-            select(func.count(), func.max(func.length(vector))).where(*_seen(collection))
-        ).one()
-        probe = self._probes.get(collection.encoder)
-        dim = size // COMPONENT.itemsize if size else 0 if probe is None else len(probe)
-        if dim == 0:
-            raise ExemplarError(
-                "export_empty", "expected a collection with supports, or a worker that has loaded its encoder"
-            )
-        return Manifest(
-            collection=collection.name,
-            version=collection.version,
-            encoder=BundleEncoder(
-                spec=collection.encoder,
-                dim=dim,
-                probe=None if probe is None else tuple(float(value) for value in probe),
-            ),
-            rule=unpack_rule(collection.rule),
-            views=Views(collection.views),
-            prompts=collection.prompts,
-            classes=tuple(BundleClass(label=row.label, kind=ClassKind(row.kind)) for row in classes),
-            supports=count,
+
+def _manifest(connection: Connection, collection: Row[Any], classes: Any) -> Manifest:
+    vector = vector_column(collection.slot)
+    count, size = connection.execute(
+        select(func.count(), func.max(func.length(vector))).where(*_seen(collection))
+    ).one()
+    probe = probe_of(connection, collection.encoder)
+    dim = size // COMPONENT.itemsize if size else 0 if probe is None else len(probe)
+    if dim == 0:
+        raise ExemplarError(
+            "export_empty", "expected a collection with supports, or a worker that has loaded its encoder"
         )
+    return Manifest(
+        collection=collection.name,
+        version=collection.version,
+        encoder=BundleEncoder(
+            spec=collection.encoder,
+            dim=dim,
+            probe=None if probe is None else tuple(float(value) for value in probe),
+        ),
+        rule=unpack_rule(collection.rule),
+        views=Views(collection.views),
+        prompts=collection.prompts,
+        classes=tuple(BundleClass(label=row.label, kind=ClassKind(row.kind)) for row in classes),
+        supports=count,
+    )
 
 
 def _seen(collection: Row[Any]) -> tuple[Any, ...]:

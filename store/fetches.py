@@ -45,7 +45,7 @@ class Fetches:
             .join(t.job, t.job.c.id == chunk.job_id)
             .where(
                 chunk.unfetched,
-                chunk.state == "queued",
+                t.IS_QUEUED,
                 chunk.lane == lane.value,
                 chunk.lease_owner.is_(None) | (chunk.lease_until < now_s()),
                 chunk.job_id.not_in(besides),

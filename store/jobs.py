@@ -241,7 +241,7 @@ class Jobs:
 
     def _check_room(self, connection: Connection, items: int) -> None:
         waiting: int = connection.execute(
-            select(func.coalesce(func.sum(t.chunk.c.size), 0)).where(t.chunk.c.state == "queued")
+            select(func.coalesce(func.sum(t.chunk.c.size), 0)).where(t.IS_QUEUED)
         ).scalar_one()
         left = t.job.c.total - t.job.c.done - t.job.c.failed
         waiting += connection.execute(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from core.vectors import Vector, pack_vector, unpack_vector
@@ -19,10 +19,7 @@ class Probes:
     def get(self, encoder: str) -> Vector | None:
         """Return the probe of an encoder, None where no worker has loaded it yet."""
         with self._database.read() as connection:
-            packed = connection.execute(
-                select(t.probe.c.vector).where(t.probe.c.encoder == encoder)
-            ).scalar_one_or_none()
-        return None if packed is None else unpack_vector(packed)
+            return probe_of(connection, encoder)
 
     def put(self, encoder: str, vector: Vector) -> None:
         """Keep the probe of an encoder; of two workers that start at once either may be the last."""
@@ -32,3 +29,11 @@ class Probes:
                 connection.execute(insert(t.probe).values(encoder=encoder, vector=pack_vector(vector)))
         except IntegrityError:  # the other one was faster
             return
+
+
+def probe_of(connection: Connection, encoder: str) -> Vector | None:
+    """Return the probe of an encoder inside a transaction, None where no worker has loaded it yet."""
+    packed = connection.execute(
+        select(t.probe.c.vector).where(t.probe.c.encoder == encoder)
+    ).scalar_one_or_none()
+    return None if packed is None else unpack_vector(packed)

@@ -62,7 +62,6 @@ def open_store(settings: Settings) -> Store:
         max_queued_items=settings.max_queued_items,
         max_sources=settings.bulk_max_jobs,
     )
-    probes = Probes(database)
     return Store(
         database=database,
         collections=Collections(database),
@@ -70,8 +69,8 @@ def open_store(settings: Settings) -> Store:
         supports=Supports(database),
         texts=Texts(database),
         jobs=jobs,
-        probes=probes,
-        exports=Exports(database, probes),
+        probes=Probes(database),
+        exports=Exports(database),
         imports=Imports(database, jobs),
         control=Control(database),
         sources=Sources(database, lease_s=settings.lease_s, chunk_items=settings.chunk_items),
@@ -85,5 +84,5 @@ def open_store(settings: Settings) -> Store:
         workers=Workers(database),
         keys=Keys(database),
         blobs=Blobs(settings.blob_root),
-        turns=Turns(settings.redis_url),
+        turns=Turns(settings.redis_url, database.name),
     )

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     false,
+    literal,
     text,
 )
 
@@ -178,6 +179,12 @@ Index(
     sqlite_where=text("state = 'running'"),
     postgresql_where=text("state = 'running'"),
 )
+
+# SQLite takes a partial index only where it reads the index's own condition, so that is no parameter; and for
+# the order of ids it goes through all rows by id, unless the order is an expression's.
+IS_QUEUED = chunk.c.state == literal("queued", literal_execute=True)
+IS_RUNNING = chunk.c.state == literal("running", literal_execute=True)
+BY_ID = chunk.c.id + literal(0, literal_execute=True)
 
 # Chunks whose pictures are elsewhere still wait for whoever fetches, and for no encoder.
 Index(

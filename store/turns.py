@@ -17,7 +17,6 @@ from store.broker import mend_redis_transport
 
 TASK = "exemplar.turn"
 PROBE = "exemplar.probe"
-SWEEPER = "exemplar.sweeper"
 ENOUGH = 2  # hints in a queue: every worker is busy, and whoever is free next will claim all there is
 PAUSE_S = 3.0  # after a failure the queue is left alone so long; sweepers send what was not sent
 
@@ -77,7 +76,8 @@ def new_celery(redis_url: str) -> Celery:
 class Turns:
     """The sending side of the queue."""
 
-    def __init__(self, redis_url: str) -> None:
+    def __init__(self, redis_url: str, record: str = "") -> None:
+        self._sweeper = f"exemplar.sweeper.{hashlib.sha256(record.encode()).hexdigest()[:12]}"
         self._celery = new_celery(redis_url)
         # whoever submits waits for this; a hint that is not sent costs less
         self._celery.conf.broker_transport_options |= {"socket_timeout": 1, "retry_on_timeout": False}
@@ -120,16 +120,27 @@ class Turns:
         except (redis.RedisError, OSError) as error:
             raise _unavailable(error) from error
 
-    def remind(self, lane: Lane, encoder: str) -> None:
-        """Hint at work that waits while no hint does."""
-        self._hint(lane, encoder, enough=1)
+    def remind(self, lane: Lane, encoder: str, *, workers: int = 1) -> None:
+        """Hint at work that waits, until there is a hint for each of so many workers."""
+        for _ in range(workers):
+            if not self._hint(lane, encoder, enough=workers):
+                return
 
     def may_sweep(self, pause_s: float) -> bool:
-        """Say whether nobody else has swept for so long; where Redis does not answer, everybody may."""
+        """Say whether no other worker of this record began to sweep within `pause_s`.
+
+        Where Redis does not answer, everybody may.
+        """
         if time.monotonic() < self._silent_until:
             return True
+        pause_ms = max(1, int(pause_s * 1000))
         try:
-            return bool(self._redis.set(SWEEPER, "1", px=max(1, int(pause_s * 1000)), nx=True))
+            if self._redis.set(self._sweeper, "1", px=pause_ms, nx=True):
+                return True
+            left_ms = self._redis.pttl(self._sweeper)
+            if left_ms == -1 or left_ms > pause_ms:  # another's pause is longer, or a clock was set back
+                self._redis.pexpire(self._sweeper, pause_ms)
+            return False
         except (redis.RedisError, OSError):
             self._silent_until = time.monotonic() + PAUSE_S
             return True

@@ -110,7 +110,7 @@ def _end_one(connection: Connection, job_id: str, done: int, failed: int) -> Non
 
 def _overdue(store: Store) -> Iterator[Finding]:
     chunk = t.chunk.c
-    long_ago = and_(chunk.state == "running", chunk.lease_until < now_s() - OVERDUE_S)
+    long_ago = and_(t.IS_RUNNING, chunk.lease_until < now_s() - OVERDUE_S)
     with store.database.read() as connection:
         count = connection.execute(select(func.count()).select_from(t.chunk).where(long_ago)).scalar_one()
     if count:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -32,7 +34,8 @@ app.worker_main(["worker", "--pool=prefork", "--concurrency=1", "--queues={QUEUE
 def test_turn_that_cannot_be_acknowledged_leaves_the_worker_able_to_take_others(tmp_path: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="exemplar-redis-") as folder:
         with redis_server(folder) as url:
-            worker = subprocess.Popen([sys.executable, "-c", WORKER, url, str(tmp_path)])
+            command = [sys.executable, "-c", WORKER, url, str(tmp_path)]
+            worker = subprocess.Popen(command, start_new_session=True)
             send(url, "first", 1.5)
             await_(tmp_path / "first.begun", 20)
         try:
@@ -42,7 +45,7 @@ def test_turn_that_cannot_be_acknowledged_leaves_the_worker_able_to_take_others(
                 send(url, "second", 0)
                 await_(tmp_path / "second.ended", 10)
         finally:
-            worker.kill()
+            os.killpg(worker.pid, signal.SIGKILL)  # its child too
             worker.wait()
 
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 from enrolling import ask, claim, enroll_labels, items_of, settle, submit, vector
+from sqlalchemy import event
 
 from core.settings import Settings
 from core.types import Chunk, Item, JobState, Lane, Rule, Views
 from store.chunks import Chunks
 from store.enrolment import Enrolment
+from store.migrate import ensure_schema
 from store.settlement import Settlement
-from store.store import Store
+from store.store import Store, open_store
 
 
 def lose(store: Store, chunk: Chunk, owner: str = "w:1", reason: str | None = None) -> None:
@@ -347,3 +351,27 @@ def test_deleting_a_collection_and_settling_its_work_do_not_lock_each_other(thin
         pool.submit(things.collections.delete, "things").result()
         assert settling.result() == [True] * 15
     assert {things.jobs.get(job).state for job in jobs} == {JobState.SUCCEEDED}
+
+
+@pytest.mark.parametrize("step", ["renew", "sweep", "waiting", "waits"])
+def test_pulse_on_sqlite_goes_through_no_chunks_but_those_it_is_about(tmp_path: Path, step: str) -> None:
+    store = open_store(Settings(data=tmp_path))
+    ensure_schema(store.database)
+    said: list[tuple[str, Any]] = []
+
+    @event.listens_for(store.database.engine, "before_cursor_execute")
+    def _note(_c: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
+        said.append((statement, parameters))
+
+    asks = {"renew": ("w:1",), "waits": ("compact", tuple(Lane))}
+    getattr(store.chunks, step)(*asks.get(step, ()))
+    event.remove(store.database.engine, "before_cursor_execute", _note)
+    plans = []
+    with store.database.read() as connection:
+        for statement, parameters in said:
+            if "chunk" in statement:
+                rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+                plans += [row[3] for row in rows]
+    store.database.close()
+    assert plans
+    assert not [plan for plan in plans if plan.startswith("SCAN chunk") and "INDEX ix_chunk_" not in plan]

@@ -63,14 +63,36 @@ def test_reminder_is_sent_only_where_no_hint_waits(queue: redis.Redis, redis_url
     assert queue.llen(QUEUE) == 1
 
 
-def test_one_of_many_sweeps_and_everybody_where_redis_does_not_answer(
-    queue: redis.Redis, redis_url: str
-) -> None:
-    workers = [Turns(redis_url) for _ in range(3)]
-    assert [turns.may_sweep(0.2) for turns in workers] == [True, False, False]
-    time.sleep(0.25)
+def test_one_worker_of_each_record_sweeps(queue: redis.Redis, redis_url: str) -> None:
+    workers = [Turns(redis_url, "record") for _ in range(3)]
+    assert [turns.may_sweep(60) for turns in workers] == [True, False, False]
+    assert Turns(redis_url, "another").may_sweep(60)
+    queue.flushall()
     assert [turns.may_sweep(60) for turns in reversed(workers)] == [True, False, False]
+
+
+def test_everybody_sweeps_where_redis_does_not_answer() -> None:
     assert all(Turns("unix:///nowhere/redis.sock").may_sweep(60) for _ in range(2))
+
+
+@pytest.mark.parametrize("left_s", [None, 3600])
+def test_sweeping_stops_no_longer_than_a_pause_whatever_stands_in_redis(
+    queue: redis.Redis, redis_url: str, left_s: int | None
+) -> None:
+    turns = Turns(redis_url)
+    assert turns.may_sweep(60)
+    [key] = queue.keys("exemplar.sweeper.*")
+    queue.set(key, "1", ex=left_s)  # as another's setting, or a clock that was set back, would leave it
+    assert not turns.may_sweep(0.05)
+    time.sleep(0.1)
+    assert turns.may_sweep(60)
+
+
+def test_reminders_are_as_many_as_there_are_workers_to_take_them(queue: redis.Redis, redis_url: str) -> None:
+    turns = Turns(redis_url)
+    for workers, hints in ((3, 3), (3, 3), (1, 3), (5, 5)):
+        turns.remind(Lane.BULK, ENCODER, workers=workers)
+        assert queue.llen(QUEUE) == hints
 
 
 @pytest.mark.parametrize("url", ["unix:///nowhere/redis.sock", "redis://127.0.0.1:9/0"])

@@ -103,10 +103,10 @@ class Pulse:
             tools.store.sources.renew(tools.owner)
         tools.store.smoothings.renew(tools.owner)
         tools.store.workers.beat(_worker(tools), figures=self._figures())
-        if tools.store.turns.may_sweep(SWEEP_SHARE * self._pause_s):
-            self._sweep()
         if not tools.activity.is_stopping and is_stalled(tools):
             _start_anew()
+        if tools.store.turns.may_sweep(SWEEP_SHARE * self._pause_s):
+            self._sweep()
 
     def _sweep(self) -> None:
         """Do for all workers what one of them has to do."""
@@ -151,9 +151,11 @@ def hand_all_back(tools: Tools) -> None:
 
 
 def remind(store: Store, waiting: Sequence[Waiting]) -> None:
-    """Hint again at work that waits while no hint does: Redis may have lost it."""
+    """Hint again at work that waits, for every worker that could take some: Redis may have lost the hints."""
+    workers = store.workers.alive() if waiting else []
     for work in waiting:
-        store.turns.remind(work.lane, work.encoder)
+        able = sum(work.encoder in worker.encoders and work.lane in worker.lanes for worker in workers)
+        store.turns.remind(work.lane, work.encoder, workers=max(1, min(able, work.chunks)))
 
 
 def is_stalled(tools: Tools) -> bool:

@@ -17,7 +17,7 @@ import tempfile
 import time
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -79,13 +79,13 @@ class Hosts:
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(signal.SIGKILL)
 
-    def await_(self, what: object, timeout_s: float = START_S) -> float:
+    def await_(self, what: Callable[[], object], timeout_s: float = START_S) -> float:
         """Wait until something is so, ten times a second; return how long that took."""
         begun = time.monotonic()
         while True:
             self._supervisor.mend()
             with suppress(httpx.TransportError):
-                if what():  # type: ignore[operator]
+                if what():
                     return time.monotonic() - begun
             if time.monotonic() - begun > timeout_s:
                 raise TimeoutError(f"waited {timeout_s:.0f} s in vain; logs are under {self._folder}")
@@ -133,6 +133,7 @@ def main() -> None:
         strikes = {} if asked.no_faults else _strike(hosts, http, job, asked.items, asked.cut_s)
         hosts.await_(lambda: http.get(f"/v1/jobs/{job}").json()["finished_at"], 1800)
         took_s = time.monotonic() - begun
+        found = _checked(hosts, job, asked.kind, asked.items)
         emit(
             "hosts",
             hosts=asked.hosts,
@@ -140,9 +141,10 @@ def main() -> None:
             items=asked.items,
             per_s=round(asked.items / took_s, 1),
             **strikes,
-            **_checked(hosts, job, asked.kind, asked.items),
+            **found,
             load=[round(load, 1) for load in os.getloadavg()],
         )
+    sys.exit(any(found.values()))
 
 
 @contextmanager
@@ -216,7 +218,7 @@ def _strike(hosts: Hosts, http: httpx.Client, job: str, items: int, cut_s: float
     }
 
 
-def _checked(hosts: Hosts, job: str, kind: str, items: int) -> dict[str, object]:
+def _checked(hosts: Hosts, job: str, kind: str, items: int) -> dict[str, int]:
     """Count what is there more or less than once: results, and the supports of an enrolment."""
     with hosts.store.database.read() as connection:
         chunks = connection.execute(

@@ -13,10 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 from cli.importers.labelled import Found, LabelledPicture, Unusable
 from core.errors import ExemplarError
 
+ENCODING = re.compile(rb"SET client_encoding = '(.*)';")
+TABLES = {b"subject", b"embedding", b"img"}
 COPY = re.compile(rb'COPY (?:public\.)?"?(subject|embedding|img)"? \((.*)\) FROM stdin;')
 END = b"\\."
 NULL = b"\\N"
@@ -72,16 +75,18 @@ def _read_tables(path: Path) -> _Tables:
         elif b"id" in row and b"content" in row:
             tables.places[row[b"id"]] = (offset, len(line), columns.index(b"content"))
             tables.subjects.setdefault(row[b"id"], row.get(b"subject_id", b""))
-    if b"subject" not in found:
+    if found != TABLES:
         raise ExemplarError(
-            "manifest_unfit", f"{path}: expected a dump of CompreFace with a table subject, by pg_dump"
+            "manifest_unfit",
+            f"{path}: expected a dump of CompreFace by pg_dump, with COPY of subject, embedding and img, "
+            f"got {', '.join(sorted(name.decode() for name in found)) or 'none of them'}",
         )
     return tables
 
 
 def _rows(path: Path) -> Iterator[tuple[bytes, list[bytes], bytes, int]]:
     """Yield table, columns, line and its offset of every row that matters."""
-    with open(path, "rb") as file:
+    with _opened(path) as file:
         if file.read(len(CUSTOM)) == CUSTOM:
             raise ExemplarError(
                 "manifest_unfit", f"{path}: expected plain text; make it of this by pg_restore -f dump.sql"
@@ -94,14 +99,25 @@ def _rows(path: Path) -> Iterator[tuple[bytes, list[bytes], bytes, int]]:
                 table = b""
             elif table:
                 yield table, columns, line, offset
+            elif (told := ENCODING.match(line)) and told[1] != b"UTF8":
+                raise ExemplarError(
+                    "manifest_unfit", f"{path}: expected UTF8, got {told[1]!r}; dump it with -E UTF8"
+                )
             elif begun := COPY.match(line):
                 table = begun[1]
                 columns = [name.strip(b' "') for name in begun[2].split(b",")]
             offset += len(line)
 
 
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return open(path, "rb")
+    except OSError as error:
+        raise ExemplarError("manifest_unfit", f"{path}: {error.strerror}") from error
+
+
 def _content(path: Path, offset: int, length: int, column: int) -> bytes:
-    with open(path, "rb") as file:
+    with _opened(path) as file:
         file.seek(offset)
         content = file.read(length).rstrip(b"\n").split(b"\t")[column]
     if not content.startswith(HEX):
