@@ -25,6 +25,7 @@ ARGUMENTS = [
 CLASSES = 20
 ROUNDS = 7
 JOB_S = 900.0
+SCROLL_S = 300.0
 USEFUL = {"home": ".maker", "collection": ".class-card", "class": ".tile", "pictures": ".tile"}
 DRAWN = "selector => document.querySelector(selector)?.naturalWidth > 20"
 SCROLL = "window.scrollTo(0, document.documentElement.scrollHeight)"
@@ -131,6 +132,8 @@ def _scroll(browser: Browser, url: str, supports: int) -> None:
     _until(page, _address(url, "pictures"), ".tile")
     begun = time.perf_counter()
     while page.locator(".tile").count() < supports:
+        if time.perf_counter() > begun + SCROLL_S:
+            raise TimeoutError(f"{supports} supports were not shown within {SCROLL_S:.0f} s")
         page.evaluate(SCROLL)
         page.wait_for_timeout(20)
     emit(

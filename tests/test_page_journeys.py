@@ -291,6 +291,32 @@ def test_large_class_comes_by_pages_and_its_pictures_when_they_are_near(
     expect(page.locator(".tile")).to_have_count(450)
 
 
+LATE = """
+window.IntersectionObserver = class {
+  constructor(tell) { this.tell = tell; }
+  observe(target) {
+    const entry = (isIntersecting) => ({ target, isIntersecting });
+    if (target.matches("button.more")) setTimeout(() => this.tell([entry(false), entry(true)]));
+  }
+  unobserve() {}
+  disconnect() {}
+};
+"""
+
+
+def test_list_goes_on_where_its_end_comes_into_view_before_it_is_told(
+    page: Page, http: httpx.Client, collection: str, digits: Digits
+) -> None:
+    """A browser may tell in one call that the end was out of view and then in it: whoever scrolls fast."""
+    archive = make_zip([(f"many/{n}.png", digits(n % 10, n // 10)) for n in range(450)])
+    headers = {"Content-Type": "application/zip", "Prefer": "wait=60"}
+    http.post(f"/v1/collections/{collection}/bulk?kind=enroll", content=archive, headers=headers)
+    page.add_init_script(LATE)
+    page.goto(f"{http.base_url}/#/c/{collection}/class/many")
+    page.reload()
+    expect(page.locator(".tile")).to_have_count(450)
+
+
 def test_key_is_asked_for_and_stands_in_no_address(
     browser: Browser, service: Stack, http: httpx.Client, taught: str
 ) -> None:

@@ -12,7 +12,7 @@ export function list({ path, query, element, draw, empty, signal }) {
   let loading = Promise.resolve();
   const wrong = h("div");
   const more = button("Show more", () => next(), { class: "more", hidden: true });
-  const near = new IntersectionObserver((seen) => { if (seen[0].isIntersecting) next(); }, { rootMargin: "800px" });
+  const near = new IntersectionObserver((seen) => { if (seen.at(-1).isIntersecting) next(); }, { rootMargin: "800px" });
   const take = async (after) => {
     const found = await page(path, { ...query, cursor: after }, signal);
     return { drawn: found.items.map(draw).filter(Boolean), after: found.next_cursor };
