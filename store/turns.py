@@ -92,12 +92,12 @@ class Turns:
         """
         return self._hint(lane, encoder, enough=ENOUGH)
 
-    def _hint(self, lane: Lane, encoder: str, *, enough: int) -> bool:
+    def _hint(self, lane: Lane, encoder: str, *, enough: int, most: int = 1) -> bool:
         if time.monotonic() < self._silent_until:
             return False
         queue = queue_of(lane, encoder)
         try:
-            if self._redis.llen(queue) < enough:
+            for _ in range(min(most, enough - self._redis.llen(queue))):
                 self._send(queue, lane, encoder)
         except (redis.RedisError, OSError, OperationalError):
             self._silent_until = time.monotonic() + PAUSE_S
@@ -122,9 +122,7 @@ class Turns:
 
     def remind(self, lane: Lane, encoder: str, *, workers: int = 1) -> None:
         """Hint at work that waits, until there is a hint for each of so many workers."""
-        for _ in range(workers):
-            if not self._hint(lane, encoder, enough=workers):
-                return
+        self._hint(lane, encoder, enough=workers, most=workers)
 
     def may_sweep(self, pause_s: float) -> bool:
         """Say whether no other worker of this record began to sweep within `pause_s`.
