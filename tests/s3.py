@@ -1,4 +1,4 @@
-"""A real S3 server for tests: moto's, in this process, with a bucket in it."""
+"""A real S3 server for tests and benchmarks: moto's, in this process, with a bucket in it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAU
 
 
 @contextmanager
-def s3_running() -> Iterator[str]:
+def s3_running(address: str = "127.0.0.1") -> Iterator[str]:
     """Run a server on a port of its own; gives its URL."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import boto3
         from moto.server import ThreadedMotoServer
 
-        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        server = ThreadedMotoServer(ip_address=address, port=0, verbose=False)
         server.start()
         host, port = server.get_host_and_port()
         url = f"http://{host}:{port}"

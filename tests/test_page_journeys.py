@@ -273,15 +273,20 @@ def test_results_are_taken_home(page: Page, http: httpx.Client, taught: str, dig
     assert found["Parquet"].startswith(b"PAR1")
 
 
+def enroll_450(http: httpx.Client, collection: str, digits: Digits) -> None:
+    """Enrol more than two pages of pictures as the class `many`."""
+    archive = make_zip([(f"many/{n}.png", digits(n % 10, n // 10)) for n in range(450)])
+    headers = {"Content-Type": "application/zip", "Prefer": "wait=60"}
+    http.post(f"/v1/collections/{collection}/bulk?kind=enroll", content=archive, headers=headers)
+
+
 def test_large_class_comes_by_pages_and_its_pictures_when_they_are_near(
     page: Page, http: httpx.Client, collection: str, digits: Digits
 ) -> None:
-    archive = make_zip([(f"all/{n}.png", digits(n % 10, n // 10)) for n in range(450)])
-    headers = {"Content-Type": "application/zip", "Prefer": "wait=60"}
-    http.post(f"/v1/collections/{collection}/bulk?kind=enroll", content=archive, headers=headers)
+    enroll_450(http, collection, digits)
     thumbnails: list[str] = []
     page.on("request", lambda one: thumbnails.append(one.url) if "thumbnail" in one.url else None)
-    open_view(page, f"#/c/{collection}/class/all")
+    open_view(page, f"#/c/{collection}/class/many")
     expect(page.locator(".tile")).to_have_count(200)
     assert is_drawn(page, ".tile img")
     assert len(thumbnails) < 150
@@ -308,9 +313,7 @@ def test_list_goes_on_where_its_end_comes_into_view_before_it_is_told(
     page: Page, http: httpx.Client, collection: str, digits: Digits
 ) -> None:
     """A browser may tell in one call that the end was out of view and then in it: whoever scrolls fast."""
-    archive = make_zip([(f"many/{n}.png", digits(n % 10, n // 10)) for n in range(450)])
-    headers = {"Content-Type": "application/zip", "Prefer": "wait=60"}
-    http.post(f"/v1/collections/{collection}/bulk?kind=enroll", content=archive, headers=headers)
+    enroll_450(http, collection, digits)
     page.add_init_script(LATE)
     page.goto(f"{http.base_url}/#/c/{collection}/class/many")
     page.reload()

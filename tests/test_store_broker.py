@@ -10,8 +10,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from conftest import redis_server
+
 from store.turns import new_celery
-from tests.conftest import redis_server
 
 QUEUE = "bulk.sleeper"
 WORKER = f"""

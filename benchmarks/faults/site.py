@@ -55,7 +55,7 @@ class Site:
         self.data.mkdir()
         if plan.disk_mb:
             _mount(self.data, plan.disk_mb)
-        self.url = f"http://127.0.0.1:{_free_port()}"
+        self.url = f"http://127.0.0.1:{free_port()}"
         self.environment = {
             "EXEMPLAR_LOG_LEVEL": "WARNING",
             "EXEMPLAR_LEASE_S": "3",
@@ -187,7 +187,8 @@ def _command(strange: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", "benchmarks.faults.process" if strange else "cli.main", *arguments]
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of this machine that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -11,7 +11,6 @@ import argparse
 import logging
 import os
 import signal
-import socket
 import sys
 import tempfile
 import time
@@ -26,6 +25,7 @@ import psutil
 from sqlalchemy import func, or_, select
 
 from benchmarks.common import emit, picture
+from benchmarks.faults.site import free_port
 from benchmarks.hosts.backbone import backbone
 from benchmarks.hosts.network import cut, inside, join, network
 from cli.supervisor import Child, Supervisor
@@ -44,7 +44,7 @@ class Hosts:
 
     def __init__(self, names: list[str], folder: Path, shared: dict[str, str]) -> None:
         self.names = names
-        self.url = f"http://127.0.0.1:{_free_port()}"
+        self.url = f"http://127.0.0.1:{free_port()}"
         self._folder = folder
         self._shared = {
             "EXEMPLAR_LOG_LEVEL": "WARNING",
@@ -239,12 +239,6 @@ def _checked(hosts: Hosts, job: str, kind: str, items: int) -> dict[str, int]:
         found["supports_lost"] = CLASSES + items - len(kept)
         found["supports_doubled"] = sum(kept.values()) - len(kept)
     return found
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

