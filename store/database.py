@@ -105,8 +105,7 @@ def _postgres_engine(url: str) -> Engine:
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _: Any) -> None:
         with connection.cursor() as cursor:  # what a host that is cut off had locked, others need
-            for name, value in POSTGRES_GUARDS.items():
-                cursor.execute(f"SET {name} = '{value}'")
+            cursor.execute("; ".join(f"SET {name} = '{value}'" for name, value in POSTGRES_GUARDS.items()))
         connection.commit()
 
     return engine
