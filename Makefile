@@ -48,7 +48,7 @@ lock: $(UV)
 	$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--python-version 3.11 pyproject.toml --all-extras --group dev -c requirements.lock -o requirements-dev.lock
 	$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
-		--python-version 3.11 pyproject.toml --extra s3 --extra tracing --extra openvino -c requirements.lock -o requirements-image.lock
+		--python-version 3.11 pyproject.toml --extra s3 --extra tracing --extra lite0 -c requirements.lock -o requirements-image.lock
 
 clean:
 	rm -rf $(VENV)

@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from core.errors import ExemplarError
+from core.specs import PACKAGED
 from core.types import MAX_CHUNK_ITEMS
 
 PREFIX = "EXEMPLAR_"
@@ -52,7 +53,7 @@ class Settings(BaseModel):
     )
     redis_url: str = Field("redis://127.0.0.1:6379/0", description="URL of the queue (redis:// or unix://).")
     encoders: tuple[str, ...] = Field(
-        ("compact",),
+        PACKAGED[:1],
         min_length=1,
         description="Encoders this service offers, comma separated; the first is the default.",
     )

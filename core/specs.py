@@ -1,4 +1,4 @@
-"""How an encoder is named: `KIND:NAME[/TAG][@FILE]`, plain `compact`, or `concat:A+B` of several."""
+"""How an encoder is named: `KIND:NAME[/TAG][@FILE]`, a packaged one's plain name, or `concat:A+B`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ from dataclasses import dataclass
 from core.errors import ExemplarError
 
 KINDS = ("open_clip", "timm")
+PACKAGED = (
+    "efficientnet_lite2",
+    "efficientnet_lite0",
+)  # their weights are Python packages; the default first
+REMOVED = "compact"  # the default of 0.1; records may still name it
 CONCAT = "concat:"
 _SPEC = re.compile(r"(?P<kind>[a-z_]+):(?P<name>[\w.-]+)(/(?P<tag>[\w.-]+))?(@(?P<file>[^@]+))?")
 # a file's name may hold a +, so a part ends only where what follows begins like another
-_NEXT_PART = re.compile(r"\+(?=[a-z_]+:|compact(?:\+|$))")
+_NEXT_PART = re.compile(rf"\+(?=[a-z_]+:|(?:{'|'.join(PACKAGED)})(?:\+|$))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +35,22 @@ class EncoderSpec:
     @classmethod
     def parse(cls, text: str) -> EncoderSpec:
         """Parse a spec; an unusable one raises `encoder_unknown`."""
-        if text == "compact":
-            return cls("compact")
+        if text in PACKAGED:
+            return cls(text)
+        if text == REMOVED:
+            raise ExemplarError(
+                "encoder_unknown",
+                f"the encoder {REMOVED} was removed; give its collections another one: "
+                f"exemplar reindex start NAME --encoder {PACKAGED[0]}",
+            )
         if text.startswith(CONCAT):
             return cls._parse_concat(text)
         match = _SPEC.fullmatch(text)
         if match is None or match["kind"] not in KINDS:
             raise ExemplarError(
                 "encoder_unknown",
-                "expected compact, open_clip:NAME[/TAG][@FILE], timm:NAME[@FILE] or concat:A+B of such, "
-                f"got {text!r}",
+                f"expected {', '.join(PACKAGED)}, open_clip:NAME[/TAG][@FILE], timm:NAME[@FILE] or "
+                f"concat:A+B of such, got {text!r}",
             )
         return cls(match["kind"], match["name"], match["tag"], match["file"])
 
@@ -55,8 +66,8 @@ class EncoderSpec:
         return cls("concat", parts=tuple(cls.parse(name) for name in names))
 
     def __str__(self) -> str:
-        if self.kind == "compact":
-            return "compact"
+        if self.kind in PACKAGED:
+            return self.kind
         if self.kind == "concat":
             return CONCAT + "+".join(str(part) for part in self.parts)
         tag = f"/{self.tag}" if self.tag else ""

