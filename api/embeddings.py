@@ -20,8 +20,8 @@ from api.services import check_offered, services
 from core.errors import ExemplarError, error_of, problem_of
 from core.types import Item, JobKind, JobRequest, Lane
 from store.blobs import uploads_of
-from store.jobs import new_job_id
-from store.keys import Scope
+from store.record.keys import Scope
+from store.work.jobs import new_job_id
 
 routes = Routes("embeddings")
 

@@ -1,1 +1,1 @@
-"""The vocabulary of the service: types, errors, settings and picture decoding."""
+"""The vocabulary of the service: types, errors, settings, labels, results and picture decoding."""

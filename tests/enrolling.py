@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from core.types import Chunk, Item, JobKind, JobRequest, Lane
-from store.enrolment import Enrolment
-from store.jobs import new_job_id
-from store.settlement import Settlement
+from store.record.enrolment import Enrolment
 from store.store import Store
+from store.work.jobs import new_job_id
+from store.work.settlement import Settlement
 
 OWNER = "w:1"
 

@@ -70,7 +70,7 @@ def test_every_code_is_named_in_the_docs() -> None:
 
 def test_every_code_that_is_raised_has_a_status_or_belongs_to_items() -> None:
     raised: set[str] = set()
-    for folder in ("api", "core", "store", "worker", "index"):
+    for folder in ("api", "core", "formats", "runtime", "store", "worker", "index"):
         for path in (ROOT / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "ExemplarError":

@@ -40,11 +40,11 @@ def test_worker_loads_nothing_that_starts_threads_before_it_forks() -> None:
 
 
 def test_vocabulary_needs_no_other_layer() -> None:
-    layers = {"api", "cli", "client", "encoders", "index", "store", "worker"}
+    layers = {"api", "cli", "client", "encoders", "formats", "index", "runtime", "store", "worker"}
     assert loaded_by("core.pictures, core.settings, core.changes, core.labels") & layers == set()
 
 
 def test_client_loads_httpx_and_pydantic_and_nothing_of_the_service() -> None:
-    ours = {"api", "cli", "core", "encoders", "index", "store", "worker"}
+    ours = {"api", "cli", "core", "encoders", "formats", "index", "runtime", "store", "worker"}
     heavy = {"numpy", "flask", "sqlalchemy", "torch"}  # httpx itself loads click where that is installed
     assert loaded_by("client") & (ours | heavy) == set()

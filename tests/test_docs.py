@@ -23,7 +23,7 @@ from store.store import open_store
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
-PACKAGES = ("api", "cli", "client", "core", "encoders", "index", "store", "worker")
+PACKAGES = ("api", "cli", "client", "core", "encoders", "formats", "index", "runtime", "store", "worker")
 ERRORS = {"ExemplarError", "ServiceError"}
 
 

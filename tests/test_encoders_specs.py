@@ -12,7 +12,7 @@ from core.errors import ExemplarError
 from core.settings import read_settings
 from core.specs import EncoderSpec
 from core.types import Lane
-from store.turns import queue_of
+from store.queue.wake_ups import queue_of
 from tests.shapes import SPEC
 
 DEIT = "timm:deit_tiny_patch16_224@/models/a+b.safetensors"

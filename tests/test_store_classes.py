@@ -12,7 +12,7 @@ from sqlalchemy import insert
 from core.errors import ExemplarError
 from core.types import ClassKind, Item
 from store import tables as t
-from store.collections import set_version
+from store.record.collections import set_version
 from store.store import Store
 
 
