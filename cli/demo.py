@@ -14,14 +14,22 @@ from rich.markup import escape
 
 from cli.classification_report import accuracy, report_text
 from cli.client import Client, Json
-from cli.demo_pictures import DemoPictures, split_folder, write_digits
+from cli.demo_pictures import PHOTOGRAPHS, SHOTS, DemoPictures, split_folder, write_tiles
 from cli.stack import Stack
 from cli.work import run_jobs
 from core.settings import read_settings
 from core.types import DecisionName
 
 SAMPLES = 3
-OF_ITS_OWN = {"EXEMPLAR_DATABASE_URL": "", "EXEMPLAR_BLOBS_URL": "", "EXEMPLAR_ENCODERS": "compact"}
+ABOUT_TILES = f"""\
+The pictures are {len(PHOTOGRAPHS)} photographs in colour that come inside scikit-image and scikit-learn:
+{", ".join(PHOTOGRAPHS)} (under a microscope).
+Each is cut into square tiles that do not overlap. At most {SHOTS} of them are enrolled, the others are named:
+which photograph is this a piece of? That tiles of one photograph share its light and its colours makes
+this easier than real work; that some show nothing but sky or floor makes it harder. It shows that the
+service works from end to end, not how well it will tell your own classes apart.
+For that: make demo PHOTOS=path
+"""
 console = Console(highlight=False, soft_wrap=True)
 say = console.print
 
@@ -42,17 +50,21 @@ def demo(photos: Path | None, data: Path | None, port: int, serve: bool) -> None
     begun = time.perf_counter()
     with ExitStack() as at_end:
         scratch = Path(at_end.enter_context(tempfile.TemporaryDirectory(prefix="exemplar-demo-")))
-        pictures = write_digits(scratch / "digits") if photos is None else split_folder(photos)
-        stack = Stack(
-            read_settings(data=data or scratch / "data", port=port), workers=1, environment=OF_ITS_OWN
-        )
+        pictures = split_folder(photos or write_tiles(scratch / "tiles"))
+        settings = read_settings(data=data or scratch / "data", port=port)
+        stack = Stack(settings, workers=1, environment=_environment_of_its_own())
         at_end.callback(stack.stop)
         stack.start(lambda line: say(f"  {line} …", style="dim"))
         say(f"Service at [bold]{stack.url}[/bold]: Redis, API and one worker, each a process of its own.\n")
+        say(
+            ABOUT_TILES
+            if photos is None
+            else f"The pictures are those in {escape(str(photos))}, a class a folder.\n"
+        )
         client = Client(stack.url)
-        for shots in (1, 5):
-            answers = _one_round(client, pictures, shots)
-        _show_samples(pictures, answers)
+        for shots in (1, SHOTS):
+            enrolled, answers = _one_round(client, pictures, shots)
+        _show_samples(pictures, enrolled, answers)
         say(f"\nDone in {time.perf_counter() - begun:.0f} s. Where to go next:")
         say("  make demo PHOTOS=path      the same with a folder of your own (a folder is a class)")
         say("  .venv/bin/exemplar up      leave the service running; its API is described at /docs")
@@ -63,9 +75,19 @@ def demo(photos: Path | None, data: Path | None, port: int, serve: bool) -> None
         say("Stopping what was started.", style="dim")
 
 
-def _one_round(client: Client, pictures: DemoPictures, shots: int) -> list[Json]:
+def _environment_of_its_own() -> dict[str, str]:
+    """Return what keeps a demo off a database and blobs that are really used, and on the default encoder."""
+    encoders = ",".join(read_settings({}).encoders)
+    return {"EXEMPLAR_DATABASE_URL": "", "EXEMPLAR_BLOBS_URL": "", "EXEMPLAR_ENCODERS": encoders}
+
+
+def _one_round(
+    client: Client, pictures: DemoPictures, shots: int
+) -> tuple[list[tuple[Path, Json]], list[Json]]:
+    """Enrol and classify in a collection of its own; return the results of both, of enrolment with files."""
     name = f"demo-{shots}-shot"
     client.ensure_collection(name)
+    encoder = client.call("GET", f"/v1/collections/{name}").json()["encoder"]
     groups = [(label, paths[:shots]) for label, paths in pictures.supports.items()]
     enrolled = list(run_jobs(client, f"/v1/collections/{name}/enroll", groups, f"enrolling {shots} each"))
     files = [query.path for query in pictures.queries]
@@ -76,14 +98,14 @@ def _one_round(client: Client, pictures: DemoPictures, shots: int) -> list[Json]
     truth = [query.label for query in pictures.queries]
     guessed = [_best(answer) for answer in answers]
     say(
-        f"\n[bold]{len(pictures.supports)} classes of {escape(pictures.what)}, "
-        f"{shots} example(s) of each[/bold] ({len(enrolled)} enrolled), "
-        f"{len(files)} held-out pictures in {took_s:.1f} s: "
+        f"[bold]{len(pictures.supports)} classes, {shots} example{'s' if shots > 1 else ''} of each[/bold] "
+        f"({len(enrolled)} enrolled), {len(files)} held-out pictures in {took_s:.1f} s: "
         f"accuracy [bold]{accuracy(truth, guessed):.3f}[/bold]\n"
+        f"Encoder: {escape(encoder)}\n"
     )
     say(report_text(truth, guessed), markup=False)
     say(_doubts(truth, guessed, answers))
-    return answers
+    return enrolled, answers
 
 
 def _best(answer: Json) -> str:
@@ -107,23 +129,28 @@ def _share(right: Sequence[bool]) -> str:
     return f"{len(right)} ({sum(right) / len(right):.0%} of them right)" if right else "0"
 
 
-def _show_samples(pictures: DemoPictures, answers: list[Json]) -> None:
+def _show_samples(
+    pictures: DemoPictures, enrolled: Sequence[tuple[Path, Json]], answers: Sequence[Json]
+) -> None:
     say(f"[bold]{SAMPLES} of the answers, and the examples that decided them[/bold]")
+    files = {result.get("support_id"): _shown(path) for path, result in enrolled}
     step = max(len(answers) // SAMPLES, 1)
     for index in range(0, len(answers), step)[:SAMPLES]:
-        query, answer = pictures.queries[index], answers[index]
-        shown = escape(f"{query.label}/{query.path.name}")
+        query, answer = _shown(pictures.queries[index].path), answers[index]
         if answer["status"] == "failed":
-            say(f"  {shown}: {escape(answer['error']['detail'])}")
+            say(f"  {query}: {escape(answer['error']['detail'])}")
             continue
         near = ", ".join(
-            f"#{one['support_id']} {one['label']} ({one['similarity']:.3f})"
-            for one in answer["neighbours"][:3]
+            f"{files[one['support_id']]} ({one['similarity']:.3f})" for one in answer["neighbours"][:3]
         )
         say(
-            f"  {shown} is [bold]{escape(answer['label'] or answer['decision'])}[/bold] "
-            f"(confidence {answer['confidence']:.2f}); nearest: {escape(near)}"
+            f"  {query} is [bold]{escape(answer['label'] or answer['decision'])}[/bold] "
+            f"(confidence {answer['confidence']:.2f}); nearest: {near}"
         )
+
+
+def _shown(path: Path) -> str:
+    return escape(f"{path.parent.name}/{path.name}")
 
 
 def _until_interrupted() -> None:

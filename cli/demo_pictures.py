@@ -1,45 +1,66 @@
-"""Pictures for the demo: scikit-learn's handwritten digits, or a folder of the user's."""
+"""Pictures for the demo: tiles of photographs that come with dependencies, or a folder of the user's."""
 
 from __future__ import annotations
 
 import random
 from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from sklearn.datasets import load_digits
+from skimage import data
+from sklearn.datasets import load_sample_image
 
 from cli.pictures import Picture, find_pictures
 from core.errors import ExemplarError
 
 SHOTS = 5
-QUERIES_PER_DIGIT = 60
-SIDE = 64
+TILES = 35  # at least, of each photograph
 SEED = 0
+
+# These lie inside the wheels, so nothing is downloaded. Terms as the packages state them.
+PHOTOGRAPHS: dict[str, Callable[[], np.ndarray]] = {
+    "astronaut": data.astronaut,  # NASA, public domain
+    "cat": data.chelsea,  # Stefan van der Walt, CC0
+    "coffee": data.coffee,  # Rachel Michetti, CC0
+    "flower": lambda: load_sample_image("flower.jpg"),  # vultilion, CC BY 2.0
+    "galaxies": data.hubble_deep_field,  # NASA, public domain
+    "motorcycle": lambda: data.stereo_motorcycle()[0],  # Middlebury stereo benchmark of 2014, no terms stated
+    "pagoda": lambda: load_sample_image("china.jpg"),  # danielbuechele, CC BY 2.0
+    "retina": lambda: data.retina()[218:1193, 218:1193],  # CC0; inside the round edge, beyond which is black
+    "rocket": data.rocket,  # SpaceX, public domain
+    "tissue": data.immunohistochemistry,  # CMMI, no known restrictions
+}
 
 
 @dataclass(frozen=True, slots=True)
 class DemoPictures:
     """Up to five supports of each class, and pictures held out to be named."""
 
-    what: str
     supports: dict[str, list[Path]]
     queries: list[Picture]
 
 
-def write_digits(folder: Path) -> DemoPictures:
-    """Write 10 x (5 + 60) real handwritten digits (UCI, in scikit-learn) as PNG files."""
-    bunch = load_digits()
-    supports: dict[str, list[Path]] = {}
-    queries: list[Picture] = []
-    for digit in range(10):
-        rows = np.flatnonzero(bunch.target == digit)[: SHOTS + QUERIES_PER_DIGIT]
-        paths = [_write(folder / str(digit) / f"{row:04d}.png", bunch.images[row]) for row in rows]
-        supports[str(digit)] = paths[:SHOTS]
-        queries += [Picture(path, str(digit)) for path in paths[SHOTS:]]
-    return DemoPictures("handwritten digits", supports, queries)
+def write_tiles(root: Path) -> Path:
+    """Cut each photograph into tiles, a folder a photograph below `root`; return `root`."""
+    for label, load in PHOTOGRAPHS.items():
+        photograph = Image.fromarray(load())
+        folder = root / label
+        folder.mkdir(parents=True)
+        for row, column, box in tile_boxes(*photograph.size):
+            photograph.crop(box).save(folder / f"row{row}-column{column}.png")
+    return root
+
+
+def tile_boxes(width: int, height: int) -> Iterator[tuple[int, int, tuple[int, int, int, int]]]:
+    """Yield row, column and box of the largest squares of which TILES fit side by side, none over another."""
+    side = next(side for side in range(height, 0, -1) if (width // side) * (height // side) >= TILES)
+    for row in range(height // side):
+        for column in range(width // side):
+            left, top = column * side, row * side
+            yield row + 1, column + 1, (left, top, left + side, top + side)
 
 
 def split_folder(root: Path) -> DemoPictures:
@@ -60,11 +81,4 @@ def split_folder(root: Path) -> DemoPictures:
         shots = min(SHOTS, len(paths) // 2)
         supports[label] = shuffled[:shots]
         queries += [Picture(path, label) for path in shuffled[shots:]]
-    return DemoPictures(f"pictures of {root}", supports, queries)
-
-
-def _write(path: Path, pixels: np.ndarray) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    grey = (255 - pixels * 255 / 16).astype(np.uint8)  # dark on light, as on paper
-    Image.fromarray(grey).resize((SIDE, SIDE), Image.Resampling.BICUBIC).save(path)
-    return path
+    return DemoPictures(supports, queries)

@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 from click.testing import CliRunner
 
-from cli.demo_pictures import split_folder, write_digits
+from cli.demo_pictures import split_folder
 from cli.pictures import find_pictures
 from cli.serve import worker
 from cli.stack import Stack
@@ -100,14 +100,6 @@ def test_key_may_be_for_a_collection_and_for_some_days(tmp_path: Path) -> None:
 
 def test_encoders_are_listed() -> None:
     assert "compact" in run("encoders", "list").stdout
-
-
-def test_demo_digits_keep_supports_and_queries_apart(tmp_path: Path) -> None:
-    pictures = write_digits(tmp_path)
-    supports = {path for paths in pictures.supports.values() for path in paths}
-    queries = [query.path for query in pictures.queries]
-    assert (len(supports), len(queries)) == (50, 600)
-    assert not supports & set(queries)
 
 
 def test_folder_of_photos_is_split_with_at_most_half_as_supports(photos: Path) -> None:

@@ -1,4 +1,4 @@
-"""`exemplar demo`, from nothing to named pictures, as `make demo` runs it."""
+"""`exemplar demo`: its photographs, and from nothing to named pictures as `make demo` runs it."""
 
 from __future__ import annotations
 
@@ -8,27 +8,60 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import psutil
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from cli.demo_pictures import PHOTOGRAPHS, TILES, split_folder, tile_boxes, write_tiles
+from core.settings import read_settings
 
 
+@given(st.integers(64, 600), st.integers(64, 600))
+def test_tiles_are_squares_inside_the_photograph_and_none_lies_over_another(width: int, height: int) -> None:
+    boxes = [box for _, _, box in tile_boxes(width, height)]
+    covered = np.zeros((height, width), np.uint8)
+    for left, top, right, bottom in boxes:
+        assert right - left == bottom - top and right <= width and bottom <= height
+        covered[top:bottom, left:right] += 1
+    assert len(boxes) >= TILES and covered.max() == 1
+
+
+def test_photographs_are_in_colour_and_their_tiles_are_enrolled_or_asked(tmp_path: Path) -> None:
+    pictures = split_folder(write_tiles(tmp_path))
+    supports = {path for paths in pictures.supports.values() for path in paths}
+    queries = {query.path for query in pictures.queries}
+    assert list(pictures.supports) == list(PHOTOGRAPHS) and len(PHOTOGRAPHS) == 10
+    assert len(supports) == 50 and len(queries) >= 300 and not supports & queries
+    for label in PHOTOGRAPHS:
+        pixels = [np.asarray(Image.open(path), dtype=int) for path in tmp_path.glob(f"{label}/*.png")]
+        assert all(one.ndim == 3 and min(one.shape[:2]) >= 60 for one in pixels)
+        assert max((one.max(axis=2) - one.min(axis=2)).max() for one in pixels) > 50, f"{label} is grey"
+
+
+@pytest.mark.timeout(300)
 def test_demo_enrols_names_reports_and_stops_what_it_started(tmp_path: Path) -> None:
     environment = {**os.environ, "EXEMPLAR_DATABASE_URL": "sqlite:////nowhere/real.sqlite"}
     run = subprocess.run(
         [sys.executable, "-m", "cli.main", "demo", "--data", str(tmp_path)],
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=280,
         env=environment,  # a demo must never write into a record that is really used
     )
     assert run.returncode == 0, run.stderr
-    assert re.findall(r"(\d) example\(s\) of each.*?, (\d+) held-out", run.stdout) == [
-        ("1", "600"),
-        ("5", "600"),
+    assert re.findall(r"10 classes, (\d) examples? of each.*?, (\d+) held-out", run.stdout) == [
+        ("1", "304"),
+        ("5", "304"),
     ]
+    assert "photographs in colour" in run.stdout and "easier than real work" in run.stdout
+    assert run.stdout.count(f"Encoder: {read_settings({}).encoders[0]}\n") == 2
     assert run.stdout.count("macro avg") == 2
-    accuracies = [float(number) for number in re.findall(r"accuracy (0\.\d+)\n", run.stdout)]
-    assert min(accuracies) > 0.2, "a tenth is guessing"
-    assert len(re.findall(r"is .* \(confidence .*nearest: #\d+", run.stdout)) == 3
+    one, five = (float(number) for number in re.findall(r"accuracy ([01]\.\d+)\n", run.stdout))
+    assert 0.4 < one < five, "a tenth is guessing"
+    assert len(re.findall(r"is .* \(confidence .*nearest: \w+/row\d", run.stdout)) == 3
     assert not [process for process in psutil.process_iter() if _speaks_of(process, str(tmp_path))]
 
 
