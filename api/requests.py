@@ -1,4 +1,4 @@
-"""Each request: its id, its line in the log, its figures and its span."""
+"""Each request: its id, its line in the log, its metrics and its span."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SANE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
-class RequestFigures:
+class RequestMetrics:
     """How many requests there were, and how long they took."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -83,7 +83,7 @@ class _Counted:
             close()
 
 
-def watch_requests(app: Flask, figures: RequestFigures, tracing: Tracing) -> None:
+def watch_requests(app: Flask, metrics: RequestMetrics, tracing: Tracing) -> None:
     """Give each request an id and a span; log and count it once its answer has been taken."""
 
     @app.before_request
@@ -115,7 +115,7 @@ def watch_requests(app: Flask, figures: RequestFigures, tracing: Tracing) -> Non
 
         def closed() -> None:
             took_s = time.perf_counter() - under_way.begun
-            figures.count(under_way.method, under_way.route, status, took_s)
+            metrics.count(under_way.method, under_way.route, status, took_s)
             is_fault = status >= 500
             under_way.span.end(
                 error=str(status) if is_fault else None, attributes={"http.response.status_code": status}

@@ -14,8 +14,8 @@ from core.settings import Settings
 from core.types import Item, JobKind, JobRequest, Lane, Rule, Source
 from store.blobs import PICTURES, uploads_of
 from store.work.jobs import new_job_id
-from worker.feed import Feeder
 from worker.load import load
+from worker.source_reader import SourceReader
 from worker.tools import Tools, open_tools
 from worker.turn import take_turn
 from worker.work import embed, settle
@@ -54,7 +54,7 @@ def _stages(tools: Tools, spec: str, archive: Path) -> dict[str, float]:
         name = store.blobs.put_stream(uploads_of(job), iter(lambda: body.read(1 << 20), b""))
     request = JobRequest("bench", JobKind.CLASSIFY, Lane.BULK, (), source=Source(archive=name))
     store.jobs.submit(job, request)
-    feeder = Feeder(store, tools.settings, tools.owner)
+    feeder = SourceReader(store, tools.settings, tools.owner)
     used = dict.fromkeys(("feed", "claim", "read and decode", "prepare", "embed", "decide and settle"), 0.0)
 
     def timed(stage: str, step: Callable[[], T]) -> T:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from api.figures import merged
-from worker.figures import Figures
+from api.metrics import merged
+from worker.metrics import Metrics
 from worker.watch import Watch
 
 WORKERS = 16
@@ -29,7 +29,7 @@ def main() -> None:
         with watch.stage("fetch"):
             pass
 
-    figures = Figures()
+    figures = Metrics()
     for name in STAGES:
         figures.stage.labels(name).observe(1.0)
     texts = {f"worker-{number}": figures.text() for number in range(WORKERS)}

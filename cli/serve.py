@@ -54,11 +54,11 @@ def worker(name: str | None, encoders: tuple[str, ...], lanes: tuple[str, ...], 
 
 
 def _check(name: str, *, ready: bool) -> None:
-    from worker.sign import check_sign  # noqa: PLC0415 - the API needs none of it
+    from worker.heartbeat_file import check_heartbeat  # noqa: PLC0415 - the API needs none of it
 
     try:
-        sign = check_sign(read_settings().data, name, ready=ready)
+        state = check_heartbeat(read_settings().data, name, ready=ready)
     except ExemplarError as error:
         click.echo(f"exemplar: {error.message}", err=True)
         sys.exit(1)
-    click.echo(f"{name} is {sign.state}")
+    click.echo(f"{name} is {state.state}")

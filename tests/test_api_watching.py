@@ -11,13 +11,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
 from api.app import create_app
-from api.figures import merged
+from api.metrics import merged
 from core.settings import Settings
 from core.types import Lane
 from store.record.keys import Scope
 from store.store import Store, open_store
 from store.work.workers import Worker
-from worker.figures import Figures
+from worker.metrics import Metrics
 
 Digits = Callable[[int, int], bytes]
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -115,7 +115,7 @@ def test_requests_are_counted_by_route_and_never_by_path(local: httpx.Client) ->
 
 
 def test_metrics_show_what_workers_have_given(local: httpx.Client, store: Store) -> None:
-    figures = Figures()
+    figures = Metrics()
     figures.sweeps.inc(3)
     figures.stage.labels("embed").observe(0.2)
     for name in ("w-1", "w-2"):
@@ -129,7 +129,7 @@ def test_metrics_show_what_workers_have_given(local: httpx.Client, store: Store)
 
 
 def test_expositions_are_merged_family_by_family() -> None:
-    figures = Figures()
+    figures = Metrics()
     families = merged({"a": figures.text(), "b": figures.text()})
     names = [family.name for family in families]
     assert len(names) == len(set(names))

@@ -1,4 +1,4 @@
-"""What is shipped for Prometheus and Grafana asks for figures that there are."""
+"""What is shipped for Prometheus and Grafana asks for metrics that there are."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from store.store import Store
 from store.work.workers import Worker
-from worker.figures import Figures
+from worker.metrics import Metrics
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 DOCS = Path(__file__).parents[1] / "docs"
@@ -34,12 +34,12 @@ def panels() -> list[str]:
 
 @pytest.fixture
 def families(local: httpx.Client, store: Store) -> set[str]:
-    store.workers.beat(Worker("w", "w:1", ["compact"], "cpu"), figures=Figures().text())
+    store.workers.beat(Worker("w", "w:1", ["compact"], "cpu"), figures=Metrics().text())
     local.get("/healthz")
     return {family.name for family in text_string_to_metric_families(local.get("/metrics").text)}
 
 
-def test_alerts_and_panels_ask_for_figures_that_there_are(families: set[str]) -> None:
+def test_alerts_and_panels_ask_for_metrics_that_there_are(families: set[str]) -> None:
     asked = {_PARTS.sub("", name) for text in [*alerts(), *panels()] for name in _NAME.findall(text)}
     assert asked and asked <= families
 

@@ -24,8 +24,8 @@ from index.replica import Replica
 from store.blobs import PICTURES, uploads_of
 from store.store import Store
 from store.work.jobs import Submitted, new_job_id
-from worker.feed import Feeder
 from worker.probes import keep_probes
+from worker.source_reader import SourceReader
 from worker.tools import Tools
 from worker.turn import take_turn
 
@@ -64,7 +64,7 @@ def begin(store: Store, settings: Settings, file: bytes, name: str = "others") -
 
 def run(tools: Tools, file: bytes, name: str = "others") -> JobState:
     submitted = begin(tools.store, tools.settings, file, name)
-    feeder = Feeder(tools.store, tools.settings, tools.owner)
+    feeder = SourceReader(tools.store, tools.settings, tools.owner)
     while feeder.round():
         pass
     feeder.stop()
@@ -154,7 +154,7 @@ def test_unfit_file_is_refused_whole_and_leaves_nothing(
 ) -> None:
     file = changed(export(tools.store), name, change, honest=True)
     submitted = begin(tools.store, tools.settings, file)
-    Feeder(tools.store, tools.settings, tools.owner).round()
+    SourceReader(tools.store, tools.settings, tools.owner).round()
     [result] = tools.store.jobs.results(submitted.job.id).results
     assert result["error"]["code"] == code
     with pytest.raises(ExemplarError, match="no collection"):
@@ -177,7 +177,7 @@ def test_file_of_other_weights_is_refused(tools: Tools) -> None:
     submitted = begin(
         tools.store, tools.settings, changed(export(tools.store), "manifest.json", turned, honest=True)
     )
-    Feeder(tools.store, tools.settings, tools.owner).round()
+    SourceReader(tools.store, tools.settings, tools.owner).round()
     [result] = tools.store.jobs.results(submitted.job.id).results
     assert result["error"]["code"] == "encoder_differs"
 
@@ -186,11 +186,11 @@ def test_import_goes_on_after_a_worker_died(tools: Tools, monkeypatch: pytest.Mo
     monkeypatch.setattr("worker.importing.SLICE_ITEMS", 2)
     store = tools.store
     begin(store, tools.settings, export(store))
-    dead = Feeder(store, tools.settings, "dead:1")
+    dead = SourceReader(store, tools.settings, "dead:1")
     dead.round()
     assert store.collections.get("others").supports == 2
     store.sources.expire("dead")  # what a pulse and the lease do
-    feeder = Feeder(store, tools.settings, tools.owner)
+    feeder = SourceReader(store, tools.settings, tools.owner)
     while feeder.round():
         pass
     dead.round()  # it comes back

@@ -19,8 +19,8 @@ from store.checks.work import examine_work
 from store.store import Store
 from store.work.jobs import new_job_id
 from worker.compare import compare_encoders
-from worker.feed import Feeder
 from worker.load import load
+from worker.source_reader import SourceReader
 from worker.tools import Tools
 from worker.turn import take_turn
 from worker.work import embed, settle
@@ -58,7 +58,7 @@ def things(tools: Tools, store: Store, digits: Digits) -> None:
 
 def work(tools: Tools) -> None:
     """Let a worker of both encoders do all there is."""
-    feeder = Feeder(tools.store, tools.settings, tools.owner)
+    feeder = SourceReader(tools.store, tools.settings, tools.owner)
     while sum([feeder.round(), *(take_turn(tools, spec) for spec in tools.encoders)]):
         pass
 
@@ -106,7 +106,7 @@ def test_enrolments_meanwhile_and_after_the_switch_are_followed(
     tools: Tools, store: Store, digits: Digits
 ) -> None:
     store.reindexes.start("things", NEW)
-    Feeder(store, tools.settings, tools.owner).round()
+    SourceReader(store, tools.settings, tools.owner).round()
     submit(store, JobKind.ENROLL, digits(2, 0), label="two")
     take_turn(tools, OLD)
     assert refused(lambda: store.reindexes.switch("things")) == "reindex_unready"
@@ -123,7 +123,7 @@ def test_enrolments_meanwhile_and_after_the_switch_are_followed(
 def test_changes_meanwhile_are_followed(tools: Tools, store: Store, digits: Digits) -> None:
     first = store.supports.page("things")[0]
     store.reindexes.start("things", NEW)
-    Feeder(store, tools.settings, tools.owner).round()  # the chunks are made, and stand
+    SourceReader(store, tools.settings, tools.owner).round()  # the chunks are made, and stand
     store.supports.delete("things", first.id)
     store.classes.change("things", "one", new_label="uno")
     work(tools)
@@ -218,7 +218,7 @@ def test_cancelled_reindex_rests_until_it_is_started_again(tools: Tools, store: 
 
 def test_late_vector_of_a_forgotten_encoder_changes_nothing(tools: Tools, store: Store) -> None:
     store.reindexes.start("things", NEW)
-    Feeder(store, tools.settings, tools.owner).round()
+    SourceReader(store, tools.settings, tools.owner).round()
     encoder = tools.encoders[NEW]
     seen = embed(tools, encoder, load(tools, encoder, store.chunks.claim(tools.owner, NEW, tools.lanes, 64)))
     job = store.reindexes.get("things").job_id
@@ -257,7 +257,7 @@ def test_work_given_back_after_the_switch_finds_the_encoder_that_answers(
 def test_reindex_ends_with_what_it_is_for(tools: Tools, store: Store, begun: bool, end: str) -> None:
     job = store.reindexes.start("things", NEW)
     if begun:  # its chunks wait
-        Feeder(store, tools.settings, tools.owner).round()
+        SourceReader(store, tools.settings, tools.owner).round()
     if end == "forget":
         store.reindexes.forget("things")
     else:
@@ -288,5 +288,5 @@ def test_kept_pictures_of_waiting_reindexes_are_looked_for_among_the_pictures(
     tools: Tools, store: Store
 ) -> None:
     store.reindexes.start("things", NEW)
-    Feeder(store, tools.settings, tools.owner).round()
+    SourceReader(store, tools.settings, tools.owner).round()
     assert "pending_missing" not in {finding.code for finding in examine_blobs(store)}

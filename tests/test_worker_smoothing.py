@@ -21,10 +21,10 @@ from index.smoothing import smooth
 from store.blobs import Blobs, uploads_of
 from store.store import Store
 from store.work.jobs import new_job_id
-from worker import smoothing
-from worker.kept import Kept, keep, pack, unpack
-from worker.smoothed import Smoothed
-from worker.smoothing import Smoother
+from worker import smoothing_loop
+from worker.smoother import Smoother
+from worker.smoothing_inputs import SmoothingInputs, keep, pack, unpack
+from worker.smoothing_loop import SmoothingLoop
 from worker.tools import Tools
 from worker.turn import take_turn
 
@@ -42,8 +42,8 @@ def tools(settings: Settings, store: Store) -> Iterator[Tools]:
 
 
 @pytest.fixture
-def smoother(tools: Tools, settings: Settings) -> Smoother:
-    return Smoother(tools.store, settings, "w:1")
+def smoother(tools: Tools, settings: Settings) -> SmoothingLoop:
+    return SmoothingLoop(tools.store, settings, "w:1")
 
 
 def grey_picture(level: int) -> bytes:
@@ -84,7 +84,9 @@ def without_times(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{name: value for name, value in r.items() if name != "timing_ms"} for r in found]
 
 
-def test_results_are_those_of_smoothing_all_pictures_of_the_job(tools: Tools, smoother: Smoother) -> None:
+def test_results_are_those_of_smoothing_all_pictures_of_the_job(
+    tools: Tools, smoother: SmoothingLoop
+) -> None:
     plain = results(tools, asked(tools, smoothed=False))
     job = asked(tools)
     before = results(tools, job)
@@ -112,7 +114,7 @@ def test_results_are_those_of_smoothing_all_pictures_of_the_job(tools: Tools, sm
     assert any(was["candidates"] != now["candidates"] for was, now in zip(before, after, strict=True))
 
 
-def test_counts_are_those_of_the_final_results(tools: Tools, smoother: Smoother) -> None:
+def test_counts_are_those_of_the_final_results(tools: Tools, smoother: SmoothingLoop) -> None:
     job = asked(tools)
     smoother.round()
     found = results(tools, job)
@@ -121,14 +123,16 @@ def test_counts_are_those_of_the_final_results(tools: Tools, smoother: Smoother)
         assert counts["decisions"].get(decision, 0) == sum(r["decision"] == decision for r in found)
 
 
-def test_job_that_does_not_ask_for_it_keeps_and_changes_nothing(tools: Tools, smoother: Smoother) -> None:
+def test_job_that_does_not_ask_for_it_keeps_and_changes_nothing(
+    tools: Tools, smoother: SmoothingLoop
+) -> None:
     job = asked(tools, smoothed=False)
     assert not smoother.round()
     assert all("smoothed" not in result for result in results(tools, job))
     assert all(chunk.name is None for chunk in tools.store.smoothings.kept(job))
 
 
-def test_failed_pictures_are_left_out(tools: Tools, smoother: Smoother) -> None:
+def test_failed_pictures_are_left_out(tools: Tools, smoother: SmoothingLoop) -> None:
     good = [grey_picture(level) for level in LEVELS]
     alone = asked(tools, pictures=good)
     mixed = asked(tools, pictures=[red(), *good[:20], b"no picture", *good[20:]])
@@ -144,7 +148,7 @@ def test_failed_pictures_are_left_out(tools: Tools, smoother: Smoother) -> None:
     ]
 
 
-def test_job_of_which_all_failed_and_job_of_one_end(tools: Tools, smoother: Smoother) -> None:
+def test_job_of_which_all_failed_and_job_of_one_end(tools: Tools, smoother: SmoothingLoop) -> None:
     failed, one = asked(tools, pictures=[red()]), asked(tools, pictures=[grey_picture(60)])
     assert smoother.round() and smoother.round()
     assert tools.store.jobs.get(failed).state is JobState.FAILED
@@ -153,7 +157,7 @@ def test_job_of_which_all_failed_and_job_of_one_end(tools: Tools, smoother: Smoo
 
 
 def test_smoothing_of_an_empty_collection_leaves_all_unknown(
-    settings: Settings, store: Store, smoother: Smoother
+    settings: Settings, store: Store, smoother: SmoothingLoop
 ) -> None:
     store.collections.create("nothing", "compact", Rule())
     job = new_job_id()
@@ -171,9 +175,9 @@ def test_smoothing_of_an_empty_collection_leaves_all_unknown(
 def test_whoever_dies_over_it_the_next_gives_the_same(
     tools: Tools, settings: Settings, monkeypatch: pytest.MonkeyPatch, breaks_at: int
 ) -> None:
-    monkeypatch.setattr(smoothing, "CHUNKS_AT_ONCE", 1)
+    monkeypatch.setattr(smoothing_loop, "CHUNKS_AT_ONCE", 1)
     whole, broken = asked(tools), asked(tools)
-    first = Smoother(tools.store, settings, "w:1")
+    first = SmoothingLoop(tools.store, settings, "w:1")
     assert first.round()
     assert tools.store.jobs.get(whole).finished_at is not None
 
@@ -191,7 +195,7 @@ def test_whoever_dies_over_it_the_next_gives_the_same(
         first.round()
     monkeypatch.undo()
     assert [r["smoothed"] for r in results(tools, broken)].count(True) == min(breaks_at * 5, len(LEVELS))
-    second = Smoother(tools.store, settings, "v:1")
+    second = SmoothingLoop(tools.store, settings, "v:1")
     assert not second.round()
     tools.store.smoothings.expire("w")
     assert second.round()
@@ -201,7 +205,7 @@ def test_whoever_dies_over_it_the_next_gives_the_same(
 
 
 def test_retried_pictures_are_smoothed_with_the_others(
-    tools: Tools, smoother: Smoother, monkeypatch: pytest.MonkeyPatch
+    tools: Tools, smoother: SmoothingLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = asked(tools)
     assert smoother.round()
@@ -230,7 +234,7 @@ def test_job_of_too_many_items_ends_as_it_is_and_says_so(tools: Tools, settings:
     limited = settings.model_copy(update={"smooth_max_items": 10})
     job = asked(replace(tools, settings=limited))
     assert [chunk.name is None for chunk in tools.store.smoothings.kept(job)][:3] == [False, False, True]
-    assert Smoother(tools.store, limited, "w:1").round()
+    assert SmoothingLoop(tools.store, limited, "w:1").round()
     found = tools.store.jobs.get(job)
     assert found.state is JobState.SUCCEEDED
     assert found.note == "not smoothed: expected at most 10 items, got 38"
@@ -238,14 +242,14 @@ def test_job_of_too_many_items_ends_as_it_is_and_says_so(tools: Tools, settings:
 
 
 def test_job_whose_smoothing_fails_again_and_again_ends(
-    tools: Tools, smoother: Smoother, monkeypatch: pytest.MonkeyPatch
+    tools: Tools, smoother: SmoothingLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = asked(tools)
 
     def burst(*_: object) -> None:
         raise MemoryError("no room")
 
-    monkeypatch.setattr(smoothing, "Smoothed", burst)
+    monkeypatch.setattr(smoothing_loop, "Smoother", burst)
     for _ in range(tools.settings.max_attempts):
         assert tools.store.jobs.get(job).state is JobState.RUNNING
         assert smoother.round()
@@ -256,14 +260,14 @@ def test_job_whose_smoothing_fails_again_and_again_ends(
 
 
 def test_blobs_that_are_away_are_waited_for(
-    tools: Tools, smoother: Smoother, monkeypatch: pytest.MonkeyPatch
+    tools: Tools, smoother: SmoothingLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = asked(tools)
 
     def away(*_: object) -> bytes:
         raise ExemplarError("blobs_unavailable", "away", retry=True)
 
-    monkeypatch.setattr(smoothing, "AWAY_S", 0.0)
+    monkeypatch.setattr(smoothing_loop, "AWAY_S", 0.0)
     monkeypatch.setattr(Blobs, "get", away)
     for _ in range(10):
         assert smoother.round()
@@ -274,22 +278,22 @@ def test_blobs_that_are_away_are_waited_for(
 
 def test_smoother_that_is_stopped_leaves_the_job_to_others(tools: Tools, settings: Settings) -> None:
     job = asked(tools)
-    stopped = Smoother(tools.store, settings, "w:1")
+    stopped = SmoothingLoop(tools.store, settings, "w:1")
     stopped.stop()
     stopped.round()
     stopped.stop()
     assert tools.store.jobs.get(job).finished_at is None
-    assert Smoother(tools.store, settings, "v:1").round()
+    assert SmoothingLoop(tools.store, settings, "v:1").round()
     assert tools.store.jobs.get(job).state is JobState.SUCCEEDED
 
 
-def test_thread_smooths_until_it_is_stopped(tools: Tools, smoother: Smoother) -> None:
+def test_thread_smooths_until_it_is_stopped(tools: Tools, smoother: SmoothingLoop) -> None:
     job = asked(tools)
     smoother.start()
     for _ in range(100):
         if tools.store.jobs.get(job).finished_at is not None:
             break
-        smoother._stop.wait(0.1)
+        smoother._loop.pause(0.1)
     smoother.stop()
     assert tools.store.jobs.get(job).state is JobState.SUCCEEDED
 
@@ -297,12 +301,12 @@ def test_thread_smooths_until_it_is_stopped(tools: Tools, smoother: Smoother) ->
 # What follows needs no record.
 
 
-def part(probabilities: Sequence[Sequence[float]], *, first: int = 0, **changes: Any) -> Kept:
+def part(probabilities: Sequence[Sequence[float]], *, first: int = 0, **changes: Any) -> SmoothingInputs:
     """Pictures on a line, near to the next, with classes a, b, c and so on."""
     rows = np.array(probabilities, np.float32)
     n, k = rows.shape
     angles = (first + np.arange(n)) / 1000
-    kept = Kept(
+    kept = SmoothingInputs(
         items=first + np.arange(n),
         vectors=np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32),
         is_unknown=np.zeros(n, bool),
@@ -316,18 +320,18 @@ def part(probabilities: Sequence[Sequence[float]], *, first: int = 0, **changes:
     return replace(kept, **changes)
 
 
-def answer(smoothed: Smoothed, item: int) -> Mapping[str, Any]:
+def answer(smoothed: Smoother, item: int) -> Mapping[str, Any]:
     return smoothed.change({"item": item, "status": "done"})
 
 
 def test_picture_follows_its_neighbours() -> None:
-    smoothed = Smoothed([part([[0.9, 0.1]] * 5 + [[0.45, 0.55]])], top=2)
+    smoothed = Smoother([part([[0.9, 0.1]] * 5 + [[0.45, 0.55]])], top=2)
     assert (answer(smoothed, 5)["label"], answer(smoothed, 5)["decision"]) == ("a", "known")
 
 
 def test_unknown_stays_unknown_however_its_neighbours_are_called() -> None:
     unknown = np.array([False] * 5 + [True])
-    smoothed = Smoothed([part([[0.9, 0.1]] * 6, is_unknown=unknown)], top=2)
+    smoothed = Smoother([part([[0.9, 0.1]] * 6, is_unknown=unknown)], top=2)
     assert (answer(smoothed, 5)["decision"], answer(smoothed, 5)["label"]) == ("unknown", None)
     assert answer(smoothed, 0)["decision"] == "known"
 
@@ -335,23 +339,23 @@ def test_unknown_stays_unknown_however_its_neighbours_are_called() -> None:
 def test_negative_class_is_not_named_though_the_neighbours_are_of_it() -> None:
     rows = [[0.1, 0.9]] * 5 + [[0.55, 0.45]]
     negative = part(rows, is_normal=np.array([True, False]))
-    assert (answer(Smoothed([negative], 2), 5)["decision"], answer(Smoothed([negative], 2), 5)["label"]) == (
+    assert (answer(Smoother([negative], 2), 5)["decision"], answer(Smoother([negative], 2), 5)["label"]) == (
         DecisionName.UNKNOWN,
         None,
     )
-    assert answer(Smoothed([part(rows)], 2), 5)["label"] == "b"
+    assert answer(Smoother([part(rows)], 2), 5)["label"] == "b"
 
 
 def test_certainty_is_that_of_the_rule_at_the_time() -> None:
     even = [[0.5, 0.5]] * 6
-    assert answer(Smoothed([part(even, certainty=0.6)], 2), 0)["decision"] == "ambiguous"
-    assert answer(Smoothed([part(even, certainty=0.4)], 2), 0)["decision"] == "known"
+    assert answer(Smoother([part(even, certainty=0.6)], 2), 0)["decision"] == "ambiguous"
+    assert answer(Smoother([part(even, certainty=0.4)], 2), 0)["decision"] == "known"
 
 
 def test_class_that_was_renamed_or_came_meanwhile_is_one_class() -> None:
     early = part([[0.9, 0.1]] * 5)
     late = part([[0.8, 0.1, 0.1]] * 5, first=5, labels=["A", "b", "c"])
-    smoothed = Smoothed([early, late], top=3)
+    smoothed = Smoother([early, late], top=3)
     assert [c["label"] for c in answer(smoothed, 0)["candidates"]] == ["A", "b", "c"]
     assert sum(c["probability"] for c in answer(smoothed, 0)["candidates"]) == pytest.approx(1)
 
@@ -360,22 +364,22 @@ def test_probabilities_beyond_the_best_are_shared() -> None:
     """Each picture has kept two of three classes; the third gets what is left of it."""
     first = part([[0.7, 0.2]] * 2)
     other = part([[0.6, 0.3]] * 2, first=2, class_ids=np.array([1, 3]), labels=["a", "c"])
-    found = answer(Smoothed([first, other], top=3), 0)
+    found = answer(Smoother([first, other], top=3), 0)
     assert found["label"] == "a"
     assert sum(c["probability"] for c in found["candidates"]) == pytest.approx(1)
     assert all(c["probability"] > 0 for c in found["candidates"])
 
 
 def test_result_that_failed_or_is_of_no_kept_picture_stays() -> None:
-    smoothed = Smoothed([part([[0.9, 0.1]] * 3)], top=2)
+    smoothed = Smoother([part([[0.9, 0.1]] * 3)], top=2)
     for result in ({"item": 1, "status": "failed"}, {"item": 9, "status": "done"}):
         assert smoothed.change(result) is result
 
 
 def test_more_than_fits_in_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.smoothed.MOST_CELLS", 5)
+    monkeypatch.setattr("worker.smoother.MOST_CELLS", 5)
     with pytest.raises(ExemplarError) as caught:
-        Smoothed([part([[0.9, 0.1]] * 3)], top=2)
+        Smoother([part([[0.9, 0.1]] * 3)], top=2)
     assert caught.value.code == "smooth_unfit"
 
 

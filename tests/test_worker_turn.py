@@ -21,7 +21,8 @@ from store.queue.wake_ups import Turns
 from store.store import Store
 from store.work.chunks import Chunks
 from store.work.jobs import new_job_id
-from worker.pulse import is_stalled, remind, tidy, tidy_uploads
+from worker.heartbeat import is_stalled
+from worker.sweep import remove_old_jobs, remove_orphaned_uploads, wake_workers
 from worker.tools import Tools
 from worker.turn import take_turn
 
@@ -254,10 +255,10 @@ def test_uploads_of_an_old_job_that_cannot_be_removed_with_it_go_later(
 
         broken.setattr(Blobs, "remove_folder", fail)
         with pytest.raises(ExemplarError):
-            tidy(store, -60.0)
+            remove_old_jobs(store, -60.0)
     store.blobs.get(uploads_of(job), digest_of(picture))
-    monkeypatch.setattr("worker.pulse.ORPHAN_S", -60.0)
-    assert tidy_uploads(store) == 1
+    monkeypatch.setattr("worker.sweep.ORPHAN_S", -60.0)
+    assert remove_orphaned_uploads(store) == 1
     for look in (lambda: store.jobs.get(job), lambda: store.blobs.get(uploads_of(job), digest_of(picture))):
         with pytest.raises(ExemplarError, match=r"there is no job|are not here"):
             look()
@@ -292,7 +293,7 @@ def test_worker_is_not_stalled_while_redis_is_away(tools: Tools, store: Store, d
     away = replace(store, turns=Turns("unix:///nothing.sock"))
     hasty = tools.settings.model_copy(update={"stall_s": 1e-9})
     lonely = replace(tools, store=away, settings=hasty)
-    remind(away, away.chunks.waiting())
+    wake_workers(away, away.chunks.waiting())
     assert not any(is_stalled(lonely) for _ in range(3))
 
 

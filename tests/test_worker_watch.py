@@ -19,7 +19,7 @@ from core.settings import Settings
 from core.types import JobKind, Lane
 from runtime.otlp import OtlpTracing
 from store.store import Store
-from worker.pulse import Pulse, hand_all_back
+from worker.heartbeat import Heartbeat, requeue_everything
 from worker.tools import Tools
 from worker.turn import take_turn
 from worker.watch import Watch
@@ -36,7 +36,7 @@ def tools(settings: Settings, things: Store) -> Iterator[Tools]:
 def figures(tools: Tools) -> dict[tuple[str, ...], float]:
     return {
         (sample.name, *(label for _, label in sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(tools.watch.figures.text())
+        for family in text_string_to_metric_families(tools.watch.metrics.text())
         for sample in family.samples
     }
 
@@ -108,7 +108,7 @@ def test_pulse_writes_figures_and_replicas_into_the_record(tools: Tools, digits:
     take_turn(tools, "compact")  # opens the replica at version 1
     submit(tools.store, JobKind.ENROLL, digits(0, 1))
     take_turn(tools, "compact")
-    pulse = Pulse(tools)
+    pulse = Heartbeat(tools)
     pulse.start()
     pulse.stop()
     written = tools.store.workers.figures()["w"]
@@ -119,7 +119,7 @@ def test_pulse_writes_figures_and_replicas_into_the_record(tools: Tools, digits:
 
 def test_figures_at_a_port_of_their_own_are_not_in_the_record_too(tools: Tools) -> None:
     apart = replace(tools, settings=tools.settings.model_copy(update={"metrics_port": 9100}))
-    pulse = Pulse(apart)
+    pulse = Heartbeat(apart)
     pulse.start()
     pulse.stop()
     assert tools.store.workers.figures() == {}
@@ -171,7 +171,7 @@ def test_all_that_a_worker_holds_waits_again_at_once_and_is_not_blamed(tools: To
     submit(tools.store, JobKind.ENROLL, digits(0, 0), digits(0, 1))
     with tools.activity.turn("w") as owner:
         chunks = tools.store.chunks.claim(owner, "compact", list(Lane), 9)
-        hand_all_back(tools)
+        requeue_everything(tools)
         assert tools.store.chunks.settle(owner, []) == []
         again = tools.store.chunks.claim("other:1", "compact", list(Lane), 9)
     assert [chunk.id for chunk in again] == [chunk.id for chunk in chunks]

@@ -17,7 +17,7 @@ def new_owner(name: str) -> str:
 
 
 class Progress:
-    """When a thread that holds leases moved last, told by it and asked by the one that beats."""
+    """When a thread that holds leases moved last, written by it and read by the heartbeat."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -33,7 +33,7 @@ class Progress:
 
 
 class Activity:
-    """Shared by the thread that takes turns and the one that beats; `stopping` says whether all is to end."""
+    """Shared by the thread that takes turns and the heartbeat; `stopping` says whether all is to end."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Activity:
         return self._stopping()
 
     @property
-    def still_s(self) -> float:
+    def idle_s(self) -> float:
         """How long ago work was last taken or settled, in seconds."""
         return self._clock() - self._moved_at
 

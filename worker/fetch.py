@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -18,11 +17,13 @@ from runtime.addresses import Target, check_picture_url
 from store.blobs import PICTURES, uploads_of
 from store.store import Store
 from store.work.fetches import Fetch
+from worker.loops import Loop
 from worker.outbound import Reply, send
 
 log = structlog.get_logger("exemplar.worker")
 
 PAUSE_S = 0.2  # between two looks for what is to be fetched
+JOIN_S = 5.0
 BULK_CHUNKS = 4  # at once in the bulk lane; each has a part of the threads
 MOST_REDIRECTS = 5
 MOST_TRIES = 3
@@ -47,33 +48,26 @@ class Fetcher:
         # interactive chunks hold one picture
         self._places = at_once if lane is Lane.INTERACTIVE else min(BULK_CHUNKS, at_once)
         self._each = max(at_once // self._places, 1)
-        self._chunks = ThreadPoolExecutor(self._places, f"fetch-{lane.value}")
+        self._chunks = ThreadPoolExecutor(self._places, f"fetch-{lane.value}-chunk")
         self._under_way: dict[Future[None], Fetch] = {}
         self._renewed_at = time.monotonic()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"fetcher-{lane.value}", daemon=True)
+        # where fetching is off, only refusals are to be made
+        pause_s = PAUSE_S if settings.fetch_hosts else settings.sweep_s
+        self._loop = Loop(f"fetch-{lane.value}", self._step, pause_s=pause_s)
 
     def start(self) -> None:
         """Begin to fetch in a thread."""
-        self._thread.start()
+        self._loop.start()
 
     def stop(self) -> None:
         """Stop, and leave what is under way to others."""
-        self._stop.set()
+        self._loop.stop(join_s=JOIN_S)
         self._chunks.shutdown(wait=False, cancel_futures=True)
         self._store.fetches.release(self._owner)
 
-    def _run(self) -> None:
-        # where fetching is off, only refusals are to be made
-        pause_s = PAUSE_S if self._settings.fetch_hosts else self._settings.sweep_s
-        while not self._stop.wait(pause_s):
-            try:
-                self.round()
-            except ExemplarError as error:  # the record is away
-                log.warning("fetch_missed", error=error.message)
-            except Exception as error:  # the boundary of the thread: jobs would never end without it
-                if not self._stop.is_set():  # there are no places for more then
-                    log.error("fetch_failed", exc_info=error)
+    def _step(self) -> bool:
+        self.round()
+        return False  # the end of a chunk wakes the loop
 
     def round(self) -> int:
         """Begin with as many chunks as there are places for; return how many are under way."""
@@ -85,7 +79,9 @@ class Fetcher:
             fetch = self._store.fetches.claim(self._owner, self._lane, besides=self._large_jobs())
             if fetch is None:
                 break
-            self._under_way[self._chunks.submit(self._fetch, fetch)] = fetch
+            future = self._chunks.submit(self._fetch, fetch)
+            self._under_way[future] = fetch
+            future.add_done_callback(lambda _: self._loop.wake())
         return len(self._under_way)
 
     def _large_jobs(self) -> set[str]:
@@ -96,7 +92,7 @@ class Fetcher:
         try:
             with ThreadPoolExecutor(self._each) as threads:
                 items = list(threads.map(partial(self._fetched, fetch), fetch.items))
-            if self._stop.is_set():
+            if self._loop.is_stopping:
                 return
             if self._store.fetches.put(self._owner, fetch.chunk_id, items):
                 self._store.turns.hint(fetch.lane, fetch.encoder)
@@ -107,7 +103,7 @@ class Fetcher:
 
     def _fetched(self, fetch: Fetch, item: Item) -> Item:
         """Return an item with its picture among our blobs, or with what is wrong."""
-        if not item.is_unfetched or item.place is None or self._stop.is_set():
+        if not item.is_unfetched or item.place is None or self._loop.is_stopping:
             return item
         try:
             content = fetch_picture(item.place, self._settings)

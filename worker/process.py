@@ -29,7 +29,7 @@ from core.types import Lane
 from runtime.logs import set_up_logs
 from runtime.processes import die_with_parent
 from store.queue.wake_ups import TASK, new_celery, queue_of
-from worker.sign import Sign, remove_sign, write_sign
+from worker.heartbeat_file import WorkerState, remove_heartbeat, write_heartbeat
 
 log = structlog.get_logger("exemplar.worker")
 
@@ -47,7 +47,7 @@ def run_worker(
     name = name or socket.gethostname()
     set_up_logs(settings.log_level, worker=name)
     _quieten(settings.log_level)
-    write_sign(settings.data, name, Sign("starting"))
+    write_heartbeat(settings.data, name, WorkerState("starting"))
     app = new_celery(settings.redis_url)
     child = _Child(app, settings, name, encoders, lanes)
     child.connect()
@@ -65,7 +65,7 @@ def run_worker(
             "--without-heartbeat",
         ]
     )
-    remove_sign(settings.data, name)
+    remove_heartbeat(settings.data, name)
     if child.has_failed:
         sys.exit(1)
 
@@ -91,7 +91,7 @@ class _Child:
         self._encoders = encoders
         self._lanes = lanes
         self._tools: Any = None
-        self._parts: list[Any] = []  # its threads, the pulse first
+        self._parts: list[Any] = []  # its threads, the heartbeat first
         self._shared = mmap.mmap(-1, 2)  # with the parent
 
     @property
@@ -133,14 +133,14 @@ class _Child:
         die_with_parent()
         if self.has_failed:  # the parent has been asked to stop, and starts children as long as it has not
             sys.exit(1)
-        from worker.exposition import serve_metrics  # noqa: PLC0415 - starts a thread: only after the fork
-        from worker.feed import Feeder  # noqa: PLC0415 - after the fork, as what comes with it
         from worker.fetch import Fetcher  # noqa: PLC0415 - after the fork, as what comes with it
-        from worker.postman import Postman  # noqa: PLC0415 - after the fork, as what comes with it
+        from worker.heartbeat import Heartbeat  # noqa: PLC0415 - imports torch: only after the fork
+        from worker.metrics_server import serve_metrics  # noqa: PLC0415 - starts a thread: only after the fork
         from worker.probes import keep_probes  # noqa: PLC0415 - imports torch: only after the fork
-        from worker.pulse import Pulse  # noqa: PLC0415 - imports torch: only after the fork
-        from worker.smoothing import Smoother  # noqa: PLC0415 - after the fork, as what comes with it
+        from worker.smoothing_loop import SmoothingLoop  # noqa: PLC0415 - after the fork, as what comes with it
+        from worker.source_reader import SourceReader  # noqa: PLC0415 - after the fork, as what comes with it
         from worker.tools import open_tools  # noqa: PLC0415 - imports torch: only after the fork
+        from worker.webhooks import WebhookSender  # noqa: PLC0415 - after the fork, as what comes with it
 
         try:
             tools = open_tools(
@@ -151,17 +151,17 @@ class _Child:
             tools.store.smoothings.expire(self._name)
             tools.store.deliveries.expire(self._name)
             keep_probes(tools)
-            serve_metrics(self._settings, tools.watch.figures)
+            serve_metrics(self._settings, tools.watch.metrics)
             store, owner = tools.store, tools.owner
             self._parts = [
-                Pulse(tools, leave=_leave),
-                Postman(store.deliveries, self._settings, owner, tools.watch.figures),
+                Heartbeat(tools, leave=_leave),
+                WebhookSender(store.deliveries, self._settings, owner, tools.watch.metrics),
                 *(Fetcher(store, self._settings, owner, lane) for lane in self._lanes),
             ]
             if Lane.BULK in self._lanes:
                 self._parts += [
-                    Feeder(store, self._settings, owner, tools.feeding),
-                    Smoother(store, self._settings, owner),
+                    SourceReader(store, self._settings, owner, tools.reading),
+                    SmoothingLoop(store, self._settings, owner),
                 ]
             for part in self._parts:
                 part.start()

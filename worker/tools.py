@@ -41,7 +41,7 @@ class Tools:
     settler: ThreadPoolExecutor
     activity: Activity
     texts: TextCache = field(default_factory=TextCache)
-    feeding: Progress = field(default_factory=Progress)
+    reading: Progress = field(default_factory=Progress)
     watch: Watch = field(default_factory=Watch)
 
     @property

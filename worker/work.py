@@ -25,9 +25,9 @@ from store.record.enrolment import Enrolment
 from store.work.settlement import Settlement
 from worker.compare import compare_encoders
 from worker.embeddings import embedding_result, read_texts
-from worker.kept import BEST, keep, pack
 from worker.load import Loaded, LoadedChunk
 from worker.report import report_on
+from worker.smoothing_inputs import BEST, keep, pack
 from worker.texts import LABELS_UNREAD
 from worker.tools import Tools
 
@@ -69,7 +69,7 @@ def embed(
         if between is not None and len(pictures) > encoder.batch_size:
             between()
         batch = pictures[at : at + encoder.batch_size]
-        tools.watch.figures.batch.observe(len(batch))
+        tools.watch.metrics.batch.observe(len(batch))
         with tools.watch.stage("embed", [loaded.chunk for loaded in chunks]):
             seen += _embed(encoder, batch)
     of_chunk: list[SeenChunk] = []

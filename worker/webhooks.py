@@ -1,8 +1,7 @@
-"""The postman: a thread that tells webhooks of jobs that have ended (https://www.standardwebhooks.com)."""
+"""Webhooks: signed calls at the end of a job, made by a thread (https://www.standardwebhooks.com)."""
 
 from __future__ import annotations
 
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -14,7 +13,8 @@ from core.errors import ExemplarError
 from core.settings import Settings
 from runtime.addresses import check_url
 from store.work.deliveries import Deliveries, Delivery, Outcome
-from worker.figures import Figures
+from worker.loops import Loop
+from worker.metrics import Metrics
 from worker.outbound import send
 
 log = structlog.get_logger("exemplar.worker")
@@ -25,41 +25,28 @@ MAX_BYTES = 16 << 10  # of an answer nobody reads
 GONE = 410  # the receiver wants no more
 
 
-class Postman:
-    """Delivers what is due until it is stopped."""
+class WebhookSender:
+    """Makes the calls that are due until it is stopped."""
 
     def __init__(
-        self, deliveries: Deliveries, settings: Settings, owner: str, figures: Figures | None = None
+        self, deliveries: Deliveries, settings: Settings, owner: str, metrics: Metrics | None = None
     ) -> None:
-        self._figures = figures or Figures()
+        self._metrics = metrics or Metrics()
         self._deliveries = deliveries
         self._settings = settings
         self._owner = owner
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="postman", daemon=True)
+        self._loop = Loop("webhooks", lambda: self.deliver_due() > 0, pause_s=settings.sweep_s)
         self._senders = ThreadPoolExecutor(AT_ONCE, "webhook")
 
     def start(self) -> None:
         """Begin, where webhooks are on."""
         if self._settings.webhooks:
-            self._thread.start()
+            self._loop.start()
 
     def stop(self) -> None:
-        """Stop; what is under way is made again by others."""
-        self._stop.set()
+        """Stop without waiting; calls under way are made again by others."""
+        self._loop.stop(join_s=0)
         self._senders.shutdown(wait=False, cancel_futures=True)
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._settings.sweep_s):
-            try:
-                while self.deliver_due():
-                    pass
-            except ExemplarError as error:  # the record is away; deliveries wait as long as they must
-                log.warning("postman_missed", error=error.message)
-            except RuntimeError:  # stopped meanwhile
-                return
-            except Exception as error:  # the boundary of the thread: one bad delivery must not end them all
-                log.error("postman_failed", exc_info=error)
 
     def deliver_due(self) -> int:
         """Make the calls that are due, a few at a time; return how many."""
@@ -74,13 +61,13 @@ class Postman:
             status = post(delivery, self._settings)
             outcome = Outcome(_ms_since(start), status, is_final=status == GONE)
         except ExemplarError as error:
-            # an address that is not allowed may be mended by tomorrow, as any other fault of the receiver
+            # an address that is not allowed may be corrected by tomorrow, as any other fault of the receiver
             outcome = Outcome(_ms_since(start), error=f"{error.code}: {error.message}"[:500])
         except Exception as error:  # the boundary of a call: unsettled, it would be due again for ever
             log.error("webhook_failed", id=delivery.id, exc_info=error)
             outcome = Outcome(_ms_since(start), error=f"internal_error: {type(error).__name__}")
         self._deliveries.settle(self._owner, delivery, outcome)
-        self._figures.webhook_calls.labels(_told(outcome)).inc()
+        self._metrics.webhook_calls.labels(_label(outcome)).inc()
         log.info("webhook", id=delivery.id, attempt=delivery.attempts, status=outcome.status)
 
 
@@ -113,7 +100,7 @@ def post(delivery: Delivery, settings: Settings) -> int:
     return reply.status
 
 
-def _told(outcome: Outcome) -> str:
+def _label(outcome: Outcome) -> str:
     if outcome.is_delivered:
         return "delivered"
     return "failed" if outcome.status is None else "refused"

@@ -13,19 +13,19 @@ from core.results import Result
 from core.types import DecisionName
 from core.vectors import Vectors
 from index.smoothing import SMALLEST, Probabilities, smooth
-from worker.kept import Kept
+from worker.smoothing_inputs import SmoothingInputs
 
 MOST_CELLS = 20_000_000  # pictures times classes: three float32 arrays of it at a time are 0.24 GB
 
 
-class Smoothed:
+class Smoother:
     """The answers to the pictures of one job, smoothed over each one's nearest.
 
     What is unknown stays so. Other pictures are unknown too where negative classes are likelier now than
     the best class, and ambiguous where that is less probable than the collection's rule asks for.
     """
 
-    def __init__(self, parts: Sequence[Kept], top: int) -> None:
+    def __init__(self, parts: Sequence[SmoothingInputs], top: int) -> None:
         """Smooth; raises `smooth_unfit` where there are too many for memory, or vectors of two encoders."""
         if len({part.encoder for part in parts}) > 1:
             raise ExemplarError("smooth_unfit", "the collection changed its encoder in the middle of the job")
@@ -87,7 +87,7 @@ class Smoothed:
         return {"label": self._labels[column], "probability": float(probabilities[column])}
 
 
-def _classes(parts: Sequence[Kept]) -> dict[int, tuple[str, bool]]:
+def _classes(parts: Sequence[SmoothingInputs]) -> dict[int, tuple[str, bool]]:
     """Return label and whether normal by id, as the last part has it: it may have been renamed meanwhile."""
     return {
         int(class_id): (label, bool(normal))
@@ -96,7 +96,7 @@ def _classes(parts: Sequence[Kept]) -> dict[int, tuple[str, bool]]:
     }
 
 
-def _fill(prior: Probabilities, part: Kept, places: Sequence[int]) -> None:
+def _fill(prior: Probabilities, part: SmoothingInputs, places: Sequence[int]) -> None:
     """Fill (n, C) rows, which sum to 1; classes not in a row's best share what is left of it."""
     best = part.columns.shape[1]
     left = np.maximum(1.0 - part.probabilities.sum(axis=1, keepdims=True), 0.0)

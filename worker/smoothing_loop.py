@@ -1,8 +1,6 @@
-"""The smoother of a worker: a thread that smooths bulk jobs once all their pictures are answered."""
+"""The smoothing of jobs: a thread that smooths the answers of bulk jobs once all their pictures have one."""
 
 from __future__ import annotations
-
-import threading
 
 import structlog
 
@@ -12,18 +10,19 @@ from index.replica import use_search_threads
 from store.blobs import uploads_of
 from store.store import Store
 from store.work.smoothing import HeldSmoothing, KeptChunk
-from worker.kept import Kept, unpack
-from worker.smoothed import Smoothed
+from worker.loops import Loop
+from worker.smoother import Smoother
+from worker.smoothing_inputs import SmoothingInputs, unpack
 
 log = structlog.get_logger("exemplar.worker")
 
 PAUSE_S = 0.25
 AWAY_S = 2.0  # the record or the blobs did not answer
-END_S = 5.0
+JOIN_S = 5.0
 CHUNKS_AT_ONCE = 16  # in one transaction, with all their results, so that others write in between
 
 
-class Smoother:
+class SmoothingLoop:
     """Smooths one job after the other until it is stopped.
 
     A thread of its own, so that people who wait are answered meanwhile. What it writes follows from what
@@ -34,44 +33,29 @@ class Smoother:
         self._store = store
         self._settings = settings
         self._owner = owner
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="smooth", daemon=True)
+        self._loop = Loop("smoothing", self.round, pause_s=PAUSE_S)
 
     def start(self) -> None:
         """Begin in a thread."""
-        self._thread.start()
+        self._loop.start()
 
     def stop(self) -> None:
         """Stop, and leave what is under way to others."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(END_S)
+        self._loop.stop(join_s=JOIN_S)
         self._store.smoothings.release(self._owner)
 
-    def _run(self) -> None:
-        use_search_threads(self._settings.threads)  # OpenMP counts for each thread
-        while not self._stop.is_set():
-            busy = False
-            try:
-                busy = self.round()
-            except ExemplarError as error:  # the record is away
-                log.warning("smoothing_missed", error=error.message)
-            except Exception as error:  # the boundary of the thread: jobs would never end without it
-                log.error("smoothing_failed", exc_info=error)
-            if not busy:
-                self._stop.wait(PAUSE_S)
-
     def round(self) -> bool:
-        """Smooth one job; say whether there was any."""
+        """Smooth one job; return whether there was any."""
         held = self._store.smoothings.claim(self._owner)
         if held is None:
             return False
+        use_search_threads(self._settings.threads)  # OpenMP counts for each thread
         try:
             self._smooth(held)
         except ExemplarError as error:
             if error.retry:
                 log.warning("smoothing_missed", job=held.job_id, error=error.message)
-                self._stop.wait(AWAY_S)
+                self._loop.pause(AWAY_S)
                 self._store.smoothings.release(self._owner)
             else:
                 self._hand_back(held, error)
@@ -86,11 +70,11 @@ class Smoother:
 
     def _smooth(self, held: HeldSmoothing) -> None:
         chunks = self._store.smoothings.kept(held.job_id)
-        if not self._stop.is_set():
+        if not self._loop.is_stopping:
             note = self._unfit(held)
             if note is None:
                 note = self._write(held, chunks)
-        if self._stop.is_set():
+        if self._loop.is_stopping:
             return
         if self._store.smoothings.finish(self._owner, held.job_id, chunks, note):
             log.info("job_smoothed", job=held.job_id, items=held.items, note=note)
@@ -111,19 +95,19 @@ class Smoother:
         if not parts:
             return None
         try:
-            smoothed = Smoothed(parts, held.top)
+            smoother = Smoother(parts, held.top)
         except ExemplarError as error:
             return f"not smoothed: {error.message}"
         parts.clear()
         for start in range(0, len(chunks), CHUNKS_AT_ONCE):
             some = chunks[start : start + CHUNKS_AT_ONCE]
-            if self._stop.is_set() or not self._store.smoothings.write(
-                self._owner, held.job_id, some, smoothed.change
+            if self._loop.is_stopping or not self._store.smoothings.write(
+                self._owner, held.job_id, some, smoother.change
             ):
                 break
         return None
 
-    def _read(self, job_id: str, chunks: list[KeptChunk]) -> list[Kept]:
+    def _read(self, job_id: str, chunks: list[KeptChunk]) -> list[SmoothingInputs]:
         """Read what was kept; pieces of a chunk that was tried again share a blob, which is read once."""
         names = dict.fromkeys(chunk.name for chunk in chunks if chunk.name is not None)
         return [unpack(self._store.blobs.get(uploads_of(job_id), name)) for name in names]

@@ -30,7 +30,7 @@ from store import tables as t
 from store.store import Store
 from store.work.deliveries import DELAYS_S, DeliveryState, Outcome, delay_s
 from worker.outbound import send
-from worker.postman import Postman
+from worker.webhooks import WebhookSender
 
 
 @pytest.fixture
@@ -40,8 +40,8 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def postman(things: Store, settings: Settings) -> Iterator[Postman]:
-    found = Postman(things.deliveries, allowing(settings), "w:1")
+def postman(things: Store, settings: Settings) -> Iterator[WebhookSender]:
+    found = WebhookSender(things.deliveries, allowing(settings), "w:1")
     yield found
     found.stop()
 
@@ -60,7 +60,7 @@ def make_due(store: Store) -> None:
         connection.execute(update(t.delivery).values(due_at=1.0))
 
 
-def test_end_of_a_job_is_told_and_signed(things: Store, postman: Postman, receiver: Receiver) -> None:
+def test_end_of_a_job_is_told_and_signed(things: Store, postman: WebhookSender, receiver: Receiver) -> None:
     job = finish(things, f"{receiver.url}/hook?token=1", failing=(1,))
     assert postman.deliver_due() == 1
     [request] = receiver.requests
@@ -75,7 +75,9 @@ def test_end_of_a_job_is_told_and_signed(things: Store, postman: Postman, receiv
     assert postman.deliver_due() == 0
 
 
-def test_signature_is_the_one_of_the_standard(things: Store, postman: Postman, receiver: Receiver) -> None:
+def test_signature_is_the_one_of_the_standard(
+    things: Store, postman: WebhookSender, receiver: Receiver
+) -> None:
     finish(things, receiver.url)
     postman.deliver_due()
     [request] = receiver.requests
@@ -94,7 +96,7 @@ def test_every_secret_signs_while_one_takes_the_place_of_another(
     newest, strange = (f"whsec_{base64.b64encode(bytes([n] * 32)).decode()}" for n in (1, 2))
     rotating = allowing(settings).model_copy(update={"webhook_secret": SecretStr(f"{newest}\n{SECRET}")})
     finish(things, receiver.url)
-    postman = Postman(things.deliveries, rotating, "w:1")
+    postman = WebhookSender(things.deliveries, rotating, "w:1")
     postman.deliver_due()
     postman.stop()
     [request] = receiver.requests
@@ -111,13 +113,13 @@ def test_every_secret_signs_while_one_takes_the_place_of_another(
         Webhook(strange).verify(request.body, request.headers)
 
 
-def test_job_without_a_webhook_tells_nobody(things: Store, postman: Postman) -> None:
+def test_job_without_a_webhook_tells_nobody(things: Store, postman: WebhookSender) -> None:
     job = finish(things, None)
     assert postman.deliver_due() == 0
     assert things.deliveries.of_job(job) == []
 
 
-def test_cancelled_job_is_told_too(things: Store, postman: Postman, receiver: Receiver) -> None:
+def test_cancelled_job_is_told_too(things: Store, postman: WebhookSender, receiver: Receiver) -> None:
     job = submit(things, Item(0, "aa"), kind=JobKind.CLASSIFY, webhook=receiver.url)
     assert postman.deliver_due() == 0
     things.control.cancel(job)
@@ -125,7 +127,9 @@ def test_cancelled_job_is_told_too(things: Store, postman: Postman, receiver: Re
     assert json.loads(receiver.requests[0].body)["data"]["state"] == "cancelled"
 
 
-def test_job_that_is_tried_again_is_told_anew(things: Store, postman: Postman, receiver: Receiver) -> None:
+def test_job_that_is_tried_again_is_told_anew(
+    things: Store, postman: WebhookSender, receiver: Receiver
+) -> None:
     job = finish(things, receiver.url, failing=(1,))
     postman.deliver_due()
     things.control.retry(job)
@@ -139,7 +143,7 @@ def test_job_that_is_tried_again_is_told_anew(things: Store, postman: Postman, r
 
 
 def test_refused_delivery_is_made_again_with_the_same_id_and_body(
-    things: Store, postman: Postman, receiver: Receiver
+    things: Store, postman: WebhookSender, receiver: Receiver
 ) -> None:
     receiver.statuses = [500, 429]
     job = finish(things, receiver.url)
@@ -175,7 +179,9 @@ def test_delivery_is_tried_for_about_a_day_and_given_up(things: Store) -> None:
     assert 5.0 <= delay_s(1) <= 5.5
 
 
-def test_receiver_that_is_gone_is_left_alone(things: Store, postman: Postman, receiver: Receiver) -> None:
+def test_receiver_that_is_gone_is_left_alone(
+    things: Store, postman: WebhookSender, receiver: Receiver
+) -> None:
     receiver.statuses = [410]
     job = finish(things, receiver.url)
     postman.deliver_due()
@@ -185,7 +191,9 @@ def test_receiver_that_is_gone_is_left_alone(things: Store, postman: Postman, re
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_redirects_are_not_followed(things: Store, postman: Postman, receiver: Receiver, status: int) -> None:
+def test_redirects_are_not_followed(
+    things: Store, postman: WebhookSender, receiver: Receiver, status: int
+) -> None:
     receiver.statuses = [status]
     job = finish(things, receiver.url)
     postman.deliver_due()
@@ -194,7 +202,7 @@ def test_redirects_are_not_followed(things: Store, postman: Postman, receiver: R
 
 
 def test_worker_that_dies_over_a_delivery_leaves_it_to_the_next(
-    things: Store, postman: Postman, receiver: Receiver
+    things: Store, postman: WebhookSender, receiver: Receiver
 ) -> None:
     job = finish(things, receiver.url)
     things.deliveries.announce()
@@ -209,7 +217,7 @@ def test_worker_that_dies_over_a_delivery_leaves_it_to_the_next(
 
 
 def test_call_that_fails_in_a_way_nobody_foresaw_is_an_attempt_like_any_other(
-    things: Store, postman: Postman, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    things: Store, postman: WebhookSender, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = finish(things, receiver.url)
     with monkeypatch.context() as broken:
@@ -217,7 +225,7 @@ def test_call_that_fails_in_a_way_nobody_foresaw_is_an_attempt_like_any_other(
         def fail(*_: object) -> int:
             raise ValueError("a header that no library takes")
 
-        broken.setattr("worker.postman.post", fail)
+        broken.setattr("worker.webhooks.post", fail)
         assert postman.deliver_due() == 1
     [logged] = things.deliveries.of_job(job)
     assert [(a.number, a.error) for a in logged.attempts] == [(1, "internal_error: ValueError")]
@@ -230,7 +238,7 @@ def test_call_that_fails_in_a_way_nobody_foresaw_is_an_attempt_like_any_other(
 def test_two_postmen_deliver_once(things: Store, settings: Settings, receiver: Receiver) -> None:
     for _ in range(12):
         finish(things, receiver.url)
-    postmen = [Postman(things.deliveries, allowing(settings), f"w{n}:1") for n in range(3)]
+    postmen = [WebhookSender(things.deliveries, allowing(settings), f"w{n}:1") for n in range(3)]
     with ThreadPoolExecutor(3) as pool:
         for _ in range(6):
             list(pool.map(lambda postman: postman.deliver_due(), postmen))
@@ -247,7 +255,7 @@ def test_private_target_is_not_called_and_the_log_says_why(
     strict = Settings.model_validate(
         settings.model_dump() | {"webhooks": ("*",), "webhook_secret": SECRET, "webhook_private": False}
     )
-    postman = Postman(things.deliveries, strict, "w:1")
+    postman = WebhookSender(things.deliveries, strict, "w:1")
     job = finish(things, f"https://localhost:{port}/")  # a name, so that only its address tells
     postman.deliver_due()
     postman.stop()

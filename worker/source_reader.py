@@ -1,12 +1,11 @@
-"""The feeder of a worker: it turns the sources of bulk jobs into chunks, not far ahead of the work.
+"""Reading of bulk jobs' sources into chunks, not far ahead of the work, by a thread.
 
-So it does with the supports of collections that another encoder has to see.
+It also queues the supports of collections that another encoder has to embed.
 """
 
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -24,6 +23,7 @@ from store.store import Store
 from store.work.sources import HeldSource
 from worker.activity import Progress
 from worker.importing import Importer
+from worker.loops import Loop
 
 log = structlog.get_logger("exemplar.worker")
 
@@ -57,8 +57,8 @@ class _Failure:
     until: float
 
 
-class Feeder:
-    """A thread that feeds until it is stopped."""
+class SourceReader:
+    """Reads sources, a slice of each in turn, until it is stopped."""
 
     def __init__(
         self, store: Store, settings: Settings, owner: str, progress: Progress | None = None
@@ -70,43 +70,28 @@ class Feeder:
         self._open: dict[str, _Reading] = {}
         self._failed: dict[str, _Failure] = {}
         self._importer = Importer(store, settings, owner, self._progress)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
+        self._loop = Loop("source-reader", self.round, pause_s=PAUSE_S)
 
     def start(self) -> None:
-        """Begin to feed in a thread."""
-        self._thread.start()
+        """Begin to read in a thread."""
+        self._loop.start()
 
     def stop(self) -> None:
         """Stop after the slice under way, and leave what is left to others."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._loop.stop()
         for job_id in list(self._open):
             self._close(job_id)
         self._store.sources.release(self._owner)
 
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            self._progress.moved()
-            busy = False
-            try:
-                busy = self.round()
-            except ExemplarError as error:  # the record or the blobs are away
-                log.warning("feed_missed", error=error.message)
-            except Exception as error:  # the boundary of the thread: jobs would never end without it
-                log.error("feed_failed", exc_info=error)
-            if not busy:
-                self._stop.wait(PAUSE_S)
-
     def round(self) -> bool:
-        """Feed one slice of each source that has room; say whether there was any."""
+        """Read one slice of each source that has room; return whether there was any."""
+        self._progress.moved()
         held = self._store.sources.hold(self._owner, MOST_OPEN)
         for job_id in self._open.keys() - {source.job_id for source in held}:
             self._close(job_id)
         for job_id in self._failed.keys() - {source.job_id for source in held}:
             del self._failed[job_id]
-        fed = [self._feed(source) for source in held if not self._stop.is_set()]
+        fed = [self._feed(source) for source in held if not self._loop.is_stopping]
         return self._reindex() or any(fed)
 
     def _reindex(self) -> bool:
@@ -207,7 +192,7 @@ class Feeder:
             self._progress.moved()
             if entry is None or reading.again > 0:
                 reading.again -= entry is not None
-                if self._stop.is_set() or time.monotonic() > until:
+                if self._loop.is_stopping or time.monotonic() > until:
                     last = False
                     break
                 continue
@@ -224,7 +209,7 @@ class Feeder:
             taken.append((item, size, len(content)))
             pack.append(content)
             size += len(content)
-            if len(taken) >= SLICE_ITEMS or size >= PACK_BYTES or self._stop.is_set():
+            if len(taken) >= SLICE_ITEMS or size >= PACK_BYTES or self._loop.is_stopping:
                 last = False
                 break
         name = self._store.blobs.put(uploads_of(job_id), b"".join(pack)) if size else ""

@@ -19,7 +19,7 @@ BEST = 64  # classes of which each picture's probability is kept
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class SmoothingInputs:
     """n answered pictures of one chunk, and the u classes that are among anyone's best."""
 
     items: npt.NDArray[np.int64]
@@ -49,14 +49,14 @@ def keep(
     classes: Mapping[int, ClassChange],
     certainty: float,
     encoder: str = "",
-) -> Kept:
+) -> SmoothingInputs:
     """Return what is kept of some pictures, answered with at least `BEST` candidates by these classes."""
     by_label = {class_.label: class_ for class_ in classes.values()}
     best = [answer.candidates[:BEST] for answer in answers]  # of one version: all of one length
     labels = sorted({candidate.label for line in best for candidate in line})
     place = {label: column for column, label in enumerate(labels)}
     shape = len(answers), len(best[0]) if best else 0
-    return Kept(
+    return SmoothingInputs(
         items=np.array(items, np.int64),
         vectors=vectors,
         is_unknown=np.array([answer.decision is DecisionName.UNKNOWN for answer in answers], bool),
@@ -70,30 +70,30 @@ def keep(
     )
 
 
-def pack(kept: Kept) -> bytes:
+def pack(inputs: SmoothingInputs) -> bytes:
     """Return it as bytes, the same for the same; vectors as float16: cosines keep three digits."""
     out = BytesIO()
     np.savez(
         out,
-        items=kept.items,
-        vectors=kept.vectors.astype(np.float16),
-        is_unknown=kept.is_unknown,
-        columns=kept.columns.astype(np.int32),
-        probabilities=kept.probabilities,
-        class_ids=kept.class_ids,
-        labels=np.frombuffer(json.dumps(list(kept.labels)).encode(), np.uint8),
-        is_normal=kept.is_normal,
-        certainty=np.float64(kept.certainty),
-        encoder=np.frombuffer(kept.encoder.encode(), np.uint8),
+        items=inputs.items,
+        vectors=inputs.vectors.astype(np.float16),
+        is_unknown=inputs.is_unknown,
+        columns=inputs.columns.astype(np.int32),
+        probabilities=inputs.probabilities,
+        class_ids=inputs.class_ids,
+        labels=np.frombuffer(json.dumps(list(inputs.labels)).encode(), np.uint8),
+        is_normal=inputs.is_normal,
+        certainty=np.float64(inputs.certainty),
+        encoder=np.frombuffer(inputs.encoder.encode(), np.uint8),
     )
     return out.getvalue()
 
 
-def unpack(content: bytes) -> Kept:
+def unpack(content: bytes) -> SmoothingInputs:
     """Return what `pack` packed, its vectors of unit length again."""
     with np.load(BytesIO(content), allow_pickle=False) as found:
         vectors = found["vectors"].astype(np.float32)
-        return Kept(
+        return SmoothingInputs(
             items=found["items"],
             vectors=vectors / np.linalg.norm(vectors, axis=1, keepdims=True),
             is_unknown=found["is_unknown"],

@@ -26,17 +26,18 @@ from store.blobs import uploads_of
 from store.store import Store
 from store.work.jobs import new_job_id
 from store.work.sources import Sources
-from worker import feed
+from worker import source_reader
 from worker.content import read_content
-from worker.feed import Feeder
-from worker.pulse import Pulse, tidy_uploads
+from worker.heartbeat import Heartbeat
+from worker.source_reader import SourceReader
+from worker.sweep import remove_orphaned_uploads
 
 Digits = Callable[[int, int], bytes]
 
 
 @pytest.fixture
-def feeder(things: Store, settings: Settings) -> Iterator[Feeder]:
-    feeder = Feeder(things, settings, "w:1")
+def feeder(things: Store, settings: Settings) -> Iterator[SourceReader]:
+    feeder = SourceReader(things, settings, "w:1")
     yield feeder
     feeder.stop()
 
@@ -53,7 +54,7 @@ def submit(
     return store.jobs.submit(job_id, request).job.id
 
 
-def finish(store: Store, feeder: Feeder, settings: Settings) -> dict[int, bytes | str]:
+def finish(store: Store, feeder: SourceReader, settings: Settings) -> dict[int, bytes | str]:
     """Feed and work until nothing is left; return the bytes of each item, or the code of its error."""
     contents: dict[int, bytes | str] = {}
     while True:
@@ -87,7 +88,7 @@ def files_of(count: int) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("make", [make_zip, make_tar])
-def test_archive_becomes_items(things: Store, feeder: Feeder, settings: Settings, make) -> None:
+def test_archive_becomes_items(things: Store, feeder: SourceReader, settings: Settings, make) -> None:
     job = submit(things, make(files_of(600)))
     assert things.jobs.get(job).expanding
     contents = finish(things, feeder, settings)
@@ -96,7 +97,7 @@ def test_archive_becomes_items(things: Store, feeder: Feeder, settings: Settings
     assert (found.state, found.total, found.done, found.expanding) == (JobState.SUCCEEDED, 600, 600, False)
 
 
-def test_upload_goes_once_it_is_read(things: Store, feeder: Feeder, settings: Settings) -> None:
+def test_upload_goes_once_it_is_read(things: Store, feeder: SourceReader, settings: Settings) -> None:
     job = submit(things, make_zip(files_of(3)))
     folder = settings.data / "blobs" / uploads_of(job)
     [upload] = os.listdir(folder)
@@ -105,7 +106,7 @@ def test_upload_goes_once_it_is_read(things: Store, feeder: Feeder, settings: Se
     assert pack != upload
 
 
-def test_bad_items_fail_alone(things: Store, feeder: Feeder, settings: Settings) -> None:
+def test_bad_items_fail_alone(things: Store, feeder: SourceReader, settings: Settings) -> None:
     files = {"../evil.jpg": b"x", "cat/1.jpg": b"one", "cat/2.jpg": b"", "cat/3.zip": b"x"}
     job = submit(things, make_zip(files), kind=JobKind.ENROLL)
     assert finish(things, feeder, settings) == {
@@ -114,7 +115,9 @@ def test_bad_items_fail_alone(things: Store, feeder: Feeder, settings: Settings)
     assert things.jobs.get(job).state is JobState.PARTIAL
 
 
-def test_broken_archive_gives_what_could_be_read(things: Store, feeder: Feeder, settings: Settings) -> None:
+def test_broken_archive_gives_what_could_be_read(
+    things: Store, feeder: SourceReader, settings: Settings
+) -> None:
     job = submit(things, make_tar(files_of(300))[: 100 * 1024])
     contents = finish(things, feeder, settings)
     assert contents == {**{n: f"picture {n}".encode() for n in range(100)}, 100: "archive_unreadable"}
@@ -122,7 +125,7 @@ def test_broken_archive_gives_what_could_be_read(things: Store, feeder: Feeder, 
 
 
 def test_reading_waits_for_the_work(things: Store, settings: Settings) -> None:
-    feeder = Feeder(things, settings.model_copy(update={"bulk_window_items": 500}), "w:1")
+    feeder = SourceReader(things, settings.model_copy(update={"bulk_window_items": 500}), "w:1")
     job = submit(things, make_tar(files_of(2000)))
     for _ in range(10):
         feeder.round()
@@ -137,7 +140,9 @@ def test_reading_waits_for_the_work(things: Store, settings: Settings) -> None:
     feeder.stop()
 
 
-def test_paused_job_is_not_read_and_others_are(things: Store, feeder: Feeder, settings: Settings) -> None:
+def test_paused_job_is_not_read_and_others_are(
+    things: Store, feeder: SourceReader, settings: Settings
+) -> None:
     paused = [submit(things, make_tar(files_of(3))) for _ in range(5)]
     for job in paused:
         things.control.pause(job)
@@ -153,12 +158,12 @@ def test_another_worker_reads_on_without_doubling(
     things: Store, settings: Settings, make, rounds: int
 ) -> None:
     job = submit(things, make(files_of(600)))
-    first = Feeder(things, settings, "w:1")
+    first = SourceReader(things, settings, "w:1")
     for _ in range(rounds):
         first.round()
     first._store.sources.hold("w:1", 4)
     things.sources.expire("w")  # it died, its lease with it
-    second = Feeder(things, settings, "v:2")
+    second = SourceReader(things, settings, "v:2")
     contents = finish(things, second, settings)
     assert contents == {number: f"picture {number}".encode() for number in range(600)}
     first.round()  # it comes back from the dead
@@ -167,9 +172,9 @@ def test_another_worker_reads_on_without_doubling(
 
 
 def test_job_whose_source_cannot_be_read_ends(
-    things: Store, feeder: Feeder, settings: Settings, monkeypatch
+    things: Store, feeder: SourceReader, settings: Settings, monkeypatch
 ) -> None:
-    monkeypatch.setattr(feed, "RETRY_S", 0.0)
+    monkeypatch.setattr(source_reader, "RETRY_S", 0.0)
     job = submit(things, make_tar(files_of(300)))
     feeder.round()
     monkeypatch.setattr(feeder, "_slice", lambda *_: 1 / 0)
@@ -181,9 +186,9 @@ def test_job_whose_source_cannot_be_read_ends(
 
 
 def test_attempts_are_not_burnt_while_a_cause_may_pass(
-    things: Store, feeder: Feeder, settings: Settings, monkeypatch
+    things: Store, feeder: SourceReader, settings: Settings, monkeypatch
 ) -> None:
-    monkeypatch.setattr(feed, "RETRY_S", 0.3)
+    monkeypatch.setattr(source_reader, "RETRY_S", 0.3)
     submit(things, make_tar(files_of(3)))
     with monkeypatch.context() as patched:
         patched.setattr(feeder, "_slice", lambda *_: 1 / 0)
@@ -198,7 +203,7 @@ def test_attempts_are_not_burnt_while_a_cause_may_pass(
 
 
 def test_pause_is_longer_after_each_failure(
-    things: Store, feeder: Feeder, settings: Settings, monkeypatch
+    things: Store, feeder: SourceReader, settings: Settings, monkeypatch
 ) -> None:
     now = 1000.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
@@ -215,13 +220,13 @@ def test_pause_is_longer_after_each_failure(
 
 
 def test_files_that_are_passed_over_hold_up_no_other_source(
-    things: Store, feeder: Feeder, settings: Settings, monkeypatch
+    things: Store, feeder: SourceReader, settings: Settings, monkeypatch
 ) -> None:
     """Each round ends after a while, though an archive holds nothing but hidden files for long."""
     hidden = {f"cat/.{number}": b"x" for number in range(50)}
     long = submit(things, make_tar(hidden | files_of(3)))
     other = submit(things, make_tar(files_of(5)))
-    monkeypatch.setattr(feed, "PASSING_S", -1.0)
+    monkeypatch.setattr(source_reader, "PASSING_S", -1.0)
     assert feeder.round()
     assert (things.jobs.get(long).total, things.jobs.get(other).total) == (0, 5)
     while feeder.round():
@@ -231,11 +236,11 @@ def test_files_that_are_passed_over_hold_up_no_other_source(
 
 def test_stop_does_not_wait_for_what_is_read_again(things: Store, settings: Settings, monkeypatch) -> None:
     job = submit(things, make_tar(files_of(600)))
-    first = Feeder(things, settings, "w:1")
+    first = SourceReader(things, settings, "w:1")
     first.round()
     first.stop()
-    second = Feeder(things, settings, "w:2")
-    monkeypatch.setattr(feed, "PASSING_S", -1.0)
+    second = SourceReader(things, settings, "w:2")
+    monkeypatch.setattr(source_reader, "PASSING_S", -1.0)
     for _ in range(256):
         assert second.round()
         assert things.jobs.get(job).total == 256
@@ -249,14 +254,14 @@ def test_source_that_kills_worker_after_worker_is_given_up(things: Store, settin
     for life in range(settings.max_attempts):
         things.sources.hold(f"w:{life}", 4)
         things.sources.expire("w")
-    feeder = Feeder(things, settings, "w:last")
+    feeder = SourceReader(things, settings, "w:last")
     assert finish(things, feeder, settings) == {0: "worker_lost"}
     assert things.jobs.get(job).state is JobState.FAILED
     feeder.stop()
 
 
 def test_blobs_that_are_away_are_waited_for(
-    things: Store, feeder: Feeder, settings: Settings, monkeypatch
+    things: Store, feeder: SourceReader, settings: Settings, monkeypatch
 ) -> None:
     submit(things, make_tar(files_of(3)))
 
@@ -277,12 +282,12 @@ def test_folder_is_listed_once(things: Store, settings: Settings, tmp_path: Path
         (root / name).write_bytes(content)
     settings = settings.model_copy(update={"roots": (str(root),)})
     job = submit(things, folder=str(root), kind=JobKind.ENROLL)
-    first = Feeder(things, settings, "w:1")
+    first = SourceReader(things, settings, "w:1")
     first.round()
     (root / "cat" / "00000a.jpg").write_bytes(b"new")
     (root / "cat" / "00299.jpg").unlink()
     things.sources.expire("w")
-    second = Feeder(things, settings, "v:2")
+    second = SourceReader(things, settings, "v:2")
     contents = finish(things, second, settings)
     assert contents == {**{n: f"picture {n}".encode() for n in range(299)}, 299: "path_not_allowed"}
     assert things.jobs.get(job).total == 300
@@ -302,7 +307,7 @@ def test_rows_name_files_urls_and_objects(things: Store, settings: Settings, tmp
         {"url": "memory://pictures/no.jpg"}, {"url": "memory://pictures/../2.jpg"}, {"url": "s3://other/2.jpg"},
         {"url": "file:///etc/passwd"}, {"url": "memory://other/2.jpg"},
     ]  # fmt: skip
-    feeder = Feeder(things, settings, "w:1")
+    feeder = SourceReader(things, settings, "w:1")
     submit(things, manifest="\n".join(map(json.dumps, rows)).encode())
     contents = finish(things, feeder, settings)
     assert list(contents.values())[:3] == [b"one", b"two", "picture_unreadable"]
@@ -319,7 +324,7 @@ def test_file_that_was_swapped_for_a_link_is_not_read(
     picture.write_bytes(b"one")
     settings = settings.model_copy(update={"roots": (str(tmp_path / "root"),)})
     submit(things, manifest=b'{"file": "1.jpg"}')
-    feeder = Feeder(things, settings, "w:1")
+    feeder = SourceReader(things, settings, "w:1")
     feeder.round()
     picture.unlink()
     picture.symlink_to(tmp_path / "secret.jpg")
@@ -336,7 +341,7 @@ def test_memory_stays_flat_however_large_the_archive(things: Store, settings: Se
     out.close()
     request = JobRequest("things", JobKind.CLASSIFY, Lane.BULK, (), source=Source(archive=archive))
     things.jobs.submit(job_id, request)
-    feeder = Feeder(things, settings.model_copy(update={"bulk_window_items": 100_000}), "w:1")
+    feeder = SourceReader(things, settings.model_copy(update={"bulk_window_items": 100_000}), "w:1")
     feeder.round()
     process = psutil.Process()
     before = process.memory_info().rss
@@ -348,7 +353,7 @@ def test_memory_stays_flat_however_large_the_archive(things: Store, settings: Se
     feeder.stop()
 
 
-def test_pictures_of_one_slice_share_a_pack(things: Store, feeder: Feeder, settings: Settings) -> None:
+def test_pictures_of_one_slice_share_a_pack(things: Store, feeder: SourceReader, settings: Settings) -> None:
     job = submit(things, make_zip(files_of(256)))
     feeder.round()
     [chunk, *_] = claim(things, 64)
@@ -365,7 +370,7 @@ def test_source_of_a_feeder_that_hangs_goes_to_another(
     with tools_with(quick, things, ToyEncoder()) as tools:
         sources = Sources(things.database, lease_s=0.2, chunk_items=64)
         tools = replace(tools, store=replace(things, sources=sources))
-        feeder = Feeder(tools.store, quick, tools.owner, tools.feeding)
+        feeder = SourceReader(tools.store, quick, tools.owner, tools.reading)
         hangs, let_go = threading.Event(), threading.Event()
 
         def hang(*_: object, **__: object) -> Iterator[Entry]:
@@ -373,11 +378,11 @@ def test_source_of_a_feeder_that_hangs_goes_to_another(
             let_go.wait(30)
             yield from ()
 
-        monkeypatch.setattr("worker.feed.read_steps", hang)
+        monkeypatch.setattr("worker.source_reader.read_steps", hang)
         feeder.start()
         assert hangs.wait(10)
         until = time.monotonic() + 5
-        pulse = Pulse(tools)
+        pulse = Heartbeat(tools)
         while not (others := sources.hold("w2:1", 4)) and time.monotonic() < until:
             pulse._beat()
             time.sleep(0.02)
@@ -391,6 +396,6 @@ def test_uploads_that_no_job_came_of_go_after_a_day(things: Store, settings: Set
     old = f"{int((time.time() - 90_000) * 1000):012x}" + "0" * 20
     things.blobs.put_stream(uploads_of(old), [b"x"])
     things.blobs.put_stream(uploads_of(new_job_id()), [b"x"])  # which is just coming in
-    assert tidy_uploads(things) == 1
+    assert remove_orphaned_uploads(things) == 1
     assert len(things.blobs.jobs_with_uploads()) == 2 and job in things.blobs.jobs_with_uploads()
-    assert tidy_uploads(things) == 0
+    assert remove_orphaned_uploads(things) == 0

@@ -1,4 +1,4 @@
-"""The figures of the whole service, read from the record when Prometheus asks for them."""
+"""The metrics of the whole service, read from the record when Prometheus asks for them."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class _Kept(Generic[T]):
             return self._found[1]
 
 
-class RecordFigures(Collector):
-    """Waiting work, jobs, items, webhooks and the workers with their own figures, as the record has them."""
+class RecordMetrics(Collector):
+    """Waiting work, jobs, items, webhooks and the workers with their own metrics, as the record has them."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._data = settings.data
@@ -121,11 +121,11 @@ def _jobs(counts: Sequence[JobCount]) -> Iterable[Metric]:
 
 
 def _workers(alive: Sequence[Worker]) -> Iterable[Metric]:
-    still = GaugeMetricFamily(
-        "exemplar_worker_still_seconds",
+    idle = GaugeMetricFamily(
+        "exemplar_worker_idle_seconds",
         "Time since a worker last took or settled work.",
         labels=("worker",),
     )
     for worker in alive:
-        still.add_metric([worker.name], worker.still_s)
-    return GaugeMetricFamily("exemplar_workers_alive", "Workers heard of lately.", len(alive)), still
+        idle.add_metric([worker.name], worker.still_s)
+    return GaugeMetricFamily("exemplar_workers_alive", "Workers heard of lately.", len(alive)), idle

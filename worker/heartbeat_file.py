@@ -1,0 +1,67 @@
+"""The heartbeat file that a worker writes into its data folder, for probes that ask no other service."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from core.errors import ExemplarError
+
+LIVE_S = 60.0  # a beat may wait 30 s for the record
+READY_S = 15.0
+STARTING_S = 600.0  # a model may have to be fetched
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """What a worker wrote last: `starting`, `working` or `stopping`, and what keeps it from working."""
+
+    state: str
+    fault: str | None = None
+
+
+def write_heartbeat(data: Path, name: str, state: WorkerState) -> None:
+    """Write the file; where the disk is full it grows old, as it should."""
+    path = _path(data, name)
+    draft = path.with_suffix(".part")
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(json.dumps(asdict(state)))
+        os.replace(draft, path)
+
+
+def remove_heartbeat(data: Path, name: str) -> None:
+    """Remove the file: the worker has stopped."""
+    with suppress(OSError):
+        _path(data, name).unlink()
+
+
+def check_heartbeat(data: Path, name: str, *, ready: bool) -> WorkerState:
+    """Return the state of a worker that lives, or is `ready` to work; raises `worker_unfit` for any other."""
+    path = _path(data, name)
+    try:
+        age_s = time.time() - path.stat().st_mtime
+        state = WorkerState(**json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise _unfit(f"{name} has written no heartbeat file in {path.parent}: {error}") from error
+    most_s = STARTING_S if state.state == "starting" else READY_S if ready else LIVE_S
+    if age_s > most_s:
+        raise _unfit(f"{name} was last heard of {age_s:.0f} s ago")
+    if ready and state.state != "working":
+        raise _unfit(f"{name} is {state.state}")
+    if ready and state.fault is not None:
+        raise _unfit(f"{name} beats, but cannot work: {state.fault}")
+    return state
+
+
+def _path(data: Path, name: str) -> Path:
+    return data / "workers" / f"{quote(name, safe='')}.json"
+
+
+def _unfit(message: str) -> ExemplarError:
+    return ExemplarError("worker_unfit", message)

@@ -1,0 +1,86 @@
+"""The background loop: one step, again and again in a thread of its own, until it is stopped."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from core.errors import ExemplarError
+
+log = structlog.get_logger("exemplar.worker")
+
+MAX_BACK_OFF_S = 5.0
+
+
+class Loop:
+    """Runs a step at once again while it returns True (there was work), else after a pause or a wake-up.
+
+    Errors never end the thread. After each one in a row the pause doubles, up to `max_back_off_s`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        step: Callable[[], bool],
+        *,
+        pause_s: float,
+        max_back_off_s: float = MAX_BACK_OFF_S,
+        on_error: Callable[[Exception], None] = lambda _: None,
+    ) -> None:
+        self.name = name
+        self._step = step
+        self._pause_s = pause_s
+        self._max_back_off_s = max(max_back_off_s, pause_s)
+        self._on_error = on_error
+        self._errors = 0  # in a row
+        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin; the first step is taken at once."""
+        self._thread.start()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the step under way is the last; a long step asks for it."""
+        return self._stop.is_set()
+
+    def wake(self) -> None:
+        """Cut the pause short: there is work. A wake-up does not shorten the pause after an error."""
+        self._wake.set()
+
+    def pause(self, pause_s: float) -> None:
+        """Wait inside a step, no longer than until the loop is stopped."""
+        self._stop.wait(pause_s)
+
+    def stop(self, *, join_s: float | None = None) -> None:
+        """Let the step under way be the last, and wait for its end; `None` waits as long as it takes."""
+        self._stop.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(join_s)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._wake.clear()  # before the step, which sees all work announced until now
+            try:
+                busy = self._step()
+            except Exception as error:  # the boundary of the thread: one bad step must not be the last
+                if not self._stop.is_set():  # what a step needs may be closed by then
+                    self._failed(error)
+            else:
+                self._errors = 0
+                if not busy:
+                    self._wake.wait(self._pause_s)
+
+    def _failed(self, error: Exception) -> None:
+        if isinstance(error, ExemplarError):  # the record or the blobs are away
+            log.warning("loop_waits", loop=self.name, error=error.message)
+        else:
+            log.error("loop_failed", loop=self.name, exc_info=error)
+        self._on_error(error)
+        self._stop.wait(min(self._pause_s * 2**self._errors, self._max_back_off_s))
+        self._errors = min(self._errors + 1, 16)  # 2 ** 16 is beyond any bound

@@ -1,0 +1,71 @@
+"""The sweep, done by one of all workers: expired leases, lost wake-ups, old jobs, orphaned uploads."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import structlog
+
+from store.blobs import uploads_of
+from store.store import Store
+from store.work.chunks import Waiting
+from store.work.jobs import submitted_at
+from worker.metrics import Metrics
+
+log = structlog.get_logger("exemplar.worker")
+
+UPLOADS_S = 3600.0  # between two looks for uploads without a job
+ORPHAN_S = 86400.0  # an upload may take long before its job is in the record
+AT_ONCE = 500  # ids in one statement
+
+
+class Sweep:
+    """What is done with every beat, and what less often."""
+
+    def __init__(self, store: Store, metrics: Metrics, job_ttl_s: float) -> None:
+        self._store = store
+        self._metrics = metrics
+        self._job_ttl_s = job_ttl_s
+        self._uploads_at = time.monotonic() + UPLOADS_S
+
+    def run(self) -> None:
+        """Sweep once."""
+        expired = self._store.chunks.sweep()
+        self._metrics.sweeps.inc()
+        self._metrics.leases_ran_out.inc(expired)
+        if expired:
+            log.info("leases_ran_out", chunks=expired)
+        wake_workers(self._store, self._store.chunks.waiting())
+        remove_old_jobs(self._store, self._job_ttl_s)
+        if time.monotonic() >= self._uploads_at:
+            self._uploads_at = time.monotonic() + UPLOADS_S
+            remove_orphaned_uploads(self._store)
+
+
+def wake_workers(store: Store, waiting: Sequence[Waiting]) -> None:
+    """Send a wake-up again to each worker that can take waiting work: Redis may have lost the first."""
+    workers = store.workers.alive() if waiting else []
+    for work in waiting:
+        able = sum(work.encoder in worker.encoders and work.lane in worker.lanes for worker in workers)
+        store.turns.remind(work.lane, work.encoder, workers=max(1, min(able, work.chunks)))
+
+
+def remove_old_jobs(store: Store, job_ttl_s: float) -> None:
+    """Remove jobs that ended long ago, with their uploads."""
+    for job_id in store.jobs.remove_old(
+        job_ttl_s
+    ):  # uploads left here are found by `remove_orphaned_uploads`
+        store.blobs.remove_folder(uploads_of(job_id))
+
+
+def remove_orphaned_uploads(store: Store) -> int:
+    """Remove uploads whose job was never written, since the API process died; return how many."""
+    long_ago = time.time() - ORPHAN_S
+    old = [job_id for job_id in store.blobs.jobs_with_uploads() if 0 < submitted_at(job_id) < long_ago]
+    orphans: list[str] = []
+    for start in range(0, len(old), AT_ONCE):
+        orphans += sorted(store.jobs.unknown_among(old[start : start + AT_ONCE]))
+    for job_id in orphans:
+        store.blobs.remove_folder(uploads_of(job_id))
+    return len(orphans)
