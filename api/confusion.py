@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 CLASSES_MOST = 60  # that can still be read; of more, those confused most are drawn
@@ -41,6 +42,16 @@ def _most_confused(counts: Sequence[Sequence[int]]) -> list[int]:
     return sorted(sorted(range(n), key=lambda place: -wrong[place])[:CLASSES_MOST])
 
 
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """Where the cells begin, how wide they are, and how large their labels are written, in px."""
+
+    left: int
+    top: int
+    cell: int
+    font: int
+
+
 def _lines(labels: Sequence[str], counts: Sequence[Sequence[int]], title: str, classes: int) -> list[str]:
     n = len(labels)
     cell = max(min(CELL_LARGE, SIDE_MOST // max(n, 1)), CELL_SMALL)
@@ -48,6 +59,7 @@ def _lines(labels: Sequence[str], counts: Sequence[Sequence[int]], title: str, c
     names = [_cut(label) for label in labels]
     room = max((_width(name, font) for name in names), default=0)
     left, top = MARGIN + 22 + room + 6, MARGIN + TITLE_HEIGHT + room + 6
+    grid = _Grid(left, top, cell, font)
     notes = _notes(n, classes)
     width = max(left + n * cell + MARGIN, _width(title, FONT + 3) + 2 * MARGIN, 430)
     height = top + n * cell + MARGIN + 8
@@ -58,10 +70,10 @@ def _lines(labels: Sequence[str], counts: Sequence[Sequence[int]], title: str, c
         f'<rect width="{width}" height="{height}" fill="{PAPER}"/>',
         _text(MARGIN, MARGIN + 12, title, FONT + 3, weight="600"),
         *(_text(MARGIN, MARGIN + 30 + 16 * k, note, FONT - 1) for k, note in enumerate(notes)),
-        *(_row_label(k, left, top, cell, font, labels[k], names[k]) for k in range(n)),
-        *(_column_label(k, left, top, cell, font, labels[k], names[k]) for k in range(n)),
-        *(_frame(left, top, n, cell) if n else ()),
-        *(line for k in range(n) for line in _row(k, left, top, cell, labels, counts[k])),
+        *(_row_label(k, grid, labels[k], names[k]) for k in range(n)),
+        *(_column_label(k, grid, labels[k], names[k]) for k in range(n)),
+        *(_frame(grid, n) if n else ()),
+        *(line for k in range(n) for line in _row(k, grid, labels, counts[k])),
         "</svg>",
     ]
 
@@ -75,13 +87,13 @@ def _notes(shown: int, classes: int) -> list[str]:
     return notes
 
 
-def _row(row: int, left: int, top: int, cell: int, labels: Sequence[str], counts: Sequence[int]) -> list[str]:
-    total = sum(counts)
+def _row(row: int, grid: _Grid, labels: Sequence[str], counts: Sequence[int]) -> list[str]:
+    total, cell = sum(counts), grid.cell
     found = []
     for column, count in enumerate(counts):
         if count == 0:
             continue
-        x, y = left + column * cell, top + row * cell
+        x, y = grid.left + column * cell, grid.top + row * cell
         share = count / total
         colour, ink = _shade(RIGHT if row == column else WRONG, share)
         told = f"{labels[row]} taken for {labels[column]}: {count} of {total}"
@@ -98,7 +110,8 @@ def _row(row: int, left: int, top: int, cell: int, labels: Sequence[str], counts
     return found
 
 
-def _frame(left: int, top: int, n: int, cell: int) -> list[str]:
+def _frame(grid: _Grid, n: int) -> list[str]:
+    left, top, cell = grid.left, grid.top, grid.cell
     side = n * cell
     steps = range(GRID * cell, side, GRID * cell)
     lines = "".join(f"M{left + at} {top}v{side}M{left} {top + at}h{side}" for at in steps)
@@ -108,15 +121,15 @@ def _frame(left: int, top: int, n: int, cell: int) -> list[str]:
     ]
 
 
-def _row_label(k: int, left: int, top: int, cell: int, font: int, label: str, name: str) -> str:
-    y = top + k * cell + cell / 2 + font * 0.36
-    return f"<g><title>{escape(label)}</title>{_text(left - 6, y, name, font, anchor='end')}</g>"
+def _row_label(k: int, grid: _Grid, label: str, name: str) -> str:
+    y = grid.top + (k + 0.5) * grid.cell + grid.font * 0.36
+    return f"<g><title>{escape(label)}</title>{_text(grid.left - 6, y, name, grid.font, anchor='end')}</g>"
 
 
-def _column_label(k: int, left: int, top: int, cell: int, font: int, label: str, name: str) -> str:
-    x, y = left + k * cell + cell / 2 + font * 0.36, top - 6
+def _column_label(k: int, grid: _Grid, label: str, name: str) -> str:
+    x, y = grid.left + (k + 0.5) * grid.cell + grid.font * 0.36, grid.top - 6
     turned = f' transform="rotate(-90 {x:g} {y:g})"'
-    return f"<g><title>{escape(label)}</title>{_text(x, y, name, font, more=turned)}</g>"
+    return f"<g><title>{escape(label)}</title>{_text(x, y, name, grid.font, more=turned)}</g>"
 
 
 def _text(

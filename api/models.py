@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
 from api.inputs import IndexModel, RuleModel
+from core.answers import Candidate, CandidateSet, Contribution, Explanation, Neighbour, Novelty
 from core.report import CollectionReport
 from core.results import Tally
 from core.types import (
     Class,
     ClassKind,
     Collection,
+    DecisionName,
     IndexMeasure,
     IndexName,
     Job,
@@ -246,63 +248,27 @@ class DeliveryList(BaseModel):
     items: list[DeliveryModel]
 
 
-class CandidateModel(BaseModel):
-    """A class that may be meant."""
-
-    label: str
-    probability: float
-
-
-class NeighbourModel(BaseModel):
+@dataclass(frozen=True, slots=True)
+class NeighbourModel(Neighbour):
     """A support near to the picture."""
 
-    support_id: int
-    label: str
-    similarity: float
     thumbnail: str
 
 
-class ReasonModel(BaseModel):
+@dataclass(frozen=True, slots=True)
+class ContributionModel(Contribution):
     """A support that spoke for the best class."""
 
-    support_id: int
-    label: str
-    similarity: float = Field(description="Cosine similarity to the picture.")
-    share: float = Field(description="Its part of what spoke for the best class.")
     thumbnail: str
 
 
-class ExplanationModel(BaseModel):
+@dataclass(frozen=True, slots=True)
+class ExplanationModel(Explanation):
     """Why the best class is the best."""
 
-    margin: float | None = Field(
-        description="How far the best class lies before the second, in the rule's own score; null where "
-        "there is no second."
-    )
-    supports: list[ReasonModel] = Field(description="The supports that decided, the weightiest first.")
-
-
-class CandidateSetModel(BaseModel):
-    """The labels among which the true one is, as often as `level` says (a conformal set).
-
-    Learnt from the collection's own supports, for pictures of its classes.
-    """
-
-    level: float = Field(description="How often such a set holds the true label, as the rule's `set_level`.")
-    labels: list[str] = Field(description="The most probable first.")
-
-
-class NoveltyModel(BaseModel):
-    """How like something known the picture is, and from where on it counts as known."""
-
-    score: float = Field(description="The lower the stranger.")
-    threshold: float | None = Field(
-        description="A picture that scores less is unknown; null where there are too few supports to set one."
-    )
-    accepts_strangers: float | None = Field(
-        description="The share of pictures of classes not enrolled here that are expected to be named all "
-        "the same; null where it cannot be told."
-    )
+    supports: Annotated[
+        tuple[ContributionModel, ...], Field(description="The supports that decided, the weightiest first.")
+    ]
 
 
 class ProblemModel(BaseModel):
@@ -323,19 +289,19 @@ class ResultModel(BaseModel):
     item: int
     custom_id: str | None
     status: Literal["done", "failed"]
-    decision: Literal["known", "unknown", "ambiguous"] | None = None
+    decision: DecisionName | None = None
     label: str | None = Field(
         None, description="The class named; the best guess where ambiguous, null where unknown."
     )
     confidence: float | None = Field(None, description="The probability of the best class.")
-    candidates: list[CandidateModel] | None = None
+    candidates: list[Candidate] | None = None
     neighbours: list[NeighbourModel] | None = None
     rule: RuleName | None = Field(None, description="The rule that decided; `auto` says which it chose.")
     explanation: ExplanationModel | None = None
-    candidate_set: CandidateSetModel | None = Field(
+    candidate_set: CandidateSet | None = Field(
         None, description="Null where there are too few supports to state one."
     )
-    novelty: NoveltyModel | None = None
+    novelty: Novelty | None = None
     smoothed: bool | None = Field(
         None, description="Of a job that asks for it: whether this result has been smoothed yet."
     )

@@ -14,11 +14,12 @@ from core.settings import Settings
 from core.types import Item, JobKind, JobRequest, Lane, Rule, Source
 from store.blobs import PICTURES, uploads_of
 from store.work.jobs import new_job_id
+from worker.embedding import embed
 from worker.load import load
+from worker.settling import settle
 from worker.source_reader import SourceReader
 from worker.tools import Tools, open_tools
 from worker.turn import take_turn
-from worker.work import embed, settle
 
 T = TypeVar("T")
 

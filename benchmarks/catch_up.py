@@ -26,8 +26,8 @@ from benchmarks.index_engines import of_process
 from core.settings import Settings
 from core.types import Index, IndexName, Rule
 from core.vectors import Vectors, pack_vector
+from index.devices import use_search_threads
 from index.milvus import Milvus
-from index.replica import use_search_threads
 from index.replicas import Replicas
 from store import tables as t
 from store.migrate import ensure_schema

@@ -28,11 +28,12 @@ import numpy as np
 from core.changes import Changes, ClassChange, SupportChange
 from core.types import ClassKind, Index, IndexName
 from core.vectors import Vectors
-from index.engine import EngineReplica
+from index.devices import use_search_threads
 from index.milvus import Milvus
-from index.replica import Replica, use_search_threads
+from index.replica import Replica
 from index.replicas import AnyReplica
 from index.training import follow_index
+from index.vector_store import VectorStoreReplica
 
 BLOCK = 20_000  # changes applied at a time, as the feed gives them
 PER_CLASS = 100
@@ -76,7 +77,7 @@ def measure(name: IndexName, supports: int, dim: int, limit_s: float) -> dict[st
     with tempfile.TemporaryDirectory(prefix="exemplar-bench-") as folder:
         milvus = Milvus("", "", Path(folder))
         replica: AnyReplica = (
-            EngineReplica(lambda _: milvus.open("bench", dim), dim)
+            VectorStoreReplica(lambda _: milvus.open("bench", dim), dim)
             if name is IndexName.MILVUS
             else Replica(dim)
         )

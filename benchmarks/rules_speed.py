@@ -25,7 +25,8 @@ from core.changes import Changes, ClassChange, SupportChange
 from core.types import ClassKind, Rule, RuleName
 from core.vectors import Vector, Vectors
 from index.decide import classify
-from index.replica import Replica, use_search_threads
+from index.devices import use_search_threads
+from index.replica import Replica
 
 DIM = 384
 SCATTER = 0.8  # length of the noise beside a class's direction of length 1: a cosine of 0.61 within a class

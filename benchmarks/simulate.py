@@ -37,9 +37,10 @@ from store.store import Store, open_store
 from store.work.chunks import Chunks
 from store.work.jobs import new_job_id
 from worker.activity import Activity, new_owner
+from worker.embedding import embed
 from worker.load import load
+from worker.settling import settle
 from worker.tools import Tools
-from worker.work import embed, settle
 
 T = TypeVar("T")
 

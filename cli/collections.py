@@ -33,6 +33,7 @@ def collections() -> None:
 @JSON
 @URL
 def create(
+    *,
     collection: str,
     encoder: str | None,
     views: str | None,

@@ -28,7 +28,7 @@ Group = tuple[str, list[Path]]
 @LOCAL
 @URL
 def enroll(
-    path: Path, collection: str, label: str | None, as_json: bool, local: Path | None, url: str
+    *, path: Path, collection: str, label: str | None, as_json: bool, local: Path | None, url: str
 ) -> None:
     """Enrol pictures; a folder is a class, and the collection is made where it is new.
 

@@ -64,6 +64,7 @@ def _folder() -> click.Path:
 )
 @JSON
 def evaluate(
+    *,
     support: Path,
     query: Path,
     unknown: Path | None,

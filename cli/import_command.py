@@ -53,6 +53,7 @@ READERS: dict[str, Reader] = {
 )
 @URL
 def import_(
+    *,
     path: Path,
     name: str | None,
     encoder: str | None,

@@ -12,10 +12,11 @@ from sklearn.metrics import roc_auc_score
 
 from cli.classification_report import accuracy, report_numbers
 from cli.folders import Embedded
+from core.answers import Answer
 from core.changes import Changes, ClassChange, SupportChange
 from core.types import ClassKind, DecisionName, Rule
 from core.vectors import Vectors
-from index.decide import Answer, classify
+from index.decide import classify
 from index.replica import Replica
 from index.smoothing import smooth
 from index.supports import Floats, Ids
@@ -201,10 +202,10 @@ def _recall(label: str, queries: Embedded, trial: Trial) -> float | None:
 def _sets(level: float, queries: Embedded, trials: Sequence[Trial]) -> dict[str, Any] | None:
     """Return how often candidate sets hold the true class, and their mean size, where they are stated."""
     stated = [
-        (label in answer.likely, len(answer.likely))
+        (label in answer.candidate_set.labels, len(answer.candidate_set.labels))
         for trial in trials
         for label, answer in zip(queries.labels, trial.known, strict=True)
-        if answer.likely is not None
+        if answer.candidate_set is not None
     ]
     if not stated:
         return None

@@ -45,7 +45,9 @@ class AsyncExemplar(AsyncCalls):
     ) -> AsyncJob:
         """Enrol pictures of one class; it exists as soon as its first picture is enrolled."""
         query = in_query(webhook=webhook)
-        return await self._submit(collection, "enroll", pictures, query, wait_s, key, form={"label": label})
+        return await self._submit(
+            collection, "enroll", pictures, query, submitting(key, wait_s), form={"label": label}
+        )
 
     async def classify(
         self,
@@ -60,7 +62,7 @@ class AsyncExemplar(AsyncCalls):
     ) -> AsyncJob:
         """Name what is in pictures."""
         query = in_query(top=top, min_version=min_version, webhook=webhook)
-        return await self._submit(collection, "classify", pictures, query, wait_s, key)
+        return await self._submit(collection, "classify", pictures, query, submitting(key, wait_s))
 
     async def search(
         self,
@@ -74,7 +76,7 @@ class AsyncExemplar(AsyncCalls):
     ) -> AsyncJob:
         """Find the nearest supports of pictures, without a decision."""
         query = in_query(top=top, min_version=min_version)
-        return await self._submit(collection, "search", pictures, query, wait_s, key)
+        return await self._submit(collection, "search", pictures, query, submitting(key, wait_s))
 
     async def submit_items(
         self,
@@ -212,8 +214,7 @@ class AsyncExemplar(AsyncCalls):
         call: str,
         pictures: Pictures,
         query: Mapping[str, Any],
-        wait_s: float,
-        key: str | None,
+        headers: Mapping[str, str],
         *,
         form: Mapping[str, str] | None = None,
     ) -> AsyncJob:
@@ -222,7 +223,7 @@ class AsyncExemplar(AsyncCalls):
                 "POST",
                 f"/v1/collections/{in_path(collection)}/{call}",
                 query,
-                submitting(key, wait_s),
+                headers,
                 files=picture_files(pictures),
                 form=form,
                 may_repeat=True,

@@ -47,7 +47,9 @@ class Exemplar(Calls):
     ) -> Job:
         """Enrol pictures of one class; it exists as soon as its first picture is enrolled."""
         query = in_query(webhook=webhook)
-        return self._submit(collection, "enroll", pictures, query, wait_s, key, form={"label": label})
+        return self._submit(
+            collection, "enroll", pictures, query, submitting(key, wait_s), form={"label": label}
+        )
 
     def classify(
         self,
@@ -62,7 +64,7 @@ class Exemplar(Calls):
     ) -> Job:
         """Name what is in pictures."""
         query = in_query(top=top, min_version=min_version, webhook=webhook)
-        return self._submit(collection, "classify", pictures, query, wait_s, key)
+        return self._submit(collection, "classify", pictures, query, submitting(key, wait_s))
 
     def search(
         self,
@@ -76,7 +78,7 @@ class Exemplar(Calls):
     ) -> Job:
         """Find the nearest supports of pictures, without a decision."""
         query = in_query(top=top, min_version=min_version)
-        return self._submit(collection, "search", pictures, query, wait_s, key)
+        return self._submit(collection, "search", pictures, query, submitting(key, wait_s))
 
     def submit_items(
         self,
@@ -212,8 +214,7 @@ class Exemplar(Calls):
         call: str,
         pictures: Pictures,
         query: Mapping[str, Any],
-        wait_s: float,
-        key: str | None,
+        headers: Mapping[str, str],
         *,
         form: Mapping[str, str] | None = None,
     ) -> Job:
@@ -222,7 +223,7 @@ class Exemplar(Calls):
                 "POST",
                 f"/v1/collections/{in_path(collection)}/{call}",
                 query,
-                submitting(key, wait_s),
+                headers,
                 files=picture_files(pictures),
                 form=form,
                 may_repeat=True,

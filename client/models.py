@@ -248,6 +248,18 @@ class Confusion(Model):
     """At most 100: of more classes, those confused most."""
 
 
+class Contribution(Model):
+    """A support that spoke for the best class."""
+
+    label: str
+    share: float
+    """Its part of what spoke for the best class."""
+    similarity: float
+    """Cosine similarity to the picture."""
+    support_id: int
+    thumbnail: str
+
+
 DecisionName = Literal["known", "unknown", "ambiguous"] | str
 """What an answer says."""
 
@@ -361,7 +373,7 @@ class Explanation(Model):
 
     margin: float | None
     """How far the best class lies before the second, in the rule's own score; null where there is no second."""
-    supports: list[Reason]
+    supports: list[Contribution]
     """The supports that decided, the weightiest first."""
 
 
@@ -599,7 +611,7 @@ class Novelty(Model):
     accepts_strangers: float | None
     """The share of pictures of classes not enrolled here that are expected to be named all the same; null where it cannot be told."""
     score: float
-    """The lower the stranger."""
+    """The lower the less familiar."""
     threshold: float | None
     """A picture that scores less is unknown; null where there are too few supports to set one."""
 
@@ -642,18 +654,6 @@ class Progress(Model):
     total: int
 
 
-class Reason(Model):
-    """A support that spoke for the best class."""
-
-    label: str
-    share: float
-    """Its part of what spoke for the best class."""
-    similarity: float
-    """Cosine similarity to the picture."""
-    support_id: int
-    thumbnail: str
-
-
 class Reindex(Model):
     """A change of encoder and how far it has come."""
 
@@ -684,7 +684,7 @@ class Result(Model):
     confidence: float | None = Field(default=None)
     """The probability of the best class."""
     custom_id: str | None
-    decision: Literal["known", "unknown", "ambiguous"] | str | None = Field(default=None)
+    decision: DecisionName | None = Field(default=None)
     duplicate_of: int | None = Field(default=None)
     encoder: str | None = Field(default=None)
     error: Problem | None = Field(default=None)

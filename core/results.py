@@ -13,6 +13,11 @@ Result = Mapping[str, Any]
 """One item's result as JSON; `status` is `done` or `failed`."""
 
 
+def done_result(item: Item, made: Mapping[str, Any]) -> Result:
+    """Return the result of an item that is done, with what was made of it."""
+    return {"item": item.index, "custom_id": item.custom_id, "status": "done", **made}
+
+
 def failed_result(item: Item, error: ExemplarError) -> Result:
     """Return the result of an item that failed."""
     return {"item": item.index, "custom_id": item.custom_id, "status": "failed", "error": problem_of(error)}

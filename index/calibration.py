@@ -2,7 +2,7 @@
 
 No pictures are set aside for it. Leave-fold-out scores give the temperature and the candidate sets,
 leave-one-out scores the threshold under which a picture is of nothing known, and leave-class-out scores how
-many strangers pass that threshold all the same.
+many unfamiliar pictures pass that threshold all the same.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from index.means import mean_scores_held_out
 from index.supports import MOST_JUDGED, Floats, Ids, Mask, Scores, Supports, places_of
 
 FOLDS = 5
-USUAL_SHARPNESS = 30.0  # where there is nothing at all to fit it on
-# Where no class has two supports, but there are several: sharpness x the spread of a stranger's scores over
-# the classes. The best was 1.1 to 1.6 with four encoders, 10 to 40 sports and the rules of regression, and
-# up to 1.9 with prototypes.
+USUAL_INVERSE_TEMPERATURE = 30.0  # where there is nothing at all to fit it on
+# Where no class has two supports, but there are several: inverse temperature x the spread of an unfamiliar
+# picture's scores over the classes. The best was 1.1 to 1.6 with four encoders, 10 to 40 sports and the
+# rules of regression, and up to 1.9 with prototypes.
 ONE_SHOT_SPREADS = 1.35
-ONE_SHOT_SHARPEST = 36.0  # the best scale at one shot was 12 to 36
-SHARPNESS_RANGE = (1.0, 300.0)
-# With one support a class nothing known can be left out. Strangers' and known pictures' scores are then taken
+ONE_SHOT_MOST = 36.0  # the best scale at one shot was 12 to 36
+INVERSE_TEMPERATURE_RANGE = (1.0, 300.0)
+# With one support a class nothing known can be left out. Unfamiliar and known pictures' scores are then taken
 # as two normal distributions of one width this far apart: an AUROC of 0.69, as measured at one shot.
 ONE_SHOT_SEPARATION = 0.70
-FEWEST_STRANGERS = 8  # to take a quantile of
+FEWEST_UNFAMILIAR = 8  # to take a quantile of
 FEWEST_CLASSES = 20  # in a sample: of a class that is larger than its share only a part is taken
 MOST_CLASSES = 300  # that are left out one after the other
 
@@ -38,28 +38,28 @@ MOST_CLASSES = 300  # that are left out one after the other
 class Calibration:
     """What the supports say about the scores of a rule."""
 
-    sharpness: float
-    """Probabilities are softmax(sharpness x scores)."""
-    misfits: Floats
+    inverse_temperature: float
+    """Probabilities are softmax(inverse_temperature x scores)."""
+    nonconformity: Floats
     """Ascending: 1 - the probability of the true class, of supports without their fold."""
     known: Floats
     """Ascending: the novelty scores of supports without themselves."""
-    strangers: Floats
+    unfamiliar: Floats
     """Ascending: the novelty scores of supports without their whole class."""
 
     def probabilities(self, scores: Scores) -> Floats:
         """Map (m, C) scores to rows that sum to 1."""
-        return softmax(self.sharpness * scores)
+        return softmax(self.inverse_temperature * scores)
 
     def set_limit(self, level: float) -> float | None:
         """Return the least probability in a set that holds the true class as often as `level` says.
 
         Split-conformal, on leave-fold-out scores; None where there are too few of them to say it.
         """
-        place = math.ceil((len(self.misfits) + 1) * level)
-        if place > len(self.misfits) or not len(self.misfits):
+        place = math.ceil((len(self.nonconformity) + 1) * level)
+        if place > len(self.nonconformity) or not len(self.nonconformity):
             return None
-        return float(1.0 - self.misfits[place - 1])
+        return float(1.0 - self.nonconformity[place - 1])
 
     def threshold(self, false_reject: float) -> float | None:
         """Return the novelty score under which a picture is unknown; None where nothing can be told.
@@ -71,16 +71,16 @@ class Calibration:
         if len(self.known):
             place = math.floor(false_reject * (len(self.known) + 1))
             return float(self.known[max(place - 1, 0)])
-        if len(self.strangers) >= FEWEST_STRANGERS:
+        if len(self.unfamiliar) >= FEWEST_UNFAMILIAR:
             share = NormalDist().cdf(ONE_SHOT_SEPARATION + NormalDist().inv_cdf(false_reject))
-            return float(np.quantile(self.strangers, share))
+            return float(np.quantile(self.unfamiliar, share))
         return None
 
-    def accepted_strangers(self, threshold: float | None) -> float | None:
+    def accepted_unfamiliar(self, threshold: float | None) -> float | None:
         """Return the share of pictures of classes never enrolled that pass; None where it cannot be told."""
-        if not len(self.strangers):
+        if not len(self.unfamiliar):
             return None
-        return 1.0 if threshold is None else float((self.strangers >= threshold).mean())
+        return 1.0 if threshold is None else float((self.unfamiliar >= threshold).mean())
 
 
 NOTHING = np.empty(0)
@@ -112,7 +112,7 @@ def fold_loss(fit: Fit) -> float | None:
     held_out = leave_folds_out(fit, sample(fit.supports, fit.most_judged))
     if not len(held_out.rows):
         return None
-    probabilities = softmax(best_sharpness(held_out.scores, held_out.columns) * held_out.scores)
+    probabilities = softmax(best_inverse_temperature(held_out.scores, held_out.columns) * held_out.scores)
     own = probabilities[np.arange(len(held_out.rows)), held_out.columns]
     return float(-np.log(np.maximum(own, 1e-12)).mean())
 
@@ -124,13 +124,16 @@ def calibrate(fit: Fit, normal: Mask) -> Calibration:
     chosen = sample(supports, fit.most_judged)
     held_out = leave_folds_out(fit, chosen)
     judged, own, scores = held_out.rows, held_out.columns, held_out.scores
-    sharpness = best_sharpness(scores, own) if len(own) else usual_sharpness(fit, chosen)
-    probabilities = softmax(sharpness * scores)
+    if len(own):
+        inverse_temperature = best_inverse_temperature(scores, own)
+    else:
+        inverse_temperature = usual_inverse_temperature(fit, chosen)
+    probabilities = softmax(inverse_temperature * scores)
     return Calibration(
-        sharpness=sharpness,
-        misfits=np.sort(1.0 - probabilities[np.arange(len(own)), own]),
+        inverse_temperature=inverse_temperature,
+        nonconformity=np.sort(1.0 - probabilities[np.arange(len(own)), own]),
         known=_known(fit, judged[normal[own]], normal),
-        strangers=_strangers(fit, chosen[normal[supports.columns[chosen]]], normal),
+        unfamiliar=_unfamiliar(fit, chosen[normal[supports.columns[chosen]]], normal),
     )
 
 
@@ -169,7 +172,7 @@ def sample(supports: Supports, most: int = MOST_JUDGED) -> Ids:
     return chosen[places_of(supports.columns[chosen]) < share]
 
 
-def best_sharpness(scores: Scores, columns: Ids) -> float:
+def best_inverse_temperature(scores: Scores, columns: Ids) -> float:
     """Return the scale whose softmax gives the true columns the greatest likelihood, by bisection.
 
     Of n supports, the true column counts for (n + 1) / (n + 2) and the others share the rest (Platt 1999):
@@ -177,12 +180,12 @@ def best_sharpness(scores: Scores, columns: Ids) -> float:
     """
     n, classes = scores.shape
     if n == 0 or classes < 2:
-        return USUAL_SHARPNESS
+        return USUAL_INVERSE_TEMPERATURE
     scores = np.maximum(scores, -1e3)  # a class that a fold emptied
     own = scores[np.arange(n), columns]
     others = (scores.sum(axis=1) - own) / (classes - 1)
     target = ((n + 1) * own + others) / (n + 2)
-    low, high = SHARPNESS_RANGE
+    low, high = INVERSE_TEMPERATURE_RANGE
     for _ in range(24):  # the likelihood is concave in the scale
         middle = math.sqrt(low * high)
         expected = (softmax(middle * scores) * scores).sum(axis=1)
@@ -190,16 +193,16 @@ def best_sharpness(scores: Scores, columns: Ids) -> float:
     return math.sqrt(low * high)
 
 
-def usual_sharpness(fit: Fit, chosen: Ids) -> float:
-    """Return the scale for supports that are alone in their classes, by how far strangers' scores spread."""
+def usual_inverse_temperature(fit: Fit, chosen: Ids) -> float:
+    """Return the scale for supports that are alone in their classes, by the spread of others' scores."""
     rows, groups = _whole_classes(fit.supports, chosen)
     held = np.flatnonzero(fit.supports.counts > 0)
     if len(held) < 4:
-        return USUAL_SHARPNESS
+        return USUAL_INVERSE_TEMPERATURE
     scores = fit.held_out(groups, rows)
     scores[np.arange(len(rows)), fit.supports.columns[rows]] = np.nan
     spread = float(np.nanstd(scores[:, held], axis=1).mean())
-    return min(max(ONE_SHOT_SPREADS / max(spread, 1e-6), SHARPNESS_RANGE[0]), ONE_SHOT_SHARPEST)
+    return min(max(ONE_SHOT_SPREADS / max(spread, 1e-6), INVERSE_TEMPERATURE_RANGE[0]), ONE_SHOT_MOST)
 
 
 def softmax(scores: Scores) -> Floats:
@@ -219,7 +222,7 @@ def _known(fit: Fit, rows: Ids, normal: Mask) -> Floats:
     return np.sort(_novelty_held_out(fit, groups, rows, normal))
 
 
-def _strangers(fit: Fit, rows: Ids, normal: Mask) -> Floats:
+def _unfamiliar(fit: Fit, rows: Ids, normal: Mask) -> Floats:
     supports = fit.supports
     if normal.sum() < 2:
         return NOTHING

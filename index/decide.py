@@ -1,4 +1,4 @@
-"""From scores to an answer: a label with its probability and its reasons, or an honest "unknown"."""
+"""From scores to an answer: a label with its probability and contributions, or an honest "unknown"."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from core.answers import Answer, Candidate, CandidateSet, Explanation, Neighbour, Novelty
 from core.changes import ClassChange
-from core.types import ClassKind, DecisionName, Metric, Rule, RuleName
+from core.types import ClassKind, DecisionName, Metric, Rule
 from core.vectors import Vector, Vectors
 from index.calibration import novelty
 from index.learning import Fitted
@@ -20,82 +21,14 @@ from index.replicas import AnyReplica
 from index.supports import Floats, Ids, Mask
 from index.texts import LabelVectors
 
-REASONS = 3  # supports named as what decided
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A class that may be meant."""
-
-    label: str
-    probability: float
-
-
-@dataclass(frozen=True, slots=True)
-class Neighbour:
-    """A support near to the picture."""
-
-    support_id: int
-    label: str
-    similarity: float
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """A support that spoke for the best class, and its share of all that spoke for it."""
-
-    support_id: int
-    label: str
-    similarity: float
-    share: float
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """What decided: the lead in score of the best class over the next, None with one class, and reasons."""
-
-    margin: float | None
-    supports: tuple[Reason, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Novelty:
-    """How like something known a picture is, and from where on it counts as known.
-
-    `accepts_strangers` is the share of pictures of classes that were never enrolled which pass the threshold
-    all the same. Threshold and share are None where the supports cannot tell them.
-    """
-
-    score: float
-    threshold: float | None
-    accepts_strangers: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What is said about one picture, and by which version of the collection.
-
-    `label` is None where the picture is unknown, and the best guess where it is ambiguous; `confidence` is
-    its probability, 0 where there is none. `likely` is the
-    set that holds the true class as often as the rule's `set_level` says, None where that cannot be said.
-    """
-
-    decision: DecisionName
-    label: str | None
-    confidence: float
-    candidates: tuple[Candidate, ...]
-    neighbours: tuple[Neighbour, ...]
-    version: int
-    rule: RuleName
-    explanation: Explanation
-    likely: tuple[str, ...] | None
-    novelty: Novelty | None
+CONTRIBUTIONS = 3  # supports named as what decided
 
 
 @dataclass(frozen=True, slots=True)
 class _Limits:
     """The limits that hold for every answer of one version."""
 
+    coverage: float
     set_limit: float | None
     threshold: float | None
     accepts_strangers: float | None
@@ -135,9 +68,10 @@ class _Judgement:
         calibration = fitted.calibration
         threshold = calibration.threshold(rule.false_reject)
         self._limits = _Limits(
+            coverage=rule.set_level,
             set_limit=calibration.set_limit(rule.set_level),
             threshold=threshold,
-            accepts_strangers=calibration.accepted_strangers(threshold),
+            accepts_strangers=calibration.accepted_unfamiliar(threshold),
             certainty=rule.certainty,
         )
 
@@ -159,10 +93,10 @@ class _Judgement:
                         for column in order[: self._top]
                     ),
                     neighbours=_neighbours(self._replica.classes, near[line])[: self._top],
-                    version=self._replica.version,
+                    index_version=self._replica.version,
                     rule=self._fitted.rule,
                     explanation=self._explanation(query, near[line], scores[line], order),
-                    likely=self._likely(probabilities[line], order),
+                    candidate_set=self._candidate_set(probabilities[line], order),
                 )
             )
         return answers
@@ -194,18 +128,15 @@ class _Judgement:
             return Explanation(None, ())
         best = int(order[0])
         margin = float(scores[best] - scores[order[1]]) if len(order) > 1 else None
-        label = self._classes[best].label
-        reasons = [
-            Reason(witness.support_id, label, witness.similarity, witness.share)
-            for witness in self._replica.witnesses(self._fitted, query, near, best)[:REASONS]
-        ]
-        return Explanation(margin, tuple(reasons))
+        contributions = self._replica.contributions(self._fitted, query, near, best)
+        return Explanation(margin, tuple(contributions[:CONTRIBUTIONS]))
 
-    def _likely(self, probabilities: Floats, order: Ids) -> tuple[str, ...] | None:
+    def _candidate_set(self, probabilities: Floats, order: Ids) -> CandidateSet | None:
         if self._limits.set_limit is None:
             return None
         inside = max(int((probabilities >= self._limits.set_limit).sum()), 1)
-        return tuple(self._classes[column].label for column in order[:inside])
+        labels = tuple(self._classes[column].label for column in order[:inside])
+        return CandidateSet(self._limits.coverage, labels)
 
 
 def _neighbours(classes: Mapping[int, ClassChange], near: Near) -> tuple[Neighbour, ...]:

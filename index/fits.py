@@ -28,7 +28,7 @@ class Fit(Protocol):
         `groups` (n,) names the group of every support, -1 for those that are in none; `rows` are in one.
         """
 
-    def parts(self, query: Vector, column: int) -> Floats:
+    def contributions(self, query: Vector, column: int) -> Floats:
         """Return what each support does for the score of its class, (n,); those of other classes get 0."""
 
 

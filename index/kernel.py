@@ -179,14 +179,14 @@ class KernelFit:
             scores[places] -= without[np.isin(group, rows[places])]
         return scores
 
-    def parts(self, query: Vector, column: int) -> Floats:
+    def contributions(self, query: Vector, column: int) -> Floats:
         """Return by how much a class's score would fall without each of its supports, (n,); others' are 0."""
         rows = np.flatnonzero(self.supports.columns == column)
         inverse = self._matrix.inverse
-        parts = np.zeros(len(self.supports.ids))
+        shares = np.zeros(len(self.supports.ids))
         reach = inverse[rows] @ self._kernel(query[None])[0]
-        parts[rows] = reach * self.weights[rows, column] / inverse[rows, rows]
-        return parts
+        shares[rows] = reach * self.weights[rows, column] / inverse[rows, rows]
+        return shares
 
     def _kernel(self, queries: Vectors) -> Floats:
         return similarity_kernel(queries.astype(np.float64), self._matrix.vectors)

@@ -42,7 +42,8 @@ class Fitted:
 class Learner:
     """Holds what is costly to make anew: the kernel's inverse, the ridge's scatter, the calibration."""
 
-    def __init__(self) -> None:
+    def __init__(self, search: Search) -> None:
+        self._search = search
         self._kernel: KernelMatrix | None = None
         self._scatter: Scatter | None = None
         self._calibrated: dict[tuple[RuleName, Metric, bytes], tuple[int, Calibration]] = {}
@@ -66,7 +67,7 @@ class Learner:
                 self._scatter.join(vectors)
 
     def fitted(
-        self, rule: Rule, supports: Supports, version: int, normal: Mask, search: Search, prior: Prior | None
+        self, rule: Rule, supports: Supports, version: int, normal: Mask, prior: Prior | None
     ) -> Fitted:
         """Return the rule fitted to these supports; `normal` (C,) says which columns may be named."""
         used = rule_used(rule.name, len(supports.ids))
@@ -74,16 +75,14 @@ class Learner:
         found = self._fitted.get(key)
         if found is not None and (prior is found.prior or (prior is not None and prior.is_like(found.prior))):
             return found
-        trusted = self._trusted(used, supports, search, prior)
-        fit = self._fit(used, rule.metric, supports, search, trusted)
+        trusted = self._trusted(used, supports, prior)
+        fit = self._fit(used, rule.metric, supports, trusted)
         negative = supports.class_ids[~normal].tobytes()
         calibration = self._calibration((*key, negative), fit, version, normal)
         self._fitted[key] = Fitted(used, fit, calibration, prior)
         return self._fitted[key]
 
-    def _trusted(
-        self, used: RuleName, supports: Supports, search: Search, prior: Prior | None
-    ) -> Prior | None:
+    def _trusted(self, used: RuleName, supports: Supports, prior: Prior | None) -> Prior | None:
         """Return the prior with the trust under which left-out supports are likeliest.
 
         Names may say nothing of what is seen ("lot 17"), and pictures then do better without them.
@@ -93,14 +92,12 @@ class Learner:
         best, least = prior, math.inf
         for trust in TRUSTS:
             other = prior.trusted(trust, supports.counts)
-            loss = fold_loss(self._fit(used, Metric.COSINE, supports, search, other))
+            loss = fold_loss(self._fit(used, Metric.COSINE, supports, other))
             if loss is not None and loss < least:
                 best, least = other, loss
         return best
 
-    def _fit(
-        self, used: RuleName, metric: Metric, supports: Supports, search: Search, prior: Prior | None
-    ) -> Fit:
+    def _fit(self, used: RuleName, metric: Metric, supports: Supports, prior: Prior | None) -> Fit:
         if used is not RuleName.KERNEL:
             self._kernel = None  # up to 130 MB
         if used is not RuleName.RIDGE:
@@ -108,7 +105,7 @@ class Learner:
         if used is RuleName.PROTOTYPE:
             return MeanFit(supports, metric)
         if used in (RuleName.NEIGHBOURS, RuleName.NEAREST):
-            return NeighbourFit(supports, search, vote=used is RuleName.NEIGHBOURS)
+            return NeighbourFit(supports, self._search, vote=used is RuleName.NEIGHBOURS)
         if used is RuleName.RIDGE and len(supports.ids):
             if self._scatter is None:
                 self._scatter = Scatter(supports)

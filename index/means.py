@@ -1,4 +1,4 @@
-"""Class means: the prototype rule, and the likeness to the nearest class that tells strangers apart."""
+"""Class means: the prototype rule, and the likeness to the nearest class."""
 
 from __future__ import annotations
 
@@ -82,9 +82,9 @@ class MeanFit:
         """Return (len(rows), C): the scores of some supports, each without its whole group."""
         return mean_scores_held_out(self.supports, groups, rows, self._metric)
 
-    def parts(self, query: Vector, column: int) -> Floats:
+    def contributions(self, query: Vector, column: int) -> Floats:
         """Return what each support of a class adds to the class's score, (n,); other classes' add 0."""
         rows = np.flatnonzero(self.supports.columns == column)
-        parts = np.zeros(len(self.supports.ids))
-        parts[rows] = self.supports.vectors[rows] @ query / len(rows)
-        return parts
+        shares = np.zeros(len(self.supports.ids))
+        shares[rows] = self.supports.vectors[rows] @ query / len(rows)
+        return shares

@@ -1,4 +1,4 @@
-"""Milvus as an engine: the vectors of one collection by support id, and the version that they are of."""
+"""Milvus as a vector store: the vectors of one collection by support id, and the version that they are of."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class Milvus:
         self._client: Any = None
         self._slot: int | None = None
 
-    def open(self, name: str, dim: int) -> Engine:
-        """Open the engine of one collection, making it where it is new; raises `index_unavailable`."""
+    def open(self, name: str, dim: int) -> MilvusStore:
+        """Open the store of one collection, making it where it is new; raises `index_unavailable`."""
         with _translated():
-            return Engine(self._connected(), name, dim, embedded=not self._url)
+            return MilvusStore(self._connected(), name, dim, embedded=not self._url)
 
     def _connected(self) -> Any:
         if self._client is None:
@@ -73,7 +73,7 @@ class Milvus:
             return self._folder / f"{number}.db"
 
 
-class Engine:
+class MilvusStore:
     """The rows of one collection. A row never changes: writing it again, or late, does no harm."""
 
     def __init__(self, client: Any, name: str, dim: int, *, embedded: bool) -> None:

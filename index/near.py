@@ -1,4 +1,4 @@
-"""What a search finds, and which supports spoke for a class."""
+"""What a search finds."""
 
 from __future__ import annotations
 
@@ -21,11 +21,6 @@ class Near:
     similarities: npt.NDArray[np.float32]
     """(k,), cosines"""
 
-
-@dataclass(frozen=True, slots=True)
-class Witness:
-    """A support that spoke for its class, and its share of all that spoke for it."""
-
-    support_id: int
-    similarity: float
-    share: float
+    def first(self, k: int) -> Near:
+        """Return the nearest k of them."""
+        return Near(self.ids[:k], self.class_ids[:k], self.similarities[:k])

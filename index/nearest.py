@@ -56,17 +56,17 @@ class NeighbourFit:
             scores[start : start + step] = self._score(found, nearest)
         return scores
 
-    def parts(self, query: Vector, column: int) -> Floats:
+    def contributions(self, query: Vector, column: int) -> Floats:
         """Return each support's vote for its class, (n,); without votes the nearest has it alone."""
         similarities, rows = self._search(query[None], self._k)
         own = rows[0][self.supports.columns[rows[0]] == column]
         nearness = similarities[0][self.supports.columns[rows[0]] == column].astype(np.float64)
-        parts = np.zeros(len(self.supports.ids))
+        shares = np.zeros(len(self.supports.ids))
         if self._vote:
-            parts[own] = np.exp((nearness - 1.0) / TEMPERATURE)
+            shares[own] = np.exp((nearness - 1.0) / TEMPERATURE)
         else:
-            parts[own[:1]] = nearness[:1]
-        return parts
+            shares[own[:1]] = nearness[:1]
+        return shares
 
     def _score(self, similarities: Floats, rows: Ids) -> Scores:
         columns = self.supports.columns[rows]

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import faiss
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
+from core.answers import Contribution
 from core.changes import Changes, ClassChange, SupportChange
 from core.types import ClassKind, Index, IndexMeasure, Rule
 from core.vectors import Vector, Vectors, check_vector
-from index.coarse import Coarse, Trained
+from index.ann_index import AnnIndex, Trained
+from index.ann_serving import AnnServing, compare
+from index.class_sums import ClassSums
+from index.contributions import contributions
+from index.devices import flat_on_gpu
 from index.learning import Fitted, Learner
-from index.near import Near, Witness
+from index.near import Near
 from index.prior import Prior
-from index.shortcut import Shortcut, compare
-from index.supports import Floats, Ids, Supports
+from index.supports import Ids, Supports
 from index.texts import LabelVectors
-
-# FAISS uses matrix multiplication only above this size of a batch (queries x dim); its own default
-# leaves batches of a few dozen queries 9 to 11 times slower
-faiss.cvar.distance_compute_blas_threshold = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ class Content:
 class Replica:
     """Search over the supports of one collection, and what its rules have learnt from them.
 
-    It is exact unless the replica has a shortcut, whose candidates are compared exactly.
+    It is exact unless an approximate index serves, whose candidates are compared exactly.
 
     One lock holds all of it: a FAISS index that is searched while it changes crashes the process. Who needs
     several answers as of one version holds `lock` around them.
@@ -59,31 +57,30 @@ class Replica:
         self.version = 0
         self.born = 0.0  # tells records apart; not known before the first change
         self.lock = threading.RLock()
-        self.shortcut = Shortcut()
+        self.ann = AnnServing()
         self._flat = faiss.IndexFlatIP(dim)  # row i belongs to support _ids[i] of class _owners[i]
         self._ids: Ids = np.empty(0, np.int64)  # replaced, never changed
         self._order: Ids | None = None  # rows by ascending id
         self._owners: Ids = np.empty(0, np.int64)
         self._classes: Mapping[int, ClassChange] = {}  # replaced, never changed: readers refer to it
-        self._sums: dict[int, Floats] = {}
-        self._counts: dict[int, int] = {}
+        self._sums = ClassSums(dim)
         self._supports: dict[bool, Supports] = {}
-        self._learner = Learner()
+        self._learner = Learner(self.search)
         self._prior: tuple[LabelVectors, Supports, Prior] | None = None
-        self._searched: Any = _on_gpu(dim) if gpu else self._flat
+        self._searched: Any = flat_on_gpu(dim) if gpu else self._flat
 
     def __len__(self) -> int:
         return len(self._ids)
 
     @property
     def index(self) -> Index:
-        """How the collection wants to be searched; the shortcut of another index than `flat` takes time."""
-        return self.shortcut.index
+        """How the collection wants to be searched; an index other than `flat` takes time."""
+        return self.ann.index
 
     @property
     def measured(self) -> IndexMeasure | None:
-        """What was measured of the shortcut that serves."""
-        return self.shortcut.measured
+        """What was measured of the approximate index that serves."""
+        return self.ann.measured
 
     @property
     def ids(self) -> Ids:
@@ -104,9 +101,7 @@ class Replica:
             added = [change for change in new if change.class_id is not None]
             vectors = self._checked(added)
             touched = self._touched(here, added)
-            self._learner.leave(
-                map(self._of_class, touched), sum(self._counts.get(c, 0) for c in touched), len(self)
-            )
+            self._learner.leave(map(self._of_class, touched), self._sums.held(touched), len(self))
             self._remove([change for change in here if change.class_id is None])
             self._move([change for change in here if change.class_id is not None])
             self._add(added, vectors)
@@ -123,9 +118,9 @@ class Replica:
         There are fewer than k where there are fewer supports.
         """
         with self.lock:
-            if self.shortcut.serving is None:
+            if self.ann.serving is None:
                 return self.search_all(queries, k)
-            return self.search_by(self.shortcut.serving, queries, k)
+            return self.search_by(self.ann.serving, queries, k)
 
     def search_all(self, queries: Vectors, k: int) -> tuple[npt.NDArray[np.float32], Ids]:
         """Search by comparing with all supports."""
@@ -136,11 +131,11 @@ class Replica:
             similarities, rows = self._searched.search(np.ascontiguousarray(queries), k)
             return similarities, rows
 
-    def search_by(self, coarse: Coarse, queries: Vectors, k: int) -> tuple[npt.NDArray[np.float32], Ids]:
+    def search_by(self, ann: AnnIndex, queries: Vectors, k: int) -> tuple[npt.NDArray[np.float32], Ids]:
         """Search among candidates; a query that gets too few is compared with all supports."""
         with self.lock:
             k = min(k, len(self._ids))
-            rows_of = self.rows_of(coarse.candidates(queries, k))
+            rows_of = self.rows_of(ann.candidates(queries, k))
             similarities, rows, short = compare(self._rows(), queries, rows_of, k)
             if len(short):
                 similarities[short], rows[short] = self.search_all(queries[short], k)
@@ -155,20 +150,10 @@ class Replica:
                 for line, found in zip(rows, similarities, strict=True)
             ]
 
-    def witnesses(self, fitted: Fitted, query: Vector, near: Near, column: int) -> list[Witness]:
+    def contributions(self, fitted: Fitted, query: Vector, near: Near, column: int) -> list[Contribution]:
         """Return the few supports that spoke most for the class of a column, whether they are near or not."""
-        supports = fitted.fit.supports
-        for_it = np.maximum(fitted.fit.parts(query, column), 0.0)
-        rows = np.argsort(-for_it, kind="stable")[: len(near.ids)]
-        return [
-            Witness(
-                support_id=int(supports.ids[row]),
-                similarity=float(supports.vectors[row] @ query),
-                share=float(for_it[row] / for_it.sum()),
-            )
-            for row in rows
-            if for_it[row] > 0
-        ]
+        label = self._classes[int(fitted.fit.supports.class_ids[column])].label
+        return contributions(fitted, query, column, label, len(near.ids))
 
     def rows_of(self, ids: Ids) -> Ids:
         """Map ids of any shape to their rows, -1 where there is no such support."""
@@ -195,7 +180,8 @@ class Replica:
         """
         with self.lock:
             if named not in self._supports:
-                self._supports[named] = self._arrange({*self._sums, *self._classes} if named else self._sums)
+                named_too = self._classes if named else ()
+                self._supports[named] = self._sums.arrange(self._ids, self._owners, self._rows(), named_too)
             return self._supports[named]
 
     def fit(self, rule: Rule, texts: LabelVectors | None = None) -> Fitted:
@@ -204,7 +190,7 @@ class Replica:
             supports = self.supports(named=texts is not None)
             prior = None if texts is None else self._prior_of(texts, supports)
             normal = np.array([self._is_normal(int(c)) for c in supports.class_ids], bool)
-            return self._learner.fitted(rule, supports, self.version, normal, self.search, prior)
+            return self._learner.fitted(rule, supports, self.version, normal, prior)
 
     def _prior_of(self, texts: LabelVectors, supports: Supports) -> Prior:
         """Return the prior of these texts and supports, the last one where they are the same objects."""
@@ -223,23 +209,8 @@ class Replica:
                 self._owners.copy(),
                 self._rows().copy(),
                 list(self._classes.values()),
-                self.shortcut.trained,
+                self.ann.trained,
             )
-
-    def _arrange(self, classes: Iterable[int]) -> Supports:
-        class_ids = np.array(sorted(classes), np.int64)
-        sums = np.zeros((len(class_ids), self.dim))
-        for column, class_id in enumerate(class_ids.tolist()):
-            if class_id in self._sums:
-                sums[column] = self._sums[class_id]
-        return Supports(
-            ids=self._ids,
-            columns=np.searchsorted(class_ids, self._owners),
-            vectors=self._rows(),
-            class_ids=class_ids,
-            counts=np.array([self._counts.get(class_id, 0) for class_id in class_ids.tolist()], np.int64),
-            sums=sums,
-        )
 
     def _is_normal(self, class_id: int) -> bool:
         class_ = self._classes.get(class_id)
@@ -277,12 +248,12 @@ class Replica:
         if self._searched is not self._flat:
             self._searched.add(vectors)
         owners = np.array([change.class_id for change in changes], np.int64)
-        self.shortcut.add(ids, vectors)
+        self.ann.add(ids, vectors)
         self._ids = np.concatenate([self._ids, ids])
         self._order = None
         self._owners = np.concatenate([self._owners, owners])
         for class_id, vector in zip(owners, vectors, strict=True):
-            self._count(int(class_id), vector, 1)
+            self._sums.add(int(class_id), vector)
 
     def _move(self, changes: Sequence[SupportChange]) -> None:
         if not changes:
@@ -291,9 +262,9 @@ class Replica:
         owners = self._owners.copy()  # readers may refer to the old ones
         for row in np.flatnonzero(np.isin(self._ids, list(target))):
             vector = np.asarray(self._flat.reconstruct(int(row)), np.float32)
-            self._count(int(owners[row]), vector, -1)
+            self._sums.remove(int(owners[row]), vector)
             owners[row] = target[int(self._ids[row])]
-            self._count(int(owners[row]), vector, 1)
+            self._sums.add(int(owners[row]), vector)
         self._owners = owners
 
     def _remove(self, changes: Sequence[SupportChange]) -> None:
@@ -302,24 +273,15 @@ class Replica:
         gone = np.isin(self._ids, [change.id for change in changes])
         for row in np.flatnonzero(gone):
             vector = np.asarray(self._flat.reconstruct(int(row)), np.float32)
-            self._count(int(self._owners[row]), vector, -1)
+            self._sums.remove(int(self._owners[row]), vector)
         # keeps the order of the rest, as the masks below do
         self._flat.remove_ids(faiss.IDSelectorBatch(np.flatnonzero(gone)))
-        self.shortcut.remove(self._ids[gone])
+        self.ann.remove(self._ids[gone])
         self._ids, self._owners = self._ids[~gone], self._owners[~gone]
         self._order = None
         if self._searched is not self._flat:  # GPU indexes cannot remove
             self._searched.reset()
             self._searched.add(self._rows())
-
-    def _count(self, class_id: int, vector: npt.NDArray[np.float32], sign: int) -> None:
-        count = self._counts.get(class_id, 0) + sign
-        if count == 0:
-            del self._counts[class_id], self._sums[class_id]
-            return
-        self._counts[class_id] = count
-        sum_ = self._sums.setdefault(class_id, np.zeros(self.dim))
-        sum_ += sign * vector.astype(np.float64)
 
 
 def restore(content: Content, *, gpu: bool = False) -> Replica:
@@ -330,25 +292,5 @@ def restore(content: Content, *, gpu: bool = False) -> Replica:
         for support_id, class_id, vector in zip(content.ids, content.class_ids, content.vectors, strict=True)
     ]
     replica.apply(Changes(content.version, content.classes, supports, content.born))
-    replica.shortcut.trained = content.trained
+    replica.ann.trained = content.trained
     return replica
-
-
-def use_search_threads(threads: int) -> None:
-    """Set how many threads a search and a rule's algebra use; more than cores to spare make both slower."""
-    faiss.omp_set_num_threads(threads)
-    threadpool_limits(threads, user_api="blas")
-
-
-def gpu_is_here() -> bool:
-    """Say whether FAISS sees a GPU."""
-    return hasattr(faiss, "StandardGpuResources") and faiss.get_num_gpus() > 0
-
-
-@cache  # each set of resources takes gigabytes of the GPU, and one thread per process searches
-def _gpu_resources() -> Any:
-    return faiss.StandardGpuResources()
-
-
-def _on_gpu(dim: int) -> Any:
-    return faiss.GpuIndexFlatIP(_gpu_resources(), dim)

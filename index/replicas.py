@@ -9,16 +9,17 @@ from core.changes import Changes
 from core.errors import ExemplarError
 from core.types import Index, IndexMeasure, IndexName
 from index import snapshot
-from index.engine import EngineReplica
+from index.devices import gpu_is_here
 from index.milvus import Milvus
-from index.replica import Replica, gpu_is_here
+from index.replica import Replica
 from index.training import Run, follow_index, in_background
+from index.vector_store import VectorStoreReplica
 
 Feed = Callable[[int, int], Changes | None]
 """(collection id, version) -> what changed after that version; None where the collection is gone."""
 
 ENCODER_CHANGED = "encoder_changed"
-AnyReplica = Replica | EngineReplica
+AnyReplica = Replica | VectorStoreReplica
 
 SAVE_AFTER = 5_000  # changes; reading as many rows again takes about a tenth of a second
 
@@ -57,12 +58,14 @@ class Replicas:
         Raises `encoder_changed` where the collection no longer answers by the encoder that is named.
         """
         replica = self._open.get(collection_id)
-        if replica is not None and isinstance(replica, EngineReplica) != (index.name is IndexName.MILVUS):
+        if replica is not None and isinstance(replica, VectorStoreReplica) != (
+            index.name is IndexName.MILVUS
+        ):
             _drop(replica)
             replica = None
         if replica is None:
             replica = self._begin(collection_id, dim, index)
-        if isinstance(replica, EngineReplica):
+        if isinstance(replica, VectorStoreReplica):
             replica.recover()
         found = self._follow(collection_id, replica, dim, index, encoder)
         if isinstance(found, Replica):
@@ -71,7 +74,7 @@ class Replicas:
         return found
 
     def new_measure(self, collection_id: int) -> IndexMeasure | None:
-        """Return what was measured of a collection's shortcut, once."""
+        """Return what was measured of a collection's approximate index, once."""
         replica = self._open.get(collection_id)
         measured = None if replica is None else replica.measured
         if measured is None or measured is self._told.get(collection_id):
@@ -127,7 +130,7 @@ class Replicas:
         if index.name is not IndexName.MILVUS:
             return Replica(dim, gpu=self._gpu)
         milvus = self._milvus
-        return EngineReplica(lambda born: milvus.open(_name(collection_id, born), dim), dim)
+        return VectorStoreReplica(lambda born: milvus.open(_name(collection_id, born), dim), dim)
 
     def _forget(self, collection_id: int) -> None:
         self._open.pop(collection_id, None)
@@ -155,7 +158,7 @@ def _name(collection_id: int, born: float) -> str:
 
 
 def _drop(replica: AnyReplica) -> None:
-    if isinstance(replica, EngineReplica):
+    if isinstance(replica, VectorStoreReplica):
         try:
             replica.drop()
         except ExemplarError:  # it is away, or another worker was first

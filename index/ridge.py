@@ -99,7 +99,7 @@ class RidgeFit:
             scores[places] = self._without(group, np.isin(group, rows[places]))
         return scores
 
-    def parts(self, query: Vector, column: int) -> Floats:
+    def contributions(self, query: Vector, column: int) -> Floats:
         """Return by how much a class's score would fall without each of its supports, (n,); others' are 0."""
         rows = np.flatnonzero(self.supports.columns == column)
         inputs, weights = with_intercept(self.supports.vectors[rows]), self.row_weights[rows]
@@ -108,9 +108,9 @@ class RidgeFit:
         if self._prior is not None:
             residual -= self._prior(self.supports.vectors[rows])[:, column]
         leverage = np.einsum("nd,nd->n", solved, inputs) * weights
-        parts = np.zeros(len(self.supports.ids))
-        parts[rows] = (solved @ with_intercept(query[None])[0]) * weights * residual / (1.0 - leverage)
-        return parts
+        shares = np.zeros(len(self.supports.ids))
+        shares[rows] = (solved @ with_intercept(query[None])[0]) * weights * residual / (1.0 - leverage)
+        return shares
 
     def _without(self, group: Ids, asked: Mask) -> Scores:
         weights = self.row_weights[group]

@@ -11,8 +11,8 @@ from core.vectors import Vector, Vectors
 from index.calibration import Calibration, calibrate
 from index.learning import CALIBRATE_SHARE, Fitted
 from index.means import MeanFit
-from index.near import Near, Witness
-from index.nearest import REACH, TEMPERATURE, VOTERS, scores_of
+from index.near import Near
+from index.nearest import REACH, VOTERS, scores_of
 from index.supports import MOST_JUDGED, Floats, Ids, Scores, Supports
 
 NearFunction = Callable[[Vectors, int], list[Near]]
@@ -59,9 +59,9 @@ class Sampled:
 
 
 class SampledNeighbours:
-    """The rules of neighbours where the neighbours come from an engine and only a sample is at hand."""
+    """The rules of neighbours where the neighbours come from a vector store and only a sample is at hand."""
 
-    most_judged = MOST_JUDGED // 4  # each asks the engine
+    most_judged = MOST_JUDGED // 4  # each asks the store
 
     def __init__(self, supports: Supports, near: NearFunction, *, vote: bool) -> None:
         self.supports = supports
@@ -87,8 +87,8 @@ class SampledNeighbours:
             scores[start : start + BESIDE] = self._score(left)
         return scores
 
-    def parts(self, query: Vector, column: int) -> Floats:
-        """Not asked for: what spoke for a class comes from the engine too."""
+    def contributions(self, query: Vector, column: int) -> Floats:
+        """Not asked for: what spoke for a class comes from the store too."""
         return np.zeros(len(self.supports.ids))
 
     def _without(self, near: Near, group: Ids) -> Near:
@@ -104,27 +104,3 @@ class SampledNeighbours:
             similarities[line, : len(near.ids)] = near.similarities
             columns[line, : len(near.ids)] = np.searchsorted(self.supports.class_ids, near.class_ids)
         return scores_of(similarities, columns, len(self.supports.class_ids), vote=self._vote)
-
-
-def near_witnesses(fitted: Fitted, query: Vector, near: Near, column: int) -> list[Witness]:
-    """Return the supports of a class that are among the near, and their shares of all that spoke for it."""
-    supports = fitted.fit.supports
-    near = _nearest(near, VOTERS)
-    own = near.class_ids == supports.class_ids[column]
-    cosines = near.similarities[own].astype(np.float64)
-    if fitted.rule is RuleName.NEAREST:
-        weights, whole = np.ones(min(len(cosines), 1)), 1.0
-    elif fitted.rule is RuleName.NEIGHBOURS:
-        weights = np.exp((cosines - 1.0) / TEMPERATURE)
-        whole = float(weights.sum())
-    else:  # a class's score is the sum of its supports' cosines, but for a factor
-        weights, whole = np.maximum(cosines, 0.0), float(supports.sums[column] @ query)
-    return [
-        Witness(int(support_id), float(cosine), min(float(weight) / whole, 1.0))
-        for support_id, cosine, weight in zip(near.ids[own], cosines, weights, strict=False)
-        if weight > 0 and whole > 0
-    ]
-
-
-def _nearest(near: Near, k: int) -> Near:
-    return Near(near.ids[:k], near.class_ids[:k], near.similarities[:k])

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from core.changes import ClassChange
 from core.types import ClassKind, Index, IndexName
-from index.coarse import Trained
+from index.ann_index import Trained
 from index.replica import Content, Replica, restore
 from runtime.files import write_durably
 

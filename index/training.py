@@ -1,4 +1,4 @@
-"""Training of shortcuts in the background; searches compare with all supports meanwhile."""
+"""Training of approximate indexes in the background; searches compare with all supports meanwhile."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import faiss
 import numpy as np
 
 from core.types import Index, IndexMeasure, IndexName
-from index.coarse import POINTS_PER_LIST, Coarse, Trained, lists_for, train
+from index.ann_index import POINTS_PER_LIST, AnnIndex, Trained, lists_for, train
 from index.replica import Replica
 from index.supports import Ids
 
@@ -30,39 +30,39 @@ def in_background(work: Callable[[], None]) -> None:
 
 
 def follow_index(replica: Replica, index: Index, *, run: Run = in_background) -> None:
-    """Bring a replica's shortcut to what the collection's index asks for, training where that is due."""
-    shortcut, n = replica.shortcut, len(replica)
+    """Bring a replica's approximate index to what the collection asks for; train where that is due."""
+    ann, n = replica.ann, len(replica)
     with replica.lock:
-        if index != shortcut.index:
-            shortcut.stop()
-            shortcut.index, shortcut.tried = index, 0
+        if index != ann.index:
+            ann.stop()
+            ann.index, ann.tried = index, 0
         if index.name is IndexName.FLAT:
             return
         if n < TRAIN_FROM // 2:
-            shortcut.stop()
-            shortcut.tried = 0
-        if n < TRAIN_FROM or n < RETRAIN_AFTER * shortcut.tried:
+            ann.stop()
+            ann.tried = 0
+        if n < TRAIN_FROM or n < RETRAIN_AFTER * ann.tried:
             return
-        shortcut.tried = n  # before the work, so that one that fails is not begun with every search
+        ann.tried = n  # before the work, so that one that fails is not begun with every search
     run(lambda: build(replica, index))
 
 
 def build(replica: Replica, index: Index) -> None:
-    """Train, fill and measure a shortcut, and let it serve, unless the index is another by then."""
+    """Train, fill and measure an approximate index, and let it serve, unless the index is another by then."""
     faiss.omp_set_num_threads(1)  # of this thread: a worker's other cores have work
-    known = replica.shortcut.trained
+    known = replica.ann.trained
     usable = known is not None and _fits(known, index, len(replica))
     trained = replace(known, index=index) if known is not None and usable else _train(replica, index)
-    coarse = Coarse(trained)
-    if not _fill(replica, coarse, index):
+    ann = AnnIndex(trained)
+    if not _fill(replica, ann, index):
         return
-    measured = measure(replica, coarse)
+    measured = measure(replica, ann)
     with replica.lock:
-        if replica.shortcut.index == index:
-            replica.shortcut.serve(coarse, measured)
+        if replica.ann.index == index:
+            replica.ann.serve(ann, measured)
 
 
-def measure(replica: Replica, coarse: Coarse) -> IndexMeasure:
+def measure(replica: Replica, ann: AnnIndex) -> IndexMeasure:
     """Ask for some of the replica's own supports, each without itself, both ways."""
     asked, share = 0, 0.0
     for start in range(0, ASKED, 32):  # a few at a time, for the lock
@@ -70,13 +70,13 @@ def measure(replica: Replica, coarse: Coarse) -> IndexMeasure:
             rows = np.unique(np.linspace(0, len(replica) - 1, ASKED).astype(np.int64))[start : start + 32]
             queries = replica.vectors_at(rows)
             exact = replica.search_all(queries, NEAREST + 1)[1]
-            found = replica.search_by(coarse, queries, NEAREST + 1)[1]
+            found = replica.search_by(ann, queries, NEAREST + 1)[1]
         for row, right, got in zip(rows, exact, found, strict=True):
             wanted = [one for one in right.tolist() if one != row][:NEAREST]
             share += len(set(wanted) & set(got.tolist())) / max(len(wanted), 1)
             asked += 1
     return IndexMeasure(
-        name=coarse.trained.index.name,
+        name=ann.trained.index.name,
         recall_at_10=round(share / max(asked, 1), 4),
         asked=asked,
         supports=len(replica),
@@ -97,17 +97,17 @@ def _train(replica: Replica, index: Index) -> Trained:
     return train(index, sample, n)
 
 
-def _fill(replica: Replica, coarse: Coarse, index: Index) -> bool:
+def _fill(replica: Replica, ann: AnnIndex, index: Index) -> bool:
     """Add what the replica holds, block by block; what changes meanwhile reaches the index by the replica."""
     with replica.lock:
-        replica.shortcut.begin(coarse)
+        replica.ann.begin(ann)
         ids: Ids = replica.ids
     for start in range(0, len(ids), FILLED_AT_ONCE):
         with replica.lock:
-            if replica.shortcut.index != index:
+            if replica.ann.index != index:
                 return False
             some = ids[start : start + FILLED_AT_ONCE]
             rows = replica.rows_of(some)
             here = rows >= 0
-            coarse.add(some[here], replica.vectors_at(rows[here]))
+            ann.add(some[here], replica.vectors_at(rows[here]))
     return True

@@ -18,9 +18,9 @@ from core.types import Index, IndexName, Rule, RuleName
 from index import replicas as replicas_module
 from index import training
 from index.decide import classify, search
-from index.engine import EngineReplica
 from index.milvus import Milvus
 from index.replicas import AnyReplica, Replicas
+from index.vector_store import VectorStoreReplica
 
 DIM = 4
 ENGINES = [*IndexName, "milvus server"]
@@ -191,7 +191,7 @@ def test_catching_up_goes_on_after_a_crash_at_any_page(
     for crash_at in range(1, 6):
         worker = workers.start(record)
         applied = 0
-        kind = EngineReplica if workers.index.name is IndexName.MILVUS else replicas_module.Replica
+        kind = VectorStoreReplica if workers.index.name is IndexName.MILVUS else replicas_module.Replica
         with monkeypatch.context() as patch:
             original = kind.apply
 
@@ -272,13 +272,13 @@ def test_milvus_that_lost_everything_is_filled_again(embedded: Milvus, tmp_path:
     worker = Workers(Index(IndexName.MILVUS), embedded, tmp_path).start(record)
     worker.check()
     replica = worker.replica()
-    assert isinstance(replica, EngineReplica)
-    replica._engine.drop()
+    assert isinstance(replica, VectorStoreReplica)
+    replica._store.drop()
     with pytest.raises(ExemplarError, match="Milvus did not") as caught:
         replica.near(QUERIES, 3)
     assert (caught.value.code, caught.value.retry) == ("index_unavailable", True)
     worker.check()
-    replica._engine.drop()
+    replica._store.drop()
     embedded.open(f"exemplar_{record.id}_{int(record.born * 1000)}", DIM)
     record.change("add", 1, 2)
     worker.check()

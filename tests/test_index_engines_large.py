@@ -11,14 +11,14 @@ from supporting import named, units
 
 from core.changes import Changes, SupportChange
 from core.types import Index, IndexName, Metric, Rule, RuleName
-from index import coarse, shortcut, snapshot, training
+from index import ann_index, ann_serving, snapshot, training
 from index.calibration import calibrate
 from index.decide import classify
-from index.engine import EngineReplica
 from index.means import MeanFit
 from index.replica import Replica
 from index.sampled import SampledNeighbours
 from index.supports import Ids
+from index.vector_store import VectorStoreReplica
 from worker.report import report_on
 
 DIM = 16
@@ -74,7 +74,7 @@ def feed_of(vectors: np.ndarray, class_ids: list[int], first: int = 1) -> list[S
     ]
 
 
-def both(count: int) -> tuple[Replica, EngineReplica]:
+def both(count: int) -> tuple[Replica, VectorStoreReplica]:
     """The same supports in memory and in an engine that is too full to be read whole."""
     vectors, class_ids = clustered(count)
     changes = Changes(
@@ -83,7 +83,7 @@ def both(count: int) -> tuple[Replica, EngineReplica]:
         feed_of(vectors, class_ids),
         1.0,
     )
-    whole, sampled = Replica(DIM), EngineReplica(lambda _: Memory(), DIM, whole_most=100)
+    whole, sampled = Replica(DIM), VectorStoreReplica(lambda _: Memory(), DIM, whole_most=100)
     whole.apply(changes)
     sampled.apply(changes)
     return whole, sampled
@@ -97,7 +97,11 @@ def test_prototypes_from_an_engine_answer_as_those_in_memory(metric: Metric) -> 
     for right, found in zip(
         classify(whole, rule, queries, top=4), classify(sampled, rule, queries, top=4), strict=True
     ):
-        assert (found.decision, found.label, found.likely) == (right.decision, right.label, right.likely)
+        assert (found.decision, found.label, found.candidate_set) == (
+            right.decision,
+            right.label,
+            right.candidate_set,
+        )
         assert found.confidence == pytest.approx(right.confidence, abs=1e-5)
         assert [one.support_id for one in found.neighbours] == [one.support_id for one in right.neighbours]
         assert found.novelty is not None and right.novelty is not None
@@ -130,7 +134,7 @@ def test_neighbours_are_calibrated_alike_from_an_engine_and_from_memory(
     monkeypatch.setattr(SampledNeighbours, "most_judged", 2_000)
     whole, sampled = both(600)
     right, found = (replica.fit(Rule(RuleName.NEIGHBOURS)).calibration for replica in (whole, sampled))
-    assert found.sharpness == pytest.approx(right.sharpness, rel=0.05)
+    assert found.inverse_temperature == pytest.approx(right.inverse_temperature, rel=0.05)
     assert found.threshold(0.05) == pytest.approx(right.threshold(0.05), abs=0.05)
 
 
@@ -199,7 +203,7 @@ def trained(index: Index, count: int = 600) -> tuple[Replica, np.ndarray]:
 @pytest.mark.parametrize("name", [IndexName.IVF, IndexName.RABITQ])
 def test_shortcut_compares_few_and_says_how_many_it_misses(name: IndexName) -> None:
     replica, vectors = trained(Index(name, probes=2))
-    assert replica.measured is not None and replica.shortcut.serving is not None
+    assert replica.measured is not None and replica.ann.serving is not None
     exact = replica.search_all(vectors[:100], 11)[1]
     found = replica.search(vectors[:100], 11)[1]
     recall = np.mean(
@@ -226,7 +230,7 @@ def test_changes_during_the_training_are_in_the_shortcut(monkeypatch: pytest.Mon
     replica.apply(
         Changes(500, named({n: f"c{n}" for n in range(1, 7)}), feed_of(vectors[:500], class_ids[:500]), 1.0)
     )
-    filled = coarse.Coarse.add
+    filled = ann_index.AnnIndex.add
     meanwhile = iter(
         [
             Changes(600, (), feed_of(vectors[500:], class_ids[500:], 501), 1.0),
@@ -234,14 +238,14 @@ def test_changes_during_the_training_are_in_the_shortcut(monkeypatch: pytest.Mon
         ]
     )
 
-    def adding(self: coarse.Coarse, ids: Ids, some: np.ndarray) -> None:
+    def adding(self: ann_index.AnnIndex, ids: Ids, some: np.ndarray) -> None:
         filled(self, ids, some)
         if ids[0] in (1, 51):  # blocks of the training
             replica.apply(next(meanwhile))
 
-    monkeypatch.setattr(coarse.Coarse, "add", adding)
+    monkeypatch.setattr(ann_index.AnnIndex, "add", adding)
     training.follow_index(replica, Index(IndexName.IVF, probes=64), run=lambda work: work())
-    serving = replica.shortcut.serving
+    serving = replica.ann.serving
     assert serving is not None and len(serving) == len(replica) == 550
     exact = replica.search_all(vectors[:40], 5)[0]
     np.testing.assert_allclose(replica.search(vectors[:40], 5)[0], exact, atol=1e-6)
@@ -263,11 +267,11 @@ def test_searches_go_on_while_the_training_runs() -> None:
     index = Index(IndexName.RABITQ, probes=64, refine=60)
     training.follow_index(replica, index, run=later)
     training.follow_index(replica, index, run=later)
-    assert len(threads) == 1 and replica.shortcut.serving is None
+    assert len(threads) == 1 and replica.ann.serving is None
     exact = replica.search(vectors[:5], 3)[1]
     begin.set()
     threads[0].join()
-    assert replica.shortcut.serving is not None
+    assert replica.ann.serving is not None
     np.testing.assert_array_equal(replica.search(vectors[:5], 3)[1], exact)
 
 
@@ -287,7 +291,7 @@ def test_what_was_trained_is_in_the_snapshot_and_not_learnt_again(
     replica, vectors = trained(index)
     snapshot.save(replica, tmp_path, 1)
     loaded = snapshot.load(tmp_path, 1, DIM)
-    assert loaded is not None and loaded.shortcut.serving is None
+    assert loaded is not None and loaded.ann.serving is None
     monkeypatch.setattr(training, "_train", None)
     training.follow_index(loaded, index, run=lambda work: work())
     np.testing.assert_array_equal(loaded.search(vectors[:9], 5)[1], replica.search(vectors[:9], 5)[1])
@@ -298,12 +302,12 @@ def test_what_was_trained_is_in_the_snapshot_and_not_learnt_again(
 def test_collection_that_has_grown_fourfold_is_trained_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     index = Index(IndexName.IVF)
     replica, _ = trained(index, 400)
-    first = replica.shortcut.serving
+    first = replica.ann.serving
     for count, anew in ((1_500, False), (1_700, True)):
         vectors, class_ids = clustered(count)
         replica.apply(Changes(count, (), feed_of(vectors, class_ids), 1.0))
         training.follow_index(replica, index, run=lambda work: work())
-        assert (replica.shortcut.serving is not first) == anew
+        assert (replica.ann.serving is not first) == anew
 
 
 @pytest.mark.usefixtures("soon")
@@ -312,13 +316,13 @@ def test_collection_that_has_shrunk_is_compared_whole() -> None:
     replica, _ = trained(index)
     replica.apply(Changes(900, (), [SupportChange(n, None, None) for n in range(1, 500)], 1.0))
     training.follow_index(replica, index, run=lambda work: work())
-    assert (replica.shortcut.serving, replica.measured) == (None, None)
+    assert (replica.ann.serving, replica.measured) == (None, None)
 
 
 def test_candidates_are_compared_in_the_order_of_their_cosines() -> None:
     vectors = units(30, dim=DIM)
     candidates = np.array([[3, 9, -1, 4], [-1, -1, -1, 2]])
-    similarities, rows, short = shortcut.compare(vectors, vectors[:2], candidates, 2)
+    similarities, rows, short = ann_serving.compare(vectors, vectors[:2], candidates, 2)
     order = np.argsort(-(vectors[[3, 9, 4]] @ vectors[0]))[:2]
     assert rows[0].tolist() == np.array([3, 9, 4])[order].tolist()
     np.testing.assert_allclose(similarities[0], np.sort(vectors[[3, 9, 4]] @ vectors[0])[::-1][:2], atol=1e-6)

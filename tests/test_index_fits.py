@@ -13,7 +13,7 @@ from test_index_replica import HISTORY, Record
 
 from core.changes import Changes, SupportChange
 from core.types import Metric, Rule, RuleName
-from index.calibration import best_sharpness, folds, sample, softmax
+from index.calibration import best_inverse_temperature, folds, sample, softmax
 from index.kernel import KernelFit, KernelMatrix, invert
 from index.means import MeanFit
 from index.nearest import NeighbourFit
@@ -182,12 +182,12 @@ def test_sharpness_is_where_the_likelihood_is_greatest() -> None:
     rng = np.random.default_rng(1)
     scores = rng.normal(size=(4000, 5)) * 0.2
     truth = np.array([rng.choice(5, p=row) for row in softmax(12.0 * scores)])
-    assert best_sharpness(scores, truth) == pytest.approx(12, rel=0.1)
+    assert best_inverse_temperature(scores, truth) == pytest.approx(12, rel=0.1)
 
 
 def test_few_supports_that_are_all_told_apart_are_no_proof() -> None:
     scores = np.eye(3)[np.repeat(np.arange(3), 3)] * 0.3 + 0.2
-    sharpness = best_sharpness(scores, np.repeat(np.arange(3), 3))
+    sharpness = best_inverse_temperature(scores, np.repeat(np.arange(3), 3))
     assert softmax(sharpness * scores).max() == pytest.approx(10 / 11, abs=0.01)
 
 
@@ -206,11 +206,11 @@ def test_one_support_a_class_takes_its_scale_from_the_spread_of_strangers() -> N
         fitted = replica.fit(Rule(RuleName.PROTOTYPE))
         scores = fitted.fit.held_out(np.arange(30), np.arange(30))
         spread = np.mean([np.delete(row, place).std() for place, row in enumerate(scores)])
-        assert fitted.calibration.sharpness == pytest.approx(min(1.35 / spread, at_most))
+        assert fitted.calibration.inverse_temperature == pytest.approx(min(1.35 / spread, at_most))
 
 
 def test_too_few_classes_for_a_spread_take_the_usual_scale() -> None:
-    assert replica_of(units(3), [1, 2, 3]).fit(Rule()).calibration.sharpness == 30.0
+    assert replica_of(units(3), [1, 2, 3]).fit(Rule()).calibration.inverse_temperature == 30.0
 
 
 def test_sample_takes_small_classes_whole_and_a_share_of_large_ones() -> None:

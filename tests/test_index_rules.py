@@ -101,7 +101,7 @@ def test_probabilities_are_the_softmax_of_the_scores_and_stand_in_order(rule: Ru
     for scores, answer in zip(
         fitted.fit.scores(QUERIES), classify(replica, rule, QUERIES, top=9), strict=True
     ):
-        raw = np.exp(fitted.calibration.sharpness * (scores - scores.max()))
+        raw = np.exp(fitted.calibration.inverse_temperature * (scores - scores.max()))
         probabilities = [candidate.probability for candidate in answer.candidates]
         assert probabilities == sorted(probabilities, reverse=True)
         assert sum(probabilities) == pytest.approx(1)
@@ -116,7 +116,7 @@ def test_support_itself_is_known_as_its_class(rule: Rule) -> None:
     answers = classify(replica_of(supports, [1, 2, 3, 4], version=137), rule, supports, top=2)
     assert [answer.label for answer in answers] == ["c1", "c2", "c3", "c4"]
     assert {answer.decision for answer in answers} == {DecisionName.KNOWN}
-    assert {answer.version for answer in answers} == {137}
+    assert {answer.index_version for answer in answers} == {137}
     assert [len(answer.candidates) for answer in answers] == [2] * 4
     assert all(answer.confidence == answer.candidates[0].probability > 0.5 for answer in answers)
 
@@ -126,7 +126,7 @@ def test_nothing_enrolled_means_unknown(rule: Rule) -> None:
     [answer] = classify(Replica(DIM), rule, units(1), top=5)
     assert (answer.decision, answer.label, answer.confidence) == (DecisionName.UNKNOWN, None, 0.0)
     assert answer.candidates == answer.neighbours == answer.explanation.supports == ()
-    assert answer.novelty is answer.likely is answer.explanation.margin is None
+    assert answer.novelty is answer.candidate_set is answer.explanation.margin is None
 
 
 @pytest.mark.parametrize("rule", RULES, ids=str)
@@ -235,10 +235,13 @@ def test_candidate_set_holds_the_truth_as_often_as_it_says() -> None:
     queries, truth = blobs(10, 60, seed=2, spread=1.5)
     for level in (0.8, 0.95):
         answers = classify(replica_of(vectors, labels), Rule(set_level=level), queries, top=3)
-        held = [f"c{c}" in (a.likely or ()) for a, c in zip(answers, truth, strict=True)]
+        held = [
+            f"c{c}" in (a.candidate_set.labels if a.candidate_set else ())
+            for a, c in zip(answers, truth, strict=True)
+        ]
         assert level - 0.08 < np.mean(held) <= 1
     assert (
-        classify(replica_of(vectors[::5], labels[::5]), Rule(set_level=0.99), queries, top=3)[0].likely
+        classify(replica_of(vectors[::5], labels[::5]), Rule(set_level=0.99), queries, top=3)[0].candidate_set
         is None
     )
 

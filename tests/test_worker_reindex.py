@@ -19,11 +19,12 @@ from store.checks.work import examine_work
 from store.store import Store
 from store.work.jobs import new_job_id
 from worker.compare import compare_encoders
+from worker.embedding import embed
 from worker.load import load
+from worker.settling import settle
 from worker.source_reader import SourceReader
 from worker.tools import Tools
 from worker.turn import take_turn
-from worker.work import embed, settle
 
 Digits = Callable[[int, int], bytes]
 

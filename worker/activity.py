@@ -28,7 +28,7 @@ class Progress:
         self._moved_at = self._clock()
 
     def is_moving(self, stall_s: float) -> bool:
-        """Say whether the last step is less than `stall_s` ago: a thread that hangs keeps no lease."""
+        """Return whether the last step is less than `stall_s` ago: a thread that hangs keeps no lease."""
         return self._clock() - self._moved_at < stall_s
 
 
@@ -69,7 +69,7 @@ class Activity:
 
     @contextmanager
     def turn(self, name: str) -> Iterator[str]:
-        """A turn under way; its owner is its own, so what it leaves undone is renewed by nobody."""
+        """A turn under way; its owner is its own, so the leases of what it leaves undone run out."""
         self._owner = new_owner(name)
         try:
             yield self._owner
@@ -78,7 +78,7 @@ class Activity:
             self._turned_at = self._moved_at = self._clock()
 
     def is_stalled(self, *, work_waits: bool, stall_s: float) -> bool:
-        """Say whether work has waited for `stall_s` without a turn; ask often.
+        """Return whether work has waited for `stall_s` without a turn; ask often.
 
         A turn under way is no stall: Celery's time limits watch over it.
         """

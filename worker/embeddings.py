@@ -3,38 +3,54 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from core.errors import ExemplarError
-from core.results import Result, failed_result
+from core.results import Result, done_result, failed_result
 from core.types import Item
 from core.vectors import Vector, is_unit, pack_vector
 from encoders import Encoder
+from store.work.settlement import Settlement
+from worker.embedding import Embedded, EmbeddedChunk
+
+Made = Vector | ExemplarError
 
 
-def read_texts(encoder: Encoder, items: Sequence[Item]) -> dict[int, Vector | ExemplarError]:
-    """Return the vectors of those items that are texts, by `id`, or the error that stands in its place."""
-    texts = {id(item): item.text for item in items if item.text is not None}
+def embeddings(encoder: Encoder, chunks: Sequence[EmbeddedChunk]) -> list[Settlement]:
+    """Return a vector or an error for each item; the texts of all chunks are read together."""
+    items = [picture.loaded.item for _, pictures in chunks for picture in pictures]
+    read = iter(_read(encoder, [item.text for item in items if item.text is not None]))
+    return [
+        Settlement(
+            chunk, [_result(encoder, picture.loaded.item, _made(picture, read)) for picture in pictures]
+        )
+        for chunk, pictures in chunks
+    ]
+
+
+def _read(encoder: Encoder, texts: Sequence[str]) -> Sequence[Made]:
+    """Return the vectors of texts, or the error that stands in the place of each."""
     try:
-        return dict(zip(texts, encoder.embed_texts(list(texts.values())), strict=True)) if texts else {}
+        return list(encoder.embed_texts(texts)) if texts else []
     except ExemplarError as error:
         if error.retry:
             raise
-        return dict.fromkeys(texts, error)
+        return [error] * len(texts)
 
 
-def embedding_result(encoder: Encoder, item: Item, made: Vector | ExemplarError) -> Result:
+def _made(picture: Embedded, read: Iterator[Made]) -> Made:
+    """Return what was made of an item; of a text that is the next of those read."""
+    if picture.loaded.item.text is not None:
+        vector = next(read)
+        if isinstance(vector, ExemplarError) or is_unit(vector):
+            return vector
+        return ExemplarError("vector_unfit", "the encoder gave no finite vector for this")
+    return picture.made
+
+
+def _result(encoder: Encoder, item: Item, made: Made) -> Result:
     """Return the result of one item: its vector as base64 of little-endian float32."""
     if isinstance(made, ExemplarError):
         return failed_result(item, made)
-    if not is_unit(made):
-        return failed_result(
-            item, ExemplarError("vector_unfit", "the encoder gave no finite vector for this")
-        )
-    return {
-        "item": item.index,
-        "custom_id": item.custom_id,
-        "status": "done",
-        "embedding": base64.b64encode(pack_vector(made)).decode(),
-        "encoder": encoder.spec,
-    }
+    vector = base64.b64encode(pack_vector(made)).decode()
+    return done_result(item, {"embedding": vector, "encoder": encoder.spec})

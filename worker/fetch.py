@@ -109,7 +109,7 @@ class Fetcher:
             content = fetch_picture(item.place, self._settings)
         except ExemplarError as error:
             return replace(item, problem=problem_of(error))
-        except Exception as error:  # the boundary of one item: those beside it must go on
+        except Exception as error:  # the boundary of one item: the other items go on
             log.error("fetch_failed", job=fetch.job_id, item=item.index, exc_info=error)
             failure = ExemplarError("url_failed", f"the URL cannot be fetched: {type(error).__name__}")
             return replace(item, problem=problem_of(failure))
@@ -118,7 +118,7 @@ class Fetcher:
 
 
 def fetch_picture(url: str, settings: Settings) -> bytes:
-    """Return the bytes at a URL; whether they are a picture, whoever decodes them says.
+    """Return the bytes at a URL; they may be no picture.
 
     Redirects are followed, each to an address that is checked as the first is. Raises `url_fetch_off`,
     `url_refused`, `url_unreachable` (retry), `url_failed` or `url_too_large`.

@@ -67,7 +67,7 @@ class Heartbeat:
         write_heartbeat(settings.data, self._tools.name, WorkerState(state, fault))
 
     def _leave_when_due(self) -> None:
-        """Requeue everything once the process has been told to stop and the time for it is over."""
+        """Requeue everything once the time to stop in is over."""
         tools = self._tools
         if self._stop_by is None and tools.activity.is_stopping:
             self._stop_by = time.monotonic() + tools.settings.stop_s

@@ -10,10 +10,10 @@ from io import BytesIO
 import numpy as np
 import numpy.typing as npt
 
+from core.answers import Answer
 from core.changes import ClassChange
 from core.types import ClassKind, DecisionName
 from core.vectors import Vectors
-from index.decide import Answer
 
 BEST = 64  # classes of which each picture's probability is kept
 
@@ -48,6 +48,7 @@ def keep(
     answers: Sequence[Answer],
     classes: Mapping[int, ClassChange],
     certainty: float,
+    *,
     encoder: str = "",
 ) -> SmoothingInputs:
     """Return what is kept of some pictures, answered with at least `BEST` candidates by these classes."""

@@ -6,7 +6,7 @@ import structlog
 
 from core.errors import ExemplarError
 from core.settings import Settings
-from index.replica import use_search_threads
+from index.devices import use_search_threads
 from store.blobs import uploads_of
 from store.store import Store
 from store.work.smoothing import HeldSmoothing, KeptChunk
@@ -26,7 +26,7 @@ class SmoothingLoop:
     """Smooths one job after the other until it is stopped.
 
     A thread of its own, so that people who wait are answered meanwhile. What it writes follows from what
-    was kept alone, so whoever does it again writes the same.
+    was kept alone, so doing it again writes the same.
     """
 
     def __init__(self, store: Store, settings: Settings, owner: str) -> None:

@@ -115,7 +115,7 @@ class SourceReader:
                 log.warning("feed_missed", job=held.job_id, error=error.message)
                 return False
             log.error("source_failed", job=held.job_id, exc_info=error)
-            # held for a while yet: nobody is to burn its attempts while the cause may last
+            # held for a while: its attempts must not be used up while the cause may last
             pause_s = min(RETRY_S * 2 ** max(held.attempts - 1, 0), MOST_RETRY_S)
             reason = f"{type(error).__name__}: {error}"[:500]
             self._failed[held.job_id] = _Failure(reason, time.monotonic() + pause_s)
@@ -123,7 +123,7 @@ class SourceReader:
         return True
 
     def _hand_back_in_time(self, held: HeldSource) -> bool:
-        """Leave a source that failed once its pause is over, for whoever is free; say whether it is."""
+        """Leave a source that failed once its pause is over, to any worker; return whether it is over."""
         failure = self._failed[held.job_id]
         if time.monotonic() < failure.until:
             return False

@@ -12,8 +12,8 @@ from core.settings import Settings
 from core.types import Lane
 from encoders import Encoder, open_encoder
 from encoders.threads import use_threads
+from index.devices import use_search_threads
 from index.milvus import Milvus
-from index.replica import use_search_threads
 from index.replicas import Replicas
 from runtime.tracing import open_tracing
 from store.migrate import ensure_schema

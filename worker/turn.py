@@ -12,9 +12,10 @@ import structlog
 from core.errors import ExemplarError
 from core.types import Chunk, Lane
 from encoders import Encoder
+from worker.embedding import EmbeddedChunk, embed
 from worker.load import LoadedChunk, load
+from worker.settling import settle
 from worker.tools import Tools
-from worker.work import SeenChunk, embed, settle
 
 log = structlog.get_logger("exemplar.worker")
 
@@ -57,11 +58,11 @@ class _Turn:
             if tools.activity.is_stopping:
                 _release(tools, [loaded.chunk for loaded in chunks], "this worker is stopping")
                 break
-            lanes = self._lanes_beside(chunks)
+            lanes = self._lanes_during(chunks)
             ahead = tools.loader.submit(_next, tools, encoder, lanes) if time.monotonic() < until else None
             self._work(chunks, between=self._overtake)
         self.await_settled()
-        for lane in tools.lanes:  # work may be left; whoever is free next goes on with it
+        for lane in tools.lanes:  # work may be left for any worker
             tools.store.turns.hint(lane, encoder.spec)
         return self._items
 
@@ -71,8 +72,8 @@ class _Turn:
             self._items += self._settled.result()
             self._settled = None
 
-    def _lanes_beside(self, chunks: Sequence[LoadedChunk]) -> Sequence[Lane]:
-        """Return the lanes to claim from beside a batch; what overtakes a long one is claimed at its time."""
+    def _lanes_during(self, chunks: Sequence[LoadedChunk]) -> Sequence[Lane]:
+        """Return the lanes to claim from during a batch; what overtakes a long one is claimed later."""
         return (Lane.BULK,) if self._is_long(chunks) and Lane.BULK in self._tools.lanes else self._tools.lanes
 
     def _is_long(self, chunks: Sequence[LoadedChunk]) -> bool:
@@ -88,12 +89,12 @@ class _Turn:
     def _work(self, chunks: Sequence[LoadedChunk], *, between: Callable[[], None] | None) -> None:
         tools, encoder = self._tools, self._encoder
         try:
-            seen = embed(tools, encoder, chunks, between=between)
+            embedded = embed(tools, encoder, chunks, between=between)
         except Exception as error:  # the boundary of the work: whatever went wrong, the chunks must go on
             _hand_back(tools, [loaded.chunk for loaded in chunks], error)
             return
         self.await_settled()  # one batch behind the encoder, so that memory stays flat and the order is kept
-        self._settled = tools.settler.submit(_settle, tools, encoder, seen)
+        self._settled = tools.settler.submit(_settle, tools, encoder, embedded)
 
 
 def _next(tools: Tools, encoder: Encoder, lanes: Sequence[Lane]) -> list[LoadedChunk]:
@@ -119,11 +120,11 @@ def _load(tools: Tools, encoder: Encoder, claimed: Sequence[Chunk]) -> list[Load
         return None
 
 
-def _settle(tools: Tools, encoder: Encoder, seen: Sequence[SeenChunk]) -> int:
+def _settle(tools: Tools, encoder: Encoder, chunks: Sequence[EmbeddedChunk]) -> int:
     try:
-        return settle(tools, encoder, seen)
+        return settle(tools, encoder, chunks)
     except Exception as error:  # the boundary of the work: whatever went wrong, the chunks must go on
-        _hand_back(tools, [chunk for chunk, _ in seen], error)
+        _hand_back(tools, [chunk for chunk, _ in chunks], error)
         return 0
 
 

@@ -21,7 +21,7 @@ log = structlog.get_logger("exemplar.worker")
 
 AT_ONCE = 4  # a receiver that does not answer holds up three others at most
 TOTAL_S = 15.0
-MAX_BYTES = 16 << 10  # of an answer nobody reads
+MAX_BYTES = 16 << 10  # of an answer, which is not read
 GONE = 410  # the receiver wants no more
 
 

@@ -143,7 +143,7 @@ def _tag(
         journal.close(forget=is_new)
         raise
     uploads = Uploads(client, collection, options["top"], smooth=options["smooth"])
-    run = Run(client, journal, output, Deeds(wanted, journal, show), uploads, show)
+    run = Run(client, journal, output, deeds=Deeds(wanted, journal, show), uploads=uploads, show=show)
     began, before = time.monotonic(), run.tally.done + run.tally.failed
     why = _go(run, output, Pace(options["batch"], options["jobs"], options["patience"]), show)
     uploads.stop()

@@ -66,7 +66,7 @@ class Run:
     """Tags all that the journal lists. Raises ExemplarError where it cannot go on; the journal then can."""
 
     def __init__(
-        self, client: Client, journal: Journal, out: Output, deeds: Deeds, uploads: Uploads, show: Show
+        self, client: Client, journal: Journal, out: Output, *, deeds: Deeds, uploads: Uploads, show: Show
     ) -> None:
         self._client = client
         self._journal = journal

@@ -1,4 +1,4 @@
-"""Shorter ways through many supports: indexes of FAISS that look into a part of their lists."""
+"""Approximate nearest neighbours (ANN): indexes of FAISS that look into some of their lists."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Trained:
     packed: bytes
 
 
-class Coarse:
+class AnnIndex:
     """Proposes candidates by support id; whoever asks compares them exactly. Not safe between threads."""
 
     def __init__(self, trained: Trained) -> None:

@@ -1,4 +1,4 @@
-"""A collection whose vectors are in an engine: a worker holds which support is of which class."""
+"""Replicas whose vectors are in a vector store (Milvus): a worker holds which support is of which class."""
 
 from __future__ import annotations
 
@@ -9,24 +9,26 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from core.answers import Contribution
 from core.changes import Changes, ClassChange, SupportChange
 from core.errors import ExemplarError
 from core.types import ClassKind, Index, IndexMeasure, IndexName, Rule
 from core.vectors import Vector, Vectors, check_vector
+from index.contributions import near_contributions
 from index.learning import CALIBRATE_SHARE, Fitted
-from index.near import Near, Witness
+from index.near import Near
 from index.replica import Replica
-from index.sampled import Sampled, near_witnesses
+from index.sampled import Sampled
 from index.supports import Floats, Ids, Supports
 from index.texts import LabelVectors
 
 WHOLE_MOST = 10_000  # supports up to which the vectors are in memory too, and every rule learns from all
-MOST_FOUND = 16_384  # neighbours that an engine is asked for
+MOST_FOUND = 16_384  # neighbours that a vector store is asked for
 SPARE = 16  # neighbours asked for beyond those wanted: some may be of versions that are not ours
 JUDGED_MOST = 2_000  # supports that a rule is judged by where not all are at hand
 
 
-class Vectorbase(Protocol):
+class VectorStore(Protocol):
     """Where vectors are kept by support id."""
 
     def version(self) -> int:
@@ -51,27 +53,27 @@ class Vectorbase(Protocol):
         """Remove everything."""
 
 
-class EngineReplica:
-    """Follows the record as a replica does, and leaves vectors to an engine that other workers may share.
+class VectorStoreReplica:
+    """Follows the record as a replica does, and leaves vectors to a store that other workers may share.
 
-    The engine holds a row for each support, written once and never changed; which class a support is of, and
+    The store holds a row for each support, written once and never changed; which class a support is of, and
     whether it still is one, this worker knows itself as of its own version. So rows that other workers wrote
     too early or removed too late are passed over, and nobody needs to be alone in writing.
     """
 
     index = Index(IndexName.MILVUS)
-    measured: IndexMeasure | None = None  # the engine knows its own recall
+    measured: IndexMeasure | None = None  # the store knows its own recall
 
     def __init__(
-        self, open_engine: Callable[[float], Vectorbase], dim: int, *, whole_most: int = WHOLE_MOST
+        self, open_store: Callable[[float], VectorStore], dim: int, *, whole_most: int = WHOLE_MOST
     ) -> None:
-        """`open_engine` opens the engine of this collection, given when that was born."""
+        """`open_store` opens the store of this collection, given when that was born."""
         self.dim = dim
         self.version = 0
         self.born = 0.0
         self.lock = threading.RLock()
-        self._open_engine = open_engine
-        self._opened: Vectorbase | None = None
+        self._open_store = open_store
+        self._opened: VectorStore | None = None
         self._whole_most = whole_most
         self._whole: Replica | None = Replica(dim)
         self._ids: Ids = np.empty(0, np.int64)  # ascending
@@ -91,14 +93,14 @@ class EngineReplica:
         return self._classes
 
     def apply(self, changes: Changes) -> None:
-        """Take over changes, the engine first: a version that is claimed here is all there.
+        """Take over changes, the store first: a version that is claimed here is all there.
 
-        Where the engine is of a version before this replica's, because it lost something or another worker
+        Where the store is of a version before this replica's, because it lost something or another worker
         was slow to write its mark, nothing is taken over but that version: what follows is asked for again.
         """
         with self.lock:
             self.born = changes.born
-            mark = self._engine.version()
+            mark = self._store.version()
             if mark < self.version:
                 self.version = mark
                 return
@@ -108,9 +110,9 @@ class EngineReplica:
             ids = np.array([change.id for change in came], np.int64)
             owners = np.array([change.class_id for change in came], np.int64)
             if changes.version > mark:
-                self._engine.put(ids, vectors)
-                self._engine.remove(gone)
-                self._engine.note(changes.version)
+                self._store.put(ids, vectors)
+                self._store.remove(gone)
+                self._store.note(changes.version)
             self._let_go(gone)
             self._take(ids, owners, vectors)
             if changes.classes:
@@ -133,7 +135,7 @@ class EngineReplica:
                 lines = [self._known(*line) for line in found]
                 exhausted = asked >= MOST_FOUND or all(len(ids) < asked for ids, _ in found)
                 if exhausted or all(len(near.ids) >= wanted for near in lines):
-                    return [_first(near, wanted) for near in lines]
+                    return [near.first(wanted) for near in lines]
                 asked = min(4 * asked, MOST_FOUND)
 
     def fit(self, rule: Rule, texts: LabelVectors | None = None) -> Fitted:
@@ -146,28 +148,29 @@ class EngineReplica:
                 return self._brought_whole().fit(rule, texts)
             return self._sampled.fitted(rule, self._sample, self.near, self.version, self._is_normal)
 
-    def witnesses(self, fitted: Fitted, query: Vector, near: Near, column: int) -> list[Witness]:
+    def contributions(self, fitted: Fitted, query: Vector, near: Near, column: int) -> list[Contribution]:
         """Return the few supports that spoke most for a column's class; of many, those among the near."""
         with self.lock:
             if len(self) <= self._whole_most:
-                return self._brought_whole().witnesses(fitted, query, near, column)
-            return near_witnesses(fitted, query, near, column)
+                return self._brought_whole().contributions(fitted, query, near, column)
+            label = self._classes[int(fitted.fit.supports.class_ids[column])].label
+            return near_contributions(fitted, query, near, column, label)
 
     def recover(self) -> None:
-        """After the engine failed: open it again, and go back to the version that it still holds."""
+        """After the store failed: open it again, and go back to the version that it still holds."""
         with self.lock:
             if self._opened is None and self.version > 0:
-                self.version = min(self.version, self._engine.version())
+                self.version = min(self.version, self._store.version())
 
     def drop(self) -> None:
-        """Remove what the engine holds: the collection is gone or searched otherwise."""
+        """Remove what the store holds: the collection is gone or searched otherwise."""
         if self._opened is not None:
             self._opened.drop()
 
     @property
-    def _engine(self) -> Vectorbase:
+    def _store(self) -> VectorStore:
         if self._opened is None:
-            self._opened = self._open_engine(self.born)
+            self._opened = self._open_store(self.born)
         return self._opened
 
     def _take(self, ids: Ids, owners: Ids, vectors: Vectors) -> None:
@@ -208,7 +211,7 @@ class EngineReplica:
     def _brought_whole(self) -> Replica:
         """Return the replica of a collection that is small, fetching it where it was larger before."""
         if self._whole is None:
-            ids, vectors = self._engine.get(self._ids)
+            ids, vectors = self._store.get(self._ids)
             owners = dict(zip(self._ids.tolist(), self._owners.tolist(), strict=True))
             supports = [
                 SupportChange(id_, owners[id_], vector)
@@ -225,7 +228,7 @@ class EngineReplica:
         self._sum_again(class_ids)
         if self._drawn is None or abs(self.version - self._drawn[0]) >= CALIBRATE_SHARE * len(self):
             rows = np.unique(np.linspace(0, len(self) - 1, JUDGED_MOST).astype(np.int64))
-            self._drawn = self.version, *self._engine.get(self._ids[rows])
+            self._drawn = self.version, *self._store.get(self._ids[rows])
         _, ids, vectors = self._drawn
         places = np.minimum(np.searchsorted(self._ids, ids), len(self) - 1)
         here = self._ids[places] == ids  # others were removed since
@@ -241,7 +244,7 @@ class EngineReplica:
     def _sum_again(self, class_ids: Ids) -> None:
         """Sum the vectors of classes that lost supports: the record no longer has those that went."""
         for class_id in self._unsure & set(class_ids.tolist()):
-            _, vectors = self._engine.get(self._ids[self._owners == class_id])
+            _, vectors = self._store.get(self._ids[self._owners == class_id])
             self._sums[class_id] = vectors.astype(np.float64).sum(axis=0)
         for class_id in self._sums.keys() - set(class_ids.tolist()):
             del self._sums[class_id]
@@ -259,14 +262,10 @@ class EngineReplica:
 
     def _found(self, queries: Vectors, k: int) -> list[tuple[Ids, npt.NDArray[np.float32]]]:
         try:
-            return self._engine.search(queries, k)
+            return self._store.search(queries, k)
         except ExemplarError:
             self._opened = None  # `recover` looks what is left of it
             raise
-
-
-def _first(near: Near, k: int) -> Near:
-    return Near(near.ids[:k], near.class_ids[:k], near.similarities[:k])
 
 
 def _stacked(changes: Sequence[SupportChange], dim: int) -> Vectors:

@@ -1,4 +1,4 @@
-"""The shortcut of a replica: an index that looks at a part of the supports, and how many it misses."""
+"""Which approximate index serves a replica, and which is being filled; both follow its changes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import numpy.typing as npt
 
 from core.types import Index, IndexMeasure
 from core.vectors import Vectors
-from index.coarse import Coarse, Trained
+from index.ann_index import AnnIndex, Trained
 from index.supports import Ids
 
 
-class Shortcut:
+class AnnServing:
     """Holds the index that serves, and one that is being filled; both follow every change.
 
     It belongs to a replica and is touched under that one's lock.
@@ -19,19 +19,19 @@ class Shortcut:
 
     def __init__(self) -> None:
         self.index = Index()
-        self.serving: Coarse | None = None
+        self.serving: AnnIndex | None = None
         self.measured: IndexMeasure | None = None
         self.tried = 0  # supports there were when training began last
         self.trained: Trained | None = None
-        self._filling: Coarse | None = None
+        self._filling: AnnIndex | None = None
 
-    def begin(self, coarse: Coarse | None) -> None:
+    def begin(self, ann: AnnIndex | None) -> None:
         """Let an index that will be filled follow the changes from now on; None gives up."""
-        self._filling = coarse
+        self._filling = ann
 
-    def serve(self, coarse: Coarse, measured: IndexMeasure) -> None:
+    def serve(self, ann: AnnIndex, measured: IndexMeasure) -> None:
         """Let a filled index answer from now on."""
-        self.serving, self.measured, self.trained, self._filling = coarse, measured, coarse.trained, None
+        self.serving, self.measured, self.trained, self._filling = ann, measured, ann.trained, None
 
     def stop(self) -> None:
         """Answer by comparing with all supports."""
@@ -39,15 +39,15 @@ class Shortcut:
 
     def add(self, ids: Ids, vectors: Vectors) -> None:
         """Follow supports that came."""
-        for coarse in (self.serving, self._filling):
-            if coarse is not None:
-                coarse.add(ids, vectors)
+        for ann in (self.serving, self._filling):
+            if ann is not None:
+                ann.add(ids, vectors)
 
     def remove(self, ids: Ids) -> None:
         """Follow supports that went."""
-        for coarse in (self.serving, self._filling):
-            if coarse is not None:
-                coarse.remove(ids)
+        for ann in (self.serving, self._filling):
+            if ann is not None:
+                ann.remove(ids)
 
 
 def compare(

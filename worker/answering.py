@@ -1,0 +1,132 @@
+"""Answering: embedded pictures -> answers or neighbours, by one search for all that are asked alike."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from core.answers import Answer, Found, as_json
+from core.changes import ClassChange
+from core.errors import ExemplarError
+from core.results import Result, done_result, failed_result
+from core.types import Chunk, JobKind
+from core.vectors import Vector
+from encoders import Encoder
+from index.decide import classify, search
+from index.replicas import ENCODER_CHANGED
+from store.blobs import uploads_of
+from store.work.settlement import Settlement
+from worker.current import current_replica
+from worker.embedding import Embedded, EmbeddedChunk
+from worker.smoothing_inputs import BEST, keep, pack
+from worker.tools import Tools
+
+Said = Answer | Found | ExemplarError
+
+
+@dataclass(frozen=True, slots=True)
+class _Searched:
+    """What one search gave for each vector, and what it was made with."""
+
+    said: Sequence[Said]
+    version: int = 0
+    classes: Mapping[int, ClassChange] = field(default_factory=dict)
+    certainty: float = 0.0
+
+
+def answer(tools: Tools, encoder: Encoder, chunks: Sequence[EmbeddedChunk]) -> list[Settlement]:
+    """Answer chunks that are alike in collection, kind, `top` and `smooth`.
+
+    Raises `encoder_changed`, and what may be better another time (retry), as `labels_unread`.
+    """
+    vectors = [
+        picture.made
+        for _, pictures in chunks
+        for picture in pictures
+        if not isinstance(picture.made, ExemplarError)
+    ]
+    start = time.perf_counter()
+    with tools.watch.stage("search", [chunk for chunk, _ in chunks]):
+        searched = _search(tools, encoder, chunks[0][0], vectors)
+    search_ms = (time.perf_counter() - start) * 1000
+    said = iter(searched.said)
+    settlements = []
+    for chunk, pictures in chunks:
+        behind = _behind(chunk, searched.version)
+        answered: list[tuple[Embedded, Said]] = []
+        for picture in pictures:
+            one = picture.made if isinstance(picture.made, ExemplarError) else next(said)
+            answered.append((picture, one if isinstance(one, ExemplarError) or behind is None else behind))
+        results = [_result(chunk, encoder.spec, picture, one, search_ms) for picture, one in answered]
+        settlements.append(Settlement(chunk, results, _keep(tools, encoder, chunk, answered, searched)))
+    return settlements
+
+
+def _search(tools: Tools, encoder: Encoder, chunk: Chunk, vectors: Sequence[Vector]) -> _Searched:
+    try:
+        replica, collection = current_replica(tools, encoder, chunk)
+        if not vectors:
+            return _Searched((), replica.version)
+        queries = np.stack(vectors)
+        if chunk.kind is JobKind.SEARCH:
+            lines, version = search(replica, queries, top=chunk.top)
+            return _Searched([Found(line, version) for line in lines], version)
+        texts = tools.texts.texts_of(tools.store.texts, encoder, collection, replica)
+        top = max(chunk.top, BEST) if chunk.smooth else chunk.top
+        answers = classify(replica, collection.rule, queries, top=top, texts=texts)
+        return _Searched(answers, replica.version, replica.classes, collection.rule.certainty)
+    except ExemplarError as error:
+        if error.retry or error.code == ENCODER_CHANGED:
+            raise
+        return _Searched([error] * len(vectors))
+
+
+def _keep(
+    tools: Tools,
+    encoder: Encoder,
+    chunk: Chunk,
+    answered: Sequence[tuple[Embedded, Said]],
+    searched: _Searched,
+) -> str | None:
+    """Keep what smoothing needs of a chunk and return the name of its blob; None where it is not smoothed."""
+    done = [(picture, one) for picture, one in answered if isinstance(one, Answer)]
+    if not chunk.smooth or not done:
+        return None
+    if chunk.items[0].index >= tools.settings.smooth_max_items:
+        return None  # a job of so many items is not smoothed
+    inputs = keep(
+        [picture.loaded.item.index for picture, _ in done],
+        np.stack([picture.made for picture, _ in done if not isinstance(picture.made, ExemplarError)]),
+        [one for _, one in done],
+        searched.classes,
+        searched.certainty,
+        encoder=encoder.spec,
+    )
+    return tools.store.blobs.put(uploads_of(chunk.job_id), pack(inputs))
+
+
+def _result(chunk: Chunk, encoder: str, picture: Embedded, said: Said, search_ms: float) -> Result:
+    item = picture.loaded.item
+    if isinstance(said, ExemplarError):
+        return failed_result(item, said)
+    timing = {"decode": picture.loaded.decode_ms, "embed": picture.embed_ms, "search": search_ms}
+    return done_result(
+        item,
+        {
+            **as_json(said.first(chunk.top)),
+            **({"smoothed": False} if chunk.smooth else {}),
+            "encoder": encoder,
+            "timing_ms": {stage: round(ms, 2) for stage, ms in timing.items()},
+        },
+    )
+
+
+def _behind(chunk: Chunk, version: int) -> ExemplarError | None:
+    if version >= chunk.min_version:
+        return None
+    return ExemplarError(
+        "min_version_ahead", f"min_version {chunk.min_version} was asked for, the index is at {version}"
+    )

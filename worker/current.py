@@ -1,0 +1,30 @@
+"""The collection of a chunk and its replica, as they are now."""
+
+from __future__ import annotations
+
+from core.types import Chunk, Collection
+from encoders import Encoder
+from index.replicas import AnyReplica
+from store.record.collections import collection_gone
+from worker.tools import Tools
+
+
+def current_replica(tools: Tools, encoder: Encoder, chunk: Chunk) -> tuple[AnyReplica, Collection]:
+    """Return the replica with every change committed until now; raises `collection_not_found`.
+
+    Raises `encoder_changed` where the collection no longer answers by the chunk's encoder.
+    """
+    if chunk.collection_id is None:
+        raise collection_gone()
+    collection = tools.store.collections.current(chunk.collection_id)
+    if collection is None:
+        raise collection_gone()
+    replica = tools.replicas.current(
+        chunk.collection_id, encoder.dim, collection.index, encoder=chunk.encoder or None
+    )
+    if replica is None:
+        raise collection_gone()
+    measure = tools.replicas.new_measure(collection.id)
+    if measure is not None:
+        tools.store.collections.note_measure(collection.id, measure)
+    return replica, collection

@@ -1,0 +1,42 @@
+"""Reports and comparisons of encoders as results of the jobs that ask for them."""
+
+from __future__ import annotations
+
+from core.errors import ExemplarError
+from core.results import Result, done_result, failed_result
+from core.types import Chunk, JobKind
+from encoders import Encoder
+from index.replicas import ENCODER_CHANGED
+from store.work.settlement import Settlement
+from worker.compare import compare_encoders
+from worker.current import current_replica
+from worker.report import report_on
+from worker.tools import Tools
+
+
+def report(tools: Tools, encoder: Encoder, chunk: Chunk) -> Settlement:
+    """Make the report that a chunk asks for.
+
+    Raises `encoder_changed`, and what may be better another time (retry), as `labels_unread`.
+    """
+    make = _comparison if chunk.kind is JobKind.COMPARE else _report
+    [item] = chunk.items
+    try:
+        return Settlement(chunk, [done_result(item, make(tools, encoder, chunk))])
+    except ExemplarError as error:
+        if error.retry or error.code == ENCODER_CHANGED:
+            raise
+        return Settlement(chunk, [failed_result(item, error)])
+
+
+def _report(tools: Tools, encoder: Encoder, chunk: Chunk) -> Result:
+    replica, collection = current_replica(tools, encoder, chunk)
+    texts = tools.texts.texts_of(tools.store.texts, encoder, collection, replica)
+    pictures = tools.store.supports.repeated_pictures(collection.id)
+    made = report_on(replica, collection.rule, texts, pictures)
+    return {"report": made.model_dump(mode="json"), "index_version": made.version}
+
+
+def _comparison(tools: Tools, _: Encoder, chunk: Chunk) -> Result:
+    made = compare_encoders(tools.store, chunk.collection_id or 0)
+    return {"comparison": made.model_dump(mode="json")}
