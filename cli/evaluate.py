@@ -85,7 +85,9 @@ def evaluate(
     look = Views(views or Views.ONE)
     use_threads(threads)
     settings = read_settings()
-    encoder = open_encoder(spec, device=settings.device, precision=settings.precision, engine=settings.engine)
+    encoder = open_encoder(
+        spec, device=settings.device, precision=settings.precision, runtime=settings.runtime
+    )
     supports, queries = (embed_folder(encoder, root, look) for root in (support, query))
     strange = None if unknown is None else embed_folder(encoder, unknown, look)
     _check_classes(supports, queries)

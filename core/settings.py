@@ -60,15 +60,15 @@ class Settings(BaseModel):
     device: str = Field("auto", description="Where encoders run: auto, cpu, cuda or cuda:N.")
     precision: str = Field(
         "auto",
-        pattern="^(auto|fp32)$",
-        description="Number format of encoders on a CPU: auto takes bfloat16 where the CPU has it and "
-        "vectors keep a cosine of 0.999; fp32 never does.",
+        pattern="^(auto|fp32|bf16|fp16)$",
+        description="Number format of encoders: auto takes a half format that the device computes in where "
+        "vectors keep a cosine of 0.999 to fp32; fp32, bf16 and fp16 are taken unchecked.",
     )
-    engine: str = Field(
+    runtime: str = Field(
         "auto",
         pattern="^(auto|torch)$",
-        description="What computes encoders on a CPU: auto takes OpenVINO where it is installed (the extra "
-        "openvino), keeps vectors as above and is measured to be faster; torch never does.",
+        description="What computes encoders on a CPU: auto takes OpenVINO where it is installed and keeps "
+        "vectors as above; torch never does.",
     )
     threads: int = Field(1, ge=1, description="Compute threads of one worker process.")
     decode_threads: int = Field(2, ge=1, description="Threads that decode pictures in one worker process.")

@@ -12,11 +12,19 @@ PACKAGED = (
     "efficientnet_lite2",
     "efficientnet_lite0",
 )  # their weights are Python packages; the default first
+RECOMMENDED = "open_clip:ViT-B-32/laion2b_s34b_b79k"  # where its weights can be had
 REMOVED = "compact"  # the default of 0.1; records may still name it
 CONCAT = "concat:"
 _SPEC = re.compile(r"(?P<kind>[a-z_]+):(?P<name>[\w.-]+)(/(?P<tag>[\w.-]+))?(@(?P<file>[^@]+))?")
 # a file's name may hold a +, so a part ends only where what follows begins like another
 _NEXT_PART = re.compile(rf"\+(?=[a-z_]+:|(?:{'|'.join(PACKAGED)})(?:\+|$))")
+
+
+def encoder_line(spec: str, how: str) -> str:
+    """Say which encoder answers, and `how` to take a better one where there is one."""
+    if not set(spec.removeprefix(CONCAT).split("+")) & set(PACKAGED):
+        return f"encoder {spec}"
+    return f"encoder {spec}; CLIP recognises more where its weights can be had: {how} {RECOMMENDED}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ class Replicas:
         self._open: dict[int, AnyReplica] = {}
         self._saved: dict[int, int] = {}
         self._told: dict[int, IndexMeasure] = {}
+        self._identities: dict[int, str] = {}
 
     def current(
         self,
@@ -51,9 +52,11 @@ class Replicas:
         index: Index = Index(),  # noqa: B008 - a frozen value
         *,
         encoder: str | None = None,
+        identity: str = "",
     ) -> AnyReplica | None:
         """Return a replica that holds every change committed before this call; None where it is deleted.
 
+        `identity` is the encoder's, as snapshots carry it: another one's snapshot is not read.
         Raises `encoder_changed` where the collection no longer answers by the encoder that is named.
         """
         replica = self._open.get(collection_id)
@@ -61,6 +64,7 @@ class Replicas:
             _drop(replica)
             replica = None
         if replica is None:
+            self._identities[collection_id] = identity
             replica = self._begin(collection_id, dim, index)
         if isinstance(replica, EngineReplica):
             replica.recover()
@@ -117,7 +121,8 @@ class Replicas:
 
     def _begin(self, collection_id: int, dim: int, index: Index) -> AnyReplica:
         if index.name is not IndexName.MILVUS:
-            found = snapshot.load(self._folder, collection_id, dim, gpu=self._gpu)
+            identity = self._identities[collection_id]
+            found = snapshot.load(self._folder, collection_id, dim, identity=identity, gpu=self._gpu)
             if found is not None:
                 self._saved[collection_id] = found.version
                 return found
@@ -143,7 +148,8 @@ class Replicas:
 
     def _save(self, collection_id: int, replica: Replica) -> None:
         try:
-            snapshot.save(replica, self._folder, collection_id)
+            identity = self._identities[collection_id]
+            snapshot.save(replica, self._folder, collection_id, identity=identity)
         except OSError:  # a full disk costs the next start some seconds, never an answer
             return
         self._saved[collection_id] = replica.version

@@ -301,12 +301,14 @@ text_vector = Table(
     Column("vector", LargeBinary, nullable=False),
 )
 
-# What an encoder makes of one picture that everyone can make anew: it tells its weights from others'.
+# What an encoder makes of one picture that everyone can draw: it tells its weights from others'. The identity
+# says by which treatment of features, runtime and number format the worker that opened it last runs it.
 probe = Table(
     "probe",
     metadata,
     Column("encoder", Text, primary_key=True),
     Column("vector", LargeBinary, nullable=False),
+    Column("identity", Text, nullable=False, server_default=""),
 )
 
 api_key = Table(

@@ -103,7 +103,7 @@ def test_file_that_cannot_be_read_is_passed_over(folder: Path) -> None:
 def test_what_another_version_of_the_program_wrote_is_passed_over(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(snapshot, "_pack", lambda _: b"something else")
+    monkeypatch.setattr(snapshot, "_pack", lambda *_: b"something else")
     snapshot.save(replica_of(VECTORS, [1] * 200), folder, 1)
     assert snapshot.load(folder, 1, DIM) is None
 
@@ -235,3 +235,21 @@ def test_full_disk_costs_no_answer_and_leaves_no_draft(folder: Path, monkeypatch
         assert files(folder) == []
     replicas.save_all()
     assert len(files(folder)) == 1
+
+
+def test_snapshot_by_another_encoder_identity_is_not_read(folder: Path) -> None:
+    record = Record(5)
+    first = Replicas(record.feed, folder, gpu=False)
+    first.current(1, DIM, identity="lite openvino fp32")
+    first.save_all()
+    record.reads.clear()
+    assert (
+        len(Replicas(record.feed, folder, gpu=False).current(1, DIM, identity="lite openvino fp32") or ())
+        == 5
+    )
+    assert record.reads == [5]
+    record.reads.clear()
+    assert (
+        len(Replicas(record.feed, folder, gpu=False).current(1, DIM, identity="lite torch bf16") or ()) == 5
+    )
+    assert record.reads == [0]

@@ -122,9 +122,10 @@ class Importer:
 def check_probe(store: Store, bundle: Bundle) -> None:
     """Raise `encoder_differs` where the encoder of this name gives other vectors here."""
     encoder = bundle.manifest.encoder
-    here = store.probes.get(encoder.spec)
-    if here is None:
+    probe = store.probes.get(encoder.spec)
+    if probe is None:
         return
+    here = probe.vector
     if len(here) != encoder.dim:
         raise ExemplarError(
             "encoder_differs", f"{encoder.spec} gives {len(here)} components here, {encoder.dim} in the file"

@@ -235,7 +235,11 @@ def _replica(tools: Tools, encoder: Encoder, chunk: Chunk) -> tuple[AnyReplica, 
     if collection is None:
         raise collection_gone()
     replica = tools.replicas.current(
-        chunk.collection_id, encoder.dim, collection.index, encoder=chunk.encoder or None
+        chunk.collection_id,
+        encoder.dim,
+        collection.index,
+        encoder=chunk.encoder or None,
+        identity=encoder.identity,
     )
     if replica is None:
         raise collection_gone()

@@ -58,7 +58,7 @@ def _manifest(connection: Connection, collection: Row[Any], classes: Any) -> Man
         select(func.count(), func.max(func.length(vector))).where(*_seen(collection))
     ).one()
     probe = probe_of(connection, collection.encoder)
-    dim = size // COMPONENT.itemsize if size else 0 if probe is None else len(probe)
+    dim = size // COMPONENT.itemsize if size else 0 if probe is None else len(probe.vector)
     if dim == 0:
         raise ExemplarError(
             "export_empty", "expected a collection with supports, or a worker that has loaded its encoder"
@@ -69,7 +69,8 @@ def _manifest(connection: Connection, collection: Row[Any], classes: Any) -> Man
         encoder=BundleEncoder(
             spec=collection.encoder,
             dim=dim,
-            probe=None if probe is None else tuple(float(value) for value in probe),
+            probe=None if probe is None else tuple(float(value) for value in probe.vector),
+            identity=None if probe is None else probe.identity,
         ),
         rule=unpack_rule(collection.rule),
         views=Views(collection.views),
