@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import numpy as np
 from PIL import Image
+from tiny import DEFAULT
 
 from core.errors import ExemplarError
 from core.settings import Settings
@@ -29,7 +30,7 @@ class ToyEncoder:
     `fails` makes every picture fail, and an encoder made with `reads=False` has no text side.
     """
 
-    spec = "compact"
+    spec = DEFAULT
     device = "cpu"
     batch_size = 4
     dim = 2
