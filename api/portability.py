@@ -22,6 +22,7 @@ from core.bundle_reader import Bundle, open_bundle
 from core.errors import ExemplarError
 from core.labels import check_slug
 from core.prompts import check_prompts
+from core.specs import PACKAGED, is_removed, removed
 from core.types import JobKind, JobRequest, Lane, Source
 from store.blobs import PICTURES, BlobFile, Blobs, uploads_of
 from store.collections import check_rule_of_prompts
@@ -31,6 +32,7 @@ from store.keys import Scope
 routes = Routes("portability")
 
 PART_BYTES = 1 << 20
+ANEW = f"import a file with pictures by another one: exemplar import FILE --encoder {PACKAGED[0]}"
 ZIP = {"application/zip", "application/x-zip-compressed", "application/octet-stream"}
 
 
@@ -130,6 +132,8 @@ def _submit(job_id: str, query: ImportQuery, file: str, digest: str) -> Submitte
         bundle = open_bundle(opened, services().settings)
         manifest = bundle.manifest
         encoder = query.encoder or manifest.encoder.spec
+        if query.encoder is None and is_removed(encoder):
+            raise removed(encoder, do=ANEW)
         check_offered(encoder)
         _check_rule(manifest)
         _check_prompts(manifest, encoder)
