@@ -18,10 +18,11 @@ from cli.report import accuracy, report_text
 from cli.stack import Stack
 from cli.work import run_jobs
 from core.settings import read_settings
+from core.specs import PACKAGED
 from core.types import DecisionName
 
 SAMPLES = 3
-OF_ITS_OWN = {"EXEMPLAR_DATABASE_URL": "", "EXEMPLAR_BLOBS_URL": "", "EXEMPLAR_ENCODERS": "compact"}
+OF_ITS_OWN = {"EXEMPLAR_DATABASE_URL": "", "EXEMPLAR_BLOBS_URL": "", "EXEMPLAR_ENCODERS": PACKAGED[0]}
 console = Console(highlight=False, soft_wrap=True)
 say = console.print
 

@@ -13,7 +13,8 @@ from core.settings import Settings, read_settings
 from encoders import open_encoder
 
 KNOWN = (
-    ("compact", "our own small one, inside the package; images only"),
+    ("efficientnet_lite2", "trained on ImageNet, inside a package; images only; the default"),
+    ("efficientnet_lite0", "the same, smaller and faster (the extra lite0)"),
     (
         "open_clip:ViT-B-32/laion2b_s34b_b79k",
         "CLIP, 605 MB from the hub; the one to choose where it can be had",
