@@ -14,14 +14,16 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from core.pictures import decode_picture
+from core.specs import PACKAGED, EncoderSpec
 from encoders import Encoder, open_encoder
-from encoders.compact.shipped import load_compact
 from encoders.device import Device, Engine
 from encoders.fast import cpu_has_bf16, probes, run_fastest
 from encoders.geometry import Geometry
+from encoders.opening import load_tower
 from encoders.running import run_all
 from encoders.tower import Tower
 
+LITE2 = PACKAGED[0]
 CPU = Device("cpu", torch.float32, 4)
 BOUND = 0.999  # of the cosine to the plain path
 
@@ -80,7 +82,7 @@ def test_probes_are_always_the_same() -> None:
 
 
 def test_precision_that_is_asked_for_is_kept() -> None:
-    assert open_encoder("compact", device="cpu", precision="fp32").precision == "fp32"
+    assert open_encoder(LITE2, device="cpu", precision="fp32").precision == "fp32"
 
 
 class Fixed(torch.nn.Module):
@@ -147,15 +149,15 @@ def test_openvino_is_left_where_it_cannot_translate_the_network(
 
 
 def test_engine_that_is_asked_for_is_kept() -> None:
-    assert open_encoder("compact", device="cpu", engine="torch").engine == "torch"
+    assert open_encoder(LITE2, device="cpu", engine="torch").engine == "torch"
 
 
 def test_openvino_is_imported_where_it_is_used_and_tells_nobody() -> None:
     pytest.importorskip("openvino")
     script = (
         "import sys; from encoders import open_encoder\n"
-        "open_encoder('compact', device='cpu', engine='torch'); assert 'openvino' not in sys.modules\n"
-        "open_encoder('compact', device='cpu'); assert 'openvino' in sys.modules\n"
+        f"open_encoder({LITE2!r}, device='cpu', engine='torch'); assert 'openvino' not in sys.modules\n"
+        f"open_encoder({LITE2!r}, device='cpu'); assert 'openvino' in sys.modules\n"
         "assert not [name for name in sys.modules if name.startswith('openvino_telemetry.')]"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
@@ -164,10 +166,10 @@ def test_openvino_is_imported_where_it_is_used_and_tells_nobody() -> None:
 @pytest.mark.parametrize("precision", ["auto", "fp32"])
 def test_openvino_keeps_vectors_within_the_bound_on_real_pictures(precision: str) -> None:
     pytest.importorskip("openvino")
-    plain = open_encoder("compact", device="cpu", precision="fp32", engine="torch")
+    plain = open_encoder(LITE2, device="cpu", precision="fp32", engine="torch")
     dtype = torch.bfloat16 if precision == "auto" and cpu_has_bf16() else torch.float32
     device = Device("cpu", dtype, 4, Engine.OPENVINO)
-    fast = Encoder("compact", run_all([load_compact()], device))
+    fast = Encoder(LITE2, run_all([load_tower(EncoderSpec.parse(LITE2))], device))
     prepared = [plain.prepare(picture) for picture in real_pictures()]
     vectors = fast.embed(prepared)
     assert (plain.embed(prepared) * vectors).sum(1).min() >= BOUND
@@ -183,9 +185,9 @@ def real_pictures() -> list[Image.Image]:
 
 
 @pytest.mark.skipif(not cpu_has_bf16(), reason="this CPU has no bfloat16")
-def test_compact_is_fast_within_the_bound_on_real_pictures() -> None:
-    plain = open_encoder("compact", device="cpu", precision="fp32", engine="torch")
-    fast = open_encoder("compact", device="cpu")
+def test_default_is_fast_within_the_bound_on_real_pictures() -> None:
+    plain = open_encoder(LITE2, device="cpu", precision="fp32", engine="torch")
+    fast = open_encoder(LITE2, device="cpu")
     assert fast.precision == "bf16"
     prepared = [plain.prepare(picture) for picture in real_pictures()]
     assert (plain.embed(prepared) * fast.embed(prepared)).sum(1).min() >= BOUND
@@ -195,7 +197,7 @@ def test_small_decode_keeps_the_vector_within_the_bound_on_real_pictures() -> No
     folder = SHARED / "data" / "sports20" / "query"
     if not folder.exists():
         pytest.skip("no ../shared/data")
-    encoder = open_encoder("compact", device="cpu", precision="fp32")
+    encoder = open_encoder(LITE2, device="cpu", precision="fp32")
     looks = [[], []]
     for file in sorted(folder.glob("*/*.jpg"))[::130]:
         large = _enlarged(file.read_bytes())
