@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 from calls import WAIT, as_json, ask, codes, enroll, files
-from tiny import DEFAULT
+from tiny import DEFAULT, TINY
 
 from api.app import create_app
 from core.settings import Settings
@@ -24,7 +24,7 @@ def test_classify_names_what_was_enrolled(http: httpx.Client, collection: str, d
     results = ask(http, collection, digits(0, 30), digits(1, 30))
     assert [result["candidates"][0]["label"] for result in results] == ["digit 0", "digit 1"]
     assert results[0]["index_version"] == 10
-    assert results[0]["encoder"] == DEFAULT
+    assert results[0]["encoder"] == TINY
     assert set(results[0]["timing_ms"]) == {"decode", "embed", "search"}
 
 
