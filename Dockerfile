@@ -10,6 +10,8 @@ COPY requirements-image.lock ./
 RUN uv pip install --system --no-cache --require-hashes -r requirements-image.lock
 COPY pyproject.toml README.md ./
 COPY core core
+COPY formats formats
+COPY runtime runtime
 COPY store store
 COPY index index
 COPY encoders encoders

@@ -35,9 +35,9 @@ from api.streams import Streams
 from api.wait import JobWatch
 from core.errors import ExemplarError
 from core.settings import Settings
-from core.tracing import Tracing
+from runtime.tracing import Tracing
+from store.record.supports import MAX_ID
 from store.store import Store
-from store.supports import MAX_ID
 
 PARTS_BESIDE_PICTURES = 8
 STREAMS_SHARE = 4  # a quarter of the threads may be held by answers that stay open

@@ -6,9 +6,9 @@ from flask import g, request
 
 from api.services import services
 from core.errors import ExemplarError
-from store.collections import collection_not_found
-from store.jobs import job_not_found
-from store.keys import Scope
+from store.record.collections import collection_not_found
+from store.record.keys import Scope
+from store.work.jobs import job_not_found
 
 
 def check_key(scope: Scope) -> str:

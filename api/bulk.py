@@ -20,14 +20,14 @@ from api.routes import Routes, as_json, read_json
 from api.services import check_offered, services
 from api.submit import answer, idempotency_of, uploading
 from api.webhooks import check_webhook
-from core.entries import Entry, read_steps
 from core.errors import ExemplarError, problem_of
-from core.guard import Readable
 from core.settings import Settings
 from core.types import JobKind, JobRequest, Lane, Source
+from formats.bounded_reader import Readable
+from formats.entries import Entry, read_steps
 from store.blobs import BlobFile, uploads_of
-from store.jobs import Submitted, new_job_id
-from store.keys import Scope
+from store.record.keys import Scope
+from store.work.jobs import Submitted, new_job_id
 
 routes = Routes("bulk")
 

@@ -10,7 +10,7 @@ from api.pages import make_cursor, read_number
 from api.routes import Routes
 from api.services import services
 from core.labels import clean_label
-from store.keys import Scope
+from store.record.keys import Scope
 
 routes = Routes("classes")
 

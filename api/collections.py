@@ -12,7 +12,7 @@ from api.routes import Routes
 from api.services import check_offered, check_reads, services
 from core.labels import check_slug
 from core.prompts import check_prompts
-from store.keys import Scope
+from store.record.keys import Scope
 
 routes = Routes("collections")
 

@@ -9,8 +9,8 @@ from api.models import JobModel
 from api.routes import Routes
 from api.services import services
 from core.types import JobKind
-from store.control import Revived
-from store.keys import Scope
+from store.record.keys import Scope
+from store.work.control import Revived
 
 routes = Routes("control")
 

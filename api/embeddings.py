@@ -21,8 +21,8 @@ from core.errors import ExemplarError, error_of, problem_of
 from core.specs import is_removed, removed
 from core.types import Item, JobKind, JobRequest, Lane
 from store.blobs import uploads_of
-from store.jobs import new_job_id
-from store.keys import Scope
+from store.record.keys import Scope
+from store.work.jobs import new_job_id
 
 routes = Routes("embeddings")
 

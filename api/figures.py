@@ -13,13 +13,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from core.errors import ExemplarError
-from core.files import disk_room
 from core.settings import Settings
-from store.chunks import Waiting
-from store.deliveries import DeliveryState
-from store.jobs import JobCount
+from runtime.files import disk_room
 from store.store import Store
-from store.workers import Worker
+from store.work.chunks import Waiting
+from store.work.deliveries import DeliveryState
+from store.work.jobs import JobCount
+from store.work.workers import Worker
 
 WAITING_S = 2.0  # an index is read
 COUNTS_S = 15.0  # every row is read

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from core.callers import CallersId
+from core.caller_fields import CallersId
 from core.errors import ExemplarError
 from core.types import (
     ClassKind,

@@ -6,8 +6,8 @@ from flask import Response
 
 from api.routes import Routes
 from api.services import services
-from store.items import find_read_picture
-from store.keys import Scope
+from store.record.keys import Scope
+from store.work.items import find_read_picture
 
 routes = Routes("items")
 

@@ -16,8 +16,8 @@ from api.routes import Routes
 from api.services import services
 from core.results import Result
 from core.types import FINAL, Job
-from store.jobs import ResultPage as StoredPage
-from store.keys import Scope
+from store.record.keys import Scope
+from store.work.jobs import ResultPage as StoredPage
 
 routes = Routes("jobs")
 

@@ -26,7 +26,7 @@ from core.types import (
     Support,
     Views,
 )
-from store.deliveries import DeliveryState, Logged
+from store.work.deliveries import DeliveryState, Logged
 
 
 class IndexMeasureModel(BaseModel):

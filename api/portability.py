@@ -17,17 +17,17 @@ from api.requests import origin_of
 from api.routes import Routes
 from api.services import check_offered, check_reads, services
 from api.submit import answer, idempotency_of, uploading
-from core.bundle import Manifest
-from core.bundle_reader import Bundle, open_bundle
 from core.errors import ExemplarError
 from core.labels import check_slug
 from core.prompts import check_prompts
 from core.specs import PACKAGED, is_removed, removed
 from core.types import JobKind, JobRequest, Lane, Source
+from formats.bundle import Manifest
+from formats.bundle_reader import Bundle, open_bundle
 from store.blobs import PICTURES, BlobFile, Blobs, uploads_of
-from store.collections import check_rule_of_prompts
-from store.jobs import Submitted, new_job_id
-from store.keys import Scope
+from store.record.collections import check_rule_of_prompts
+from store.record.keys import Scope
+from store.work.jobs import Submitted, new_job_id
 
 routes = Routes("portability")
 

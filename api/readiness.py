@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from core.errors import ExemplarError
-from core.files import disk_room
 from core.settings import Settings
-from store.chunks import Waiting
+from runtime.files import disk_room
 from store.migrate import check_schema
 from store.store import Store
-from store.workers import Worker
+from store.work.chunks import Waiting
+from store.work.workers import Worker
 
 log = structlog.get_logger("exemplar.api")
 

@@ -17,9 +17,9 @@ from api.services import check_offered, check_reads, services
 from core.comparison import Comparison
 from core.errors import ExemplarError, error_of
 from core.types import FINAL, Collection, Item, Job, JobKind, JobRequest, Lane
-from store.jobs import Idempotency, new_job_id
-from store.keys import Scope
-from store.reindex_status import Reindex
+from store.record.keys import Scope
+from store.reindex.status import Reindex
+from store.work.jobs import Idempotency, new_job_id
 
 routes = Routes("reindex")
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from flask import Response
 
+from api.confusion import confusion_svg
 from api.prefer import accepted, wait_s
 from api.requests import origin_of
 from api.routes import Routes, as_json
 from api.services import check_offered, services
-from core.confusion import confusion_svg
 from core.errors import ExemplarError, error_of
 from core.report import CollectionReport
 from core.types import FINAL, Collection, Item, Job, JobKind, JobRequest, JobState, Lane
-from store.jobs import Idempotency, new_job_id
-from store.keys import Scope
+from store.record.keys import Scope
+from store.work.jobs import Idempotency, new_job_id
 
 routes = Routes("reports")
 

@@ -14,8 +14,8 @@ from flask import Flask, Response, g, request
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 from werkzeug.datastructures import Headers
 
-from core.tracing import Span, Tracing, read_traceparent
 from core.types import JobKind, Origin
+from runtime.tracing import Span, Tracing, read_traceparent
 
 log = structlog.get_logger("exemplar.access")
 

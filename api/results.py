@@ -8,9 +8,9 @@ from typing import Any
 
 from api.models import ResultModel, thumbnail_path
 from api.services import services
-from core.csv import COLUMNS, cells_of, csv_line
 from core.results import Result
 from core.types import Job
+from formats.csv import COLUMNS, cells_of, csv_line
 
 PAGE = 500
 
@@ -35,7 +35,7 @@ def as_csv(job: Job, first: int, end: int) -> Iterator[str]:
 
 def as_parquet(job: Job, first: int, end: int) -> Iterator[bytes]:
     """Yield these results as the bytes of a Parquet file."""
-    from core.parquet import parquet_parts  # noqa: PLC0415 - 0.7 s and 40 MB that few processes need
+    from formats.parquet import parquet_parts  # noqa: PLC0415 - 0.7 s and 40 MB that few processes need
 
     yield from parquet_parts(_between(job, first, end))
 

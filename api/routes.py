@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from api.auth import check_key, check_sight
 from api.services import services
 from core.errors import ExemplarError
-from store.keys import Scope
+from store.record.keys import Scope
 
 View = Callable[..., Any]
 

@@ -21,12 +21,12 @@ from api.app import GUARDS, create_app
 from api.services import services_of
 from api.stop import Sockets, run_until_stopped
 from core.errors import ExemplarError, problem_of
-from core.logs import set_up_logs
-from core.processes import give_large_memory_back
 from core.settings import Settings
-from core.tracing import open_tracing
-from store.keys import Keys
+from runtime.logs import set_up_logs
+from runtime.processes import give_large_memory_back
+from runtime.tracing import open_tracing
 from store.migrate import ensure_schema
+from store.record.keys import Keys
 from store.store import open_store
 
 KEY_S = 1.0  # how long a large request may wait for the record before its body comes; all others wait too

@@ -23,8 +23,8 @@ from api.webhooks import check_webhook
 from core.errors import ExemplarError, problem_of
 from core.types import FINAL, Item, Job, JobKind, JobRequest, Lane
 from store.blobs import PICTURES, uploads_of
-from store.jobs import Idempotency, Submitted, new_job_id
-from store.keys import Scope
+from store.record.keys import Scope
+from store.work.jobs import Idempotency, Submitted, new_job_id
 
 routes = Routes("submit")
 

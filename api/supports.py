@@ -11,7 +11,7 @@ from api.routes import Routes
 from api.services import services
 from core.labels import clean_label
 from store.blobs import THUMBNAILS
-from store.keys import Scope
+from store.record.keys import Scope
 
 routes = Routes("supports")
 

@@ -15,14 +15,14 @@ from api.auth import check_key, check_sight
 from api.inputs import AskItem, EnrollItem
 from api.routes import read_json
 from api.services import services
-from core.addresses import check_picture_url
-from core.callers import CallersId, check_metadata
+from core.caller_fields import CallersId, check_metadata
 from core.errors import ExemplarError
 from core.labels import clean_label
 from core.settings import Settings
 from core.types import JobKind
-from store.items import find_read_picture
-from store.keys import Scope
+from runtime.addresses import check_picture_url
+from store.record.keys import Scope
+from store.work.items import find_read_picture
 
 _CUSTOM_ID: TypeAdapter[str] = TypeAdapter(CallersId)
 

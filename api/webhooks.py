@@ -5,9 +5,9 @@ from __future__ import annotations
 from api.models import DeliveryList, DeliveryModel
 from api.routes import Routes
 from api.services import services
-from core.addresses import check_url
 from core.errors import ExemplarError
-from store.keys import Scope
+from runtime.addresses import check_url
+from store.record.keys import Scope
 
 routes = Routes("webhooks")
 

@@ -18,9 +18,9 @@ from core.settings import Settings
 from core.types import Item, JobKind, JobRequest, Lane, Rule, Views
 from index.replicas import Replicas
 from store.blobs import uploads_of
-from store.jobs import new_job_id
 from store.migrate import ensure_schema
 from store.store import open_store
+from store.work.jobs import new_job_id
 from worker.activity import Activity, new_owner
 from worker.tools import Tools
 from worker.turn import take_turn

@@ -13,7 +13,7 @@ from benchmarks.common import picture
 from core.settings import Settings
 from core.types import Item, JobKind, JobRequest, Lane, Rule, Source
 from store.blobs import PICTURES, uploads_of
-from store.jobs import new_job_id
+from store.work.jobs import new_job_id
 from worker.feed import Feeder
 from worker.load import load
 from worker.tools import Tools, open_tools

@@ -24,11 +24,11 @@ from sqlalchemy import make_url, text
 from benchmarks.common import DEFAULT, emit
 from core.settings import Settings
 from core.types import Item, JobKind, JobRequest, Lane, Rule
-from store.jobs import new_job_id
 from store.migrate import ensure_schema
-from store.settlement import Settlement
 from store.store import Store, open_store
-from store.workers import Worker
+from store.work.jobs import new_job_id
+from store.work.settlement import Settlement
+from store.work.workers import Worker
 
 RESULT = {
     "status": "done", "decision": "known", "label": "archery", "confidence": 0.94, "index_version": 137,

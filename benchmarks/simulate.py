@@ -32,10 +32,10 @@ from core.settings import Settings
 from core.types import Item, JobKind, JobRequest, Lane, Rule
 from index.replicas import Replicas
 from store.blobs import uploads_of
-from store.chunks import Chunks
-from store.jobs import new_job_id
 from store.migrate import ensure_schema
 from store.store import Store, open_store
+from store.work.chunks import Chunks
+from store.work.jobs import new_job_id
 from worker.activity import Activity, new_owner
 from worker.load import load
 from worker.tools import Tools

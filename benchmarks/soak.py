@@ -23,7 +23,7 @@ from benchmarks.faults.callers import Callers, History
 from benchmarks.faults.check import all_ended, check_record
 from benchmarks.faults.postgres import Postgres
 from benchmarks.faults.site import Plan, Site
-from store.record_check import examine_record
+from store.checks.record import examine_record
 
 COLLECTION = "soak"
 PER_JOB = 8

@@ -20,9 +20,9 @@ from unittest import mock
 import httpcore
 
 from benchmarks.common import emit
-from core.addresses import check_url
 from core.errors import ExemplarError
 from core.settings import Settings
+from runtime.addresses import check_url
 from worker import fetch, outbound
 from worker.fetch import fetch_picture
 from worker.outbound import send

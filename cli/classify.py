@@ -13,9 +13,9 @@ from cli.options import COLLECTION, LOCAL, URL
 from cli.pictures import find_pictures
 from cli.show import print_json, print_rows
 from cli.work import run_jobs
-from core.csv import COLUMNS, cells_of, csv_line
 from core.errors import ExemplarError
 from core.types import DecisionName
+from formats.csv import COLUMNS, cells_of, csv_line
 
 SHOWN = 3  # supports of each answer
 

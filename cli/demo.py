@@ -12,9 +12,9 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
+from cli.classification_report import accuracy, report_text
 from cli.client import Client, Json
 from cli.demo_pictures import DemoPictures, split_folder, write_digits
-from cli.report import accuracy, report_text
 from cli.stack import Stack
 from cli.work import run_jobs
 from core.settings import read_settings

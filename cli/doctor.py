@@ -13,9 +13,9 @@ from core.errors import ExemplarError
 from core.findings import Finding
 from core.settings import Settings, read_settings
 from index.snapshot_check import examine_snapshots
-from store.blob_check import examine_blobs
-from store.queue_check import examine_queue, examine_workers
-from store.record_check import examine_record
+from store.checks.blobs import examine_blobs
+from store.checks.queue import examine_queue, examine_workers
+from store.checks.record import examine_record
 from store.store import Store, open_store
 
 HEALTHY, PROBLEMS, UNCHECKED = 0, 1, 2

@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
+from cli.classification_report import report_text
 from cli.folders import Embedded, embed_folder
 from cli.options import JSON, VIEWS, rule_of, takes_rule
-from cli.report import report_text
 from cli.trial import Plan, try_out
 from core.errors import ExemplarError
 from core.settings import read_settings

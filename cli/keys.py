@@ -11,8 +11,8 @@ from cli.options import JSON
 from cli.show import print_found
 from core.labels import check_slug
 from core.settings import read_settings
-from store.keys import Key, Keys, Scope
 from store.migrate import ensure_schema
+from store.record.keys import Key, Keys, Scope
 from store.store import open_store
 
 DAY_S = 86400.0

@@ -19,7 +19,10 @@ COMMANDS = {
     "worker": ("cli.serve:worker", "Run one worker process."),
     "enroll": ("cli.enroll:enroll", "Enrol pictures; a folder is a class."),
     "classify": ("cli.classify:classify", "Name what is in pictures."),
-    "tag": ("cli.tag:tag", "Name what is in any number of pictures; goes on where it was interrupted."),
+    "tag": (
+        "cli.tag.command:tag",
+        "Name what is in any number of pictures; goes on where it was interrupted.",
+    ),
     "jobs": ("cli.jobs:jobs", "List jobs, follow them, take them back, and read their results."),
     "collections": ("cli.collections:collections", "Make, list and change collections at a running service."),
     "classes": ("cli.classes:classes", "Make classes of their names alone, and list them."),

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from core.capacity import GIB, SPEEDS, Need, Speed, Target, plan
+from cli.capacity import GIB, SPEEDS, Need, Speed, Target, plan
 from core.specs import PACKAGED
 
 POSITIVE = click.FloatRange(min=0, min_open=True)

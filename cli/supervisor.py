@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.processes import die_with_parent
+from runtime.processes import die_with_parent
 
 LONGEST_PAUSE_S = 10.0
 EARLY_S = 3.0  # a worker that lived longer had begun its work

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
+from cli.classification_report import accuracy, report_numbers
 from cli.folders import Embedded
-from cli.report import accuracy, report_numbers
 from core.changes import Changes, ClassChange, SupportChange
 from core.types import ClassKind, DecisionName, Rule
 from core.vectors import Vectors

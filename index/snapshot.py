@@ -18,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from core.changes import ClassChange
-from core.files import write_durably
 from core.types import ClassKind, Index, IndexName
 from index.coarse import Trained
 from index.replica import Content, Replica, restore
+from runtime.files import write_durably
 
 NAME = re.compile(r"c(?P<collection>\d+)-v(?P<version>\d+)-(?P<digest>[0-9a-f]{64})\.npz")
 

@@ -16,7 +16,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from core.errors import ExemplarError
-from core.files import make_folder, write_durably, write_parts_durably
+from runtime.files import make_folder, write_durably, write_parts_durably
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 PICTURES = "pictures"

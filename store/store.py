@@ -6,25 +6,25 @@ from dataclasses import dataclass
 
 from core.settings import Settings
 from store.blobs import Blobs
-from store.chunks import Chunks
-from store.classes import Classes
-from store.collections import Collections
-from store.control import Control
 from store.database import Database
-from store.deliveries import Deliveries
-from store.export import Exports
-from store.fetches import Fetches
-from store.imports import Imports
-from store.jobs import Jobs
-from store.keys import Keys
-from store.probes import Probes
-from store.reindex import Reindexes
-from store.smoothing import Smoothings
-from store.sources import Sources
-from store.supports import Supports
-from store.texts import Texts
-from store.turns import Turns
-from store.workers import Workers
+from store.queue.wake_ups import Turns
+from store.record.classes import Classes
+from store.record.collections import Collections
+from store.record.export import Exports
+from store.record.imports import Imports
+from store.record.keys import Keys
+from store.record.probes import Probes
+from store.record.supports import Supports
+from store.record.texts import Texts
+from store.reindex.reindexes import Reindexes
+from store.work.chunks import Chunks
+from store.work.control import Control
+from store.work.deliveries import Deliveries
+from store.work.fetches import Fetches
+from store.work.jobs import Jobs
+from store.work.smoothing import Smoothings
+from store.work.sources import Sources
+from store.work.workers import Workers
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ import tarfile
 import zipfile
 from collections.abc import Mapping, Sequence
 
-from core.entries import Entry, read_entries
 from core.errors import ExemplarError
 from core.settings import Settings
 from core.types import Source
+from formats.entries import Entry, read_entries
 
 Files = Mapping[str, bytes] | Sequence[tuple[str | zipfile.ZipInfo, bytes]]
 

@@ -9,10 +9,10 @@ import numpy as np
 from tiny import DEFAULT
 
 from core.types import Chunk, Item, JobKind, JobRequest, Lane
-from store.enrolment import Enrolment
-from store.jobs import new_job_id
-from store.settlement import Settlement
+from store.record.enrolment import Enrolment
 from store.store import Store
+from store.work.jobs import new_job_id
+from store.work.settlement import Settlement
 
 OWNER = "w:1"
 

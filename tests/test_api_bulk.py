@@ -18,13 +18,13 @@ from tiny import DEFAULT
 
 from api.app import create_app
 from core.errors import ExemplarError
-from core.guard import Forward
 from core.settings import Settings
 from core.types import Rule
+from formats.bounded_reader import Forward
 from store.blobs import Blobs
-from store.jobs import Jobs
-from store.keys import Scope
+from store.record.keys import Scope
 from store.store import Store
+from store.work.jobs import Jobs
 
 GOOD = {"cat/1.jpg": b"one", "dog/2.jpg": b"two"}
 PATH = "/v1/collections/things/bulk"

@@ -13,7 +13,7 @@ from api import serve
 from api.serve import parser_for
 from core.errors import ExemplarError
 from core.settings import Settings
-from store.keys import Scope
+from store.record.keys import Scope
 from store.store import Store
 
 HEAD = b"POST /v1/collections/a/bulk?kind=classify HTTP/1.1\r\nHost: x\r\nContent-Length: 40000000\r\n"

@@ -18,12 +18,12 @@ from receiving import SECRET
 from tiny import DEFAULT
 
 from api.app import create_app
-from core.csv import COLUMNS
-from core.parquet import GROUP_ROWS, SCHEMA, parquet_parts
 from core.settings import Settings
 from core.types import Chunk, Lane
-from store.settlement import Settlement
+from formats.csv import COLUMNS
+from formats.parquet import GROUP_ROWS, SCHEMA, parquet_parts
 from store.store import Store
+from store.work.settlement import Settlement
 
 PARQUET = "application/vnd.apache.parquet"
 

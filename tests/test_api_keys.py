@@ -17,8 +17,8 @@ from tiny import DEFAULT
 from api.app import create_app
 from core.settings import Settings
 from core.types import Item, JobState, Rule
-from store.keys import Scope
 from store.migrate import ensure_schema
+from store.record.keys import Scope
 from store.store import Store, open_store
 
 

@@ -15,7 +15,7 @@ import redis
 from api.app import create_app
 from core.errors import ExemplarError
 from core.settings import Settings, read_settings
-from store.keys import Scope
+from store.record.keys import Scope
 from store.store import Store, open_store
 
 

@@ -16,10 +16,10 @@ from api.readiness import check_workers
 from core.errors import ExemplarError
 from core.settings import Settings
 from core.types import Lane
-from store.chunks import Waiting
 from store.migrate import HEAD
 from store.store import Store
-from store.workers import Worker
+from store.work.chunks import Waiting
+from store.work.workers import Worker
 
 OTHER = "timm:resnet18"
 

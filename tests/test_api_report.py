@@ -15,8 +15,8 @@ from enrolling import enroll as enroll_in_record
 from core.errors import ExemplarError
 from core.results import failed_result
 from core.types import Item, JobKind
-from store.settlement import Settlement
 from store.store import Store
+from store.work.settlement import Settlement
 
 Digits = Callable[[int, int], bytes]
 

@@ -20,7 +20,7 @@ from working import ToyEncoder, tools_with
 from api.app import create_app
 from core.settings import Settings
 from core.types import Rule
-from store.keys import Scope
+from store.record.keys import Scope
 from store.store import Store, open_store
 from worker.turn import take_turn
 

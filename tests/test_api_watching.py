@@ -15,9 +15,9 @@ from api.app import create_app
 from api.figures import merged
 from core.settings import Settings
 from core.types import Lane
-from store.keys import Scope
+from store.record.keys import Scope
 from store.store import Store, open_store
-from store.workers import Worker
+from store.work.workers import Worker
 from worker.figures import Figures
 
 Digits = Callable[[int, int], bytes]

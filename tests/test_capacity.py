@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.simulation import Load, Site, Times, simulate
+from cli.capacity import SPEEDS, Target, plan, wait_p95_s
 from cli.main import exemplar
-from core.capacity import SPEEDS, Target, plan, wait_p95_s
 
 FREE = Times(claim_s=0, settle_s=0, load_s=0, embed_s=0.01, decide_s=0, idle_s=0, embeds_on_core=False)
 

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.tag_journal import Journal
-from cli.tag_list import Kind, Listed, list_paths
-from cli.tag_rows import Output, failed_row
-from cli.tag_sidecar import remove_own_sidecar, sidecar, sidecar_path, write_sidecar
-from cli.tag_sort import By, names_for, place, safe_name
-from cli.tag_upload import zip_parts
+from cli.tag.journal import Journal
+from cli.tag.listing import Kind, Listed, list_paths
+from cli.tag.rows import Output, failed_row
+from cli.tag.sidecar import remove_own_sidecar, sidecar, sidecar_path, write_sidecar
+from cli.tag.sort import By, names_for, place, safe_name
+from cli.tag.upload import zip_parts
 from core.errors import ExemplarError
 
 Digits = Callable[[int, int], bytes]

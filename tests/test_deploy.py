@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tiny import DEFAULT
 
 from store.store import Store
-from store.workers import Worker
+from store.work.workers import Worker
 from worker.figures import Figures
 
 DEPLOY = Path(__file__).parents[1] / "deploy"

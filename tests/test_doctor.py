@@ -17,8 +17,8 @@ from cli.doctor import HEALTHY, PROBLEMS, UNCHECKED, doctor, examine
 from core.settings import Settings
 from core.types import Item, JobKind
 from store import tables as t
-from store.blob_check import SAFE_S
 from store.blobs import PICTURES, THUMBNAILS, uploads_of
+from store.checks.blobs import SAFE_S
 from store.store import Store, open_store
 
 

@@ -12,7 +12,7 @@ from core.errors import ExemplarError
 from core.settings import read_settings
 from core.specs import PACKAGED, EncoderSpec
 from core.types import Lane
-from store.turns import queue_of
+from store.queue.wake_ups import queue_of
 from tests.shapes import SPEC
 
 LITE0 = PACKAGED[1]

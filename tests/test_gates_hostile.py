@@ -9,7 +9,7 @@ import pytest
 from benchmarks import ssrf
 from benchmarks.hostile import hostile_files
 from benchmarks.malformed import Malformed, broken_files, decode_all
-from core import addresses
+from runtime import addresses
 
 
 def test_no_trick_leads_to_an_address_that_is_not_public() -> None:

@@ -20,7 +20,7 @@ from core.types import Index, IndexMeasure, IndexName, JobKind, Rule
 from index import training
 from index.milvus import Milvus
 from index.replicas import Replicas
-from store import supports
+from store.record import supports
 from store.store import Store
 from worker.turn import take_turn
 

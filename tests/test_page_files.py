@@ -12,7 +12,7 @@ from tiny import DEFAULT
 
 from api import home
 from core.types import Rule
-from store.keys import Scope
+from store.record.keys import Scope
 from store.store import Store
 
 FILES = sorted(path.name for path in home.FOLDER.iterdir())

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from cli.stack import Stack
 from core.settings import Settings
-from store.keys import Scope
+from store.record.keys import Scope
 from store.store import open_store
 
 Digits = Callable[[int, int], bytes]

@@ -22,11 +22,11 @@ from core.settings import Settings, read_settings
 from core.specs import REMOVED, EncoderSpec, is_removed
 from core.types import Chunk, Item, JobKind, JobRequest, JobState, Lane, Rule
 from store.blobs import PICTURES
-from store.enrolment import Enrolment
-from store.jobs import new_job_id
 from store.migrate import ensure_schema
-from store.settlement import Settlement
+from store.record.enrolment import Enrolment
 from store.store import Store, open_store
+from store.work.jobs import new_job_id
+from store.work.settlement import Settlement
 from worker.pulse import end_removed
 
 Digits = Callable[[int, int], bytes]

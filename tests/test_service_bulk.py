@@ -20,7 +20,7 @@ from services import running_service
 
 from cli.stack import Stack
 from core.settings import Settings
-from store.keys import Scope
+from store.record.keys import Scope
 from store.store import open_store
 
 Digits = Callable[[int, int], bytes]

@@ -24,9 +24,9 @@ from tiny import TINY
 from cli.stack import Stack
 from core.settings import Settings
 from core.types import Lane
-from store.keys import Scope
+from store.queue.wake_ups import TASK, queue_of
+from store.record.keys import Scope
 from store.store import open_store
-from store.turns import TASK, queue_of
 
 Digits = Callable[[int, int], bytes]
 

@@ -18,7 +18,7 @@ from cli.stack import Stack
 from core.settings import Settings
 from core.types import Item
 from store.blobs import PICTURES
-from store.keys import Scope
+from store.record.keys import Scope
 from store.store import Store, open_store
 
 Digits = Callable[[int, int], bytes]

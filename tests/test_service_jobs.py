@@ -17,9 +17,9 @@ from api.wait import JobWatch
 from core.errors import ExemplarError
 from core.results import failed_result
 from core.types import Item, JobKind, JobRequest, Lane, Rule
-from store.jobs import new_job_id
-from store.settlement import Settlement
 from store.store import Store
+from store.work.jobs import new_job_id
+from store.work.settlement import Settlement
 
 Digits = Callable[[int, int], bytes]
 

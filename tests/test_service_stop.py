@@ -24,9 +24,9 @@ from core.settings import Settings
 from core.types import Item, JobKind, JobRequest, Lane, Rule
 from store import tables as t
 from store.blobs import PICTURES
-from store.jobs import new_job_id
 from store.migrate import ensure_schema
 from store.store import Store, open_store
+from store.work.jobs import new_job_id
 
 Digits = Callable[[int, int], bytes]
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from conftest import redis_server
 
-from store.turns import new_celery
+from store.queue.wake_ups import new_celery
 
 QUEUE = "bulk.sleeper"
 WORKER = f"""
 import pathlib, sys, time
-from store.turns import new_celery
+from store.queue.wake_ups import new_celery
 
 def turn(name, seconds):
     folder = pathlib.Path(sys.argv[2])

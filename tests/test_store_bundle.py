@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 from tiny import DEFAULT
 from working import ToyEncoder, submit, tools_with
 
-from core.bundle_reader import Bundle, open_bundle
 from core.errors import ExemplarError
 from core.settings import Settings
 from core.types import ClassKind, JobKind, JobRequest, JobState, Lane, Rule, RuleName, Source
+from formats.bundle_reader import Bundle, open_bundle
 from index.decide import classify
 from index.replica import Replica
 from store.blobs import PICTURES, uploads_of
-from store.jobs import Submitted, new_job_id
 from store.store import Store
+from store.work.jobs import Submitted, new_job_id
 from worker.feed import Feeder
 from worker.probes import keep_probes
 from worker.tools import Tools

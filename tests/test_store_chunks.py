@@ -15,11 +15,11 @@ from tiny import DEFAULT
 
 from core.settings import Settings
 from core.types import Chunk, Item, JobState, Lane, Rule, Views
-from store.chunks import Chunks
-from store.enrolment import Enrolment
 from store.migrate import ensure_schema
-from store.settlement import Settlement
+from store.record.enrolment import Enrolment
 from store.store import Store, open_store
+from store.work.chunks import Chunks
+from store.work.settlement import Settlement
 
 
 def lose(store: Store, chunk: Chunk, owner: str = "w:1", reason: str | None = None) -> None:

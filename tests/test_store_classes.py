@@ -13,7 +13,7 @@ from tiny import DEFAULT
 from core.errors import ExemplarError
 from core.types import ClassKind, Item
 from store import tables as t
-from store.collections import set_version
+from store.record.collections import set_version
 from store.store import Store
 
 

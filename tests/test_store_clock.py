@@ -10,7 +10,7 @@ from core.settings import Settings
 from store import tables as t
 from store.clock import now_s
 from store.store import Store
-from store.workers import Worker
+from store.work.workers import Worker
 
 HOUR_S = 3600.0
 

@@ -13,11 +13,11 @@ from tiny import DEFAULT
 
 from core.errors import ExemplarError
 from core.types import Chunk, Item, JobKind, JobState, Lane
-from store import control
 from store import tables as t
-from store.chunks import Chunks
-from store.settlement import Settlement
 from store.store import Store
+from store.work import control
+from store.work.chunks import Chunks
+from store.work.settlement import Settlement
 
 
 def code_of(call: Any, *arguments: Any) -> str:
@@ -118,7 +118,7 @@ def test_paused_job_can_be_cancelled(things: Store) -> None:
 
 
 def test_paused_items_count_as_waiting(things: Store) -> None:
-    from store.jobs import Jobs, new_job_id
+    from store.work.jobs import Jobs, new_job_id
 
     things.control.pause(ask(things, 3))
     jobs = Jobs(things.database, chunk_items=64, max_queued_items=3)

@@ -14,8 +14,8 @@ from tiny import DEFAULT
 from core.errors import ExemplarError
 from core.types import Item, JobKind, JobRequest, JobState, Lane
 from store import tables as t
-from store.jobs import Idempotency, Jobs, ResultPage, new_job_id
 from store.store import Store
+from store.work.jobs import Idempotency, Jobs, ResultPage, new_job_id
 
 REQUEST = JobRequest("things", JobKind.CLASSIFY, Lane.INTERACTIVE, (Item(0, "aa"),))
 

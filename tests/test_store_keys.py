@@ -9,9 +9,9 @@ from tiny import DEFAULT
 from core.errors import ExemplarError
 from store import tables as t
 from store.clock import now_s
-from store.keys import Scope
+from store.record.keys import Scope
 from store.store import Store
-from store.workers import Worker
+from store.work.workers import Worker
 
 
 def id_of(key: str) -> str:

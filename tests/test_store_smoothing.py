@@ -9,9 +9,9 @@ import pytest
 from enrolling import OWNER, ask, claim
 
 from core.types import Chunk, Item, JobKind, JobRequest, JobState, Lane, Source
-from store.jobs import new_job_id
-from store.settlement import Settlement
 from store.store import Store
+from store.work.jobs import new_job_id
+from store.work.settlement import Settlement
 
 OTHER = "v:2"
 

@@ -7,8 +7,8 @@ from enrolling import OWNER, claim, settle
 
 from core.errors import ExemplarError
 from core.types import Item, JobKind, JobRequest, JobState, Lane, Source
-from store.jobs import new_job_id
 from store.store import Store
+from store.work.jobs import new_job_id
 
 
 def submit(store: Store, kind: JobKind = JobKind.CLASSIFY) -> str:

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from enrolling import vector
 
+from store.record.texts import AT_ONCE
 from store.store import Store
-from store.texts import AT_ONCE
 
 KEY = ("open_clip:a", "digest")
 

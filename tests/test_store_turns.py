@@ -12,7 +12,7 @@ import redis
 
 from core.errors import ExemplarError
 from core.types import Lane
-from store.turns import ENOUGH, TASK, Turns, broker_url_of, queue_of
+from store.queue.wake_ups import ENOUGH, TASK, Turns, broker_url_of, queue_of
 
 ENCODER = "open_clip:ViT-B-32/laion2b_s34b_b79k"
 QUEUE = queue_of(Lane.BULK, ENCODER)
@@ -114,7 +114,7 @@ def test_queue_that_comes_back_is_used_again(
     queue: redis.Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     turns = Turns(redis_url)
-    monkeypatch.setattr("store.turns.PAUSE_S", 0.05)
+    monkeypatch.setattr("store.queue.wake_ups.PAUSE_S", 0.05)
     with monkeypatch.context() as broken:
         broken.setattr(turns._redis, "llen", lambda _: (_ for _ in ()).throw(redis.ConnectionError))
         assert not turns.hint(Lane.BULK, ENCODER)

@@ -18,14 +18,14 @@ from archives import make_tar, make_zip
 from enrolling import claim, settle
 from working import ToyEncoder, tools_with
 
-from core.entries import Entry
 from core.errors import ExemplarError
 from core.settings import Settings
 from core.types import Item, JobKind, JobRequest, JobState, Lane, Source
+from formats.entries import Entry
 from store.blobs import uploads_of
-from store.jobs import new_job_id
-from store.sources import Sources
 from store.store import Store
+from store.work.jobs import new_job_id
+from store.work.sources import Sources
 from worker import feed
 from worker.content import read_content
 from worker.feed import Feeder

@@ -159,7 +159,7 @@ def test_slow_host_is_left_when_the_time_is_up(pictures: Pictures, allowed: Sett
 def test_name_server_that_does_not_answer_is_not_waited_for(
     allowed: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.addresses.socket.getaddrinfo", lambda *_, **__: time.sleep(3))
+    monkeypatch.setattr("runtime.addresses.socket.getaddrinfo", lambda *_, **__: time.sleep(3))
     settings = allowed.model_copy(update={"fetch_s": 0.3, "fetch_hosts": ("*",)})
     start = time.monotonic()
     assert code_of("http://example.com/1.jpg", settings) == "url_unreachable"
@@ -170,7 +170,7 @@ def test_refusal_does_not_say_what_a_name_means_inside(
     allowed: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer = [(0, 0, 0, "", ("10.11.12.13", 443))]
-    monkeypatch.setattr("core.addresses.socket.getaddrinfo", lambda *_, **__: answer)
+    monkeypatch.setattr("runtime.addresses.socket.getaddrinfo", lambda *_, **__: answer)
     settings = allowed.model_copy(update={"fetch_hosts": ("*",), "fetch_private": False})
     with pytest.raises(ExemplarError) as caught:
         fetch_picture("https://intranet.example.com/", settings)

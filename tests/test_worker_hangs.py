@@ -11,7 +11,7 @@ from tiny import DEFAULT
 import worker.turn
 from core.settings import Settings
 from core.types import Lane
-from store.turns import new_celery
+from store.queue.wake_ups import new_celery
 from worker.process import _Child
 
 

@@ -22,13 +22,13 @@ from receiving import SECRET, Receiver, allowing, receiving
 from sqlalchemy import update
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from core.addresses import Target, check_url
 from core.errors import ExemplarError
 from core.settings import Settings, read_settings
 from core.types import Item, JobKind
+from runtime.addresses import Target, check_url
 from store import tables as t
-from store.deliveries import DELAYS_S, DeliveryState, Outcome, delay_s
 from store.store import Store
+from store.work.deliveries import DELAYS_S, DeliveryState, Outcome, delay_s
 from worker.outbound import send
 from worker.postman import Postman
 

@@ -21,9 +21,9 @@ from cli.stack import Stack
 from core.settings import Settings
 from core.types import Item, JobKind, JobRequest, JobState, Lane, Rule
 from store.blobs import PICTURES
-from store.jobs import new_job_id
 from store.migrate import ensure_schema
 from store.store import Store, open_store
+from store.work.jobs import new_job_id
 
 Digits = Callable[[int, int], bytes]
 

@@ -13,12 +13,12 @@ from working import ToyEncoder, submit, tools_with
 from core.errors import ExemplarError
 from core.settings import Settings
 from core.types import FINAL, JobKind, JobRequest, JobState, Lane, Rule, Source
-from store.blob_check import examine_blobs
 from store.blobs import PICTURES
-from store.jobs import new_job_id
-from store.record_check import examine_record
+from store.checks.blobs import examine_blobs
+from store.checks.record import examine_record
+from store.checks.work import examine_work
 from store.store import Store
-from store.work_check import examine_work
+from store.work.jobs import new_job_id
 from worker.compare import compare_encoders
 from worker.feed import Feeder
 from worker.load import load

@@ -20,8 +20,8 @@ from core.settings import Settings
 from core.types import ClassKind, DecisionName, Item, JobKind, JobRequest, JobState, Lane, Rule
 from index.smoothing import smooth
 from store.blobs import Blobs, uploads_of
-from store.jobs import new_job_id
 from store.store import Store
+from store.work.jobs import new_job_id
 from worker import smoothing
 from worker.kept import Kept, keep, pack, unpack
 from worker.smoothed import Smoothed

@@ -18,10 +18,10 @@ from core.errors import ExemplarError
 from core.settings import Settings
 from core.types import Chunk, Item, JobKind, JobRequest, JobState, Lane, Rule, Views
 from store.blobs import Blobs, digest_of, uploads_of
-from store.chunks import Chunks
-from store.jobs import new_job_id
+from store.queue.wake_ups import Turns
 from store.store import Store
-from store.turns import Turns
+from store.work.chunks import Chunks
+from store.work.jobs import new_job_id
 from worker.pulse import is_stalled, remind, tidy, tidy_uploads
 from worker.tools import Tools
 from worker.turn import take_turn

@@ -16,9 +16,9 @@ from tiny import DEFAULT
 from working import ToyEncoder, submit, tools_with
 
 from api.app import create_app
-from core.otlp import OtlpTracing
 from core.settings import Settings
 from core.types import JobKind, Lane
+from runtime.otlp import OtlpTracing
 from store.store import Store
 from worker.pulse import Pulse, hand_all_back
 from worker.tools import Tools

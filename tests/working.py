@@ -16,8 +16,8 @@ from core.types import Item, JobKind, JobRequest, Lane, Prompts, Views
 from encoders import Encoder
 from index.replicas import Replicas
 from store.blobs import PICTURES, uploads_of
-from store.jobs import new_job_id
 from store.store import Store
+from store.work.jobs import new_job_id
 from worker.activity import Activity, new_owner
 from worker.tools import Tools
 

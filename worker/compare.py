@@ -14,7 +14,7 @@ from core.report import CollectionReport, Listed
 from core.types import Rule
 from index.replica import Replica
 from index.report import make_report
-from store.collections import collection_gone
+from store.record.collections import collection_gone
 from store.store import Store
 from worker.report import judge
 

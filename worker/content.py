@@ -7,11 +7,11 @@ import errno
 import fsspec
 
 from core.errors import ExemplarError
-from core.roots import read_file
 from core.settings import Settings
 from core.types import Chunk, Item, is_web_url
-from store.items import kept_picture
+from formats.server_folders import read_file
 from store.store import Store
+from store.work.items import kept_picture
 
 # Why an object will not be there another time either; what other errors of the system say may pass.
 _FOR_GOOD = {

@@ -14,14 +14,14 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from core.entries import Entry, label_of, read_steps
 from core.errors import ExemplarError, problem_of
-from core.roots import Found, walk
 from core.settings import Settings
 from core.types import Item, JobKind, Lane, Source
+from formats.entries import Entry, label_of, read_steps
+from formats.server_folders import Found, walk
 from store.blobs import BlobFile, uploads_of
-from store.sources import HeldSource
 from store.store import Store
+from store.work.sources import HeldSource
 from worker.activity import Progress
 from worker.importing import Importer
 

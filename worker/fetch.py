@@ -11,13 +11,13 @@ from urllib.parse import urljoin
 
 import structlog
 
-from core.addresses import Target, check_picture_url
 from core.errors import ExemplarError, problem_of
 from core.settings import Settings
 from core.types import Item, JobKind, Lane
+from runtime.addresses import Target, check_picture_url
 from store.blobs import PICTURES, uploads_of
-from store.fetches import Fetch
 from store.store import Store
+from store.work.fetches import Fetch
 from worker.outbound import Reply, send
 
 log = structlog.get_logger("exemplar.worker")

@@ -9,18 +9,18 @@ from itertools import islice
 import numpy as np
 import structlog
 
-from core.bundle import BundleSupport
-from core.bundle_reader import Bundle, open_bundle
 from core.errors import ExemplarError, problem_of
 from core.pictures import decode_picture, make_thumbnail
 from core.probe import is_alike
 from core.settings import Settings
 from core.types import Item
 from core.vectors import unpack_vector
+from formats.bundle import BundleSupport
+from formats.bundle_reader import Bundle, open_bundle
 from store.blobs import PICTURES, THUMBNAILS, BlobFile, uploads_of
-from store.enrolment import Enrolment
-from store.sources import HeldSource
+from store.record.enrolment import Enrolment
 from store.store import Store
+from store.work.sources import HeldSource
 from worker.activity import Progress
 
 log = structlog.get_logger("exemplar.worker")

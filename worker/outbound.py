@@ -18,8 +18,8 @@ from typing import Any
 
 import httpcore
 
-from core.addresses import Address, Target, resolve
 from core.errors import ExemplarError
+from runtime.addresses import Address, Target, resolve
 
 CONNECT_S = 5.0  # a host that drops what comes is not waited for as long as one that is at work
 

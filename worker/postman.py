@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 import structlog
 from standardwebhooks import Webhook
 
-from core.addresses import check_url
 from core.errors import ExemplarError
 from core.settings import Settings
-from store.deliveries import Deliveries, Delivery, Outcome
+from runtime.addresses import check_url
+from store.work.deliveries import Deliveries, Delivery, Outcome
 from worker.figures import Figures
 from worker.outbound import send
 

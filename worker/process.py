@@ -24,11 +24,11 @@ from celery.signals import (
 )
 
 from core.errors import ExemplarError
-from core.logs import set_up_logs
-from core.processes import die_with_parent
 from core.settings import Settings
 from core.types import Lane
-from store.turns import TASK, new_celery, queue_of
+from runtime.logs import set_up_logs
+from runtime.processes import die_with_parent
+from store.queue.wake_ups import TASK, new_celery, queue_of
 from worker.sign import Sign, remove_sign, write_sign
 
 log = structlog.get_logger("exemplar.worker")

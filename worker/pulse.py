@@ -13,10 +13,10 @@ import structlog
 from core.errors import ExemplarError
 from core.specs import is_removed, removed
 from store.blobs import uploads_of
-from store.chunks import Waiting
-from store.jobs import submitted_at
 from store.store import Store
-from store.workers import Worker
+from store.work.chunks import Waiting
+from store.work.jobs import submitted_at
+from store.work.workers import Worker
 from worker.figures import MOST_COLLECTIONS
 from worker.sign import Sign, write_sign
 from worker.tools import Tools

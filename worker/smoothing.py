@@ -10,8 +10,8 @@ from core.errors import ExemplarError
 from core.settings import Settings
 from index.replica import use_search_threads
 from store.blobs import uploads_of
-from store.smoothing import HeldSmoothing, KeptChunk
 from store.store import Store
+from store.work.smoothing import HeldSmoothing, KeptChunk
 from worker.kept import Kept, unpack
 from worker.smoothed import Smoothed
 

@@ -17,7 +17,7 @@ from core.vectors import Vector, is_unit
 from encoders import Encoder
 from index.replicas import AnyReplica
 from index.texts import LabelVectors
-from store.texts import Texts
+from store.record.texts import Texts
 
 AT_ONCE = 32  # labels; each is read in up to 80 sentences
 READ_S = 5.0  # others wait as long

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 import structlog
 
 from core.settings import Settings
-from core.tracing import open_tracing
 from core.types import Lane
 from encoders import Encoder, open_encoder
 from encoders.threads import use_threads
 from index.milvus import Milvus
 from index.replica import use_search_threads
 from index.replicas import Replicas
+from runtime.tracing import open_tracing
 from store.migrate import ensure_schema
 from store.store import Store, open_store
 from worker.activity import Activity, Progress, new_owner

@@ -11,10 +11,10 @@ from typing import Any
 import structlog
 
 from core.errors import ExemplarError
-from core.tracing import Tracing
 from core.types import Chunk
-from store.enrolment import Enrolment
-from store.settlement import Settlement
+from runtime.tracing import Tracing
+from store.record.enrolment import Enrolment
+from store.work.settlement import Settlement
 from worker.figures import Figures
 
 log = structlog.get_logger("exemplar.worker")

@@ -20,9 +20,9 @@ from encoders import Encoder
 from index.decide import Answer, classify, search
 from index.replicas import ENCODER_CHANGED, AnyReplica
 from store.blobs import uploads_of
-from store.collections import collection_gone
-from store.enrolment import Enrolment
-from store.settlement import Settlement
+from store.record.collections import collection_gone
+from store.record.enrolment import Enrolment
+from store.work.settlement import Settlement
 from worker.compare import compare_encoders
 from worker.embeddings import embedding_result, read_texts
 from worker.kept import BEST, keep, pack

@@ -14,8 +14,8 @@ from benchmarks.faults.callers import Acknowledged
 from benchmarks.faults.trial import Scenario, Trial
 from core.types import Item, JobKind, JobRequest, Lane
 from store.blobs import PICTURES
-from store.jobs import new_job_id
-from store.turns import TASK, new_celery, queue_of
+from store.queue.wake_ups import TASK, new_celery, queue_of
+from store.work.jobs import new_job_id
 
 
 def restart_redis(trial: Trial) -> None:

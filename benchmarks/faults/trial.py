@@ -21,7 +21,7 @@ from benchmarks.faults.check import (
     fresh_replica,
 )
 from benchmarks.faults.site import Plan, Site
-from store.record_check import examine_record
+from store.checks.record import examine_record
 
 QUIET_S = 120.0  # in which everything acknowledged must have ended after the last fault
 

@@ -1,0 +1,1 @@
+"""`exemplar tag`: names for any number of pictures, in a file."""

@@ -1,0 +1,79 @@
+"""What is done with a picture once it is tagged, beside its row: a sidecar, a place in a tree by class."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli.tag.journal import Journal, Numbered
+from cli.tag.listing import Kind
+from cli.tag.rows import Row
+from cli.tag.show import Show
+from cli.tag.sidecar import remove_own_sidecar, sidecar, write_sidecar
+from cli.tag.sort import By, folder_of, names_for, place
+from core.types import DecisionName
+
+Tagged = tuple[Numbered, Row]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is wanted beside the rows; no folder to sort into means no tree."""
+
+    collection: str
+    sidecars: bool = False
+    overwrite_sidecars: bool = False
+    sort_into: Path | None = None
+    by: By = By.COPY
+
+
+class Deeds:
+    """Does what is wanted with pictures; doing it again changes nothing."""
+
+    def __init__(self, wanted: Wanted, journal: Journal, show: Show) -> None:
+        self._wanted = wanted
+        self._journal = journal
+        self._show = show
+
+    def do(self, tagged: Sequence[Tagged]) -> Counter[str]:
+        """Write sidecars and sort pictures; return how many there are of each outcome."""
+        here = [(one, row) for one, row in tagged if one[1].kind is Kind.LOCAL and row["status"] == "done"]
+        counts: Counter[str] = Counter()
+        if self._wanted.sidecars:
+            counts.update(self._sidecar(picture.place, row) for (_, picture), row in here)
+        if self._wanted.sort_into is not None:
+            counts.update(self._sort(here, str(self._wanted.sort_into.absolute())))
+        return counts
+
+    def _sidecar(self, picture: str, row: Row) -> str:
+        try:
+            if row["decision"] != DecisionName.KNOWN:
+                remove_own_sidecar(picture)
+                return "sidecars_none"
+            content = sidecar(self._wanted.collection, row["label"], row["confidence"])
+            if write_sidecar(picture, content, overwrite=self._wanted.overwrite_sidecars):
+                return "sidecars_written"
+            return "sidecars_kept"
+        except OSError as error:
+            self._show.say(f"no sidecar of {row['path']!r}: {error.strerror}")
+            return "sidecars_failed"
+
+    def _sort(self, here: Sequence[Tagged], top: str) -> list[str]:
+        targets = self._journal.targets(
+            {
+                number: names_for(os.path.join(top, folder_of(row["decision"], row["label"])), picture.place)
+                for (number, picture), row in here
+            }
+        )
+        return [self._place(picture.place, targets[number], row) for (number, picture), row in here]
+
+    def _place(self, picture: str, target: str, row: Row) -> str:
+        try:
+            place(picture, target, self._wanted.by)
+        except OSError as error:
+            self._show.say(f"not sorted: {row['path']!r}: {error.strerror}")
+            return "unsorted"
+        return "sorted"

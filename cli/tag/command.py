@@ -1,0 +1,224 @@
+"""`exemplar tag`: names for any number of pictures, in a file; an interrupted run goes on where it was."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.client import Client
+from cli.local import reached
+from cli.numbers import Number
+from cli.options import COLLECTION, LOCAL, URL
+from cli.tag.actions import Deeds, Wanted
+from cli.tag.journal import Journal, journal_path
+from cli.tag.listing import ARCHIVES
+from cli.tag.plan import asked_of, check_asked, list_into, plan_of
+from cli.tag.rows import Output
+from cli.tag.run import Pace, Run
+from cli.tag.show import Show
+from cli.tag.sort import By
+from cli.tag.summary import tell, tell_plan
+from cli.tag.tally import Tally
+from cli.tag.upload import Uploads
+from core.errors import ExemplarError
+from core.labels import check_slug
+
+DONE, UNUSABLE, SOME_FAILED, UNFINISHED = 0, 1, 2, 3
+JOB_PICTURES = 512
+JOBS = 4
+
+
+class _Command(click.Command):
+    """A command whose usage errors exit with 1: 2 says that some pictures failed."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        try:
+            return super().make_context(*arguments, **options)
+        except click.UsageError as error:
+            error.exit_code = UNUSABLE  # type: ignore[misc]
+            raise
+
+
+@click.command(cls=_Command)
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@COLLECTION
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where the rows go: .csv, .jsonl or .parquet.",
+)
+@click.option("--overwrite", is_flag=True, help="Begin anew, whatever is in the output.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--sidecar", is_flag=True, help="Write an XMP sidecar beside each picture that is known.")
+@click.option("--overwrite-sidecars", is_flag=True, help="Also over sidecars of other software.")
+@click.option(
+    "--sort-into",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="A folder for a tree of pictures by class.",
+)
+@click.option(
+    "--by",
+    type=click.Choice([by.value for by in By]),
+    default=By.COPY.value,
+    show_default=True,
+    help="How pictures get into the tree.",
+)
+@click.option(
+    "--top", type=click.IntRange(1, 100), default=5, show_default=True, help="Candidates of each picture."
+)
+@click.option(
+    "--smooth",
+    is_flag=True,
+    help="Let pictures of one job that look alike be answered alike; --batch says how many a job has.",
+)
+@click.option(
+    "--batch",
+    type=click.IntRange(1, 4096),
+    default=JOB_PICTURES,
+    show_default=True,
+    help="Most pictures of one job.",
+)
+@click.option(
+    "--jobs", type=click.IntRange(1, 32), default=JOBS, show_default=True, help="Most jobs at a time."
+)
+@click.option(
+    "--patience",
+    type=Number(0),
+    default=60.0,
+    show_default=True,
+    help="Seconds that the service may be away.",
+)
+@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
+@LOCAL
+@URL
+def tag(paths: tuple[Path, ...], collection: str, out: Path, **options: Any) -> None:
+    """Name what is in pictures, and write a row for each.
+
+    PATHS are folders, pictures, archives (zip, tar) and manifests (JSONL, CSV). The same command goes on
+    where it was interrupted.
+
+    \b
+    Exit codes: 0 all done; 1 the command cannot be done; 2 all done, and some pictures failed;
+    3 interrupted: the same command goes on.
+    """  # noqa: D301 - click looks for the character itself
+    try:
+        wanted = _wanted(paths, check_slug(collection), options)
+        with reached(options["url"], options["local"]) as client:
+            code = _tag(client, paths, wanted, Output(out), options)
+    except ExemplarError as error:
+        click.echo(f"exemplar: {error.message} ({error.code})", err=True)
+        code = UNUSABLE
+    except KeyboardInterrupt:
+        click.echo("exemplar: interrupted before anything was sent; the same command goes on", err=True)
+        code = UNFINISHED
+    sys.exit(code)
+
+
+def _tag(
+    client: Client, paths: tuple[Path, ...], wanted: Wanted, output: Output, options: dict[str, Any]
+) -> int:
+    collection = wanted.collection
+    client.call("GET", f"/v1/collections/{collection}")
+    show = Show(quiet=options["quiet"])
+    asked = asked_of(paths, wanted, options["top"], smooth=options["smooth"])
+    if options["dry_run"]:
+        plan = plan_of(paths, wanted, output, asked, show, overwrite=options["overwrite"])
+        tell_plan(plan, as_json=options["as_json"])
+        return DONE
+    journal = _begin(output, overwrite=options["overwrite"])
+    is_new = journal.get("asked") is None
+    try:
+        check_asked(journal, asked)
+        list_into(journal, paths, wanted, show)
+        output.open(journal.get("written"))
+    except ExemplarError:
+        journal.close(forget=is_new)
+        raise
+    uploads = Uploads(client, collection, options["top"], smooth=options["smooth"])
+    run = Run(client, journal, output, Deeds(wanted, journal, show), uploads, show)
+    began, before = time.monotonic(), run.tally.done + run.tally.failed
+    why = _go(run, output, Pace(options["batch"], options["jobs"], options["patience"]), show)
+    uploads.stop()
+    tally = Tally.of(journal.get("tally"))  # an interrupted step does not count
+    summary = {
+        "out": str(output.path),
+        "collection": collection,
+        "state": "finished" if why is None else "unfinished",
+        "total": run.total,
+        **tally.as_json(),
+        "seconds": round(time.monotonic() - began, 2),
+        "rate_per_s": round((tally.done + tally.failed - before) / max(time.monotonic() - began, 1e-3), 2),
+        "running_jobs": run.running(),
+    }
+    if why is None:
+        journal.close(forget=True)
+        output.clean()
+    else:
+        journal.close()
+    tell(summary, why, as_json=options["as_json"])
+    if why is not None:
+        return UNFINISHED
+    deeds = tally.deeds
+    return SOME_FAILED if tally.failed or deeds["unsorted"] or deeds["sidecars_failed"] else DONE
+
+
+def _wanted(paths: tuple[Path, ...], collection: str, options: dict[str, Any]) -> Wanted:
+    wanted = Wanted(
+        collection, options["sidecar"], options["overwrite_sidecars"], options["sort_into"], By(options["by"])
+    )
+    packed = [path for path in paths if path.is_file() and path.name.lower().endswith(ARCHIVES)]
+    if packed and (wanted.sidecars or wanted.sort_into is not None):
+        raise ExemplarError(
+            "option_unfit", f"{packed[0]}: an archive has no files for sidecars or a tree; unpack it first"
+        )
+    if wanted.sort_into is not None and wanted.sort_into.absolute() in [path.absolute() for path in paths]:
+        raise ExemplarError("option_unfit", "--sort-into: expected another folder than the pictures are in")
+    return wanted
+
+
+def _begin(output: Output, *, overwrite: bool) -> Journal:
+    """Open the journal of an interrupted run, or of a new one."""
+    path = journal_path(output.path)
+    if not output.path.absolute().parent.is_dir():
+        raise ExemplarError("out_unfit", f"--out: there is no folder {output.path.absolute().parent}")
+    if overwrite:
+        Journal(str(path)).close(forget=True)  # which is refused while another run is at work
+        output.remove()
+    elif not path.exists() and output.exists():
+        raise ExemplarError(
+            "out_exists", f"{output.path} is there already, and complete; write it anew: --overwrite"
+        )
+    return Journal(str(path))
+
+
+def _go(run: Run, output: Output, pace: Pace, show: Show) -> str | None:
+    """Run; return why it is not finished, or None where it is."""
+    before = {name: signal.signal(name, _interrupt) for name in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        with show:
+            run.go(pace)
+        output.finish()
+    except KeyboardInterrupt:
+        return "interrupted"
+    except ExemplarError as error:
+        return f"{error.message} ({error.code})"
+    except OSError as error:
+        return f"{error.filename or 'the output'}: {error.strerror}"
+    except sqlite3.Error as error:
+        return f"the journal: {error}"
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+    return None
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

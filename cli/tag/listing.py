@@ -1,0 +1,119 @@
+"""What `exemplar tag` is given, as one stream of pictures: folders, files, archives and manifests."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from cli.pictures import Unread, walk
+from core.errors import ExemplarError
+from formats.manifests import Line, Row, read_csv, read_jsonl
+
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+MANIFESTS = {".jsonl": False, ".ndjson": False, ".csv": True}
+"""Suffixes of manifests, and whether it is CSV."""
+
+
+class Kind(StrEnum):
+    """Where a picture is: a file here, behind a URL, a file of the server's, or many in an archive here."""
+
+    LOCAL = "local"
+    URL = "url"
+    SERVER = "server"
+    ARCHIVE = "archive"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One picture (or archive): where it is, how it is shown, and why it cannot be sent where it cannot."""
+
+    place: str
+    shown: str
+    kind: Kind = Kind.LOCAL
+    custom_id: str = ""
+    size: int = 0
+    mtime_ns: int = 0
+    problem: ExemplarError | None = None
+
+
+def list_paths(paths: Sequence[Path], *, without: Path | None = None) -> Iterator[Listed]:
+    """Yield what is to be tagged, in an order that stays the same; raises `manifest_unfit`.
+
+    Of folders all below them with a picture's suffix, but neither hidden files nor the folder `without`.
+    """
+    seen: set[tuple[int, int]] = set()  # folders, so that no circle of links is walked
+    if without is not None and without.is_dir():
+        seen.add(_identity(without))
+    for path in paths:
+        if path.is_dir():
+            yield from _of_folder(str(path), seen)
+        elif path.name.lower().endswith(ARCHIVES):
+            yield _listed(str(path), str(path), kind=Kind.ARCHIVE)
+        elif path.suffix.lower() in MANIFESTS:
+            yield from _of_manifest(path)
+        else:
+            yield _listed(str(path), str(path))
+
+
+def printable(path: str) -> str:
+    """Return a path as text that any output can hold; bytes that are no UTF-8 are written as escapes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _of_folder(folder: str, seen: set[tuple[int, int]]) -> Iterator[Listed]:
+    for found in walk(folder, seen):
+        if isinstance(found, Unread):
+            problem = _unreadable("folder", found.error)
+            yield Listed(os.path.abspath(found.folder), printable(found.folder), problem=problem)
+        else:
+            yield _listed(found, found)
+
+
+def _listed(path: str, shown: str, *, kind: Kind = Kind.LOCAL, custom_id: str = "") -> Listed:
+    place = os.path.abspath(path)
+    try:
+        found = os.stat(place)
+    except (OSError, ValueError) as error:  # a NUL in a manifest's path is the latter
+        return Listed(place, printable(shown), kind, custom_id, problem=_unreadable("file", error))
+    if not stat.S_ISREG(found.st_mode):
+        problem = ExemplarError("picture_unreadable", "expected a file, got something else")
+        return Listed(place, printable(shown), kind, custom_id, problem=problem)
+    return Listed(place, printable(shown), kind, custom_id, found.st_size, found.st_mtime_ns)
+
+
+def _of_manifest(path: Path) -> Iterator[Listed]:
+    read: Callable[..., Iterator[Line]] = read_csv if MANIFESTS[path.suffix.lower()] else read_jsonl
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise ExemplarError("path_unreadable", f"{path}: {error.strerror}") from error
+    with file:
+        for number, line in enumerate(read(file), start=1):
+            if isinstance(line, ExemplarError):
+                yield Listed(f"{os.path.abspath(path)}:{number}", printable(str(path)), problem=line)
+            else:
+                yield _of_row(path, line)
+
+
+def _of_row(manifest: Path, row: Row) -> Listed:
+    custom_id = row.custom_id or ""
+    if row.url is not None:
+        return Listed(row.url, row.url, Kind.URL, custom_id)
+    if row.file is not None:
+        return Listed(row.file, row.file, Kind.SERVER, custom_id)
+    path = row.path or ""
+    return _listed(os.path.join(os.path.dirname(manifest), path), path, custom_id=custom_id)
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    found = folder.stat()
+    return found.st_dev, found.st_ino
+
+
+def _unreadable(what: str, error: OSError | ValueError) -> ExemplarError:
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return ExemplarError("picture_unreadable", f"the {what} could not be read: {reason}")

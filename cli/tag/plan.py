@@ -1,0 +1,107 @@
+"""What a run of `exemplar tag` was asked for, and what that comes to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from cli.client import Json
+from cli.tag.actions import Wanted
+from cli.tag.journal import Journal, journal_path
+from cli.tag.listing import Listed, list_paths
+from cli.tag.rows import Output
+from cli.tag.show import Show
+from core.errors import ExemplarError
+from core.settings import read_settings
+from core.types import Source
+from formats.entries import read_entries
+
+
+def asked_of(paths: Sequence[Path], wanted: Wanted, top: int, *, smooth: bool) -> Json:
+    """Return what must be the same for a run to go on."""
+    return {
+        "collection": wanted.collection,
+        "paths": [os.fsencode(path.absolute()).decode(errors="backslashreplace") for path in paths],
+        "top": top,
+        "sidecar": wanted.sidecars,
+        "sort-into": None if wanted.sort_into is None else str(wanted.sort_into.absolute()),
+        "by": wanted.by.value if wanted.sort_into is not None else None,
+        **({"smooth": True} if smooth else {}),
+    }
+
+
+def check_asked(journal: Journal, asked: Json) -> None:
+    """Raise `run_differs` where an interrupted run was asked for something else."""
+    before = journal.get("asked")
+    if before is None:
+        journal.note(asked=asked)
+        return
+    other = [name for name in {**asked, **before} if asked.get(name) != before.get(name)]
+    if other:
+        name, then, now = other[0], before.get(other[0]), asked.get(other[0])
+        raise ExemplarError(
+            "run_differs",
+            f"this output is of an interrupted run with {name} {then!r}, not {now!r}; "
+            "repeat that command to go on, choose another --out, or begin anew: --overwrite",
+        )
+
+
+def list_into(journal: Journal, paths: Sequence[Path], wanted: Wanted, show: Show) -> None:
+    """List all pictures in the journal, and say what has changed; raises `picture_missing` where none is."""
+    goes_on = journal.pictures() > 0 or bool(journal.archives())
+    changes = journal.add(list_paths(paths, without=wanted.sort_into))
+    if not journal.pictures() and not journal.archives():
+        raise ExemplarError(
+            "picture_missing", f"expected pictures in {', '.join(str(path) for path in paths)}, found none"
+        )
+    if goes_on:
+        show.say("going on with the interrupted run")
+    for number, what in (
+        (changes.twice, "named twice are tagged once"),
+        (changes.new, "that are new since the run was begun are tagged too"),
+        (changes.changed, "have changed since they were sent; their rows may tell of how they were"),
+        (changes.gone, "are no longer there"),
+    ):
+        if number:
+            show.say(f"{number:,} pictures {what}")
+
+
+def plan_of(
+    paths: Sequence[Path], wanted: Wanted, output: Output, asked: Json, show: Show, *, overwrite: bool
+) -> Json:
+    """Return what would be done; nothing is sent or written."""
+    path = journal_path(output.path)
+    if path.exists() and not overwrite:
+        kept = Journal(str(path))
+        journal = kept.copied()
+        kept.close()
+        check_asked(journal, asked)
+    elif output.exists() and not overwrite:
+        raise ExemplarError("out_exists", f"{output.path} is there already; write it anew: --overwrite")
+    else:
+        journal = Journal("")
+    list_into(journal, paths, wanted, show)
+    inside = {archive.shown: _count(archive) for archive in journal.archives()}
+    tally = journal.get("tally") or {"done": 0, "failed": 0}
+    return {
+        "out": str(output.path),
+        "collection": wanted.collection,
+        "pictures": journal.pictures() + sum(inside.values()),
+        "bytes": journal.bytes(),
+        "unreadable": journal.unreadable(),
+        "archives": inside,
+        "written_before": tally["done"] + tally["failed"],
+        "sidecars": wanted.sidecars,
+        "sort_into": None if wanted.sort_into is None else str(wanted.sort_into),
+        "by": wanted.by.value,
+    }
+
+
+def _count(archive: Listed) -> int:
+    """Return how many pictures an archive seems to hold, as the service would read it."""
+    if archive.problem is not None:
+        return 0
+    with open(archive.place, "rb") as file:
+        entries = read_entries(Source(archive="archive"), lambda _: file, read_settings({}), enrols=False)
+        return sum(entry.error is None for entry in entries)

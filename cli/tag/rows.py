@@ -1,0 +1,180 @@
+"""What `exemplar tag` writes of each picture: one row, as CSV, as a line of JSON, or of a Parquet file."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from cli.client import Json
+from cli.tag.listing import Listed
+from core.errors import ExemplarError
+from formats.csv import csv_line
+
+COLUMNS = (
+    "path",
+    "custom_id",
+    "status",
+    "decision",
+    "label",
+    "confidence",
+    "candidates",
+    "index_version",
+    "encoder",
+    "error_code",
+    "error_detail",
+)
+FORMS = (".csv", ".jsonl", ".parquet")
+GROUP_ROWS = 5000
+TAIL_BYTES = 4096
+
+Row = Json
+"""The cells of a row by `COLUMNS`."""
+
+
+def row_of(picture: Listed, result: Json) -> Row:
+    """Return the row of a result."""
+    error = result.get("error") or {}
+    return {
+        **{name: result.get(name) for name in COLUMNS},
+        "path": picture.shown,
+        "custom_id": picture.custom_id or None,
+        "error_code": error.get("code"),
+        "error_detail": error.get("detail"),
+    }
+
+
+def failed_row(picture: Listed, error: ExemplarError) -> Row:
+    """Return the row of a picture that the service has said nothing of."""
+    problem = {"code": error.code, "detail": error.message}
+    return row_of(picture, {"status": "failed", "error": problem})
+
+
+class Output:
+    """The rows on disk; those of a Parquet file, which can only be read whole, stand aside till then."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.form = path.suffix.lower()
+        if self.form not in FORMS:
+            raise ExemplarError(
+                "out_unfit", f"--out: expected a name with {', '.join(FORMS)}, got {path.name!r}"
+            )
+        if self.form == ".parquet":
+            _pyarrow()  # before anything is done for nothing
+        self.rows = path.with_name(f"{path.name}.rows") if self.form == ".parquet" else path
+
+    def exists(self) -> bool:
+        """Whether there is something already."""
+        return self.path.exists() or self.rows.exists()
+
+    def remove(self) -> None:
+        """Remove what is there."""
+        for path in {self.path, self.rows}:
+            path.unlink(missing_ok=True)
+
+    def open(self, written: Json | None) -> None:
+        """Go on after what `append` returned last, or begin anew.
+
+        What came after it is cut off. Raises `out_changed` where it is not as it was left.
+        """
+        try:
+            self._file = self.rows.open("wb" if written is None else "r+b")
+        except FileNotFoundError as error:
+            raise ExemplarError(
+                "out_changed", f"{self.rows} of the interrupted run is gone; begin anew with --overwrite"
+            ) from error
+        except OSError as error:
+            raise ExemplarError("out_unfit", f"--out: {self.rows}: {error.strerror}") from error
+        if written is None:
+            if self.form == ".csv":
+                self._file.write(csv_line(COLUMNS).encode())
+            return
+        size: int = written["size"]
+        self._file.seek(max(size - TAIL_BYTES, 0))
+        if _digest(self._file.read(size - self._file.tell())) != written["tail"]:
+            self._file.close()
+            raise ExemplarError(
+                "out_changed",
+                f"{self.rows} is not as the interrupted run left it; bring it back, or begin anew with "
+                "--overwrite",
+            )
+        self._file.truncate(size)
+        self._file.seek(size)
+
+    def append(self, rows: Sequence[Row]) -> Json:
+        """Write rows; they are on disk once this returns. The value returned says where they end."""
+        line = _csv if self.form == ".csv" else _json
+        self._file.write("".join(map(line, rows)).encode())
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        size = self._file.tell()
+        with self.rows.open("rb") as file:
+            file.seek(max(size - TAIL_BYTES, 0))
+            return {"size": size, "tail": _digest(file.read())}
+
+    def finish(self) -> None:
+        """Close what is complete; the Parquet file is made now, a group of rows at a time."""
+        self._file.close()
+        if self.form == ".parquet":
+            _write_parquet(self.rows, self.path)
+
+    def clean(self) -> None:
+        """Remove what is needed no longer, once nothing will go on from it."""
+        if self.rows != self.path:
+            self.rows.unlink()
+
+
+def _csv(row: Row) -> str:
+    candidates = None if row["candidates"] is None else json.dumps(row["candidates"], ensure_ascii=False)
+    return csv_line([{**row, "candidates": candidates}[name] for name in COLUMNS])
+
+
+def _json(row: Row) -> str:
+    return json.dumps(row) + "\n"
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _pyarrow() -> Any:
+    try:
+        return importlib.import_module("pyarrow")
+    except ImportError as error:
+        raise ExemplarError(
+            "package_missing", "writing .parquet needs the package pyarrow: pip install pyarrow"
+        ) from error
+
+
+def _write_parquet(rows: Path, path: Path) -> None:
+    pa = _pyarrow()
+    pq = importlib.import_module("pyarrow.parquet")
+    candidates = pa.list_(pa.struct([("label", pa.string()), ("probability", pa.float64())]))
+    types = {"confidence": pa.float64(), "candidates": candidates, "index_version": pa.int64()}
+    schema = pa.schema([(name, types.get(name, pa.string())) for name in COLUMNS])
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with draft.open("wb") as file:
+            with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+                for group in _groups(rows):
+                    writer.write_table(pa.Table.from_pylist(group, schema))
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        with suppress(FileNotFoundError):
+            draft.unlink()
+
+
+def _groups(rows: Path) -> Iterator[list[Row]]:
+    with rows.open("rb") as file:
+        while group := [json.loads(line) for line in islice(file, GROUP_ROWS)]:
+            yield group

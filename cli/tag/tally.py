@@ -1,0 +1,55 @@
+"""The counts of what `exemplar tag` has written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from cli.client import Json
+from cli.tag.actions import Tagged
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the rows written so far say, with those of earlier runs."""
+
+    done: int = 0
+    failed: int = 0
+    labels: Counter[str] = field(default_factory=Counter)
+    decisions: Counter[str] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+    deeds: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def of(cls, noted: Json | None) -> Tally:
+        """Return a tally as `as_json` gave it."""
+        noted = noted or {}
+        return cls(
+            noted.get("done", 0),
+            noted.get("failed", 0),
+            *(Counter(noted.get(name, {})) for name in ("labels", "decisions", "errors", "deeds")),
+        )
+
+    def add(self, tagged: Sequence[Tagged]) -> None:
+        """Count rows."""
+        for _, row in tagged:
+            if row["status"] == "failed":
+                self.failed += 1
+                self.errors[row["error_code"]] += 1
+                continue
+            self.done += 1
+            self.decisions[row["decision"]] += 1
+            if row["label"] is not None:
+                self.labels[row["label"]] += 1
+
+    def as_json(self) -> Json:
+        """Return it as JSON, the greatest counts first."""
+        return {
+            "done": self.done,
+            "failed": self.failed,
+            "labels": dict(self.labels.most_common()),
+            "decisions": dict(self.decisions.most_common()),
+            "errors": dict(self.errors.most_common()),
+            "deeds": dict(self.deeds.most_common()),
+        }

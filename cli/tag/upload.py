@@ -1,0 +1,132 @@
+"""Bulk uploads of `exemplar tag`, written while they are sent: never a whole picture in memory."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from threading import Event, Thread
+
+from cli.client import Client, Json
+from cli.tag.journal import Batch
+from cli.tag.listing import Kind, Listed
+from core.errors import ExemplarError
+
+PART_BYTES = 1 << 20
+LARGE_BYTES = 1 << 31  # past it a zip needs larger fields
+MAX_ID = 1024
+_STOPPED = ExemplarError("interrupted", "the upload was broken off", retry=True)
+
+
+class Uploads:
+    """Sends batches, each in a thread of its own that dies with the process."""
+
+    def __init__(self, client: Client, collection: str, top: int, *, smooth: bool) -> None:
+        self._client = client
+        self._collection = collection
+        self._query: dict[str, str | int] = {
+            "kind": "classify",
+            "top": top,
+            **({"smooth": "true"} if smooth else {}),
+        }
+        self._stopped = Event()
+
+    def start(self, batch: Batch) -> Future[Json]:
+        """Begin to send a batch; the future gives its job, or raises ExemplarError."""
+        future: Future[Json] = Future()
+        Thread(target=self._send, args=(batch, future), daemon=True).start()
+        return future
+
+    def stop(self) -> None:
+        """Break off what is being sent."""
+        self._stopped.set()
+
+    def _send(self, batch: Batch, future: Future[Json]) -> None:
+        try:
+            future.set_result(
+                self._client.submit_bulk(
+                    self._collection,
+                    self._watched(batch),
+                    "application/octet-stream" if batch.is_archive else "application/zip",
+                    batch.key,
+                    **self._query,
+                )
+            )
+        except Exception as error:  # whatever it is, the thread that waits shall know
+            future.set_exception(error)
+
+    def _watched(self, batch: Batch) -> Iterator[bytes]:
+        pictures = [picture for _, picture in batch.pictures]
+        for part in file_parts(pictures[0]) if batch.is_archive else zip_parts(pictures):
+            if self._stopped.is_set():
+                raise _STOPPED
+            yield part
+
+
+def file_parts(archive: Listed) -> Iterator[bytes]:
+    """Yield the bytes of a file; raises `picture_unreadable`."""
+    try:
+        with open(archive.place, "rb") as file:
+            while part := file.read(PART_BYTES):
+                yield part
+    except OSError as error:
+        raise ExemplarError(
+            "picture_unreadable", f"the archive could not be read: {error.strerror}"
+        ) from error
+
+
+def zip_parts(pictures: Sequence[Listed]) -> Iterator[bytes]:
+    """Yield the bytes of a zip of pictures and of the manifest that says their order.
+
+    The same pictures give the same bytes. A file that cannot be read is not in it; the manifest names it all
+    the same, so that the n-th result is of the n-th picture.
+    """
+    sink = _Sink()
+    with zipfile.ZipFile(sink, "w") as archive:  # type: ignore[call-overload]  # it only writes
+        for number, picture in enumerate(pictures):
+            if picture.kind is Kind.LOCAL:
+                yield from _member(archive, sink, zipfile.ZipInfo(str(number)), picture)
+        lines = (json.dumps(_row(number, picture)) + "\n" for number, picture in enumerate(pictures))
+        archive.writestr(zipfile.ZipInfo("manifest.jsonl"), "".join(lines))
+    yield sink.taken()
+
+
+def _member(archive: zipfile.ZipFile, sink: _Sink, info: zipfile.ZipInfo, picture: Listed) -> Iterator[bytes]:
+    try:
+        with (
+            open(picture.place, "rb") as file,
+            archive.open(info, "w", force_zip64=picture.size >= LARGE_BYTES) as member,
+        ):
+            while part := file.read(PART_BYTES):
+                member.write(part)
+                if sink.size >= PART_BYTES:
+                    yield sink.taken()
+    except OSError:
+        return
+
+
+def _row(number: int, picture: Listed) -> Json:
+    # what people who look at the job see; results are told apart by their order
+    name = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in picture.shown[-MAX_ID:])
+    where = {Kind.URL: {"url": picture.place}, Kind.SERVER: {"file": picture.place}}
+    return {**where.get(picture.kind, {"path": str(number)}), "custom_id": name}
+
+
+class _Sink:
+    """A file that is only written to, and gives up what has been written."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self.size = 0
+
+    def write(self, content: bytes) -> int:
+        self._parts.append(bytes(content))
+        self.size += len(content)
+        return len(content)
+
+    def taken(self) -> bytes:
+        parts, self._parts, self.size = self._parts, [], 0
+        return b"".join(parts)
+
+    def flush(self) -> None: ...

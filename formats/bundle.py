@@ -1,0 +1,212 @@
+"""A collection as one file: a zip whose members NumPy and json read, written as a stream.
+
+`manifest.json` says what it is; `supports/` holds ids, class places and vectors as .npy and the rest as JSON
+lines, row i of each for support i; `pictures/` holds pictures by their SHA-256; `checksums.json`, the last,
+size and SHA-256 of every other member. Nothing is compressed, so that no member is larger than it looks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from tempfile import TemporaryFile
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.types import ClassKind, Rule, Views
+from formats.bounded_reader import Readable
+
+FORMAT = "exemplar-collection"
+MANIFEST, CHECKSUMS = "manifest.json", "checksums.json"
+IDS, CLASSES, VECTORS, ROWS = (
+    "supports/ids.npy",
+    "supports/classes.npy",
+    "supports/vectors.npy",
+    "supports/rows.jsonl",
+)
+PICTURES = "pictures/"
+TYPES: dict[str, np.dtype[Any]] = {IDS: np.dtype("<i8"), CLASSES: np.dtype("<i4"), VECTORS: np.dtype("<f4")}
+BLOCK = 1 << 20
+_MOMENT = (1980, 1, 1, 0, 0, 0)  # the same for every member, so that the same collection gives the same bytes
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BundleClass(_Part):
+    """A class, by its place in the list."""
+
+    label: str
+    kind: ClassKind
+
+
+class BundleEncoder(_Part):
+    """Whose vectors these are; `probe` is what it makes of a picture that everyone can make anew."""
+
+    spec: str
+    dim: int = Field(ge=1, le=1 << 16)
+    probe: tuple[float, ...] | None = None
+
+
+class Manifest(_Part):
+    """What a file holds."""
+
+    format: Literal["exemplar-collection"] = "exemplar-collection"
+    format_version: Literal[1] = 1
+    collection: str
+    version: int
+    encoder: BundleEncoder
+    rule: Rule
+    views: Views
+    prompts: str | tuple[str, ...] | None
+    classes: tuple[BundleClass, ...]
+    supports: int = Field(ge=0)
+
+
+@dataclass(frozen=True, slots=True)
+class BundleSupport:
+    """One support; `vector` is (dim,) float32 as little-endian bytes."""
+
+    id: int
+    class_place: int
+    vector: bytes
+    label: str
+    picture: str
+    external_id: str | None
+    metadata: Mapping[str, Any]
+    created_at: float
+
+
+class _File(Readable, Protocol):
+    def close(self) -> None: ...
+
+
+Open = Callable[[str], _File | None]
+"""Opens the picture of a digest; None where it is not kept."""
+
+
+class Spool:
+    """The members of a file on disk, filled while the record is read, and streamed without it."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        opened = (TemporaryFile() for _ in range(len(TYPES) + 1))  # noqa: SIM115 - the stack closes them
+        self._files = dict(zip((*TYPES, ROWS), map(self._stack.enter_context, opened), strict=True))
+        self._manifest: Manifest | None = None
+
+    def fill(self, manifest: Manifest, supports: Iterable[BundleSupport]) -> None:
+        """Write all supports, as many as the manifest says."""
+        self._manifest = manifest
+        shapes = {IDS: (manifest.supports,), CLASSES: (manifest.supports,)}
+        shapes[VECTORS] = (manifest.supports, manifest.encoder.dim)  # type: ignore[assignment]
+        for name, type_ in TYPES.items():
+            header = {"descr": type_.str, "fortran_order": False, "shape": shapes[name]}
+            np.lib.format.write_array_header_1_0(self._files[name], header)
+        for one in supports:
+            self._files[IDS].write(one.id.to_bytes(8, "little", signed=True))
+            self._files[CLASSES].write(one.class_place.to_bytes(4, "little", signed=True))
+            self._files[VECTORS].write(one.vector)
+            row = {
+                "label": one.label,
+                "external_id": one.external_id,
+                "metadata": one.metadata,
+                "picture": one.picture,
+                "created_at": one.created_at,
+            }
+            self._files[ROWS].write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+
+    def stream(self, open_picture: Open | None = None) -> Iterator[bytes]:
+        """Yield the bytes of the file, with pictures where they can be opened; then all is gone."""
+        assert self._manifest is not None, "expected a spool that was filled"
+        with self._stack:
+            yield from _Writer().write(self._members(self._manifest, open_picture))
+
+    def close(self) -> None:
+        """Remove what was written."""
+        self._stack.close()
+
+    def _members(
+        self, manifest: Manifest, open_picture: Open | None
+    ) -> Iterator[tuple[str, Iterator[bytes]]]:
+        yield MANIFEST, iter([manifest.model_dump_json(indent=2).encode()])
+        for name, file in self._files.items():
+            file.seek(0)
+            yield name, _blocks(file)
+        if open_picture is None:
+            return
+        for digest in self._digests():
+            picture = open_picture(digest)
+            if picture is not None:
+                with closing(picture):
+                    yield PICTURES + digest, _blocks(picture)
+
+    def _digests(self) -> Iterator[str]:
+        seen: set[bytes] = set()
+        self._files[ROWS].seek(0)
+        for line in self._files[ROWS]:
+            digest = json.loads(line)["picture"]
+            if (key := digest.encode()) not in seen:
+                seen.add(key)
+                yield digest
+
+
+class _Writer:
+    """Writes a zip to nowhere but a buffer, which is given away as it fills."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._checksums: dict[str, dict[str, Any]] = {}
+
+    def write(self, members: Iterable[tuple[str, Iterator[bytes]]]) -> Iterator[bytes]:
+        """Yield the bytes of a zip of these members, and of their checksums."""
+        with zipfile.ZipFile(_Sink(self._parts), "w") as archive:
+            for name, blocks in members:
+                yield from self._member(archive, name, blocks)
+            checksums = json.dumps(self._checksums, indent=1).encode()
+            yield from self._member(archive, CHECKSUMS, iter([checksums]))
+        yield self._taken()
+
+    def _member(self, archive: zipfile.ZipFile, name: str, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        digest, size = hashlib.sha256(), 0
+        with archive.open(zipfile.ZipInfo(name, _MOMENT), "w", force_zip64=True) as member:
+            for block in blocks:
+                member.write(block)
+                digest.update(block)
+                size += len(block)
+                yield self._taken()
+        self._checksums[name] = {"sha256": digest.hexdigest(), "size": size}
+        yield self._taken()
+
+    def _taken(self) -> bytes:
+        data = b"".join(self._parts)
+        self._parts.clear()
+        return data
+
+
+class _Sink:
+    """Where `zipfile` writes what cannot be gone back to."""
+
+    def __init__(self, parts: list[bytes]) -> None:
+        self._parts = parts
+
+    def write(self, data: bytes) -> int:
+        self._parts.append(bytes(data))
+        return len(data)
+
+    def flush(self) -> None:
+        """Everything is given away as it comes."""
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+def _blocks(file: Readable) -> Iterator[bytes]:
+    while block := file.read(BLOCK):
+        yield block

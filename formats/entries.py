@@ -1,0 +1,329 @@
+"""What a bulk job's items are read from, as one stream of entries in an order that never changes."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
+from pathlib import PurePosixPath
+from typing import Any
+
+from core.errors import ExemplarError
+from core.labels import clean_label
+from core.settings import Settings
+from core.types import Source
+from formats.archives import MANIFESTS, Member, Tar, Zip, is_left_out, open_archive, plain_path
+from formats.bounded_reader import Seekable
+from formats.bundle_reader import Bundle, open_bundle
+from formats.manifests import Line, Row, read_csv, read_jsonl
+from formats.server_folders import resolve, walk
+
+Fields = Mapping[str, Any]
+
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://[^\x00-\x20]+")
+_OURS = {"file", "local", "pack"}  # schemes that places of our own begin with, or files of the server
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One picture to be: what is said of it, and its bytes or its place, or the error that stands instead.
+
+    `read` raises ExemplarError, and serves only until the next entry is asked for.
+    """
+
+    custom_id: str | None = None
+    label: str | None = None
+    external_id: str | None = None
+    metadata: Fields = field(default_factory=dict)
+    size: int = 0
+    read: Callable[[], bytes] | None = None
+    place: str | None = None
+    error: ExemplarError | None = None
+
+
+def read_entries(
+    source: Source, open_file: Callable[[str], Seekable], settings: Settings, *, enrols: bool
+) -> Iterator[Entry]:
+    """Yield the entries of a source; the last one is an error where it breaks off or is longer than allowed.
+
+    Reading it again gives the same entries, so a number of entries says how far a reader came. What may be
+    better another time is raised: `blobs_unavailable`.
+    """
+    for entry in read_steps(source, open_file, settings, enrols=enrols):
+        if entry is not None:
+            yield entry
+
+
+def read_steps(
+    source: Source, open_file: Callable[[str], Seekable], settings: Settings, *, enrols: bool
+) -> Iterator[Entry | None]:
+    """Yield the same entries, and None for each file that is passed over: a reader may stop there too."""
+    count = size = 0
+    try:
+        otherwise = label_of(source, settings)
+        for entry in _Reader(source, open_file, settings).entries():
+            if entry is None:
+                yield None
+                continue
+            if count == settings.bulk_max_items:
+                raise ExemplarError(
+                    "items_too_many", f"expected at most {count} items; what comes after them is left out"
+                )
+            count += 1
+            if entry.read is not None and entry.error is None:
+                size += entry.size  # of a zip never less than what comes out of it
+            if size > settings.bulk_max_unpacked_bytes:
+                raise ExemplarError(
+                    "archive_too_large",
+                    f"expected at most {settings.bulk_max_unpacked_bytes} bytes unpacked; the rest is left",
+                )
+            yield _labelled(entry, otherwise) if enrols else replace(entry, label=None)
+        if count == 0:
+            raise ExemplarError("archive_empty", "expected one or more pictures, found none")
+    except ExemplarError as error:
+        if error.retry:
+            raise
+        yield Entry(error=error)
+
+
+def label_of(source: Source, settings: Settings) -> str | None:
+    """Return the label of pictures that have none of their own: what was asked for, or a folder's name."""
+    if source.label is not None or source.folder is None:
+        return source.label
+    return os.path.basename(resolve(source.folder, settings.roots))
+
+
+def _labelled(entry: Entry, otherwise: str | None) -> Entry:
+    if entry.error is not None:
+        return entry
+    label, error = None, None
+    try:
+        label = clean_label(entry.label if entry.label is not None else otherwise)
+    except ExemplarError as raised:
+        error = raised
+    return Entry(
+        entry.custom_id, label, entry.external_id, entry.metadata, entry.size, entry.read, entry.place, error
+    )
+
+
+class _Reader:
+    def __init__(self, source: Source, open_file: Callable[[str], Seekable], settings: Settings) -> None:
+        self._source = source
+        self._open = open_file
+        self._settings = settings
+
+    def entries(self) -> Iterator[Entry | None]:
+        source = self._source
+        if source.folder is not None:
+            return self._of_folder(source.folder)
+        if source.bundle is not None:
+            return self._of_bundle(source.bundle)
+        rows = None if source.manifest is None else self._rows(source.manifest)
+        if source.archive is None:
+            return map(self._elsewhere, rows or ())
+        archive = open_archive(
+            self._open(source.archive),
+            max_member_bytes=self._settings.max_picture_bytes,
+            max_bytes=self._settings.bulk_max_unpacked_bytes,
+            max_items=self._settings.bulk_max_items,
+        )
+        return self._of_zip(archive, rows) if isinstance(archive, Zip) else self._of_tar(archive, rows)
+
+    def _rows(self, manifest: str) -> Iterator[Line]:
+        file = self._open(manifest)
+        return read_csv(file) if self._source.manifest_is_csv else read_jsonl(file)
+
+    def _of_bundle(self, name: str) -> Iterator[Entry]:
+        """Yield the supports of a collection's file as pictures to embed anew."""
+        bundle = open_bundle(self._open(name), self._settings)
+        for one in bundle.supports():
+            yield Entry(
+                custom_id=str(one.id),
+                label=one.label,
+                external_id=one.external_id,
+                metadata=one.metadata,
+                size=bundle.picture_size(one.picture),
+                read=partial(_picture_of, bundle, one.picture),
+            )
+
+    def _of_folder(self, folder: str) -> Iterator[Entry]:
+        for found in walk(folder, self._settings.roots):
+            yield Entry(
+                custom_id=found.path,
+                label=PurePosixPath(found.path).parent.name or None,
+                size=found.size,
+                place=f"file:{found.file}",
+                error=found.error,
+            )
+
+    def _of_zip(self, archive: Zip, rows: Iterator[Line] | None) -> Iterator[Entry | None]:
+        find = archive.by_path() if rows is not None else None
+        if find is None:
+            inside = next((member for member in archive if member.path in MANIFESTS), None)
+            if inside is None:
+                yield from _without_manifest(archive)
+                return
+            find, rows = archive.by_path(), _rows_of(inside)
+        for line in rows or ():
+            if isinstance(line, ExemplarError) or line.path is None:
+                yield self._elsewhere(line)
+            else:
+                yield _joined(line, find(line.path))
+
+    def _of_tar(self, archive: Tar, rows: Iterator[Line] | None) -> Iterator[Entry | None]:
+        members = iter(archive)
+        while (first := next(members, None)) is not None and is_left_out(first.path):
+            yield None
+        if first is not None and rows is None and first.path in MANIFESTS:
+            rows, first = _rows_of(first), None
+        together = _chain(first, members)
+        if rows is None:
+            yield from _without_manifest(together)
+            return
+        with closing(_Join(rows)) as join:
+            for member in together:
+                rows_here = join.take(member.path)
+                if not rows_here:
+                    yield None
+                if len(rows_here) > 1:  # a tar gives the bytes once
+                    member = replace(member, read=cache(member.read))  # noqa: PLW2901
+                for row in rows_here:
+                    yield _joined(row, member)
+            for line in join.rest():
+                if isinstance(line, ExemplarError) or line.path is None:
+                    yield self._elsewhere(line)
+                else:
+                    yield _joined(line, None)
+
+    def _elsewhere(self, line: Line) -> Entry:
+        """Return the entry of a row whose picture is in no archive."""
+        if isinstance(line, ExemplarError):
+            return Entry(error=line)
+        place, error = None, None
+        try:
+            place = self._place(line)
+        except ExemplarError as raised:
+            error = raised
+        return Entry(line.custom_id, line.label, line.external_id, line.metadata, 0, None, place, error)
+
+    def _place(self, row: Row) -> str:
+        if row.file is not None:
+            return f"file:{resolve(row.file, self._settings.roots)}"
+        if row.url is not None:
+            scheme = _URL.fullmatch(row.url)
+            if scheme is None or scheme[1].lower() in _OURS:
+                raise ExemplarError(
+                    "url_not_allowed",
+                    f"expected a URL, https:// or s3:// say, and no file of the server, got {row.url!r:.200}",
+                )
+            return row.url
+        raise ExemplarError("member_missing", f"there is no archive to hold {row.path!r:.200}")
+
+
+def _picture_of(bundle: Bundle, digest: str) -> bytes:
+    content = bundle.picture(digest)
+    if content is None:
+        raise ExemplarError("member_missing", "the picture of this support did not come along")
+    return content
+
+
+def _without_manifest(members: Iterator[Member] | Zip) -> Iterator[Entry | None]:
+    seen: set[int] = set()  # of hashes: names would take ten times as much
+    for member in members:
+        if is_left_out(member.path):
+            yield None
+            continue
+        error = member.error
+        if error is None and hash(member.path) in seen:
+            error = ExemplarError("member_repeated", "the archive holds another file of this path before")
+        if error is None and member.path in MANIFESTS:
+            error = ExemplarError("manifest_unfit", "expected the manifest of a tar as its first file")
+        seen.add(hash(member.path))
+        yield Entry(
+            custom_id=_shown(member.path),
+            label=PurePosixPath(member.path).parent.name or None,
+            size=member.size,
+            read=member.read,
+            error=error,
+        )
+
+
+def _joined(row: Row, member: Member | None) -> Entry:
+    if member is None:
+        error: ExemplarError | None = ExemplarError(
+            "member_missing", f"the archive holds no {row.path!r:.200}"
+        )
+    else:
+        error = member.error
+    return Entry(
+        custom_id=row.custom_id if row.custom_id is not None else _shown(row.path or ""),
+        label=row.label,
+        external_id=row.external_id,
+        metadata=row.metadata,
+        size=0 if member is None else member.size,
+        read=None if member is None else member.read,
+        error=error,
+    )
+
+
+def _shown(path: str) -> str:
+    # as a caller may have written it: whatever a result, a CSV or a database could not hold is replaced
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in path[:1024])
+
+
+def _rows_of(manifest: Member) -> Iterator[Line]:
+    if manifest.error is not None:
+        raise manifest.error
+    file = _Whole(manifest.read())
+    return read_csv(file) if MANIFESTS[manifest.path] else read_jsonl(file)
+
+
+def _chain(first: Member | None, rest: Iterator[Member]) -> Iterator[Member]:
+    if first is not None:
+        yield first
+    yield from rest
+
+
+class _Whole:
+    """Bytes that are read like a file."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = memoryview(content)
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = bytes(self._content[:size])
+        self._content = self._content[len(data) :]
+        return data
+
+
+class _Join:
+    """The rows of a manifest by their paths, on disk: a tar comes in its own order, and only once."""
+
+    def __init__(self, rows: Iterator[Line]) -> None:
+        self._table = sqlite3.connect("")  # a file of its own that goes with the connection
+        self._table.execute("CREATE TABLE row (number INTEGER PRIMARY KEY, path TEXT, json TEXT, code TEXT)")
+        self._table.executemany("INSERT INTO row (path, json, code) VALUES (?, ?, ?)", map(_packed, rows))
+        self._table.execute("CREATE INDEX by_path ON row (path)")
+
+    def take(self, path: str) -> list[Row]:
+        """Return the rows of a path, which are then no longer here."""
+        taken = self._table.execute("DELETE FROM row WHERE path = ? RETURNING number, json", (path,))
+        return [Row.model_validate_json(text) for _, text in sorted(taken.fetchall())]
+
+    def rest(self) -> Iterator[Line]:
+        """Yield the rows that were not taken, in their order."""
+        for text, code in self._table.execute("SELECT json, code FROM row ORDER BY number"):
+            yield ExemplarError(code, text) if code else Row.model_validate_json(text)
+
+    def close(self) -> None:
+        self._table.close()
+
+
+def _packed(line: Line) -> tuple[str | None, str, str | None]:
+    if isinstance(line, ExemplarError):
+        return None, line.message, line.code
+    return None if line.path is None else plain_path(line.path), line.model_dump_json(), None

@@ -1,0 +1,1 @@
+"""The process and its surroundings: logs, traces, durable files, and where it may connect."""

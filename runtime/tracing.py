@@ -1,0 +1,72 @@
+"""Spans of what is done, in W3C Trace Context; nothing is written, or imported, unless it is asked for."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from core.errors import ExemplarError
+from core.settings import Settings
+
+_TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+
+Attributes = Mapping[str, str | int]
+NONE: Attributes = MappingProxyType({})
+
+
+class Span:
+    """Something done, between its beginning and its `end`; this one is written nowhere."""
+
+    def __init__(self, traceparent: str | None) -> None:
+        self.traceparent = traceparent
+        """The context for what comes of it, in this process or another."""
+
+    def end(
+        self, *, at_ns: int | None = None, error: str | None = None, attributes: Attributes = NONE
+    ) -> None:
+        """End now, or at a time in nanoseconds since 1970, with more to say of it."""
+
+
+class Tracing:
+    """Begins spans; this one writes none and hands on the caller's context."""
+
+    def begin(
+        self,
+        name: str,
+        *,
+        parent: str | None = None,
+        kind: str = "internal",
+        at_ns: int | None = None,
+        attributes: Attributes = NONE,
+    ) -> Span:
+        """Begin a span under a traceparent; `kind` is server, producer, consumer or internal."""
+        return Span(parent)
+
+    def close(self) -> None:
+        """Send what has not been sent."""
+
+
+def read_traceparent(header: str | None) -> str | None:
+    """Return a traceparent that is as W3C Trace Context (level 1) says, None for any other."""
+    return header if header is not None and _TRACEPARENT.fullmatch(header) else None
+
+
+def open_tracing(settings: Settings, service: str, environment: Mapping[str, str] | None = None) -> Tracing:
+    """Return what writes spans where the settings or OTEL_ variables say where to; it starts a thread then.
+
+    Raises `settings_unfit` where the extra is not installed.
+    """
+    given = os.environ if environment is None else environment
+    is_off = given.get("OTEL_SDK_DISABLED", "").lower() == "true"
+    if is_off or not (settings.otlp_endpoint or any(given.get(name) for name in _ENDPOINTS)):
+        return Tracing()
+    try:
+        from runtime.otlp import tracing_to  # noqa: PLC0415 - an extra, and half a second
+    except ImportError as error:
+        raise ExemplarError(
+            "settings_unfit", "EXEMPLAR_OTLP_ENDPOINT: expected the extra: pip install 'exemplar[tracing]'"
+        ) from error
+    return tracing_to(settings.otlp_endpoint, service)

@@ -1,0 +1,1 @@
+"""Checks of blobs, record, work and queue, and their repairs."""

@@ -1,0 +1,178 @@
+"""Examining the blobs: what the record refers to is there and whole, and what nothing refers to may go."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+
+from sqlalchemy import select
+
+from core.errors import ExemplarError
+from core.findings import Finding
+from core.types import JobKind
+from store import tables as t
+from store.blobs import PICTURES, SHARED, THUMBNAILS, FoundFile, digest_of, uploads_of
+from store.store import Store
+from store.work.items import KEEPING
+from store.work.jobs import submitted_at
+
+SAFE_S = 86400.0  # what was written later may belong to a job that is just being submitted
+SAMPLE = 200  # files whose checksum is compared, unless all are
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """What the record refers to: names by folder."""
+
+    supports: dict[str, set[str]] = field(default_factory=lambda: {PICTURES: set(), THUMBNAILS: set()})
+    pending: dict[str, set[str]] = field(default_factory=dict)
+    """What work that is not done yet will read."""
+    again: set[str] = field(default_factory=set)
+    """Pictures of enrolments that may be tried again."""
+
+
+def examine_blobs(store: Store, *, deep: bool = False) -> Iterator[Finding]:
+    """Yield what is wrong with the blobs; `deep` compares every checksum, not those of a sample.
+
+    Raises `blobs_unavailable` and `record_unavailable`.
+    """
+    wanted = _wanted(store)
+    there = {folder: store.blobs.files(folder) for folder in SHARED}
+    missing = _missing(store, wanted, there)
+    if missing:  # what was written or removed while the lists were made is not wrong
+        missing &= _missing(store, _wanted(store), {folder: store.blobs.files(folder) for folder in SHARED})
+    yield from _told_missing(missing)
+    yield from _damaged(store, there, deep=deep)
+    yield from _orphans(store, wanted, there)
+    yield from _uploads(store)
+
+
+def _wanted(store: Store) -> _Wanted:
+    wanted = _Wanted()
+    support, chunk = t.support.c, t.chunk.c
+    with store.database.read(patient=True) as connection:
+        rows = connection.execute(
+            select(support.picture, support.thumbnail).where(support.class_id.is_not(None))
+        )
+        for row in rows:
+            wanted.supports[PICTURES].add(row.picture)
+            if row.thumbnail:  # what was imported without pictures has none
+                wanted.supports[THUMBNAILS].add(row.thumbnail)
+        chunks = connection.execute(
+            select(chunk.job_id, chunk.state, chunk.inputs, t.job.c.kind).join(
+                t.job, t.job.c.id == chunk.job_id
+            )
+        )
+        for job_id, state, inputs, kind in chunks:
+            is_open = state not in ("settled", "cancelled")
+            for folder, name in _blobs_of(job_id, kind, inputs):
+                if is_open:
+                    wanted.pending.setdefault(folder, set()).add(name)
+                elif folder == PICTURES:
+                    wanted.again.add(name)
+        for job_id, asked in connection.execute(select(t.source.c.job_id, t.source.c.asked)):
+            names = {asked.get(part) for part in ("archive", "manifest", "bundle")} - {None, ""}
+            wanted.pending.setdefault(uploads_of(job_id), set()).update(names)
+    return wanted
+
+
+def _blobs_of(job_id: str, kind: str, inputs: Iterable[dict[str, str]]) -> Iterator[tuple[str, str]]:
+    """Yield folder and name of each item's bytes; what lies elsewhere or was refused has none."""
+    for item in inputs:
+        place = item.get("place")
+        if place is not None and place.startswith("pack:"):
+            yield uploads_of(job_id), place.split(":")[1]
+        elif item.get("picture") and not item.get("problem"):
+            yield (PICTURES if JobKind(kind) in KEEPING else uploads_of(job_id)), item["picture"]
+
+
+def _missing(store: Store, wanted: _Wanted, there: dict[str, list[FoundFile]]) -> set[tuple[str, str]]:
+    names = {folder: {file.name for file in files} for folder, files in there.items()}
+    found = {(folder, name) for folder, some in wanted.supports.items() for name in some - names[folder]}
+    for folder, some in wanted.pending.items():
+        here = names[folder] if folder in names else {file.name for file in store.blobs.files(folder)}
+        found |= {("pending", name) for name in some if name not in here}
+    return found
+
+
+def _told_missing(missing: set[tuple[str, str]]) -> Iterator[Finding]:
+    said = {
+        PICTURES: "pictures of supports are gone: they are still found, but no other encoder can see them",
+        THUMBNAILS: "thumbnails of supports are gone",
+        "pending": "pictures of work that waits are gone: their items will fail; submit them again",
+    }
+    for folder, what in said.items():
+        names = sorted(name for of, name in missing if of == folder)
+        if names:
+            message = f"{len(names)} {what} ({names[0][:12]} is one)"
+            yield Finding("blobs", f"{folder}_missing", message, len(names))
+
+
+def _damaged(store: Store, there: dict[str, list[FoundFile]], *, deep: bool) -> Iterator[Finding]:
+    files = [(folder, file) for folder, some in there.items() for file in some if len(file.name) == 64]
+    if not deep:
+        files = random.sample(files, min(SAMPLE, len(files)))
+    bad = [file.name for folder, file in files if not _is_whole(store, folder, file.name)]
+    if bad:
+        message = f"{len(bad)} files are damaged ({bad[0][:12]} is one): restore them from a backup"
+        yield Finding("blobs", "blob_damaged", message, len(bad))
+
+
+def _is_whole(store: Store, folder: str, name: str) -> bool:
+    try:
+        return digest_of(store.blobs.get(folder, name)) == name
+    except ExemplarError as error:
+        if error.code == "blob_not_found":  # removed since the list was made
+            return True
+        raise
+
+
+def _orphans(store: Store, wanted: _Wanted, there: dict[str, list[FoundFile]]) -> Iterator[Finding]:
+    orphans = [
+        file
+        for folder, files in there.items()
+        for file in files
+        if file.age_s > SAFE_S and not _is_wanted(wanted, folder, file.name)
+    ]
+    if orphans:
+        message = f"{len(orphans)} pictures and thumbnails older than a day belong to nothing"
+        yield Finding("blobs", "blob_orphaned", message, len(orphans), partial(_remove, store, orphans))
+
+
+def _is_wanted(wanted: _Wanted, folder: str, name: str) -> bool:
+    is_pending = name in wanted.pending.get(folder, ())
+    return is_pending or name in wanted.supports[folder] or (folder == PICTURES and name in wanted.again)
+
+
+def _remove(store: Store, orphans: Iterable[FoundFile]) -> int:
+    wanted = _wanted(store)  # as it is now: someone may have enrolled such a picture meanwhile
+    removed = 0
+    for file in orphans:
+        folder = next(folder for folder in SHARED if f"/{folder}/" in file.path)
+        # whoever keeps the same bytes again makes the file young first, and is then spared
+        if not _is_wanted(wanted, folder, file.name) and store.blobs.age_s(file) > SAFE_S:
+            store.blobs.remove_file(file.path)
+            removed += 1
+    return removed
+
+
+def _uploads(store: Store) -> Iterator[Finding]:
+    long_ago = time.time() - SAFE_S
+    old = [job_id for job_id in store.blobs.jobs_with_uploads() if 0 < submitted_at(job_id) < long_ago]
+    with store.database.read() as connection:
+        jobs = set(connection.execute(select(t.job.c.id)).scalars())
+    orphans = sorted(set(old) - jobs)
+    if orphans:
+        message = f"{len(orphans)} uploads older than a day belong to no job"
+        mend = partial(_remove_uploads, store, orphans)
+        yield Finding("blobs", "upload_orphaned", message, len(orphans), mend)
+
+
+def _remove_uploads(store: Store, job_ids: Iterable[str]) -> int:
+    removed = list(job_ids)
+    for job_id in removed:
+        store.blobs.remove_folder(uploads_of(job_id))
+    return len(removed)

@@ -1,0 +1,140 @@
+"""Examining the record: its shape, its references, its versions, its supports, its work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    case,
+    delete,
+    exists,
+    func,
+    inspect,
+    or_,
+    select,
+    text,
+    update,
+)
+
+from core.findings import Finding, some_of
+from store import tables as t
+from store.checks.work import examine_work
+from store.database import Database
+from store.migrate import HEAD, ensure_schema
+from store.store import Store
+
+
+def examine_record(store: Store, *, deep: bool = False) -> Iterator[Finding]:
+    """Yield what is wrong with the record, `deep` with every page of SQLite's file.
+
+    Raises `record_unavailable`.
+    """
+    database = store.database
+    found = _revision(database)
+    if found != HEAD:
+        yield _shape(database, found)
+        return  # the tables are not those that the rest knows
+    if database.is_sqlite:
+        yield from _pages(database, deep=deep)
+    yield from _references(database)
+    yield from _versions(database)
+    yield from _supports(database)
+    yield from examine_work(store)
+
+
+def _revision(database: Database) -> str | None:
+    with database.read() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        version: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        return version
+
+
+def _shape(database: Database, found: str | None) -> Finding:
+    def migrate() -> int:
+        ensure_schema(database)
+        return 1
+
+    message = f"the tables have revision {found or 'none'}, this version needs {HEAD}"
+    return Finding("record", "record_not_migrated", message, 1, migrate)
+
+
+def _pages(database: Database, *, deep: bool) -> Iterator[Finding]:
+    with database.read() as connection:
+        pragma = "integrity_check" if deep else "quick_check"
+        lines = list(connection.execute(text(f"PRAGMA {pragma}")).scalars())
+    if lines != ["ok"]:
+        message = f"SQLite's file is damaged ({lines[0]}); restore it from a backup"
+        yield Finding("record", "record_damaged", message, len(lines))
+
+
+def _references(database: Database) -> Iterator[Finding]:
+    """Find rows that refer to rows that are not there; databases hold this, unless someone reached around."""
+    for table in t.metadata.sorted_tables:
+        for key in table.foreign_keys:
+            orphans = _orphans(key)
+            with database.read() as connection:
+                count = connection.execute(
+                    select(func.count()).select_from(table).where(orphans)
+                ).scalar_one()
+            if count:
+                message = f"{count} rows of {table.name} refer to a {key.column.table.name} that is not there"
+                yield Finding("record", "orphan_rows", message, count, partial(_cut, database, key))
+
+
+def _orphans(key: ForeignKey) -> ColumnElement[bool]:
+    parent = key.column.table.alias("parent")
+    there = exists(select(1).where(parent.c[key.column.name] == key.parent))
+    return key.parent.is_not(None) & ~there
+
+
+def _cut(database: Database, key: ForeignKey) -> int:
+    """Do what the key says of rows whose parent goes: remove them, or let them refer to nothing."""
+    table = key.parent.table
+    with database.write() as connection:
+        if key.parent.nullable:
+            statement = update(table).where(_orphans(key)).values({key.parent.name: None})
+            return connection.execute(statement).rowcount
+        return connection.execute(delete(table).where(_orphans(key))).rowcount
+
+
+def _versions(database: Database) -> Iterator[Finding]:
+    behind = t.collection.c.version < _newest()
+    with database.read() as connection:
+        names = connection.execute(select(t.collection.c.name).where(behind)).scalars().all()
+    if names:
+        message = f"replicas would miss changes of {some_of(names)}: the version is behind its supports"
+        yield Finding("record", "version_behind", message, len(names), partial(_lift, database))
+
+
+def _newest() -> ColumnElement[int]:
+    collection = t.collection.c.id
+    supports = select(func.max(t.support.c.seq)).where(t.support.c.collection_id == collection)
+    classes = select(func.max(t.class_.c.seq)).where(t.class_.c.collection_id == collection)
+    newest_support = func.coalesce(supports.scalar_subquery(), 0)
+    newest_class = func.coalesce(classes.scalar_subquery(), 0)
+    return case((newest_support > newest_class, newest_support), else_=newest_class)
+
+
+def _lift(database: Database) -> int:
+    with database.write() as connection:
+        statement = update(t.collection).where(t.collection.c.version < _newest()).values(version=_newest())
+        return connection.execute(statement).rowcount
+
+
+def _supports(database: Database) -> Iterator[Finding]:
+    """Find supports that are neither whole nor tombstones; they stay, and are counted by nobody."""
+    support, class_ = t.support.c, t.class_.c
+    halves = or_(
+        support.class_id.is_(None) & or_(support.vector.is_not(None), support.vector_1.is_not(None)),
+        support.class_id.is_not(None) & support.vector.is_(None) & support.vector_1.is_(None),
+        exists(select(1).where(class_.id == support.class_id, class_.deleted)),
+    )
+    with database.read() as connection:
+        ids = connection.execute(select(support.id).where(halves).order_by(support.id)).scalars().all()
+    if ids:
+        message = f"{len(ids)} supports lack half of what they need (ids {some_of(ids)}): delete them"
+        yield Finding("record", "support_half", message, len(ids))

@@ -1,0 +1,1 @@
+"""Wake-ups: Celery messages on Redis that say that there is work."""

@@ -1,0 +1,161 @@
+"""Turns: Celery messages that hint at work; losing one costs seconds, getting one twice a millisecond."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+import time
+
+import redis
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from core.errors import ExemplarError
+from core.types import Lane
+from store.queue.broker import mend_redis_transport
+
+TASK = "exemplar.turn"
+PROBE = "exemplar.probe"
+ENOUGH = 2  # hints in a queue: every worker is busy, and whoever is free next will claim all there is
+PAUSE_S = 3.0  # after a failure the queue is left alone so long; sweepers send what was not sent
+
+
+def queue_of(lane: Lane, encoder: str) -> str:
+    """Return the name of the queue of one lane of one encoder."""
+    slug = re.sub(r"[^a-z0-9]+", "-", encoder.lower()).strip("-")[:40]
+    return f"{lane.value}.{slug}.{hashlib.sha256(encoder.encode()).hexdigest()[:6]}"
+
+
+def broker_url_of(redis_url: str) -> str:
+    """Return a Redis URL as Celery spells it."""
+    return redis_url.replace("unix://", "redis+socket://", 1)
+
+
+def new_celery(redis_url: str) -> Celery:
+    """Return the Celery app with the settings that experiments showed to be safe."""
+    mend_redis_transport()
+    app = Celery("exemplar", broker=broker_url_of(redis_url), set_as_current=False)
+    app.conf.update(
+        accept_content=["json"],
+        task_serializer="json",
+        task_ignore_result=True,
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        task_publish_retry=False,
+        task_time_limit=120,
+        task_soft_time_limit=90,
+        task_send_sent_event=False,
+        worker_prefetch_multiplier=1,
+        # remote control and cancelling on connection loss freeze or kill workers when Redis restarts
+        worker_enable_remote_control=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_send_task_events=False,
+        worker_proc_alive_timeout=600.0,  # the child loads its model before it says that it is up
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        worker_soft_shutdown_timeout=10.0,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_connection_timeout=4,
+        broker_transport_options={
+            "visibility_timeout": 3600,
+            "unacked_restore_interval": 10,
+            "unacked_restore_throttle": 1,
+            "unacked_mutex_expire": 30,
+            "socket_timeout": 5,
+            "socket_connect_timeout": 2,
+            "socket_keepalive": not redis_url.startswith("unix://"),
+            "health_check_interval": 10,
+            "retry_on_timeout": True,
+        },
+    )
+    return app
+
+
+class Turns:
+    """The sending side of the queue."""
+
+    def __init__(self, redis_url: str, record: str = "") -> None:
+        self._sweeper = f"exemplar.sweeper.{hashlib.sha256(record.encode()).hexdigest()[:12]}"
+        self._celery = new_celery(redis_url)
+        # whoever submits waits for this; a hint that is not sent costs less
+        self._celery.conf.broker_transport_options |= {"socket_timeout": 1, "retry_on_timeout": False}
+        self._redis = redis.Redis.from_url(redis_url, socket_timeout=1, socket_connect_timeout=1)
+        self._lock = threading.Lock()
+        self._silent_until = 0.0
+
+    def hint(self, lane: Lane, encoder: str) -> bool:
+        """Tell a worker that a lane has work; say whether that was done or not needed.
+
+        A queue that does not answer is no error: the work is in the record, and sweepers hint again.
+        """
+        return self._hint(lane, encoder, enough=ENOUGH)
+
+    def _hint(self, lane: Lane, encoder: str, *, enough: int, most: int = 1) -> bool:
+        if time.monotonic() < self._silent_until:
+            return False
+        queue = queue_of(lane, encoder)
+        try:
+            for _ in range(min(most, enough - self._redis.llen(queue))):
+                self._send(queue, lane, encoder)
+        except (redis.RedisError, OSError, OperationalError):
+            self._silent_until = time.monotonic() + PAUSE_S
+            return False
+        return True
+
+    def hints(self, lane: Lane, encoder: str) -> int:
+        """Return how many hints wait for a worker. Raises `queue_unavailable`."""
+        try:
+            return int(self._redis.llen(queue_of(lane, encoder)))
+        except (redis.RedisError, OSError) as error:
+            raise _unavailable(error) from error
+
+    def eviction(self) -> str | None:
+        """Return Redis' policy of what to drop when it is full, None where it may not be asked."""
+        try:
+            return str(self._redis.config_get("maxmemory-policy").get("maxmemory-policy"))
+        except redis.ResponseError:
+            return None
+        except (redis.RedisError, OSError) as error:
+            raise _unavailable(error) from error
+
+    def remind(self, lane: Lane, encoder: str, *, workers: int = 1) -> None:
+        """Hint at work that waits, until there is a hint for each of so many workers."""
+        self._hint(lane, encoder, enough=workers, most=workers)
+
+    def may_sweep(self, pause_s: float) -> bool:
+        """Say whether no other worker of this record began to sweep within `pause_s`.
+
+        Where Redis does not answer, everybody may.
+        """
+        if time.monotonic() < self._silent_until:
+            return True
+        pause_ms = max(1, int(pause_s * 1000))
+        try:
+            if self._redis.set(self._sweeper, "1", px=pause_ms, nx=True):
+                return True
+            left_ms = self._redis.pttl(self._sweeper)
+            if left_ms == -1 or left_ms > pause_ms:  # another's pause is longer, or a clock was set back
+                self._redis.pexpire(self._sweeper, pause_ms)
+            return False
+        except (redis.RedisError, OSError):
+            self._silent_until = time.monotonic() + PAUSE_S
+            return True
+
+    def check(self) -> None:
+        """Raise `queue_unavailable` unless Redis takes what is written: it may be full, or a mere copy."""
+        try:
+            self._redis.set(PROBE, "1", ex=60)
+        except (redis.RedisError, OSError) as error:
+            raise _unavailable(error) from error
+
+    def _send(self, queue: str, lane: Lane, encoder: str) -> None:
+        with self._lock:  # one connection and one channel serve all threads of the API
+            if time.monotonic() < self._silent_until:  # whoever had the lock waited in vain
+                return
+            self._celery.send_task(TASK, kwargs={"lane": lane.value, "encoder": encoder}, queue=queue)
+
+
+def _unavailable(error: Exception) -> ExemplarError:
+    return ExemplarError("queue_unavailable", f"the queue did not answer: {error}", retry=True)

@@ -1,0 +1,240 @@
+"""Classes: the labels of a collection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
+
+from core.errors import ExemplarError
+from core.types import Class, ClassKind
+from store import tables as t
+from store.clock import now_s
+from store.database import Database
+from store.record.collections import collection_not_found, find_collection, lock_collection, set_version
+
+FIRST = 4  # supports that stand for a class where it is shown
+
+
+class Classes:
+    """The classes of the record."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def page(self, collection: str, *, after: int = 0, limit: int = 100) -> list[Class]:
+        """Return the classes in the order they were made, from the one after id `after` on."""
+        with self._database.read() as connection:
+            found = find_collection(connection, collection)
+            rows = connection.execute(
+                _with_counts(found.id).where(t.class_.c.id > after).order_by(t.class_.c.id).limit(limit)
+            )
+            return [_unpack(row) for row in rows]
+
+    def get(self, collection: str, label: str) -> Class:
+        """Return one class; raises `class_not_found`."""
+        with self._database.read() as connection:
+            found = find_collection(connection, collection)
+            row = connection.execute(_with_counts(found.id).where(t.class_.c.label == label)).first()
+        if row is None:
+            raise _class_not_found(label)
+        return _unpack(row)
+
+    def add(self, collection: str, label: str, kind: ClassKind = ClassKind.NORMAL) -> Class:
+        """Make a class of a name alone; a taken label raises `class_exists`."""
+        with self._database.write() as connection:
+            collection_id, version = _locked(connection, collection)
+            if find_class(connection, collection_id, label) is not None:
+                raise ExemplarError("class_exists", f"there is already a class {label!r}")
+            add_class(connection, collection_id, label, version + 1, kind)
+            set_version(connection, collection_id, version + 1)
+        return self.get(collection, label)
+
+    def change(
+        self, collection: str, label: str, *, new_label: str | None = None, kind: ClassKind | None = None
+    ) -> Class:
+        """Rename a class or change its kind; a taken label raises `class_exists` (merge instead)."""
+        with self._database.write() as connection:
+            collection_id, version = _locked(connection, collection)
+            class_id = _require_class(connection, collection_id, label)
+            if new_label not in (None, label) and find_class(connection, collection_id, str(new_label)):
+                raise ExemplarError(
+                    "class_exists", f"there is already a class {new_label!r}; merge the two instead"
+                )
+            values: dict[str, Any] = {"seq": version + 1}
+            if new_label not in (None, label):
+                values["label"] = new_label
+            if kind is not None:
+                values["kind"] = kind.value
+            connection.execute(update(t.class_).where(t.class_.c.id == class_id).values(values))
+            if "label" in values:  # work accepted under the old name follows, as it does after a merge
+                grave = add_class(connection, collection_id, label, version + 1)
+                _bury_class(connection, grave, version + 1, merged_into=class_id)
+            set_version(connection, collection_id, version + 1)
+        return self.get(collection, new_label or label)
+
+    def delete(self, collection: str, label: str) -> None:
+        """Remove a class with its supports; work accepted before does not bring it back."""
+        with self._database.write() as connection:
+            collection_id, version = _locked(connection, collection)
+            class_id = _require_class(connection, collection_id, label)
+            version = bury_supports(connection, t.support.c.class_id == class_id, version)
+            _bury_class(connection, class_id, version + 1, merged_into=None)
+            set_version(connection, collection_id, version + 1)
+
+    def merge(self, collection: str, label: str, sources: Sequence[str]) -> Class:
+        """Move every support of the source classes to this one; pictures it already has are dropped."""
+        if label in sources or not sources:
+            raise ExemplarError("merge_unfit", "expected one or more other classes to merge into this one")
+        with self._database.write() as connection:
+            collection_id, version = _locked(connection, collection)
+            target = _require_class(connection, collection_id, label)
+            for source in dict.fromkeys(sources):
+                source_id = _require_class(connection, collection_id, source)
+                version = _move_all(connection, source_id, target, version)
+                version += 1
+                _bury_class(connection, source_id, version, merged_into=target)
+            set_version(connection, collection_id, version)
+        return self.get(collection, label)
+
+
+def find_class(connection: Connection, collection_id: int, label: str) -> int | None:
+    """Return the id of a living class, or None."""
+    return connection.execute(
+        select(t.class_.c.id).where(
+            t.class_.c.collection_id == collection_id, t.class_.c.label == label, ~t.class_.c.deleted
+        )
+    ).scalar_one_or_none()
+
+
+def add_class(
+    connection: Connection,
+    collection_id: int,
+    label: str,
+    seq: int,
+    kind: ClassKind = ClassKind.NORMAL,
+) -> int:
+    """Add a class to a locked collection and return its id."""
+    row = {
+        "collection_id": collection_id,
+        "label": label,
+        "kind": kind.value,
+        "seq": seq,
+        "deleted": False,
+        "created_at": now_s(),
+    }
+    statement = insert(t.class_).values(row).returning(t.class_.c.id)
+    return int(connection.execute(statement).scalar_one())
+
+
+def bury_supports(connection: Connection, which: ColumnElement[bool], version: int) -> int:
+    """Turn supports of a locked collection into tombstones; return the version reached."""
+    return _renumber(connection, which, version, {"class_id": None, "vector": None, "vector_1": None})
+
+
+def heir_of(
+    connection: Connection, collection_id: int, label: str, since_version: int
+) -> tuple[int, str] | None:
+    """Return id and label of the class that a label accepted at `since_version` means, None where it is new.
+
+    A class merged or renamed since then is followed, and one deleted since then raises `class_deleted`, even
+    where the label has been given to a new class meanwhile.
+    """
+    grave = connection.execute(
+        select(t.class_.c.merged_into)
+        .where(
+            t.class_.c.collection_id == collection_id,
+            t.class_.c.label == label,
+            t.class_.c.deleted,
+            t.class_.c.seq > since_version,
+        )
+        .order_by(t.class_.c.seq)
+        .limit(1)
+    ).first()
+    if grave is None:
+        living = find_class(connection, collection_id, label)
+        return None if living is None else (living, label)
+    heir = grave.merged_into
+    while heir is not None:
+        row = connection.execute(
+            select(t.class_.c.label, t.class_.c.deleted, t.class_.c.merged_into).where(t.class_.c.id == heir)
+        ).one()
+        if not row.deleted:
+            return int(heir), row.label
+        heir = row.merged_into
+    raise ExemplarError(
+        "class_deleted",
+        f"the class {label!r} was deleted after this picture was submitted; submit it again to make it anew",
+    )
+
+
+def _locked(connection: Connection, collection: str) -> tuple[int, int]:
+    found = find_collection(connection, collection)
+    version = lock_collection(connection, found.id)
+    if version is None:  # deleted between the two statements
+        raise collection_not_found(collection)
+    return found.id, version
+
+
+def _require_class(connection: Connection, collection_id: int, label: str) -> int:
+    found = find_class(connection, collection_id, label)
+    if found is None:
+        raise _class_not_found(label)
+    return found
+
+
+def _class_not_found(label: str) -> ExemplarError:
+    return ExemplarError("class_not_found", f"there is no class {label!r} in this collection")
+
+
+def _move_all(connection: Connection, source: int, target: int, version: int) -> int:
+    twins = t.support.alias("twins")
+    doubled = select(twins.c.picture).where(twins.c.class_id == target)
+    of_source = t.support.c.class_id == source
+    version = bury_supports(connection, of_source & t.support.c.picture.in_(doubled), version)
+    return _renumber(connection, of_source, version, {"class_id": target})
+
+
+def _renumber(
+    connection: Connection, which: ColumnElement[bool], version: int, values: dict[str, Any]
+) -> int:
+    """Change supports in one statement, each with the next seq in the order of their ids."""
+    place = func.row_number().over(order_by=t.support.c.id).label("place")
+    ordered = select(t.support.c.id, place).where(which).subquery()
+    statement = (
+        update(t.support)
+        .where(t.support.c.id == ordered.c.id)
+        .values(seq=version + ordered.c.place, **values)
+    )
+    return version + connection.execute(statement).rowcount
+
+
+def _bury_class(connection: Connection, class_id: int, seq: int, *, merged_into: int | None) -> None:
+    connection.execute(
+        update(t.class_)
+        .where(t.class_.c.id == class_id)
+        .values(deleted=True, seq=seq, merged_into=merged_into)
+    )
+
+
+def _with_counts(collection_id: int) -> Any:
+    of_class = t.support.c.class_id == t.class_.c.id
+    supports = select(func.count()).where(of_class).scalar_subquery()
+    ids = select(t.support.c.id).where(of_class).order_by(t.support.c.id).limit(1)
+    first = [ids.offset(place).scalar_subquery().label(f"first_{place}") for place in range(FIRST)]
+    return select(t.class_, supports.label("supports"), *first).where(
+        t.class_.c.collection_id == collection_id, ~t.class_.c.deleted
+    )
+
+
+def _unpack(row: Row[Any]) -> Class:
+    first = [getattr(row, f"first_{place}") for place in range(FIRST)]
+    return Class(
+        row.id,
+        row.label,
+        ClassKind(row.kind),
+        row.supports,
+        row.created_at,
+        [support for support in first if support is not None],
+    )

@@ -1,0 +1,131 @@
+"""Enrolment: how the pictures of a chunk become supports, inside the transaction that settles it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, insert, select
+
+from core.errors import ExemplarError
+from core.results import Result, failed_result
+from core.types import Chunk, Item
+from core.vectors import Vector, pack_vector
+from store import tables as t
+from store.clock import now_s
+from store.record.classes import add_class, heir_of
+from store.record.collections import answering, collection_gone, lock_collection, set_version, vector_column
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """A picture that has its vector and waits to become a support."""
+
+    item: Item
+    vector: Vector
+    thumbnail: str
+    created_at: float | None = None
+    """When it was enrolled elsewhere."""
+
+
+def enroll(connection: Connection, chunk: Chunk, outcomes: Sequence[Result | Enrolment]) -> list[Result]:
+    """Write the supports of a chunk and return a result for each item.
+
+    A picture that its class already has is not kept twice: its result names the support that stands.
+    """
+    version = None if chunk.collection_id is None else lock_collection(connection, chunk.collection_id)
+    if version is None or chunk.collection_id is None:
+        return [
+            failed_result(outcome.item, collection_gone()) if isinstance(outcome, Enrolment) else outcome
+            for outcome in outcomes
+        ]
+    pictures = {outcome.item.picture or "" for outcome in outcomes if isinstance(outcome, Enrolment)}
+    twins = _twins(connection, chunk.collection_id, pictures)
+    slot = answering(connection, chunk.collection_id).slot
+    writer = _Writer(connection, chunk.collection_id, chunk.submitted_version, version, twins, slot)
+    results = [writer.add(outcome) if isinstance(outcome, Enrolment) else outcome for outcome in outcomes]
+    set_version(connection, chunk.collection_id, writer.version)
+    return [
+        {**result, "index_version": writer.version} if result["status"] == "done" else result
+        for result in results
+    ]
+
+
+class _Writer:
+    """Adds supports to one locked collection, each with the next `seq`."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        collection_id: int,
+        submitted_version: int,
+        version: int,
+        twins: dict[str, dict[int, int]],
+        slot: int,
+    ) -> None:
+        self.version = version
+        self._vector = vector_column(slot).name
+        self._connection = connection
+        self._collection_id = collection_id
+        self._submitted_version = submitted_version
+        self._classes: dict[str, tuple[int, str]] = {}
+        self._twins = twins
+
+    def add(self, enrolment: Enrolment) -> Result:
+        item = enrolment.item
+        try:
+            class_id, label = self._class_of(item.label or "")
+        except ExemplarError as error:
+            return failed_result(item, error)
+        twins = self._twins.setdefault(item.picture or "", {})
+        duplicate_of = twins.get(class_id, min(twins.values(), default=None))
+        if class_id not in twins:
+            twins[class_id] = self._insert(enrolment, class_id)
+        return {
+            "item": item.index,
+            "custom_id": item.custom_id,
+            "status": "done",
+            "support_id": twins[class_id],
+            "label": label,
+            "duplicate_of": duplicate_of,
+        }
+
+    def _class_of(self, label: str) -> tuple[int, str]:
+        if label not in self._classes:
+            heir = heir_of(self._connection, self._collection_id, label, self._submitted_version)
+            if heir is None:
+                heir = add_class(self._connection, self._collection_id, label, self.version + 1), label
+            self._classes[label] = heir
+        return self._classes[label]
+
+    def _insert(self, enrolment: Enrolment, class_id: int) -> int:
+        self.version += 1
+        item = enrolment.item
+        row = {
+            "collection_id": self._collection_id,
+            "class_id": class_id,
+            "seq": self.version,
+            self._vector: pack_vector(enrolment.vector),
+            "picture": item.picture,
+            "thumbnail": enrolment.thumbnail,
+            "external_id": item.external_id,
+            "metadata": dict(item.metadata),
+            "created_at": now_s() if enrolment.created_at is None else enrolment.created_at,
+        }
+        statement = insert(t.support).values(row).returning(t.support.c.id)
+        return int(self._connection.execute(statement).scalar_one())
+
+
+def _twins(connection: Connection, collection_id: int, pictures: set[str]) -> dict[str, dict[int, int]]:
+    """Return the supports that are these very pictures: picture -> class -> support."""
+    rows = connection.execute(
+        select(t.support.c.picture, t.support.c.class_id, t.support.c.id).where(
+            t.support.c.collection_id == collection_id,
+            t.support.c.picture.in_(sorted(pictures)),
+            t.support.c.class_id.is_not(None),
+        )
+    )
+    found: dict[str, dict[int, int]] = {}
+    for row in rows:
+        found.setdefault(row.picture, {})[row.class_id] = row.id
+    return found

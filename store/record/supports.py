@@ -1,0 +1,186 @@
+"""Supports: the labelled pictures, and the feed of their changes that replicas follow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select, update
+
+from core.changes import Changes, ClassChange, SupportChange
+from core.errors import ExemplarError
+from core.types import ClassKind, Support
+from core.vectors import unpack_vector
+from store import tables as t
+from store.database import Database
+from store.record.classes import add_class, bury_supports, find_class
+from store.record.collections import find_collection, lock_collection, set_version, vector_column
+
+MAX_ID = 2**63 - 1
+MOST_CHANGES = 20_000  # read at a time: of 512 components 40 MB, however far behind a replica is
+
+
+class Supports:
+    """The supports of the record."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def page(
+        self, collection: str, *, label: str | None = None, after: int = 0, limit: int = 100
+    ) -> list[Support]:
+        """Return supports in the order they were enrolled, of one class or of all."""
+        with self._database.read() as connection:
+            found = find_collection(connection, collection)
+            which = t.support.c.collection_id == found.id
+            if label is not None:
+                class_id = find_class(connection, found.id, label)
+                if class_id is None:
+                    return []
+                which = t.support.c.class_id == class_id
+            statement = _joined().where(which, t.support.c.id > after).order_by(t.support.c.id).limit(limit)
+            return [_unpack(row) for row in connection.execute(statement)]
+
+    def get(self, collection: str, support_id: int) -> Support:
+        """Return one support; raises `support_not_found`."""
+        with self._database.read() as connection:
+            found = find_collection(connection, collection)
+            _check_id(support_id)
+            one = (t.support.c.collection_id == found.id, t.support.c.id == support_id)
+            row = connection.execute(_joined().where(*one)).first()
+        if row is None:
+            raise _support_not_found(support_id)
+        return _unpack(row)
+
+    def move(self, collection: str, support_id: int, label: str) -> Support:
+        """Give a support to another class, which is made where it is new.
+
+        A class that already has the picture raises `support_exists`.
+        """
+        with self._database.write() as connection:
+            collection_id, version, row = _locked_support(connection, collection, support_id)
+            class_id = find_class(connection, collection_id, label)
+            if class_id is None:
+                class_id = add_class(connection, collection_id, label, version + 1)
+            twin = connection.execute(
+                select(t.support.c.id).where(
+                    t.support.c.class_id == class_id,
+                    t.support.c.picture == row.picture,
+                    t.support.c.id != support_id,
+                )
+            ).first()
+            if twin is not None:
+                raise ExemplarError(
+                    "support_exists", f"the class {label!r} already has this picture as support {twin.id}"
+                )
+            connection.execute(
+                update(t.support)
+                .where(t.support.c.id == support_id)
+                .values(class_id=class_id, seq=version + 1)
+            )
+            set_version(connection, collection_id, version + 1)
+        return self.get(collection, support_id)
+
+    def delete(self, collection: str, support_id: int) -> None:
+        """Remove a support; raises `support_not_found`."""
+        with self._database.write() as connection:
+            collection_id, version, _ = _locked_support(connection, collection, support_id)
+            version = bury_supports(connection, t.support.c.id == support_id, version)
+            set_version(connection, collection_id, version)
+
+    def repeated_pictures(self, collection_id: int) -> dict[int, str]:
+        """Return the picture of each support, by its id, whose picture another support shows too."""
+        support = t.support.c
+        here = (support.collection_id == collection_id, support.class_id.is_not(None))
+        repeated = select(support.picture).where(*here).group_by(support.picture).having(func.count() > 1)
+        statement = select(support.id, support.picture).where(*here, support.picture.in_(repeated))
+        with self._database.read() as connection:
+            return {row.id: row.picture for row in connection.execute(statement)}
+
+    def changes_since(self, collection_id: int, version: int) -> Changes | None:
+        """Return the next changes after a version, read in one snapshot; None where the collection is gone.
+
+        There are at most 20,000 of supports; where `more` is set the rest is asked for from its `version` on.
+        """
+        with self._database.read() as connection:
+            now = connection.execute(select(t.collection).where(t.collection.c.id == collection_id)).first()
+            if now is None:
+                return None
+            if now.version == version:
+                return Changes(version, (), (), now.embedded_at, now.encoder)
+            upto, supports = _support_changes(connection, collection_id, version, now)
+            return Changes(
+                upto,
+                class_changes(connection, collection_id, version, upto),
+                supports,
+                now.embedded_at,
+                now.encoder,
+                more=upto < now.version,
+            )
+
+
+def class_changes(connection: Connection, collection_id: int, after: int, upto: int) -> list[ClassChange]:
+    """Return what classes are that changed after a version, up to another."""
+    rows = connection.execute(
+        select(t.class_.c.id, t.class_.c.label, t.class_.c.kind, t.class_.c.deleted).where(
+            t.class_.c.collection_id == collection_id, t.class_.c.seq > after, t.class_.c.seq <= upto
+        )
+    )
+    return [ClassChange(row.id, row.label, ClassKind(row.kind), row.deleted) for row in rows]
+
+
+def _support_changes(
+    connection: Connection, collection_id: int, after: int, now: Row[Any]
+) -> tuple[int, list[SupportChange]]:
+    """Return the version that is reached, and what changed until then."""
+    support = t.support.c
+    vector = vector_column(now.slot).label("packed")
+    rows = connection.execute(
+        select(support.id, support.class_id, support.seq, vector)
+        .where(support.collection_id == collection_id, support.seq > after, support.seq <= now.version)
+        .order_by(support.seq)
+        .limit(MOST_CHANGES)
+    ).all()
+    reached = rows[-1].seq if len(rows) == MOST_CHANGES else now.version
+    return reached, [support_change(row.id, row.class_id, row.packed) for row in rows]
+
+
+def support_change(support_id: int, class_id: int | None, packed: bytes | None) -> SupportChange:
+    """Return what a support is now; one that the encoder never saw is as one that was removed."""
+    if class_id is None or packed is None:
+        return SupportChange(support_id, None, None)
+    return SupportChange(support_id, class_id, unpack_vector(packed))
+
+
+def _locked_support(connection: Connection, collection: str, support_id: int) -> tuple[int, int, Row[Any]]:
+    found = find_collection(connection, collection)
+    _check_id(support_id)
+    version = lock_collection(connection, found.id)
+    row = connection.execute(
+        select(t.support.c.picture).where(
+            t.support.c.collection_id == found.id,
+            t.support.c.id == support_id,
+            t.support.c.class_id.is_not(None),
+        )
+    ).first()
+    if version is None or row is None:
+        raise _support_not_found(support_id)
+    return found.id, version, row
+
+
+def _check_id(support_id: int) -> None:
+    if support_id > MAX_ID:  # the databases answer with an error of their own
+        raise _support_not_found(support_id)
+
+
+def _support_not_found(support_id: int) -> ExemplarError:
+    return ExemplarError("support_not_found", f"there is no support {support_id} in this collection")
+
+
+def _joined() -> Any:
+    return select(t.support, t.class_.c.label).join(t.class_, t.class_.c.id == t.support.c.class_id)
+
+
+def _unpack(row: Row[Any]) -> Support:
+    return Support(
+        row.id, row.label, row.picture, row.thumbnail, row.external_id, row.metadata, row.created_at
+    )

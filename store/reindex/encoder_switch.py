@@ -1,0 +1,82 @@
+"""The moment in which a collection's encoder changes: whether it may, and the work that waits for another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, select, update
+
+from core.errors import ExemplarError
+from core.types import FINAL, JobKind
+from store import tables as t
+from store.reindex.status import Reindex
+
+_FINAL = [state.value for state in FINAL]
+
+
+def check_switch(status: Reindex, *, back: bool, leave_out: bool) -> None:
+    """Raise `reindex_state_unfit`, `reindex_unready` or `reindex_incomplete` unless it may be done."""
+    if status.switched is not back:
+        done = "has not been switched" if back else "has been switched; `back` leads back"
+        raise ExemplarError("reindex_state_unfit", f"{status.collection} {done}")
+    if status.working:
+        raise ExemplarError(
+            "reindex_unready",
+            f"{status.supports - status.embedded} supports wait for {status.other}; try again shortly",
+            retry=True,
+        )
+    missing = status.supports - status.embedded
+    if missing and not leave_out:
+        named = ", ".join(f"{one.support_id} ({one.label})" for one in status.missing[:5])
+        raise ExemplarError(
+            "reindex_incomplete",
+            f"{status.other} has not seen {missing} supports: {named}; with leave_out they take no part",
+        )
+
+
+def check_no_import(connection: Connection, collection: Row[Any]) -> None:
+    """Raise `reindex_unready` while vectors of the encoder that answers are being read from a file."""
+    importing = (
+        select(t.source.c.job_id)
+        .join(t.job, t.job.c.id == t.source.c.job_id)
+        .where(t.job.c.collection_id == collection.id, t.job.c.kind == JobKind.IMPORT.value)
+    )
+    if connection.execute(importing).first() is not None:
+        raise ExemplarError(
+            "reindex_unready", f"{collection.name} is still being imported; try again when it is", retry=True
+        )
+
+
+def move_work(connection: Connection, collection_id: int, encoder: str) -> None:
+    """Let what waits for the encoder that answered wait for the one that does; claims under way find out."""
+    kinds = [kind.value for kind in JobKind if kind is not JobKind.REINDEX]
+    jobs = select(t.job.c.id).where(
+        t.job.c.collection_id == collection_id, t.job.c.kind.in_(kinds), t.job.c.state.not_in(_FINAL)
+    )
+    waiting = (
+        select(t.chunk.c.id)
+        .where(t.chunk.c.job_id.in_(jobs), t.chunk.c.state.in_(("queued", "paused")))
+        .order_by(t.chunk.c.id)
+        .with_for_update(skip_locked=True)
+    )
+    connection.execute(update(t.chunk).where(t.chunk.c.id.in_(waiting)).values(encoder=encoder))
+    connection.execute(update(t.source).where(t.source.c.job_id.in_(jobs)).values(encoder=encoder))
+
+
+def astray() -> Select[int, str]:
+    """Select collections with work for the encoder they have left: retried, released, or late."""
+    chunk, job, collection = t.chunk.c, t.job.c, t.collection.c
+    return (
+        select(t.reindex.c.collection_id, collection.encoder)
+        .join(t.collection, collection.id == t.reindex.c.collection_id)
+        .join(t.job, job.collection_id == collection.id)
+        .join(t.chunk, chunk.job_id == job.id)
+        .where(
+            t.reindex.c.switched,
+            job.kind != JobKind.REINDEX.value,
+            job.state.not_in(_FINAL),
+            chunk.state.in_(("queued", "paused")),
+            chunk.encoder == t.reindex.c.encoder,
+        )
+        .distinct()
+    )

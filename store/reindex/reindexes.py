@@ -1,0 +1,293 @@
+"""Reindexes: a collection's pictures embedded by another encoder, followed, switched to, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, delete, func, insert, or_, select, update
+
+from core.changes import Changes
+from core.errors import ExemplarError
+from core.specs import is_removed
+from core.types import FINAL, Item, Job, JobKind, JobState, Lane
+from store import tables as t
+from store.clock import now_s
+from store.database import Database
+from store.record.collections import collection_not_found, end_reindexes, lock_collection, vector_column
+from store.record.supports import class_changes, support_change
+from store.reindex.encoder_switch import astray, check_no_import, check_switch, move_work
+from store.reindex.status import STEP_ITEMS, Reindex, status_of, unseen_after
+from store.work.control import chunk_state
+from store.work.jobs import new_job_id, require_job, unpack_job
+from store.work.sources import bulk_chunks, grow_job
+
+_FINAL = [state.value for state in FINAL]
+
+
+class Reindexes:
+    """The changes of encoder that the record holds, at most one a collection.
+
+    A job embeds what stands; what is enrolled afterwards is followed by jobs of its own until `forget`, also
+    after a switch, so that the way back stays open.
+    """
+
+    def __init__(self, database: Database, *, chunk_items: int, window_items: int) -> None:
+        self._database = database
+        self._chunk_items = chunk_items
+        self._window_items = window_items
+
+    def start(self, name: str, encoder: str) -> Job:
+        """Begin to embed by another encoder, or go on where an earlier job of this ended; return the job.
+
+        Raises `collection_not_found`, and `reindex_unfit` where the collection answers by this encoder or has
+        vectors of a third one beside.
+        """
+        with self._database.write() as connection:
+            collection = _locked(connection, name)
+            row = _reindex_of(connection, collection.id)
+            if encoder == collection.encoder:
+                raise ExemplarError("reindex_unfit", f"expected another encoder, {name} answers by this one")
+            if row is not None and row.encoder != encoder:
+                raise ExemplarError(
+                    "reindex_unfit", f"{name} keeps vectors of {row.encoder} beside; forget them first"
+                )
+            if row is not None and (job := _open_job(connection, row.job_id)) is not None:
+                return job
+            job_id = _new_job(connection, collection)
+            values = {"encoder": encoder, "job_id": job_id, "passed": 0}
+            of_this = t.reindex.c.collection_id == collection.id
+            if row is not None:
+                connection.execute(update(t.reindex).where(of_this).values(values))
+            else:
+                connection.execute(
+                    insert(t.reindex).values(collection_id=collection.id, switched=False, **values)
+                )
+            return require_job(connection, job_id)
+
+    def advance(self) -> set[str]:
+        """Queue the next supports that another encoder has not seen; return the encoders that have work.
+
+        One transaction a collection, so that it does not matter who dies in the middle.
+        """
+        with self._database.read() as connection:
+            waiting = connection.execute(_waiting()).scalars().all()
+            strays = connection.execute(astray()).all()
+        for row in strays:
+            with self._database.write() as connection:
+                move_work(connection, row.collection_id, row.encoder)
+        stepped = {self._step(collection_id) for collection_id in waiting}
+        return {encoder for encoder in stepped if encoder is not None} | {row.encoder for row in strays}
+
+    def _step(self, collection_id: int) -> str | None:
+        with self._database.write() as connection:
+            row = _reindex_of(connection, collection_id)
+            if row is None:
+                return None
+            # jobs are locked before what is theirs, as a feeder does
+            job = connection.execute(select(t.job).where(t.job.c.id == row.job_id).with_for_update()).first()
+            held = connection.execute(
+                _of(collection_id, row.job_id, row.passed).with_for_update(skip_locked=True)
+            ).first()
+            if held is None or (job is not None and not self._may_grow(job)):
+                return None
+            collection = connection.execute(
+                select(t.collection).where(t.collection.c.id == collection_id)
+            ).one()
+            # after a switch from an encoder that was removed there is no way back to be kept open
+            found = [] if is_removed(row.encoder) else unseen_after(connection, collection, row.passed)
+            reached = collection.version if len(found) < STEP_ITEMS else found[-1].seq
+            if job is None or job.state in _FINAL:
+                if found:  # what was enrolled since, in a job of its own
+                    job_id = _new_job(connection, collection)
+                    job = connection.execute(select(t.job).where(t.job.c.id == job_id)).one()
+                else:
+                    job = None
+            if job is not None:
+                self._queue(connection, job, row.encoder, found, last=reached == collection.version)
+            connection.execute(
+                update(t.reindex)
+                .where(t.reindex.c.collection_id == collection_id)
+                .values(passed=reached, **({} if job is None else {"job_id": job.id}))
+            )
+        return row.encoder if found else None
+
+    def _may_grow(self, job: Row[Any]) -> bool:
+        if job.state in (JobState.CANCELLED.value, JobState.PAUSED.value):
+            return False
+        return bool(job.total - job.done - job.failed < self._window_items)
+
+    def _queue(
+        self, connection: Connection, job: Row[Any], encoder: str, found: Sequence[Row[Any]], *, last: bool
+    ) -> None:
+        items = [
+            Item(job.total + number, row.picture, support=row.id, external_id=row.external_id)
+            for number, row in enumerate(found)
+        ]
+        state = chunk_state(JobState(job.state))
+        chunks = bulk_chunks(job.id, encoder, items, state, self._chunk_items)
+        if chunks:
+            connection.execute(insert(t.chunk).values(queued_at=now_s()), chunks)
+        grow_job(connection, job, len(items), last=last)
+
+    def get(self, name: str) -> Reindex:
+        """Return how far a change of encoder has come; raises `reindex_not_found`."""
+        with self._database.read() as connection:
+            return status_of(connection, *_both(connection, name))
+
+    def switch(self, name: str, *, back: bool = False, leave_out: bool = False) -> Reindex:
+        """Let the collection answer by the other encoder from now on, in one transaction.
+
+        Supports that it has not seen are kept and take no part where `leave_out` allows it. Raises
+        `reindex_not_found`, `reindex_state_unfit` where it has been done, `reindex_unready` (retry) while
+        pictures wait for the other encoder, or `reindex_incomplete`.
+        """
+        with self._database.write() as connection:
+            collection = _locked(connection, name)
+            row = _require(_reindex_of(connection, collection.id), name)
+            status = status_of(connection, collection, row)
+            check_switch(status, back=back, leave_out=leave_out)
+            check_no_import(connection, collection)
+            connection.execute(
+                update(t.collection)
+                .where(t.collection.c.id == collection.id)
+                .values(
+                    encoder=row.encoder,
+                    slot=1 - collection.slot,
+                    version=collection.version + 1,
+                    embedded_at=now_s(),
+                    index_measured=None,  # it was of the other vectors
+                )
+            )
+            connection.execute(
+                update(t.reindex)
+                .where(t.reindex.c.collection_id == collection.id)
+                .values(encoder=collection.encoder, switched=not row.switched, passed=collection.version + 1)
+            )
+            move_work(connection, collection.id, row.encoder)
+            return status_of(connection, *_both(connection, name))
+
+    def forget(self, name: str) -> str:
+        """Drop the vectors of the encoder that does not answer; return the job that may still make some."""
+        with self._database.write() as connection:
+            collection = _locked(connection, name)
+            row = _require(_reindex_of(connection, collection.id), name)
+            beside = vector_column(1 - collection.slot)
+            connection.execute(
+                update(t.support)
+                .where(t.support.c.collection_id == collection.id, beside.is_not(None))
+                .values({beside.name: None})
+            )
+            connection.execute(delete(t.reindex).where(t.reindex.c.collection_id == collection.id))
+            end_reindexes(connection, collection.id)
+            return str(row.job_id)
+
+    def both(self, collection_id: int) -> tuple[str, Changes, str, Changes] | None:
+        """Return what both encoders make of one version: of the supports that both have seen.
+
+        That is the encoder that answers, its vectors, the other encoder and its vectors; None where there are
+        no two.
+        """
+        with self._database.read() as connection:
+            collection = connection.execute(
+                select(t.collection).where(t.collection.c.id == collection_id)
+            ).first()
+            row = _reindex_of(connection, collection_id)
+            if collection is None or row is None:
+                return None
+            classes = class_changes(connection, collection_id, 0, collection.version)
+            support = t.support.c
+            rows = connection.execute(
+                select(support.id, support.class_id, support.vector, support.vector_1)
+                .where(
+                    support.collection_id == collection_id,
+                    support.class_id.is_not(None),
+                    support.vector.is_not(None),
+                    support.vector_1.is_not(None),
+                )
+                .order_by(support.seq)
+            ).all()
+        sides = [
+            Changes(
+                collection.version,
+                classes,
+                [support_change(row.id, row.class_id, row[2 + slot]) for row in rows],
+            )
+            for slot in (collection.slot, 1 - collection.slot)
+        ]
+        return collection.encoder, sides[0], row.encoder, sides[1]
+
+
+def _waiting() -> Select[int]:
+    """Select the collections with a step to be made."""
+    behind = t.collection.c.version > t.reindex.c.passed
+    is_open = t.job.c.expanding & t.job.c.state.not_in(_FINAL)
+    at_rest = func.coalesce(t.job.c.state, "").in_([JobState.CANCELLED.value, JobState.PAUSED.value])
+    return (
+        select(t.reindex.c.collection_id)
+        .join(t.collection, t.collection.c.id == t.reindex.c.collection_id)
+        .outerjoin(t.job, t.job.c.id == t.reindex.c.job_id)
+        .where(or_(behind, is_open), ~at_rest)
+    )
+
+
+def _of(collection_id: int, job_id: str, passed: int) -> Select[Any]:
+    row = t.reindex.c
+    return select(t.reindex).where(
+        row.collection_id == collection_id, row.job_id == job_id, row.passed == passed
+    )
+
+
+def _new_job(connection: Connection, collection: Row[Any]) -> str:
+    job_id = new_job_id()
+    connection.execute(
+        insert(t.job).values(
+            id=job_id,
+            collection_id=collection.id,
+            collection_name=collection.name,
+            kind=JobKind.REINDEX.value,
+            lane=Lane.BULK.value,
+            state=JobState.QUEUED.value,
+            total=0,
+            done=0,
+            failed=0,
+            top=1,
+            min_version=0,
+            submitted_version=collection.version,
+            expanding=True,
+            created_at=now_s(),
+        )
+    )
+    return job_id
+
+
+def _open_job(connection: Connection, job_id: str) -> Job | None:
+    row = connection.execute(select(t.job).where(t.job.c.id == job_id)).first()
+    return None if row is None or row.state in _FINAL else unpack_job(row)
+
+
+def _both(connection: Connection, name: str) -> tuple[Row[Any], Row[Any]]:
+    collection = _find(connection, name)
+    return collection, _require(_reindex_of(connection, collection.id), name)
+
+
+def _find(connection: Connection, name: str) -> Row[Any]:
+    row = connection.execute(select(t.collection).where(t.collection.c.name == name)).first()
+    if row is None:
+        raise collection_not_found(name)
+    return row
+
+
+def _locked(connection: Connection, name: str) -> Row[Any]:
+    lock_collection(connection, _find(connection, name).id)
+    return _find(connection, name)  # as it is now that nobody else changes it
+
+
+def _reindex_of(connection: Connection, collection_id: int) -> Row[Any] | None:
+    return connection.execute(select(t.reindex).where(t.reindex.c.collection_id == collection_id)).first()
+
+
+def _require(row: Row[Any] | None, name: str) -> Row[Any]:
+    if row is None:
+        raise ExemplarError("reindex_not_found", f"{name} has vectors of one encoder only; start a reindex")
+    return row

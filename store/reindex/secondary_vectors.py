@@ -1,0 +1,73 @@
+"""Vectors of another encoder, kept beside those that answer, inside the transaction that settles a chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, select, update
+
+from core.errors import ExemplarError
+from core.results import Result, failed_result
+from core.types import Chunk
+from core.vectors import pack_vector
+from store import tables as t
+from store.record.collections import answering, lock_collection, set_version, vector_column
+from store.record.enrolment import Enrolment
+
+
+def keep_vectors(
+    connection: Connection, chunk: Chunk, outcomes: Sequence[Result | Enrolment]
+) -> list[Result]:
+    """Give supports the vectors that another encoder made of their pictures; return a result for each item.
+
+    Where the collection answers by that encoder already, a support that had none is seen from now on.
+    """
+    version = None if chunk.collection_id is None else lock_collection(connection, chunk.collection_id)
+    if version is None or chunk.collection_id is None:
+        return _all_failed(outcomes, "the collection was deleted before this picture's turn")
+    now = answering(connection, chunk.collection_id)
+    other = connection.execute(
+        select(t.reindex.c.encoder).where(t.reindex.c.collection_id == chunk.collection_id)
+    ).scalar_one_or_none()
+    if chunk.encoder not in (now.encoder, other):
+        return _all_failed(outcomes, f"the collection is no longer to be embedded by {chunk.encoder}")
+    results = []
+    for outcome in outcomes:
+        if not isinstance(outcome, Enrolment):
+            results.append(outcome)
+            continue
+        answers = chunk.encoder == now.encoder
+        kept = _keep(
+            connection, outcome, now.slot if answers else 1 - now.slot, version + 1 if answers else 0
+        )
+        version += answers and kept
+        results.append(_result(outcome, kept))
+    set_version(connection, chunk.collection_id, version)
+    return results
+
+
+def _keep(connection: Connection, made: Enrolment, slot: int, seq: int) -> bool:
+    """Write a vector into a slot; with a `seq` only into an empty one, which replicas then follow."""
+    column = vector_column(slot)
+    which = (t.support.c.id == made.item.support, t.support.c.class_id.is_not(None), column.is_(None))
+    values = {column.name: pack_vector(made.vector)} | ({"seq": seq} if seq else {})
+    return connection.execute(update(t.support).where(*which).values(values)).rowcount == 1
+
+
+def _result(made: Enrolment, kept: bool) -> Result:
+    item = made.item
+    return {
+        "item": item.index,
+        "custom_id": item.custom_id,
+        "status": "done",
+        "support_id": item.support,
+        "kept": kept,
+    }
+
+
+def _all_failed(outcomes: Sequence[Result | Enrolment], why: str) -> list[Result]:
+    error = ExemplarError("reindex_gone", why)
+    return [
+        failed_result(outcome.item, error) if isinstance(outcome, Enrolment) else outcome
+        for outcome in outcomes
+    ]

@@ -1,0 +1,92 @@
+"""Fetches: chunks whose pictures are elsewhere, held under a lease until these are among our blobs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select, update
+
+from core.types import Item, JobKind, Lane
+from store import tables as t
+from store.clock import now_s
+from store.database import Database
+from store.work.packing import pack_item, unpack_items
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """A chunk some of whose pictures are still to be fetched."""
+
+    chunk_id: int
+    job_id: str
+    kind: JobKind
+    lane: Lane
+    encoder: str
+    items: tuple[Item, ...]
+
+
+class Fetches:
+    """The unfetched chunks of the record.
+
+    They are queued like others, and pause, cancel and resume change them as such; only no worker claims them
+    for its encoder before `put`. Fetching the same picture twice does no harm, so that a lease is enough.
+    """
+
+    def __init__(self, database: Database, *, lease_s: float) -> None:
+        self._database = database
+        self._lease_s = lease_s
+
+    def claim(self, owner: str, lane: Lane, *, besides: Collection[str] = ()) -> Fetch | None:
+        """Take the chunk that has waited longest, of none of the jobs `besides`; None where there is none."""
+        chunk = t.chunk.c
+        waiting = (
+            select(chunk.id, chunk.job_id, t.job.c.kind, chunk.encoder, chunk.inputs)
+            .join(t.job, t.job.c.id == chunk.job_id)
+            .where(
+                chunk.unfetched,
+                t.IS_QUEUED,
+                chunk.lane == lane.value,
+                chunk.lease_owner.is_(None) | (chunk.lease_until < now_s()),
+                chunk.job_id.not_in(besides),
+            )
+            .order_by(chunk.queued_at, chunk.id)
+            .limit(1)
+        )
+        with self._database.read() as connection:  # most looks end here, without a lock
+            if connection.execute(waiting).first() is None:
+                return None
+        with self._database.write() as connection:
+            row = connection.execute(waiting.with_for_update(skip_locked=True, of=t.chunk)).first()
+            if row is None:
+                return None
+            until = now_s() + self._lease_s
+            connection.execute(
+                update(t.chunk).where(chunk.id == row.id).values(lease_owner=owner, lease_until=until)
+            )
+        return Fetch(row.id, row.job_id, JobKind(row.kind), lane, row.encoder, unpack_items(row.inputs))
+
+    def put(self, owner: str, chunk_id: int, items: Sequence[Item]) -> bool:
+        """Let a chunk whose pictures are here wait for its encoder; say whether it was still ours."""
+        held = (t.chunk.c.id == chunk_id) & (t.chunk.c.lease_owner == owner) & t.chunk.c.unfetched
+        values = {"inputs": [pack_item(item) for item in items], "unfetched": False}
+        with self._database.write() as connection:
+            fetched = update(t.chunk).where(held).values(**values, lease_owner=None, lease_until=None)
+            return connection.execute(fetched).rowcount == 1
+
+    def renew(self, owner: str, chunk_ids: Collection[int]) -> None:
+        """Lengthen the leases of these chunks, as far as the owner still holds them."""
+        held = (t.chunk.c.lease_owner == owner) & t.chunk.c.unfetched & t.chunk.c.id.in_(chunk_ids)
+        with self._database.write() as connection:
+            # in one order for everyone who locks several, and past what is just being put
+            ids = select(t.chunk.c.id).where(held).order_by(t.chunk.c.id).with_for_update(skip_locked=True)
+            until = now_s() + self._lease_s
+            connection.execute(update(t.chunk).where(t.chunk.c.id.in_(ids)).values(lease_until=until))
+
+    def release(self, owner: str) -> None:
+        """Leave everything that the owner holds to others."""
+        held = (t.chunk.c.lease_owner == owner) & t.chunk.c.unfetched
+        with self._database.write() as connection:
+            ids = select(t.chunk.c.id).where(held).order_by(t.chunk.c.id).with_for_update()
+            freed = update(t.chunk).where(t.chunk.c.id.in_(ids))
+            connection.execute(freed.values(lease_owner=None, lease_until=None))

@@ -1,0 +1,55 @@
+"""The items of jobs as they were accepted, and the bytes that are kept of them."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from core.errors import ExemplarError
+from core.types import MAX_CHUNK_ITEMS, Item, JobKind
+from store import tables as t
+from store.blobs import PICTURES, Blobs, uploads_of
+from store.database import Database
+from store.work.jobs import require_job
+from store.work.packing import unpack_items
+
+KEEPING = frozenset({JobKind.ENROLL, JobKind.REINDEX, JobKind.IMPORT})  # their pictures are those of supports
+MOST = 2**31 - 1  # what an item's number may be in the record
+
+
+def find_read_picture(database: Database, blobs: Blobs, job_id: str, number: int) -> bytes:
+    """Return the bytes of an item's picture that a worker has decoded without harm.
+
+    Raises `job_not_found`; `item_not_found` where the job has no such item, or it failed or still waits; and
+    `blob_not_found` where its bytes were never kept here, as those of a URL or a folder of the server.
+    """
+    chunk = t.chunk.c
+    which = (
+        chunk.job_id == job_id,
+        chunk.first_item > number - MAX_CHUNK_ITEMS,  # what the index can find
+        chunk.first_item <= number,
+        chunk.first_item + chunk.size > number,
+        chunk.state == "settled",
+    )
+    with database.read() as connection:
+        job = require_job(connection, job_id)
+        row = None
+        if number <= MOST:
+            row = connection.execute(select(chunk.inputs, chunk.results).where(*which)).first()
+    done = () if row is None else [one["item"] for one in row.results if one["status"] == "done"]
+    if row is None or number not in done:
+        raise ExemplarError(
+            "item_not_found", f"expected an item of this job that is done, got {number}; see its results"
+        )
+    [item] = [item for item in unpack_items(row.inputs) if item.index == number]
+    return kept_picture(blobs, job.kind, job_id, item)
+
+
+def kept_picture(blobs: Blobs, kind: JobKind, job_id: str, item: Item) -> bytes:
+    """Return the bytes of an item that are kept as a blob or within one; raises `blob_not_found`."""
+    if item.place is None:
+        return blobs.get(PICTURES if kind in KEEPING else uploads_of(job_id), item.picture or "")
+    scheme, _, rest = item.place.partition(":")
+    if scheme != "pack":
+        raise ExemplarError("blob_not_found", "the picture was read from elsewhere and is not kept here")
+    digest, start, size = rest.split(":")
+    return blobs.get(uploads_of(job_id), digest, int(start), int(start) + int(size))

@@ -1,0 +1,113 @@
+"""Settlement: the results of chunks and the counts of their jobs, inside one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import Connection, Integer, Update, bindparam, case, insert, or_, update
+
+from core.results import Result, tally_of
+from core.types import FINAL, Chunk, JobKind, JobState
+from store import tables as t
+from store.clock import now_s
+from store.record.enrolment import Enrolment, enroll
+from store.reindex.secondary_vectors import keep_vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of a chunk: a result, or a picture to enrol, for each of its items."""
+
+    chunk: Chunk
+    outcomes: Sequence[Result | Enrolment]
+    kept: str | None = None
+    """The blob with what smoothing needs of it."""
+
+
+def close(
+    connection: Connection,
+    settled: Sequence[tuple[int, str, list[Result]]],
+    kept: Mapping[int, str | None] = MappingProxyType({}),
+) -> None:
+    """Write the results of locked chunks, given with their ids and jobs, and count them.
+
+    `kept` are names of blobs by the ids of chunks.
+    """
+    if not settled:
+        return
+    connection.execute(
+        update(t.chunk)
+        .where(t.chunk.c.id == bindparam("chunk_id"))
+        .values(state="settled", lease_owner=None, lease_until=None, results=bindparam("outcome")),
+        [{"chunk_id": chunk_id, "outcome": results} for chunk_id, _, results in settled],
+    )
+    connection.execute(
+        insert(t.tally),
+        [
+            {
+                "chunk_id": chunk_id,
+                "job_id": job_id,
+                "counts": tally_of(results),
+                "kept": kept.get(chunk_id),
+            }
+            for chunk_id, job_id, results in settled
+        ],
+    )
+    _count(connection, settled)
+
+
+def results_of(connection: Connection, settlement: Settlement) -> list[Result]:
+    """Return the results of a chunk, once its pictures are enrolled."""
+    if settlement.chunk.kind is JobKind.ENROLL:
+        return enroll(connection, settlement.chunk, settlement.outcomes)
+    if settlement.chunk.kind is JobKind.REINDEX:
+        return keep_vectors(connection, settlement.chunk, settlement.outcomes)
+    return [outcome for outcome in settlement.outcomes if not isinstance(outcome, Enrolment)]
+
+
+def final_state(done: int, failed: int) -> JobState:
+    """Return how a job ends of which so many items are done and so many failed."""
+    if failed == 0:
+        return JobState.SUCCEEDED
+    return JobState.FAILED if done == 0 else JobState.PARTIAL
+
+
+def _count(connection: Connection, settled: Sequence[tuple[int, str, list[Result]]]) -> None:
+    counts: dict[str, dict[str, Any]] = {}
+    for _, job_id, results in settled:
+        count = counts.setdefault(job_id, {"of": job_id, "more_done": 0, "more_failed": 0})
+        failed = sum(result["status"] == "failed" for result in results)
+        count["more_failed"] += failed
+        count["more_done"] += len(results) - failed
+    # jobs too are locked in one order
+    connection.execute(_COUNT, [counts[job_id] for job_id in sorted(counts)])
+
+
+def _count_statement() -> Update:
+    job = t.job.c
+    done = job.done + bindparam("more_done", type_=Integer)
+    failed = job.failed + bindparam("more_failed", type_=Integer)
+    is_open = or_(*(job.state == state.value for state in JobState if state not in FINAL))
+    # one that is to be smoothed ends when that has been done
+    ends = (done + failed >= job.total) & is_open & ~job.expanding & ~job.smooth
+    final = case(
+        (failed == 0, JobState.SUCCEEDED.value),
+        (done == 0, JobState.FAILED.value),
+        else_=JobState.PARTIAL.value,
+    )
+    return (
+        update(t.job)
+        .where(job.id == bindparam("of"))
+        .values(
+            done=done,
+            failed=failed,
+            state=case((ends, final), else_=job.state),
+            finished_at=case((ends, now_s()), else_=job.finished_at),
+        )
+    )
+
+
+_COUNT = _count_statement()

@@ -1,0 +1,172 @@
+"""Smoothing: jobs whose pictures are all answered, claimed under a lease, written over and ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, bindparam, delete, select, update
+
+from core.results import Result, tally_of
+from core.types import FINAL, JobState
+from store import tables as t
+from store.clock import now_s
+from store.database import Database
+from store.work.leases import Leases
+from store.work.settlement import final_state
+
+_FINAL = [state.value for state in FINAL]
+_AT_REST = [*_FINAL, JobState.PAUSED.value]
+
+Change = Callable[[Result], Result]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldSmoothing:
+    """A job to smooth, as a worker holds it; all its items are settled."""
+
+    job_id: str
+    items: int
+    top: int
+    attempts: int
+    """Workers that have tried, with the one that does."""
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptChunk:
+    """A settled chunk, and the blob with what smoothing needs of it; None where all of it failed."""
+
+    chunk_id: int
+    first_item: int
+    size: int
+    name: str | None
+
+
+class Smoothings(Leases):
+    """The jobs of the record that end with their smoothing; a row is there until then.
+
+    Whoever writes results or ends a job here locks the job first, as control does.
+    """
+
+    def __init__(self, database: Database, *, lease_s: float) -> None:
+        super().__init__(database, t.smoothing, lease_s=lease_s)
+
+    def claim(self, owner: str) -> HeldSmoothing | None:
+        """Take the oldest job whose items are all settled, under a lease; None where there is none."""
+        with self._database.read() as connection:  # most looks end here, without a lock
+            if connection.execute(self._ready().limit(1)).first() is None:
+                return None
+        with self._database.write() as connection:
+            row = connection.execute(
+                self._ready().limit(1).with_for_update(skip_locked=True, of=t.smoothing)
+            ).first()
+            if row is None:
+                return None
+            attempts: int = connection.execute(
+                update(t.smoothing)
+                .where(t.smoothing.c.job_id == row.job_id)
+                .values(
+                    lease_owner=owner,
+                    lease_until=now_s() + self._lease_s,
+                    attempts=t.smoothing.c.attempts + 1,
+                )
+                .returning(t.smoothing.c.attempts)
+            ).scalar_one()
+        return HeldSmoothing(row.job_id, row.total, row.top, attempts, row.reason)
+
+    def kept(self, job_id: str) -> list[KeptChunk]:
+        """Return the settled chunks of a job in the order of their items."""
+        with self._database.read() as connection:
+            return _kept(connection, job_id)
+
+    def write(self, owner: str, job_id: str, chunks: Sequence[KeptChunk], change: Change) -> bool:
+        """Change the results of some chunks, and their counts, in one transaction.
+
+        Says whether the job was still ours to change.
+        """
+        with self._database.write() as connection:
+            if _held_job(connection, owner, job_id) is None:
+                return False
+            rows = connection.execute(
+                select(t.chunk.c.id, t.chunk.c.results)
+                .where(t.chunk.c.id.in_([chunk.chunk_id for chunk in chunks]), t.chunk.c.state == "settled")
+                .order_by(t.chunk.c.id)
+                .with_for_update()
+            ).all()
+            changed = [(row.id, [change(result) for result in row.results]) for row in rows]
+            if changed:
+                connection.execute(
+                    update(t.chunk)
+                    .where(t.chunk.c.id == bindparam("of"))
+                    .values(results=bindparam("outcome")),
+                    [{"of": chunk_id, "outcome": results} for chunk_id, results in changed],
+                )
+                connection.execute(
+                    update(t.tally)
+                    .where(t.tally.c.chunk_id == bindparam("of"))
+                    .values(counts=bindparam("outcome")),
+                    [{"of": chunk_id, "outcome": tally_of(results)} for chunk_id, results in changed],
+                )
+        return True
+
+    def finish(self, owner: str, job_id: str, seen: Sequence[KeptChunk], note: str | None = None) -> bool:
+        """End a job whose chunks are still those that were seen; say whether it has ended.
+
+        Where a retry has changed them meanwhile, the job waits to be smoothed anew.
+        """
+        with self._database.write() as connection:
+            job = _held_job(connection, owner, job_id)
+            if job is None:
+                return False
+            is_open = job.expanding or job.done + job.failed < job.total
+            if is_open or _kept(connection, job_id) != list(seen):
+                connection.execute(
+                    update(t.smoothing)
+                    .where(t.smoothing.c.job_id == job_id)
+                    .values(lease_owner=None, lease_until=None, attempts=0)
+                )
+                return False
+            connection.execute(delete(t.smoothing).where(t.smoothing.c.job_id == job_id))
+            connection.execute(
+                update(t.job)
+                .where(t.job.c.id == job_id)
+                .values(state=final_state(job.done, job.failed).value, finished_at=now_s(), note=note)
+            )
+        return True
+
+    def _ready(self) -> Select[Any]:
+        smoothing, job = t.smoothing.c, t.job.c
+        return (
+            select(smoothing.job_id, smoothing.reason, job.total, job.top)
+            .join(t.job, job.id == smoothing.job_id)
+            .where(
+                self._is_free,
+                job.state.not_in(_AT_REST),
+                ~job.expanding,
+                job.done + job.failed >= job.total,
+            )
+            .order_by(smoothing.job_id)
+        )
+
+
+def _held_job(connection: Connection, owner: str, job_id: str) -> Row[Any] | None:
+    """Lock a job and return it; None where it has ended or someone else smooths it."""
+    job = connection.execute(select(t.job).where(t.job.c.id == job_id).with_for_update()).first()
+    held = connection.execute(
+        select(t.smoothing.c.job_id)
+        .where(t.smoothing.c.job_id == job_id, t.smoothing.c.lease_owner == owner)
+        .with_for_update()
+    ).first()
+    return None if held is None or job is None or job.state in _FINAL else job
+
+
+def _kept(connection: Connection, job_id: str) -> list[KeptChunk]:
+    rows = connection.execute(
+        select(t.chunk.c.id, t.chunk.c.first_item, t.chunk.c.size, t.tally.c.kept)
+        .join(t.tally, t.tally.c.chunk_id == t.chunk.c.id)
+        .where(t.tally.c.job_id == job_id)
+        .order_by(t.chunk.c.first_item)
+    )
+    return [KeptChunk(*row) for row in rows]
