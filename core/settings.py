@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from core.errors import ExemplarError
-from core.specs import PACKAGED
+from core.specs import PACKAGED, REINDEX, is_removed, removed
 from core.types import MAX_CHUNK_ITEMS
 
 PREFIX = "EXEMPLAR_"
@@ -193,6 +193,14 @@ class Settings(BaseModel):
     log_level: str = Field(
         "INFO", pattern="^(?i:debug|info|warning|error)$", description="DEBUG, INFO, WARNING or ERROR."
     )
+
+    @field_validator("encoders")
+    @classmethod
+    def _check_encoders(cls, encoders: tuple[str, ...]) -> tuple[str, ...]:
+        for encoder in filter(is_removed, encoders):
+            do = f"offer another one, {PACKAGED[0]} say; where it has collections, {REINDEX}"
+            raise ValueError(removed(encoder, do=do).message)
+        return encoders
 
     @field_validator("remote_prefixes")
     @classmethod

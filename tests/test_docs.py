@@ -20,6 +20,7 @@ from core.types import Rule
 from store.blobs import PICTURES
 from store.migrate import ensure_schema
 from store.store import open_store
+from tests.tiny import DEFAULT
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
@@ -134,7 +135,7 @@ def test_backup_of_one_machine_is_restored_as_the_page_says(tmp_path: Path, redi
     settings.data.mkdir()
     store = open_store(settings)
     ensure_schema(store.database)
-    store.collections.create("things", "compact", Rule())
+    store.collections.create("things", DEFAULT, Rule())
     digest = store.blobs.put(PICTURES, b"a picture")
     page = ROOT / "docs" / "operations.md"
     backup = next(block for block in sh_blocks(page) if "VACUUM INTO" in block)

@@ -19,6 +19,7 @@ from calls import WAIT, as_json, ask, enroll
 from PIL import Image, PngImagePlugin
 from receiving import SECRET
 from services import running_service
+from tiny import TINY
 
 from cli.stack import Stack
 from core.settings import Settings
@@ -86,12 +87,12 @@ def test_pickled_turn_is_not_run_and_the_worker_lives(
     import base64
 
     worker = stack.pid_of("worker-1")
-    body = base64.b64encode(pickle.dumps(((), {"lane": Evil(), "encoder": "compact"}, {}))).decode()
+    body = base64.b64encode(pickle.dumps(((), {"lane": Evil(), "encoder": TINY}, {}))).decode()
     properties = {
         "delivery_tag": "1", "delivery_mode": 2, "body_encoding": "base64", "correlation_id": "1",
         "delivery_info": {"exchange": "", "routing_key": "x"}, "priority": 0,
     }  # fmt: skip
-    queue = queue_of(Lane.BULK, "compact")
+    queue = queue_of(Lane.BULK, TINY)
     with redis.Redis.from_url(stack.environment["EXEMPLAR_REDIS_URL"]) as connection:
         for content_type in ("application/x-python-serialize", "application/x-yaml"):
             message = {

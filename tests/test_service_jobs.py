@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 from calls import WAIT, as_json, enroll, files
+from tiny import DEFAULT
 
 from api.wait import JobWatch
 from core.errors import ExemplarError
@@ -108,19 +109,19 @@ def submit(store: Store, items: int, lane: Lane = Lane.INTERACTIVE) -> str:
 
 
 def test_cancelled_job_ends_at_once(local: httpx.Client, store: Store) -> None:
-    store.collections.create("things", "compact", Rule())
+    store.collections.create("things", DEFAULT, Rule())
     job = submit(store, 3)
     cancelled = local.post(f"/v1/jobs/{job}/cancel").json()
     assert cancelled["state"] == "cancelled" and cancelled["finished_at"] is not None
     assert local.get(f"/v1/jobs/{job}/results").json() == {"items": [], "next_cursor": None}
-    assert store.chunks.claim("w:1", "compact", list(Lane), 9) == []
+    assert store.chunks.claim("w:1", DEFAULT, list(Lane), 9) == []
 
 
 def test_what_a_worker_had_begun_is_kept_of_a_cancelled_job(local: httpx.Client, store: Store) -> None:
 
-    store.collections.create("things", "compact", Rule())
+    store.collections.create("things", DEFAULT, Rule())
     job = submit(store, 3)
-    [chunk] = store.chunks.claim("w:1", "compact", list(Lane), 1)
+    [chunk] = store.chunks.claim("w:1", DEFAULT, list(Lane), 1)
     local.post(f"/v1/jobs/{job}/cancel")
 
     failed = failed_result(chunk.items[0], ExemplarError("picture_unreadable", "broken"))
@@ -132,9 +133,9 @@ def test_what_a_worker_had_begun_is_kept_of_a_cancelled_job(local: httpx.Client,
 
 def test_results_after_a_long_cancelled_stretch_are_streamed(local: httpx.Client, store: Store) -> None:
 
-    store.collections.create("things", "compact", Rule())
+    store.collections.create("things", DEFAULT, Rule())
     job = submit(store, 600)
-    chunks = store.chunks.claim("w:1", "compact", list(Lane), 600)
+    chunks = store.chunks.claim("w:1", DEFAULT, list(Lane), 600)
     store.chunks.hand_back("w:1", chunks[:-1], "for the test")
     store.chunks.sweep()
     local.post(f"/v1/jobs/{job}/cancel")
@@ -145,7 +146,7 @@ def test_results_after_a_long_cancelled_stretch_are_streamed(local: httpx.Client
 
 
 def test_running_job_shows_results_as_far_as_they_stand(local: httpx.Client, store: Store) -> None:
-    store.collections.create("things", "compact", Rule())
+    store.collections.create("things", DEFAULT, Rule())
     job = submit(store, 2)
     page = local.get(f"/v1/jobs/{job}/results").json()
     again = local.get(f"/v1/jobs/{job}/results", params={"cursor": page["next_cursor"]}).json()

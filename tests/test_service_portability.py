@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 from services import running_service
 from test_cli_commands import run
 from test_store_bundle import changed
+from tiny import TINY
 
 from cli.stack import Stack
 
@@ -37,7 +38,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def running(other: str) -> Iterator[Stack]:
-    with running_service(lease_s="3", encoders=f"compact,{other}", chunk_items="4") as stack:
+    with running_service(lease_s="3", encoders=f"{TINY},{other}", chunk_items="4") as stack:
         yield stack
 
 
@@ -52,7 +53,7 @@ def client(running: Stack) -> Iterator[httpx.Client]:
 def things(client: httpx.Client, digits: Digits) -> str:
     """A collection of ten digits."""
     name = f"c-{uuid4().hex[:12]}"
-    assert client.post("/v1/collections", json={"name": name, "encoder": "compact"}).status_code == 201
+    assert client.post("/v1/collections", json={"name": name, "encoder": TINY}).status_code == 201
     for digit in range(10):
         enroll(client, name, str(digit), *(digits(digit, n) for n in range(OF_CLASS)))
     return name
@@ -130,7 +131,7 @@ def test_encoder_is_changed_and_changed_back_while_people_ask_and_a_worker_is_ki
     answer = client.get(f"{path}/comparison", headers=WAIT)
     assert answer.status_code == 200, answer.text
     compared = answer.json()
-    assert (compared["encoder"], compared["other"], compared["compared"]) == ("compact", other, 121)
+    assert (compared["encoder"], compared["other"], compared["compared"]) == (TINY, other, 121)
     assert compared["report"]["accuracy"] > compared["other_report"]["accuracy"]
     assert compared["changed"]["total"] == len(compared["changed"]["items"]) > 0
     switched = client.post(f"{path}/switch", json={})
@@ -145,8 +146,8 @@ def test_encoder_is_changed_and_changed_back_while_people_ask_and_a_worker_is_ki
     asking.stop()
     assert {finish(client, running, one)["state"] for one in asking.jobs} == {"succeeded"}
     results = [client.get(f"{one}/results").json()["items"][0] for one in asking.jobs]
-    assert (again["encoder"], again["label"]) == ("compact", before["label"])
-    assert {result["encoder"] for result in results} == {"compact", other}
+    assert (again["encoder"], again["label"]) == (TINY, before["label"])
+    assert {result["encoder"] for result in results} == {TINY, other}
     assert client.delete(path).status_code == 204
     assert client.get(path).json()["code"] == "reindex_not_found"
     assert client.post(path, json={"encoder": "timm:resnet50"}).json()["code"] == "encoder_not_offered"

@@ -18,6 +18,7 @@ import psutil
 import pytest
 import redis
 from sqlalchemy import func, select
+from tiny import TINY
 
 from core.settings import Settings
 from core.types import Item, JobKind, JobRequest, Lane, Rule
@@ -51,7 +52,7 @@ def apart(tmp_path: Path, redis_url: str) -> Iterator[Settings]:
 def record(apart: Settings) -> Iterator[Store]:
     store = open_store(apart)
     ensure_schema(store.database)
-    store.collections.create("things", "compact", Rule())
+    store.collections.create("things", TINY, Rule())
     yield store
     store.database.close()
 
@@ -61,6 +62,7 @@ def start(settings: Settings, *command: str, **more: str) -> subprocess.Popen[st
         **os.environ,
         "EXEMPLAR_DATA": str(settings.data),
         "EXEMPLAR_REDIS_URL": settings.redis_url,
+        "EXEMPLAR_ENCODERS": TINY,
         **more,
     }
     return subprocess.Popen(

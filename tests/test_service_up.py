@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from tiny import TINY
 
 from cli.stack import Stack
 from cli.supervisor import Child, Supervisor
@@ -31,7 +32,7 @@ def until(what: Callable[[], object], timeout_s: float = 60) -> None:
 
 def start_up(data: Path, port: int, temporary: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "cli.main", "up", "--data", str(data), "--port", str(port)]
-    environment = {**os.environ, "TMPDIR": str(temporary)}
+    environment = {**os.environ, "TMPDIR": str(temporary), "EXEMPLAR_ENCODERS": TINY}
     return subprocess.Popen(
         command, env=environment, text=True, stderr=subprocess.STDOUT, stdout=subprocess.PIPE
     )

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from tiny import DEFAULT
 from working import ToyEncoder, submit, tools_with
 
 from core.errors import ExemplarError
@@ -42,11 +43,11 @@ def tools(settings: Settings, store: Store) -> Iterator[Tools]:
 @pytest.fixture(autouse=True)
 def things(tools: Tools, store: Store, digits: Digits) -> None:
     """Two classes with pictures, one negative without."""
-    store.collections.create("things", "compact", Rule(RuleName.RIDGE, false_reject=0.1))
+    store.collections.create("things", DEFAULT, Rule(RuleName.RIDGE, false_reject=0.1))
     store.classes.add("things", "nothing", ClassKind.NEGATIVE)
     for label, digit in (("zero", 0), ("one", 1)):
         submit(store, JobKind.ENROLL, *(digits(digit, n) for n in range(3)), label=label)
-    take_turn(tools, "compact")
+    take_turn(tools, DEFAULT)
 
 
 def export(store: Store, name: str = "things", *, pictures: bool = True) -> bytes:
@@ -106,7 +107,7 @@ def test_file_is_read_by_numpy_and_json_alone(store: Store) -> None:
         checksums = json.loads(file.read("checksums.json"))
         assert all(checksums[n]["sha256"] == hashlib.sha256(file.read(n)).hexdigest() for n in names[:-1])
     assert (vectors.shape, vectors.dtype, len(ids)) == ((6, 2), np.float32, 6)
-    assert manifest["encoder"]["spec"] == "compact" and manifest["rule"]["name"] == "ridge"
+    assert manifest["encoder"]["spec"] == DEFAULT and manifest["rule"]["name"] == "ridge"
     assert [manifest["classes"][place]["label"] for place in classes] == [row["label"] for row in rows]
     assert {f"pictures/{row['picture']}" for row in rows} == {n for n in names if n.startswith("pictures/")}
 
@@ -122,7 +123,7 @@ def test_imported_collection_answers_the_same_to_the_last_bit(tools: Tools, pict
     store.supports.delete("things", store.supports.page("things")[2].id)
     assert run(tools, export(store, pictures=pictures)) is JobState.SUCCEEDED
     made, first = store.collections.get("others"), store.collections.get("things")
-    assert (made.rule, made.encoder, made.classes, made.supports) == (first.rule, "compact", 3, 5)
+    assert (made.rule, made.encoder, made.classes, made.supports) == (first.rule, DEFAULT, 3, 5)
     queries = np.stack([[np.cos(a), np.sin(a)] for a in np.linspace(0, 1, 20)]).astype(np.float32)
     for rule in RuleName:
         one, other = (

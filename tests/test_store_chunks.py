@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from enrolling import ask, claim, enroll_labels, items_of, settle, submit, vector
 from sqlalchemy import event
+from tiny import DEFAULT
 
 from core.settings import Settings
 from core.types import Chunk, Item, JobState, Lane, Rule, Views
@@ -58,13 +59,13 @@ def test_claimed_chunk_is_what_was_submitted(things: Store) -> None:
 
 @pytest.mark.parametrize("views", list(Views))
 def test_claimed_chunk_says_how_its_collection_looks_at_pictures(store: Store, views: Views) -> None:
-    store.collections.create("things", "compact", Rule(), views=views)
+    store.collections.create("things", DEFAULT, Rule(), views=views)
     ask(store, 1)
     assert [chunk.views for chunk in claim(store)] == [views]
 
 
 def test_chunk_of_a_collection_that_is_gone_is_claimed_all_the_same(store: Store) -> None:
-    store.collections.create("things", "compact", Rule(), views=Views.FULL)
+    store.collections.create("things", DEFAULT, Rule(), views=Views.FULL)
     ask(store, 1)
     store.collections.delete("things")
     assert [(chunk.collection_id, chunk.views) for chunk in claim(store)] == [(None, Views.ONE)]
@@ -137,14 +138,14 @@ def test_claimed_job_is_running(things: Store) -> None:
 
 def test_lease_that_is_renewed_does_not_run_out(things: Store) -> None:
     ask(things, 2)
-    impatient(things).claim("w:1", "compact", list(Lane), 8)
+    impatient(things).claim("w:1", DEFAULT, list(Lane), 8)
     assert things.chunks.renew("w:1") == 2
     assert things.chunks.sweep() == 0
 
 
 def test_renewing_is_for_ones_own_chunks(things: Store) -> None:
     ask(things, 1)
-    impatient(things).claim("w:1", "compact", list(Lane), 8)
+    impatient(things).claim("w:1", DEFAULT, list(Lane), 8)
     assert things.chunks.renew("w:2") == 0
     assert things.chunks.sweep() == 1
 
@@ -363,7 +364,7 @@ def test_pulse_on_sqlite_goes_through_no_chunks_but_those_it_is_about(tmp_path: 
     def _note(_c: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
         said.append((statement, parameters))
 
-    asks = {"renew": ("w:1",), "waits": ("compact", tuple(Lane))}
+    asks = {"renew": ("w:1",), "waits": (DEFAULT, tuple(Lane))}
     getattr(store.chunks, step)(*asks.get(step, ()))
     event.remove(store.database.engine, "before_cursor_execute", _note)
     plans = []

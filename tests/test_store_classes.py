@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from enrolling import enroll, enroll_labels
 from sqlalchemy import insert
+from tiny import DEFAULT
 
 from core.errors import ExemplarError
 from core.types import ClassKind, Item
@@ -182,7 +183,7 @@ def test_support_that_never_was_is_not_found(things: Store, support_id: int) -> 
 
 def test_support_of_another_collection_is_not_found(things: Store) -> None:
     [cat] = enroll_labels(things, "cat")
-    things.collections.create("others", "compact", things.collections.get("things").rule)
+    things.collections.create("others", DEFAULT, things.collections.get("things").rule)
     assert code_of(things.supports.get, "others", cat) == "support_not_found"
     assert code_of(things.supports.delete, "others", cat) == "support_not_found"
 

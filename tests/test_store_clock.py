@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enrolling import ask, claim
 from sqlalchemy import select, update
+from tiny import DEFAULT
 
 from core.settings import Settings
 from store import tables as t
@@ -45,7 +46,7 @@ def test_worker_that_holds_a_chunk_renews_its_lease_by_the_new_clock(
 
 
 def test_sign_of_life_from_the_future_is_none(things: Store) -> None:
-    things.workers.beat(Worker("w", "w:1", ("compact",), "cpu"))
+    things.workers.beat(Worker("w", "w:1", (DEFAULT,), "cpu"))
     assert [worker.name for worker in things.workers.alive()] == ["w"]
     set_back(things, t.worker.c.beat_at)
     assert things.workers.alive() == []

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from enrolling import ask, claim, enroll, items_of, settle, submit
 from sqlalchemy import update
+from tiny import DEFAULT
 
 from core.errors import ExemplarError
 from core.types import Chunk, Item, JobKind, JobState, Lane
@@ -43,7 +44,7 @@ def test_paused_work_is_not_claimed_and_goes_on_when_resumed(things: Store) -> N
     assert claim(things) == []
     assert things.chunks.waiting() == []  # so nobody is reminded of it, and no worker counts as stalled
     revived = things.control.resume(job)
-    assert (revived.job.state, revived.encoder) == (JobState.QUEUED, "compact")
+    assert (revived.job.state, revived.encoder) == (JobState.QUEUED, DEFAULT)
     assert len(claim(things)) == 3
 
 
@@ -146,7 +147,7 @@ def test_only_failed_items_are_tried_again(things: Store) -> None:
     fail(things, second, 69)
     revived = things.control.retry(job)
     assert (revived.job.state, revived.job.failed, revived.job.done) == (JobState.QUEUED, 0, 66)
-    assert (revived.encoder, revived.job.finished_at) == ("compact", None)
+    assert (revived.encoder, revived.job.finished_at) == (DEFAULT, None)
     again = claim(things, items=128)
     assert [[item.index for item in chunk.items] for chunk in again] == [[3, 4], [9], [69]]
     for chunk in again:

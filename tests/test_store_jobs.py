@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from enrolling import ask, claim, enroll_labels, items_of, settle, submit
 from sqlalchemy import func, select, update
+from tiny import DEFAULT
 
 from core.errors import ExemplarError
 from core.types import Item, JobKind, JobRequest, JobState, Lane
@@ -32,7 +33,7 @@ def jobs_in(store: Store) -> int:
 
 def test_submitted_job_stands_in_the_record(things: Store) -> None:
     submitted = things.jobs.submit(new_job_id(), REQUEST)
-    assert (submitted.encoder, submitted.replayed) == ("compact", False)
+    assert (submitted.encoder, submitted.replayed) == (DEFAULT, False)
     job = things.jobs.get(submitted.job.id)
     assert job == submitted.job
     assert (job.state, job.total, job.done, job.failed) == (JobState.QUEUED, 1, 0, 0)

@@ -18,6 +18,7 @@ from sqlalchemy import text
 
 from core.errors import ExemplarError
 from core.settings import Settings
+from core.specs import REMOVED
 from core.types import Lane, Metric, Rule, RuleName, Views
 from core.vectors import pack_vector
 from store.database import Database
@@ -53,13 +54,13 @@ def test_migrating_again_changes_nothing(bare_url: str) -> None:
 
 
 FIRST_RECORD = """
-INSERT INTO collection VALUES (1, 'sports', 'compact', '{"name": "prototype", "metric": "mse"}', 2, 1000.5);
+INSERT INTO collection VALUES (1, 'sports', '{encoder}', '{"name": "prototype", "metric": "mse"}', 2, 1000.5);
 INSERT INTO class (id, collection_id, label, kind, seq, created_at) VALUES (1, 1, 'bmx', 'normal', 1, 1000.5);
 INSERT INTO support VALUES (1, 1, 1, 2, :vector, 'aa', 'bb', NULL, '{}', 1000.5);
 INSERT INTO job VALUES
     ('j', 1, 'sports', 'classify', 'interactive', 'queued', 1, 0, 0, 5, 0, 2, 1000.5, NULL, NULL);
 INSERT INTO chunk (id, job_id, encoder, lane, state, first_item, size, attempts, queued_at, inputs)
-    VALUES (1, 'j', 'compact', 'interactive', 'queued', 0, 1, 0, 1000.5, '[{"index": 0, "picture": "cc"}]')
+    VALUES (1, 'j', '{encoder}', 'interactive', 'queued', 0, 1, 0, 1000.5, '[{"index": 0, "picture": "cc"}]')
 """
 
 
@@ -72,7 +73,7 @@ def first_record(bare_url: str, tmp_path: Path) -> Settings:
     with database.write() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
-        for statement in FIRST_RECORD.split(";"):
+        for statement in FIRST_RECORD.replace("{encoder}", REMOVED).split(";"):
             given = {"vector": pack_vector(vector(1))} if ":vector" in statement else {}
             connection.execute(text(statement.replace('": ', '"\\: ')), given)  # colons of JSON are no names
     database.close()
@@ -86,7 +87,7 @@ def test_first_record_opens_with_all_it_held(first_record: Settings) -> None:
     assert found.rule == Rule(RuleName.PROTOTYPE, Metric.MSE)  # with the targets that are usual now
     assert (found.views, found.prompts, found.version, found.supports) == (Views.ONE, None, 2, 1)
     assert np.array_equal(store.supports.changes_since(1, 0).supports[0].vector, vector(1))
-    [chunk] = store.chunks.claim("w:1", "compact", list(Lane), 8)
+    [chunk] = store.chunks.claim("w:1", REMOVED, list(Lane), 8)
     assert (chunk.job_id, chunk.views, chunk.items[0].picture) == ("j", Views.ONE, "cc")
     store.database.close()
 

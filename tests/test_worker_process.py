@@ -15,6 +15,7 @@ import psutil
 import pytest
 import redis
 from calls import codes, enroll, files
+from tiny import TINY
 
 from cli.stack import Stack
 from core.settings import Settings
@@ -120,7 +121,7 @@ def apart(tmp_path: Path, redis_url: str) -> Iterator[Settings]:
 def record(apart: Settings) -> Iterator[Store]:
     store = open_store(apart)
     ensure_schema(store.database)
-    store.collections.create("things", "compact", Rule())
+    store.collections.create("things", TINY, Rule())
     yield store
     store.database.close()
 
@@ -130,6 +131,7 @@ def start_worker(settings: Settings, **more: str) -> subprocess.Popen[bytes]:
         **os.environ,
         "EXEMPLAR_DATA": str(settings.data),
         "EXEMPLAR_REDIS_URL": settings.redis_url,
+        "EXEMPLAR_ENCODERS": TINY,
         "EXEMPLAR_SWEEP_S": "0.5",
         **more,
     }
@@ -147,7 +149,7 @@ def test_worker_takes_up_what_its_earlier_life_left(apart: Settings, record: Sto
     """And stops in good order: exit code 0, no lease, no sign of life."""
     job = ask(record, digits(0, 0))
     record.chunks._lease_s = 3600.0
-    [left] = record.chunks.claim("w:earlier", "compact", list(Lane), 9)
+    [left] = record.chunks.claim("w:earlier", TINY, list(Lane), 9)
     worker = start_worker(apart)
     until(lambda: record.jobs.get(job).state is JobState.SUCCEEDED)
     worker.send_signal(signal.SIGTERM)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tiny import DEFAULT
 from working import ToyEncoder, submit, tools_with
 
 from core.errors import ExemplarError
@@ -27,7 +28,7 @@ from worker.work import embed, settle
 
 Digits = Callable[[int, int], bytes]
 
-OLD, NEW = "compact", "timm:resnet18"
+OLD, NEW = DEFAULT, "timm:resnet18"
 
 
 class OtherToy(ToyEncoder):

@@ -11,6 +11,7 @@ import pytest
 from conftest import encode
 from PIL import Image
 from supporting import units
+from tiny import DEFAULT
 from working import ToyEncoder, submit, tools_with
 
 from core.changes import ClassChange
@@ -33,7 +34,7 @@ RAW = ("neighbours", "explanation", "novelty", "index_version", "encoder", "rule
 
 @pytest.fixture
 def tools(settings: Settings, store: Store) -> Iterator[Tools]:
-    store.collections.create("things", "compact", Rule())
+    store.collections.create("things", DEFAULT, Rule())
     with tools_with(settings, store, ToyEncoder()) as tools:
         for label, grey in (("dark", 60), ("light", 190)):
             submit(store, JobKind.ENROLL, *(grey_picture(grey + n) for n in range(6)), label=label)
@@ -58,7 +59,7 @@ LEVELS = [*range(40, 230, 5)]
 
 
 def work(tools: Tools) -> None:
-    while take_turn(tools, "compact"):
+    while take_turn(tools, DEFAULT):
         pass
 
 
@@ -155,7 +156,7 @@ def test_job_of_which_all_failed_and_job_of_one_end(tools: Tools, smoother: Smoo
 def test_smoothing_of_an_empty_collection_leaves_all_unknown(
     settings: Settings, store: Store, smoother: Smoother
 ) -> None:
-    store.collections.create("nothing", "compact", Rule())
+    store.collections.create("nothing", DEFAULT, Rule())
     job = new_job_id()
     items = [Item(n, store.blobs.put(uploads_of(job), grey_picture(n))) for n in range(3)]
     store.jobs.submit(job, JobRequest("nothing", JobKind.CLASSIFY, Lane.BULK, items, smooth=True))

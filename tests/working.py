@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import numpy as np
 from PIL import Image
+from tiny import DEFAULT
 
 from core.errors import ExemplarError
 from core.settings import Settings
@@ -29,8 +30,9 @@ class ToyEncoder:
     `fails` makes every picture fail, and an encoder made with `reads=False` has no text side.
     """
 
-    spec = "compact"
+    spec = DEFAULT
     device = "cpu"
+    identity = "toy fp32"
     batch_size = 4
     dim = 2
     draft_side = 64

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from core.errors import ExemplarError
+from core.specs import is_removed, removed
 from store.blobs import uploads_of
 from store.store import Store
 from store.work.chunks import Waiting
@@ -116,7 +117,8 @@ class Pulse:
         tools.watch.figures.leases_ran_out.inc(found)
         if found:
             log.info("leases_ran_out", chunks=found)
-        remind(tools.store, tools.store.chunks.waiting())
+        end_removed(tools.store, waiting := tools.store.chunks.waiting())
+        remind(tools.store, waiting)
         tidy(tools.store, tools.settings.job_ttl_s)
         if time.monotonic() >= self._uploads_at:
             self._uploads_at = time.monotonic() + UPLOADS_S
@@ -156,6 +158,14 @@ def remind(store: Store, waiting: Sequence[Waiting]) -> None:
     for work in waiting:
         able = sum(work.encoder in worker.encoders and work.lane in worker.lanes for worker in workers)
         store.turns.remind(work.lane, work.encoder, workers=max(1, min(able, work.chunks)))
+
+
+def end_removed(store: Store, waiting: Sequence[Waiting]) -> None:
+    """End what waits for encoders that were removed: no worker will ever serve them."""
+    for encoder in sorted({work.encoder for work in waiting if is_removed(work.encoder)}):
+        error = removed(encoder)
+        chunks = store.chunks.end_queued(encoder, error)
+        log.warning("encoder_removed", encoder=encoder, chunks=chunks, error=error.message)
 
 
 def is_stalled(tools: Tools) -> bool:

@@ -9,7 +9,7 @@ from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
 
 import redis
 
-from benchmarks.common import picture
+from benchmarks.common import DEFAULT, picture
 from benchmarks.faults.callers import Acknowledged
 from benchmarks.faults.trial import Scenario, Trial
 from core.types import Item, JobKind, JobRequest, Lane
@@ -48,8 +48,8 @@ def lose_hints(trial: Trial) -> None:
         app = new_celery(trial.site.environment["EXEMPLAR_REDIS_URL"])
         for _ in range(5):
             for lane in Lane:
-                kwargs = {"lane": lane.value, "encoder": "compact"}
-                app.send_task(TASK, kwargs=kwargs, queue=queue_of(lane, "compact"))
+                kwargs = {"lane": lane.value, "encoder": DEFAULT}
+                app.send_task(TASK, kwargs=kwargs, queue=queue_of(lane, DEFAULT))
         trial.rest(0.5, 1.5)
 
 

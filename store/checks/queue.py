@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from core.findings import Finding
+from core.findings import Finding, some_of
+from core.specs import is_removed, removed
 from core.types import Lane
 from store.store import Store
 
@@ -30,10 +31,15 @@ def examine_queue(store: Store) -> Iterator[Finding]:
 
 
 def examine_workers(store: Store) -> Iterator[Finding]:
-    """Yield the work that no worker alive would take. Raises `record_unavailable`."""
+    """Yield collections and work that no worker could serve. Raises `record_unavailable`."""
+    encoders = store.collections.encoders()
+    for encoder in sorted(filter(is_removed, set(encoders.values()))):
+        names = sorted(name for name, answering in encoders.items() if answering == encoder)
+        message = f"{removed(encoder).message} ({some_of(names)})"
+        yield Finding("workers", "encoder_removed", message, len(names))
     served = {encoder for worker in store.workers.alive() for encoder in worker.encoders}
     for work in store.chunks.waiting():
-        if work.oldest_s > LATE_S and work.encoder not in served:
+        if work.oldest_s > LATE_S and work.encoder not in served and not is_removed(work.encoder):
             message = (
                 f"{work.items} items of lane {work.lane.value} wait for {work.encoder} and no worker serves "
                 f"it; start one: exemplar worker --encoder {work.encoder}"

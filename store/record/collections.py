@@ -83,6 +83,11 @@ class Collections:
         with self._database.read() as connection:
             return dict(connection.execute(select(t.collection.c.id, t.collection.c.version)).all())
 
+    def encoders(self) -> dict[str, str]:
+        """Return the encoder that each collection answers by, by its name."""
+        with self._database.read() as connection:
+            return dict(connection.execute(select(t.collection.c.name, t.collection.c.encoder)).all())
+
     def get(self, name: str) -> Collection:
         """Return one collection with its counts; raises `collection_not_found`."""
         with self._database.read() as connection:

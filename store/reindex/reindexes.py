@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, Select, delete, func, insert, or_, selec
 
 from core.changes import Changes
 from core.errors import ExemplarError
+from core.specs import is_removed
 from core.types import FINAL, Item, Job, JobKind, JobState, Lane
 from store import tables as t
 from store.clock import now_s
@@ -93,7 +94,8 @@ class Reindexes:
             collection = connection.execute(
                 select(t.collection).where(t.collection.c.id == collection_id)
             ).one()
-            found = unseen_after(connection, collection, row.passed)
+            # after a switch from an encoder that was removed there is no way back to be kept open
+            found = [] if is_removed(row.encoder) else unseen_after(connection, collection, row.passed)
             reached = collection.version if len(found) < STEP_ITEMS else found[-1].seq
             if job is None or job.state in _FINAL:
                 if found:  # what was enrolled since, in a job of its own

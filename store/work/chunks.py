@@ -31,6 +31,8 @@ from store.work.leases import is_over
 from store.work.packing import unpack_items
 from store.work.settlement import Settlement, close, results_of
 
+ENDED_AT_ONCE = 500  # chunks in one transaction
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -204,6 +206,34 @@ class Chunks:
             close(connection, given_up)
         return len(lost)
 
+    def end_queued(self, encoder: str, error: ExemplarError) -> int:
+        """Fail what is queued for an encoder that nothing can run any more; return how many chunks that is.
+
+        What belongs to a collection that answers by another encoder by now is queued for that one instead.
+        """
+        queued = (
+            select(t.chunk, t.job.c.kind, t.collection.c.encoder.label("answering"))
+            .select_from(_with_collection())
+            .where(t.IS_QUEUED, t.chunk.c.encoder == encoder)
+            .order_by(t.BY_ID)
+            .limit(ENDED_AT_ONCE)
+            .with_for_update(skip_locked=True, of=t.chunk)
+        )
+        with self._database.write() as connection:
+            rows = connection.execute(queued).all()
+            states = lock_states(connection, {row.job_id for row in rows})
+            given_up = []
+            for row in rows:
+                if states[row.job_id] is JobState.CANCELLED:
+                    give_up(connection, [row])
+                elif row.answering in (None, encoder) or row.kind == JobKind.REINDEX.value:
+                    given_up.append((row.id, row.job_id, _all_failed(row, error)))
+                else:
+                    moved = update(t.chunk).where(t.chunk.c.id == row.id)
+                    connection.execute(moved.values(encoder=row.answering))
+            close(connection, given_up)
+        return len(rows)
+
     def waiting(self) -> list[Waiting]:
         """Return what is queued, by encoder and lane."""
         chunk = t.chunk.c
@@ -337,6 +367,10 @@ def _lost_results(row: Row[Any]) -> list[Result]:
     else:
         detail = f"the work failed {row.attempts} times, at last with: {row.reason}"
         error = ExemplarError("work_failed", detail)
+    return _all_failed(row, error)
+
+
+def _all_failed(row: Row[Any], error: ExemplarError) -> list[Result]:
     return [failed_result(item, error) for item in unpack_items(row.inputs)]
 
 
@@ -391,10 +425,13 @@ def _with_job() -> Select[Any]:
         t.job.c.collection_name,
         t.job.c.origin,
         t.collection.c.views,
-    ).select_from(
-        t.chunk.join(t.job, t.job.c.id == t.chunk.c.job_id).outerjoin(
-            t.collection, t.collection.c.id == t.job.c.collection_id
-        )
+    ).select_from(_with_collection())
+
+
+def _with_collection() -> FromClause:
+    """Join chunks with their jobs, and with the collections that are still there."""
+    return t.chunk.join(t.job, t.job.c.id == t.chunk.c.job_id).outerjoin(
+        t.collection, t.collection.c.id == t.job.c.collection_id
     )
 
 
