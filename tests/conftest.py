@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from PIL import Image
 from s3 import BUCKET, KEYS, s3_running
 from services import running_service
 from sqlalchemy import make_url
+from waiting import until
 
 from api.app import create_app
 from cli.stack import Stack
@@ -156,15 +156,21 @@ def redis_server(folder: str) -> Iterator[str]:
         [str(server), "--port", "0", "--unixsocket", str(path), "--save", "", "--dir", folder],
         stdout=subprocess.DEVNULL,
     )
-    until = time.monotonic() + 10
-    while not path.exists():
-        assert time.monotonic() < until and process.poll() is None, "redis-server did not start"
-        time.sleep(0.01)
     try:
+        until(lambda: _answers(path, process))
         yield f"unix://{path}"
     finally:
         process.kill()
         process.wait()
+
+
+def _answers(path: Path, process: subprocess.Popen[bytes]) -> bool:
+    assert process.poll() is None, "redis-server did not start"
+    try:
+        with redis.Redis(unix_socket_path=str(path)) as connection:
+            return bool(connection.ping())
+    except redis.ConnectionError:
+        return False
 
 
 @pytest.fixture(scope="session")
@@ -230,7 +236,7 @@ def contract(service: Stack) -> Contract:
 def http(service: Stack, contract: Contract) -> Iterator[httpx.Client]:
     """A client of the running service; every answer it gets is held against the OpenAPI document."""
     hooks = {"response": [contract.check]}
-    with httpx.Client(base_url=service.url, timeout=30, event_hooks=hooks) as client:
+    with httpx.Client(base_url=service.url, timeout=90, event_hooks=hooks) as client:
         yield client
 
 
