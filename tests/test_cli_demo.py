@@ -17,7 +17,7 @@ def test_demo_enrols_names_reports_and_stops_what_it_started(tmp_path: Path) -> 
         [sys.executable, "-m", "cli.main", "demo", "--data", str(tmp_path)],
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=280,
         env=environment,  # a demo must never write into a record that is really used
     )
     assert run.returncode == 0, run.stderr

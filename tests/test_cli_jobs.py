@@ -107,7 +107,6 @@ def test_file_that_cannot_be_read_fails_alone(service: Stack, name: str, photos:
     assert results[good]["status"] == "done"
 
 
-@pytest.mark.timeout(300)
 def test_commands_work_alone_on_a_folder_and_it_stays_usable(tmp_path: Path, photos: Path) -> None:
     data, file = tmp_path / "data", str(photos / "digit 4" / "1.png")
     enrolled = run("enroll", str(photos), "-c", "things", "--local", str(data))

@@ -77,7 +77,6 @@ JOB = {
 }  # fmt: skip
 
 
-@pytest.mark.timeout(300)
 def test_examples_of_the_page_run(
     service: Stack, tmp_path: Path, digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,8 +28,6 @@ from store.store import open_store
 
 Digits = Callable[[int, int], bytes]
 
-pytestmark = pytest.mark.timeout(400)  # workers are killed and start anew, which takes long on a busy machine
-
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Stack]:

@@ -26,8 +26,6 @@ from core.settings import Settings
 Digits = Callable[[int, int], bytes]
 WATCHERS = 50
 
-pytestmark = pytest.mark.timeout(400)  # services start here, which takes long on a busy machine
-
 
 def submit(http: httpx.Client, collection: str, digits: Digits) -> str:
     """Ask of 250 pictures and return where the job is."""

@@ -28,7 +28,6 @@ def hosts(postgres_url: str, s3_url: str) -> Iterator[Site]:
             site.remove()
 
 
-@pytest.mark.timeout(300)
 def test_hosts_share_nothing_but_record_queue_and_blobs(hosts: Site, digits: Digits) -> None:
     with httpx.Client(base_url=hosts.url, timeout=90) as http:
         http.post("/v1/collections", json={"name": "digits"}).raise_for_status()

@@ -26,8 +26,6 @@ from cli.stack import Stack
 Digits = Callable[[int, int], bytes]
 OF_CLASS = 12
 
-pytestmark = pytest.mark.timeout(400)  # workers are killed and start anew, which takes long on a busy machine
-
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> str:

@@ -20,8 +20,6 @@ Digits = Callable[[int, int], bytes]
 Results = list[dict[str, object]]
 COUNT = 400
 
-pytestmark = pytest.mark.timeout(400)  # workers are killed and start anew, which takes long on a busy machine
-
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Stack]:

@@ -32,8 +32,6 @@ from store.store import Store, open_store
 
 Digits = Callable[[int, int], bytes]
 
-pytestmark = pytest.mark.timeout(400)  # each starts processes, which take long on a busy machine
-
 
 @pytest.fixture
 def apart(tmp_path: Path, redis_url: str) -> Iterator[Settings]:

@@ -23,8 +23,6 @@ from cli.supervisor import Child, Supervisor
 from core.errors import ExemplarError
 from core.settings import Settings
 
-pytestmark = pytest.mark.timeout(400)  # each starts processes, which take long on a busy machine
-
 
 def start_up(data: Path, port: int, temporary: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "cli.main", "up", "--data", str(data), "--port", str(port)]

@@ -29,9 +29,6 @@ from store.store import Store, open_store
 Digits = Callable[[int, int], bytes]
 
 
-pytestmark = pytest.mark.timeout(400)  # each starts processes, which take long on a busy machine
-
-
 def submit(http: httpx.Client, collection: str, digits: Digits, *, start: int = 0) -> str:
     """Enrol 160 different pictures as one job and return where it is."""
     pictures = files(*(digits(n % 10, start + n // 10) for n in range(160)))
