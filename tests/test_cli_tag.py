@@ -44,7 +44,7 @@ def start(*arguments: str | bytes | Path, url: str, cwd: Path | None = None) -> 
 
 def tag(*arguments: str | bytes | Path, url: str, cwd: Path | None = None) -> Finished:
     process = start(*arguments, url=url, cwd=cwd)
-    out, err = process.communicate(timeout=100)
+    out, err = process.communicate(timeout=200)
     assert "Traceback" not in err, err
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
