@@ -88,12 +88,22 @@ def _hold(family: list[psutil.Process], stack: Stack) -> bool:
     """Stop processes, unless that is just when they write: then nobody else could."""
     for process in family:
         process.suspend()
+    until(lambda: all(map(_stands_still, family)))
     with closing(_record(stack, patience_s=0.1)) as record, suppress(sqlite3.OperationalError):
         record.execute("BEGIN IMMEDIATE")
         record.execute("ROLLBACK")
         return True
     _let_go(family)
     return False
+
+
+def _stands_still(process: psutil.Process) -> bool:
+    """Say whether every thread of a process has been stopped by now."""
+    threads = Path(f"/proc/{process.pid}/task").glob("*/stat")
+    try:
+        return all(thread.read_text().rpartition(")")[2].split()[0] == "T" for thread in threads)
+    except (FileNotFoundError, ProcessLookupError):  # one was just ending
+        return False
 
 
 def _let_go(family: list[psutil.Process]) -> None:
