@@ -99,7 +99,7 @@ def test_wait_that_is_over_answers_202(local: httpx.Client, digits: Digits) -> N
 
 def test_met_preference_is_named(http: httpx.Client, collection: str, digits: Digits) -> None:
     response = http.post(f"/v1/collections/{collection}/classify", files=files(digits(0, 0)), headers=WAIT)
-    assert (response.status_code, response.headers["preference-applied"]) == (200, "wait=30")
+    assert (response.status_code, response.headers["preference-applied"]) == (200, "wait=60")
 
 
 def test_custom_ids_and_metadata_come_back(http: httpx.Client, collection: str, digits: Digits) -> None:

@@ -150,9 +150,8 @@ def foreign(service: Service, tenant: str, text: str) -> list[str]:
 
 @with_settings(
     max_examples=400,
-    deadline=None,
     derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
 def test_nothing_foreign_is_read(service: Service, data: st.DataObject) -> None:

@@ -30,7 +30,7 @@ def run(
         capture_output=True,
         text=True,
         env={"PATH": "/usr/bin:/bin", "EXEMPLAR_URL": url, **environment},
-        timeout=100,
+        timeout=200,
     )
 
 

@@ -143,7 +143,7 @@ def test_backup_of_one_machine_is_restored_as_the_page_says(tmp_path: Path, redi
     commands = f"set -e\n{backup}{restore}".replace("exemplar up --data restored\n", "")
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "EXEMPLAR_REDIS_URL": redis_url}
-    subprocess.run(["bash", "-c", commands], cwd=tmp_path, env=environment, check=True, timeout=100)
+    subprocess.run(["bash", "-c", commands], cwd=tmp_path, env=environment, check=True, timeout=280)
     restored = open_store(Settings(data=tmp_path / "restored"))
     assert restored.collections.get("things").name == "things"
     assert restored.blobs.open(PICTURES, digest).read() == b"a picture"

@@ -146,7 +146,10 @@ def grown(count: int = 30, **options: int) -> History:
 
 
 @given(history=HISTORY)
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 def test_search_equals_brute_force_after_any_history(workers: Workers, history: list) -> None:
     record = History(page=3)
     worker = workers.start(record)

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from calls import WAIT, as_json, enroll, files
 from tiny import DEFAULT
+from waiting import until
 
 from api.wait import JobWatch
 from core.errors import ExemplarError
@@ -159,7 +160,7 @@ def test_two_may_wait_for_one_job_each_as_long_as_it_likes() -> None:
     ended: set[str] = set()
     watch = JobWatch(lambda _: ended, places=2)
     with ThreadPoolExecutor(1) as pool:
-        patient = pool.submit(watch.wait, "j", 10)
+        patient = pool.submit(watch.wait, "j", 100)
         assert not watch.wait("j", 0.1)
         ended.add("j")
         assert patient.result()
@@ -169,10 +170,11 @@ def test_waiting_takes_no_more_places_than_there_are() -> None:
 
     watch = JobWatch(lambda _: set(), places=1)
     with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(watch.wait, "j", 0.5)
-        while not watch._waited:
-            pass
-        assert not watch.wait("k", 60)
+        first = pool.submit(watch.wait, "j", 100)
+        until(lambda: watch._waited)
+        assert not watch.wait("k", 100)
+        assert not first.done()
+        watch.end()
         assert not first.result()
 
 
@@ -186,7 +188,7 @@ def test_wait_outlives_a_record_that_is_away(monkeypatch: pytest.MonkeyPatch) ->
             raise OSError("away")
         return {"j"}
 
-    assert JobWatch(finished, places=1).wait("j", 10)
+    assert JobWatch(finished, places=1).wait("j", 100)
 
 
 def test_form_of_many_pictures_is_one_job(http: httpx.Client, collection: str, digits: Digits) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from services import running_service
 from test_cli_commands import run
 from test_store_bundle import changed
 from tiny import TINY
+from waiting import until
 
 from cli.stack import Stack
 
@@ -45,7 +45,7 @@ def running(other: str) -> Iterator[Stack]:
 @pytest.fixture(scope="module")
 def client(running: Stack) -> Iterator[httpx.Client]:
     contract = Contract(httpx.get(f"{running.url}/openapi.json").json())
-    with httpx.Client(base_url=running.url, timeout=60, event_hooks={"response": [contract.check]}) as client:
+    with httpx.Client(base_url=running.url, timeout=90, event_hooks={"response": [contract.check]}) as client:
         yield client
 
 
@@ -78,6 +78,11 @@ class Asking(threading.Thread):
             assert answer.is_success, answer.text
             self.jobs.append(answer.headers["location"])
 
+    def await_more(self) -> None:
+        """Wait until what is asked from now on has been answered, once at least."""
+        enough = len(self.jobs) + 2  # one is on its way already
+        until(lambda: len(self.jobs) >= enough)
+
     def stop(self) -> None:
         """Ask no more."""
         self._stopped.set()
@@ -86,21 +91,21 @@ class Asking(threading.Thread):
 
 
 def finish(client: httpx.Client, running: Stack, job: str) -> dict[str, Any]:
-    end = time.monotonic() + 120
-    while (found := client.get(job).json())["finished_at"] is None:
+    def ended() -> dict[str, Any] | None:
         running.mend()
-        assert time.monotonic() < end, found
-        time.sleep(0.05)
-    return found
+        found = client.get(job).json()
+        return None if found["finished_at"] is None else found
+
+    return until(ended) or {}
 
 
 def until_seen(client: httpx.Client, running: Stack, path: str) -> dict[str, Any]:
-    end = time.monotonic() + 60
-    while (found := client.get(path).json())["working"]:
+    def rested() -> dict[str, Any] | None:
         running.mend()
-        assert time.monotonic() < end, found
-        time.sleep(0.05)
-    return found
+        found = client.get(path).json()
+        return None if found["working"] else found
+
+    return until(rested) or {}
 
 
 def test_encoder_is_changed_and_changed_back_while_people_ask_and_a_worker_is_killed(
@@ -110,12 +115,11 @@ def test_encoder_is_changed_and_changed_back_while_people_ask_and_a_worker_is_ki
     before = ask(client, things, digits(3, 15))[0]
     asking = Asking(running.url, things, digits(3, 15))
     asking.start()
+    asking.await_more()
     begun = client.post(path, json={"encoder": other})
     assert begun.status_code == 202
     job = begun.headers["location"]
-    end = time.monotonic() + 60
-    while client.get(job).json()["progress"]["done"] == 0:
-        assert time.monotonic() < end
+    until(lambda: client.get(job).json()["progress"]["done"] > 0)
     worker = psutil.Process(running.pid_of("worker-1"))
     for child in worker.children():
         child.kill()
@@ -141,6 +145,7 @@ def test_encoder_is_changed_and_changed_back_while_people_ask_and_a_worker_is_ki
     assert client.get(f"/v1/collections/{things}").json()["encoder"] == other
     assert enroll(client, things, "newer", digits(1, 20))[0]["status"] == "done"
     until_seen(client, running, path)
+    asking.await_more()
     assert client.post(f"{path}/back", json={}).status_code == 200
     again = ask(client, things, digits(3, 15))[0]
     asking.stop()

@@ -49,7 +49,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory, blind: str) -> Iterator[Stack
 @pytest.fixture
 def http(clip: Stack) -> Iterator[httpx.Client]:
     contract = Contract(httpx.get(f"{clip.url}/openapi.json").json())
-    with httpx.Client(base_url=clip.url, timeout=60, event_hooks={"response": [contract.check]}) as client:
+    with httpx.Client(base_url=clip.url, timeout=90, event_hooks={"response": [contract.check]}) as client:
         yield client
 
 

@@ -208,7 +208,8 @@ def test_name_that_is_taken_is_refused(tools: Tools) -> None:
 
 
 @hypothesis_settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
 def test_bytes_that_were_changed_are_never_believed(

@@ -262,7 +262,7 @@ def test_two_retries_at_once_try_once(things: Store) -> None:
     assert [len(part.items) for part in claim(things)] == [2]
 
 
-def hold_open(monkeypatch: pytest.MonkeyPatch) -> tuple[Event, Event]:
+def hold_open(monkeypatch: pytest.MonkeyPatch, *, longest_s: float) -> tuple[Event, Event]:
     """Let claims stop once they have locked chunks; return what tells that they have, and what ends it."""
     locked, go_on = Event(), Event()
     real = Chunks._pick
@@ -270,7 +270,7 @@ def hold_open(monkeypatch: pytest.MonkeyPatch) -> tuple[Event, Event]:
     def pick(*arguments: Any) -> Any:
         found = real(*arguments)
         locked.set()
-        go_on.wait(1)  # on SQLite nobody else can write meanwhile, so it ends by itself
+        go_on.wait(longest_s)
         return found
 
     monkeypatch.setattr(Chunks, "_pick", pick)
@@ -283,9 +283,10 @@ def test_chunks_that_a_claim_holds_are_taken_back_with_their_job(
 ) -> None:
     job = ask(things, 200, lane=Lane.BULK)
     with monkeypatch.context() as held, ThreadPoolExecutor(1) as pool:
-        locked, go_on = hold_open(held)
+        # on SQLite nobody else can write meanwhile, so it ends by itself
+        locked, go_on = hold_open(held, longest_s=0.3 if things.database.is_sqlite else 100)
         claiming = pool.submit(claim, things, 64)
-        assert locked.wait(10)
+        assert locked.wait(100)
         getattr(things.control, how)(job)
         was_first = not claiming.done()
         go_on.set()

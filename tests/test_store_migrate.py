@@ -102,7 +102,7 @@ def test_rule_of_the_first_record_is_changed_in_part(first_record: Settings) -> 
 
 def test_several_processes_may_migrate_at_once(bare_url: str) -> None:
     processes = [subprocess.Popen([sys.executable, "-c", MIGRATE, bare_url]) for _ in range(4)]
-    assert [process.wait(60) for process in processes] == [0] * 4
+    assert [process.wait(100) for process in processes] == [0] * 4
 
 
 def test_record_of_a_newer_version_is_refused(bare_url: str) -> None:

@@ -16,6 +16,7 @@ import psutil
 import pytest
 from archives import make_tar, make_zip
 from enrolling import claim, settle
+from waiting import until
 from working import ToyEncoder, tools_with
 
 from core.errors import ExemplarError
@@ -25,7 +26,7 @@ from formats.entries import Entry
 from store.blobs import uploads_of
 from store.store import Store
 from store.work.jobs import new_job_id
-from store.work.sources import Sources
+from store.work.sources import HeldSource, Sources
 from worker import feed
 from worker.content import read_content
 from worker.feed import Feeder
@@ -183,7 +184,8 @@ def test_job_whose_source_cannot_be_read_ends(
 def test_attempts_are_not_burnt_while_a_cause_may_pass(
     things: Store, feeder: Feeder, settings: Settings, monkeypatch
 ) -> None:
-    monkeypatch.setattr(feed, "RETRY_S", 0.3)
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     submit(things, make_tar(files_of(3)))
     with monkeypatch.context() as patched:
         patched.setattr(feeder, "_slice", lambda *_: 1 / 0)
@@ -191,9 +193,8 @@ def test_attempts_are_not_burnt_while_a_cause_may_pass(
             assert not feeder.round()
         [held] = things.sources.hold("w:1", 4)
         assert held.attempts == 1
-    until = time.monotonic() + 5
-    while not feeder.round() and time.monotonic() < until:
-        time.sleep(0.05)
+    now += feed.RETRY_S
+    assert feeder.round()
     assert finish(things, feeder, settings).keys() == {0, 1, 2}
 
 
@@ -370,19 +371,23 @@ def test_source_of_a_feeder_that_hangs_goes_to_another(
 
         def hang(*_: object, **__: object) -> Iterator[Entry]:
             hangs.set()
-            let_go.wait(30)
+            let_go.wait()
             yield from ()
 
         monkeypatch.setattr("worker.feed.read_steps", hang)
         feeder.start()
-        assert hangs.wait(10)
-        until = time.monotonic() + 5
         pulse = Pulse(tools)
-        while not (others := sources.hold("w2:1", 4)) and time.monotonic() < until:
+
+        def take_over() -> list[HeldSource]:
             pulse._beat()
-            time.sleep(0.02)
-        let_go.set()
-        feeder.stop()
+            return sources.hold("w2:1", 4)
+
+        try:
+            assert hangs.wait(100)
+            others = until(take_over)
+        finally:
+            let_go.set()
+            feeder.stop()
     assert [held.job_id for held in others] == [job]
 
 

@@ -12,6 +12,7 @@ from conftest import encode
 from PIL import Image
 from supporting import units
 from tiny import DEFAULT
+from waiting import until
 from working import ToyEncoder, submit, tools_with
 
 from core.changes import ClassChange
@@ -287,10 +288,7 @@ def test_smoother_that_is_stopped_leaves_the_job_to_others(tools: Tools, setting
 def test_thread_smooths_until_it_is_stopped(tools: Tools, smoother: Smoother) -> None:
     job = asked(tools)
     smoother.start()
-    for _ in range(100):
-        if tools.store.jobs.get(job).finished_at is not None:
-            break
-        smoother._stop.wait(0.1)
+    until(lambda: tools.store.jobs.get(job).finished_at is not None)
     smoother.stop()
     assert tools.store.jobs.get(job).state is JobState.SUCCEEDED
 

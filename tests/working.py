@@ -76,10 +76,10 @@ def _at(greys: Sequence[float]) -> np.ndarray:
 
 @contextmanager
 def tools_with(settings: Settings, store: Store, encoder: Encoder | ToyEncoder) -> Iterator[Tools]:
-    """The tools of a worker in this process, with an encoder."""
+    """The tools of a worker in this process, with an encoder; a turn ends only where nothing waits."""
     with ThreadPoolExecutor(2) as decoders, ThreadPoolExecutor(1) as loader, ThreadPoolExecutor(1) as settler:
         yield Tools(
-            settings=settings,
+            settings=settings.model_copy(update={"turn_s": 3600.0}),
             name="w",
             owner=new_owner("w"),
             lanes=tuple(Lane),
