@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from cli.encoders import encoders
 from core.errors import ExemplarError
 from core.settings import read_settings
-from core.specs import PACKAGED, EncoderSpec
+from core.specs import PACKAGED, RECOMMENDED, EncoderSpec, encoder_line
 from core.types import Lane
+from store.migrate import ensure_schema
 from store.queue.wake_ups import queue_of
+from store.record.probes import Probe
+from store.store import open_store
 from tests.shapes import SPEC
 
 LITE0 = PACKAGED[1]
@@ -59,6 +65,38 @@ def test_a_concat_of_nonsense_is_refused(text: str, why: str) -> None:
     with pytest.raises(ExemplarError, match=why) as caught:
         EncoderSpec.parse(text)
     assert caught.value.code == "encoder_unknown"
+
+
+@pytest.mark.parametrize(
+    ("spec", "advised"), [(LITE0, True), (f"concat:{LITE0}+{DEIT}", True), (CLIP, False)]
+)
+def test_line_about_an_encoder_advises_a_better_one_where_there_is_one(spec: str, advised: bool) -> None:
+    line = encoder_line(spec, "exemplar up --encoders")
+    assert line.startswith(f"encoder {spec}")
+    assert (f"exemplar up --encoders {RECOMMENDED}" in line) is advised
+
+
+def test_the_list_of_encoders_says_how_the_record_has_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("EXEMPLAR_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("EXEMPLAR_ENCODERS", SPEC)
+    monkeypatch.setenv("EXEMPLAR_DEVICE", "cpu")
+
+    def listed() -> dict[str, str]:
+        ran = CliRunner().invoke(encoders, ["list", "--open", "--json"])
+        return json.loads(ran.stdout)["offered"][0]
+
+    first = listed()
+    assert first["in the record"] == "" and not (tmp_path / "data").exists()
+    (tmp_path / "data").mkdir()
+    store = open_store(read_settings())
+    ensure_schema(store.database)
+    vector = np.array([1, 0], np.float32)
+    store.probes.put(SPEC, Probe(vector, first["identity here"]))
+    assert listed()["in the record"] == "the same"
+    store.probes.put(SPEC, Probe(vector, "another machine's"))
+    assert listed()["in the record"] == "another machine's"
 
 
 def test_a_concat_has_a_queue_of_its_own_in_each_lane() -> None:

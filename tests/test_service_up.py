@@ -55,6 +55,7 @@ def up(tmp_path: Path, temporary: Path) -> Iterator[subprocess.Popen[str]]:
     process = start_up(tmp_path, 0, temporary)
     try:
         process.url = read_until(process, "ready at").split()[3]  # type: ignore[attr-defined]
+        assert read_until(process, "encoder").startswith(f"exemplar: encoder {TINY}")
         yield process
     finally:
         process.kill()

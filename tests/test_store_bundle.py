@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 from tiny import DEFAULT
 from working import ToyEncoder, submit, tools_with
 
@@ -107,9 +108,24 @@ def test_file_is_read_by_numpy_and_json_alone(store: Store) -> None:
         checksums = json.loads(file.read("checksums.json"))
         assert all(checksums[n]["sha256"] == hashlib.sha256(file.read(n)).hexdigest() for n in names[:-1])
     assert (vectors.shape, vectors.dtype, len(ids)) == ((6, 2), np.float32, 6)
+    assert manifest["encoder"]["identity"] == ToyEncoder.identity
     assert manifest["encoder"]["spec"] == DEFAULT and manifest["rule"]["name"] == "ridge"
     assert [manifest["classes"][place]["label"] for place in classes] == [row["label"] for row in rows]
     assert {f"pictures/{row['picture']}" for row in rows} == {n for n in names if n.startswith("pictures/")}
+
+
+def test_encoder_that_runs_otherwise_than_before_is_named_once(tools: Tools) -> None:
+    encoder = tools.encoders[DEFAULT]
+    with capture_logs() as lines:
+        keep_probes(tools)
+    assert lines == []
+    encoder.identity = "toy bf16"  # type: ignore[misc]
+    for expected in (["encoder_runs_otherwise"], []):
+        with capture_logs() as lines:
+            keep_probes(tools)
+        assert [line["event"] for line in lines] == expected
+    probe = tools.store.probes.get(DEFAULT)
+    assert probe is not None and probe.identity == "toy bf16"
 
 
 def test_same_collection_gives_the_same_bytes(store: Store) -> None:
