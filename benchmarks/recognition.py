@@ -49,6 +49,7 @@ from encoders.tower import Tower
 
 FOLDER = SHARED / "data" / "sports20"
 DRAWN_FROM = 25  # of each digit; the others are asked about
+IN_IMAGENET = ("balance beam", "baseball", "basketball", "billiards", "bobsled")  # labels of ImageNet-1k too
 FAR = 300  # digits, and pictures of noise
 COSTED = 128  # pictures that the cost is measured on
 TOWERS: dict[str, Callable[[], Tower]] = {
@@ -162,6 +163,16 @@ def accuracy(bank: Bank, name: str, views: Views) -> None:
             shown(bank, "accuracy", name, views, rule, figures)
 
 
+def other_sports(bank: Bank, name: str, views: Views) -> None:
+    """The default on queries of the 15 sports that ImageNet does not name, among all 20."""
+    queries = bank.embedded(name, views, "query")
+    rows = [row for row, label in enumerate(queries.labels) if label not in IN_IMAGENET]
+    for shots in (1, 5):
+        plan = Plan(Rule(), shots)
+        figures, _ = try_out(plan, bank.embedded(name, views, "support"), queries.take(np.array(rows)))
+        shown(bank, "other_sports", name, views, Rule(), figures)
+
+
 def report(bank: Bank, name: str, views: Views) -> None:
     """The whole classification report of the default."""
     for shots in (1, 5):
@@ -247,7 +258,8 @@ def cost(bank: Bank, name: str, views: Views) -> None:
 
 
 PARTS: dict[str, Callable[[Bank, str, Views], None]] = {
-    one.__name__: one for one in (cost, accuracy, report, uneven, unknown, calibration, smoothing, digits)
+    one.__name__: one
+    for one in (cost, accuracy, other_sports, report, uneven, unknown, calibration, smoothing, digits)
 }
 
 
