@@ -83,7 +83,7 @@ def _pack(content: Content) -> bytes:
     np.savez(
         buffer,
         **trained,
-        born=np.float64(content.born),
+        epoch=np.float64(content.epoch),
         ids=content.ids,
         class_ids=content.class_ids,
         vectors=content.vectors,
@@ -98,7 +98,7 @@ def _unpack(packed: bytes, version: int) -> Content | None:
         with np.load(BytesIO(packed), allow_pickle=False) as arrays:
             return Content(
                 version=version,
-                born=float(arrays["born"]),
+                epoch=float(arrays["epoch"]),
                 ids=arrays["ids"],
                 class_ids=arrays["class_ids"],
                 vectors=arrays["vectors"],
