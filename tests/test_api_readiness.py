@@ -23,8 +23,8 @@ from store.work.workers import Worker
 OTHER = "timm:resnet18"
 
 
-def worker(*encoders: str, still_s: float = 0.0, lanes: Sequence[Lane] = tuple(Lane)) -> Worker:
-    return Worker("w", "w:a", encoders, "cpu", lanes, still_s=still_s)
+def worker(*encoders: str, idle_s: float = 0.0, lanes: Sequence[Lane] = tuple(Lane)) -> Worker:
+    return Worker("w", "w:a", encoders, "cpu", lanes, idle_s=idle_s)
 
 
 def waiting(encoder: str, oldest_s: float) -> Waiting:
@@ -36,11 +36,11 @@ def waiting(encoder: str, oldest_s: float) -> Waiting:
     [
         ([], [], "no_worker"),
         ([worker("compact")], [waiting("compact", 300)], None),  # it moves, there is much to do
-        ([worker("compact", still_s=300)], [], None),  # nothing is to be done
-        ([worker("compact", still_s=300)], [waiting("compact", 30)], None),  # it may have come just now
-        ([worker("compact", still_s=300)], [waiting("compact", 300)], "work_stalled"),
-        ([worker("compact", still_s=300), worker("compact")], [waiting("compact", 300)], None),
-        ([worker("compact", still_s=300), worker(OTHER)], [waiting("compact", 300)], "work_stalled"),
+        ([worker("compact", idle_s=300)], [], None),  # nothing is to be done
+        ([worker("compact", idle_s=300)], [waiting("compact", 30)], None),  # it may have come just now
+        ([worker("compact", idle_s=300)], [waiting("compact", 300)], "work_stalled"),
+        ([worker("compact", idle_s=300), worker("compact")], [waiting("compact", 300)], None),
+        ([worker("compact", idle_s=300), worker(OTHER)], [waiting("compact", 300)], "work_stalled"),
         ([worker("compact")], [waiting(OTHER, 30)], "work_unserved"),
         ([worker("compact")], [waiting(OTHER, 3)], None),
         ([worker("compact", lanes=[Lane.INTERACTIVE])], [waiting("compact", 30)], "work_unserved"),
