@@ -25,8 +25,8 @@ from api import (
     webhooks,
 )
 from api.errors import handle_errors
-from api.figures import RecordFigures
 from api.home import add_pages
+from api.metrics import RecordMetrics
 from api.rates import Rates, watch_rates
 from api.readiness import Readiness
 from api.requests import RequestFigures, watch_requests
@@ -81,7 +81,7 @@ def create_app(settings: Settings, store: Store, *, needs_key: bool, tracing: Tr
     rates = Rates(settings.redis_url, rate=settings.rate_limit, at_once=settings.requests_at_once)
     services = Services(settings, store, watch, streams, rates, needs_key, Readiness(settings, store))
     app.extensions.update([attach(services)])
-    services.registry.register(RecordFigures(settings, store))
+    services.registry.register(RecordMetrics(settings, store))
     watch_requests(app, RequestFigures(services.registry), tracing or Tracing())
     modules = (
         collections,

@@ -118,7 +118,7 @@ def _embed(collection: str, encoder: str, inputs: list[str | Picture]) -> list[d
             origin=origin_of(job_id, JobKind.EMBED),
         )
         store.jobs.submit(job_id, asked)
-        store.turns.hint(lane, encoder)
+        store.wake_ups.send(lane, encoder)
         _await(job_id, wait_s(settings.max_wait_s))
         results = [dict(result) for result in store.jobs.results(job_id, limit=len(items)).results]
         if len(results) < len(items):

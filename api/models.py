@@ -15,6 +15,7 @@ from core.types import (
     Class,
     ClassKind,
     Collection,
+    DeliveryState,
     IndexMeasure,
     IndexName,
     Job,
@@ -26,7 +27,7 @@ from core.types import (
     Support,
     Views,
 )
-from store.work.deliveries import DeliveryState, Logged
+from store.work.deliveries import Logged
 
 
 class IndexMeasureModel(BaseModel):

@@ -27,7 +27,8 @@ from formats.bundle_reader import Bundle, open_bundle
 from store.blobs import PICTURES, BlobFile, Blobs, uploads_of
 from store.record.collections import check_rule_of_prompts
 from store.record.keys import Scope
-from store.work.jobs import Submitted, new_job_id
+from store.work.jobs import new_job_id
+from store.work.submission import Submitted
 
 routes = Routes("portability")
 

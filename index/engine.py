@@ -65,10 +65,10 @@ class EngineReplica:
     def __init__(
         self, open_engine: Callable[[float], Vectorbase], dim: int, *, whole_most: int = WHOLE_MOST
     ) -> None:
-        """`open_engine` opens the engine of this collection, given when that was born."""
+        """`open_engine` opens the engine of this collection, given when that was epoch."""
         self.dim = dim
         self.version = 0
-        self.born = 0.0
+        self.epoch = 0.0
         self.lock = threading.RLock()
         self._open_engine = open_engine
         self._opened: Vectorbase | None = None
@@ -97,7 +97,7 @@ class EngineReplica:
         was slow to write its mark, nothing is taken over but that version: what follows is asked for again.
         """
         with self.lock:
-            self.born = changes.born
+            self.epoch = changes.epoch
             mark = self._engine.version()
             if mark < self.version:
                 self.version = mark
@@ -167,7 +167,7 @@ class EngineReplica:
     @property
     def _engine(self) -> Vectorbase:
         if self._opened is None:
-            self._opened = self._open_engine(self.born)
+            self._opened = self._open_engine(self.epoch)
         return self._opened
 
     def _take(self, ids: Ids, owners: Ids, vectors: Vectors) -> None:
@@ -215,7 +215,7 @@ class EngineReplica:
                 for id_, vector in zip(ids.tolist(), vectors, strict=True)
             ]
             whole = Replica(self.dim)
-            whole.apply(Changes(self.version, list(self._classes.values()), supports, self.born))
+            whole.apply(Changes(self.version, list(self._classes.values()), supports, self.epoch))
             self._whole = whole
         return self._whole
 

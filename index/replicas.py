@@ -106,7 +106,7 @@ class Replicas:
             if encoder not in (None, changes.encoder):
                 raise ExemplarError(ENCODER_CHANGED, f"the collection answers by {changes.encoder} now")
             if _is_of_another_record(replica, changes):
-                if changes.born != replica.born:  # a set of vectors that nobody asks for again
+                if changes.epoch != replica.epoch:  # a set of vectors that nobody asks for again
                     _drop(replica)
                 self._forget(collection_id)
                 replica = self._empty(collection_id, dim, index)
@@ -132,7 +132,7 @@ class Replicas:
         if index.name is not IndexName.MILVUS:
             return Replica(dim, gpu=self._gpu)
         milvus = self._milvus
-        return EngineReplica(lambda born: milvus.open(_name(collection_id, born), dim), dim)
+        return EngineReplica(lambda epoch: milvus.open(_name(collection_id, epoch), dim), dim)
 
     def _forget(self, collection_id: int) -> None:
         self._open.pop(collection_id, None)
@@ -155,9 +155,9 @@ class Replicas:
         self._saved[collection_id] = replica.version
 
 
-def _name(collection_id: int, born: float) -> str:
-    """Return what a collection is called in Milvus; records that share one are born at different times."""
-    return f"exemplar_{collection_id}_{int(born * 1000)}"
+def _name(collection_id: int, epoch: float) -> str:
+    """Return what a collection is called in Milvus; records that share one are epoch at different times."""
+    return f"exemplar_{collection_id}_{int(epoch * 1000)}"
 
 
 def _drop(replica: AnyReplica) -> None:
@@ -172,4 +172,4 @@ def _is_of_another_record(replica: AnyReplica, changes: Changes) -> bool:
     """Say whether the record was replaced, or restored from a backup; either way the record is right."""
     if replica.version == 0:
         return False
-    return changes.version < replica.version or changes.born != replica.born
+    return changes.version < replica.version or changes.epoch != replica.epoch

@@ -88,7 +88,7 @@ def _pack(content: Content, identity: str) -> bytes:
     np.savez(
         buffer,
         **trained,
-        born=np.float64(content.born),
+        epoch=np.float64(content.epoch),
         ids=content.ids,
         class_ids=content.class_ids,
         vectors=content.vectors,
@@ -106,7 +106,7 @@ def _unpack(packed: bytes, version: int, identity: str) -> Content | None:
                 return None
             return Content(
                 version=version,
-                born=float(arrays["born"]),
+                epoch=float(arrays["epoch"]),
                 ids=arrays["ids"],
                 class_ids=arrays["class_ids"],
                 vectors=arrays["vectors"],

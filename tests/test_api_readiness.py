@@ -24,8 +24,8 @@ from store.work.workers import Worker
 OTHER = "timm:resnet18"
 
 
-def worker(*encoders: str, still_s: float = 0.0, lanes: Sequence[Lane] = tuple(Lane)) -> Worker:
-    return Worker("w", "w:a", encoders, "cpu", lanes, still_s=still_s)
+def worker(*encoders: str, idle_s: float = 0.0, lanes: Sequence[Lane] = tuple(Lane)) -> Worker:
+    return Worker("w", "w:a", encoders, "cpu", lanes, idle_s=idle_s)
 
 
 def waiting(encoder: str, oldest_s: float) -> Waiting:
@@ -37,11 +37,11 @@ def waiting(encoder: str, oldest_s: float) -> Waiting:
     [
         ([], [], "no_worker"),
         ([worker(DEFAULT)], [waiting(DEFAULT, 300)], None),  # it moves, there is much to do
-        ([worker(DEFAULT, still_s=300)], [], None),  # nothing is to be done
-        ([worker(DEFAULT, still_s=300)], [waiting(DEFAULT, 30)], None),  # it may have come just now
-        ([worker(DEFAULT, still_s=300)], [waiting(DEFAULT, 300)], "work_stalled"),
-        ([worker(DEFAULT, still_s=300), worker(DEFAULT)], [waiting(DEFAULT, 300)], None),
-        ([worker(DEFAULT, still_s=300), worker(OTHER)], [waiting(DEFAULT, 300)], "work_stalled"),
+        ([worker(DEFAULT, idle_s=300)], [], None),  # nothing is to be done
+        ([worker(DEFAULT, idle_s=300)], [waiting(DEFAULT, 30)], None),  # it may have come just now
+        ([worker(DEFAULT, idle_s=300)], [waiting(DEFAULT, 300)], "work_stalled"),
+        ([worker(DEFAULT, idle_s=300), worker(DEFAULT)], [waiting(DEFAULT, 300)], None),
+        ([worker(DEFAULT, idle_s=300), worker(OTHER)], [waiting(DEFAULT, 300)], "work_stalled"),
         ([worker(DEFAULT)], [waiting(OTHER, 30)], "work_unserved"),
         ([worker(DEFAULT)], [waiting(OTHER, 3)], None),
         ([worker(DEFAULT, lanes=[Lane.INTERACTIVE])], [waiting(DEFAULT, 30)], "work_unserved"),

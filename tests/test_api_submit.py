@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -202,7 +203,8 @@ def test_version_that_is_not_there_yet_is_refused(
 
 def test_full_queue_is_429_with_retry_after(local: httpx.Client, digits: Digits) -> None:
     local.post("/v1/collections", json={"name": "things"})
-    local._transport.app.extensions["exemplar"].store.jobs._max_queued_items = 2
+    jobs = local._transport.app.extensions["exemplar"].store.jobs
+    jobs._limits = replace(jobs._limits, max_queued_items=2)
     pictures = files(digits(0, 0), digits(0, 1))
     first = local.post("/v1/collections/things/classify", files=pictures)
     second = local.post("/v1/collections/things/classify", files=pictures)

@@ -12,13 +12,13 @@ from structlog.testing import capture_logs
 from tiny import DEFAULT
 
 from api.app import create_app
-from api.figures import merged
+from api.metrics import merged
 from core.settings import Settings
 from core.types import Lane
 from store.record.keys import Scope
 from store.store import Store, open_store
 from store.work.workers import Worker
-from worker.figures import Figures
+from worker.metrics import Metrics
 
 Digits = Callable[[int, int], bytes]
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -116,12 +116,12 @@ def test_requests_are_counted_by_route_and_never_by_path(local: httpx.Client) ->
 
 
 def test_metrics_show_what_workers_have_given(local: httpx.Client, store: Store) -> None:
-    figures = Figures()
-    figures.sweeps.inc(3)
-    figures.stage.labels("embed").observe(0.2)
+    metrics = Metrics()
+    metrics.sweeps.inc(3)
+    metrics.stage.labels("embed").observe(0.2)
     for name in ("w-1", "w-2"):
-        store.workers.beat(Worker(name, f"{name}:a", [DEFAULT], "cpu"), figures=figures.text())
-    store.workers.beat(Worker("w-2", "w-2:a", [DEFAULT], "cpu"))  # without figures: the last ones stay
+        store.workers.beat(Worker(name, f"{name}:a", [DEFAULT], "cpu"), metrics=metrics.text())
+    store.workers.beat(Worker("w-2", "w-2:a", [DEFAULT], "cpu"))  # without metrics: the last ones stay
     found = values(local.get("/metrics").text)
     assert found["exemplar_sweeps_total", "w-1"] == found["exemplar_sweeps_total", "w-2"] == 3
     assert found["exemplar_stage_seconds_count", "embed", "w-1"] == 1
@@ -130,8 +130,8 @@ def test_metrics_show_what_workers_have_given(local: httpx.Client, store: Store)
 
 
 def test_expositions_are_merged_family_by_family() -> None:
-    figures = Figures()
-    families = merged({"a": figures.text(), "b": figures.text()})
+    metrics = Metrics()
+    families = merged({"a": metrics.text(), "b": metrics.text()})
     names = [family.name for family in families]
     assert len(names) == len(set(names))
     assert {sample.labels["worker"] for family in families for sample in family.samples} == {"a", "b"}

@@ -15,7 +15,7 @@ from tiny import DEFAULT
 
 from store.store import Store
 from store.work.workers import Worker
-from worker.figures import Figures
+from worker.metrics import Metrics
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 DOCS = Path(__file__).parents[1] / "docs"
@@ -35,7 +35,7 @@ def panels() -> list[str]:
 
 @pytest.fixture
 def families(local: httpx.Client, store: Store) -> set[str]:
-    store.workers.beat(Worker("w", "w:1", [DEFAULT], "cpu"), figures=Figures().text())
+    store.workers.beat(Worker("w", "w:1", [DEFAULT], "cpu"), metrics=Metrics().text())
     local.get("/healthz")
     return {family.name for family in text_string_to_metric_families(local.get("/metrics").text)}
 

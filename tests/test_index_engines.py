@@ -33,7 +33,7 @@ class History:
     def __init__(self, *, page: int = 1_000) -> None:
         self.truth = Record()
         self.id = next(numbers)
-        self.born = float(self.id)
+        self.epoch = float(self.id)
         self.page = page
         self.gone = False
         self._supports: dict[int, tuple[int, SupportChange]] = {}
@@ -58,7 +58,7 @@ class History:
         upto = some[-1][0] if len(later) > self.page else self.truth.version
         classes = [one for seq, one in self._classes.values() if version < seq <= upto]
         more = upto < self.truth.version
-        return Changes(upto, classes, [one for _, one in some], self.born, more=more)
+        return Changes(upto, classes, [one for _, one in some], self.epoch, more=more)
 
 
 @pytest.fixture(scope="module")
@@ -282,7 +282,7 @@ def test_milvus_that_lost_everything_is_filled_again(embedded: Milvus, tmp_path:
     assert (caught.value.code, caught.value.retry) == ("index_unavailable", True)
     worker.check()
     replica._engine.drop()
-    embedded.open(f"exemplar_{record.id}_{int(record.born * 1000)}", DIM)
+    embedded.open(f"exemplar_{record.id}_{int(record.epoch * 1000)}", DIM)
     record.change("add", 1, 2)
     worker.check()
 

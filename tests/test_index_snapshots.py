@@ -22,9 +22,9 @@ VECTORS = units(200)
 class Record:
     """A record of collection 1 that grows by one support with each version; it counts how it is read."""
 
-    def __init__(self, version: int = 0, *, born: float = 1.5) -> None:
+    def __init__(self, version: int = 0, *, epoch: float = 1.5) -> None:
         self.version = version
-        self.born = born
+        self.epoch = epoch
         self.deleted = False
         self.reads: list[int] = []
 
@@ -34,7 +34,7 @@ class Record:
             return None
         supports = [SupportChange(n, 1, VECTORS[n]) for n in range(after + 1, self.version + 1)]
         classes: list[ClassChange] = named({1: "c1"}) if supports else []
-        return Changes(self.version, classes, supports, self.born)
+        return Changes(self.version, classes, supports, self.epoch)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def files(folder: Path) -> list[str]:
 def assert_same(replica: Replica, other: Replica | None) -> None:
     assert other is not None
     one, two = replica.content(), other.content()
-    assert (one.version, one.born, one.classes) == (two.version, two.born, two.classes)
+    assert (one.version, one.epoch, one.classes) == (two.version, two.epoch, two.classes)
     assert np.array_equal(one.ids, two.ids)
     assert np.array_equal(one.class_ids, two.class_ids)
     assert np.array_equal(one.vectors, two.vectors)
@@ -172,11 +172,11 @@ def test_record_that_is_older_than_the_replica_is_right(folder: Path) -> None:
 
 @pytest.mark.parametrize("restarted", [True, False])
 def test_snapshot_of_another_record_is_never_used(folder: Path, restarted: bool) -> None:
-    old = Record(5, born=1.0)
+    old = Record(5, epoch=1.0)
     replicas = Replicas(old.feed, folder, gpu=False)
     replicas.current(1, DIM)
     replicas.save_all()
-    new = Record(8, born=2.0)
+    new = Record(8, epoch=2.0)
     if restarted:
         replicas = Replicas(new.feed, folder, gpu=False)
     else:

@@ -137,7 +137,7 @@ def test_results_after_a_long_cancelled_stretch_are_streamed(local: httpx.Client
     store.collections.create("things", DEFAULT, Rule())
     job = submit(store, 600)
     chunks = store.chunks.claim("w:1", DEFAULT, list(Lane), 600)
-    store.chunks.hand_back("w:1", chunks[:-1], "for the test")
+    store.chunks.fail_attempt("w:1", chunks[:-1], "for the test")
     store.chunks.sweep()
     local.post(f"/v1/jobs/{job}/cancel")
     failed = failed_result(chunks[-1].items[0], ExemplarError("picture_unreadable", "broken"))

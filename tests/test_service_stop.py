@@ -192,7 +192,7 @@ def test_probe_of_a_worker_tells_the_truth(apart: Settings, record: Store) -> No
         until(lambda: record.workers.alive())
         assert check(apart, "ready")[0] == check(apart, "live")[0] == 0
         assert "exemplar_sweeps_total" in httpx.get(f"http://127.0.0.1:{port}/metrics").text
-        assert record.workers.figures() == {}
+        assert record.workers.metrics() == {}
         [child] = psutil.Process(worker.pid).children()
         child.suspend()
         sign = apart.data / "workers" / "w.json"

@@ -25,7 +25,8 @@ from index.decide import classify
 from index.replica import Replica
 from store.blobs import PICTURES, uploads_of
 from store.store import Store
-from store.work.jobs import Submitted, new_job_id
+from store.work.jobs import new_job_id
+from store.work.submission import Submitted
 from worker.feed import Feeder
 from worker.probes import keep_probes
 from worker.tools import Tools
@@ -176,7 +177,7 @@ def test_unfit_file_is_refused_whole_and_leaves_nothing(
     assert result["error"]["code"] == code
     with pytest.raises(ExemplarError, match="no collection"):
         tools.store.collections.get("others")
-    with pytest.raises(ExemplarError, match="import anew"):
+    with pytest.raises(ExemplarError, match="import the file again"):
         tools.store.control.retry(submitted.job.id)
 
 
@@ -206,7 +207,7 @@ def test_import_goes_on_after_a_worker_died(tools: Tools, monkeypatch: pytest.Mo
     dead = Feeder(store, tools.settings, "dead:1")
     dead.round()
     assert store.collections.get("others").supports == 2
-    store.sources.expire("dead")  # what a pulse and the lease do
+    store.sources.expire_leases("dead")  # what a pulse and the lease do
     feeder = Feeder(store, tools.settings, tools.owner)
     while feeder.round():
         pass

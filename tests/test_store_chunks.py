@@ -25,9 +25,9 @@ from store.work.settlement import Settlement
 def lose(store: Store, chunk: Chunk, owner: str = "w:1", reason: str | None = None) -> None:
     """Let a chunk's worker die, or its work fail with a reason, and sweep."""
     if reason is None:
-        assert store.chunks.expire(owner.partition(":")[0]) >= 1
+        assert store.chunks.expire_leases(owner.partition(":")[0]) >= 1
     else:
-        store.chunks.hand_back(owner, [chunk], reason)
+        store.chunks.fail_attempt(owner, [chunk], reason)
     assert store.chunks.sweep() >= 1
 
 
@@ -152,7 +152,7 @@ def test_renewing_is_for_ones_own_chunks(things: Store) -> None:
 
 def test_released_chunk_gets_its_attempt_back(things: Store) -> None:
     ask(things, 2)
-    things.chunks.release("w:1", claim(things))
+    things.chunks.requeue("w:1", claim(things))
     assert [chunk.attempts for chunk in claim(things)] == [1, 1]
 
 
@@ -216,7 +216,7 @@ def test_work_that_fails_again_and_again_says_why(things: Store) -> None:
 def test_handing_back_is_for_ones_own_chunks(things: Store) -> None:
     ask(things, 1)
     [chunk] = claim(things)
-    things.chunks.hand_back("w:2", [chunk], "not mine")
+    things.chunks.fail_attempt("w:2", [chunk], "not mine")
     assert things.chunks.sweep() == 0
 
 
@@ -224,13 +224,13 @@ def test_new_life_of_a_worker_ends_the_leases_of_the_earlier(things: Store) -> N
     ask(things, 2)
     claim(things, items=1, owner="alpha:1")
     claim(things, items=1, owner="alphabet:1")
-    assert things.chunks.expire("alpha") == 1
+    assert things.chunks.expire_leases("alpha") == 1
 
 
 def test_name_of_a_worker_is_no_pattern(things: Store) -> None:
     ask(things, 1)
     claim(things, owner="host:1")
-    assert things.chunks.expire("h_st") == things.chunks.expire("%") == 0
+    assert things.chunks.expire_leases("h_st") == things.chunks.expire_leases("%") == 0
 
 
 def test_many_chunks_are_settled_at_once_and_each_is_fenced(things: Store) -> None:
@@ -295,7 +295,7 @@ def test_cancelled_chunk_that_comes_back_is_dropped(things: Store, how: str) -> 
     if how == "lost":
         lose(things, chunk)
     else:
-        things.chunks.release("w:1", [chunk])
+        things.chunks.requeue("w:1", [chunk])
     assert claim(things) == []
     assert things.jobs.results(job).next_item is None
 

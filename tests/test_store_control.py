@@ -15,8 +15,7 @@ from core.errors import ExemplarError
 from core.types import Chunk, Item, JobKind, JobState, Lane
 from store import tables as t
 from store.store import Store
-from store.work import control
-from store.work.chunks import Chunks
+from store.work import claims, control
 from store.work.settlement import Settlement
 
 
@@ -89,10 +88,10 @@ def test_chunk_that_comes_back_to_a_paused_job_waits(things: Store, how: str) ->
     [chunk] = claim(things)
     things.control.pause(job)
     if how == "lost":
-        things.chunks.expire("w")
+        things.chunks.expire_leases("w")
         assert things.chunks.sweep() == 1
     else:
-        things.chunks.release("w:1", [chunk])
+        things.chunks.requeue("w:1", [chunk])
     assert claim(things) == []
     things.control.resume(job)
     while chunks := claim(things):
@@ -222,10 +221,10 @@ def test_retry_that_comes_back_after_a_cancel_leaves_the_errors_too(things: Stor
     again = claim(things)
     things.control.cancel(job)
     if how == "lost":
-        things.chunks.expire("w")
+        things.chunks.expire_leases("w")
         things.chunks.sweep()
     else:
-        things.chunks.release("w:1", again)
+        things.chunks.requeue("w:1", again)
     assert things.jobs.results(job).results == before
     assert things.jobs.get(job).failed == 2
 
@@ -236,7 +235,7 @@ def test_lost_retry_of_many_is_split_and_settled_once(things: Store) -> None:
     fail(things, chunk, 1, 2)
     things.control.retry(job)
     claim(things)
-    things.chunks.expire("w")
+    things.chunks.expire_leases("w")
     things.chunks.sweep()
     while chunks := claim(things):
         for part in chunks:
@@ -265,7 +264,7 @@ def test_two_retries_at_once_try_once(things: Store) -> None:
 def hold_open(monkeypatch: pytest.MonkeyPatch, *, longest_s: float) -> tuple[Event, Event]:
     """Let claims stop once they have locked chunks; return what tells that they have, and what ends it."""
     locked, go_on = Event(), Event()
-    real = Chunks._pick
+    real = claims._lock_queued
 
     def pick(*arguments: Any) -> Any:
         found = real(*arguments)
@@ -273,7 +272,7 @@ def hold_open(monkeypatch: pytest.MonkeyPatch, *, longest_s: float) -> tuple[Eve
         go_on.wait(longest_s)
         return found
 
-    monkeypatch.setattr(Chunks, "_pick", pick)
+    monkeypatch.setattr(claims, "_lock_queued", pick)
     return locked, go_on
 
 

@@ -15,7 +15,8 @@ from core.errors import ExemplarError
 from core.types import Item, JobKind, JobRequest, JobState, Lane
 from store import tables as t
 from store.store import Store
-from store.work.jobs import Idempotency, Jobs, ResultPage, new_job_id
+from store.work.jobs import Jobs, ResultPage, new_job_id
+from store.work.submission import Idempotency
 
 REQUEST = JobRequest("things", JobKind.CLASSIFY, Lane.INTERACTIVE, (Item(0, "aa"),))
 
@@ -163,7 +164,7 @@ def test_cancelled_items_hide_no_later_ones(things: Store) -> None:
     chunks = claim(things)
     settle(things, chunks[3])
     things.control.cancel(job)
-    things.chunks.release("w:1", chunks)
+    things.chunks.requeue("w:1", chunks)
     assert items_of(things, job) == [3]
     assert [r["item"] for r in things.jobs.results(job, limit=1).results] == [3]
 

@@ -158,7 +158,7 @@ def test_another_worker_reads_on_without_doubling(
     for _ in range(rounds):
         first.round()
     first._store.sources.hold("w:1", 4)
-    things.sources.expire("w")  # it died, its lease with it
+    things.sources.expire_leases("w")  # it died, its lease with it
     second = Feeder(things, settings, "v:2")
     contents = finish(things, second, settings)
     assert contents == {number: f"picture {number}".encode() for number in range(600)}
@@ -249,7 +249,7 @@ def test_source_that_kills_worker_after_worker_is_given_up(things: Store, settin
     job = submit(things, make_tar(files_of(3)))
     for life in range(settings.max_attempts):
         things.sources.hold(f"w:{life}", 4)
-        things.sources.expire("w")
+        things.sources.expire_leases("w")
     feeder = Feeder(things, settings, "w:last")
     assert finish(things, feeder, settings) == {0: "worker_lost"}
     assert things.jobs.get(job).state is JobState.FAILED
@@ -282,7 +282,7 @@ def test_folder_is_listed_once(things: Store, settings: Settings, tmp_path: Path
     first.round()
     (root / "cat" / "00000a.jpg").write_bytes(b"new")
     (root / "cat" / "00299.jpg").unlink()
-    things.sources.expire("w")
+    things.sources.expire_leases("w")
     second = Feeder(things, settings, "v:2")
     contents = finish(things, second, settings)
     assert contents == {**{n: f"picture {n}".encode() for n in range(299)}, 299: "path_not_allowed"}

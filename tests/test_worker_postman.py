@@ -200,7 +200,7 @@ def test_worker_that_dies_over_a_delivery_leaves_it_to_the_next(
     things.deliveries.announce()
     [dying] = things.deliveries.claim("dead:1", 4)
     assert postman.deliver_due() == 0  # its lease still holds
-    things.deliveries.expire("dead")
+    things.deliveries.expire_leases("dead")
     assert postman.deliver_due() == 1
     assert not things.deliveries.settle("dead:1", dying, Outcome(1.0, 500))  # back from the dead, too late
     [logged] = things.deliveries.of_job(job)

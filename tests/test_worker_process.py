@@ -22,10 +22,12 @@ from waiting import lives, until
 from cli.stack import Stack
 from core.settings import Settings
 from core.types import Item, JobKind, JobRequest, JobState, Lane, Rule
+from store import tables as t
 from store.blobs import PICTURES
 from store.migrate import ensure_schema
 from store.store import Store, open_store
 from store.work.jobs import new_job_id
+from store.work.leases import Lease
 
 Digits = Callable[[int, int], bytes]
 
@@ -147,7 +149,7 @@ def ask(store: Store, picture: bytes) -> str:
 def test_worker_takes_up_what_its_earlier_life_left(apart: Settings, record: Store, digits: Digits) -> None:
     """And stops in good order: exit code 0, no lease, no sign of life."""
     job = ask(record, digits(0, 0))
-    record.chunks._lease_s = 3600.0
+    record.chunks._lease = Lease(t.chunk, 3600.0)
     [left] = record.chunks.claim("w:earlier", TINY, list(Lane), 9)
     worker = start_worker(apart)
     until(lambda: record.jobs.get(job).state is JobState.SUCCEEDED)

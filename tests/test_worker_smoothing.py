@@ -71,7 +71,7 @@ def asked(
     store, job = tools.store, new_job_id()
     pictures = pictures or [grey_picture(level) for level in LEVELS]
     items = [Item(n, store.blobs.put(uploads_of(job), p), custom_id=f"p{n}") for n, p in enumerate(pictures)]
-    store.jobs._chunk_items = chunk
+    store.jobs._limits = replace(store.jobs._limits, chunk_items=chunk)
     request = JobRequest("things", JobKind.CLASSIFY, Lane.BULK, items, top, smooth=smoothed)
     store.jobs.submit(job, request)
     work(tools)
@@ -195,7 +195,7 @@ def test_whoever_dies_over_it_the_next_gives_the_same(
     assert [r["smoothed"] for r in results(tools, broken)].count(True) == min(breaks_at * 5, len(LEVELS))
     second = Smoother(tools.store, settings, "v:1")
     assert not second.round()
-    tools.store.smoothings.expire("w")
+    tools.store.smoothings.expire_leases("w")
     assert second.round()
     assert without_times(results(tools, broken)) == without_times(results(tools, whole))
     assert tools.store.jobs.tally(broken) == tools.store.jobs.tally(whole)

@@ -18,11 +18,11 @@ from core.errors import ExemplarError
 from core.settings import Settings
 from core.types import Chunk, Item, JobKind, JobRequest, JobState, Lane, Rule, Views
 from store.blobs import Blobs, digest_of, uploads_of
-from store.queue.wake_ups import Turns
+from store.queue.wake_ups import WakeUps
 from store.store import Store
 from store.work.chunks import Chunks
 from store.work.jobs import new_job_id
-from worker.pulse import is_stalled, remind, tidy, tidy_uploads
+from worker.pulse import is_stalled, tidy, tidy_uploads, wake_workers
 from worker.tools import Tools
 from worker.turn import take_turn
 
@@ -185,18 +185,18 @@ def test_place_that_does_not_answer_lets_other_work_pass(
 def test_pictures_of_a_place_that_stays_away_fail_in_the_end_and_alone(
     remote_tools: Tools, store: Store, digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rests: list[float] = []
-    rest = Chunks.rest
+    pauses: list[float] = []
+    defer = Chunks.defer
 
-    def rest_shortly(chunks: Chunks, owner: str, chunk: Chunk, pause_s: float) -> None:
-        rests.append(pause_s)
-        rest(chunks, owner, chunk, 0.0)
+    def defer_shortly(chunks: Chunks, owner: str, chunk: Chunk, pause_s: float) -> None:
+        pauses.append(pause_s)
+        defer(chunks, owner, chunk, 0.0)
 
-    monkeypatch.setattr(Chunks, "rest", rest_shortly)
+    monkeypatch.setattr(Chunks, "defer", defer_shortly)
     job = submit_remote(store, digits(0, 0))
     take_turn(remote_tools, DEFAULT)
     assert codes(store, job) == ["remote_unavailable", ""]
-    assert rests == [10.0, 60.0, 360.0]
+    assert pauses == [10.0, 60.0, 360.0]
 
 
 def test_picture_whose_bytes_are_gone_fails_alone(tools: Tools, store: Store, digits: Digits) -> None:
@@ -290,10 +290,10 @@ def test_worker_is_stalled_when_work_waits_and_no_turn_comes(
 
 def test_worker_is_not_stalled_while_redis_is_away(tools: Tools, store: Store, digits: Digits) -> None:
     submit(store, JobKind.CLASSIFY, digits(0, 0))
-    away = replace(store, turns=Turns("unix:///nothing.sock"))
+    away = replace(store, wake_ups=WakeUps("unix:///nothing.sock"))
     hasty = tools.settings.model_copy(update={"stall_s": 1e-9})
     lonely = replace(tools, store=away, settings=hasty)
-    remind(away, away.chunks.waiting())
+    wake_workers(away, away.chunks.waiting())
     assert not any(is_stalled(lonely) for _ in range(3))
 
 

@@ -1,4 +1,4 @@
-"""What a worker tells of the chunks it works on: lines, figures, and spans from the request on."""
+"""What a worker tells of the chunks it works on: lines, metrics, and spans from the request on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from core.settings import Settings
 from core.types import JobKind, Lane
 from runtime.otlp import OtlpTracing
 from store.store import Store
-from worker.pulse import Pulse, hand_all_back
+from worker.pulse import Pulse, requeue_all
 from worker.tools import Tools
 from worker.turn import take_turn
 from worker.watch import Watch
@@ -34,10 +34,10 @@ def tools(settings: Settings, things: Store) -> Iterator[Tools]:
         yield found
 
 
-def figures(tools: Tools) -> dict[tuple[str, ...], float]:
+def metrics(tools: Tools) -> dict[tuple[str, ...], float]:
     return {
         (sample.name, *(label for _, label in sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(tools.watch.figures.text())
+        for family in text_string_to_metric_families(tools.watch.metrics.text())
         for sample in family.samples
     }
 
@@ -73,7 +73,7 @@ def test_turn_counts_items_stages_batches_and_claims(tools: Tools, digits: Digit
     submit(tools.store, JobKind.ENROLL, digits(0, 0), b"no picture")
     submit(tools.store, JobKind.CLASSIFY, digits(0, 0))
     take_turn(tools, DEFAULT)
-    found = figures(tools)
+    found = metrics(tools)
     assert found["exemplar_settled_items_total", "enroll", "enrolled"] == 1
     assert found["exemplar_settled_items_total", "enroll", "failed"] == 1
     assert found["exemplar_chunk_claims_total", "first"] == found["exemplar_chunk_ends_total", "settled"] == 3
@@ -90,7 +90,7 @@ def test_chunk_that_another_worker_has_taken_over_counts_as_lost(tools: Tools, d
     embed = encoder.embed
 
     def slow(prepared: object) -> object:
-        tools.store.chunks.expire("w")
+        tools.store.chunks.expire_leases("w")
         tools.store.chunks.sweep()
         tools.store.chunks.claim("other:1", DEFAULT, list(Lane), 9)
         return embed(prepared)  # type: ignore[arg-type]
@@ -98,7 +98,7 @@ def test_chunk_that_another_worker_has_taken_over_counts_as_lost(tools: Tools, d
     encoder.embed = slow  # type: ignore[assignment,method-assign]
     with capture_logs() as lines:
         take_turn(tools, DEFAULT)
-    assert figures(tools)["exemplar_chunk_ends_total", "lost"] == 1
+    assert metrics(tools)["exemplar_chunk_ends_total", "lost"] == 1
     assert [line["log_level"] for line in lines if line["event"] == "chunk_lost"] == ["warning"]
 
 
@@ -112,7 +112,7 @@ def test_pulse_writes_figures_and_replicas_into_the_record(tools: Tools, digits:
     pulse = Pulse(tools)
     pulse.start()
     pulse.stop()
-    written = tools.store.workers.figures()["w"]
+    written = tools.store.workers.metrics()["w"]
     assert 'exemplar_replica_version{collection="things"} 1.0' in written
     assert 'exemplar_replica_lag{collection="things"} 1.0' in written
     assert 'exemplar_chunk_ends_total{outcome="settled"} 3.0' in written
@@ -123,7 +123,7 @@ def test_figures_at_a_port_of_their_own_are_not_in_the_record_too(tools: Tools) 
     pulse = Pulse(apart)
     pulse.start()
     pulse.stop()
-    assert tools.store.workers.figures() == {}
+    assert tools.store.workers.metrics() == {}
 
 
 def traced(spans: InMemorySpanExporter) -> dict[str, ReadableSpan]:
@@ -172,7 +172,7 @@ def test_all_that_a_worker_holds_waits_again_at_once_and_is_not_blamed(tools: To
     submit(tools.store, JobKind.ENROLL, digits(0, 0), digits(0, 1))
     with tools.activity.turn("w") as owner:
         chunks = tools.store.chunks.claim(owner, DEFAULT, list(Lane), 9)
-        hand_all_back(tools)
+        requeue_all(tools)
         assert tools.store.chunks.settle(owner, []) == []
         again = tools.store.chunks.claim("other:1", DEFAULT, list(Lane), 9)
     assert [chunk.id for chunk in again] == [chunk.id for chunk in chunks]
@@ -196,4 +196,4 @@ def test_worker_that_is_told_to_stop_ends_its_turn_and_releases_what_it_took_ahe
     assert take_turn(tools, DEFAULT) == encoder.batch_size
     [waiting] = tools.store.chunks.waiting()
     assert waiting.items == 10 - encoder.batch_size
-    assert figures(tools)["exemplar_chunk_ends_total", "released"] == encoder.batch_size
+    assert metrics(tools)["exemplar_chunk_ends_total", "requeued"] == encoder.batch_size

@@ -59,7 +59,7 @@ class Activity:
         return self._stopping()
 
     @property
-    def still_s(self) -> float:
+    def idle_s(self) -> float:
         """How long ago work was last taken or settled, in seconds."""
         return self._clock() - self._moved_at
 

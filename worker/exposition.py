@@ -6,15 +6,15 @@ from prometheus_client import start_http_server
 
 from core.errors import ExemplarError
 from core.settings import Settings
-from worker.figures import Figures
+from worker.metrics import Metrics
 
 
-def serve_metrics(settings: Settings, figures: Figures) -> None:
+def serve_metrics(settings: Settings, metrics: Metrics) -> None:
     """Serve `/metrics` in a thread, where the settings name a port; raises `port_in_use`."""
     if settings.metrics_port == 0:
         return
     try:
-        start_http_server(settings.metrics_port, settings.metrics_host, figures.registry)
+        start_http_server(settings.metrics_port, settings.metrics_host, metrics.registry)
     except OSError as error:
         raise ExemplarError(
             "port_in_use",

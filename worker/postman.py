@@ -14,7 +14,7 @@ from core.errors import ExemplarError
 from core.settings import Settings
 from runtime.addresses import check_url
 from store.work.deliveries import Deliveries, Delivery, Outcome
-from worker.figures import Figures
+from worker.metrics import Metrics
 from worker.outbound import send
 
 log = structlog.get_logger("exemplar.worker")
@@ -29,9 +29,9 @@ class Postman:
     """Delivers what is due until it is stopped."""
 
     def __init__(
-        self, deliveries: Deliveries, settings: Settings, owner: str, figures: Figures | None = None
+        self, deliveries: Deliveries, settings: Settings, owner: str, metrics: Metrics | None = None
     ) -> None:
-        self._figures = figures or Figures()
+        self._metrics = metrics or Metrics()
         self._deliveries = deliveries
         self._settings = settings
         self._owner = owner
@@ -80,7 +80,7 @@ class Postman:
             log.error("webhook_failed", id=delivery.id, exc_info=error)
             outcome = Outcome(_ms_since(start), error=f"internal_error: {type(error).__name__}")
         self._deliveries.settle(self._owner, delivery, outcome)
-        self._figures.webhook_calls.labels(_told(outcome)).inc()
+        self._metrics.webhook_calls.labels(_told(outcome)).inc()
         log.info("webhook", id=delivery.id, attempt=delivery.attempts, status=outcome.status)
 
 

@@ -1,4 +1,4 @@
-"""The pulse of a worker: signs of life, longer leases, and the sweep that forgets no work."""
+"""The pulse of a worker: its heartbeat, renewed leases, and the sweep that forgets no work."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from store.store import Store
 from store.work.chunks import Waiting
 from store.work.jobs import submitted_at
 from store.work.workers import Worker
-from worker.figures import MOST_COLLECTIONS
+from worker.metrics import MOST_COLLECTIONS
 from worker.sign import Sign, write_sign
 from worker.tools import Tools
 
@@ -27,7 +27,7 @@ UPLOADS_S = 3600.0  # between two looks for uploads without a job
 ORPHAN_S = 86400.0  # an upload may take long before its job is in the record
 SWEEP_SHARE = 0.9  # of the time between two beats, in which one of all workers sweeps
 TICK_S = 0.25  # how soon an order to stop is noticed
-FIGURES_S = 10.0  # between two writings of the worker's metrics into the record
+METRICS_S = 10.0  # between two writings of the worker's metrics into the record
 AT_ONCE = 500  # ids in one statement
 
 
@@ -40,7 +40,7 @@ class Pulse:
         settings = tools.settings
         self._pause_s = min(settings.sweep_s, settings.lease_s / 4, settings.stall_s / 4)
         self._uploads_at = time.monotonic() + UPLOADS_S
-        self._figures_at = 0.0
+        self._metrics_at = 0.0
         self._stop_by: float | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
@@ -78,22 +78,22 @@ class Pulse:
 
     def _sign(self, fault: str | None = None) -> None:
         activity, settings = self._tools.activity, self._tools.settings
-        if fault is None and activity.owner is not None and activity.still_s > settings.stall_s:
+        if fault is None and activity.owner is not None and activity.idle_s > settings.stall_s:
             fault = "no_progress"
         state = "stopping" if activity.is_stopping else "working"
         write_sign(settings.data, self._tools.name, Sign(state, fault))
 
     def _mind_the_stop(self) -> None:
-        """Hand everything back once the process has been told to stop and the time for it is over."""
+        """Requeue everything once the process has been told to stop and the time for it is over."""
         tools = self._tools
         if self._stop_by is None and tools.activity.is_stopping:
             self._stop_by = time.monotonic() + tools.settings.stop_s
         if self._stop_by is None or time.monotonic() < self._stop_by:
             return
         try:
-            hand_all_back(tools)
+            requeue_all(tools)
         except ExemplarError as error:  # the leases end by themselves
-            log.warning("hand_back_missed", error=error.message)
+            log.warning("requeue_missed", error=error.message)
         self._leave()
 
     def _beat(self) -> None:
@@ -103,61 +103,61 @@ class Pulse:
         if tools.feeding.is_moving(tools.settings.stall_s):
             tools.store.sources.renew(tools.owner)
         tools.store.smoothings.renew(tools.owner)
-        tools.store.workers.beat(_worker(tools), figures=self._figures())
+        tools.store.workers.beat(_worker(tools), metrics=self._metrics())
         if not tools.activity.is_stopping and is_stalled(tools):
             _start_anew()
-        if tools.store.turns.may_sweep(SWEEP_SHARE * self._pause_s):
+        if tools.store.wake_ups.may_sweep(SWEEP_SHARE * self._pause_s):
             self._sweep()
 
     def _sweep(self) -> None:
         """Do for all workers what one of them has to do."""
         tools = self._tools
         found = tools.store.chunks.sweep()
-        tools.watch.figures.sweeps.inc()
-        tools.watch.figures.leases_ran_out.inc(found)
+        tools.watch.metrics.sweeps.inc()
+        tools.watch.metrics.leases_ran_out.inc(found)
         if found:
             log.info("leases_ran_out", chunks=found)
         end_removed(tools.store, waiting := tools.store.chunks.waiting())
-        remind(tools.store, waiting)
+        wake_workers(tools.store, waiting)
         tidy(tools.store, tools.settings.job_ttl_s)
         if time.monotonic() >= self._uploads_at:
             self._uploads_at = time.monotonic() + UPLOADS_S
             tidy_uploads(tools.store)
 
-    def _figures(self) -> str | None:
-        """Return the figures where they are due, and are not asked for at a port of the worker's own."""
-        if time.monotonic() < self._figures_at:
+    def _metrics(self) -> str | None:
+        """Return the metrics where they are due, and are not asked for at a port of the worker's own."""
+        if time.monotonic() < self._metrics_at:
             return None
-        self._figures_at = time.monotonic() + FIGURES_S
+        self._metrics_at = time.monotonic() + METRICS_S
         tools = self._tools
         held = dict(sorted(tools.replicas.versions().items())[:MOST_COLLECTIONS])
         current = tools.store.collections.versions(list(held)) if held else []
-        tools.watch.figures.show_replicas({name: (held[id_], version) for id_, name, version in current})
-        return None if tools.settings.metrics_port else tools.watch.figures.text()
+        tools.watch.metrics.show_replicas({name: (held[id_], version) for id_, name, version in current})
+        return None if tools.settings.metrics_port else tools.watch.metrics.text()
 
 
 def _worker(tools: Tools) -> Worker:
-    encoders, still_s = tuple(tools.encoders), tools.activity.still_s
-    return Worker(tools.name, tools.owner, encoders, tools.device, tools.lanes, still_s=still_s)
+    encoders, idle_s = tuple(tools.encoders), tools.activity.idle_s
+    return Worker(tools.name, tools.owner, encoders, tools.device, tools.lanes, idle_s=idle_s)
 
 
-def hand_all_back(tools: Tools) -> None:
+def requeue_all(tools: Tools) -> None:
     """Let others have all that this worker holds, at once; what it still does of it has no effect."""
     chunks = 0
     if tools.activity.owner is not None:
-        chunks = tools.store.chunks.release_all(tools.activity.owner)
+        chunks = tools.store.chunks.requeue_all(tools.activity.owner)
     tools.store.sources.release(tools.owner)
     tools.store.smoothings.release(tools.owner)
     tools.store.workers.leave(tools.name, tools.owner)
-    log.warning("handed_back_unfinished", chunks=chunks)
+    log.warning("requeued_unfinished", chunks=chunks)
 
 
-def remind(store: Store, waiting: Sequence[Waiting]) -> None:
-    """Hint again at work that waits, for every worker that could take some: Redis may have lost the hints."""
+def wake_workers(store: Store, waiting: Sequence[Waiting]) -> None:
+    """Send wake-ups for waiting work, one for each worker that could take some: Redis may have lost them."""
     workers = store.workers.alive() if waiting else []
     for work in waiting:
         able = sum(work.encoder in worker.encoders and work.lane in worker.lanes for worker in workers)
-        store.turns.remind(work.lane, work.encoder, workers=max(1, min(able, work.chunks)))
+        store.wake_ups.wake_workers(work.lane, work.encoder, workers=max(1, min(able, work.chunks)))
 
 
 def end_removed(store: Store, waiting: Sequence[Waiting]) -> None:
@@ -169,7 +169,7 @@ def end_removed(store: Store, waiting: Sequence[Waiting]) -> None:
 
 
 def is_stalled(tools: Tools) -> bool:
-    """Say whether no turn comes to this worker although work for it waits and the queue answers.
+    """Return whether no wake-up reaches this worker although work for it waits and the queue answers.
 
     A parent process of Celery that stands still is helped only by a new one.
     """
@@ -177,9 +177,9 @@ def is_stalled(tools: Tools) -> bool:
     ours = is_idle and any(tools.store.chunks.waits(encoder, tools.lanes) for encoder in tools.encoders)
     try:
         if ours:
-            tools.store.turns.check()
+            tools.store.wake_ups.check()
     except ExemplarError:
-        ours = False  # without Redis there are no turns for anybody
+        ours = False  # without Redis no worker gets any
     return tools.activity.is_stalled(work_waits=ours, stall_s=tools.settings.stall_s)
 
 
@@ -202,6 +202,6 @@ def tidy_uploads(store: Store) -> int:
 
 
 def _start_anew() -> None:
-    log.error("worker_stalled", error="work waits and no turn comes; the supervisor starts a new worker")
+    log.error("worker_stalled", error="work waits and no wake-up comes; the supervisor starts a new worker")
     os.kill(os.getppid(), signal.SIGKILL)
     os._exit(1)

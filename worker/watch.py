@@ -1,4 +1,4 @@
-"""What a worker tells of the chunks it works on: figures, lines in the log, and spans."""
+"""What a worker tells of the chunks it works on: metrics, lines in the log, and spans."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from core.types import Chunk
 from runtime.tracing import Tracing
 from store.record.enrolment import Enrolment
 from store.work.settlement import Settlement
-from worker.figures import Figures
+from worker.metrics import Metrics
 
 log = structlog.get_logger("exemplar.worker")
 
@@ -41,7 +41,7 @@ class Watch:
     """Follows chunks from their claim to their end; shared by the threads of a worker."""
 
     def __init__(self, tracing: Tracing | None = None) -> None:
-        self.figures = Figures()
+        self.metrics = Metrics()
         self.tracing = tracing or Tracing()
         self._under_way: dict[int, _UnderWay] = {}
 
@@ -53,7 +53,7 @@ class Watch:
             yield
         finally:
             took_s = time.perf_counter() - start
-            self.figures.stage.labels(name).observe(took_s)
+            self.metrics.stage.labels(name).observe(took_s)
             stretch = _Stretch(name, begun_ns, begun_ns + int(took_s * 1e9))
             for chunk in chunks:
                 under_way = self._under_way.get(chunk.id)
@@ -64,7 +64,7 @@ class Watch:
         """Begin to follow chunks."""
         for chunk in chunks:
             self._under_way[chunk.id] = _UnderWay(time.time_ns())
-            self.figures.claims.labels("first" if chunk.attempts <= 1 else "again").inc()
+            self.metrics.claims.labels("first" if chunk.attempts <= 1 else "again").inc()
 
     def settled(self, settlements: Sequence[Settlement], ours: Sequence[bool]) -> None:
         """Tell of chunks that have been settled, or that another worker had taken over."""
@@ -74,27 +74,27 @@ class Watch:
                 self._end(chunk, "lost", log.warning, error="the lease had ended, another worker has it")
                 continue
             for outcome in map(_outcome, settlement.outcomes):
-                self.figures.items.labels(chunk.kind.value, outcome).inc()
+                self.metrics.items.labels(chunk.kind.value, outcome).inc()
                 failed += outcome == "failed"
             self._end(chunk, "settled", log.info, failed=failed)
 
-    def released(self, chunks: Sequence[Chunk], why: str) -> None:
-        """Tell of chunks that wait again, and are not to blame for it."""
+    def requeued(self, chunks: Sequence[Chunk], why: str) -> None:
+        """Log chunks that were requeued through no fault of theirs."""
         for chunk in chunks:
-            self._end(chunk, "released", log.info, error=why)
+            self._end(chunk, "requeued", log.info, error=why)
 
-    def handed_back(self, chunks: Sequence[Chunk], error: Exception) -> None:
-        """Tell of chunks over which the work failed."""
+    def attempt_failed(self, chunks: Sequence[Chunk], error: Exception) -> None:
+        """Log chunks on which the work failed."""
         why = f"{error.code if isinstance(error, ExemplarError) else type(error).__name__}: {error}"
         for chunk in chunks:
-            self._end(chunk, "handed_back", log.error, error=why)
+            self._end(chunk, "attempt_failed", log.error, error=why)
 
     def forget(self) -> None:
         """Follow no chunk any more: the turn is over."""
         self._under_way.clear()
 
     def _end(self, chunk: Chunk, outcome: str, tell: Any, **more: Any) -> None:
-        self.figures.ends.labels(outcome).inc()
+        self.metrics.ends.labels(outcome).inc()
         under_way = self._under_way.pop(chunk.id, None)
         ended_ns = time.time_ns()
         begun_ns = ended_ns if under_way is None else under_way.begun_ns

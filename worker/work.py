@@ -22,6 +22,7 @@ from index.replicas import ENCODER_CHANGED, AnyReplica
 from store.blobs import uploads_of
 from store.record.collections import collection_gone
 from store.record.enrolment import Enrolment
+from store.work.kinds import KINDS
 from store.work.settlement import Settlement
 from worker.compare import compare_encoders
 from worker.embeddings import embedding_result, read_texts
@@ -69,7 +70,7 @@ def embed(
         if between is not None and len(pictures) > encoder.batch_size:
             between()
         batch = pictures[at : at + encoder.batch_size]
-        tools.watch.figures.batch.observe(len(batch))
+        tools.watch.metrics.batch.observe(len(batch))
         with tools.watch.stage("embed", [loaded.chunk for loaded in chunks]):
             seen += _embed(encoder, batch)
     of_chunk: list[SeenChunk] = []
@@ -81,18 +82,40 @@ def embed(
 
 def settle(tools: Tools, encoder: Encoder, of_chunk: Sequence[SeenChunk]) -> int:
     """Answer and settle embedded chunks, enrolments first; return how many items that were."""
-    enrolled = [pair for pair in of_chunk if pair[0].kind in (JobKind.ENROLL, JobKind.REINDEX)]
-    asked = [pair for pair in of_chunk if pair[0].kind in (JobKind.CLASSIFY, JobKind.SEARCH)]
-    if enrolled:
-        _settle(tools, [_enrolment(chunk, pictures) for chunk, pictures in enrolled])
-    if asked:
-        _settle(tools, _answers(tools, encoder, asked))
-    embedded = [pair for pair in of_chunk if pair[0].kind is JobKind.EMBED]
-    if embedded:
-        _settle(tools, _embeddings(encoder, embedded))
-    for chunk in [chunk for chunk, _ in of_chunk if chunk.kind in (JobKind.REPORT, JobKind.COMPARE)]:
-        _settle_report(tools, encoder, chunk)
+    for settle_kinds in dict.fromkeys(_SETTLERS.values()):
+        some = [pair for pair in of_chunk if _SETTLERS[pair[0].kind] is settle_kinds]
+        if some:
+            settle_kinds(tools, encoder, some)
     return sum(len(pictures) for _, pictures in of_chunk)
+
+
+def _settle_enrolments(tools: Tools, _: Encoder, of_chunk: Sequence[SeenChunk]) -> None:
+    _settle(tools, [_enrolment(chunk, pictures) for chunk, pictures in of_chunk])
+
+
+def _settle_answers(tools: Tools, encoder: Encoder, of_chunk: Sequence[SeenChunk]) -> None:
+    _settle(tools, _answers(tools, encoder, of_chunk))
+
+
+def _settle_embeddings(tools: Tools, encoder: Encoder, of_chunk: Sequence[SeenChunk]) -> None:
+    _settle(tools, _embeddings(encoder, of_chunk))
+
+
+def _settle_reports(tools: Tools, encoder: Encoder, of_chunk: Sequence[SeenChunk]) -> None:
+    for chunk, _ in of_chunk:
+        _settle_report(tools, encoder, chunk)
+
+
+_SETTLERS: Mapping[JobKind, Callable[[Tools, Encoder, Sequence[SeenChunk]], None]] = {
+    JobKind.ENROLL: _settle_enrolments,
+    JobKind.REINDEX: _settle_enrolments,
+    JobKind.CLASSIFY: _settle_answers,
+    JobKind.SEARCH: _settle_answers,
+    JobKind.EMBED: _settle_embeddings,
+    JobKind.REPORT: _settle_reports,
+    JobKind.COMPARE: _settle_reports,
+}
+"""How the chunks of a kind are settled, in this order: what is enrolled is found by the searches after it."""
 
 
 def _settle(tools: Tools, settlements: Sequence[Settlement]) -> None:
@@ -126,7 +149,7 @@ def _enrolment(chunk: Chunk, pictures: Sequence[Seen]) -> Settlement:
 def _answers(tools: Tools, encoder: Encoder, asked: Sequence[tuple[Chunk, list[Seen]]]) -> list[Settlement]:
     """Answer chunks, all of one collection, kind and `top` in one search.
 
-    Those whose labels are not read yet are queued again, so that other collections need not wait for them.
+    Those whose labels are not read yet are requeued, so that other collections need not wait for them.
     """
 
     def alike(pair: tuple[Chunk, list[Seen]]) -> tuple[int, str, int, bool]:
@@ -140,13 +163,13 @@ def _answers(tools: Tools, encoder: Encoder, asked: Sequence[tuple[Chunk, list[S
                 answerer = _answerer(tools, encoder, pairs)
         except ExemplarError as error:
             if error.code == ENCODER_CHANGED:
-                _reroute(tools, [chunk for chunk, _ in pairs])
+                _requeue_for_encoder(tools, [chunk for chunk, _ in pairs])
                 continue
             if error.code != LABELS_UNREAD:
                 raise
             log.info(error.code, collection=pairs[0][0].collection_id, error=error.message)
-            tools.store.chunks.release(tools.owner, [chunk for chunk, _ in pairs])
-            tools.watch.released([chunk for chunk, _ in pairs], error.code)
+            tools.store.chunks.requeue(tools.owner, [chunk for chunk, _ in pairs])
+            tools.watch.requeued([chunk for chunk, _ in pairs], error.code)
             continue
         for chunk, pictures in pairs:
             results = [answerer.result(chunk, seen) for seen in pictures]
@@ -171,7 +194,7 @@ def _answerer(tools: Tools, encoder: Encoder, pairs: Sequence[tuple[Chunk, list[
         replica, collection = _replica(tools, encoder, chunk)
         version = replica.version
         vectors = np.stack([seen.vector for seen in good if seen.vector is not None]) if good else None
-        if vectors is not None and chunk.kind is JobKind.SEARCH:
+        if vectors is not None and not KINDS[chunk.kind].decides:
             found = _found(replica, vectors, chunk.top)
         elif vectors is not None:
             texts = tools.texts.texts_of(tools.store.texts, encoder, collection, replica)
@@ -273,27 +296,27 @@ def _named(answer: Answer, rule: Rule, chunk: Chunk) -> dict[str, Any]:
     }
 
 
-def _reroute(tools: Tools, chunks: Sequence[Chunk]) -> None:
+def _requeue_for_encoder(tools: Tools, chunks: Sequence[Chunk]) -> None:
     """Queue chunks for the encoder that their collection has changed to."""
-    tools.watch.released(chunks, ENCODER_CHANGED)
-    for spec in tools.store.chunks.reroute(tools.owner, chunks):
+    tools.watch.requeued(chunks, ENCODER_CHANGED)
+    for spec in tools.store.chunks.requeue_for_encoder(tools.owner, chunks):
         log.info(ENCODER_CHANGED, encoder=spec, chunks=len(chunks))
         for lane in Lane:
-            tools.store.turns.hint(lane, spec)
+            tools.store.wake_ups.send(lane, spec)
 
 
 def _settle_report(tools: Tools, encoder: Encoder, chunk: Chunk) -> None:
     try:
-        made = _comparison(tools, chunk) if chunk.kind is JobKind.COMPARE else _report(tools, encoder, chunk)
+        made = _REPORTERS[chunk.kind](tools, encoder, chunk)
     except ExemplarError as error:
         if error.code != ENCODER_CHANGED:
             raise
-        _reroute(tools, [chunk])
+        _requeue_for_encoder(tools, [chunk])
     else:
         _settle(tools, [Settlement(chunk, [made])])
 
 
-def _comparison(tools: Tools, chunk: Chunk) -> Result:
+def _comparison(tools: Tools, _: Encoder, chunk: Chunk) -> Result:
     [item] = chunk.items
     try:
         comparison = compare_encoders(tools.store, chunk.collection_id or 0)
@@ -328,6 +351,12 @@ def _report(tools: Tools, encoder: Encoder, chunk: Chunk) -> Result:
         "report": shown,
         "index_version": report.version,
     }
+
+
+_REPORTERS: Mapping[JobKind, Callable[[Tools, Encoder, Chunk], Result]] = {
+    JobKind.REPORT: _report,
+    JobKind.COMPARE: _comparison,
+}
 
 
 def _error(seen: Seen) -> ExemplarError | None:

@@ -1,4 +1,4 @@
-"""The figures of the whole service, read from the record when Prometheus asks for them."""
+"""The metrics of the whole service, read from the record when Prometheus asks for them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from prometheus_client.registry import Collector
 
 from core.errors import ExemplarError
 from core.settings import Settings
+from core.types import DeliveryState
 from runtime.files import disk_room
 from store.store import Store
 from store.work.chunks import Waiting
-from store.work.deliveries import DeliveryState
 from store.work.jobs import JobCount
 from store.work.workers import Worker
 
@@ -44,8 +44,8 @@ class _Kept(Generic[T]):
             return self._found[1]
 
 
-class RecordFigures(Collector):
-    """Waiting work, jobs, items, webhooks and the workers with their own figures, as the record has them."""
+class RecordMetrics(Collector):
+    """Waiting work, jobs, items, webhooks and the workers with their own metrics, as the record has them."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._data = settings.data
@@ -53,7 +53,7 @@ class RecordFigures(Collector):
         self._jobs = _Kept(store.jobs.counts, COUNTS_S)
         self._deliveries = _Kept(store.deliveries.counts, COUNTS_S)
         self._alive = _Kept(store.workers.alive, WORKERS_S)
-        self._of_workers = _Kept(lambda: merged(store.workers.figures()), WORKERS_S)
+        self._of_workers = _Kept(lambda: merged(store.workers.metrics()), WORKERS_S)
 
     def collect(self) -> Iterable[Metric]:
         """Return all families; without the record there is little to tell."""
@@ -122,10 +122,10 @@ def _jobs(counts: Sequence[JobCount]) -> Iterable[Metric]:
 
 def _workers(alive: Sequence[Worker]) -> Iterable[Metric]:
     still = GaugeMetricFamily(
-        "exemplar_worker_still_seconds",
+        "exemplar_worker_idle_seconds",
         "Time since a worker last took or settled work.",
         labels=("worker",),
     )
     for worker in alive:
-        still.add_metric([worker.name], worker.still_s)
+        still.add_metric([worker.name], worker.idle_s)
     return GaugeMetricFamily("exemplar_workers_alive", "Workers heard of lately.", len(alive)), still

@@ -1,4 +1,4 @@
-"""The figures of a worker, as Prometheus reads them."""
+"""The metrics of a worker, as Prometheus reads them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from prometheus_client import (
     generate_latest,
 )
 
-MOST_COLLECTIONS = 100  # whose replicas have figures of their own
+MOST_COLLECTIONS = 100  # whose replicas have metrics of their own
 _STAGE_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60)
 _BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
-class Figures:
+class Metrics:
     """What a worker counts from its start on."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Figures:
         )
         self.ends = Counter(
             "exemplar_chunk_ends",
-            "Claimed chunks that were settled, released to wait again, handed back after a failure, or lost "
+            "Claimed chunks that were settled, requeued without blame, failed in this attempt, or lost "
             "with their lease to another worker.",
             ("outcome",),
             registry=registry,
