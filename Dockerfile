@@ -5,7 +5,7 @@ ENV PYTHONUNBUFFERED=1 PIP_DISABLE_PIP_VERSION_CHECK=1 UV_COMPILE_BYTECODE=1 EXE
 RUN useradd --create-home --uid 10001 exemplar && install -d -o exemplar /data
 WORKDIR /app
 RUN python -m pip install --no-cache-dir uv==0.13.8
-# the locked versions with the extras for S3, tracing and OpenVINO
+# the locked versions with the extras for S3, tracing and EfficientNet-Lite0
 COPY requirements-image.lock ./
 RUN uv pip install --system --no-cache --require-hashes -r requirements-image.lock
 COPY pyproject.toml README.md ./

@@ -8,7 +8,7 @@ from api.services import services
 from core.errors import ExemplarError
 from store.record.collections import collection_not_found
 from store.record.keys import Scope
-from store.work.jobs import job_not_found
+from store.work.rows import job_not_found
 
 
 def check_key(scope: Scope) -> str:

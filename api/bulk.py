@@ -27,7 +27,9 @@ from formats.bounded_reader import Readable
 from formats.entries import Entry, read_steps
 from store.blobs import BlobFile, uploads_of
 from store.record.keys import Scope
-from store.work.jobs import Submitted, new_job_id
+from store.work.jobs import new_job_id
+from store.work.kinds import KINDS
+from store.work.submission import Submitted
 
 routes = Routes("bulk")
 
@@ -70,10 +72,10 @@ class _Received:
 )
 def bulk(collection: str, query: BulkQuery) -> Response:
     """Classify or enrol the pictures of an archive, a manifest or a folder as one job."""
-    if query.kind is JobKind.ENROLL:
-        check_key(Scope.ENROLL)
-        if query.smooth:
-            raise ExemplarError("smooth_unfit", "smooth: expected kind=classify, got kind=enroll")
+    kind = KINDS[query.kind]
+    check_key(kind.scope)
+    if query.smooth and not kind.decides:
+        raise ExemplarError("smooth_unfit", f"smooth: expected kind=classify, got kind={query.kind.value}")
     store = services().store
     check_offered(store.collections.find(collection).encoder)  # before anything is written for nothing
     check_webhook(query.webhook)
@@ -218,7 +220,7 @@ def _steps(
 
     try:
         chosen = settings or services().settings
-        yield from read_steps(source, open_file, chosen, enrols=kind is JobKind.ENROLL)
+        yield from read_steps(source, open_file, chosen, enrols=KINDS[kind].enrols)
     finally:
         for file in files:
             file.close()
@@ -264,7 +266,7 @@ def _tally(collection: str, kind: JobKind, steps: Iterator[Entry | None]) -> Dry
                 problems.append(DryProblem(item=items, custom_id=entry.custom_id, error=problem))
         else:
             size += entry.size
-            if entry.label is not None and kind is JobKind.ENROLL:
+            if entry.label is not None and KINDS[kind].enrols:
                 labels[entry.label] += 1
         items += 1
     return DryRun(

@@ -8,9 +8,9 @@ from api.auth import check_key
 from api.models import JobModel
 from api.routes import Routes
 from api.services import services
-from core.types import JobKind
 from store.record.keys import Scope
 from store.work.control import Revived
+from store.work.kinds import KINDS
 
 routes = Routes("control")
 
@@ -44,15 +44,11 @@ def retry_job(job_id: str) -> JobModel:
 
 
 def _check_scope(job_id: str) -> None:
-    """Ask for the scope that a job of this kind takes to submit; raises `job_not_found`."""
-    kind = services().store.jobs.get(job_id).kind
-    if kind is JobKind.ENROLL:
-        check_key(Scope.ENROLL)
-    elif kind in (JobKind.REINDEX, JobKind.IMPORT):
-        check_key(Scope.ADMIN)
+    """Require the scope of the job's kind; raises `job_not_found`."""
+    check_key(KINDS[services().store.jobs.get(job_id).kind].scope)
 
 
 def _go_on(revived: Revived) -> JobModel:
     if revived.encoder is not None:
-        services().store.turns.hint(revived.job.lane, revived.encoder)
+        services().store.wake_ups.send(revived.job.lane, revived.encoder)
     return JobModel.of(revived.job, time.time())

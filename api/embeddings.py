@@ -18,6 +18,7 @@ from api.requests import origin_of
 from api.routes import Routes, as_json
 from api.services import check_offered, services
 from core.errors import ExemplarError, error_of, problem_of
+from core.specs import is_removed, removed
 from core.types import Item, JobKind, JobRequest, Lane
 from store.blobs import uploads_of
 from store.record.keys import Scope
@@ -86,6 +87,8 @@ def _whose(model: str) -> tuple[str, str]:
     except ExemplarError as error:
         if error.code != "collection_not_found":
             raise
+        if is_removed(model):
+            raise removed(model) from error
         offered = ", ".join(services().settings.encoders)
         raise ExemplarError(
             "encoder_not_offered", f"model: expected one of {offered} or a collection, got {model[:200]!r}"
@@ -115,7 +118,7 @@ def _embed(collection: str, encoder: str, inputs: list[str | Picture]) -> list[d
             origin=origin_of(job_id, JobKind.EMBED),
         )
         store.jobs.submit(job_id, asked)
-        store.turns.hint(lane, encoder)
+        store.wake_ups.send(lane, encoder)
         _await(job_id, wait_s(settings.max_wait_s))
         results = [dict(result) for result in store.jobs.results(job_id, limit=len(items)).results]
         if len(results) < len(items):

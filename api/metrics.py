@@ -14,10 +14,10 @@ from prometheus_client.registry import Collector
 
 from core.errors import ExemplarError
 from core.settings import Settings
+from core.types import DeliveryState
 from runtime.files import disk_room
 from store.store import Store
 from store.work.chunks import Waiting
-from store.work.deliveries import DeliveryState
 from store.work.jobs import JobCount
 from store.work.workers import Worker
 
@@ -53,7 +53,7 @@ class RecordMetrics(Collector):
         self._jobs = _Kept(store.jobs.counts, COUNTS_S)
         self._deliveries = _Kept(store.deliveries.counts, COUNTS_S)
         self._alive = _Kept(store.workers.alive, WORKERS_S)
-        self._of_workers = _Kept(lambda: merged(store.workers.figures()), WORKERS_S)
+        self._of_workers = _Kept(lambda: merged(store.workers.metrics()), WORKERS_S)
 
     def collect(self) -> Iterable[Metric]:
         """Return all families; without the record there is little to tell."""
@@ -127,5 +127,5 @@ def _workers(alive: Sequence[Worker]) -> Iterable[Metric]:
         labels=("worker",),
     )
     for worker in alive:
-        idle.add_metric([worker.name], worker.still_s)
+        idle.add_metric([worker.name], worker.idle_s)
     return GaugeMetricFamily("exemplar_workers_alive", "Workers heard of lately.", len(alive)), idle

@@ -17,6 +17,7 @@ from core.types import (
     ClassKind,
     Collection,
     DecisionName,
+    DeliveryState,
     IndexMeasure,
     IndexName,
     Job,
@@ -28,7 +29,7 @@ from core.types import (
     Support,
     Views,
 )
-from store.work.deliveries import DeliveryState, Logged
+from store.work.deliveries import Logged
 
 
 class IndexMeasureModel(BaseModel):

@@ -20,17 +20,20 @@ from api.submit import answer, idempotency_of, uploading
 from core.errors import ExemplarError
 from core.labels import check_slug
 from core.prompts import check_prompts
+from core.specs import PACKAGED, is_removed, removed
 from core.types import JobKind, JobRequest, Lane, Source
 from formats.bundle import Manifest
 from formats.bundle_reader import Bundle, open_bundle
 from store.blobs import PICTURES, BlobFile, Blobs, uploads_of
 from store.record.collections import check_rule_of_prompts
 from store.record.keys import Scope
-from store.work.jobs import Submitted, new_job_id
+from store.work.jobs import new_job_id
+from store.work.submission import Submitted
 
 routes = Routes("portability")
 
 PART_BYTES = 1 << 20
+ANEW = f"import a file with pictures by another one: exemplar import FILE --encoder {PACKAGED[0]}"
 ZIP = {"application/zip", "application/x-zip-compressed", "application/octet-stream"}
 
 
@@ -130,6 +133,8 @@ def _submit(job_id: str, query: ImportQuery, file: str, digest: str) -> Submitte
         bundle = open_bundle(opened, services().settings)
         manifest = bundle.manifest
         encoder = query.encoder or manifest.encoder.spec
+        if query.encoder is None and is_removed(encoder):
+            raise removed(encoder, do=ANEW)
         check_offered(encoder)
         _check_rule(manifest)
         _check_prompts(manifest, encoder)

@@ -34,7 +34,7 @@ class Readiness:
             "record": self._ask("record", self._check_record),
             "disk": self._ask("disk", self._check_disk),
             "blobs": self._ask("blobs", store.blobs.check),
-            "queue": self._ask("queue", store.turns.check),
+            "queue": self._ask("queue", store.wake_ups.check),
             "workers": self._ask(
                 "workers", lambda: check_workers(store.workers.alive(), store.chunks.waiting(), stall_s)
             ),
@@ -81,7 +81,7 @@ def check_workers(alive: Sequence[Worker], waiting: Sequence[Waiting], stall_s: 
             raise ExemplarError(
                 "work_unserved", f"{work.lane} work waits for {work.encoder} and no worker serves it"
             )
-        if serving and work.oldest_s > stall_s and min(one.still_s for one in serving) > stall_s:
+        if serving and work.oldest_s > stall_s and min(one.idle_s for one in serving) > stall_s:
             raise ExemplarError(
                 "work_stalled", f"{work.lane} work waits for {work.encoder} and no worker moves"
             )

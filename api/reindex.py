@@ -19,7 +19,8 @@ from core.errors import ExemplarError, error_of
 from core.types import FINAL, Collection, Item, Job, JobKind, JobRequest, Lane
 from store.record.keys import Scope
 from store.reindex.status import Reindex
-from store.work.jobs import Idempotency, new_job_id
+from store.work.jobs import new_job_id
+from store.work.submission import Idempotency
 
 routes = Routes("reindex")
 
@@ -164,7 +165,7 @@ def _submit(collection: Collection) -> Job:
         asked = JobRequest(collection.name, JobKind.COMPARE, Lane.INTERACTIVE, [Item(0)], origin=origin)
         submitted = store.jobs.submit(job_id, asked, Idempotency(key, key))
         if not submitted.replayed:
-            store.turns.hint(Lane.INTERACTIVE, submitted.encoder)
+            store.wake_ups.send(Lane.INTERACTIVE, submitted.encoder)
             return submitted.job
         if submitted.job.state not in FINAL or submitted.job.done:
             return submitted.job

@@ -13,7 +13,8 @@ from core.errors import ExemplarError, error_of
 from core.report import CollectionReport
 from core.types import FINAL, Collection, Item, Job, JobKind, JobRequest, JobState, Lane
 from store.record.keys import Scope
-from store.work.jobs import Idempotency, new_job_id
+from store.work.jobs import new_job_id
+from store.work.submission import Idempotency
 
 routes = Routes("reports")
 
@@ -70,7 +71,7 @@ def _submit(collection: Collection) -> Job:
         job_request = JobRequest(collection.name, JobKind.REPORT, Lane.INTERACTIVE, [Item(0)], origin=origin)
         submitted = store.jobs.submit(job_id, job_request, Idempotency(key, key))
         if not submitted.replayed:
-            store.turns.hint(Lane.INTERACTIVE, submitted.encoder)
+            store.wake_ups.send(Lane.INTERACTIVE, submitted.encoder)
             return submitted.job
         if submitted.job.state not in FINAL or _is_of(submitted.job, collection):
             return submitted.job

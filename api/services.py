@@ -15,7 +15,7 @@ from api.streams import Streams
 from api.wait import JobWatch
 from core.errors import ExemplarError
 from core.settings import Settings
-from core.specs import EncoderSpec
+from core.specs import EncoderSpec, is_removed, removed
 from store.store import Store
 
 _KEY = "exemplar"
@@ -61,7 +61,9 @@ def services_of(app: Flask) -> Services:
 
 
 def check_offered(encoder: str) -> None:
-    """Raise `encoder_not_offered` where no worker of this service would ever do the work."""
+    """Raise `encoder_not_offered`, or `encoder_unknown` where no worker anywhere could do the work."""
+    if is_removed(encoder):
+        raise removed(encoder)
     offered = services().settings.encoders
     if encoder not in offered:
         raise ExemplarError(

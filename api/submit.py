@@ -22,9 +22,11 @@ from api.uploads import Upload, read_uploads
 from api.webhooks import check_webhook
 from core.errors import ExemplarError, problem_of
 from core.types import FINAL, Item, Job, JobKind, JobRequest, Lane
-from store.blobs import PICTURES, uploads_of
+from store.blobs import uploads_of
 from store.record.keys import Scope
-from store.work.jobs import Idempotency, Submitted, new_job_id
+from store.work.jobs import new_job_id
+from store.work.kinds import folder_of_pictures
+from store.work.submission import Idempotency, Submitted
 
 routes = Routes("submit")
 
@@ -86,7 +88,7 @@ def _submit(
         key = idempotency_of(_asked(job_request))
         submitted = upload.submit(lambda: store.jobs.submit(job_id, job_request, key))
     if not submitted.replayed:
-        store.turns.hint(lane, submitted.encoder)
+        store.wake_ups.send(lane, submitted.encoder)
     return answer(submitted.job)
 
 
@@ -130,7 +132,7 @@ def _receive(job_id: str, kind: JobKind, label: str | None) -> list[Item]:
         uploads = read_uploads(kind, label, services().settings)
         if all(upload.error is not None for upload in uploads) and uploads[0].error is not None:
             raise uploads[0].error  # there is nothing to work on
-        return _keep(uploads, PICTURES if kind is JobKind.ENROLL else uploads_of(job_id))
+        return _keep(uploads, folder_of_pictures(kind, job_id))
 
 
 def _keep(uploads: Sequence[Upload], folder: str) -> list[Item]:

@@ -23,6 +23,7 @@ from core.types import JobKind
 from runtime.addresses import check_picture_url
 from store.record.keys import Scope
 from store.work.items import find_read_picture
+from store.work.kinds import KINDS
 
 _CUSTOM_ID: TypeAdapter[str] = TypeAdapter(CallersId)
 
@@ -99,7 +100,7 @@ def _check_count(items: Sequence[Any], most: int) -> None:
 
 
 def _from_json(kind: JobKind, raw: Any, settings: Settings) -> Upload:
-    model = EnrollItem if kind is JobKind.ENROLL else AskItem
+    model = EnrollItem if KINDS[kind].enrols else AskItem
     custom_id = _custom_id(raw)
     try:
         item = model.model_validate(raw)
@@ -189,7 +190,7 @@ def _checked(
     url: str | None = None,
 ) -> Upload:
     try:
-        clean = clean_label(label) if kind is JobKind.ENROLL else None
+        clean = clean_label(label) if KINDS[kind].enrols else None
         if not content and url is None:
             raise ExemplarError("picture_empty", "expected a picture, got 0 bytes")
         if len(content) > settings.max_picture_bytes:

@@ -15,6 +15,7 @@ import time
 import numpy as np
 
 from benchmarks.common import emit
+from runtime.ports import free_port
 
 RUNS = 7
 
@@ -32,9 +33,7 @@ def main() -> None:
 
 
 def _start_s(folder: str) -> float:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = {**os.environ, "EXEMPLAR_DATA": folder, "EXEMPLAR_LOG_LEVEL": "WARNING"}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     begun = time.perf_counter()

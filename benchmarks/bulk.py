@@ -1,7 +1,7 @@
 """Bulk classify: pictures a second against the naive way and the encoder alone, where the time goes, what it
 takes of memory, and what people who wait notice of it.
 
-python -m benchmarks.bulk [--part throughput ...] [--encoder compact ...] [--items N] [--rounds N]
+python -m benchmarks.bulk [--part throughput ...] [--encoder efficientnet_lite2 ...] [--items N] [--rounds N]
 
 Run it on a machine with nothing else to do: each line carries the load it was measured under.
 """
@@ -27,14 +27,15 @@ from benchmarks import bulk_service as services
 from benchmarks.bulk_naive import naive_per_s
 from benchmarks.bulk_scaling import PICTURE_S, scaling
 from benchmarks.bulk_stages import stages
-from benchmarks.common import emit, percentiles
+from benchmarks.common import DEFAULT, LITE0, emit, percentiles
 from benchmarks.faults.postgres import Postgres
 from core.pictures import decode_picture
 from encoders import Encoder, open_encoder
 
 MAX_PIXELS = 50_000_000
 CORES = os.cpu_count() or 1
-ENCODERS = ("compact", "deit", "vitb32")
+ENCODERS = (DEFAULT, LITE0, "deit", "vitb32")
+ITEMS = {DEFAULT: 8_000, LITE0: 12_000, "deit": 4_000, "vitb32": 2_000}
 
 
 def main() -> None:
@@ -42,7 +43,7 @@ def main() -> None:
     parser.add_argument("--part", action="append", choices=PARTS, help="everything by default")
     parser.add_argument("--encoder", action="append", choices=ENCODERS)
     parser.add_argument("--pictures", default="sports", choices=("sports", "large", "tiny"))
-    parser.add_argument("--items", type=int, help="20,000, and fewer for slow encoders, where not given")
+    parser.add_argument("--items", type=int, help="fewer for slow encoders, where not given")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=CORES)
     asked = parser.parse_args()
@@ -72,7 +73,7 @@ def throughput(asked: argparse.Namespace, folder: Path) -> None:
         torch.set_num_threads(1)
         encoders = [open_encoder(spec, device="cpu") for _ in range(CORES)]
         encoder = encoders[0]
-        items = asked.items or {"compact": 20_000, "deit": 4_000, "vitb32": 2_000}[name]
+        items = asked.items or ITEMS[name]
         found: dict[str, list[float]] = {}
         with services.bench(spec, workers=asked.workers, max_queued_items="1000000") as (_, http):
             _bulk_per_s(http, inputs.archive_of(contents, 128, folder), 128)  # warms up
@@ -93,7 +94,7 @@ def throughput(asked: argparse.Namespace, folder: Path) -> None:
             "throughput",
             encoder=name,
             precision=encoder.precision,
-            engine=encoder.engine,
+            runtime=encoder.runtime,
             pictures=what,
             items=items,
             workers=asked.workers,
@@ -159,7 +160,7 @@ def cpu(asked: argparse.Namespace, folder: Path) -> None:
     """CPU milliseconds a picture of each process, and of each stage; the sums should agree."""
     what, contents = inputs.pictures(asked.pictures)
     for name, spec in specs(asked, folder).items():
-        items = asked.items or {"compact": 5_000, "deit": 1_000, "vitb32": 500}[name]
+        items = asked.items or ITEMS[name] // 4
         archive = inputs.archive_of(contents, items, folder)
         with services.bench(spec, workers=1) as (stack, http):
             _bulk_per_s(http, archive, items)  # warms up
@@ -183,7 +184,7 @@ def memory(asked: argparse.Namespace, folder: Path) -> None:
     """Peak memory of each process for jobs of 1,000, 20,000 and 100,000 tiny pictures."""
     _, contents = inputs.pictures("tiny")
     sizes = [size for size in (1_000, 20_000, 100_000) if size <= (asked.items or 100_000)]
-    with services.bench("compact", workers=asked.workers, max_queued_items="1000000") as (stack, http):
+    with services.bench(DEFAULT, workers=asked.workers, max_queued_items="1000000") as (stack, http):
         _bulk_per_s(http, inputs.archive_of(contents, 1_000, folder), 1_000)  # warms up
         for size in sizes:
             services.reset_peaks(stack)
@@ -254,7 +255,7 @@ def _idle_since(stack: object, begun: float) -> float:
 
 
 def workers(asked: argparse.Namespace, folder: Path) -> None:
-    """Pictures a second of 1, 2 and 4 workers with compact, and to 8 with a simulated slow encoder."""
+    """Pictures a second of 1, 2 and 4 workers with the default, and to 8 with a simulated slow encoder."""
     what, contents = inputs.pictures(asked.pictures)
     items = asked.items or 4_000
     archive = inputs.archive_of(contents, items, folder)
@@ -266,10 +267,10 @@ def workers(asked: argparse.Namespace, folder: Path) -> None:
             found = scaling(count, items=some, database_url=url)
         report("workers", encoder=encoder, database="postgres", workers=count, **found)
     for count in (1, 2, 4):
-        with services.bench("compact", workers=count) as (_, http):
+        with services.bench(DEFAULT, workers=count) as (_, http):
             _bulk_per_s(http, inputs.archive_of(contents, 256, folder), 256)
             rates = [_bulk_per_s(http, archive, items) for _ in range(asked.rounds)]
-        report("workers", encoder="compact", pictures=what, workers=count, per_s=round(median(rates), 1))
+        report("workers", encoder=DEFAULT, pictures=what, workers=count, per_s=round(median(rates), 1))
 
 
 PARTS = {

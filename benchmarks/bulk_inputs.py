@@ -25,7 +25,7 @@ LARGE = (1280, 960)
 
 
 def spec_of(name: str, folder: Path) -> str | None:
-    """Return the spec of compact, deit or vitb32 (random weights, which take the same time), or None."""
+    """Return the spec of a short name, or None; vitb32 has random weights, which take the same time."""
     if name == "deit":
         return f"timm:deit_tiny_patch16_224@{DEIT}" if DEIT.exists() else None
     if name == "vitb32":
@@ -35,7 +35,7 @@ def spec_of(name: str, folder: Path) -> str | None:
             visual = open_clip.create_model("ViT-B-32").visual
             save_file({key: value.contiguous() for key, value in visual.state_dict().items()}, file)
         return f"open_clip:ViT-B-32@{file}"
-    return "compact"
+    return name
 
 
 def pictures(kind: str) -> tuple[str, list[bytes]]:

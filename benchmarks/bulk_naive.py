@@ -33,7 +33,7 @@ _open: dict[str, Any] = {}
 @worker_process_init.connect
 def _begin(**_: Any) -> None:
     torch.set_num_threads(1)
-    _open["encoder"] = open_encoder(os.environ[SPEC], device="cpu", precision="fp32", engine="torch")
+    _open["encoder"] = open_encoder(os.environ[SPEC], device="cpu", precision="fp32", runtime="torch")
     _open["redis"] = redis.Redis(unix_socket_path=os.environ[SOCKET])
     _open["redis"].incr("ready")
 

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from PIL import Image
 
-from benchmarks.common import picture
+from benchmarks.common import DEFAULT, picture
 from core.settings import Settings
 from core.types import Item, JobKind, JobRequest, Lane, Rule, Views
 from index.replicas import Replicas
@@ -31,7 +31,7 @@ PICTURE_S = 0.025
 class SlowEncoder:
     """Takes 25 ms a picture and no core."""
 
-    spec, device, batch_size, dim, draft_side, has_text = "compact", "cpu", 16, 2, 64, False
+    spec, device, batch_size, dim, draft_side, has_text = DEFAULT, "cpu", 16, 2, 64, False
 
     def prepare(self, picture: Image.Image, views: Views = Views.ONE) -> np.ndarray:
         return np.asarray(picture.resize((32, 32)))
@@ -50,7 +50,7 @@ def scaling(workers: int, *, items: int, database_url: str = "") -> dict[str, fl
         settings = _settings(folder, database_url)
         store = open_store(settings)
         ensure_schema(store.database)
-        store.collections.create("bench", "compact", Rule())
+        store.collections.create("bench", DEFAULT, Rule())
         command = [sys.executable, "-m", "benchmarks.bulk_scaling", folder, database_url]
         started = [subprocess.Popen([*command, f"w{n}"], stdout=subprocess.PIPE) for n in range(workers)]
         for process in started:
@@ -88,7 +88,7 @@ def _serve(folder: str, database_url: str, name: str) -> None:
             owner=new_owner(name),
             lanes=tuple(Lane),
             store=store,
-            encoders={"compact": SlowEncoder()},
+            encoders={DEFAULT: SlowEncoder()},
             replicas=Replicas(store.supports.changes_since, settings.snapshot_folder),
             decoders=decoders,
             loader=loader,
@@ -97,7 +97,7 @@ def _serve(folder: str, database_url: str, name: str) -> None:
         )
         print("ready", flush=True)
         while True:
-            if not take_turn(tools, "compact"):
+            if not take_turn(tools, DEFAULT):
                 time.sleep(0.02)
 
 

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import insert, update
 
+from benchmarks.common import DEFAULT
 from benchmarks.index_engines import of_process
 from core.settings import Settings
 from core.types import Index, IndexName, Rule
@@ -68,7 +69,7 @@ def main() -> None:
 
 def fill(store: Store, supports: int, dim: int) -> None:
     ensure_schema(store.database)
-    collection = store.collections.create("bench", "compact", Rule())
+    collection = store.collections.create("bench", DEFAULT, Rule())
     rng = np.random.default_rng(0)
     classes = -(-supports // PER_CLASS)
     with store.database.write() as connection:

@@ -18,7 +18,9 @@ from sklearn.datasets import load_digits
 
 from cli.stack import Stack
 from core.settings import Settings
+from core.specs import PACKAGED
 
+DEFAULT, LITE0 = PACKAGED
 SHARED = Path(__file__).parents[1].parent / "shared"
 
 

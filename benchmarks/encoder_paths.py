@@ -1,7 +1,7 @@
 """What computes an encoder on this CPU: torch or OpenVINO, fp32 or bf16. CPU milliseconds a picture and the
 cosine to torch in fp32 on real pictures.
 
-python -m benchmarks.encoder_paths [--encoder compact ...] [--threads 1 ...] [--batch 1 ...]
+python -m benchmarks.encoder_paths [--encoder efficientnet_lite2 ...] [--threads 1 ...] [--batch 1 ...]
 
 The paths are measured in turns and the best of the turns counts: other work of the machine falls on all.
 """
@@ -19,16 +19,16 @@ import numpy as np
 import torch
 
 from benchmarks import bulk_inputs as inputs
-from benchmarks.common import emit
+from benchmarks.common import DEFAULT, LITE0, emit
 from core.pictures import decode_picture
 from core.specs import EncoderSpec
 from encoders import Encoder, Prepared
-from encoders.device import Device, Engine
+from encoders.device import Device, Runtime
 from encoders.opening import load_tower
 from encoders.openvino_forward import is_installed
 from encoders.running import run_all
 
-ENCODERS = ("compact", "deit", "vitb32")
+ENCODERS = (DEFAULT, LITE0, "deit", "vitb32")
 PICTURES = 96
 TURNS, LEAST_S = 5, 0.4
 MAX_PIXELS = 50_000_000
@@ -53,13 +53,7 @@ def main() -> None:
 
 def _measure(name: str, spec: str, threads: int, batches: Sequence[int]) -> None:
     torch.set_num_threads(threads)
-    engines = (Engine.TORCH, Engine.OPENVINO) if is_installed() else (Engine.TORCH,)
-    devices = [
-        Device("cpu", dtype, max(batches), engine)
-        for engine in engines
-        for dtype in (torch.float32, torch.bfloat16)
-    ]
-    encoders = [Encoder(spec, run_all([load_tower(EncoderSpec.parse(spec))], one)) for one in devices]
+    encoders = opened_by_path(spec, max(batches))
     what, contents = inputs.pictures("sports")
     prepared = [_prepare(encoders[0], content) for content in contents[:PICTURES]]
     expected = encoders[0].embed(prepared)
@@ -72,7 +66,7 @@ def _measure(name: str, spec: str, threads: int, batches: Sequence[int]) -> None
             emit(
                 "encoder_paths",
                 encoder=name,
-                path=f"{encoder.engine} {encoder.precision}",
+                path=f"{encoder.runtime} {encoder.precision}",
                 pictures=what,
                 threads=threads,
                 batch=batch,
@@ -81,6 +75,23 @@ def _measure(name: str, spec: str, threads: int, batches: Sequence[int]) -> None
                 least_cosine=round(float(cosine.min()), 5),
                 mean_loss=float(f"{1 - cosine.mean():.1e}"),
             )
+
+
+def opened_by_path(spec: str, batch_size: int) -> list[Encoder]:
+    """Open an encoder in each way that there is to compute it here, torch in fp32 first."""
+    runtimes = (Runtime.TORCH, Runtime.OPENVINO) if is_installed() else (Runtime.TORCH,)
+    parsed = EncoderSpec.parse(spec)
+    return [
+        Encoder(
+            spec,
+            run_all(
+                [load_tower(part) for part in parsed.parts or (parsed,)],
+                Device("cpu", dtype, batch_size, runtime),
+            ),
+        )
+        for runtime in runtimes
+        for dtype in (torch.float32, torch.bfloat16)
+    ]
 
 
 def _prepare(encoder: Encoder, content: bytes) -> Prepared:

@@ -1,14 +1,17 @@
-"""Recognition on 20 sports that nothing was trained on, by every rule and view setting, as JSON lines.
+"""Recognition on 20 sports and on handwritten digits, by every rule and view setting, as JSON lines.
 
 python -m benchmarks.recognition [--part accuracy,report,...] [--encoder NAME ...] [--views 1,flip,full]
     [--view full] [--cache DIR] [--limit N]
 
-Encoders: compact, deit_tiny (by `timm:`), mobilenet_v2 (its file has torchvision's names, so it is opened by
-the benchmark itself), several with + between them side by side as `concat:` puts them, or any spec. Every
-encoder embeds each picture once per view setting. `accuracy` and `cost` are measured for each of `--views`,
+Encoders: efficientnet_lite2, efficientnet_lite0, deit_tiny (by `timm:`), mobilenet_v2 (its file has
+torchvision's names, so it is opened by the benchmark itself), several with + between them side by side as
+`concat:` puts them, or any spec. The four were trained on ImageNet, whose labels include at least five of the
+sports: balance beam, baseball, basketball, billiards and bobsled. Every encoder embeds each picture once per
+view setting. `accuracy` and `cost` are measured for each of `--views`,
 the other parts for `--view`. Of so few supports the default, `auto`, is `kernel`.
 
-Reads ../shared/data/sports20 and says so where it is not there. This is the test set: choose nothing by it.
+All but `digits`, which takes scikit-learn's, reads ../shared/data/sports20 and says so where it is not there.
+This is the test set: choose nothing by it.
 """
 
 from __future__ import annotations
@@ -19,40 +22,43 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
+from sklearn.datasets import load_digits
 
-from benchmarks.common import SHARED, emit, load_digits_once
-from benchmarks.compact_encoders import DEIT, mobilenet_tower
+from benchmarks.common import DEFAULT, LITE0, SHARED, emit, load_digits_once
+from benchmarks.other_encoders import deit_tower, mobilenet_tower
 from cli.evaluate import hold_out
 from cli.folders import Embedded, embed_pictures
 from cli.pictures import Picture, find_pictures
 from cli.trial import Plan, try_out
 from core.pictures import decode_picture
 from core.settings import read_settings
-from core.specs import EncoderSpec
 from core.types import Metric, Rule, RuleName, Views
 from core.vectors import Vectors
 from encoders import Encoder, open_encoder
-from encoders.compact.shipped import load_compact
 from encoders.device import choose_device
+from encoders.efficientnet_lite import load_efficientnet_lite
 from encoders.running import run_all
 from encoders.threads import use_threads
-from encoders.timm_tower import load_timm
 from encoders.tower import Tower
 
 FOLDER = SHARED / "data" / "sports20"
+DRAWN_FROM = 25  # of each digit; the others are asked about
+IN_IMAGENET = ("balance beam", "baseball", "basketball", "billiards", "bobsled")  # labels of ImageNet-1k too
 FAR = 300  # digits, and pictures of noise
 COSTED = 128  # pictures that the cost is measured on
 TOWERS: dict[str, Callable[[], Tower]] = {
-    "compact": load_compact,
-    "deit_tiny": lambda: load_timm(EncoderSpec.parse(f"timm:deit_tiny_patch16_224@{DEIT}")),
+    DEFAULT: partial(load_efficientnet_lite, DEFAULT),
+    LITE0: partial(load_efficientnet_lite, LITE0),
+    "deit_tiny": deit_tower,
     "mobilenet_v2": mobilenet_tower,
 }
-ENCODERS = ("compact", "deit_tiny", "mobilenet_v2", "deit_tiny+mobilenet_v2", "compact+deit_tiny")
+ENCODERS = (DEFAULT, LITE0, "deit_tiny", "mobilenet_v2", f"{DEFAULT}+deit_tiny")
 RULES = [Rule(name) for name in RuleName if name is not RuleName.AUTO] + [
     Rule(RuleName.PROTOTYPE, Metric.MSE)
 ]
@@ -74,7 +80,7 @@ class Bank:
         return self.opened[name]
 
     def embedded(self, name: str, views: Views, what: str) -> Embedded:
-        """Return `support`, `query`, `digits` or `noise` as vectors."""
+        """Return vectors of `support`, `query`, `noise`, some `digits`, or all digits as they are `named`."""
         key = (name, views, what)
         if key not in self.kept:
             self.kept[key] = self._side_by_side(*key) if is_combined(name) else self._cached(*key)
@@ -110,7 +116,14 @@ class Bank:
         encoder = self.encoder(name)
         if what in ("support", "query"):
             return embed_pictures(encoder, self.pictures(what), views, title=f"{name} {views} {what}")
-        drawn = digits() if what == "digits" else noise()
+        if what == "named":
+            names = load_digits().target
+            some = None if self.limit is None else DRAWN_FROM + self.limit
+            rows = np.concatenate([np.flatnonzero(names == name)[:some] for name in range(10)])
+            drawn = drawn_digits()
+            vectors = embed_all(encoder, [drawn[row] for row in rows], views)
+            return Embedded([str(names[row]) for row in rows], vectors)
+        drawn = drawn_digits()[:FAR] if what == "digits" else noise()
         return Embedded([what] * len(drawn), embed_all(encoder, drawn, views))
 
     def _key(self, name: str, views: Views, what: str) -> str:
@@ -131,7 +144,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
-    if not FOLDER.is_dir():
+    if not FOLDER.is_dir() and given.part != "digits":
         raise SystemExit("../shared/data/sports20 is not here; nothing was measured")
     use_threads(given.threads)
     bank = Bank(given.limit, given.device, given.cache)
@@ -148,6 +161,16 @@ def accuracy(bank: Bank, name: str, views: Views) -> None:
         for shots in (1, 5):
             figures = tried(bank, name, views, Plan(rule, shots))
             shown(bank, "accuracy", name, views, rule, figures)
+
+
+def other_sports(bank: Bank, name: str, views: Views) -> None:
+    """The default on queries of the 15 sports that ImageNet does not name, among all 20."""
+    queries = bank.embedded(name, views, "query")
+    rows = [row for row, label in enumerate(queries.labels) if label not in IN_IMAGENET]
+    for shots in (1, 5):
+        plan = Plan(Rule(), shots)
+        figures, _ = try_out(plan, bank.embedded(name, views, "support"), queries.take(np.array(rows)))
+        shown(bank, "other_sports", name, views, Rule(), figures)
 
 
 def report(bank: Bank, name: str, views: Views) -> None:
@@ -196,6 +219,18 @@ def smoothing(bank: Bank, name: str, views: Views) -> None:
             shown(bank, "smoothing", name, views, Rule(), figures, "smoothed")
 
 
+def digits(bank: Bank, name: str, views: Views) -> None:
+    """Handwritten digits by the default at 1 and 5 examples of each, in five draws."""
+    named = bank.embedded(name, views, "named")
+    rows_of = [np.flatnonzero(np.array(named.labels) == label) for label in named.classes]
+    supports, queries = (
+        named.take(np.concatenate([rows[part] for rows in rows_of]))
+        for part in (slice(DRAWN_FROM), slice(DRAWN_FROM, None))
+    )
+    for shots in (1, 5):
+        shown(bank, "digits", name, views, Rule(), try_out(Plan(Rule(), shots), supports, queries)[0])
+
+
 def cost(bank: Bank, name: str, views: Views) -> None:
     """Milliseconds a picture, and how near the vectors are to those that the other parts use."""
     encoder = bank.encoder(name)
@@ -223,7 +258,8 @@ def cost(bank: Bank, name: str, views: Views) -> None:
 
 
 PARTS: dict[str, Callable[[Bank, str, Views], None]] = {
-    one.__name__: one for one in (cost, accuracy, report, uneven, unknown, calibration, smoothing)
+    one.__name__: one
+    for one in (cost, accuracy, other_sports, report, uneven, unknown, calibration, smoothing, digits)
 }
 
 
@@ -274,10 +310,10 @@ def embed_all(encoder: Encoder, pictures: Sequence[Image.Image], views: Views) -
     )
 
 
-def digits() -> list[Image.Image]:
+def drawn_digits() -> list[Image.Image]:
     return [
         Image.fromarray((255 - digit * 255 / 16).astype(np.uint8)).convert("RGB")
-        for digit in load_digits_once()[:FAR]
+        for digit in load_digits_once()
     ]
 
 

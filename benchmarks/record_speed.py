@@ -21,7 +21,7 @@ from uuid import uuid4
 import psycopg
 from sqlalchemy import make_url, text
 
-from benchmarks.common import emit
+from benchmarks.common import DEFAULT, emit
 from core.settings import Settings
 from core.types import Item, JobKind, JobRequest, Lane, Rule
 from store.migrate import ensure_schema
@@ -80,7 +80,7 @@ def transactions(name: str, settings: Settings, clients: int, items: int, second
     store = open_store(settings)
     ensure_schema(store.database)
     collection = "bench"
-    store.collections.create(collection, "compact", Rule())
+    store.collections.create(collection, DEFAULT, Rule())
     sizes = [size_bytes(store)]
     submitted, submit_s = at_once(clients, seconds, lambda _: submit(store, collection, items))
     sizes.append(size_bytes(store))
@@ -111,7 +111,7 @@ def submit(store: Store, collection: str, items: int) -> bool:
 
 def work(store: Store, owner: str, items: int) -> bool:
     """Claim one chunk and settle it; say whether there was one."""
-    chunks = store.chunks.claim(owner, "compact", tuple(Lane), items)
+    chunks = store.chunks.claim(owner, DEFAULT, tuple(Lane), items)
     results = [
         Settlement(chunk, [{**RESULT, "item": item.index} for item in chunk.items]) for chunk in chunks
     ]
@@ -124,17 +124,17 @@ def pulse(name: str, settings: Settings, queued: int) -> None:
     store = open_store(settings)
     ensure_schema(store.database)
     collection = "bench"
-    store.collections.create(collection, "compact", Rule())
+    store.collections.create(collection, DEFAULT, Rule())
     for _ in range(0, queued, 1000):
         asked = [Item(n, "ab" * 32) for n in range(min(1000, queued) * 64)]
         store.jobs.submit(new_job_id(), JobRequest(collection, JobKind.CLASSIFY, Lane.BULK, asked))
     owner = "w.1"
-    worker = Worker("w", owner, ("compact",), "cpu")
+    worker = Worker("w", owner, (DEFAULT,), "cpu")
     of_each: dict[str, Callable[[], object]] = {
         "beat": lambda: store.workers.beat(worker),
         "renew": lambda: store.chunks.renew(owner),
         "renew_smoothings": lambda: store.smoothings.renew(owner),
-        "waits": lambda: store.chunks.waits("compact", tuple(Lane)),
+        "waits": lambda: store.chunks.waits(DEFAULT, tuple(Lane)),
     }
     of_one: dict[str, Callable[[], object]] = {
         "sweep": store.chunks.sweep,

@@ -26,7 +26,7 @@ from typing import TypeVar
 import numpy as np
 
 from benchmarks.bulk_scaling import PICTURE_S, SlowEncoder
-from benchmarks.common import emit, picture
+from benchmarks.common import DEFAULT, emit, picture
 from benchmarks.simulation import Load, Seen, Site, Times, simulate
 from core.settings import Settings
 from core.types import Item, JobKind, JobRequest, Lane, Rule
@@ -44,7 +44,7 @@ from worker.tools import Tools
 
 T = TypeVar("T")
 
-SPEC = "compact"  # what the sleeping encoder says it is
+SPEC = DEFAULT  # what the sleeping encoder says it is
 BATCH = SlowEncoder.batch_size
 CHUNK = 64
 

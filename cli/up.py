@@ -10,6 +10,7 @@ import click
 
 from cli.stack import Stack, StartStoppedError
 from core.settings import read_settings
+from core.specs import encoder_line
 
 LOOK_S = 0.5
 
@@ -39,6 +40,7 @@ def up(data: Path | None, host: str | None, port: int | None, workers: int, enco
         click.echo(
             f"exemplar: ready at {stack.url} (data and logs in {settings.data.resolve()}; Ctrl-C stops)"
         )
+        click.echo(f"exemplar: {encoder_line(settings.encoders[0], 'exemplar up --encoders')}")
         while not stop.wait(LOOK_S):
             for name in stack.mend():
                 click.echo(f"exemplar: {name} has died; it is started again", err=True)

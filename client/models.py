@@ -282,7 +282,7 @@ class Delivery(Model):
 
 
 DeliveryState = Literal["waiting", "delivered", "given_up"] | str
-"""Where a delivery stands."""
+"""Where a webhook delivery stands; the last two are final."""
 
 
 class DryProblem(Model):

@@ -32,7 +32,7 @@ class ClassChange:
 class Changes:
     """Everything that changed after a version, up to and with `version`.
 
-    `born` tells vectors apart that do not go together: those of another record, or of another encoder. It is
+    `epoch` tells vectors apart that do not go together: those of another record, or of another encoder. It is
     when the collection began to answer by `encoder`.
     `more` says that the record is further already: what follows is asked for from `version` on.
     """
@@ -40,6 +40,6 @@ class Changes:
     version: int
     classes: Sequence[ClassChange]
     supports: Sequence[SupportChange]
-    born: float = 0.0
+    epoch: float = 0.0
     encoder: str | None = None
     more: bool = False

@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from core.errors import ExemplarError
-from core.specs import PACKAGED
+from core.specs import PACKAGED, REINDEX, is_removed, removed
 from core.types import MAX_CHUNK_ITEMS
 
 PREFIX = "EXEMPLAR_"
@@ -60,15 +60,15 @@ class Settings(BaseModel):
     device: str = Field("auto", description="Where encoders run: auto, cpu, cuda or cuda:N.")
     precision: str = Field(
         "auto",
-        pattern="^(auto|fp32)$",
-        description="Number format of encoders on a CPU: auto takes bfloat16 where the CPU has it and "
-        "vectors keep a cosine of 0.999; fp32 never does.",
+        pattern="^(auto|fp32|bf16|fp16)$",
+        description="Number format of encoders: auto takes a half format that the device computes in where "
+        "vectors keep a cosine of 0.999 to fp32; fp32, bf16 and fp16 are taken unchecked.",
     )
-    engine: str = Field(
+    runtime: str = Field(
         "auto",
         pattern="^(auto|torch)$",
-        description="What computes encoders on a CPU: auto takes OpenVINO where it is installed (the extra "
-        "openvino), keeps vectors as above and is measured to be faster; torch never does.",
+        description="What computes encoders on a CPU: auto takes OpenVINO where it is installed and keeps "
+        "vectors as above; torch never does.",
     )
     threads: int = Field(1, ge=1, description="Compute threads of one worker process.")
     decode_threads: int = Field(2, ge=1, description="Threads that decode pictures in one worker process.")
@@ -193,6 +193,14 @@ class Settings(BaseModel):
     log_level: str = Field(
         "INFO", pattern="^(?i:debug|info|warning|error)$", description="DEBUG, INFO, WARNING or ERROR."
     )
+
+    @field_validator("encoders")
+    @classmethod
+    def _check_encoders(cls, encoders: tuple[str, ...]) -> tuple[str, ...]:
+        for encoder in filter(is_removed, encoders):
+            do = f"offer another one, {PACKAGED[0]} say; where it has collections, {REINDEX}"
+            raise ValueError(removed(encoder, do=do).message)
+        return encoders
 
     @field_validator("remote_prefixes")
     @classmethod

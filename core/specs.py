@@ -12,11 +12,23 @@ PACKAGED = (
     "efficientnet_lite2",
     "efficientnet_lite0",
 )  # their weights are Python packages; the default first
+RECOMMENDED = "open_clip:ViT-B-32/laion2b_s34b_b79k"  # where its weights can be had
 REMOVED = "compact"  # the default of 0.1; records may still name it
+REINDEX = (
+    f"give its collections another one: exemplar reindex start NAME --encoder {PACKAGED[0]}, "
+    "then exemplar reindex switch NAME"
+)
 CONCAT = "concat:"
 _SPEC = re.compile(r"(?P<kind>[a-z_]+):(?P<name>[\w.-]+)(/(?P<tag>[\w.-]+))?(@(?P<file>[^@]+))?")
 # a file's name may hold a +, so a part ends only where what follows begins like another
-_NEXT_PART = re.compile(rf"\+(?=[a-z_]+:|(?:{'|'.join(PACKAGED)})(?:\+|$))")
+_NEXT_PART = re.compile(rf"\+(?=[a-z_]+:|(?:{'|'.join((*PACKAGED, REMOVED))})(?:\+|$))")
+
+
+def encoder_line(spec: str, how: str) -> str:
+    """Say which encoder answers, and `how` to take a better one where there is one."""
+    if not set(spec.removeprefix(CONCAT).split("+")) & set(PACKAGED):
+        return f"encoder {spec}"
+    return f"encoder {spec}; CLIP recognises more where its weights can be had: {how} {RECOMMENDED}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +50,7 @@ class EncoderSpec:
         if text in PACKAGED:
             return cls(text)
         if text == REMOVED:
-            raise ExemplarError(
-                "encoder_unknown",
-                f"the encoder {REMOVED} was removed; give its collections another one: "
-                f"exemplar reindex start NAME --encoder {PACKAGED[0]}",
-            )
+            raise removed(text)
         if text.startswith(CONCAT):
             return cls._parse_concat(text)
         match = _SPEC.fullmatch(text)
@@ -56,7 +64,7 @@ class EncoderSpec:
 
     @classmethod
     def _parse_concat(cls, text: str) -> EncoderSpec:
-        names = _NEXT_PART.split(text.removeprefix(CONCAT))
+        names = _names(text)
         if any(name.startswith(CONCAT) for name in names):
             raise _unfit_concat(f"a concat within a concat: {text!r}")
         if len(names) < 2:
@@ -73,6 +81,22 @@ class EncoderSpec:
         tag = f"/{self.tag}" if self.tag else ""
         file = f"@{self.file}" if self.file else ""
         return f"{self.kind}:{self.name}{tag}{file}"
+
+
+def is_removed(text: str) -> bool:
+    """Return whether an encoder, or a part of it, was removed: records name it, and nothing can run it."""
+    return REMOVED in _names(text)
+
+
+def removed(text: str, *, do: str = REINDEX) -> ExemplarError:
+    """Return the error of such an encoder, which says what to do."""
+    what = text if text == REMOVED else f"{REMOVED}, a part of {text},"
+    return ExemplarError("encoder_unknown", f"the encoder {what} was removed; {do}")
+
+
+def _names(text: str) -> list[str]:
+    """Return the names of a concat's parts, or the one name."""
+    return _NEXT_PART.split(text.removeprefix(CONCAT)) if text.startswith(CONCAT) else [text]
 
 
 def _unfit_concat(got: str) -> ExemplarError:

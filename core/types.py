@@ -45,6 +45,24 @@ class JobState(StrEnum):
 FINAL = frozenset({JobState.SUCCEEDED, JobState.PARTIAL, JobState.FAILED, JobState.CANCELLED})
 
 
+class ChunkState(StrEnum):
+    """Where a chunk stands; the last two are final."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    PAUSED = "paused"
+    SETTLED = "settled"
+    CANCELLED = "cancelled"
+
+
+class DeliveryState(StrEnum):
+    """Where a webhook delivery stands; the last two are final."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    GIVEN_UP = "given_up"
+
+
 class ClassKind(StrEnum):
     """`negative` classes stand for things that must not be named."""
 

@@ -1,4 +1,4 @@
-"""Where an encoder runs, by what, and in which number format."""
+"""Where an encoder runs, by which runtime, and in which number format."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import torch
 from core.errors import ExemplarError
 
 CPU_BATCH, CUDA_BATCH = 16, 128  # a CPU gains nothing by more, and people wait for the batch under way
-PRECISIONS = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-class Engine(StrEnum):
+class Runtime(StrEnum):
     """What computes a network."""
 
     TORCH = "torch"
@@ -22,27 +22,26 @@ class Engine(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A torch device, the type its weights have there, the batch it is best fed with, and the engine."""
+    """A torch device, the type its weights have there, the batch it is best fed with, and the runtime."""
 
     name: str
     dtype: torch.dtype
     batch_size: int
-    engine: Engine = Engine.TORCH
+    runtime: Runtime = Runtime.TORCH
 
     @property
     def precision(self) -> str:
         """The number format's short name: fp32, bf16 or fp16."""
-        return PRECISIONS[self.dtype]
+        return next(name for name, dtype in PRECISIONS.items() if dtype is self.dtype)
 
 
 def choose_device(wanted: str) -> Device:
-    """Return the device `auto`, `cpu`, `cuda` or `cuda:N` stands for; raise `device_missing`."""
+    """Return what `auto`, `cpu`, `cuda` or `cuda:N` stands for, in float32; raise `device_missing`."""
     if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
         return Device("cpu", torch.float32, CPU_BATCH)
     name = "cuda" if wanted == "auto" else wanted
     _check_cuda(name)
-    dtype = torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    return Device(name, dtype, CUDA_BATCH)
+    return Device(name, torch.float32, CUDA_BATCH)
 
 
 def _check_cuda(name: str) -> None:

@@ -44,12 +44,18 @@ class Encoder:
         device = towers[0].device
         self.device = device.name
         self.precision = _named(tower.device.precision for tower in towers)
-        self.engine = _named(tower.device.engine.value for tower in towers)
+        self.runtime = _named(tower.device.runtime.value for tower in towers)
         self.batch_size = device.batch_size
         self._towers = towers
         self._text = towers[0].text if len(towers) == 1 else "its parts do not share a space with texts"
         self._text_device = device
         self.dim = sum(tower.dim for tower in self._towers)
+
+    @property
+    def identity(self) -> str:
+        """What makes these vectors, in words: the spec, the treatment of features, runtime and format."""
+        features = _named(tower.features for tower in self._towers if tower.features)
+        return " ".join(filter(None, (self.spec, features, self.runtime, self.precision)))
 
     @property
     def input_sizes(self) -> tuple[tuple[int, int], ...]:

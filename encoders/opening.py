@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from core.errors import ExemplarError
 from core.specs import PACKAGED, EncoderSpec
+from encoders.choice import run_chosen
 from encoders.device import choose_device
 from encoders.encoder import Encoder
-from encoders.fast import run_fastest
 from encoders.tower import Tower
 
 
 def open_encoder(
-    spec: str, *, device: str = "auto", precision: str = "auto", engine: str = "auto"
+    spec: str, *, device: str = "auto", precision: str = "auto", runtime: str = "auto"
 ) -> Encoder:
     """Open a packaged encoder, `KIND:NAME[/TAG][@FILE]` or `concat:A+B` on `auto`, `cpu`, `cuda` or `cuda:N`.
 
-    With the precision `auto` a CPU runs it in bfloat16 where it can and the vectors stay as they are to a
-    cosine of 0.999; with `fp32` it never does. With the engine `auto` a CPU runs it by OpenVINO where that is
-    installed, keeps the vectors as well and is faster; with `torch` it never does.
+    With the precision `auto` it runs in a half format that the device computes in, where the vectors keep a
+    cosine of 0.999 to float32; `fp32`, `bf16` and `fp16` overrule that. With the runtime `auto` a CPU runs it
+    by OpenVINO where that is installed and keeps the vectors as well; with `torch` it never does.
 
     Raises `encoder_unknown`, `encoder_weights_missing`, `encoder_weights_unfit` or `device_missing`.
     """
     parsed = EncoderSpec.parse(spec)
     chosen = choose_device(device)
     towers = [
-        run_fastest(load_tower(part), chosen, precision=precision, engine=engine)
+        run_chosen(load_tower(part), chosen, precision=precision, runtime=runtime)
         for part in parsed.parts or (parsed,)
     ]
     return Encoder(str(parsed), towers)

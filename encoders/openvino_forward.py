@@ -11,17 +11,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from encoders.device import Device, Engine
+from encoders.device import Device, Runtime
 from encoders.geometry import Looks
 from encoders.running import Forward, Scaled
 from encoders.tower import Tower
 
-HINTS = {torch.float32: "f32", torch.bfloat16: "bf16"}
+HINTS = {torch.float32: "f32", torch.bfloat16: "bf16"}  # asked for f16 it takes bf16 on most CPUs
 TRACED = 2  # pictures that a network is traced with; one alone would become a constant
 
 
 def is_installed() -> bool:
-    """Whether the extra `openvino` is there."""
+    """Whether OpenVINO is installed: by default on Linux x86-64 only."""
     return find_spec("openvino") is not None
 
 
@@ -33,14 +33,14 @@ def compiled(tower: Tower, device: Device) -> Forward:
     """
     # it would tell its makers of each import (openvino_telemetry); without that package it is silent
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    import openvino  # noqa: PLC0415 - optional, and only after that
+    import openvino  # noqa: PLC0415 - not everywhere, and only after that
 
     height, width = tower.geometry.height, tower.geometry.width
     example = torch.zeros(TRACED, height, width, 3, dtype=torch.uint8)
-    plain = Scaled(tower, replace(device, dtype=torch.float32, engine=Engine.TORCH))
+    plain = Scaled(tower, replace(device, dtype=torch.float32, runtime=Runtime.TORCH))
     with torch.inference_mode(), warnings.catch_warnings():
         # torch now prefers torch.export, which takes up to twenty times as long here; and a trace warns of
-        # sizes that are compared in Python: where that spoils it for other batches, `fast` sees it
+        # sizes that are compared in Python: where that spoils it for other batches, `choice` sees it
         warnings.simplefilter("ignore")
         traced = torch.jit.trace(plain, example, check_trace=False)  # type: ignore[no-untyped-call]
     model = openvino.convert_model(traced, example_input=example)

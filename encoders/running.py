@@ -1,4 +1,4 @@
-"""Towers where they run: on their device, by its engine, in its number format, with their colour scale."""
+"""Towers where they run: on their device, by its runtime, in its number format, with their colour scale."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from core.vectors import Vectors
-from encoders.device import Device, Engine
+from encoders.device import Device, Runtime
 from encoders.geometry import Looks
 from encoders.tower import TextTower, Tower
 from encoders.unit import to_unit
@@ -25,6 +25,7 @@ class RunningTower:
     def __init__(self, tower: Tower, device: Device) -> None:
         self.geometry = tower.geometry
         self.text = tower.text
+        self.features = tower.features
         self.device = device
         self._forward = forward_of(tower, device)
         # a real forward is the one size that cannot be wrong, and it warms the kernels up
@@ -67,7 +68,7 @@ class Scaled(nn.Module):
 
 def forward_of(tower: Tower, device: Device) -> Forward:
     """Bring a tower to its device and return what computes it there."""
-    if device.engine is Engine.OPENVINO:
+    if device.runtime is Runtime.OPENVINO:
         # it takes a fifth of a second to import, and may not be installed
         from encoders.openvino_forward import compiled  # noqa: PLC0415
 

@@ -30,9 +30,11 @@ class TextSource:
 class Tower:
     """A module that maps normalised (n, 3, height, width) pictures to (n, dim) features of any length.
 
-    `text` is its text half, or the reason why there is none.
+    `text` is its text half, or the reason why there is none; `features` names what is done to the network's
+    own features, and is part of an encoder's identity.
     """
 
     module: nn.Module
     geometry: Geometry
     text: TextSource | str = "it sees pictures only"
+    features: str = ""

@@ -48,11 +48,16 @@ class BundleClass(_Part):
 
 
 class BundleEncoder(_Part):
-    """Whose vectors these are; `probe` is what it makes of a picture that everyone can make anew."""
+    """Whose vectors these are.
+
+    `probe` is what the encoder makes of a picture that everyone can draw, `identity` how it ran where the
+    file was made: treatment of features, runtime and number format.
+    """
 
     spec: str
     dim: int = Field(ge=1, le=1 << 16)
     probe: tuple[float, ...] | None = None
+    identity: str | None = None
 
 
 class Manifest(_Part):

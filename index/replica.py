@@ -32,7 +32,7 @@ class Content:
     """All that a replica holds, as of one version, copied."""
 
     version: int
-    born: float
+    epoch: float
     ids: Ids
     """(n,)"""
     class_ids: Ids
@@ -55,7 +55,7 @@ class Replica:
     def __init__(self, dim: int, *, gpu: bool = False) -> None:
         self.dim = dim
         self.version = 0
-        self.born = 0.0  # tells records apart; not known before the first change
+        self.epoch = 0.0  # tells records apart; not known before the first change
         self.lock = threading.RLock()
         self.ann = AnnServing()
         self._flat = faiss.IndexFlatIP(dim)  # row i belongs to support _ids[i] of class _owners[i]
@@ -110,7 +110,7 @@ class Replica:
                 classes = {**self._classes, **{change.id: change for change in changes.classes}}
                 self._classes = {id_: change for id_, change in classes.items() if not change.deleted}
             self._supports = {}
-            self.version, self.born = changes.version, changes.born
+            self.version, self.epoch = changes.version, changes.epoch
 
     def search(self, queries: Vectors, k: int) -> tuple[npt.NDArray[np.float32], Ids]:
         """Map (m, dim) queries to the cosines (m, k) and rows (m, k) of the nearest supports, nearest first.
@@ -204,7 +204,7 @@ class Replica:
         with self.lock:
             return Content(
                 self.version,
-                self.born,
+                self.epoch,
                 self._ids.copy(),
                 self._owners.copy(),
                 self._rows().copy(),
@@ -291,6 +291,6 @@ def restore(content: Content, *, gpu: bool = False) -> Replica:
         SupportChange(int(support_id), int(class_id), vector)
         for support_id, class_id, vector in zip(content.ids, content.class_ids, content.vectors, strict=True)
     ]
-    replica.apply(Changes(content.version, content.classes, supports, content.born))
+    replica.apply(Changes(content.version, content.classes, supports, content.epoch))
     replica.ann.trained = content.trained
     return replica

@@ -44,6 +44,7 @@ class Replicas:
         self._open: dict[int, AnyReplica] = {}
         self._saved: dict[int, int] = {}
         self._told: dict[int, IndexMeasure] = {}
+        self._identities: dict[int, str] = {}
 
     def current(
         self,
@@ -52,9 +53,11 @@ class Replicas:
         index: Index = Index(),  # noqa: B008 - a frozen value
         *,
         encoder: str | None = None,
+        identity: str = "",
     ) -> AnyReplica | None:
         """Return a replica that holds every change committed before this call; None where it is deleted.
 
+        `identity` is the encoder's, as snapshots carry it: another one's snapshot is not read.
         Raises `encoder_changed` where the collection no longer answers by the encoder that is named.
         """
         replica = self._open.get(collection_id)
@@ -64,6 +67,7 @@ class Replicas:
             _drop(replica)
             replica = None
         if replica is None:
+            self._identities[collection_id] = identity
             replica = self._begin(collection_id, dim, index)
         if isinstance(replica, VectorStoreReplica):
             replica.recover()
@@ -105,7 +109,7 @@ class Replicas:
             if encoder not in (None, changes.encoder):
                 raise ExemplarError(ENCODER_CHANGED, f"the collection answers by {changes.encoder} now")
             if _is_of_another_record(replica, changes):
-                if changes.born != replica.born:  # a set of vectors that nobody asks for again
+                if changes.epoch != replica.epoch:  # a set of vectors that nobody asks for again
                     _drop(replica)
                 self._forget(collection_id)
                 replica = self._empty(collection_id, dim, index)
@@ -120,7 +124,8 @@ class Replicas:
 
     def _begin(self, collection_id: int, dim: int, index: Index) -> AnyReplica:
         if index.name is not IndexName.MILVUS:
-            found = snapshot.load(self._folder, collection_id, dim, gpu=self._gpu)
+            identity = self._identities[collection_id]
+            found = snapshot.load(self._folder, collection_id, dim, identity=identity, gpu=self._gpu)
             if found is not None:
                 self._saved[collection_id] = found.version
                 return found
@@ -130,7 +135,7 @@ class Replicas:
         if index.name is not IndexName.MILVUS:
             return Replica(dim, gpu=self._gpu)
         milvus = self._milvus
-        return VectorStoreReplica(lambda born: milvus.open(_name(collection_id, born), dim), dim)
+        return VectorStoreReplica(lambda epoch: milvus.open(_name(collection_id, epoch), dim), dim)
 
     def _forget(self, collection_id: int) -> None:
         self._open.pop(collection_id, None)
@@ -146,15 +151,16 @@ class Replicas:
 
     def _save(self, collection_id: int, replica: Replica) -> None:
         try:
-            snapshot.save(replica, self._folder, collection_id)
+            identity = self._identities[collection_id]
+            snapshot.save(replica, self._folder, collection_id, identity=identity)
         except OSError:  # a full disk costs the next start some seconds, never an answer
             return
         self._saved[collection_id] = replica.version
 
 
-def _name(collection_id: int, born: float) -> str:
-    """Return what a collection is called in Milvus; records that share one are born at different times."""
-    return f"exemplar_{collection_id}_{int(born * 1000)}"
+def _name(collection_id: int, epoch: float) -> str:
+    """Return what a collection is called in Milvus; records that share one are epoch at different times."""
+    return f"exemplar_{collection_id}_{int(epoch * 1000)}"
 
 
 def _drop(replica: AnyReplica) -> None:
@@ -169,4 +175,4 @@ def _is_of_another_record(replica: AnyReplica, changes: Changes) -> bool:
     """Say whether the record was replaced, or restored from a backup; either way the record is right."""
     if replica.version == 0:
         return False
-    return changes.version < replica.version or changes.born != replica.born
+    return changes.version < replica.version or changes.epoch != replica.epoch

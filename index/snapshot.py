@@ -36,13 +36,13 @@ class _Found:
     digest: str
 
 
-def save(replica: Replica, folder: Path, collection_id: int) -> Path:
+def save(replica: Replica, folder: Path, collection_id: int, *, identity: str = "") -> Path:
     """Write a snapshot under a name that carries its version and checksum; others are removed.
 
-    Raises OSError.
+    `identity` is the encoder's. Raises OSError.
     """
     content = replica.content()
-    packed = _pack(content)
+    packed = _pack(content, identity)
     digest = hashlib.sha256(packed).hexdigest()
     path = folder / f"c{collection_id}-v{content.version}-{digest}.npz"
     folder.mkdir(parents=True, exist_ok=True)
@@ -54,8 +54,13 @@ def save(replica: Replica, folder: Path, collection_id: int) -> Path:
     return path
 
 
-def load(folder: Path, collection_id: int, dim: int, *, gpu: bool = False) -> Replica | None:
-    """Return the newest snapshot that is whole; a damaged one is removed, and None means start from SQL."""
+def load(
+    folder: Path, collection_id: int, dim: int, *, identity: str = "", gpu: bool = False
+) -> Replica | None:
+    """Return the newest complete snapshot by this encoder; None means start from SQL.
+
+    A damaged snapshot is removed.
+    """
     for found in sorted(_found(folder, collection_id), key=lambda one: -one.version):
         try:
             packed = found.path.read_bytes()
@@ -64,7 +69,7 @@ def load(folder: Path, collection_id: int, dim: int, *, gpu: bool = False) -> Re
         if hashlib.sha256(packed).hexdigest() != found.digest:
             _remove(found.path)
             continue
-        content = _unpack(packed, found.version)
+        content = _unpack(packed, found.version, identity)
         if content is not None and content.vectors.shape[1] == dim:
             return restore(content, gpu=gpu)
     return None
@@ -76,29 +81,32 @@ def discard(folder: Path, collection_id: int) -> None:
         _remove(found.path)
 
 
-def _pack(content: Content) -> bytes:
+def _pack(content: Content, identity: str) -> bytes:
     rows = [[row.id, row.label, row.kind.value] for row in content.classes]
     buffer = BytesIO()
     trained: dict[str, Any] = {} if content.trained is None else _pack_trained(content.trained)
     np.savez(
         buffer,
         **trained,
-        born=np.float64(content.born),
+        epoch=np.float64(content.epoch),
         ids=content.ids,
         class_ids=content.class_ids,
         vectors=content.vectors,
         classes=np.frombuffer(json.dumps(rows).encode(), np.uint8),
+        encoder=np.frombuffer(identity.encode(), np.uint8),
     )
     return buffer.getvalue()
 
 
-def _unpack(packed: bytes, version: int) -> Content | None:
-    """Return what `_pack` packed, None where another version of this program wrote something else."""
+def _unpack(packed: bytes, version: int, identity: str) -> Content | None:
+    """Return what `_pack` packed, None where another version of this program or encoder wrote it."""
     try:
         with np.load(BytesIO(packed), allow_pickle=False) as arrays:
+            if arrays["encoder"].tobytes().decode() != identity:
+                return None
             return Content(
                 version=version,
-                born=float(arrays["born"]),
+                epoch=float(arrays["epoch"]),
                 ids=arrays["ids"],
                 class_ids=arrays["class_ids"],
                 vectors=arrays["vectors"],

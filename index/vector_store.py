@@ -67,10 +67,10 @@ class VectorStoreReplica:
     def __init__(
         self, open_store: Callable[[float], VectorStore], dim: int, *, whole_most: int = WHOLE_MOST
     ) -> None:
-        """`open_store` opens the store of this collection, given when that was born."""
+        """`open_store` opens the store of this collection, given its epoch."""
         self.dim = dim
         self.version = 0
-        self.born = 0.0
+        self.epoch = 0.0
         self.lock = threading.RLock()
         self._open_store = open_store
         self._opened: VectorStore | None = None
@@ -99,7 +99,7 @@ class VectorStoreReplica:
         was slow to write its mark, nothing is taken over but that version: what follows is asked for again.
         """
         with self.lock:
-            self.born = changes.born
+            self.epoch = changes.epoch
             mark = self._store.version()
             if mark < self.version:
                 self.version = mark
@@ -170,7 +170,7 @@ class VectorStoreReplica:
     @property
     def _store(self) -> VectorStore:
         if self._opened is None:
-            self._opened = self._open_store(self.born)
+            self._opened = self._open_store(self.epoch)
         return self._opened
 
     def _take(self, ids: Ids, owners: Ids, vectors: Vectors) -> None:
@@ -218,7 +218,7 @@ class VectorStoreReplica:
                 for id_, vector in zip(ids.tolist(), vectors, strict=True)
             ]
             whole = Replica(self.dim)
-            whole.apply(Changes(self.version, list(self._classes.values()), supports, self.born))
+            whole.apply(Changes(self.version, list(self._classes.values()), supports, self.epoch))
             self._whole = whole
         return self._whole
 

@@ -118,7 +118,7 @@ class Blobs:
             file.close()
             file.commit()
         except BaseException:
-            with suppress(Exception):  # what went wrong first is what is told
+            with suppress(Exception):  # the first error is the one to raise
                 file.discard()
             raise
 
@@ -205,7 +205,7 @@ class Blobs:
 
 
 def _touched(path: str) -> bool:
-    """Say whether a file is there, which from now on counts as new: what looks for orphans spares it."""
+    """Return whether a file is there; it counts as new from now on, so that it is no orphan."""
     try:
         os.utime(path)
     except FileNotFoundError:

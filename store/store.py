@@ -1,4 +1,4 @@
-"""The store as one thing: opened once per process and passed to whoever needs it."""
+"""The store as one thing: opened once per process and passed to what needs it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from core.settings import Settings
 from store.blobs import Blobs
 from store.database import Database
-from store.queue.wake_ups import Turns
+from store.queue.wake_ups import WakeUps
 from store.record.classes import Classes
 from store.record.collections import Collections
 from store.record.export import Exports
@@ -29,7 +29,7 @@ from store.work.workers import Workers
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """The record by its nouns, the blobs and the turns."""
+    """The record by its nouns, the blobs and the wake-ups."""
 
     database: Database
     collections: Collections
@@ -50,7 +50,7 @@ class Store:
     workers: Workers
     keys: Keys
     blobs: Blobs
-    turns: Turns
+    wake_ups: WakeUps
 
 
 def open_store(settings: Settings) -> Store:
@@ -84,5 +84,5 @@ def open_store(settings: Settings) -> Store:
         workers=Workers(database),
         keys=Keys(database),
         blobs=Blobs(settings.blob_root),
-        turns=Turns(settings.redis_url, database.name),
+        wake_ups=WakeUps(settings.redis_url, database.name),
     )

@@ -20,6 +20,9 @@ from sqlalchemy import (
     text,
 )
 
+from core.types import ChunkState, ClassKind, DeliveryState, JobKind, JobState, Lane
+from store.enum_text import EnumText
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -45,7 +48,7 @@ collection = Table(
     Column("index_measured", JSON(none_as_null=True), nullable=True),
     Column("version", BigInteger, nullable=False, default=0),
     Column("created_at", Float, nullable=False),
-    Column("slot", Integer, nullable=False, server_default="0"),
+    Column("active_slot", Integer, nullable=False, server_default="0"),
     Column("embedded_at", Float, nullable=False, server_default="0"),
     sqlite_autoincrement=True,  # ids are never reused
 )
@@ -57,7 +60,7 @@ class_ = Table(
     Column("id", BigKey, primary_key=True),
     Column("collection_id", ForeignKey("collection.id", ondelete="CASCADE"), nullable=False),
     Column("label", Text, nullable=False),
-    Column("kind", Text, nullable=False),
+    Column("kind", EnumText(ClassKind), nullable=False),
     Column("seq", BigInteger, nullable=False),
     Column("deleted", Boolean, nullable=False, server_default=false()),
     Column("merged_into", BigInteger, nullable=True),
@@ -75,7 +78,7 @@ Index(
 )
 
 # A deleted support stays as a tombstone (no class, no vector) whose seq tells the replicas.
-# The collection's slot says which of the two vectors is of the encoder that answers, 0 or 1.
+# The collection's active slot says which vector is of the encoder that answers: 0 `vector`, 1 `vector_b`.
 support = Table(
     "support",
     metadata,
@@ -84,7 +87,7 @@ support = Table(
     Column("class_id", ForeignKey("class.id"), nullable=True),
     Column("seq", BigInteger, nullable=False),
     Column("vector", LargeBinary, nullable=True),
-    Column("vector_1", LargeBinary, nullable=True),
+    Column("vector_b", LargeBinary, nullable=True),
     Column("picture", Text, nullable=False),
     Column("thumbnail", Text, nullable=False),
     Column("external_id", Text, nullable=True),
@@ -97,15 +100,15 @@ Index("ix_support_class", support.c.class_id, support.c.id)
 Index("ix_support_collection", support.c.collection_id, support.c.id)
 Index("ix_support_picture", support.c.collection_id, support.c.picture)
 
-# A change of encoder: the one whose vectors stand in the slot that does not answer. Supports whose seq is
-# after `passed` are still to be looked at. Jobs go long before this, so its job may be gone.
+# A change of encoder: the other encoder, whose vectors are in the inactive slot. Supports whose seq is
+# after `position` are still to be looked at. Jobs go long before this, so its job may be gone.
 reindex = Table(
     "reindex",
     metadata,
     Column("collection_id", ForeignKey("collection.id", ondelete="CASCADE"), primary_key=True),
     Column("encoder", Text, nullable=False),
     Column("job_id", Text, nullable=False),
-    Column("passed", BigInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),
     Column("switched", Boolean, nullable=False),
 )
 
@@ -115,9 +118,9 @@ job = Table(
     Column("id", Text, primary_key=True),
     Column("collection_id", ForeignKey("collection.id", ondelete="SET NULL"), nullable=True),
     Column("collection_name", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("lane", Text, nullable=False),
-    Column("state", Text, nullable=False),
+    Column("kind", EnumText(JobKind), nullable=False),
+    Column("lane", EnumText(Lane), nullable=False),
+    Column("state", EnumText(JobState), nullable=False),
     Column("total", Integer, nullable=False),
     Column("done", Integer, nullable=False, default=0),
     Column("failed", Integer, nullable=False, default=0),
@@ -149,8 +152,8 @@ chunk = Table(
     Column("id", BigKey, primary_key=True),
     Column("job_id", ForeignKey("job.id", ondelete="CASCADE"), nullable=False),
     Column("encoder", Text, nullable=False),
-    Column("lane", Text, nullable=False),
-    Column("state", Text, nullable=False),
+    Column("lane", EnumText(Lane), nullable=False),
+    Column("state", EnumText(ChunkState), nullable=False),
     Column("first_item", Integer, nullable=False),
     Column("size", Integer, nullable=False),
     Column("attempts", Integer, nullable=False, default=0),
@@ -170,23 +173,23 @@ Index(
     chunk.c.lane,
     chunk.c.queued_at,
     chunk.c.id,
-    sqlite_where=text("state = 'queued'"),
-    postgresql_where=text("state = 'queued'"),
+    sqlite_where=text(f"state = '{ChunkState.QUEUED}'"),
+    postgresql_where=text(f"state = '{ChunkState.QUEUED}'"),
 )
 Index(
     "ix_chunk_leased",
     chunk.c.lease_until,
-    sqlite_where=text("state = 'running'"),
-    postgresql_where=text("state = 'running'"),
+    sqlite_where=text(f"state = '{ChunkState.RUNNING}'"),
+    postgresql_where=text(f"state = '{ChunkState.RUNNING}'"),
 )
 
 # SQLite takes a partial index only where it reads the index's own condition, so that is no parameter; and for
 # the order of ids it goes through all rows by id, unless the order is an expression's.
-IS_QUEUED = chunk.c.state == literal("queued", literal_execute=True)
-IS_RUNNING = chunk.c.state == literal("running", literal_execute=True)
+IS_QUEUED = chunk.c.state == literal(ChunkState.QUEUED.value, literal_execute=True)
+IS_RUNNING = chunk.c.state == literal(ChunkState.RUNNING.value, literal_execute=True)
 BY_ID = chunk.c.id + literal(0, literal_execute=True)
 
-# Chunks whose pictures are elsewhere still wait for whoever fetches, and for no encoder.
+# Chunks whose pictures are elsewhere wait to be fetched, and for no encoder.
 Index(
     "ix_chunk_unfetched",
     chunk.c.lane,
@@ -196,7 +199,7 @@ Index(
     postgresql_where=text("unfetched"),
 )
 
-# How many results of a settled chunk have which label, decision and error; small beside the results.
+# How many results of a settled chunk have which label, decision and error; small next to the results.
 # `kept` names the blob with what smoothing needs of them.
 tally = Table(
     "tally",
@@ -216,10 +219,11 @@ delivery = Table(
     Column("job_id", ForeignKey("job.id", ondelete="CASCADE"), nullable=False),
     Column("url", Text, nullable=False),
     Column("body", Text, nullable=False),
-    Column("state", Text, nullable=False),
+    Column("state", EnumText(DeliveryState), nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("due_at", Float, nullable=False),
     Column("lease_owner", Text, nullable=True),
+    Column("lease_until", Float, nullable=True),
     Column("created_at", Float, nullable=False),
     Column("ended_at", Float, nullable=True),
 )
@@ -227,8 +231,8 @@ Index("ix_delivery_job", delivery.c.job_id)
 Index(
     "ix_delivery_due",
     delivery.c.due_at,
-    sqlite_where=text("state = 'waiting'"),
-    postgresql_where=text("state = 'waiting'"),
+    sqlite_where=text(f"state = '{DeliveryState.WAITING}'"),
+    postgresql_where=text(f"state = '{DeliveryState.WAITING}'"),
 )
 
 delivery_attempt = Table(
@@ -249,7 +253,7 @@ source = Table(
     Column("job_id", ForeignKey("job.id", ondelete="CASCADE"), primary_key=True),
     Column("encoder", Text, nullable=False),
     Column("asked", JSON, nullable=False),
-    Column("passed", Integer, nullable=False),
+    Column("position", Integer, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("lease_owner", Text, nullable=True),
     Column("lease_until", Float, nullable=True),
@@ -277,7 +281,7 @@ idempotency = Table(
 )
 Index("ix_idempotency_job", idempotency.c.job_id)
 
-# `moved_at` is when it last took or settled work; `figures` are its metrics in Prometheus' text format.
+# `moved_at` is when it last took or settled work; `metrics` are in Prometheus' text format.
 worker = Table(
     "worker",
     metadata,
@@ -288,7 +292,7 @@ worker = Table(
     Column("device", Text, nullable=False),
     Column("beat_at", Float, nullable=False),
     Column("moved_at", Float, nullable=True),
-    Column("figures", Text, nullable=True),
+    Column("metrics", Text, nullable=True),
 )
 
 # What an encoder makes of a label; costs a second a hundred labels, so it is kept. `prompts` is a digest.
@@ -301,12 +305,14 @@ text_vector = Table(
     Column("vector", LargeBinary, nullable=False),
 )
 
-# What an encoder makes of one picture that everyone can make anew: it tells its weights from others'.
+# What an encoder makes of one picture that everyone can draw: it tells its weights from others'. The identity
+# says by which treatment of features, runtime and number format the worker that opened it last runs it.
 probe = Table(
     "probe",
     metadata,
     Column("encoder", Text, primary_key=True),
     Column("vector", LargeBinary, nullable=False),
+    Column("identity", Text, nullable=False, server_default=""),
 )
 
 api_key = Table(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = [
@@ -20,6 +20,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PATIENCE_MS = 90_000  # for what comes or never does
 PHONE = {"width": 360, "height": 740}
 
 
@@ -30,6 +31,7 @@ def running_browser() -> Iterator[Browser]:
         if os.environ.get("CI"):
             pytest.fail(f"{CHROMIUM} is missing")
         pytest.skip(f"{CHROMIUM} is missing")
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
         yield browser
@@ -43,7 +45,7 @@ def visit(browser: Browser, url: str, **options: Any) -> Iterator[Page]:
     wrong: list[str] = []
     context = browser.new_context(**options)
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(PATIENCE_MS)
     page.on(
         "request", lambda request: outside.append(request.url) if not is_inside(request.url, url) else None
     )
@@ -54,6 +56,11 @@ def visit(browser: Browser, url: str, **options: Any) -> Iterator[Page]:
     yield page
     context.close()
     assert (outside, wrong) == ([], [])
+
+
+def keep_undo(page: Page) -> None:
+    """Rest the pointer on what offers to undo: it goes after 10 s otherwise."""
+    page.locator(".toast").last.hover()
 
 
 def is_inside(asked: str, url: str) -> bool:

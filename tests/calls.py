@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-WAIT = {"Prefer": "wait=30"}
+WAIT = {"Prefer": "wait=60"}
 
 
 def files(*pictures: bytes) -> list[tuple[str, tuple[str, bytes]]]:

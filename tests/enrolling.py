@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from tiny import DEFAULT
 
 from core.types import Chunk, Item, JobKind, JobRequest, Lane
 from store.record.enrolment import Enrolment
@@ -44,7 +45,7 @@ def claim(
     store: Store, items: int = 64, owner: str = OWNER, lanes: Sequence[Lane] = tuple(Lane)
 ) -> list[Chunk]:
     """Claim queued chunks."""
-    return store.chunks.claim(owner, "compact", lanes, items)
+    return store.chunks.claim(owner, DEFAULT, lanes, items)
 
 
 def settle(store: Store, chunk: Chunk, owner: str = OWNER, failing: Sequence[int] = ()) -> bool:

@@ -32,7 +32,7 @@ class Receiver:
     statuses: list[int | Callable[[BaseHTTPRequestHandler], None]] = field(default_factory=list)
     requests: list[Received] = field(default_factory=list)
 
-    def wait(self, count: int, timeout_s: float = 60.0) -> None:
+    def wait(self, count: int, timeout_s: float = 100.0) -> None:
         """Wait until so many requests have come."""
         until = time.monotonic() + timeout_s
         while len(self.requests) < count:

@@ -1,12 +1,19 @@
-"""Services of their own, for tests that kill, stop or set up the whole of one."""
+"""Services of their own, for tests that kill, stop or set up the whole of one, and hold its worker still."""
 
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
+from tiny import TINY
+from waiting import until
 
 from cli.stack import Stack
 from core.settings import Settings
@@ -14,8 +21,12 @@ from core.settings import Settings
 
 @contextmanager
 def running_service(folder: Path | None = None, **settings: str) -> Iterator[Stack]:
-    """Run Redis, API and one worker as processes, with EXEMPLAR_* settings; its folder goes with it."""
+    """Run Redis, API and one worker as processes, with EXEMPLAR_* settings; its folder goes with it.
+
+    Unless told otherwise it offers the tiny encoder alone.
+    """
     folder = folder or Path(tempfile.mkdtemp(prefix="exemplar-service-"))
+    settings = {"encoders": TINY, **settings}
     environment = {f"EXEMPLAR_{name.upper()}": value for name, value in settings.items()}
     stack = Stack(Settings(data=folder, port=0), workers=1, environment=environment)
     try:
@@ -24,3 +35,83 @@ def running_service(folder: Path | None = None, **settings: str) -> Iterator[Sta
     finally:
         stack.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def held(stack: Stack) -> Iterator[None]:
+    """Hold the worker still: the service takes and answers whatever needs none, and no work is done."""
+    worker = psutil.Process(stack.pid_of("worker-1"))
+    family = [worker, *worker.children()]
+    until(lambda: _hold(family, stack))
+    try:
+        yield
+    finally:
+        _let_go(family)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job has come."""
+
+    done: int
+    total: int
+    expanding: bool
+
+
+@contextmanager
+def held_amid(stack: Stack, submit: Callable[[], str], amid: Callable[[Progress], bool]) -> Iterator[str]:
+    """Hold the worker still in the midst of a job; gives where that job is.
+
+    `submit` makes a job, and another one where the worker was through it before it could be held.
+    """
+    while True:
+        job = submit()
+        while (found := _progress(stack, job)) is not None:
+            if amid(found):
+                with held(stack):
+                    found = _progress(stack, job)
+                    if found is not None and amid(found):
+                        yield job
+                        return
+            time.sleep(0.002)
+
+
+def _record(stack: Stack, *, patience_s: float) -> sqlite3.Connection:
+    path = Path(stack.environment["EXEMPLAR_DATA"]) / "record.sqlite"
+    return sqlite3.connect(path, timeout=patience_s, isolation_level=None)
+
+
+def _progress(stack: Stack, job: str) -> Progress | None:
+    """Return how far a job has come, None once it has ended."""
+    query = "SELECT done, total, expanding, finished_at FROM job WHERE id = ?"
+    with closing(_record(stack, patience_s=30)) as record:
+        done, total, expanding, finished_at = record.execute(query, (job.rpartition("/")[2],)).fetchone()
+    return Progress(done, total, bool(expanding)) if finished_at is None else None
+
+
+def _hold(family: list[psutil.Process], stack: Stack) -> bool:
+    """Stop processes, unless that is just when they write: then nobody else could."""
+    for process in family:
+        process.suspend()
+    until(lambda: all(map(_stands_still, family)))
+    with closing(_record(stack, patience_s=0.1)) as record, suppress(sqlite3.OperationalError):
+        record.execute("BEGIN IMMEDIATE")
+        record.execute("ROLLBACK")
+        return True
+    _let_go(family)
+    return False
+
+
+def _stands_still(process: psutil.Process) -> bool:
+    """Say whether every thread of a process has been stopped by now."""
+    threads = Path(f"/proc/{process.pid}/task").glob("*/stat")
+    try:
+        return all(thread.read_text().rpartition(")")[2].split()[0] == "T" for thread in threads)
+    except (FileNotFoundError, ProcessLookupError):  # one was just ending
+        return False
+
+
+def _let_go(family: list[psutil.Process]) -> None:
+    for process in family:
+        with suppress(psutil.NoSuchProcess):
+            process.resume()

@@ -45,7 +45,7 @@ def replica_of(
         for id_, (class_id, vector) in enumerate(zip(class_ids, vectors, strict=True), start=1)
     ]
     replica = Replica(vectors.shape[1])
-    replica.apply(Changes(version, classes, supports, born=1.5))
+    replica.apply(Changes(version, classes, supports, epoch=1.5))
     return replica
 
 

@@ -14,6 +14,7 @@ import httpx
 import pytest
 from archives import make_tar, make_zip, zip_link
 from contract import Contract
+from tiny import DEFAULT
 
 from api.app import create_app
 from core.errors import ExemplarError
@@ -31,7 +32,7 @@ PATH = "/v1/collections/things/bulk"
 
 @pytest.fixture(autouse=True)
 def things(store: Store) -> None:
-    store.collections.create("things", "compact", Rule())
+    store.collections.create("things", DEFAULT, Rule())
 
 
 def post(

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tiny import DEFAULT
 
 from api.app import create_app
 from core.settings import Settings
@@ -21,7 +22,7 @@ OTHER = {"name": "nearest", "metric": "mse", "false_reject": 0.0, "certainty": 1
 @pytest.fixture
 def reading(settings: Settings, store: Store) -> httpx.Client:
     """The API of a service that offers an encoder that reads, and some that do not."""
-    offered = settings.model_copy(update={"encoders": (READS, "compact", PART, f"concat:compact+{PART}")})
+    offered = settings.model_copy(update={"encoders": (READS, DEFAULT, PART, f"concat:{DEFAULT}+{PART}")})
     app = create_app(offered, store, needs_key=False)
     return httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://local")
 
@@ -49,7 +50,7 @@ def test_collection_is_made_with_prompts(reading: httpx.Client, prompts: object)
     assert reading.get("/v1/collections/things").json()["prompts"] == prompts
 
 
-@pytest.mark.parametrize("encoder", ["compact", PART, f"concat:compact+{PART}"])
+@pytest.mark.parametrize("encoder", [DEFAULT, PART, f"concat:{DEFAULT}+{PART}"])
 def test_prompts_are_refused_where_nothing_could_read_them(reading: httpx.Client, encoder: str) -> None:
     body = {"name": "things", "encoder": encoder, "prompts": "best7"}
     answer = reading.post("/v1/collections", json=body)
@@ -99,7 +100,7 @@ def test_refusal_to_change_says_what_cannot_be_changed(local: httpx.Client) -> N
 
 
 def test_rule_of_an_earlier_version_is_shown_whole(local: httpx.Client, store: Store) -> None:
-    store.collections.create("things", "compact", Rule(RuleName.PROTOTYPE, Metric.MSE))
+    store.collections.create("things", DEFAULT, Rule(RuleName.PROTOTYPE, Metric.MSE))
     with store.database.write() as connection:
         connection.exec_driver_sql(
             """UPDATE collection SET rule = '{"name": "prototype", "metric": "mse"}'"""

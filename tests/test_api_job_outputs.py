@@ -15,6 +15,7 @@ from conftest import encode
 from enrolling import ask, claim
 from PIL import Image
 from receiving import SECRET
+from tiny import DEFAULT
 
 from api.app import create_app
 from core.settings import Settings
@@ -41,7 +42,7 @@ def answer(index: int, failing: bool) -> dict[str, Any]:
         "candidates": [{"label": f"class {index % 3}", "probability": 0.5}],
         "neighbours": [{"support_id": 7, "label": "class 0", "similarity": 0.25}],
         "index_version": 3,
-        "encoder": "compact",
+        "encoder": DEFAULT,
     }
 
 

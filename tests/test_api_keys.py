@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import httpx
 import pytest
 from enrolling import ask, submit
+from tiny import DEFAULT
+from waiting import until
 
 from api.app import create_app
 from core.settings import Settings
 from core.types import Item, JobState, Rule
+from runtime.ports import free_port
 from store.migrate import ensure_schema
 from store.record.keys import Scope
 from store.store import Store, open_store
@@ -23,7 +24,7 @@ from store.store import Store, open_store
 
 @pytest.fixture
 def things(store: Store, local: httpx.Client) -> httpx.Client:
-    store.collections.create("things", "compact", Rule())
+    store.collections.create("things", DEFAULT, Rule())
     return local
 
 
@@ -135,7 +136,7 @@ def start_api(data: Path, port: int) -> subprocess.Popen[bytes]:
 
 def test_api_does_not_listen_to_the_world_without_a_key(tmp_path: Path) -> None:
     process = start_api(tmp_path, 0)
-    _, log = process.communicate(timeout=30)
+    _, log = process.communicate(timeout=100)
     assert process.returncode == 2
     line = log.decode().splitlines()[-1]
     assert "exemplar keys create" in line and "(key_missing)" in line
@@ -146,23 +147,19 @@ def test_api_listens_to_the_world_with_a_key_and_ends_on_sigterm(tmp_path: Path)
     store = open_store(Settings(data=tmp_path))
     ensure_schema(store.database)
     store.keys.create("first", [Scope.ADMIN])
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     process = start_api(tmp_path, port)
+
+    def answer() -> httpx.Response | None:
+        try:
+            return httpx.get(f"http://127.0.0.1:{port}/v1/collections", timeout=90)
+        except httpx.ConnectError:
+            return None
+
     try:
-        with httpx.Client(
-            base_url=f"http://127.0.0.1:{port}", transport=httpx.HTTPTransport(retries=0)
-        ) as client:
-            until = time.monotonic() + 30
-            while True:
-                try:
-                    assert outcome(client.get("/v1/collections")) == (401, "key_missing")
-                    break
-                except httpx.ConnectError:
-                    assert time.monotonic() < until
-                    time.sleep(0.05)
+        found = until(lambda: [one for one in [answer()] if one is not None])
+        assert [outcome(one) for one in found] == [(401, "key_missing")]
     finally:
         process.terminate()
-        _, log = process.communicate(timeout=30)
+        _, log = process.communicate(timeout=100)
     assert process.returncode == 0, log.decode()

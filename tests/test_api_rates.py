@@ -106,7 +106,7 @@ def test_requests_at_once_are_bounded_for_each_caller(store: Store, tmp_path: Pa
     def slow(**path: Any) -> Any:
         answer = view(**path)
         inside.release()
-        go_on.wait(10)
+        go_on.wait(100)
         return answer
 
     app.view_functions["collections.list_collections"] = slow
@@ -114,7 +114,7 @@ def test_requests_at_once_are_bounded_for_each_caller(store: Store, tmp_path: Pa
     threads = [threading.Thread(target=statuses, args=(client, 1), kwargs=key) for _ in range(2)]
     for thread in threads:
         thread.start()
-        assert inside.acquire(timeout=10)
+        assert inside.acquire(timeout=90)
     refused = client.get("/v1/jobs", headers=key)
     assert (refused.status_code, refused.json()["code"]) == (429, "too_many_requests")
     assert "retry-after" in refused.headers

@@ -9,6 +9,7 @@ import pytest
 import redis
 from sqlalchemy import text
 from structlog.testing import capture_logs
+from tiny import DEFAULT
 
 from api.app import create_app
 from api.readiness import check_workers
@@ -23,8 +24,8 @@ from store.work.workers import Worker
 OTHER = "timm:resnet18"
 
 
-def worker(*encoders: str, still_s: float = 0.0, lanes: Sequence[Lane] = tuple(Lane)) -> Worker:
-    return Worker("w", "w:a", encoders, "cpu", lanes, still_s=still_s)
+def worker(*encoders: str, idle_s: float = 0.0, lanes: Sequence[Lane] = tuple(Lane)) -> Worker:
+    return Worker("w", "w:a", encoders, "cpu", lanes, idle_s=idle_s)
 
 
 def waiting(encoder: str, oldest_s: float) -> Waiting:
@@ -35,15 +36,15 @@ def waiting(encoder: str, oldest_s: float) -> Waiting:
     ("alive", "queued", "code"),
     [
         ([], [], "no_worker"),
-        ([worker("compact")], [waiting("compact", 300)], None),  # it moves, there is much to do
-        ([worker("compact", still_s=300)], [], None),  # nothing is to be done
-        ([worker("compact", still_s=300)], [waiting("compact", 30)], None),  # it may have come just now
-        ([worker("compact", still_s=300)], [waiting("compact", 300)], "work_stalled"),
-        ([worker("compact", still_s=300), worker("compact")], [waiting("compact", 300)], None),
-        ([worker("compact", still_s=300), worker(OTHER)], [waiting("compact", 300)], "work_stalled"),
-        ([worker("compact")], [waiting(OTHER, 30)], "work_unserved"),
-        ([worker("compact")], [waiting(OTHER, 3)], None),
-        ([worker("compact", lanes=[Lane.INTERACTIVE])], [waiting("compact", 30)], "work_unserved"),
+        ([worker(DEFAULT)], [waiting(DEFAULT, 300)], None),  # it moves, there is much to do
+        ([worker(DEFAULT, idle_s=300)], [], None),  # nothing is to be done
+        ([worker(DEFAULT, idle_s=300)], [waiting(DEFAULT, 30)], None),  # it may have come just now
+        ([worker(DEFAULT, idle_s=300)], [waiting(DEFAULT, 300)], "work_stalled"),
+        ([worker(DEFAULT, idle_s=300), worker(DEFAULT)], [waiting(DEFAULT, 300)], None),
+        ([worker(DEFAULT, idle_s=300), worker(OTHER)], [waiting(DEFAULT, 300)], "work_stalled"),
+        ([worker(DEFAULT)], [waiting(OTHER, 30)], "work_unserved"),
+        ([worker(DEFAULT)], [waiting(OTHER, 3)], None),
+        ([worker(DEFAULT, lanes=[Lane.INTERACTIVE])], [waiting(DEFAULT, 30)], "work_unserved"),
     ],
 )
 def test_workers_are_fit_where_they_get_on_with_what_waits(
@@ -59,7 +60,7 @@ def test_workers_are_fit_where_they_get_on_with_what_waits(
 
 @pytest.fixture
 def manned(local: httpx.Client, store: Store) -> httpx.Client:
-    store.workers.beat(worker("compact"))
+    store.workers.beat(worker(DEFAULT))
     return local
 
 
@@ -105,7 +106,7 @@ def test_redis_that_refuses_writes_is_not_ready(manned: httpx.Client, full_redis
 
 
 def test_disk_that_is_nearly_full_is_not_ready(settings: Settings, store: Store) -> None:
-    store.workers.beat(worker("compact"))
+    store.workers.beat(worker(DEFAULT))
     crowded = settings.model_copy(update={"min_free_bytes": 1 << 60})
     app = create_app(crowded, store, needs_key=False)
     with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://local") as client:
@@ -116,7 +117,7 @@ def test_what_changes_is_logged_once(local: httpx.Client, store: Store) -> None:
     with capture_logs() as lines:
         for _ in range(3):
             local.get("/readyz")
-        store.workers.beat(worker("compact"))
+        store.workers.beat(worker(DEFAULT))
         local.get("/readyz")
     told = [(line["what"], line["found"]) for line in lines if line["event"] == "readiness"]
     assert told == [("workers", "no_worker"), ("workers", "ok")]

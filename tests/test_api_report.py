@@ -32,14 +32,14 @@ def reported(http: httpx.Client, collection: str, digits: Digits) -> str:
     return collection
 
 
-def get(http: httpx.Client, collection: str, path: str = "", wait: str = "wait=30") -> httpx.Response:
+def get(http: httpx.Client, collection: str, path: str = "", wait: str = "wait=60") -> httpx.Response:
     return http.get(f"/v1/collections/{collection}/report{path}", headers={"Prefer": wait})
 
 
 def test_report_finds_what_is_wrong(http: httpx.Client, reported: str) -> None:
     answer = get(http, reported)
     assert answer.status_code == 200
-    assert answer.headers["preference-applied"] == "wait=30"
+    assert answer.headers["preference-applied"] == "wait=60"
     report = answer.json()
     version = http.get(f"/v1/collections/{reported}").json()["version"]
     assert (report["version"], report["supports"], report["judged"]) == (version, 27, 26)

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tiny import DEFAULT
 
 from core.types import Rule
 from store.store import Store
@@ -87,7 +88,7 @@ WRONG_JSON = [
 ]
 WRONG_CHANGES: list[tuple[str, str, Any, str]] = [
     ("PATCH", "/v1/collections/things", {}, "request_unfit"),
-    ("PATCH", "/v1/collections/things", {"encoder": "compact"}, "collection_fixed"),
+    ("PATCH", "/v1/collections/things", {"encoder": DEFAULT}, "collection_fixed"),
     ("PATCH", "/v1/collections/things", {"rule": {}, "views": "flip"}, "collection_fixed"),
     ("PATCH", "/v1/collections/things", {"prompts": None}, "collection_fixed"),
     ("PATCH", "/v1/collections/things", {"rule": {"certainty": 2}}, "request_unfit"),
@@ -110,7 +111,7 @@ WRONG_CHANGES: list[tuple[str, str, Any, str]] = [
 
 @pytest.fixture
 def things(store: Store, local: httpx.Client) -> httpx.Client:
-    store.collections.create("things", "compact", Rule())
+    store.collections.create("things", DEFAULT, Rule())
     return local
 
 

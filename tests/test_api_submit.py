@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import httpx
 import pytest
 from calls import WAIT, as_json, ask, codes, enroll, files
+from tiny import DEFAULT, TINY
 
 from api.app import create_app
 from core.settings import Settings
@@ -23,7 +25,7 @@ def test_classify_names_what_was_enrolled(http: httpx.Client, collection: str, d
     results = ask(http, collection, digits(0, 30), digits(1, 30))
     assert [result["candidates"][0]["label"] for result in results] == ["digit 0", "digit 1"]
     assert results[0]["index_version"] == 10
-    assert results[0]["encoder"] == "compact"
+    assert results[0]["encoder"] == TINY
     assert set(results[0]["timing_ms"]) == {"decode", "embed", "search"}
 
 
@@ -98,7 +100,7 @@ def test_wait_that_is_over_answers_202(local: httpx.Client, digits: Digits) -> N
 
 def test_met_preference_is_named(http: httpx.Client, collection: str, digits: Digits) -> None:
     response = http.post(f"/v1/collections/{collection}/classify", files=files(digits(0, 0)), headers=WAIT)
-    assert (response.status_code, response.headers["preference-applied"]) == (200, "wait=30")
+    assert (response.status_code, response.headers["preference-applied"]) == (200, "wait=60")
 
 
 def test_custom_ids_and_metadata_come_back(http: httpx.Client, collection: str, digits: Digits) -> None:
@@ -201,7 +203,8 @@ def test_version_that_is_not_there_yet_is_refused(
 
 def test_full_queue_is_429_with_retry_after(local: httpx.Client, digits: Digits) -> None:
     local.post("/v1/collections", json={"name": "things"})
-    local._transport.app.extensions["exemplar"].store.jobs._max_queued_items = 2
+    jobs = local._transport.app.extensions["exemplar"].store.jobs
+    jobs._limits = replace(jobs._limits, max_queued_items=2)
     pictures = files(digits(0, 0), digits(0, 1))
     first = local.post("/v1/collections/things/classify", files=pictures)
     second = local.post("/v1/collections/things/classify", files=pictures)
@@ -272,7 +275,7 @@ def test_items_are_counted_before_they_are_looked_at(local: httpx.Client) -> Non
 
 def test_two_urls_under_one_idempotency_key_are_a_conflict(settings: Settings, store: Store) -> None:
     allowed = settings.model_copy(update={"fetch_hosts": ("*",)})
-    store.collections.create("things", "compact", Rule())
+    store.collections.create("things", DEFAULT, Rule())
     app = create_app(allowed, store, needs_key=False)
     with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://local") as client:
         answers = [

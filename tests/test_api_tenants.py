@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as with_settings
 from hypothesis import strategies as st
 from PIL import Image
+from tiny import DEFAULT
 from working import ToyEncoder, tools_with
 
 from api.app import create_app
@@ -51,7 +52,7 @@ class Service:
         with tools_with(settings, store, ToyEncoder()) as tools:
             for level, (tenant, names) in zip((10, 200), TENANTS.items(), strict=True):
                 for number, name in enumerate(names):
-                    store.collections.create(name, "compact", Rule())
+                    store.collections.create(name, DEFAULT, Rule())
                     self._fill(tenant, name, level + 20 * number, tools)
 
     def _fill(self, tenant: str, name: str, level: int, tools: Any) -> None:
@@ -62,7 +63,7 @@ class Service:
             )  # fmt: skip
             assert answer.status_code == 202, answer.text
             self.jobs[tenant].append(answer.json()["id"])
-            take_turn(tools, "compact")
+            take_turn(tools, DEFAULT)
         result = self.call(tenant, "GET", f"/v1/jobs/{self.jobs[tenant][-3]}/results").json()["items"][0]
         self.supports[tenant].append(result["support_id"])
 
@@ -122,7 +123,7 @@ WRITES = [
     ("POST", "/v1/jobs/{job}/pause", None),
     ("POST", "/v1/jobs/{job}/resume", None),
     ("POST", "/v1/jobs/{job}/retry", None),
-    ("POST", "/v1/collections/{collection}/reindex", {"encoder": "compact"}),
+    ("POST", "/v1/collections/{collection}/reindex", {"encoder": DEFAULT}),
     ("DELETE", "/v1/collections/{collection}/reindex", None),
     ("POST", "/v1/collections/{collection}/reindex/switch", {}),
     ("POST", "/v1/collections/{collection}/reindex/back", {}),
@@ -149,9 +150,8 @@ def foreign(service: Service, tenant: str, text: str) -> list[str]:
 
 @with_settings(
     max_examples=400,
-    deadline=None,
     derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
 def test_nothing_foreign_is_read(service: Service, data: st.DataObject) -> None:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
+from tiny import DEFAULT
 
 from api.app import create_app
 from api.metrics import merged
@@ -97,7 +98,7 @@ def test_job_remembers_the_request_and_the_key_that_it_came_of(
     key = things.keys.create("shop", [Scope.CLASSIFY])
     headers = {"Authorization": f"Bearer {key}", "X-Request-Id": "r-1", "traceparent": PARENT}
     local.post("/v1/collections/things/classify", files={"image": digits(0, 0)}, headers=headers)
-    [chunk] = things.chunks.claim("w:1", "compact", list(Lane), 9)
+    [chunk] = things.chunks.claim("w:1", DEFAULT, list(Lane), 9)
     assert chunk.origin is not None and chunk.collection == "things"
     assert (chunk.origin.request_id, chunk.origin.key) == ("r-1", key.split("_")[1])
     assert chunk.origin.traceparent == PARENT
@@ -115,12 +116,12 @@ def test_requests_are_counted_by_route_and_never_by_path(local: httpx.Client) ->
 
 
 def test_metrics_show_what_workers_have_given(local: httpx.Client, store: Store) -> None:
-    figures = Metrics()
-    figures.sweeps.inc(3)
-    figures.stage.labels("embed").observe(0.2)
+    metrics = Metrics()
+    metrics.sweeps.inc(3)
+    metrics.stage.labels("embed").observe(0.2)
     for name in ("w-1", "w-2"):
-        store.workers.beat(Worker(name, f"{name}:a", ["compact"], "cpu"), figures=figures.text())
-    store.workers.beat(Worker("w-2", "w-2:a", ["compact"], "cpu"))  # without figures: the last ones stay
+        store.workers.beat(Worker(name, f"{name}:a", [DEFAULT], "cpu"), metrics=metrics.text())
+    store.workers.beat(Worker("w-2", "w-2:a", [DEFAULT], "cpu"))  # without metrics: the last ones stay
     found = values(local.get("/metrics").text)
     assert found["exemplar_sweeps_total", "w-1"] == found["exemplar_sweeps_total", "w-2"] == 3
     assert found["exemplar_stage_seconds_count", "embed", "w-1"] == 1
@@ -129,8 +130,8 @@ def test_metrics_show_what_workers_have_given(local: httpx.Client, store: Store)
 
 
 def test_expositions_are_merged_family_by_family() -> None:
-    figures = Metrics()
-    families = merged({"a": figures.text(), "b": figures.text()})
+    metrics = Metrics()
+    families = merged({"a": metrics.text(), "b": metrics.text()})
     names = [family.name for family in families]
     assert len(names) == len(set(names))
     assert {sample.labels["worker"] for family in families for sample in family.samples} == {"a", "b"}

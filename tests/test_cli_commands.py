@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 from click.testing import CliRunner
+from tiny import DEFAULT
 
 from cli.demo_pictures import split_folder
 from cli.pictures import find_pictures
@@ -29,7 +30,7 @@ def run(
         capture_output=True,
         text=True,
         env={"PATH": "/usr/bin:/bin", "EXEMPLAR_URL": url, **environment},
-        timeout=100,
+        timeout=200,
     )
 
 
@@ -99,7 +100,7 @@ def test_key_may_be_for_a_collection_and_for_some_days(tmp_path: Path) -> None:
 
 
 def test_encoders_are_listed() -> None:
-    assert "compact" in run("encoders", "list").stdout
+    assert DEFAULT in run("encoders", "list").stdout
 
 
 def test_folder_of_photos_is_split_with_at_most_half_as_supports(photos: Path) -> None:

@@ -11,15 +11,18 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from supporting import units
+from tiny import TINY
 
 from cli.evaluate import evaluate, hold_out, summary
 from cli.folders import Embedded
 from cli.trial import Plan, Trial, calibration_error, draw, enrolled, try_out
 from core.errors import ExemplarError
+from core.specs import PACKAGED
 from core.types import Rule, RuleName
 from index.decide import classify
 
 Digits = Callable[[int, int], bytes]
+LITE0 = PACKAGED[1]
 CLASSES = ("a", "b", "c", "d")
 
 
@@ -35,7 +38,8 @@ def folders(tmp_path: Path, digits: Digits) -> tuple[Path, Path]:
 
 
 def run(folders: tuple[Path, Path], *more: str) -> dict[str, Any]:
-    arguments = ["--support", str(folders[0]), "--query", str(folders[1]), *more, "--json"]
+    arguments = ["--support", str(folders[0]), "--query", str(folders[1]), "--encoder", TINY]
+    arguments += [*more, "--json"]
     outcome: dict[str, Any] = json.loads(
         CliRunner().invoke(evaluate, arguments, catch_exceptions=False).stdout
     )
@@ -67,7 +71,7 @@ def test_draw_of_uneven_counts_steps_by_each_class_own() -> None:
 def test_json_has_the_shape_of_the_contract(folders: tuple[Path, Path]) -> None:
     outcome = run(folders, "--unknown", str(folders[1]))
     assert set(outcome) == {"encoder", "rule", "views", "classes", "queries", "results"}
-    assert (outcome["encoder"], outcome["classes"], outcome["queries"]) == ("compact", 3, 12)
+    assert (outcome["encoder"], outcome["classes"], outcome["queries"]) == (TINY, 3, 12)
     assert (outcome["rule"], outcome["views"]) == ("auto/cosine", 1)
     one, five = outcome["results"]
     assert (one["shots"], one["draws"], five["shots"], five["draws"]) == (1, 5, 5, 1)
@@ -106,7 +110,18 @@ def test_table_and_summary_fit_a_terminal(folders: tuple[Path, Path]) -> None:
     support, query = folders
     for folder in folders:
         (folder / "7").rename(folder / ("seven, " * 20))
-    arguments = ["--support", str(support), "--query", str(query), "--strangers", "1", "--uneven", "1"]
+    arguments = [
+        "--support",
+        str(support),
+        "--query",
+        str(query),
+        "--encoder",
+        LITE0,
+        "--strangers",
+        "1",
+        "--uneven",
+        "1",
+    ]
     shown = CliRunner().invoke(evaluate, arguments, catch_exceptions=False).stdout
     assert "f1-score" in shown and "weighted avg" in shown and "auto/cosine (used: kernel)" in shown
     assert all(len(line) <= 100 for line in shown.splitlines())
@@ -124,14 +139,14 @@ def test_smoothing_is_named_in_the_summary() -> None:
 def test_broken_picture_is_named(folders: tuple[Path, Path]) -> None:
     support, query = folders
     (query / "0" / "broken.png").write_bytes(b"not a picture")
-    done = CliRunner().invoke(evaluate, ["--support", str(support), "--query", str(query)])
+    done = CliRunner().invoke(evaluate, ["--support", str(support), "--query", str(query), "--encoder", TINY])
     assert "broken.png" in str(done.exception)
 
 
 def test_queries_of_a_class_without_supports_are_refused(folders: tuple[Path, Path]) -> None:
     support, query = folders
     (support / "7").rename(support / "8")
-    done = CliRunner().invoke(evaluate, ["--support", str(support), "--query", str(query)])
+    done = CliRunner().invoke(evaluate, ["--support", str(support), "--query", str(query), "--encoder", TINY])
     assert "got 7 as well; pictures of no class go to --unknown" in str(done.exception)
 
 

@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -108,7 +107,6 @@ def test_file_that_cannot_be_read_fails_alone(service: Stack, name: str, photos:
     assert results[good]["status"] == "done"
 
 
-@pytest.mark.timeout(300)
 def test_commands_work_alone_on_a_folder_and_it_stays_usable(tmp_path: Path, photos: Path) -> None:
     data, file = tmp_path / "data", str(photos / "digit 4" / "1.png")
     enrolled = run("enroll", str(photos), "-c", "things", "--local", str(data))
@@ -139,9 +137,8 @@ def test_interrupt_is_quiet(tmp_path: Path) -> None:
     ) as process:
         assert process.stderr is not None
         process.stderr.readline()
-        time.sleep(0.2)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=100)
     assert "Traceback" not in err and process.returncode in (0, 130)
 
 

@@ -87,7 +87,13 @@ def test_report_is_printed_and_drawn(
     file = tmp_path / "confusion.svg"
     printed = run("report", "-c", name, "--picture", str(file), url=service.url)
     assert printed.returncode == 0, printed.stderr
-    for part in ("13 pictures in 2 classes", "f1-score", "macro avg", "What to photograph next (2)"):
+    for part in (
+        "13 pictures in 2 classes",
+        "f1-score",
+        "macro avg",
+        "What to photograph next (2)",
+        "\nencoder ",
+    ):
         assert part in printed.stdout
     assert re.search(r"#\d+ digit 1, looks like digit 0 \(margin -0\.\d+\)", printed.stdout)
     assert ElementTree.parse(file).getroot().tag == "{http://www.w3.org/2000/svg}svg"

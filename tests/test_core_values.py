@@ -7,7 +7,7 @@ import pytest
 
 from core.errors import ExemplarError, error_of, problem_of
 from core.results import failed_result
-from core.specs import EncoderSpec
+from core.specs import PACKAGED, EncoderSpec
 from core.types import Item
 from core.vectors import check_vector, is_unit, pack_vector, unpack_vector
 
@@ -15,7 +15,7 @@ from core.vectors import check_vector, is_unit, pack_vector, unpack_vector
 @pytest.mark.parametrize(
     "text",
     [
-        "compact",
+        *PACKAGED,
         "open_clip:ViT-B-32/laion2b_s34b_b79k",
         "open_clip:ViT-B-32@weights.safetensors",
         "open_clip:ViT-B-32/openai@/models/a b/clip.pt",
@@ -33,7 +33,7 @@ def test_spec_has_kind_name_tag_and_file() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "clip", "keras:resnet50", "timm:", "timm:a b", "timm:a@b@c", "compact\n"]
+    "text", ["", "clip", "keras:resnet50", "timm:", "timm:a b", "timm:a@b@c", f"{PACKAGED[0]}\n"]
 )
 def test_unusable_spec_is_refused(text: str) -> None:
     with pytest.raises(ExemplarError) as caught:

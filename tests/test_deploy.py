@@ -11,6 +11,7 @@ import httpx
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
+from tiny import DEFAULT
 
 from store.store import Store
 from store.work.workers import Worker
@@ -34,7 +35,7 @@ def panels() -> list[str]:
 
 @pytest.fixture
 def families(local: httpx.Client, store: Store) -> set[str]:
-    store.workers.beat(Worker("w", "w:1", ["compact"], "cpu"), figures=Metrics().text())
+    store.workers.beat(Worker("w", "w:1", [DEFAULT], "cpu"), metrics=Metrics().text())
     local.get("/healthz")
     return {family.name for family in text_string_to_metric_families(local.get("/metrics").text)}
 

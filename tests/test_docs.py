@@ -20,6 +20,7 @@ from core.types import Rule
 from store.blobs import PICTURES
 from store.migrate import ensure_schema
 from store.store import open_store
+from tests.tiny import DEFAULT
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
@@ -134,7 +135,7 @@ def test_backup_of_one_machine_is_restored_as_the_page_says(tmp_path: Path, redi
     settings.data.mkdir()
     store = open_store(settings)
     ensure_schema(store.database)
-    store.collections.create("things", "compact", Rule())
+    store.collections.create("things", DEFAULT, Rule())
     digest = store.blobs.put(PICTURES, b"a picture")
     page = ROOT / "docs" / "operations.md"
     backup = next(block for block in sh_blocks(page) if "VACUUM INTO" in block)
@@ -142,7 +143,7 @@ def test_backup_of_one_machine_is_restored_as_the_page_says(tmp_path: Path, redi
     commands = f"set -e\n{backup}{restore}".replace("exemplar up --data restored\n", "")
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "EXEMPLAR_REDIS_URL": redis_url}
-    subprocess.run(["bash", "-c", commands], cwd=tmp_path, env=environment, check=True, timeout=100)
+    subprocess.run(["bash", "-c", commands], cwd=tmp_path, env=environment, check=True, timeout=280)
     restored = open_store(Settings(data=tmp_path / "restored"))
     assert restored.collections.get("things").name == "things"
     assert restored.blobs.open(PICTURES, digest).read() == b"a picture"

@@ -233,7 +233,7 @@ def test_snapshot_of_no_collection_is_removed(healthy: Store, settings: Settings
 def test_work_without_hint_or_worker_is_told(healthy: Store, settings: Settings) -> None:
     job = submit(healthy, Item(0, None, problem={"code": "x"}), kind=JobKind.CLASSIFY)
     write(healthy, update(t.chunk).where(t.chunk.c.job_id == job).values(queued_at=1.0))
-    assert codes(healthy, settings) == ["hint_missing", "worker_missing"]
+    assert codes(healthy, settings) == ["wake_up_missing", "worker_missing"]
     examine(healthy, settings, repair=True)
     assert codes(healthy, settings) == ["worker_missing"]
 

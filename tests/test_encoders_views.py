@@ -12,6 +12,7 @@ import torch
 from PIL import Image, ImageOps
 from safetensors.torch import save_file
 
+from core.specs import PACKAGED
 from core.types import Views
 from core.vectors import is_unit
 from encoders import Encoder, open_encoder
@@ -21,12 +22,13 @@ from encoders.running import run_all
 from encoders.tower import Tower
 from tests.shapes import LABELS, draw_many
 
+LITE = PACKAGED[1]
 CPU = Device("cpu", torch.float32, 4)
 
 
 @pytest.fixture(scope="module")
-def compact() -> Encoder:
-    return open_encoder("compact", device="cpu")
+def lite() -> Encoder:
+    return open_encoder(LITE, device="cpu")
 
 
 def drawings() -> list[Image.Image]:
@@ -52,18 +54,18 @@ def centre_of(picture: Image.Image, side: float) -> Image.Image:
     return picture.transform((400, 400), Image.Transform.EXTENT, (left, upper, left + side, upper + side))
 
 
-def test_flip_is_the_mean_of_a_picture_and_its_mirror_image(compact: Encoder) -> None:
+def test_flip_is_the_mean_of_a_picture_and_its_mirror_image(lite: Encoder) -> None:
     for picture in drawings():
-        one, mirrored = vector_of(compact, picture), vector_of(compact, ImageOps.mirror(picture))
+        one, mirrored = vector_of(lite, picture), vector_of(lite, ImageOps.mirror(picture))
         assert float(one @ mirrored) < 0.999
-        assert np.allclose(vector_of(compact, picture, Views.FLIP), unit(one + mirrored), atol=2e-3)
+        assert np.allclose(vector_of(lite, picture, Views.FLIP), unit(one + mirrored), atol=2e-3)
 
 
-def test_a_mirrored_picture_has_the_same_vector_in_both_mirrored_settings(compact: Encoder) -> None:
+def test_a_mirrored_picture_has_the_same_vector_in_both_mirrored_settings(lite: Encoder) -> None:
     for picture in drawings():
         for views in (Views.FLIP, Views.FULL):
-            mirrored = vector_of(compact, ImageOps.mirror(picture), views)
-            assert float(vector_of(compact, picture, views) @ mirrored) >= 0.9999
+            mirrored = vector_of(lite, ImageOps.mirror(picture), views)
+            assert float(vector_of(lite, picture, views) @ mirrored) >= 0.9999
 
 
 def test_full_adds_the_centre_and_its_mirror_image() -> None:
@@ -93,10 +95,10 @@ def test_a_crop_has_the_shape_of_the_input_and_stands_in_the_middle() -> None:
     assert np.abs(looks[1].astype(int) - np.asarray(expected).astype(int)).mean() < 4
 
 
-def test_pictures_of_different_views_share_a_batch(compact: Encoder) -> None:
+def test_pictures_of_different_views_share_a_batch(lite: Encoder) -> None:
     asked = [(picture, views) for picture in drawings() for views in (Views.FULL, Views.ONE, Views.FLIP)]
-    together = compact.embed([compact.prepare(picture, views) for picture, views in asked])
-    alone = np.stack([vector_of(compact, picture, views) for picture, views in asked])
+    together = lite.embed([lite.prepare(picture, views) for picture, views in asked])
+    alone = np.stack([vector_of(lite, picture, views) for picture, views in asked])
     assert np.allclose(together, alone, atol=1e-4)
 
 
@@ -142,16 +144,16 @@ def save_resnet(folder: Path) -> str:
 
 def test_a_concat_is_its_parts_side_by_side(tmp_path: Path) -> None:
     # each would choose its engine by a measurement of its own
-    plain = partial(open_encoder, device="cpu", precision="fp32", engine="torch")
-    compact, other = plain("compact"), plain(save_resnet(tmp_path))
-    both = plain(f"concat:compact+{other.spec}")
-    assert both.spec == f"concat:compact+{other.spec}"
-    assert both.dim == compact.dim + other.dim
-    assert both.input_sizes == compact.input_sizes + other.input_sizes
+    plain = partial(open_encoder, device="cpu", precision="fp32", runtime="torch")
+    lite, other = plain(LITE), plain(save_resnet(tmp_path))
+    both = plain(f"concat:{LITE}+{other.spec}")
+    assert both.spec == f"concat:{LITE}+{other.spec}"
+    assert both.dim == lite.dim + other.dim
+    assert both.input_sizes == lite.input_sizes + other.input_sizes
     assert len(set(both.input_sizes)) == 2
     for views in Views:
         for picture in drawings()[:2]:
-            parts = [vector_of(encoder, picture, views) for encoder in (compact, other)]
+            parts = [vector_of(encoder, picture, views) for encoder in (lite, other)]
             expected = np.concatenate(parts) / np.sqrt(2)
             assert np.allclose(vector_of(both, picture, views), expected, atol=1e-5)
 

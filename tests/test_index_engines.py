@@ -33,7 +33,7 @@ class History:
     def __init__(self, *, page: int = 1_000) -> None:
         self.truth = Record()
         self.id = next(numbers)
-        self.born = float(self.id)
+        self.epoch = float(self.id)
         self.page = page
         self.gone = False
         self._supports: dict[int, tuple[int, SupportChange]] = {}
@@ -58,7 +58,7 @@ class History:
         upto = some[-1][0] if len(later) > self.page else self.truth.version
         classes = [one for seq, one in self._classes.values() if version < seq <= upto]
         more = upto < self.truth.version
-        return Changes(upto, classes, [one for _, one in some], self.born, more=more)
+        return Changes(upto, classes, [one for _, one in some], self.epoch, more=more)
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +146,10 @@ def grown(count: int = 30, **options: int) -> History:
 
 
 @given(history=HISTORY)
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 def test_search_equals_brute_force_after_any_history(workers: Workers, history: list) -> None:
     record = History(page=3)
     worker = workers.start(record)
@@ -279,7 +282,7 @@ def test_milvus_that_lost_everything_is_filled_again(embedded: Milvus, tmp_path:
     assert (caught.value.code, caught.value.retry) == ("index_unavailable", True)
     worker.check()
     replica._store.drop()
-    embedded.open(f"exemplar_{record.id}_{int(record.born * 1000)}", DIM)
+    embedded.open(f"exemplar_{record.id}_{int(record.epoch * 1000)}", DIM)
     record.change("add", 1, 2)
     worker.check()
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 from enrolling import enroll_labels
+from tiny import DEFAULT
 from working import ToyEncoder, submit, tools_with
 
 from cli.collections import create
@@ -29,7 +30,7 @@ MEASURE = IndexMeasure(IndexName.IVF, 0.97, 256, 30_000, 30_000, 5.0)
 
 def test_collection_has_the_index_it_was_made_with_until_that_is_changed(store: Store) -> None:
     index = Index(IndexName.IVF, probes=8)
-    made = store.collections.create("things", "compact", Rule(), index=index)
+    made = store.collections.create("things", DEFAULT, Rule(), index=index)
     assert (made.index, made.index_measured) == (index, None)
     store.collections.note_measure(made.id, MEASURE)
     same = store.collections.change_rule("things", {}, index=index)
@@ -51,9 +52,9 @@ def test_measure_of_an_index_that_is_no_more_is_dropped(things: Store) -> None:
 )
 def test_index_that_cannot_be_is_refused(things: Store, index: Index, prompts: str | None) -> None:
     with pytest.raises(ExemplarError) as caught:
-        things.collections.create("other", "compact", Rule(), index=index, prompts=prompts)
+        things.collections.create("other", DEFAULT, Rule(), index=index, prompts=prompts)
     assert caught.value.code == "index_unfit"
-    things.collections.create("third", "compact", Rule(), prompts=prompts)
+    things.collections.create("third", DEFAULT, Rule(), prompts=prompts)
     with pytest.raises(ExemplarError) as caught:
         things.collections.change_rule("third", {}, index=index)
     assert caught.value.code == "index_unfit"
@@ -81,7 +82,7 @@ def test_enrolled_picture_is_found_by_every_index(
     settings: Settings, store: Store, digits: Digits, monkeypatch: pytest.MonkeyPatch, name: IndexName
 ) -> None:
     monkeypatch.setattr(training, "TRAIN_FROM", 2)
-    store.collections.create("things", "compact", Rule(), index=Index(name))
+    store.collections.create("things", DEFAULT, Rule(), index=Index(name))
     with tools_with(settings, store, ToyEncoder()) as tools:
         milvus = Milvus("", "", settings.milvus_folder)
         feed = store.supports.changes_since
@@ -91,7 +92,7 @@ def test_enrolled_picture_is_found_by_every_index(
         )
         submit(store, JobKind.ENROLL, digits(0, 0), digits(1, 0), digits(2, 0), label="digit")
         job = submit(store, JobKind.CLASSIFY, digits(1, 0))
-        take_turn(tools, "compact")
+        take_turn(tools, DEFAULT)
         [result] = store.jobs.results(job).results
         assert (result["status"], result["candidates"][0]["label"]) == ("done", "digit")
         assert result["neighbours"][0]["similarity"] == pytest.approx(1.0, abs=1e-5)

@@ -36,7 +36,7 @@ def supports_of(ids: list[int], owners: list[int]) -> Supports:
         st.dictionaries(st.integers(0, 59), st.integers(0, CLASSES), max_size=12), min_size=1, max_size=12
     )
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_kernel_after_any_history_is_the_kernel_from_scratch(history: Any) -> None:
     """Each step gives supports a class from 1 on, or takes them away (0)."""
     matrix, owner_of = KernelMatrix(), dict[int, int]()
@@ -66,7 +66,7 @@ def test_few_changes_are_updates_and_many_a_refit() -> None:
 
 @pytest.mark.parametrize("rule", RULES)
 @given(history=HISTORY)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_replica_after_any_history_scores_as_one_made_from_scratch(rule: RuleName, history: Any) -> None:
     record, replica = Record(), Replica(4)
     queries = units(3)

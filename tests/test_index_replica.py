@@ -124,7 +124,7 @@ def assert_equals_brute_force(replica: Replica, record: Record, k: int) -> None:
 
 @pytest.mark.parametrize("make", [lambda: Replica(DIM), with_copy], ids=["plain", "with a copy"])
 @given(history=HISTORY, k=st.integers(1, 70))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_replica_equals_brute_force_and_one_made_from_scratch(make: Any, history: Any, k: int) -> None:
     record, replica = Record(), make()
     for batch in history:
@@ -196,16 +196,19 @@ def test_search_meets_changes_without_harm() -> None:
     vectors = units(400)
     replica = replica_of(vectors[:200], [n % 3 + 1 for n in range(200)])
     stop = threading.Event()
+    both = threading.Barrier(3)
 
     def answer() -> int:
         answered = 0
-        while not stop.is_set():
+        both.wait()
+        while not stop.is_set() or answered == 0:
             for rule in RuleName:
                 answered += len(classify(replica, Rule(rule), QUERIES, top=5))
         return answered
 
     with ThreadPoolExecutor(2) as pool:
         answering = [pool.submit(answer) for _ in range(2)]
+        both.wait()
         for version in range(2, 102):
             gone = ClassChange(9, "nine", ClassKind.NORMAL, deleted=version % 2 == 1)
             nine = [SupportChange(n, 9, vectors[n]) for n in range(201, 260)]

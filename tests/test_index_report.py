@@ -65,7 +65,7 @@ def clusters(owners: list[int], *, spread: float = 0.05, seed: int = 0) -> np.nd
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_figures_are_those_of_scikit_learn(seed: int) -> None:
     rng = np.random.default_rng(seed)
     owners = np.concatenate([np.arange(1, 6), np.arange(1, 6), rng.integers(1, 6, 30)])

@@ -22,9 +22,9 @@ VECTORS = units(200)
 class Record:
     """A record of collection 1 that grows by one support with each version; it counts how it is read."""
 
-    def __init__(self, version: int = 0, *, born: float = 1.5) -> None:
+    def __init__(self, version: int = 0, *, epoch: float = 1.5) -> None:
         self.version = version
-        self.born = born
+        self.epoch = epoch
         self.deleted = False
         self.reads: list[int] = []
 
@@ -34,7 +34,7 @@ class Record:
             return None
         supports = [SupportChange(n, 1, VECTORS[n]) for n in range(after + 1, self.version + 1)]
         classes: list[ClassChange] = named({1: "c1"}) if supports else []
-        return Changes(self.version, classes, supports, self.born)
+        return Changes(self.version, classes, supports, self.epoch)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def files(folder: Path) -> list[str]:
 def assert_same(replica: Replica, other: Replica | None) -> None:
     assert other is not None
     one, two = replica.content(), other.content()
-    assert (one.version, one.born, one.classes) == (two.version, two.born, two.classes)
+    assert (one.version, one.epoch, one.classes) == (two.version, two.epoch, two.classes)
     assert np.array_equal(one.ids, two.ids)
     assert np.array_equal(one.class_ids, two.class_ids)
     assert np.array_equal(one.vectors, two.vectors)
@@ -103,7 +103,7 @@ def test_file_that_cannot_be_read_is_passed_over(folder: Path) -> None:
 def test_what_another_version_of_the_program_wrote_is_passed_over(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(snapshot, "_pack", lambda _: b"something else")
+    monkeypatch.setattr(snapshot, "_pack", lambda *_: b"something else")
     snapshot.save(replica_of(VECTORS, [1] * 200), folder, 1)
     assert snapshot.load(folder, 1, DIM) is None
 
@@ -172,11 +172,11 @@ def test_record_that_is_older_than_the_replica_is_right(folder: Path) -> None:
 
 @pytest.mark.parametrize("restarted", [True, False])
 def test_snapshot_of_another_record_is_never_used(folder: Path, restarted: bool) -> None:
-    old = Record(5, born=1.0)
+    old = Record(5, epoch=1.0)
     replicas = Replicas(old.feed, folder, gpu=False)
     replicas.current(1, DIM)
     replicas.save_all()
-    new = Record(8, born=2.0)
+    new = Record(8, epoch=2.0)
     if restarted:
         replicas = Replicas(new.feed, folder, gpu=False)
     else:
@@ -235,3 +235,21 @@ def test_full_disk_costs_no_answer_and_leaves_no_draft(folder: Path, monkeypatch
         assert files(folder) == []
     replicas.save_all()
     assert len(files(folder)) == 1
+
+
+def test_snapshot_by_another_encoder_identity_is_not_read(folder: Path) -> None:
+    record = Record(5)
+    first = Replicas(record.feed, folder, gpu=False)
+    first.current(1, DIM, identity="lite openvino fp32")
+    first.save_all()
+    record.reads.clear()
+    assert (
+        len(Replicas(record.feed, folder, gpu=False).current(1, DIM, identity="lite openvino fp32") or ())
+        == 5
+    )
+    assert record.reads == [5]
+    record.reads.clear()
+    assert (
+        len(Replicas(record.feed, folder, gpu=False).current(1, DIM, identity="lite torch bf16") or ()) == 5
+    )
+    assert record.reads == [0]

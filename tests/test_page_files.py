@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tiny import DEFAULT
 
 from api import home
 from core.types import Rule
@@ -78,7 +79,7 @@ def test_no_module_makes_markup_or_names_another_host() -> None:
 
 def test_page_holds_nothing_of_the_record(local: httpx.Client, store: Store) -> None:
     before = local.get("/").text
-    store.collections.create("secret-things", "compact", Rule())
+    store.collections.create("secret-things", DEFAULT, Rule())
     store.keys.create("k", [Scope.ADMIN])
     assert local.get("/").text == before
 

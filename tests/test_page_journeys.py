@@ -10,9 +10,11 @@ from uuid import uuid4
 import httpx
 import pytest
 from archives import make_zip
-from browsing import as_files, drop, is_drawn, running_browser, visit
+from browsing import as_files, drop, is_drawn, keep_undo, running_browser, visit
 from calls import enroll
 from playwright.sync_api import Browser, Page, expect
+from services import held
+from waiting import until
 
 from cli.stack import Stack
 from core.settings import Settings
@@ -62,7 +64,7 @@ def classify(http: httpx.Client, collection: str, *pictures: tuple[str, bytes]) 
         f"/v1/collections/{collection}/bulk",
         params={"kind": "classify"},
         content=make_zip(pictures),
-        headers={"Content-Type": "application/zip", "Prefer": "wait=30"},
+        headers={"Content-Type": "application/zip", "Prefer": "wait=60"},
     )
     assert answer.status_code == 200, answer.text
     return answer.json()["id"]
@@ -140,6 +142,7 @@ def test_wrong_answer_is_put_right_in_one_click(
     page.set_input_files(ASK, as_files(digits(0, 7)))
     page.locator(".fix").get_by_role("button", name="one", exact=True).click()
     expect(page.locator(".answer.fixed")).to_contain_text("Now an example of one")
+    keep_undo(page)
     assert labels_of(http, taught) == {"zero": 4, "one": 5}
     page.get_by_role("button", name="Undo").click()
     expect(page.locator("#said")).to_have_text("Undone")
@@ -161,21 +164,22 @@ def test_unknowns_of_a_job_are_named_together(
 
 
 def test_job_is_held_let_go_on_and_taken_back(
-    page: Page, http: httpx.Client, taught: str, digits: Digits
+    page: Page, service: Stack, http: httpx.Client, taught: str, digits: Digits
 ) -> None:
-    many = make_zip([(f"{n}.png", digits(n % 10, n // 10)) for n in range(600)])
     path = f"/v1/collections/{taught}/bulk"
     headers = {"Content-Type": "application/zip"}
-    job = http.post(path, params={"kind": "classify"}, content=many, headers=headers).json()
-    http.post(f"/v1/jobs/{job['id']}/pause")
-    open_view(page, "#/jobs")
-    row = page.locator("li", has=page.locator(f'a[href="#/jobs/{job["id"]}"]'))
-    expect(row).to_contain_text("paused")
-    row.get_by_role("button", name="Resume").click()
-    row.get_by_role("button", name="Pause").click()
-    expect(row).to_contain_text("paused")
-    row.get_by_role("button", name="Cancel").click()
-    expect(row).to_contain_text("cancelled")
+    archive = make_zip({"0.png": digits(0, 0)})
+    with held(service):
+        job = http.post(path, params={"kind": "classify"}, content=archive, headers=headers).json()
+        http.post(f"/v1/jobs/{job['id']}/pause")
+        open_view(page, "#/jobs")
+        row = page.locator("li", has=page.locator(f'a[href="#/jobs/{job["id"]}"]'))
+        expect(row).to_contain_text("paused")
+        row.get_by_role("button", name="Resume").click()
+        row.get_by_role("button", name="Pause").click()
+        expect(row).to_contain_text("paused")
+        row.get_by_role("button", name="Cancel").click()
+        expect(row).to_contain_text("cancelled")
     assert http.get(f"/v1/jobs/{job['id']}").json()["state"] == "cancelled"
 
 
@@ -184,6 +188,7 @@ def test_report_shows_matrix_and_what_to_photograph(page: Page, taught: str) -> 
     expect(page.locator(".figures")).to_contain_text("named right")
     assert is_drawn(page, ".matrix img")
     expect(page.get_by_role("heading", name="What to photograph next")).to_be_visible()
+    expect(page.get_by_text("Encoder: ")).to_contain_text("timm:")
     expect(page.get_by_role("row", name="zero")).to_be_visible()
 
 
@@ -193,6 +198,7 @@ def test_renamed_class_gets_its_name_back(page: Page, http: httpx.Client, taught
     page.get_by_label("New name").fill("nought/0")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("nought/0")
+    keep_undo(page)
     assert labels_of(http, taught) == {"nought/0": 4, "one": 4}
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("zero")
@@ -214,6 +220,7 @@ def test_what_has_no_way_back_waits_for_second_thoughts(
         expect(page.locator(".class-card")).to_have_count(1)
 
     act()
+    keep_undo(page)
     assert labels_of(http, taught) == {"zero": 4, "one": 4}
     page.get_by_role("button", name="Undo").click()
     expect(page.locator(".class-card")).to_have_count(2)
@@ -231,11 +238,7 @@ def test_deletion_that_waits_is_done_when_the_page_is_left(
     page.get_by_role("button", name="Delete").click()
     expect(page.locator(".toast")).to_be_visible()
     page.goto("about:blank")
-    for _ in range(50):
-        if labels_of(http, taught) == {"one": 4}:
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError("the class is still there")
+    until(lambda: labels_of(http, taught) == {"one": 4})
 
 
 def test_enrolling_into_a_class_that_waits_to_go_comes_after(
@@ -290,10 +293,12 @@ def test_large_class_comes_by_pages_and_its_pictures_when_they_are_near(
     expect(page.locator(".tile")).to_have_count(200)
     assert is_drawn(page, ".tile img")
     assert len(thumbnails) < 150
-    for _ in range(2):
-        page.locator(".more").scroll_into_view_if_needed()
-        page.wait_for_timeout(300)
-    expect(page.locator(".tile")).to_have_count(450)
+
+    def all_are_there() -> bool:
+        page.locator(".more").evaluate("more => more.scrollIntoView()")
+        return page.locator(".tile").count() == 450
+
+    until(all_are_there)
 
 
 LATE = """

@@ -6,9 +6,9 @@ import json
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import psutil
@@ -16,8 +16,9 @@ import pytest
 from archives import make_zip
 from calls import WAIT, ask, enroll, files
 from receiving import SECRET, Receiver, receiving
-from services import running_service
+from services import Progress, held, held_amid, running_service
 from standardwebhooks import Webhook
+from waiting import until
 
 from cli.stack import Stack
 from core.settings import Settings
@@ -26,36 +27,40 @@ Digits = Callable[[int, int], bytes]
 WATCHERS = 50
 
 
-def submit_and_pause(http: httpx.Client, collection: str, digits: Digits) -> str:
-    """Submit a job that is long enough to be held, and hold it; return its path."""
+def submit(http: httpx.Client, collection: str, digits: Digits) -> str:
+    """Ask of 250 pictures and return where the job is."""
     pictures = files(*(digits(n % 10, n // 10) for n in range(250)))
     job = http.post(f"/v1/collections/{collection}/classify", files=pictures).json()
-    path = f"/v1/jobs/{job['id']}"
-    assert http.post(f"{path}/pause").json()["state"] == "paused"
+    return f"/v1/jobs/{job['id']}"
+
+
+def submit_and_pause(http: httpx.Client, service: Stack, collection: str, digits: Digits) -> str:
+    """Submit a job of 250 pictures and pause it before it is begun; return where it is."""
+    with held(service):
+        path = submit(http, collection, digits)
+        assert http.post(f"{path}/pause").json()["state"] == "paused"
     return path
 
 
-def await_state(http: httpx.Client, path: str, *states: str) -> dict[str, object]:
-    until = time.monotonic() + 60
-    while True:
-        job = http.get(path).json()
-        if job["state"] in states:
-            return dict(job)
-        assert time.monotonic() < until, job
-        time.sleep(0.05)
+def has_begun(progress: Progress) -> bool:
+    """Say whether so little of 250 pictures is done that what a worker holds besides is not the rest."""
+    return 0 < progress.done < 100
+
+
+def await_state(http: httpx.Client, path: str, state: str) -> dict[str, object]:
+    return until(lambda: next((job for job in [http.get(path).json()] if job["state"] == state), None)) or {}
 
 
 def test_fifty_watchers_do_not_freeze_the_service(
     service: Stack, http: httpx.Client, collection: str, digits: Digits
 ) -> None:
     enroll(http, collection, "zero", digits(0, 0))
-    path = submit_and_pause(http, collection, digits)
+    path = submit_and_pause(http, service, collection, digits)
     started = threading.Barrier(WATCHERS + 1)
-    heard: list[tuple[float, str]] = []
 
     def watch(_: int) -> tuple[int, str]:
         with (
-            httpx.Client(base_url=service.url, timeout=60) as client,
+            httpx.Client(base_url=service.url, timeout=90) as client,
             client.stream("GET", f"{path}/events") as response,
         ):
             if response.status_code != 200:
@@ -70,21 +75,16 @@ def test_fifty_watchers_do_not_freeze_the_service(
             for line in lines:
                 if line.startswith("event: "):
                     last = line
-                    heard.append((time.monotonic(), line))
             return 200, last
 
     with ThreadPoolExecutor(WATCHERS) as pool:
         watching = [pool.submit(watch, n) for n in range(WATCHERS)]
-        started.wait(timeout=60)
-        slowest = 0.0
-        for _ in range(20):
-            begun = time.monotonic()
+        started.wait(timeout=90)
+        for _ in range(20):  # none of these would come before the job goes on
             assert http.get("/healthz").status_code == 200
-            slowest = max(slowest, time.monotonic() - begun)
-        assert slowest < 2
         assert ask(http, collection, digits(0, 1))[0]["label"] == "zero"
         http.post(f"{path}/resume")
-        outcomes = [future.result(timeout=60) for future in watching]
+        outcomes = [future.result(timeout=90) for future in watching]
     places = Settings().http_threads // 4
     assert outcomes.count((200, "event: end")) == places
     assert outcomes.count((503, "streams_full")) == WATCHERS - places
@@ -94,19 +94,18 @@ def test_fifty_watchers_do_not_freeze_the_service(
 def test_watcher_that_hangs_up_gives_its_place_back(
     service: Stack, http: httpx.Client, collection: str, digits: Digits
 ) -> None:
-    path = submit_and_pause(http, collection, digits)
-    with httpx.Client(base_url=service.url, timeout=60) as client:
+    path = submit_and_pause(http, service, collection, digits)
+    with httpx.Client(base_url=service.url, timeout=90) as client:
         for _ in range(Settings().http_threads // 4):
             response = client.send(client.build_request("GET", f"{path}/events"), stream=True)
             assert response.status_code == 200
             next(response.iter_lines())
-    until = time.monotonic() + 60
-    while True:  # noticed with the next sign of life
-        with httpx.stream("GET", f"{service.url}{path}/events") as response:
-            if response.status_code == 200:
-                break
-        assert time.monotonic() < until
-        time.sleep(0.5)
+
+    def has_a_place() -> bool:
+        with httpx.stream("GET", f"{service.url}{path}/events", timeout=90) as response:
+            return response.status_code == 200
+
+    until(has_a_place)  # noticed with the next sign of life
     http.post(f"{path}/cancel")
 
 
@@ -114,24 +113,22 @@ def test_paused_job_frees_the_worker_and_goes_on_when_resumed(
     service: Stack, http: httpx.Client, collection: str, digits: Digits
 ) -> None:
     enroll(http, collection, "zero", digits(0, 0))
-    path = submit_and_pause(http, collection, digits)
-    begun = time.monotonic()
+    with held_amid(service, lambda: submit(http, collection, digits), has_begun) as path:
+        assert http.post(f"{path}/pause").json()["state"] == "paused"
     assert ask(http, collection, digits(0, 1))[0]["status"] == "done"
-    assert time.monotonic() - begun < 10
     assert http.get(path).json()["state"] == "paused"
     http.post(f"{path}/resume")
     ended = await_state(http, path, "succeeded")
     assert ended["progress"]["done"] == 250  # type: ignore[index]
 
 
-def test_cancel_frees_the_worker_within_a_batch(http: httpx.Client, collection: str, digits: Digits) -> None:
+def test_cancel_frees_the_worker_within_a_batch(
+    service: Stack, http: httpx.Client, collection: str, digits: Digits
+) -> None:
     enroll(http, collection, "zero", digits(0, 0))
-    pictures = files(*(digits(n % 10, n // 10) for n in range(250)))
-    job = http.post(f"/v1/collections/{collection}/classify", files=pictures).json()["links"]["self"]
-    assert http.post(f"{job}/cancel").json()["state"] == "cancelled"
-    begun = time.monotonic()
+    with held_amid(service, lambda: submit(http, collection, digits), has_begun) as job:
+        assert http.post(f"{job}/cancel").json()["state"] == "cancelled"
     assert ask(http, collection, digits(0, 1))[0]["status"] == "done"
-    assert time.monotonic() - begun < 5
     assert http.get(job).json()["progress"]["done"] < 250
 
 
@@ -167,7 +164,7 @@ def kill_workers() -> None:
 
 
 def test_end_of_a_bulk_job_is_told(telling: Stack, receiver: Receiver, digits: Digits) -> None:
-    with httpx.Client(base_url=telling.url, timeout=60) as client:
+    with httpx.Client(base_url=telling.url, timeout=90) as client:
         client.post("/v1/collections", json={"name": "things"})
         enroll(client, "things", "zero", digits(0, 0))
         answer = client.post(
@@ -190,10 +187,10 @@ def test_webhook_outlives_a_worker_that_is_killed_over_it(
 
     def hang(_: object) -> None:
         reached.set()
-        released.wait(60)
+        released.wait(90)
 
     receiver.statuses = [hang]
-    with httpx.Client(base_url=telling.url, timeout=60) as client:
+    with httpx.Client(base_url=telling.url, timeout=90) as client:
         client.post("/v1/collections", json={"name": "things"})
         enroll(client, "things", "zero", digits(0, 0))
         job = client.post(
@@ -202,24 +199,20 @@ def test_webhook_outlives_a_worker_that_is_killed_over_it(
             files=files(digits(0, 1)),
             headers=WAIT,
         ).json()
-        assert reached.wait(30)
+        assert reached.wait(90)
         kill_workers()
         released.set()
-        until = time.monotonic() + 30
-        while not telling.mend():
-            assert time.monotonic() < until
-            time.sleep(0.1)
+        until(telling.mend)
         receiver.wait(2, 90)
         first, second = receiver.requests[:2]
         assert first.headers["webhook-id"] == second.headers["webhook-id"]
         assert first.body == second.body
         told = Webhook(SECRET).verify(second.body, second.headers)
         assert (told["data"]["id"], told["data"]["state"]) == (job["id"], "succeeded")
-        until = time.monotonic() + 30
-        while True:
+
+        def delivered() -> dict[str, Any] | None:
             [delivery] = client.get(f"/v1/jobs/{job['id']}/deliveries").json()["items"]
-            if delivery["state"] == "delivered":
-                break
-            assert time.monotonic() < until, delivery
-            time.sleep(0.1)
+            return delivery if delivery["state"] == "delivered" else None
+
+        delivery = until(delivered) or {}
         assert [(attempt["number"], attempt["status"]) for attempt in delivery["attempts"]] == [(2, 204)]

@@ -28,9 +28,8 @@ def hosts(postgres_url: str, s3_url: str) -> Iterator[Site]:
             site.remove()
 
 
-@pytest.mark.timeout(300)
 def test_hosts_share_nothing_but_record_queue_and_blobs(hosts: Site, digits: Digits) -> None:
-    with httpx.Client(base_url=hosts.url, timeout=60) as http:
+    with httpx.Client(base_url=hosts.url, timeout=90) as http:
         http.post("/v1/collections", json={"name": "digits"}).raise_for_status()
         for digit in (0, 1):
             results = enroll(http, "digits", str(digit), *(digits(digit, n) for n in range(3)))
@@ -45,7 +44,7 @@ def test_hosts_share_nothing_but_record_queue_and_blobs(hosts: Site, digits: Dig
             content=archive(*(digits(1, n) for n in range(20))),
             headers={"Content-Type": "application/zip"},
         ).headers["location"]
-        hosts.await_(lambda: http.get(job).json()["finished_at"], 60)
+        hosts.await_(lambda: http.get(job).json()["finished_at"], 100)
         found = http.get(job).json()
         assert (found["state"], found["progress"]["done"]) == ("succeeded", 20)
     assert list(hosts.folder.rglob("pictures")) == []

@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 from calls import WAIT, as_json, enroll, files
+from tiny import DEFAULT
+from waiting import until
 
 from api.wait import JobWatch
 from core.errors import ExemplarError
@@ -108,19 +110,19 @@ def submit(store: Store, items: int, lane: Lane = Lane.INTERACTIVE) -> str:
 
 
 def test_cancelled_job_ends_at_once(local: httpx.Client, store: Store) -> None:
-    store.collections.create("things", "compact", Rule())
+    store.collections.create("things", DEFAULT, Rule())
     job = submit(store, 3)
     cancelled = local.post(f"/v1/jobs/{job}/cancel").json()
     assert cancelled["state"] == "cancelled" and cancelled["finished_at"] is not None
     assert local.get(f"/v1/jobs/{job}/results").json() == {"items": [], "next_cursor": None}
-    assert store.chunks.claim("w:1", "compact", list(Lane), 9) == []
+    assert store.chunks.claim("w:1", DEFAULT, list(Lane), 9) == []
 
 
 def test_what_a_worker_had_begun_is_kept_of_a_cancelled_job(local: httpx.Client, store: Store) -> None:
 
-    store.collections.create("things", "compact", Rule())
+    store.collections.create("things", DEFAULT, Rule())
     job = submit(store, 3)
-    [chunk] = store.chunks.claim("w:1", "compact", list(Lane), 1)
+    [chunk] = store.chunks.claim("w:1", DEFAULT, list(Lane), 1)
     local.post(f"/v1/jobs/{job}/cancel")
 
     failed = failed_result(chunk.items[0], ExemplarError("picture_unreadable", "broken"))
@@ -132,10 +134,10 @@ def test_what_a_worker_had_begun_is_kept_of_a_cancelled_job(local: httpx.Client,
 
 def test_results_after_a_long_cancelled_stretch_are_streamed(local: httpx.Client, store: Store) -> None:
 
-    store.collections.create("things", "compact", Rule())
+    store.collections.create("things", DEFAULT, Rule())
     job = submit(store, 600)
-    chunks = store.chunks.claim("w:1", "compact", list(Lane), 600)
-    store.chunks.hand_back("w:1", chunks[:-1], "for the test")
+    chunks = store.chunks.claim("w:1", DEFAULT, list(Lane), 600)
+    store.chunks.fail_attempt("w:1", chunks[:-1], "for the test")
     store.chunks.sweep()
     local.post(f"/v1/jobs/{job}/cancel")
     failed = failed_result(chunks[-1].items[0], ExemplarError("picture_unreadable", "broken"))
@@ -145,7 +147,7 @@ def test_results_after_a_long_cancelled_stretch_are_streamed(local: httpx.Client
 
 
 def test_running_job_shows_results_as_far_as_they_stand(local: httpx.Client, store: Store) -> None:
-    store.collections.create("things", "compact", Rule())
+    store.collections.create("things", DEFAULT, Rule())
     job = submit(store, 2)
     page = local.get(f"/v1/jobs/{job}/results").json()
     again = local.get(f"/v1/jobs/{job}/results", params={"cursor": page["next_cursor"]}).json()
@@ -158,7 +160,7 @@ def test_two_may_wait_for_one_job_each_as_long_as_it_likes() -> None:
     ended: set[str] = set()
     watch = JobWatch(lambda _: ended, places=2)
     with ThreadPoolExecutor(1) as pool:
-        patient = pool.submit(watch.wait, "j", 10)
+        patient = pool.submit(watch.wait, "j", 100)
         assert not watch.wait("j", 0.1)
         ended.add("j")
         assert patient.result()
@@ -168,10 +170,11 @@ def test_waiting_takes_no_more_places_than_there_are() -> None:
 
     watch = JobWatch(lambda _: set(), places=1)
     with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(watch.wait, "j", 0.5)
-        while not watch._waited:
-            pass
-        assert not watch.wait("k", 60)
+        first = pool.submit(watch.wait, "j", 100)
+        until(lambda: watch._waited)
+        assert not watch.wait("k", 100)
+        assert not first.done()
+        watch.end()
         assert not first.result()
 
 
@@ -185,7 +188,7 @@ def test_wait_outlives_a_record_that_is_away(monkeypatch: pytest.MonkeyPatch) ->
             raise OSError("away")
         return {"j"}
 
-    assert JobWatch(finished, places=1).wait("j", 10)
+    assert JobWatch(finished, places=1).wait("j", 100)
 
 
 def test_form_of_many_pictures_is_one_job(http: httpx.Client, collection: str, digits: Digits) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,8 @@ from safetensors.torch import save_file
 from services import running_service
 from test_cli_commands import run
 from test_store_bundle import changed
+from tiny import TINY
+from waiting import until
 
 from cli.stack import Stack
 
@@ -37,14 +38,14 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def running(other: str) -> Iterator[Stack]:
-    with running_service(lease_s="3", encoders=f"compact,{other}", chunk_items="4") as stack:
+    with running_service(lease_s="3", encoders=f"{TINY},{other}", chunk_items="4") as stack:
         yield stack
 
 
 @pytest.fixture(scope="module")
 def client(running: Stack) -> Iterator[httpx.Client]:
     contract = Contract(httpx.get(f"{running.url}/openapi.json").json())
-    with httpx.Client(base_url=running.url, timeout=60, event_hooks={"response": [contract.check]}) as client:
+    with httpx.Client(base_url=running.url, timeout=90, event_hooks={"response": [contract.check]}) as client:
         yield client
 
 
@@ -52,7 +53,7 @@ def client(running: Stack) -> Iterator[httpx.Client]:
 def things(client: httpx.Client, digits: Digits) -> str:
     """A collection of ten digits."""
     name = f"c-{uuid4().hex[:12]}"
-    assert client.post("/v1/collections", json={"name": name, "encoder": "compact"}).status_code == 201
+    assert client.post("/v1/collections", json={"name": name, "encoder": TINY}).status_code == 201
     for digit in range(10):
         enroll(client, name, str(digit), *(digits(digit, n) for n in range(OF_CLASS)))
     return name
@@ -77,6 +78,11 @@ class Asking(threading.Thread):
             assert answer.is_success, answer.text
             self.jobs.append(answer.headers["location"])
 
+    def await_more(self) -> None:
+        """Wait until what is asked from now on has been answered, once at least."""
+        enough = len(self.jobs) + 2  # one is on its way already
+        until(lambda: len(self.jobs) >= enough)
+
     def stop(self) -> None:
         """Ask no more."""
         self._stopped.set()
@@ -85,21 +91,21 @@ class Asking(threading.Thread):
 
 
 def finish(client: httpx.Client, running: Stack, job: str) -> dict[str, Any]:
-    end = time.monotonic() + 120
-    while (found := client.get(job).json())["finished_at"] is None:
+    def ended() -> dict[str, Any] | None:
         running.mend()
-        assert time.monotonic() < end, found
-        time.sleep(0.05)
-    return found
+        found = client.get(job).json()
+        return None if found["finished_at"] is None else found
+
+    return until(ended) or {}
 
 
 def until_seen(client: httpx.Client, running: Stack, path: str) -> dict[str, Any]:
-    end = time.monotonic() + 60
-    while (found := client.get(path).json())["working"]:
+    def rested() -> dict[str, Any] | None:
         running.mend()
-        assert time.monotonic() < end, found
-        time.sleep(0.05)
-    return found
+        found = client.get(path).json()
+        return None if found["working"] else found
+
+    return until(rested) or {}
 
 
 def test_encoder_is_changed_and_changed_back_while_people_ask_and_a_worker_is_killed(
@@ -109,12 +115,11 @@ def test_encoder_is_changed_and_changed_back_while_people_ask_and_a_worker_is_ki
     before = ask(client, things, digits(3, 15))[0]
     asking = Asking(running.url, things, digits(3, 15))
     asking.start()
+    asking.await_more()
     begun = client.post(path, json={"encoder": other})
     assert begun.status_code == 202
     job = begun.headers["location"]
-    end = time.monotonic() + 60
-    while client.get(job).json()["progress"]["done"] == 0:
-        assert time.monotonic() < end
+    until(lambda: client.get(job).json()["progress"]["done"] > 0)
     worker = psutil.Process(running.pid_of("worker-1"))
     for child in worker.children():
         child.kill()
@@ -130,7 +135,7 @@ def test_encoder_is_changed_and_changed_back_while_people_ask_and_a_worker_is_ki
     answer = client.get(f"{path}/comparison", headers=WAIT)
     assert answer.status_code == 200, answer.text
     compared = answer.json()
-    assert (compared["encoder"], compared["other"], compared["compared"]) == ("compact", other, 121)
+    assert (compared["encoder"], compared["other"], compared["compared"]) == (TINY, other, 121)
     assert compared["report"]["accuracy"] > compared["other_report"]["accuracy"]
     assert compared["changed"]["total"] == len(compared["changed"]["items"]) > 0
     switched = client.post(f"{path}/switch", json={})
@@ -140,13 +145,14 @@ def test_encoder_is_changed_and_changed_back_while_people_ask_and_a_worker_is_ki
     assert client.get(f"/v1/collections/{things}").json()["encoder"] == other
     assert enroll(client, things, "newer", digits(1, 20))[0]["status"] == "done"
     until_seen(client, running, path)
+    asking.await_more()
     assert client.post(f"{path}/back", json={}).status_code == 200
     again = ask(client, things, digits(3, 15))[0]
     asking.stop()
     assert {finish(client, running, one)["state"] for one in asking.jobs} == {"succeeded"}
     results = [client.get(f"{one}/results").json()["items"][0] for one in asking.jobs]
-    assert (again["encoder"], again["label"]) == ("compact", before["label"])
-    assert {result["encoder"] for result in results} == {"compact", other}
+    assert (again["encoder"], again["label"]) == (TINY, before["label"])
+    assert {result["encoder"] for result in results} == {TINY, other}
     assert client.delete(path).status_code == 204
     assert client.get(path).json()["code"] == "reindex_not_found"
     assert client.post(path, json={"encoder": "timm:resnet50"}).json()["code"] == "encoder_not_offered"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from uuid import uuid4
 
@@ -12,7 +11,8 @@ import psutil
 import pytest
 from archives import make_zip
 from contract import Contract
-from services import running_service
+from services import Progress, held_amid, running_service
+from waiting import until
 
 from cli.stack import Stack
 
@@ -30,7 +30,7 @@ def running() -> Iterator[Stack]:
 @pytest.fixture(scope="module")
 def client(running: Stack) -> Iterator[httpx.Client]:
     contract = Contract(httpx.get(f"{running.url}/openapi.json").json())
-    with httpx.Client(base_url=running.url, timeout=60, event_hooks={"response": [contract.check]}) as client:
+    with httpx.Client(base_url=running.url, timeout=90, event_hooks={"response": [contract.check]}) as client:
         yield client
 
 
@@ -58,12 +58,12 @@ def submit(client: httpx.Client, collection: str, body: bytes, **query: object) 
 
 
 def finish(client: httpx.Client, running: Stack, job: str) -> dict[str, object]:
-    end = time.monotonic() + 120
-    while (found := client.get(job).json())["finished_at"] is None:
+    def ended() -> dict[str, object] | None:
         running.mend()
-        assert time.monotonic() < end, found
-        time.sleep(0.05)
-    return found
+        found = client.get(job).json()
+        return None if found["finished_at"] is None else found
+
+    return until(ended) or {}
 
 
 def results_of(client: httpx.Client, job: str) -> Results:
@@ -106,19 +106,19 @@ def test_smoothing_outlives_the_worker(
 ) -> None:
     whole = submit(client, things, archive, kind="classify", smooth="true")
     finish(client, running, whole)
-    job = submit(client, things, archive, kind="classify", smooth="true")
-    end = time.monotonic() + 60
-    while True:  # all is answered, and nothing smoothed yet, or not all
-        found = client.get(job).json()
-        if not found["expanding"] and found["progress"]["done"] == COUNT:
-            break
-        assert time.monotonic() < end, found
-        time.sleep(0.005)
-    worker = psutil.Process(running.pid_of("worker-1"))
-    for child in worker.children():
-        child.kill()
-    if who == "worker":
-        worker.kill()
+
+    def again() -> str:
+        return submit(client, things, archive, kind="classify", smooth="true")
+
+    def all_answered(progress: Progress) -> bool:  # and nothing smoothed yet, or not all
+        return not progress.expanding and progress.done == COUNT
+
+    with held_amid(running, again, all_answered) as job:
+        worker = psutil.Process(running.pid_of("worker-1"))
+        for child in worker.children():
+            child.kill()
+        if who == "worker":
+            worker.kill()
     found = finish(client, running, job)
     assert (found["state"], found["note"]) == ("partial", None)
     assert done(results_of(client, job)) == done(results_of(client, whole))

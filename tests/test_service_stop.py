@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -18,9 +19,12 @@ import psutil
 import pytest
 import redis
 from sqlalchemy import func, select
+from tiny import TINY
+from waiting import lives, until
 
 from core.settings import Settings
 from core.types import Item, JobKind, JobRequest, Lane, Rule
+from runtime.ports import free_port
 from store import tables as t
 from store.blobs import PICTURES
 from store.migrate import ensure_schema
@@ -28,15 +32,6 @@ from store.store import Store, open_store
 from store.work.jobs import new_job_id
 
 Digits = Callable[[int, int], bytes]
-
-pytestmark = pytest.mark.timeout(400)  # each starts processes, which take long on a busy machine
-
-
-def until(what: Callable[[], object], timeout_s: float = 150) -> None:
-    end = time.monotonic() + timeout_s
-    while not what():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -51,7 +46,7 @@ def apart(tmp_path: Path, redis_url: str) -> Iterator[Settings]:
 def record(apart: Settings) -> Iterator[Store]:
     store = open_store(apart)
     ensure_schema(store.database)
-    store.collections.create("things", "compact", Rule())
+    store.collections.create("things", TINY, Rule())
     yield store
     store.database.close()
 
@@ -61,6 +56,7 @@ def start(settings: Settings, *command: str, **more: str) -> subprocess.Popen[st
         **os.environ,
         "EXEMPLAR_DATA": str(settings.data),
         "EXEMPLAR_REDIS_URL": settings.redis_url,
+        "EXEMPLAR_ENCODERS": TINY,
         **more,
     }
     return subprocess.Popen(
@@ -74,7 +70,8 @@ def start(settings: Settings, *command: str, **more: str) -> subprocess.Popen[st
 
 @pytest.fixture
 def api(apart: Settings, record: Store) -> Iterator[subprocess.Popen[str]]:
-    process = start(apart, "api", "--port", "0")
+    """An API that would take an hour to finish what is under way, so that no time limit ends it."""
+    process = start(apart, "api", "--port", "0", EXEMPLAR_STOP_S="3600", EXEMPLAR_MAX_WAIT_S="3600")
     try:
         process.url = read_url(process)  # type: ignore[attr-defined]
         yield process
@@ -84,41 +81,46 @@ def api(apart: Settings, record: Store) -> Iterator[subprocess.Popen[str]]:
 
 
 def read_url(process: subprocess.Popen[str]) -> str:
+    return str(json.loads(read_until(process, "api_ready"))["url"])
+
+
+def read_until(process: subprocess.Popen[str], words: str) -> str:
+    """Return the line of the log that has these words."""
     assert process.stderr is not None
     for line in process.stderr:
-        if "api_ready" in line:
-            return str(json.loads(line)["url"])
-    raise AssertionError("the API did not start")
+        if words in line:
+            return line
+    raise AssertionError(f"no line with {words!r}")
 
 
-def test_api_answers_who_waits_before_it_stops(api: subprocess.Popen[str], digits: Digits) -> None:
+def test_api_answers_who_waits_before_it_stops(
+    api: subprocess.Popen[str], record: Store, digits: Digits
+) -> None:
     answers: list[httpx.Response] = []
 
     def ask() -> None:
-        path, headers = f"{api.url}/v1/collections/things/classify", {"Prefer": "wait=50"}  # type: ignore[attr-defined]
-        answers.append(httpx.post(path, files={"image": digits(0, 0)}, headers=headers, timeout=60))
+        path, headers = f"{api.url}/v1/collections/things/classify", {"Prefer": "wait=3600"}  # type: ignore[attr-defined]
+        answers.append(httpx.post(path, files={"image": digits(0, 0)}, headers=headers, timeout=200))
 
     asking = threading.Thread(target=ask)
     asking.start()
-    time.sleep(2)
-    start_s = time.monotonic()
+    until(lambda: record.chunks.waiting())  # it is asked, and nobody works on it
     api.terminate()
-    asking.join(30)
-    assert api.wait(30) == 0
-    assert time.monotonic() - start_s < 20
+    asking.join()
+    assert api.wait(100) == 0
     assert [answer.status_code for answer in answers] == [202]
 
 
 def test_second_signal_ends_the_api_at_once(api: subprocess.Popen[str]) -> None:
     host, port = api.url.removeprefix("http://").split(":")  # type: ignore[attr-defined]
     with socket.create_connection((host, int(port))) as slow:
-        slow.sendall(b"POST /v1/collections HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
-        time.sleep(1)
+        head = b"POST /v1/collections HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n"
+        slow.sendall(head + b"Expect: 100-continue\r\n\r\nhalf")
+        assert b" 100 " in slow.makefile("rb").readline()  # so it has been read
         api.terminate()
-        time.sleep(2)
-        assert api.poll() is None
+        read_until(api, "api_stopping")
         api.terminate()
-        assert api.wait(5) == 1
+        assert api.wait(100) == 1  # and 0 where it had not waited for the other half
 
 
 def running(record: Store) -> int:
@@ -135,7 +137,7 @@ def test_worker_that_is_told_to_stop_leaves_nothing_leased(
     worker = start(apart, "worker", "--name", "w", EXEMPLAR_SWEEP_S="0.5")
     until(lambda: record.jobs.get(job).done > 0)
     worker.terminate()
-    out = worker.communicate(timeout=40)[1]
+    out = worker.communicate(timeout=100)[1]
     assert worker.returncode == 0, out
     assert running(record) == 0
     done = record.jobs.get(job).done
@@ -147,28 +149,36 @@ def test_worker_that_is_told_to_stop_leaves_nothing_leased(
 def test_worker_whose_child_hangs_stops_within_its_bound_and_at_once_when_told_again(
     apart: Settings, record: Store
 ) -> None:
-    for signals, code in ((1, 0), (2, 1)):
-        worker = start(apart, "worker", "--name", "w", EXEMPLAR_STOP_S="1")
-        until(lambda: record.workers.alive())
+    for signals, stop_s, code in ((1, 1, 0), (2, 3600, 1)):
+        worker = start(apart, "worker", "--name", "w", EXEMPLAR_STOP_S=str(stop_s))
+        [alive] = until(lambda: record.workers.alive())
         [child] = psutil.Process(worker.pid).children()
         child.suspend()
         for _ in range(signals):
             worker.send_signal(signal.SIGTERM)
-            time.sleep(0.5)
-        worker.communicate(timeout=30)
+            until(lambda worker=worker: worker.poll() is not None or minds_a_stop(worker))
+        worker.communicate(timeout=100)
         assert worker.returncode == code
-        until(lambda child=child: not child.is_running())
-        record.workers.leave("w", record.workers.alive()[0].owner)
+        until(lambda child=child: not lives(child))
+        record.workers.leave("w", alive.owner)
+
+
+def minds_a_stop(worker: subprocess.Popen[str]) -> bool:
+    """Say whether a worker has been told to stop: from then on it has an alarm set, and catches that."""
+    status = Path(f"/proc/{worker.pid}/status").read_text()
+    caught = int(re.search(r"^SigCgt:\s*(\w+)$", status, re.MULTILINE)[1], 16)  # type: ignore[index]
+    return bool(caught >> (signal.SIGALRM - 1) & 1)
 
 
 def check(settings: Settings, what: str) -> tuple[int, str]:
     probe = start(settings, "worker", "--name", "w", "--check", what)
-    return (probe.wait(60), probe.communicate()[1])
+    said = probe.communicate(timeout=100)[1]
+    return (probe.returncode, said)
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+def let_age(sign: Path, age_s: float) -> None:
+    """Make a sign of life as old as it is after so long."""
+    os.utime(sign, (time.time() - age_s,) * 2)
 
 
 def test_probe_of_a_worker_tells_the_truth(apart: Settings, record: Store) -> None:
@@ -178,21 +188,23 @@ def test_probe_of_a_worker_tells_the_truth(apart: Settings, record: Store) -> No
     port = free_port()
     worker = start(apart, "worker", "--name", "w", EXEMPLAR_METRICS_PORT=str(port))
     try:
+        read_until(worker, " ready.")  # Celery's own line: until then Ctrl-C is as it likes
         until(lambda: record.workers.alive())
         assert check(apart, "ready")[0] == check(apart, "live")[0] == 0
         assert "exemplar_sweeps_total" in httpx.get(f"http://127.0.0.1:{port}/metrics").text
-        assert record.workers.figures() == {}
+        assert record.workers.metrics() == {}
         [child] = psutil.Process(worker.pid).children()
         child.suspend()
         sign = apart.data / "workers" / "w.json"
-        os.utime(sign, (time.time() - 30, time.time() - 30))  # as it is after so long
+        let_age(sign, 30)
         assert check(apart, "ready")[0] == 1
+        let_age(sign, 16)
         assert check(apart, "live")[0] == 0
-        os.utime(sign, (time.time() - 90, time.time() - 90))
+        let_age(sign, 90)
         assert check(apart, "live")[0] == 1
         child.resume()
         worker.send_signal(signal.SIGINT)
-        worker.communicate(timeout=40)
+        worker.communicate(timeout=100)
         assert worker.returncode == 0
         assert not sign.exists()
     finally:

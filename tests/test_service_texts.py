@@ -15,6 +15,7 @@ from contract import Contract
 from safetensors.numpy import load_file, save_file
 from shapes import HELD_OUT, LABELS, SPEC, WEIGHTS, draw_many, png
 from test_cli_commands import run
+from tiny import TINY
 
 from cli.stack import Stack
 from core.settings import Settings
@@ -34,8 +35,8 @@ def blind(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory, blind: str) -> Iterator[Stack]:
-    """The whole service with the small CLIP, the same without a text half, and `compact`."""
-    offered = {"EXEMPLAR_ENCODERS": f"{SPEC},{blind},compact"}
+    """The whole service with the small CLIP, the same without a text half, and TINY."""
+    offered = {"EXEMPLAR_ENCODERS": f"{SPEC},{blind},{TINY}"}
     data = tmp_path_factory.mktemp("clip")
     stack = Stack(Settings(data=data, port=0), workers=1, environment=offered)
     try:
@@ -48,7 +49,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory, blind: str) -> Iterator[Stack
 @pytest.fixture
 def http(clip: Stack) -> Iterator[httpx.Client]:
     contract = Contract(httpx.get(f"{clip.url}/openapi.json").json())
-    with httpx.Client(base_url=clip.url, timeout=60, event_hooks={"response": [contract.check]}) as client:
+    with httpx.Client(base_url=clip.url, timeout=90, event_hooks={"response": [contract.check]}) as client:
         yield client
 
 
@@ -123,7 +124,7 @@ def test_names_mean_nothing_without_prompts(http: httpx.Client) -> None:
 
 
 def test_encoder_that_surely_cannot_read_is_refused(http: httpx.Client) -> None:
-    body = {"name": "unread", "encoder": "compact", "prompts": "best7"}
+    body = {"name": "unread", "encoder": TINY, "prompts": "best7"}
     answer = http.post("/v1/collections", json=body)
     assert (answer.status_code, answer.json()["code"]) == (422, "text_side_missing")
 

@@ -8,30 +8,26 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import psutil
 import pytest
+from tiny import TINY
+from waiting import lives, until
 
+from cli import supervisor as supervisor_module
 from cli.stack import Stack
 from cli.supervisor import Child, Supervisor
 from core.errors import ExemplarError
 from core.settings import Settings
 
 
-def until(what: Callable[[], object], timeout_s: float = 60) -> None:
-    end = time.monotonic() + timeout_s
-    while not what():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.05)
-
-
 def start_up(data: Path, port: int, temporary: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "cli.main", "up", "--data", str(data), "--port", str(port)]
-    environment = {**os.environ, "TMPDIR": str(temporary)}
+    environment = {**os.environ, "TMPDIR": str(temporary), "EXEMPLAR_ENCODERS": TINY}
     return subprocess.Popen(
         command, env=environment, text=True, stderr=subprocess.STDOUT, stdout=subprocess.PIPE
     )
@@ -59,6 +55,7 @@ def up(tmp_path: Path, temporary: Path) -> Iterator[subprocess.Popen[str]]:
     process = start_up(tmp_path, 0, temporary)
     try:
         process.url = read_until(process, "ready at").split()[3]  # type: ignore[attr-defined]
+        assert read_until(process, "encoder").startswith(f"exemplar: encoder {TINY}")
         yield process
     finally:
         process.kill()
@@ -69,8 +66,8 @@ def family_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
     return psutil.Process(process.pid).children(recursive=True)
 
 
-def running(family: list[psutil.Process]) -> list[psutil.Process]:
-    return [one for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+def all_have_ended(family: list[psutil.Process]) -> bool:
+    return not any(map(lives, family))
 
 
 def test_up_starts_again_what_dies_and_ctrl_c_stops_all(up: subprocess.Popen[str], temporary: Path) -> None:
@@ -79,7 +76,6 @@ def test_up_starts_again_what_dies_and_ctrl_c_stops_all(up: subprocess.Popen[str
         command = child.cmdline()
         names["worker-1" if "worker" in command else "api" if "api" in command else "redis"] = child
     assert set(names) == {"redis", "api", "worker-1"}
-    time.sleep(5)  # what dies later than this is started again at once
     for child in names.values():
         child.kill()
     said = {read_until(up, "has died").split()[1] for _ in names}
@@ -97,7 +93,7 @@ def test_up_starts_again_what_dies_and_ctrl_c_stops_all(up: subprocess.Popen[str
     up.send_signal(signal.SIGINT)
     until(lambda: up.poll() is not None)
     assert up.returncode == 0
-    assert running(family) == []
+    until(lambda: all_have_ended(family))
     assert list(temporary.glob("exemplar-*")) == []
 
 
@@ -105,7 +101,7 @@ def test_children_die_with_an_up_that_is_killed(up: subprocess.Popen[str]) -> No
     family = family_of(up)
     assert len(family) >= 4
     up.kill()
-    until(lambda: not running(family), 10)
+    until(lambda: all_have_ended(family))
 
 
 def test_up_can_be_stopped_while_it_starts(tmp_path: Path, temporary: Path) -> None:
@@ -113,15 +109,15 @@ def test_up_can_be_stopped_while_it_starts(tmp_path: Path, temporary: Path) -> N
     read_until(process, "starting worker-1")
     family = family_of(process)
     process.terminate()
-    until(lambda: process.poll() is not None, 30)
+    until(lambda: process.poll() is not None)
     process.communicate()
     assert process.returncode == 0
-    until(lambda: not running(family), 5)
+    until(lambda: all_have_ended(family))
     assert list(temporary.glob("exemplar-*")) == []
 
 
 def check_refused(process: subprocess.Popen[str], code: str) -> None:
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=100)
     assert process.returncode == 2
     [line] = [line for line in out.splitlines() if "starting" not in line and "stopping" not in line]
     assert line.endswith(f"({code})")
@@ -148,13 +144,20 @@ def sleeper(folder: Path, seconds: float) -> Child:
     return Child("sleeper", ["sleep", str(seconds)], {}, folder / "log")
 
 
-def test_supervisor_waits_longer_for_what_dies_early(tmp_path: Path) -> None:
+def test_supervisor_waits_longer_for_what_dies_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(supervisor_module, "time", SimpleNamespace(monotonic=lambda: now))
     supervisor = Supervisor()
     child = supervisor.start(sleeper(tmp_path, 0))
-    until(lambda: not child.is_running)
-    assert [dead.name for dead in supervisor.mend()] == ["sleeper"]
-    assert supervisor.mend() == []
-    assert not child.is_running
+    for pause_s in (2, 4, 8, 10, 10):
+        until(lambda: not child.is_running)
+        assert [dead.name for dead in supervisor.mend()] == ["sleeper"]
+        now += pause_s - 0.1
+        ended = child.process
+        assert supervisor.mend() == [] and child.process is ended
+        now += 0.1
+        supervisor.mend()
+        assert child.process is not ended
     supervisor.stop()
 
 

@@ -22,7 +22,7 @@ HEAD = b"POST /v1/collections HTTP/1.1\r\nHost: x\r\n"
 def send(service: Stack, request: bytes, *, hang_up: bool = False) -> tuple[int, str, dict[str, object]]:
     """Send bytes and return status, content type and problem."""
     address = ("127.0.0.1", int(service.environment["EXEMPLAR_PORT"]))
-    with socket.create_connection(address, timeout=10) as connection:
+    with socket.create_connection(address, timeout=90) as connection:
         with suppress(ConnectionError):  # who is refused may find the line closed while still sending
             connection.sendall(request)
         if hang_up:
@@ -132,7 +132,7 @@ def test_forty_callers_at_once_are_all_served(
                     f"{service.url}/v1/collections/{collection}/classify",
                     content=digits(n % 10, n),
                     headers={**WAIT, "Content-Type": "image/png"},
-                    timeout=60,
+                    timeout=90,
                 ),
                 range(40),
             )

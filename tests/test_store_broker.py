@@ -7,10 +7,10 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from conftest import redis_server
+from waiting import until
 
 from store.queue.wake_ups import new_celery
 
@@ -19,10 +19,11 @@ WORKER = f"""
 import pathlib, sys, time
 from store.queue.wake_ups import new_celery
 
-def turn(name, seconds):
+def turn(name):
     folder = pathlib.Path(sys.argv[2])
     (folder / (name + ".begun")).touch()
-    time.sleep(seconds)
+    while not (folder / (name + ".go")).exists():
+        time.sleep(0.01)
     (folder / (name + ".ended")).touch()
 
 app = new_celery(sys.argv[1])
@@ -36,26 +37,21 @@ def test_turn_that_cannot_be_acknowledged_leaves_the_worker_able_to_take_others(
     with tempfile.TemporaryDirectory(prefix="exemplar-redis-") as folder:
         with redis_server(folder) as url:
             command = [sys.executable, "-c", WORKER, url, str(tmp_path)]
-            worker = subprocess.Popen(command, start_new_session=True)
-            send(url, "first", 1.5)
-            await_(tmp_path / "first.begun", 20)
-        try:
-            await_(tmp_path / "first.ended", 10)
-            time.sleep(0.5)  # Redis is away while the turn is acknowledged
+            with (tmp_path / "log").open("wb") as log:
+                worker = subprocess.Popen(command, start_new_session=True, stderr=log)
+            send(url, "first")
+            until((tmp_path / "first.begun").exists)
+        try:  # Redis is away while the turn is acknowledged
+            (tmp_path / "first.go").touch()
+            until(lambda: "Couldn't ack" in (tmp_path / "log").read_text())
             with redis_server(folder):
-                send(url, "second", 0)
-                await_(tmp_path / "second.ended", 10)
+                (tmp_path / "second.go").touch()
+                send(url, "second")
+                until((tmp_path / "second.ended").exists)
         finally:
             os.killpg(worker.pid, signal.SIGKILL)  # its child too
             worker.wait()
 
 
-def send(url: str, name: str, seconds: float) -> None:
-    new_celery(url).send_task("turn", kwargs={"name": name, "seconds": seconds}, queue=QUEUE)
-
-
-def await_(file: Path, seconds: float) -> None:
-    until = time.monotonic() + seconds
-    while not file.exists():
-        assert time.monotonic() < until, f"{file.name} was not seen within {seconds} s"
-        time.sleep(0.05)
+def send(url: str, name: str) -> None:
+    new_celery(url).send_task("turn", kwargs={"name": name}, queue=QUEUE)

@@ -13,6 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
+from tiny import DEFAULT
 from working import ToyEncoder, submit, tools_with
 
 from core.errors import ExemplarError
@@ -23,7 +25,8 @@ from index.decide import classify
 from index.replica import Replica
 from store.blobs import PICTURES, uploads_of
 from store.store import Store
-from store.work.jobs import Submitted, new_job_id
+from store.work.jobs import new_job_id
+from store.work.submission import Submitted
 from worker.probes import keep_probes
 from worker.source_reader import SourceReader
 from worker.tools import Tools
@@ -42,11 +45,11 @@ def tools(settings: Settings, store: Store) -> Iterator[Tools]:
 @pytest.fixture(autouse=True)
 def things(tools: Tools, store: Store, digits: Digits) -> None:
     """Two classes with pictures, one negative without."""
-    store.collections.create("things", "compact", Rule(RuleName.RIDGE, false_reject=0.1))
+    store.collections.create("things", DEFAULT, Rule(RuleName.RIDGE, false_reject=0.1))
     store.classes.add("things", "nothing", ClassKind.NEGATIVE)
     for label, digit in (("zero", 0), ("one", 1)):
         submit(store, JobKind.ENROLL, *(digits(digit, n) for n in range(3)), label=label)
-    take_turn(tools, "compact")
+    take_turn(tools, DEFAULT)
 
 
 def export(store: Store, name: str = "things", *, pictures: bool = True) -> bytes:
@@ -106,9 +109,24 @@ def test_file_is_read_by_numpy_and_json_alone(store: Store) -> None:
         checksums = json.loads(file.read("checksums.json"))
         assert all(checksums[n]["sha256"] == hashlib.sha256(file.read(n)).hexdigest() for n in names[:-1])
     assert (vectors.shape, vectors.dtype, len(ids)) == ((6, 2), np.float32, 6)
-    assert manifest["encoder"]["spec"] == "compact" and manifest["rule"]["name"] == "ridge"
+    assert manifest["encoder"]["identity"] == ToyEncoder.identity
+    assert manifest["encoder"]["spec"] == DEFAULT and manifest["rule"]["name"] == "ridge"
     assert [manifest["classes"][place]["label"] for place in classes] == [row["label"] for row in rows]
     assert {f"pictures/{row['picture']}" for row in rows} == {n for n in names if n.startswith("pictures/")}
+
+
+def test_encoder_that_runs_otherwise_than_before_is_named_once(tools: Tools) -> None:
+    encoder = tools.encoders[DEFAULT]
+    with capture_logs() as lines:
+        keep_probes(tools)
+    assert lines == []
+    encoder.identity = "toy bf16"  # type: ignore[misc]
+    for expected in (["encoder_runs_otherwise"], []):
+        with capture_logs() as lines:
+            keep_probes(tools)
+        assert [line["event"] for line in lines] == expected
+    probe = tools.store.probes.get(DEFAULT)
+    assert probe is not None and probe.identity == "toy bf16"
 
 
 def test_same_collection_gives_the_same_bytes(store: Store) -> None:
@@ -122,7 +140,7 @@ def test_imported_collection_answers_the_same_to_the_last_bit(tools: Tools, pict
     store.supports.delete("things", store.supports.page("things")[2].id)
     assert run(tools, export(store, pictures=pictures)) is JobState.SUCCEEDED
     made, first = store.collections.get("others"), store.collections.get("things")
-    assert (made.rule, made.encoder, made.classes, made.supports) == (first.rule, "compact", 3, 5)
+    assert (made.rule, made.encoder, made.classes, made.supports) == (first.rule, DEFAULT, 3, 5)
     queries = np.stack([[np.cos(a), np.sin(a)] for a in np.linspace(0, 1, 20)]).astype(np.float32)
     for rule in RuleName:
         one, other = (
@@ -159,7 +177,7 @@ def test_unfit_file_is_refused_whole_and_leaves_nothing(
     assert result["error"]["code"] == code
     with pytest.raises(ExemplarError, match="no collection"):
         tools.store.collections.get("others")
-    with pytest.raises(ExemplarError, match="import anew"):
+    with pytest.raises(ExemplarError, match="import the file again"):
         tools.store.control.retry(submitted.job.id)
 
 
@@ -189,7 +207,7 @@ def test_import_goes_on_after_a_worker_died(tools: Tools, monkeypatch: pytest.Mo
     dead = SourceReader(store, tools.settings, "dead:1")
     dead.round()
     assert store.collections.get("others").supports == 2
-    store.sources.expire("dead")  # what a pulse and the lease do
+    store.sources.expire_leases("dead")  # what a pulse and the lease do
     feeder = SourceReader(store, tools.settings, tools.owner)
     while feeder.round():
         pass
@@ -207,7 +225,8 @@ def test_name_that_is_taken_is_refused(tools: Tools) -> None:
 
 
 @hypothesis_settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
 def test_bytes_that_were_changed_are_never_believed(

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from enrolling import ask, claim, enroll_labels, items_of, settle, submit, vector
 from sqlalchemy import event
+from tiny import DEFAULT
 
 from core.settings import Settings
 from core.types import Chunk, Item, JobState, Lane, Rule, Views
@@ -24,9 +25,9 @@ from store.work.settlement import Settlement
 def lose(store: Store, chunk: Chunk, owner: str = "w:1", reason: str | None = None) -> None:
     """Let a chunk's worker die, or its work fail with a reason, and sweep."""
     if reason is None:
-        assert store.chunks.expire(owner.partition(":")[0]) >= 1
+        assert store.chunks.expire_leases(owner.partition(":")[0]) >= 1
     else:
-        store.chunks.hand_back(owner, [chunk], reason)
+        store.chunks.fail_attempt(owner, [chunk], reason)
     assert store.chunks.sweep() >= 1
 
 
@@ -58,13 +59,13 @@ def test_claimed_chunk_is_what_was_submitted(things: Store) -> None:
 
 @pytest.mark.parametrize("views", list(Views))
 def test_claimed_chunk_says_how_its_collection_looks_at_pictures(store: Store, views: Views) -> None:
-    store.collections.create("things", "compact", Rule(), views=views)
+    store.collections.create("things", DEFAULT, Rule(), views=views)
     ask(store, 1)
     assert [chunk.views for chunk in claim(store)] == [views]
 
 
 def test_chunk_of_a_collection_that_is_gone_is_claimed_all_the_same(store: Store) -> None:
-    store.collections.create("things", "compact", Rule(), views=Views.FULL)
+    store.collections.create("things", DEFAULT, Rule(), views=Views.FULL)
     ask(store, 1)
     store.collections.delete("things")
     assert [(chunk.collection_id, chunk.views) for chunk in claim(store)] == [(None, Views.ONE)]
@@ -137,21 +138,21 @@ def test_claimed_job_is_running(things: Store) -> None:
 
 def test_lease_that_is_renewed_does_not_run_out(things: Store) -> None:
     ask(things, 2)
-    impatient(things).claim("w:1", "compact", list(Lane), 8)
+    impatient(things).claim("w:1", DEFAULT, list(Lane), 8)
     assert things.chunks.renew("w:1") == 2
     assert things.chunks.sweep() == 0
 
 
 def test_renewing_is_for_ones_own_chunks(things: Store) -> None:
     ask(things, 1)
-    impatient(things).claim("w:1", "compact", list(Lane), 8)
+    impatient(things).claim("w:1", DEFAULT, list(Lane), 8)
     assert things.chunks.renew("w:2") == 0
     assert things.chunks.sweep() == 1
 
 
 def test_released_chunk_gets_its_attempt_back(things: Store) -> None:
     ask(things, 2)
-    things.chunks.release("w:1", claim(things))
+    things.chunks.requeue("w:1", claim(things))
     assert [chunk.attempts for chunk in claim(things)] == [1, 1]
 
 
@@ -215,7 +216,7 @@ def test_work_that_fails_again_and_again_says_why(things: Store) -> None:
 def test_handing_back_is_for_ones_own_chunks(things: Store) -> None:
     ask(things, 1)
     [chunk] = claim(things)
-    things.chunks.hand_back("w:2", [chunk], "not mine")
+    things.chunks.fail_attempt("w:2", [chunk], "not mine")
     assert things.chunks.sweep() == 0
 
 
@@ -223,13 +224,13 @@ def test_new_life_of_a_worker_ends_the_leases_of_the_earlier(things: Store) -> N
     ask(things, 2)
     claim(things, items=1, owner="alpha:1")
     claim(things, items=1, owner="alphabet:1")
-    assert things.chunks.expire("alpha") == 1
+    assert things.chunks.expire_leases("alpha") == 1
 
 
 def test_name_of_a_worker_is_no_pattern(things: Store) -> None:
     ask(things, 1)
     claim(things, owner="host:1")
-    assert things.chunks.expire("h_st") == things.chunks.expire("%") == 0
+    assert things.chunks.expire_leases("h_st") == things.chunks.expire_leases("%") == 0
 
 
 def test_many_chunks_are_settled_at_once_and_each_is_fenced(things: Store) -> None:
@@ -294,7 +295,7 @@ def test_cancelled_chunk_that_comes_back_is_dropped(things: Store, how: str) -> 
     if how == "lost":
         lose(things, chunk)
     else:
-        things.chunks.release("w:1", [chunk])
+        things.chunks.requeue("w:1", [chunk])
     assert claim(things) == []
     assert things.jobs.results(job).next_item is None
 
@@ -363,7 +364,7 @@ def test_pulse_on_sqlite_goes_through_no_chunks_but_those_it_is_about(tmp_path: 
     def _note(_c: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
         said.append((statement, parameters))
 
-    asks = {"renew": ("w:1",), "waits": ("compact", tuple(Lane))}
+    asks = {"renew": ("w:1",), "waits": (DEFAULT, tuple(Lane))}
     getattr(store.chunks, step)(*asks.get(step, ()))
     event.remove(store.database.engine, "before_cursor_execute", _note)
     plans = []

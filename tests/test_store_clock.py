@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from enrolling import ask, claim
+import pytest
+from enrolling import ask, claim, settle, submit
 from sqlalchemy import select, update
+from tiny import DEFAULT
 
 from core.settings import Settings
+from core.types import Item, JobKind, Lane, Source
 from store import tables as t
 from store.clock import now_s
 from store.store import Store
+from store.work.deliveries import Outcome
 from store.work.workers import Worker
 
 HOUR_S = 3600.0
@@ -45,7 +49,92 @@ def test_worker_that_holds_a_chunk_renews_its_lease_by_the_new_clock(
 
 
 def test_sign_of_life_from_the_future_is_none(things: Store) -> None:
-    things.workers.beat(Worker("w", "w:1", ("compact",), "cpu"))
+    things.workers.beat(Worker("w", "w:1", (DEFAULT,), "cpu"))
     assert [worker.name for worker in things.workers.alive()] == ["w"]
     set_back(things, t.worker.c.beat_at)
     assert things.workers.alive() == []
+
+
+@pytest.fixture
+def answered(things: Store) -> str:
+    """A job with a webhook whose pictures are answered, and that waits to be smoothed."""
+    job = ask(things, 1, lane=Lane.BULK, smooth=True, webhook="https://example.org/")
+    [chunk] = claim(things)
+    assert settle(things, chunk)
+    return job
+
+
+def test_every_table_with_leases_is_tested_here() -> None:
+    leased = {table.name for table in t.metadata.tables.values() if "lease_until" in table.c}
+    assert leased == {"chunk", "source", "smoothing", "delivery"}
+
+
+def test_lease_on_a_fetch_that_ends_later_than_any_can_has_run_out(things: Store) -> None:
+    submit(things, Item(0, place="https://example.org/a.png"), kind=JobKind.CLASSIFY)
+    assert things.fetches.claim("dead:1", Lane.INTERACTIVE) is not None
+    assert things.fetches.claim("living:1", Lane.INTERACTIVE) is None
+    set_back(things, t.chunk.c.lease_until)
+    assert things.fetches.claim("living:1", Lane.INTERACTIVE) is not None
+
+
+def test_lease_on_a_source_that_ends_later_than_any_can_has_run_out(things: Store) -> None:
+    submit(things, kind=JobKind.CLASSIFY, lane=Lane.BULK, source=Source(archive="a" * 64))
+    assert len(things.sources.hold("dead:1", 1)) == 1
+    assert things.sources.hold("living:1", 1) == []
+    set_back(things, t.source.c.lease_until)
+    assert len(things.sources.hold("living:1", 1)) == 1
+
+
+def test_lease_on_a_smoothing_that_ends_later_than_any_can_has_run_out(things: Store, answered: str) -> None:
+    assert things.smoothings.claim("dead:1") is not None
+    assert things.smoothings.claim("living:1") is None
+    set_back(things, t.smoothing.c.lease_until)
+    held = things.smoothings.claim("living:1")
+    assert held is not None and held.job_id == answered
+
+
+def test_lease_on_a_delivery_that_ends_later_than_any_can_has_run_out(things: Store, answered: str) -> None:
+    end(things, answered)
+    assert len(things.deliveries.claim("dead:1", 1)) == 1
+    assert things.deliveries.claim("living:1", 1) == []
+    set_back(things, t.delivery.c.lease_until, t.delivery.c.due_at)
+    [delivery] = things.deliveries.claim("living:1", 1)
+    assert delivery.attempts == 2
+
+
+def test_next_call_of_a_webhook_waits_no_longer_than_its_schedule(things: Store, answered: str) -> None:
+    end(things, answered)
+    [delivery] = things.deliveries.claim("w:1", 1)
+    assert things.deliveries.settle("w:1", delivery, Outcome(1.0, status=500))
+    assert things.deliveries.claim("w:1", 1) == []
+    set_back(things, t.delivery.c.due_at)
+    assert len(things.deliveries.claim("w:1", 1)) == 1
+
+
+def end(store: Store, job: str) -> None:
+    """Bring a job to its end without smoothing, and make its delivery."""
+    assert store.smoothings.claim("w:1") is not None
+    assert store.smoothings.finish("w:1", job, store.smoothings.kept(job))
+    assert store.deliveries.announce() == 1
+
+
+def test_work_that_was_queued_before_the_clock_was_set_back_is_claimed(things: Store) -> None:
+    ask(things, 2)
+    set_back(things, t.chunk.c.queued_at)
+    assert len(claim(things)) == 2
+
+
+def test_deferred_work_waits_no_longer_than_any_can(things: Store) -> None:
+    ask(things, 1)
+    [chunk] = claim(things)
+    things.chunks.defer("w:1", chunk, 60)
+    assert claim(things) == []
+    set_back(things, *3 * [t.chunk.c.queued_at])
+    assert len(claim(things)) == 1
+
+
+def test_metrics_from_the_future_are_none(things: Store) -> None:
+    things.workers.beat(Worker("w", "w:1", (DEFAULT,), "cpu"), metrics="up 1")
+    assert things.workers.metrics() == {"w": "up 1"}
+    set_back(things, t.worker.c.beat_at)
+    assert things.workers.metrics() == {}

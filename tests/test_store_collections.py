@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 
 import pytest
 from enrolling import enroll_labels
+from tiny import DEFAULT
 
 from core.errors import ExemplarError
 from core.types import Metric, Prompts, Rule, RuleName, Views
@@ -16,9 +17,9 @@ OTHER_RULE = Rule(RuleName.NEAREST, Metric.MSE)
 
 
 def test_new_collection_is_empty_at_version_0(store: Store) -> None:
-    made = store.collections.create("sports", "compact", OTHER_RULE)
+    made = store.collections.create("sports", DEFAULT, OTHER_RULE)
     assert made == store.collections.get("sports")
-    assert (made.name, made.encoder, made.rule) == ("sports", "compact", OTHER_RULE)
+    assert (made.name, made.encoder, made.rule) == ("sports", DEFAULT, OTHER_RULE)
     assert (made.version, made.classes, made.supports) == (0, 0, 0)
 
 
@@ -26,7 +27,7 @@ def test_name_is_taken_once(things: Store) -> None:
     with pytest.raises(ExemplarError) as caught:
         things.collections.create("things", "other", Rule())
     assert caught.value.code == "collection_exists"
-    assert things.collections.get("things").encoder == "compact"
+    assert things.collections.get("things").encoder == DEFAULT
 
 
 def test_collection_counts_living_classes_and_supports(things: Store) -> None:
@@ -39,7 +40,7 @@ def test_collection_counts_living_classes_and_supports(things: Store) -> None:
 def test_pages_follow_each_other_in_the_order_of_making(store: Store) -> None:
     names = ["zebra", "ant", "mole"]
     for name in names:
-        store.collections.create(name, "compact", Rule())
+        store.collections.create(name, DEFAULT, Rule())
     first = store.collections.page(limit=2)
     rest = store.collections.page(after=first[-1].id, limit=2)
     assert [one.name for one in first + rest] == names
@@ -52,7 +53,7 @@ def test_rule_changes_without_a_new_version(things: Store) -> None:
 
 def test_fields_that_are_not_named_stay_as_they_are(store: Store) -> None:
     rule = Rule(RuleName.NEAREST, Metric.MSE, false_reject=0.1, certainty=0.7, set_level=0.8)
-    store.collections.create("sports", "compact", rule)
+    store.collections.create("sports", DEFAULT, rule)
     for name, value in asdict(Rule()).items():
         rule = replace(rule, **{name: value})
         assert store.collections.change_rule("sports", {name: value}).rule == rule
@@ -67,7 +68,7 @@ def test_changes_of_a_rule_at_the_same_time_are_all_kept(things: Store) -> None:
 
 @pytest.mark.parametrize("prompts", [None, "best7", ["a photo of a {}.", "ein Foto: {}"]])
 def test_views_and_prompts_stay_as_they_were_made(store: Store, prompts: Prompts | None) -> None:
-    made = store.collections.create("sports", "compact", Rule(), views=Views.FULL, prompts=prompts)
+    made = store.collections.create("sports", DEFAULT, Rule(), views=Views.FULL, prompts=prompts)
     assert (made.views, made.prompts) == (Views.FULL, prompts)
     assert store.collections.current(made.id) == made
 
@@ -75,10 +76,10 @@ def test_views_and_prompts_stay_as_they_were_made(store: Store, prompts: Prompts
 def test_rule_that_cannot_use_prompts_is_refused_beside_them(store: Store) -> None:
     for name in RuleName:
         if name in (RuleName.AUTO, RuleName.KERNEL, RuleName.RIDGE):
-            store.collections.create(name, "compact", Rule(name), prompts="best7")
+            store.collections.create(name, DEFAULT, Rule(name), prompts="best7")
             continue
         with pytest.raises(ExemplarError) as caught:
-            store.collections.create(name, "compact", Rule(name), prompts="best7")
+            store.collections.create(name, DEFAULT, Rule(name), prompts="best7")
         assert caught.value.code == "rule_unfit"
     with pytest.raises(ExemplarError) as caught:
         store.collections.change_rule("auto", {"name": RuleName.NEAREST})
@@ -92,7 +93,7 @@ def test_deleted_collection_is_gone_with_all_it_had(things: Store) -> None:
     things.collections.delete("things")
     assert things.collections.current(gone) is None
     assert things.supports.changes_since(gone, 0) is None
-    things.collections.create("things", "compact", Rule())
+    things.collections.create("things", DEFAULT, Rule())
     assert things.collections.get("things").id != gone
     with pytest.raises(ExemplarError):
         things.supports.get("things", support)

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from enrolling import ask, claim, enroll, items_of, settle, submit
 from sqlalchemy import update
+from tiny import DEFAULT
 
 from core.errors import ExemplarError
 from core.types import Chunk, Item, JobKind, JobState, Lane
 from store import tables as t
 from store.store import Store
-from store.work import control
-from store.work.chunks import Chunks
+from store.work import claims, control
 from store.work.settlement import Settlement
 
 
@@ -43,7 +43,7 @@ def test_paused_work_is_not_claimed_and_goes_on_when_resumed(things: Store) -> N
     assert claim(things) == []
     assert things.chunks.waiting() == []  # so nobody is reminded of it, and no worker counts as stalled
     revived = things.control.resume(job)
-    assert (revived.job.state, revived.encoder) == (JobState.QUEUED, "compact")
+    assert (revived.job.state, revived.encoder) == (JobState.QUEUED, DEFAULT)
     assert len(claim(things)) == 3
 
 
@@ -88,10 +88,10 @@ def test_chunk_that_comes_back_to_a_paused_job_waits(things: Store, how: str) ->
     [chunk] = claim(things)
     things.control.pause(job)
     if how == "lost":
-        things.chunks.expire("w")
+        things.chunks.expire_leases("w")
         assert things.chunks.sweep() == 1
     else:
-        things.chunks.release("w:1", [chunk])
+        things.chunks.requeue("w:1", [chunk])
     assert claim(things) == []
     things.control.resume(job)
     while chunks := claim(things):
@@ -146,7 +146,7 @@ def test_only_failed_items_are_tried_again(things: Store) -> None:
     fail(things, second, 69)
     revived = things.control.retry(job)
     assert (revived.job.state, revived.job.failed, revived.job.done) == (JobState.QUEUED, 0, 66)
-    assert (revived.encoder, revived.job.finished_at) == ("compact", None)
+    assert (revived.encoder, revived.job.finished_at) == (DEFAULT, None)
     again = claim(things, items=128)
     assert [[item.index for item in chunk.items] for chunk in again] == [[3, 4], [9], [69]]
     for chunk in again:
@@ -221,10 +221,10 @@ def test_retry_that_comes_back_after_a_cancel_leaves_the_errors_too(things: Stor
     again = claim(things)
     things.control.cancel(job)
     if how == "lost":
-        things.chunks.expire("w")
+        things.chunks.expire_leases("w")
         things.chunks.sweep()
     else:
-        things.chunks.release("w:1", again)
+        things.chunks.requeue("w:1", again)
     assert things.jobs.results(job).results == before
     assert things.jobs.get(job).failed == 2
 
@@ -235,7 +235,7 @@ def test_lost_retry_of_many_is_split_and_settled_once(things: Store) -> None:
     fail(things, chunk, 1, 2)
     things.control.retry(job)
     claim(things)
-    things.chunks.expire("w")
+    things.chunks.expire_leases("w")
     things.chunks.sweep()
     while chunks := claim(things):
         for part in chunks:
@@ -261,18 +261,18 @@ def test_two_retries_at_once_try_once(things: Store) -> None:
     assert [len(part.items) for part in claim(things)] == [2]
 
 
-def hold_open(monkeypatch: pytest.MonkeyPatch) -> tuple[Event, Event]:
+def hold_open(monkeypatch: pytest.MonkeyPatch, *, longest_s: float) -> tuple[Event, Event]:
     """Let claims stop once they have locked chunks; return what tells that they have, and what ends it."""
     locked, go_on = Event(), Event()
-    real = Chunks._pick
+    real = claims._lock_queued
 
     def pick(*arguments: Any) -> Any:
         found = real(*arguments)
         locked.set()
-        go_on.wait(1)  # on SQLite nobody else can write meanwhile, so it ends by itself
+        go_on.wait(longest_s)
         return found
 
-    monkeypatch.setattr(Chunks, "_pick", pick)
+    monkeypatch.setattr(claims, "_lock_queued", pick)
     return locked, go_on
 
 
@@ -282,9 +282,10 @@ def test_chunks_that_a_claim_holds_are_taken_back_with_their_job(
 ) -> None:
     job = ask(things, 200, lane=Lane.BULK)
     with monkeypatch.context() as held, ThreadPoolExecutor(1) as pool:
-        locked, go_on = hold_open(held)
+        # on SQLite nobody else can write meanwhile, so it ends by itself
+        locked, go_on = hold_open(held, longest_s=0.3 if things.database.is_sqlite else 100)
         claiming = pool.submit(claim, things, 64)
-        assert locked.wait(10)
+        assert locked.wait(100)
         getattr(things.control, how)(job)
         was_first = not claiming.done()
         go_on.set()

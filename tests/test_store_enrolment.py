@@ -59,7 +59,7 @@ def test_settled_chunk_is_not_settled_again(things: Store) -> None:
 def test_worker_that_lost_its_lease_cannot_settle(things: Store) -> None:
     submit(things, Item(0, "aa", "cat"))
     [chunk] = claim(things, owner="zombie:1")
-    things.chunks.expire("zombie")
+    things.chunks.expire_leases("zombie")
     assert things.chunks.sweep() == 1
     [again] = claim(things)
     assert not settle(things, chunk, "zombie:1")

@@ -28,7 +28,7 @@ def test_feed_of_a_new_collection_is_empty(things: Store) -> None:
 
 def test_feed_tells_collections_of_one_id_apart(things: Store) -> None:
     made_at = things.collections.get("things").created_at
-    assert feed(things).born == pytest.approx(made_at, abs=1) and made_at > 0
+    assert feed(things).epoch == pytest.approx(made_at, abs=1) and made_at > 0
 
 
 def test_feed_holds_only_what_came_after(things: Store) -> None:

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from enrolling import ask, claim, enroll_labels, items_of, settle, submit
 from sqlalchemy import func, select, update
+from tiny import DEFAULT
 
 from core.errors import ExemplarError
 from core.types import Item, JobKind, JobRequest, JobState, Lane
 from store import tables as t
 from store.store import Store
-from store.work.jobs import Idempotency, Jobs, ResultPage, new_job_id
+from store.work.jobs import Jobs, ResultPage, new_job_id
+from store.work.submission import Idempotency
 
 REQUEST = JobRequest("things", JobKind.CLASSIFY, Lane.INTERACTIVE, (Item(0, "aa"),))
 
@@ -32,7 +34,7 @@ def jobs_in(store: Store) -> int:
 
 def test_submitted_job_stands_in_the_record(things: Store) -> None:
     submitted = things.jobs.submit(new_job_id(), REQUEST)
-    assert (submitted.encoder, submitted.replayed) == ("compact", False)
+    assert (submitted.encoder, submitted.replayed) == (DEFAULT, False)
     job = things.jobs.get(submitted.job.id)
     assert job == submitted.job
     assert (job.state, job.total, job.done, job.failed) == (JobState.QUEUED, 1, 0, 0)
@@ -162,7 +164,7 @@ def test_cancelled_items_hide_no_later_ones(things: Store) -> None:
     chunks = claim(things)
     settle(things, chunks[3])
     things.control.cancel(job)
-    things.chunks.release("w:1", chunks)
+    things.chunks.requeue("w:1", chunks)
     assert items_of(things, job) == [3]
     assert [r["item"] for r in things.jobs.results(job, limit=1).results] == [3]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from sqlalchemy import select, update
+from tiny import DEFAULT
 
 from core.errors import ExemplarError
 from store import tables as t
@@ -66,23 +67,23 @@ def test_key_is_revoked_once(store: Store) -> None:
 
 
 def test_worker_that_beats_is_alive(store: Store) -> None:
-    store.workers.beat(Worker("w1", "w1:a", ["compact"], "cpu"))
-    store.workers.beat(Worker("w1", "w1:a", ["compact", "other"], "cuda"))
+    store.workers.beat(Worker("w1", "w1:a", [DEFAULT], "cpu"))
+    store.workers.beat(Worker("w1", "w1:a", [DEFAULT, "other"], "cuda"))
     [worker] = store.workers.alive()
-    assert (worker.name, worker.encoders, worker.device) == ("w1", ("compact", "other"), "cuda")
+    assert (worker.name, worker.encoders, worker.device) == ("w1", (DEFAULT, "other"), "cuda")
     assert 0 <= worker.silent_s < 15
 
 
 def test_worker_that_fell_silent_is_not_alive(store: Store) -> None:
-    store.workers.beat(Worker("w1", "w1:a", ["compact"], "cpu"))
+    store.workers.beat(Worker("w1", "w1:a", [DEFAULT], "cpu"))
     with store.database.write() as connection:
         connection.execute(update(t.worker).values(beat_at=now_s() - 60))
     assert store.workers.alive() == []
 
 
 def test_worker_that_left_is_not_alive_but_its_next_life_is(store: Store) -> None:
-    store.workers.beat(Worker("w1", "w1:a", ["compact"], "cpu"))
-    store.workers.beat(Worker("w1", "w1:b", ["compact"], "cpu"))
+    store.workers.beat(Worker("w1", "w1:a", [DEFAULT], "cpu"))
+    store.workers.beat(Worker("w1", "w1:b", [DEFAULT], "cpu"))
     store.workers.leave("w1", "w1:a")
     assert len(store.workers.alive()) == 1
     store.workers.leave("w1", "w1:b")

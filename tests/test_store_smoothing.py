@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from enrolling import OWNER, ask, claim
 
 from core.types import Chunk, Item, JobKind, JobRequest, JobState, Lane, Source
+from store import tables as t
 from store.store import Store
 from store.work.jobs import new_job_id
+from store.work.leases import Lease
 from store.work.settlement import Settlement
 
 OTHER = "v:2"
@@ -41,7 +44,7 @@ def answered(store: Store, count: int, *failing: int) -> str:
 
 @pytest.fixture
 def things(things: Store) -> Store:
-    things.jobs._chunk_items = 4
+    things.jobs._limits = replace(things.jobs._limits, chunk_items=4)
     return things
 
 
@@ -118,7 +121,7 @@ def test_job_is_smoothed_by_one_and_by_the_next_when_that_dies(things: Store) ->
     assert things.smoothings.claim(OTHER) is None
     assert things.smoothings.write(OWNER, job, chunks[:1], known)
     assert things.smoothings.renew(OWNER) == 1 and things.smoothings.renew(OTHER) == 0
-    things.smoothings.expire("w")
+    things.smoothings.expire_leases("w")
     held = things.smoothings.claim(OTHER)
     assert held is not None and held.attempts == 2
     assert not things.smoothings.write(OWNER, job, chunks[1:], known)
@@ -131,7 +134,7 @@ def test_job_is_smoothed_by_one_and_by_the_next_when_that_dies(things: Store) ->
 
 def test_lease_that_ran_out_is_no_lease(things: Store) -> None:
     job = answered(things, 2)
-    things.smoothings._lease_s = -1.0
+    things.smoothings._lease = Lease(t.smoothing, -1.0)
     things.smoothings.claim(OWNER)
     held = things.smoothings.claim(OTHER)
     assert held is not None and (held.job_id, held.attempts) == (job, 2)
@@ -143,7 +146,7 @@ def test_what_is_released_counts_no_attempt_and_what_is_handed_back_does(things:
     things.smoothings.release(OWNER)
     held = things.smoothings.claim(OWNER)
     assert held is not None and (held.attempts, held.reason) == (1, None)
-    things.smoothings.hand_back(OWNER, job, "no memory")
+    things.smoothings.fail_attempt(OWNER, job, "no memory")
     held = things.smoothings.claim(OWNER)
     assert held is not None and (held.attempts, held.reason) == (2, "no memory")
 

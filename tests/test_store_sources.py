@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from enrolling import OWNER, claim, settle
 
 from core.errors import ExemplarError
 from core.types import Item, JobKind, JobRequest, JobState, Lane, Source
+from store import tables as t
 from store.store import Store
 from store.work.jobs import new_job_id
+from store.work.leases import Lease
 
 
 def submit(store: Store, kind: JobKind = JobKind.CLASSIFY) -> str:
@@ -36,7 +40,7 @@ def work(store: Store) -> int:
 def test_source_is_held_by_one(things: Store) -> None:
     job = submit(things)
     [held] = things.sources.hold(OWNER, 4)
-    assert (held.job_id, held.passed, held.attempts, held.unsettled) == (job, 0, 1, 0)
+    assert (held.job_id, held.position, held.attempts, held.unsettled) == (job, 0, 1, 0)
     assert held.source == Source(archive="a" * 64, label="cat")
     assert things.sources.hold("v:2", 4) == []
     assert [again.attempts for again in things.sources.hold(OWNER, 4)] == [1]
@@ -85,7 +89,7 @@ def test_same_entries_are_fed_once(things: Store) -> None:
 def test_who_lost_the_lease_feeds_nothing(things: Store) -> None:
     job = submit(things)
     things.sources.hold("w:earlier", 4)
-    things.sources.expire("w")
+    things.sources.expire_leases("w")
     [held] = things.sources.hold("v:2", 4)
     assert held.attempts == 2
     assert not feed(things, job, 0, 10, owner="w:earlier")
@@ -95,12 +99,12 @@ def test_who_lost_the_lease_feeds_nothing(things: Store) -> None:
 
 def test_lease_runs_out_unless_it_is_renewed(things: Store) -> None:
     submit(things)
-    things.sources._lease_s = -1.0
+    things.sources._lease = Lease(t.source, -1.0)
     things.sources.hold("w:1", 4)
-    things.sources._lease_s = 60.0
+    things.sources._lease = Lease(t.source, 60.0)
     assert things.sources.renew("w:1") == 1
     assert things.sources.hold("v:2", 4) == []
-    things.sources._lease_s = -1.0
+    things.sources._lease = Lease(t.source, -1.0)
     things.sources.renew("w:1")
     assert len(things.sources.hold("v:2", 4)) == 1
 
@@ -111,7 +115,7 @@ def test_released_source_counts_no_attempt_and_one_handed_back_does(things: Stor
     things.sources.release("w:1")
     [held] = things.sources.hold("w:2", 4)
     assert held.attempts == 1
-    things.sources.hand_back("w:2", job, "on fire")
+    things.sources.fail_attempt("w:2", job, "on fire")
     [held] = things.sources.hold("w:3", 4)
     assert (held.attempts, held.reason) == (2, "on fire")
 
@@ -152,7 +156,7 @@ def test_results_of_a_growing_job_go_on(things: Store) -> None:
 
 
 def test_too_many_bulk_jobs_are_refused(things: Store) -> None:
-    things.jobs._max_sources = 2
+    things.jobs._limits = replace(things.jobs._limits, max_sources=2)
     submit(things)
     submit(things)
     with pytest.raises(ExemplarError) as caught:

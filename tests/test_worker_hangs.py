@@ -6,6 +6,7 @@ import os
 
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
+from tiny import DEFAULT
 
 import worker.turn
 from core.settings import Settings
@@ -16,7 +17,7 @@ from worker.process import _Child
 
 def test_child_ends_with_the_turn_that_took_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings()
-    child = _Child(new_celery(settings.redis_url), settings, "w", ["compact"], list(Lane))
+    child = _Child(new_celery(settings.redis_url), settings, "w", [DEFAULT], list(Lane))
 
     def hangs(*_: object) -> int:
         raise SoftTimeLimitExceeded
@@ -31,5 +32,5 @@ def test_child_ends_with_the_turn_that_took_too_long(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(_Child, "_tools", None, raising=False)
     monkeypatch.setattr(os, "_exit", end)
     with pytest.raises(SystemExit):
-        child._turn("bulk", "compact")
+        child._turn("bulk", DEFAULT)
     assert ended == [1]

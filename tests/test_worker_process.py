@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,23 +15,21 @@ import psutil
 import pytest
 import redis
 from calls import codes, enroll, files
+from services import Progress, held, held_amid
+from tiny import TINY
+from waiting import lives, until
 
 from cli.stack import Stack
 from core.settings import Settings
 from core.types import Item, JobKind, JobRequest, JobState, Lane, Rule
+from store import tables as t
 from store.blobs import PICTURES
 from store.migrate import ensure_schema
 from store.store import Store, open_store
 from store.work.jobs import new_job_id
+from store.work.leases import Lease
 
 Digits = Callable[[int, int], bytes]
-
-
-def until(what: Callable[[], object], timeout_s: float = 60) -> None:
-    end = time.monotonic() + timeout_s
-    while not what():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def submit(http: httpx.Client, collection: str, digits: Digits, *, start: int = 0) -> str:
@@ -39,6 +37,16 @@ def submit(http: httpx.Client, collection: str, digits: Digits, *, start: int = 
     pictures = files(*(digits(n % 10, start + n // 10) for n in range(160)))
     path = f"/v1/collections/{collection}/enroll"
     return http.post(path, data={"label": "digit"}, files=pictures).headers["location"]
+
+
+def submit_anew(http: httpx.Client, collection: str, digits: Digits) -> Callable[[], str]:
+    """Return what enrols 160 pictures at each call, different ones."""
+    starts = itertools.count(0, 16)
+    return lambda: submit(http, collection, digits, start=next(starts))
+
+
+def is_under_way(progress: Progress) -> bool:
+    return 0 < progress.done < progress.total
 
 
 def finish(http: httpx.Client, service: Stack, job: str) -> None:
@@ -53,49 +61,43 @@ def finish(http: httpx.Client, service: Stack, job: str) -> None:
 
 def check_nothing_lost_or_doubled(http: httpx.Client, collection: str, job: str) -> None:
     results = http.get(f"{job}/results", params={"limit": 500}).json()["items"]
-    supports = http.get(f"/v1/collections/{collection}/supports", params={"limit": 500}).json()["items"]
     assert [result["item"] for result in results] == list(range(160))
     assert set(codes(results)) == {""}
     assert {result["duplicate_of"] for result in results} == {None}
-    assert sorted(support["id"] for support in supports) == sorted(r["support_id"] for r in results)
+    jobs = [one for one in http.get("/v1/jobs").json()["items"] if one["collection"] == collection]
+    supports = http.get(f"/v1/collections/{collection}/supports", params={"limit": 1000}).json()["items"]
+    made = {result["support_id"] for result in results}
+    assert len(made) == 160 and made <= {support["id"] for support in supports}
+    assert len(supports) == 160 * len(jobs)
 
 
 def test_job_outlives_its_pool_child(
     http: httpx.Client, service: Stack, collection: str, digits: Digits
 ) -> None:
-    job = submit(http, collection, digits)
-    until(lambda: http.get(job).json()["state"] != "queued")
-    [child] = psutil.Process(service.pid_of("worker-1")).children()
-    child.kill()
+    with held_amid(service, submit_anew(http, collection, digits), is_under_way) as job:
+        [child] = psutil.Process(service.pid_of("worker-1")).children()
+        child.kill()
     finish(http, service, job)
     check_nothing_lost_or_doubled(http, collection, job)
 
 
 def test_job_outlives_its_worker(http: httpx.Client, service: Stack, collection: str, digits: Digits) -> None:
-    job = submit(http, collection, digits)
-    until(lambda: http.get(job).json()["state"] != "queued")
-    worker = psutil.Process(service.pid_of("worker-1"))
-    [child] = worker.children()
-    worker.kill()
+    with held_amid(service, submit_anew(http, collection, digits), is_under_way) as job:
+        worker = psutil.Process(service.pid_of("worker-1"))
+        [child] = worker.children()
+        worker.kill()
     finish(http, service, job)
     check_nothing_lost_or_doubled(http, collection, job)
-    assert not child.is_running()
+    until(lambda: not lives(child))
 
 
 def test_job_outlives_the_queue_that_forgets_all(
     http: httpx.Client, service: Stack, collection: str, digits: Digits
 ) -> None:
-    worker = psutil.Process(service.pid_of("worker-1"))
-    family = [worker, *worker.children()]
-    for process in family:
-        process.suspend()
-    try:
+    with held(service):
         job = submit(http, collection, digits)
         with redis.Redis.from_url(service.environment["EXEMPLAR_REDIS_URL"]) as connection:
             connection.flushall()
-    finally:
-        for process in family:
-            process.resume()
     finish(http, service, job)
     check_nothing_lost_or_doubled(http, collection, job)
 
@@ -120,7 +122,7 @@ def apart(tmp_path: Path, redis_url: str) -> Iterator[Settings]:
 def record(apart: Settings) -> Iterator[Store]:
     store = open_store(apart)
     ensure_schema(store.database)
-    store.collections.create("things", "compact", Rule())
+    store.collections.create("things", TINY, Rule())
     yield store
     store.database.close()
 
@@ -130,6 +132,7 @@ def start_worker(settings: Settings, **more: str) -> subprocess.Popen[bytes]:
         **os.environ,
         "EXEMPLAR_DATA": str(settings.data),
         "EXEMPLAR_REDIS_URL": settings.redis_url,
+        "EXEMPLAR_ENCODERS": TINY,
         "EXEMPLAR_SWEEP_S": "0.5",
         **more,
     }
@@ -146,12 +149,12 @@ def ask(store: Store, picture: bytes) -> str:
 def test_worker_takes_up_what_its_earlier_life_left(apart: Settings, record: Store, digits: Digits) -> None:
     """And stops in good order: exit code 0, no lease, no sign of life."""
     job = ask(record, digits(0, 0))
-    record.chunks._lease_s = 3600.0
-    [left] = record.chunks.claim("w:earlier", "compact", list(Lane), 9)
+    record.chunks._lease = Lease(t.chunk, 3600.0)
+    [left] = record.chunks.claim("w:earlier", TINY, list(Lane), 9)
     worker = start_worker(apart)
     until(lambda: record.jobs.get(job).state is JobState.SUCCEEDED)
     worker.send_signal(signal.SIGTERM)
-    out, _ = worker.communicate(timeout=30)
+    out, _ = worker.communicate(timeout=100)
     assert worker.returncode == 0, out.decode()
     assert record.workers.alive() == []
     assert record.chunks.renew("w:earlier") == 0
@@ -160,7 +163,7 @@ def test_worker_takes_up_what_its_earlier_life_left(apart: Settings, record: Sto
 
 def test_worker_whose_encoder_cannot_load_says_so_and_ends(apart: Settings, record: Store) -> None:
     worker = start_worker(apart, EXEMPLAR_ENCODERS="timm:resnet18@/nowhere/weights.safetensors")
-    out, _ = worker.communicate(timeout=60)
+    out, _ = worker.communicate(timeout=100)
     lines = [line for line in out.decode().splitlines() if "worker_cannot_start" in line]
     assert worker.returncode == 1, out.decode()
     assert len(lines) == 1 and "/nowhere/weights.safetensors" in lines[0]
@@ -173,8 +176,8 @@ def test_frozen_worker_ends_itself_while_work_waits(apart: Settings, record: Sto
     [child] = psutil.Process(worker.pid).children()
     worker.send_signal(signal.SIGSTOP)
     job = ask(record, digits(0, 0))
-    out, _ = worker.communicate(timeout=60)
+    out, _ = worker.communicate(timeout=100)
     assert worker.returncode == -signal.SIGKILL
     assert "worker_stalled" in out.decode()
     assert record.jobs.get(job).state is JobState.QUEUED
-    until(lambda: not child.is_running())
+    until(lambda: not lives(child))

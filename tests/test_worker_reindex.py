@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tiny import DEFAULT
 from working import ToyEncoder, submit, tools_with
 
 from core.errors import ExemplarError
@@ -28,7 +29,7 @@ from worker.turn import take_turn
 
 Digits = Callable[[int, int], bytes]
 
-OLD, NEW = "compact", "timm:resnet18"
+OLD, NEW = DEFAULT, "timm:resnet18"
 
 
 class OtherToy(ToyEncoder):
@@ -246,7 +247,7 @@ def test_work_given_back_after_the_switch_finds_the_encoder_that_answers(
     job = submit(store, JobKind.CLASSIFY, digits(0, 7))
     assert len(store.chunks.claim("gone", OLD, tools.lanes, 4)) == 1
     store.reindexes.switch("things")
-    store.chunks.release_all("gone")  # and no worker serves the old encoder any more
+    store.chunks.requeue_all("gone")  # and no worker serves the old encoder any more
     assert take_turn(tools, NEW) == 0
     assert store.reindexes.advance() == {NEW}
     assert take_turn(tools, NEW) == 1

@@ -11,6 +11,8 @@ import pytest
 from conftest import encode
 from PIL import Image
 from supporting import units
+from tiny import DEFAULT
+from waiting import until
 from working import ToyEncoder, submit, tools_with
 
 from core.changes import ClassChange
@@ -33,7 +35,7 @@ RAW = ("neighbours", "explanation", "novelty", "index_version", "encoder", "rule
 
 @pytest.fixture
 def tools(settings: Settings, store: Store) -> Iterator[Tools]:
-    store.collections.create("things", "compact", Rule())
+    store.collections.create("things", DEFAULT, Rule())
     with tools_with(settings, store, ToyEncoder()) as tools:
         for label, grey in (("dark", 60), ("light", 190)):
             submit(store, JobKind.ENROLL, *(grey_picture(grey + n) for n in range(6)), label=label)
@@ -58,7 +60,7 @@ LEVELS = [*range(40, 230, 5)]
 
 
 def work(tools: Tools) -> None:
-    while take_turn(tools, "compact"):
+    while take_turn(tools, DEFAULT):
         pass
 
 
@@ -69,7 +71,7 @@ def asked(
     store, job = tools.store, new_job_id()
     pictures = pictures or [grey_picture(level) for level in LEVELS]
     items = [Item(n, store.blobs.put(uploads_of(job), p), custom_id=f"p{n}") for n, p in enumerate(pictures)]
-    store.jobs._chunk_items = chunk
+    store.jobs._limits = replace(store.jobs._limits, chunk_items=chunk)
     request = JobRequest("things", JobKind.CLASSIFY, Lane.BULK, items, top, smooth=smoothed)
     store.jobs.submit(job, request)
     work(tools)
@@ -159,7 +161,7 @@ def test_job_of_which_all_failed_and_job_of_one_end(tools: Tools, smoother: Smoo
 def test_smoothing_of_an_empty_collection_leaves_all_unknown(
     settings: Settings, store: Store, smoother: SmoothingLoop
 ) -> None:
-    store.collections.create("nothing", "compact", Rule())
+    store.collections.create("nothing", DEFAULT, Rule())
     job = new_job_id()
     items = [Item(n, store.blobs.put(uploads_of(job), grey_picture(n))) for n in range(3)]
     store.jobs.submit(job, JobRequest("nothing", JobKind.CLASSIFY, Lane.BULK, items, smooth=True))
@@ -197,7 +199,7 @@ def test_whoever_dies_over_it_the_next_gives_the_same(
     assert [r["smoothed"] for r in results(tools, broken)].count(True) == min(breaks_at * 5, len(LEVELS))
     second = SmoothingLoop(tools.store, settings, "v:1")
     assert not second.round()
-    tools.store.smoothings.expire("w")
+    tools.store.smoothings.expire_leases("w")
     assert second.round()
     assert without_times(results(tools, broken)) == without_times(results(tools, whole))
     assert tools.store.jobs.tally(broken) == tools.store.jobs.tally(whole)
@@ -290,10 +292,7 @@ def test_smoother_that_is_stopped_leaves_the_job_to_others(tools: Tools, setting
 def test_thread_smooths_until_it_is_stopped(tools: Tools, smoother: SmoothingLoop) -> None:
     job = asked(tools)
     smoother.start()
-    for _ in range(100):
-        if tools.store.jobs.get(job).finished_at is not None:
-            break
-        smoother._loop.pause(0.1)
+    until(lambda: tools.store.jobs.get(job).finished_at is not None)
     smoother.stop()
     assert tools.store.jobs.get(job).state is JobState.SUCCEEDED
 

@@ -16,6 +16,7 @@ import psutil
 import pytest
 from archives import make_tar, make_zip
 from enrolling import claim, settle
+from waiting import until
 from working import ToyEncoder, tools_with
 
 from core.errors import ExemplarError
@@ -25,7 +26,7 @@ from formats.entries import Entry
 from store.blobs import uploads_of
 from store.store import Store
 from store.work.jobs import new_job_id
-from store.work.sources import Sources
+from store.work.sources import HeldSource, Sources
 from worker import source_reader
 from worker.content import read_content
 from worker.heartbeat import Heartbeat
@@ -162,7 +163,7 @@ def test_another_worker_reads_on_without_doubling(
     for _ in range(rounds):
         first.round()
     first._store.sources.hold("w:1", 4)
-    things.sources.expire("w")  # it died, its lease with it
+    things.sources.expire_leases("w")  # it died, its lease with it
     second = SourceReader(things, settings, "v:2")
     contents = finish(things, second, settings)
     assert contents == {number: f"picture {number}".encode() for number in range(600)}
@@ -188,7 +189,8 @@ def test_job_whose_source_cannot_be_read_ends(
 def test_attempts_are_not_burnt_while_a_cause_may_pass(
     things: Store, feeder: SourceReader, settings: Settings, monkeypatch
 ) -> None:
-    monkeypatch.setattr(source_reader, "RETRY_S", 0.3)
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     submit(things, make_tar(files_of(3)))
     with monkeypatch.context() as patched:
         patched.setattr(feeder, "_slice", lambda *_: 1 / 0)
@@ -196,9 +198,8 @@ def test_attempts_are_not_burnt_while_a_cause_may_pass(
             assert not feeder.round()
         [held] = things.sources.hold("w:1", 4)
         assert held.attempts == 1
-    until = time.monotonic() + 5
-    while not feeder.round() and time.monotonic() < until:
-        time.sleep(0.05)
+    now += source_reader.RETRY_S
+    assert feeder.round()
     assert finish(things, feeder, settings).keys() == {0, 1, 2}
 
 
@@ -253,7 +254,7 @@ def test_source_that_kills_worker_after_worker_is_given_up(things: Store, settin
     job = submit(things, make_tar(files_of(3)))
     for life in range(settings.max_attempts):
         things.sources.hold(f"w:{life}", 4)
-        things.sources.expire("w")
+        things.sources.expire_leases("w")
     feeder = SourceReader(things, settings, "w:last")
     assert finish(things, feeder, settings) == {0: "worker_lost"}
     assert things.jobs.get(job).state is JobState.FAILED
@@ -286,7 +287,7 @@ def test_folder_is_listed_once(things: Store, settings: Settings, tmp_path: Path
     first.round()
     (root / "cat" / "00000a.jpg").write_bytes(b"new")
     (root / "cat" / "00299.jpg").unlink()
-    things.sources.expire("w")
+    things.sources.expire_leases("w")
     second = SourceReader(things, settings, "v:2")
     contents = finish(things, second, settings)
     assert contents == {**{n: f"picture {n}".encode() for n in range(299)}, 299: "path_not_allowed"}
@@ -375,19 +376,23 @@ def test_source_of_a_feeder_that_hangs_goes_to_another(
 
         def hang(*_: object, **__: object) -> Iterator[Entry]:
             hangs.set()
-            let_go.wait(30)
+            let_go.wait()
             yield from ()
 
         monkeypatch.setattr("worker.source_reader.read_steps", hang)
         feeder.start()
-        assert hangs.wait(10)
-        until = time.monotonic() + 5
         pulse = Heartbeat(tools)
-        while not (others := sources.hold("w2:1", 4)) and time.monotonic() < until:
+
+        def take_over() -> list[HeldSource]:
             pulse._beat()
-            time.sleep(0.02)
-        let_go.set()
-        feeder.stop()
+            return sources.hold("w2:1", 4)
+
+        try:
+            assert hangs.wait(100)
+            others = until(take_over)
+        finally:
+            let_go.set()
+            feeder.stop()
     assert [held.job_id for held in others] == [job]
 
 

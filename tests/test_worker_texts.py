@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from conftest import encode
 from PIL import Image
+from tiny import DEFAULT
 from working import ToyEncoder, submit, tools_with
 
 from core.settings import Settings
@@ -25,7 +26,7 @@ def encoder() -> ToyEncoder:
 
 @pytest.fixture
 def tools(settings: Settings, store: Store, encoder: ToyEncoder) -> Iterator[Tools]:
-    store.collections.create("things", "compact", Rule(), prompts="best7")
+    store.collections.create("things", DEFAULT, Rule(), prompts="best7")
     with tools_with(settings, store, encoder) as tools:
         yield tools
 
@@ -36,7 +37,7 @@ def shade(grey: float) -> bytes:
 
 def named(tools: Tools, *greys: float, collection: str = "things") -> list[Mapping[str, Any]]:
     job = submit(tools.store, JobKind.CLASSIFY, *(shade(grey) for grey in greys), collection=collection)
-    take_turn(tools, "compact")
+    take_turn(tools, DEFAULT)
     return list(tools.store.jobs.results(job).results)
 
 
@@ -51,7 +52,7 @@ def test_class_of_a_name_alone_answers_at_once(tools: Tools) -> None:
 
 
 def test_class_of_a_name_alone_says_nothing_without_prompts(tools: Tools, encoder: ToyEncoder) -> None:
-    tools.store.collections.create("mute", "compact", Rule())
+    tools.store.collections.create("mute", DEFAULT, Rule())
     tools.store.classes.add("mute", "white")
     [result] = named(tools, 1.0, collection="mute")
     assert (result["decision"], result["label"], result["status"]) == ("unknown", None, "done")
@@ -97,7 +98,7 @@ def test_pictures_count_beside_the_name(tools: Tools) -> None:
         tools.store.classes.add("things", label)
     submit(tools.store, JobKind.ENROLL, *(shade(0.8 + n / 50) for n in range(8)), label="black")
     submit(tools.store, JobKind.ENROLL, *(shade(0.1 + n / 50) for n in range(8)), label="white")
-    while take_turn(tools, "compact"):
+    while take_turn(tools, DEFAULT):
         pass
     assert best(named(tools, 0.9, 0.2)) == ["black", "white"]
 
@@ -119,7 +120,7 @@ def test_encoder_that_cannot_read_fails_the_items_and_not_the_worker(
     [result] = named(tools, 1.0)
     assert result["error"]["code"] == "text_side_missing"
     job = submit(tools.store, JobKind.ENROLL, shade(1.0), label="white")
-    take_turn(tools, "compact")
+    take_turn(tools, DEFAULT)
     assert tools.store.jobs.get(job).state is JobState.SUCCEEDED
 
 
@@ -135,7 +136,7 @@ def test_text_side_that_breaks_is_given_up_and_the_worker_lives_on(
 
         broken.setattr(encoder, "embed_labels", fail)
         for _ in range(tools.settings.max_attempts):
-            take_turn(tools, "compact")
+            take_turn(tools, DEFAULT)
             tools.store.chunks.sweep()
     [result] = tools.store.jobs.results(job).results
     assert result["error"]["code"] == "work_failed"
@@ -149,15 +150,15 @@ def test_more_labels_than_a_turn_can_read_are_read_by_the_next_ones(
         tools.store.classes.add("things", f"{n} %")
     monkeypatch.setattr("worker.texts.AT_ONCE", 2)
     monkeypatch.setattr("worker.texts.READ_S", 0.0)
-    tools.store.collections.create("others", "compact", Rule())
+    tools.store.collections.create("others", DEFAULT, Rule())
     job = submit(tools.store, JobKind.CLASSIFY, shade(1.0))
     other = submit(tools.store, JobKind.CLASSIFY, shade(1.0), collection="others")
     hurried = replace(tools, settings=tools.settings.model_copy(update={"turn_s": 0.0}))
     for read in ([2], [2, 2]):
-        take_turn(hurried, "compact")
+        take_turn(hurried, DEFAULT)
         assert [len(labels) for labels in encoder.read] == read
         assert tools.store.jobs.get(job).state is JobState.RUNNING
         assert tools.store.jobs.get(other).state is JobState.SUCCEEDED
-    take_turn(hurried, "compact")
+    take_turn(hurried, DEFAULT)
     assert tools.store.jobs.get(job).state is JobState.SUCCEEDED
     assert [len(labels) for labels in encoder.read] == [2, 2, 2]

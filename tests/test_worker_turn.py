@@ -11,13 +11,14 @@ import pytest
 from conftest import encode
 from fsspec.implementations.memory import MemoryFileSystem
 from PIL import Image
+from tiny import DEFAULT
 from working import ToyEncoder, submit, tools_with
 
 from core.errors import ExemplarError
 from core.settings import Settings
 from core.types import Chunk, Item, JobKind, JobRequest, JobState, Lane, Rule, Views
 from store.blobs import Blobs, digest_of, uploads_of
-from store.queue.wake_ups import Turns
+from store.queue.wake_ups import WakeUps
 from store.store import Store
 from store.work.chunks import Chunks
 from store.work.jobs import new_job_id
@@ -44,7 +45,7 @@ def tools(settings: Settings, store: Store, encoder: ToyEncoder) -> Iterator[Too
 
 @pytest.fixture(autouse=True)
 def things(store: Store) -> None:
-    store.collections.create("things", "compact", Rule())
+    store.collections.create("things", DEFAULT, Rule())
 
 
 def codes(store: Store, job: str) -> list[str]:
@@ -59,7 +60,7 @@ def test_turn_settles_all_that_waits_in_batches(
     tools: Tools, store: Store, encoder: ToyEncoder, digits: Digits
 ) -> None:
     job = submit(store, JobKind.ENROLL, *(digits(0, n) for n in range(10)))
-    assert take_turn(tools, "compact") == 10
+    assert take_turn(tools, DEFAULT) == 10
     assert store.jobs.get(job).state is JobState.SUCCEEDED
     assert encoder.batches == [4, 4, 2]
 
@@ -69,9 +70,9 @@ def test_turn_settles_all_that_waits_in_batches(
 def test_pictures_are_looked_at_as_the_collection_says(
     tools: Tools, store: Store, encoder: ToyEncoder, digits: Digits, kind: JobKind, views: Views
 ) -> None:
-    store.collections.create("others", "compact", Rule(), views=views)
+    store.collections.create("others", DEFAULT, Rule(), views=views)
     submit(store, kind, digits(0, 0), collection="others")
-    take_turn(tools, "compact")
+    take_turn(tools, DEFAULT)
     assert encoder.views == [views]
 
 
@@ -79,7 +80,7 @@ def test_answer_says_which_rule_decided_and_why(tools: Tools, store: Store, digi
     for label, digit in (("zero", 0), ("one", 1)):
         submit(store, JobKind.ENROLL, *(digits(digit, n) for n in range(6)), label=label)
     job = submit(store, JobKind.CLASSIFY, digits(0, 0))
-    while take_turn(tools, "compact"):
+    while take_turn(tools, DEFAULT):
         pass
     [result] = store.jobs.results(job).results
     assert result["rule"] == "kernel"
@@ -91,13 +92,13 @@ def test_answer_says_which_rule_decided_and_why(tools: Tools, store: Store, digi
 
 
 def test_turn_without_work_is_over_at_once(tools: Tools) -> None:
-    assert take_turn(tools, "compact") == 0
+    assert take_turn(tools, DEFAULT) == 0
 
 
 def test_picture_without_a_vector_fails_alone(tools: Tools, store: Store, digits: Digits) -> None:
     enrolled = submit(store, JobKind.ENROLL, digits(0, 0), red(), digits(0, 1))
     asked = submit(store, JobKind.CLASSIFY, digits(0, 0), red(), digits(0, 1))
-    take_turn(tools, "compact")
+    take_turn(tools, DEFAULT)
     assert codes(store, enrolled) == codes(store, asked) == ["", "vector_unfit", ""]
     assert store.collections.get("things").supports == 2
 
@@ -109,7 +110,7 @@ def test_work_that_fails_again_and_again_is_given_up(
     encoder.fails = True
     for _ in range(tools.settings.max_attempts):
         assert store.jobs.get(job).state in (JobState.QUEUED, JobState.RUNNING)
-        take_turn(tools, "compact")
+        take_turn(tools, DEFAULT)
         store.chunks.sweep()
     [result] = store.jobs.results(job).results
     assert result["error"]["code"] == "work_failed"
@@ -121,11 +122,11 @@ def test_work_that_failed_once_is_done_later(
 ) -> None:
     job = submit(store, JobKind.ENROLL, digits(0, 0), digits(0, 1))
     encoder.fails = True
-    take_turn(tools, "compact")
+    take_turn(tools, DEFAULT)
     encoder.fails = False
     store.chunks.sweep()
     for _ in range(2):  # what failed once is taken alone
-        take_turn(tools, "compact")
+        take_turn(tools, DEFAULT)
     assert store.jobs.get(job).state is JobState.SUCCEEDED
 
 
@@ -140,9 +141,9 @@ def test_blobs_that_are_away_for_a_moment_fail_no_item(
 
         broken.setattr(Blobs, "get", fail)
         broken.setattr("worker.turn.PAUSE_S", 0)
-        take_turn(tools, "compact")
+        take_turn(tools, DEFAULT)
     store.chunks.sweep()
-    take_turn(tools, "compact")
+    take_turn(tools, DEFAULT)
     assert codes(store, job) == [""]
 
 
@@ -176,33 +177,33 @@ def test_place_that_does_not_answer_lets_other_work_pass(
 ) -> None:
     waiting = submit_remote(store, digits(0, 0))
     other = submit(store, JobKind.CLASSIFY, digits(0, 1))
-    take_turn(remote_tools, "compact")
+    take_turn(remote_tools, DEFAULT)
     assert codes(store, other) == [""]
     assert store.jobs.get(waiting).state is JobState.RUNNING
-    assert not store.chunks.claim("another", "compact", list(Lane), 4)
+    assert not store.chunks.claim("another", DEFAULT, list(Lane), 4)
 
 
 def test_pictures_of_a_place_that_stays_away_fail_in_the_end_and_alone(
     remote_tools: Tools, store: Store, digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rests: list[float] = []
-    rest = Chunks.rest
+    pauses: list[float] = []
+    defer = Chunks.defer
 
-    def rest_shortly(chunks: Chunks, owner: str, chunk: Chunk, pause_s: float) -> None:
-        rests.append(pause_s)
-        rest(chunks, owner, chunk, 0.0)
+    def defer_shortly(chunks: Chunks, owner: str, chunk: Chunk, pause_s: float) -> None:
+        pauses.append(pause_s)
+        defer(chunks, owner, chunk, 0.0)
 
-    monkeypatch.setattr(Chunks, "rest", rest_shortly)
+    monkeypatch.setattr(Chunks, "defer", defer_shortly)
     job = submit_remote(store, digits(0, 0))
-    take_turn(remote_tools, "compact")
+    take_turn(remote_tools, DEFAULT)
     assert codes(store, job) == ["remote_unavailable", ""]
-    assert rests == [10.0, 60.0, 360.0]
+    assert pauses == [10.0, 60.0, 360.0]
 
 
 def test_picture_whose_bytes_are_gone_fails_alone(tools: Tools, store: Store, digits: Digits) -> None:
     job = submit(store, JobKind.CLASSIFY, digits(0, 0))
     store.blobs.remove_folder(uploads_of(job))
-    take_turn(tools, "compact")
+    take_turn(tools, DEFAULT)
     assert codes(store, job) == ["blob_not_found"]
 
 
@@ -216,18 +217,18 @@ def test_decoder_that_raises_anything_hands_the_work_back(
             raise MemoryError
 
         broken.setattr("worker.load.decode_picture", fail)
-        take_turn(tools, "compact")
+        take_turn(tools, DEFAULT)
     assert store.chunks.sweep() == 1
-    take_turn(tools, "compact")
+    take_turn(tools, DEFAULT)
     assert codes(store, job) == [""]
 
 
 def test_class_deleted_before_the_turn_stays_deleted(tools: Tools, store: Store, digits: Digits) -> None:
     submit(store, JobKind.ENROLL, digits(0, 0))
-    take_turn(tools, "compact")
+    take_turn(tools, DEFAULT)
     job = submit(store, JobKind.ENROLL, digits(0, 1))
     store.classes.delete("things", "cat")
-    take_turn(tools, "compact")
+    take_turn(tools, DEFAULT)
     assert codes(store, job) == ["class_deleted"]
     assert store.collections.get("things").classes == 0
 
@@ -238,7 +239,7 @@ def test_collection_deleted_before_the_turn_fails_its_items(
 ) -> None:
     job = submit(store, kind, digits(0, 0), b"text")
     store.collections.delete("things")
-    take_turn(tools, "compact")
+    take_turn(tools, DEFAULT)
     assert codes(store, job) == ["collection_not_found", "picture_unreadable"]
 
 
@@ -247,7 +248,7 @@ def test_uploads_of_an_old_job_that_cannot_be_removed_with_it_go_later(
 ) -> None:
     picture = digits(0, 0)
     job = submit(store, JobKind.CLASSIFY, picture)
-    take_turn(tools, "compact")
+    take_turn(tools, DEFAULT)
     with monkeypatch.context() as broken:
 
         def fail(*_: object) -> None:
@@ -284,13 +285,13 @@ def test_worker_is_stalled_when_work_waits_and_no_turn_comes(
     hurried = replace(tools, settings=hasty)
     assert not is_stalled(hurried)
     assert is_stalled(hurried)
-    take_turn(tools, "compact")
+    take_turn(tools, DEFAULT)
     assert not is_stalled(hurried)
 
 
 def test_worker_is_not_stalled_while_redis_is_away(tools: Tools, store: Store, digits: Digits) -> None:
     submit(store, JobKind.CLASSIFY, digits(0, 0))
-    away = replace(store, turns=Turns("unix:///nothing.sock"))
+    away = replace(store, wake_ups=WakeUps("unix:///nothing.sock"))
     hasty = tools.settings.model_copy(update={"stall_s": 1e-9})
     lonely = replace(tools, store=away, settings=hasty)
     wake_workers(away, away.chunks.waiting())
@@ -327,7 +328,7 @@ def test_person_who_waits_overtakes_bulk_work_at_the_next_batch(
 
     monkeypatch.setattr(encoder, "embed", watched)
     with tools_with(settings, store, encoder) as tools:
-        assert take_turn(tools, "compact") == 13
+        assert take_turn(tools, DEFAULT) == 13
     assert encoder.batches[1] == 1
     assert store.jobs.get(bulk).state is JobState.SUCCEEDED
 
@@ -344,7 +345,7 @@ def test_turn_ends_only_when_all_is_settled(
         return settle(*arguments)
 
     monkeypatch.setattr(type(store.chunks), "settle", slow)
-    assert take_turn(tools, "compact") == 6
+    assert take_turn(tools, DEFAULT) == 6
     assert store.jobs.get(job).state is JobState.SUCCEEDED
 
 
@@ -357,5 +358,5 @@ def test_jpeg_is_decoded_no_larger_than_the_encoder_needs(
         encoder, "prepare", lambda picture, views: seen.append(picture.size) or prepare(picture, views)
     )
     submit(store, JobKind.CLASSIFY, encode(Image.new("RGB", (640, 512), (9, 9, 9)), "JPEG"))
-    take_turn(tools, "compact")
+    take_turn(tools, DEFAULT)
     assert seen == [(80, 64)]

@@ -1,4 +1,4 @@
-"""What a worker tells of the chunks it works on: lines, figures, and spans from the request on."""
+"""What a worker tells of the chunks it works on: lines, metrics, and spans from the request on."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
+from tiny import DEFAULT
 from working import ToyEncoder, submit, tools_with
 
 from api.app import create_app
@@ -19,7 +20,7 @@ from core.settings import Settings
 from core.types import JobKind, Lane
 from runtime.otlp import OtlpTracing
 from store.store import Store
-from worker.heartbeat import Heartbeat, requeue_everything
+from worker.heartbeat import Heartbeat, requeue_all
 from worker.tools import Tools
 from worker.turn import take_turn
 from worker.watch import Watch
@@ -33,7 +34,7 @@ def tools(settings: Settings, things: Store) -> Iterator[Tools]:
         yield found
 
 
-def figures(tools: Tools) -> dict[tuple[str, ...], float]:
+def metrics(tools: Tools) -> dict[tuple[str, ...], float]:
     return {
         (sample.name, *(label for _, label in sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(tools.watch.metrics.text())
@@ -49,7 +50,7 @@ def test_line_of_a_chunk_names_request_job_key_and_collection(
         path, sent = "/v1/collections/things/enroll", {"image": digits(0, 0)}
         job = client.post(path, data={"label": "cat"}, files=sent, headers={"X-Request-Id": "r-1"}).json()
     with capture_logs() as lines:
-        take_turn(tools, "compact")
+        take_turn(tools, DEFAULT)
     [line] = [line for line in lines if line["event"] == "chunk_settled"]
     assert line["ms"] > 0 and line["chunk"] > 0
     assert {**line, "ms": 0, "chunk": 0} == {
@@ -71,8 +72,8 @@ def test_line_of_a_chunk_names_request_job_key_and_collection(
 def test_turn_counts_items_stages_batches_and_claims(tools: Tools, digits: Digits) -> None:
     submit(tools.store, JobKind.ENROLL, digits(0, 0), b"no picture")
     submit(tools.store, JobKind.CLASSIFY, digits(0, 0))
-    take_turn(tools, "compact")
-    found = figures(tools)
+    take_turn(tools, DEFAULT)
+    found = metrics(tools)
     assert found["exemplar_settled_items_total", "enroll", "enrolled"] == 1
     assert found["exemplar_settled_items_total", "enroll", "failed"] == 1
     assert found["exemplar_chunk_claims_total", "first"] == found["exemplar_chunk_ends_total", "settled"] == 3
@@ -85,33 +86,33 @@ def test_turn_counts_items_stages_batches_and_claims(tools: Tools, digits: Digit
 
 def test_chunk_that_another_worker_has_taken_over_counts_as_lost(tools: Tools, digits: Digits) -> None:
     submit(tools.store, JobKind.ENROLL, digits(0, 0))
-    encoder = tools.encoders["compact"]
+    encoder = tools.encoders[DEFAULT]
     embed = encoder.embed
 
     def slow(prepared: object) -> object:
-        tools.store.chunks.expire("w")
+        tools.store.chunks.expire_leases("w")
         tools.store.chunks.sweep()
-        tools.store.chunks.claim("other:1", "compact", list(Lane), 9)
+        tools.store.chunks.claim("other:1", DEFAULT, list(Lane), 9)
         return embed(prepared)  # type: ignore[arg-type]
 
     encoder.embed = slow  # type: ignore[assignment,method-assign]
     with capture_logs() as lines:
-        take_turn(tools, "compact")
-    assert figures(tools)["exemplar_chunk_ends_total", "lost"] == 1
+        take_turn(tools, DEFAULT)
+    assert metrics(tools)["exemplar_chunk_ends_total", "lost"] == 1
     assert [line["log_level"] for line in lines if line["event"] == "chunk_lost"] == ["warning"]
 
 
 def test_pulse_writes_figures_and_replicas_into_the_record(tools: Tools, digits: Digits) -> None:
     submit(tools.store, JobKind.ENROLL, digits(0, 0))
-    take_turn(tools, "compact")
+    take_turn(tools, DEFAULT)
     submit(tools.store, JobKind.CLASSIFY, digits(0, 0))
-    take_turn(tools, "compact")  # opens the replica at version 1
+    take_turn(tools, DEFAULT)  # opens the replica at version 1
     submit(tools.store, JobKind.ENROLL, digits(0, 1))
-    take_turn(tools, "compact")
+    take_turn(tools, DEFAULT)
     pulse = Heartbeat(tools)
     pulse.start()
     pulse.stop()
-    written = tools.store.workers.figures()["w"]
+    written = tools.store.workers.metrics()["w"]
     assert 'exemplar_replica_version{collection="things"} 1.0' in written
     assert 'exemplar_replica_lag{collection="things"} 1.0' in written
     assert 'exemplar_chunk_ends_total{outcome="settled"} 3.0' in written
@@ -122,7 +123,7 @@ def test_figures_at_a_port_of_their_own_are_not_in_the_record_too(tools: Tools) 
     pulse = Heartbeat(apart)
     pulse.start()
     pulse.stop()
-    assert tools.store.workers.figures() == {}
+    assert tools.store.workers.metrics() == {}
 
 
 def traced(spans: InMemorySpanExporter) -> dict[str, ReadableSpan]:
@@ -151,7 +152,7 @@ def test_spans_lead_from_the_request_to_the_stages_of_its_chunk(
             files={"image": digits(0, 0)},
             headers={"traceparent": caller},
         )
-    take_turn(replace(tools, watch=Watch(tracing)), "compact")
+    take_turn(replace(tools, watch=Watch(tracing)), DEFAULT)
     found = traced(spans)
     request = found["POST /v1/collections/<collection>/classify"]
     job, chunk = found["job classify"], found["chunk classify"]
@@ -170,10 +171,10 @@ def test_spans_lead_from_the_request_to_the_stages_of_its_chunk(
 def test_all_that_a_worker_holds_waits_again_at_once_and_is_not_blamed(tools: Tools, digits: Digits) -> None:
     submit(tools.store, JobKind.ENROLL, digits(0, 0), digits(0, 1))
     with tools.activity.turn("w") as owner:
-        chunks = tools.store.chunks.claim(owner, "compact", list(Lane), 9)
-        requeue_everything(tools)
+        chunks = tools.store.chunks.claim(owner, DEFAULT, list(Lane), 9)
+        requeue_all(tools)
         assert tools.store.chunks.settle(owner, []) == []
-        again = tools.store.chunks.claim("other:1", "compact", list(Lane), 9)
+        again = tools.store.chunks.claim("other:1", DEFAULT, list(Lane), 9)
     assert [chunk.id for chunk in again] == [chunk.id for chunk in chunks]
     assert {chunk.attempts for chunk in again} == {1}
 
@@ -182,7 +183,7 @@ def test_worker_that_is_told_to_stop_ends_its_turn_and_releases_what_it_took_ahe
     tools: Tools, digits: Digits
 ) -> None:
     submit(tools.store, JobKind.ENROLL, *(digits(n, 0) for n in range(10)))
-    encoder = tools.encoders["compact"]
+    encoder = tools.encoders[DEFAULT]
     told: list[bool] = []
     tools.activity._stopping = lambda: bool(told)
     embed = encoder.embed
@@ -192,7 +193,7 @@ def test_worker_that_is_told_to_stop_ends_its_turn_and_releases_what_it_took_ahe
         return embed(prepared)  # type: ignore[arg-type]
 
     encoder.embed = tell  # type: ignore[assignment,method-assign]
-    assert take_turn(tools, "compact") == encoder.batch_size
+    assert take_turn(tools, DEFAULT) == encoder.batch_size
     [waiting] = tools.store.chunks.waiting()
     assert waiting.items == 10 - encoder.batch_size
-    assert figures(tools)["exemplar_chunk_ends_total", "released"] == encoder.batch_size
+    assert metrics(tools)["exemplar_chunk_ends_total", "requeued"] == encoder.batch_size

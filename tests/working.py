@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import numpy as np
 from PIL import Image
+from tiny import DEFAULT
 
 from core.errors import ExemplarError
 from core.settings import Settings
@@ -29,8 +30,9 @@ class ToyEncoder:
     `fails` makes every picture fail, and an encoder made with `reads=False` has no text side.
     """
 
-    spec = "compact"
+    spec = DEFAULT
     device = "cpu"
+    identity = "toy fp32"
     batch_size = 4
     dim = 2
     draft_side = 64
@@ -74,10 +76,10 @@ def _at(greys: Sequence[float]) -> np.ndarray:
 
 @contextmanager
 def tools_with(settings: Settings, store: Store, encoder: Encoder | ToyEncoder) -> Iterator[Tools]:
-    """The tools of a worker in this process, with an encoder."""
+    """The tools of a worker in this process, with an encoder; a turn ends only where nothing waits."""
     with ThreadPoolExecutor(2) as decoders, ThreadPoolExecutor(1) as loader, ThreadPoolExecutor(1) as settler:
         yield Tools(
-            settings=settings,
+            settings=settings.model_copy(update={"turn_s": 3600.0}),
             name="w",
             owner=new_owner("w"),
             lanes=tuple(Lane),

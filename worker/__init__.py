@@ -1,1 +1,1 @@
-"""Turns in, facts out: the Celery app and what it does with a chunk."""
+"""Wake-ups in, facts out: the Celery app and what it does with a chunk."""

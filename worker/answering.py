@@ -12,12 +12,13 @@ from core.answers import Answer, Found, as_json
 from core.changes import ClassChange
 from core.errors import ExemplarError
 from core.results import Result, done_result, failed_result
-from core.types import Chunk, JobKind
+from core.types import Chunk
 from core.vectors import Vector
 from encoders import Encoder
 from index.decide import classify, search
 from index.replicas import ENCODER_CHANGED
 from store.blobs import uploads_of
+from store.work.kinds import KINDS
 from store.work.settlement import Settlement
 from worker.current import current_replica
 from worker.embedding import Embedded, EmbeddedChunk
@@ -71,7 +72,7 @@ def _search(tools: Tools, encoder: Encoder, chunk: Chunk, vectors: Sequence[Vect
         if not vectors:
             return _Searched((), replica.version)
         queries = np.stack(vectors)
-        if chunk.kind is JobKind.SEARCH:
+        if not KINDS[chunk.kind].decides:
             lines, version = search(replica, queries, top=chunk.top)
             return _Searched([Found(line, version) for line in lines], version)
         texts = tools.texts.texts_of(tools.store.texts, encoder, collection, replica)

@@ -20,7 +20,11 @@ def current_replica(tools: Tools, encoder: Encoder, chunk: Chunk) -> tuple[AnyRe
     if collection is None:
         raise collection_gone()
     replica = tools.replicas.current(
-        chunk.collection_id, encoder.dim, collection.index, encoder=chunk.encoder or None
+        chunk.collection_id,
+        encoder.dim,
+        collection.index,
+        encoder=chunk.encoder or None,
+        identity=encoder.identity,
     )
     if replica is None:
         raise collection_gone()

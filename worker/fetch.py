@@ -12,11 +12,11 @@ import structlog
 
 from core.errors import ExemplarError, problem_of
 from core.settings import Settings
-from core.types import Item, JobKind, Lane
+from core.types import Item, Lane
 from runtime.addresses import Target, check_picture_url
-from store.blobs import PICTURES, uploads_of
 from store.store import Store
 from store.work.fetches import Fetch
+from store.work.kinds import folder_of_pictures
 from worker.loops import Loop
 from worker.outbound import Reply, send
 
@@ -95,7 +95,7 @@ class Fetcher:
             if self._loop.is_stopping:
                 return
             if self._store.fetches.put(self._owner, fetch.chunk_id, items):
-                self._store.turns.hint(fetch.lane, fetch.encoder)
+                self._store.wake_ups.send(fetch.lane, fetch.encoder)
         except ExemplarError as error:  # record or blobs are away: once the lease is over it is fetched again
             log.warning("fetch_missed", job=fetch.job_id, error=error.message)
         except Exception as error:  # the boundary of a chunk
@@ -113,7 +113,7 @@ class Fetcher:
             log.error("fetch_failed", job=fetch.job_id, item=item.index, exc_info=error)
             failure = ExemplarError("url_failed", f"the URL cannot be fetched: {type(error).__name__}")
             return replace(item, problem=problem_of(failure))
-        folder = PICTURES if fetch.kind is JobKind.ENROLL else uploads_of(fetch.job_id)
+        folder = folder_of_pictures(fetch.kind, fetch.job_id)
         return replace(item, picture=self._store.blobs.put(folder, content), place=None)
 
 

@@ -74,7 +74,7 @@ class Heartbeat:
         if self._stop_by is None or time.monotonic() < self._stop_by:
             return
         try:
-            requeue_everything(tools)
+            requeue_all(tools)
         except ExemplarError as error:  # the leases end by themselves
             log.warning("requeue_missed", error=error.message)
         self._leave()
@@ -87,10 +87,10 @@ class Heartbeat:
         if tools.reading.is_moving(tools.settings.stall_s):
             tools.store.sources.renew(tools.owner)
         tools.store.smoothings.renew(tools.owner)
-        tools.store.workers.beat(_worker(tools), figures=self._metrics())
+        tools.store.workers.beat(_worker(tools), metrics=self._metrics())
         if not tools.activity.is_stopping and is_stalled(tools):
             _restart()
-        if tools.store.turns.may_sweep(SWEEP_SHARE * self._pause_s):
+        if tools.store.wake_ups.may_sweep(SWEEP_SHARE * self._pause_s):
             self._sweep.run()
         self._write_file()
 
@@ -108,14 +108,14 @@ class Heartbeat:
 
 def _worker(tools: Tools) -> Worker:
     encoders, idle_s = tuple(tools.encoders), tools.activity.idle_s
-    return Worker(tools.name, tools.owner, encoders, tools.device, tools.lanes, still_s=idle_s)
+    return Worker(tools.name, tools.owner, encoders, tools.device, tools.lanes, idle_s=idle_s)
 
 
-def requeue_everything(tools: Tools) -> None:
+def requeue_all(tools: Tools) -> None:
     """Let others have all that this worker holds, at once; what it still does of it has no effect."""
     chunks = 0
     if tools.activity.owner is not None:
-        chunks = tools.store.chunks.release_all(tools.activity.owner)
+        chunks = tools.store.chunks.requeue_all(tools.activity.owner)
     tools.store.sources.release(tools.owner)
     tools.store.smoothings.release(tools.owner)
     tools.store.workers.leave(tools.name, tools.owner)
@@ -123,7 +123,7 @@ def requeue_everything(tools: Tools) -> None:
 
 
 def is_stalled(tools: Tools) -> bool:
-    """Return whether no turn comes to this worker although work for it waits and the queue answers.
+    """Return whether no wake-up reaches this worker although work for it waits and the queue answers.
 
     A parent process of Celery that hangs is helped only by a new one.
     """
@@ -131,13 +131,13 @@ def is_stalled(tools: Tools) -> bool:
     ours = is_idle and any(tools.store.chunks.waits(encoder, tools.lanes) for encoder in tools.encoders)
     try:
         if ours:
-            tools.store.turns.check()
+            tools.store.wake_ups.check()
     except ExemplarError:
-        ours = False  # without Redis no worker gets turns
+        ours = False  # without Redis no worker gets any
     return tools.activity.is_stalled(work_waits=ours, stall_s=tools.settings.stall_s)
 
 
 def _restart() -> None:
-    log.error("worker_stalled", error="work waits and no turn comes; the supervisor starts a new worker")
+    log.error("worker_stalled", error="work waits and no wake-up comes; the supervisor starts a new worker")
     os.kill(os.getppid(), signal.SIGKILL)
     os._exit(1)

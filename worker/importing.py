@@ -33,7 +33,7 @@ class _Reading:
     file: BlobFile
     bundle: Bundle
     supports: Iterator[BundleSupport]
-    passed: int
+    position: int
 
 
 class Importer:
@@ -57,16 +57,16 @@ class Importer:
             self.refuse(held, error)
             return
         outcomes = [
-            self._outcome(reading.bundle, held.passed + number, one) for number, one in enumerate(supports)
+            self._outcome(reading.bundle, held.position + number, one) for number, one in enumerate(supports)
         ]
-        passed = held.passed + len(outcomes)
-        last = passed >= reading.bundle.manifest.supports
-        ours = self._store.imports.settle(self._owner, held.job_id, held.passed, outcomes, last=last)
-        reading.passed = passed
+        position = held.position + len(outcomes)
+        last = position >= reading.bundle.manifest.supports
+        ours = self._store.imports.settle(self._owner, held.job_id, held.position, outcomes, last=last)
+        reading.position = position
         if last or not ours:
             self.close(held.job_id)
         if last:
-            log.info("collection_imported", job=held.job_id, supports=passed)
+            log.info("collection_imported", job=held.job_id, supports=position)
 
     def close(self, job_id: str) -> None:
         """Leave a file."""
@@ -76,15 +76,15 @@ class Importer:
 
     def _reading(self, held: HeldSource) -> _Reading:
         found = self._open.get(held.job_id)
-        if found is not None and found.passed == held.passed:
+        if found is not None and found.position == held.position:
             return found
         self.close(held.job_id)
         file = self._store.blobs.open(uploads_of(held.job_id), held.source.bundle or "")
         bundle = open_bundle(file, self._settings)
-        if held.passed == 0:  # whoever passed the first has seen that the rest is right
+        if held.position == 0:  # a later position means that the file has been verified
             bundle.verify(self._progress.moved)
             check_probe(self._store, bundle)
-        reading = _Reading(file, bundle, bundle.supports(held.passed), held.passed)
+        reading = _Reading(file, bundle, bundle.supports(held.position), held.position)
         self._open[held.job_id] = reading
         return reading
 
@@ -111,8 +111,8 @@ class Importer:
     def refuse(self, held: HeldSource, error: ExemplarError) -> None:
         """End a job with what is wrong with its file; the collection goes where nothing is in it yet."""
         log.warning("import_refused", job=held.job_id, code=error.code, error=error.message)
-        refused = Item(held.passed, problem=problem_of(error))
-        ours = self._store.imports.settle(self._owner, held.job_id, held.passed, [refused], last=True)
+        refused = Item(held.position, problem=problem_of(error))
+        ours = self._store.imports.settle(self._owner, held.job_id, held.position, [refused], last=True)
         self.close(held.job_id)
         name = self._store.jobs.get(held.job_id).collection
         if ours and self._store.collections.get(name).supports == 0:
@@ -122,9 +122,10 @@ class Importer:
 def check_probe(store: Store, bundle: Bundle) -> None:
     """Raise `encoder_differs` where the encoder of this name gives other vectors here."""
     encoder = bundle.manifest.encoder
-    here = store.probes.get(encoder.spec)
-    if here is None:
+    probe = store.probes.get(encoder.spec)
+    if probe is None:
         return
+    here = probe.vector
     if len(here) != encoder.dim:
         raise ExemplarError(
             "encoder_differs", f"{encoder.spec} gives {len(here)} components here, {encoder.dim} in the file"

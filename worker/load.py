@@ -11,15 +11,16 @@ import structlog
 
 from core.errors import ExemplarError, error_of
 from core.pictures import decode_picture, make_thumbnail
-from core.types import Chunk, Item, JobKind
+from core.types import Chunk, Item
 from encoders import Encoder, Prepared
 from store.blobs import PICTURES, THUMBNAILS
+from store.work.kinds import KINDS
 from worker.content import REMOTE_UNAVAILABLE, read_content
 from worker.tools import Tools
 
 log = structlog.get_logger("exemplar.worker")
 
-FIRST_REST_S, REST_GROWTH = 10.0, 6.0  # 10 s, 1 min, 6 min: with four attempts a place has seven minutes
+FIRST_PAUSE_S, PAUSE_GROWTH = 10.0, 6.0  # 10 s, 1 min, 6 min: with four attempts a place has seven minutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,8 @@ class LoadedChunk:
 def load(tools: Tools, encoder: Encoder, claimed: Sequence[Chunk]) -> list[LoadedChunk]:
     """Decode the pictures of chunks; a picture that is broken carries its error.
 
-    A chunk of which a place elsewhere does not answer is put to rest, and is not among them; after some
-    rests the pictures there fail. Raises what may be better another time: `blobs_unavailable`.
+    A chunk with a place elsewhere that does not answer is deferred, and is not among them; after some
+    attempts the pictures there fail. Raises what may be better another time: `blobs_unavailable`.
     """
     waiting = [
         (chunk, [tools.decoders.submit(_load_one, tools, encoder, chunk, item) for item in chunk.items])
@@ -63,15 +64,15 @@ def _loaded(tools: Tools, chunk: Chunk, futures: Sequence[Future[Loaded]]) -> Lo
             raise
         for future in futures:  # each of them may wait as long for the same place
             future.cancel()
-        pause_s = FIRST_REST_S * REST_GROWTH ** (chunk.attempts - 1)
+        pause_s = FIRST_PAUSE_S * PAUSE_GROWTH ** (chunk.attempts - 1)
         log.warning(error.code, chunk=chunk.id, error=error.message, pause_s=pause_s)
-        tools.store.chunks.rest(tools.owner, chunk, pause_s)
-        tools.watch.released([chunk], f"{error.code}: {error.message}")
+        tools.store.chunks.defer(tools.owner, chunk, pause_s)
+        tools.watch.requeued([chunk], f"{error.code}: {error.message}")
         return None
 
 
 def _load_one(tools: Tools, encoder: Encoder, chunk: Chunk, item: Item) -> Loaded:
-    if chunk.kind in (JobKind.REPORT, JobKind.COMPARE) or item.text is not None:  # there is no picture
+    if not KINDS[chunk.kind].has_pictures or item.text is not None:
         return Loaded(item, None, "", 0.0, None)
     start = time.perf_counter()
     if item.problem is not None:
@@ -92,7 +93,7 @@ def _load(tools: Tools, encoder: Encoder, chunk: Chunk, item: Item, start: float
     with stage("decode"):
         picture = decode_picture(content, max_pixels=tools.settings.max_pixels, draft_side=encoder.draft_side)
     thumbnail = ""
-    if chunk.kind is JobKind.ENROLL:
+    if KINDS[chunk.kind].enrols:
         thumbnail = tools.store.blobs.put(THUMBNAILS, make_thumbnail(picture))
         if item.place is not None:  # a support keeps its picture; a change of encoder embeds it again
             item = replace(item, picture=tools.store.blobs.put(PICTURES, content))

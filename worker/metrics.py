@@ -50,7 +50,7 @@ class Metrics:
         )
         self.ends = Counter(
             "exemplar_chunk_ends",
-            "Claimed chunks that were settled, released to wait again, handed back after a failure, or lost "
+            "Claimed chunks that were settled, requeued without blame, failed in this attempt, or lost "
             "with their lease to another worker.",
             ("outcome",),
             registry=registry,

@@ -146,10 +146,10 @@ class _Child:
             tools = open_tools(
                 self._settings, self._name, self._encoders, self._lanes, stopping=self.is_stopping
             )
-            tools.store.chunks.expire(self._name)
-            tools.store.sources.expire(self._name)
-            tools.store.smoothings.expire(self._name)
-            tools.store.deliveries.expire(self._name)
+            tools.store.chunks.expire_leases(self._name)
+            tools.store.sources.expire_leases(self._name)
+            tools.store.smoothings.expire_leases(self._name)
+            tools.store.deliveries.expire_leases(self._name)
             keep_probes(tools)
             serve_metrics(self._settings, tools.watch.metrics)
             store, owner = tools.store, tools.owner
@@ -180,7 +180,7 @@ class _Child:
         tools = self._tools
         for part in reversed(self._parts):
             part.stop()
-        tools.store.chunks.expire(tools.name)
+        tools.store.chunks.expire_leases(tools.name)
         tools.store.workers.leave(tools.name, tools.owner)
         tools.replicas.save_all()
         tools.watch.tracing.close()

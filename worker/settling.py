@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 import structlog
@@ -22,34 +22,26 @@ from worker.tools import Tools
 
 log = structlog.get_logger("exemplar.worker")
 
+Maker = Callable[[Tools, Encoder, Sequence[EmbeddedChunk]], list[Settlement]]
+
 
 def settle(tools: Tools, encoder: Encoder, chunks: Sequence[EmbeddedChunk]) -> int:
     """Answer and settle embedded chunks, enrolments first; return how many items that were."""
-    for settled_together in _stages(chunks):
-        made = [
-            settlement
-            for alike in _groups(settled_together)
-            for settlement in _settlements(tools, encoder, alike)
-        ]
-        if made:
-            with tools.watch.stage("settle", [settlement.chunk for settlement in made]):
-                ours = tools.store.chunks.settle(tools.owner, made)
-            tools.watch.settled(made, ours)
-            tools.activity.moved()
+    for make in dict.fromkeys(_MAKERS.values()):
+        some = [pair for pair in chunks if _MAKERS[pair[0].kind] is make]
+        alone = make is _reports  # each takes long
+        for together in [[pair] for pair in some] if alone else [some]:
+            made = [one for alike in _groups(together) for one in _made(tools, encoder, make, alike)]
+            if made:
+                _settle(tools, made)
     return sum(len(pictures) for _, pictures in chunks)
 
 
-def _stages(chunks: Sequence[EmbeddedChunk]) -> Iterator[Sequence[EmbeddedChunk]]:
-    """Yield what is settled in one transaction; reports take long, so each is settled alone."""
-    for kinds in (
-        {JobKind.ENROLL, JobKind.REINDEX},
-        {JobKind.CLASSIFY, JobKind.SEARCH},
-        {JobKind.EMBED},
-    ):
-        yield [pair for pair in chunks if pair[0].kind in kinds]
-    for pair in chunks:
-        if pair[0].kind in (JobKind.REPORT, JobKind.COMPARE):
-            yield [pair]
+def _settle(tools: Tools, made: Sequence[Settlement]) -> None:
+    with tools.watch.stage("settle", [settlement.chunk for settlement in made]):
+        ours = tools.store.chunks.settle(tools.owner, made)
+    tools.watch.settled(made, ours)
+    tools.activity.moved()
 
 
 def _groups(chunks: Sequence[EmbeddedChunk]) -> Iterator[list[EmbeddedChunk]]:
@@ -62,39 +54,53 @@ def _groups(chunks: Sequence[EmbeddedChunk]) -> Iterator[list[EmbeddedChunk]]:
         yield list(group)
 
 
-def _settlements(tools: Tools, encoder: Encoder, alike: Sequence[EmbeddedChunk]) -> list[Settlement]:
+def _made(
+    tools: Tools, encoder: Encoder, make: Maker, alike: Sequence[EmbeddedChunk]
+) -> Sequence[Settlement]:
     """Return what becomes of chunks that are asked alike; none where they are queued again."""
     try:
-        return _work(tools, encoder, alike)
+        return make(tools, encoder, alike)
     except ExemplarError as error:
         chunks = [chunk for chunk, _ in alike]
         if error.code == ENCODER_CHANGED:
             _requeue_for_encoder(tools, chunks)
         elif error.code == LABELS_UNREAD:  # other collections need not wait for them
             log.info(error.code, collection=chunks[0].collection_id, error=error.message)
-            tools.store.chunks.release(tools.owner, chunks)
-            tools.watch.released(chunks, error.code)
+            tools.store.chunks.requeue(tools.owner, chunks)
+            tools.watch.requeued(chunks, error.code)
         else:
             raise
-        return []
+        return ()
 
 
-def _work(tools: Tools, encoder: Encoder, alike: Sequence[EmbeddedChunk]) -> list[Settlement]:
-    match alike[0][0].kind:
-        case JobKind.ENROLL | JobKind.REINDEX:
-            return [enrolments(pair) for pair in alike]
-        case JobKind.EMBED:
-            return embeddings(encoder, alike)
-        case JobKind.REPORT | JobKind.COMPARE:
-            return [report(tools, encoder, chunk) for chunk, _ in alike]
-        case _:
-            return answer(tools, encoder, alike)
+def _enrolments(_: Tools, __: Encoder, chunks: Sequence[EmbeddedChunk]) -> list[Settlement]:
+    return [enrolments(chunk) for chunk in chunks]
+
+
+def _embeddings(_: Tools, encoder: Encoder, chunks: Sequence[EmbeddedChunk]) -> list[Settlement]:
+    return embeddings(encoder, chunks)
+
+
+def _reports(tools: Tools, encoder: Encoder, chunks: Sequence[EmbeddedChunk]) -> list[Settlement]:
+    return [report(tools, encoder, chunk) for chunk, _ in chunks]
+
+
+_MAKERS: Mapping[JobKind, Maker] = {
+    JobKind.ENROLL: _enrolments,
+    JobKind.REINDEX: _enrolments,
+    JobKind.CLASSIFY: answer,
+    JobKind.SEARCH: answer,
+    JobKind.EMBED: _embeddings,
+    JobKind.REPORT: _reports,
+    JobKind.COMPARE: _reports,
+}
+"""What makes the settlements of a kind, in this order: what is enrolled is found by the searches after it."""
 
 
 def _requeue_for_encoder(tools: Tools, chunks: Sequence[Chunk]) -> None:
     """Queue chunks for the encoder that their collection has changed to."""
-    tools.watch.released(chunks, ENCODER_CHANGED)
-    for spec in tools.store.chunks.reroute(tools.owner, chunks):
+    tools.watch.requeued(chunks, ENCODER_CHANGED)
+    for spec in tools.store.chunks.requeue_for_encoder(tools.owner, chunks):
         log.info(ENCODER_CHANGED, encoder=spec, chunks=len(chunks))
         for lane in Lane:
-            tools.store.turns.hint(lane, spec)
+            tools.store.wake_ups.send(lane, spec)

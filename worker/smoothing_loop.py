@@ -58,15 +58,15 @@ class SmoothingLoop:
                 self._loop.pause(AWAY_S)
                 self._store.smoothings.release(self._owner)
             else:
-                self._hand_back(held, error)
+                self._fail_attempt(held, error)
         except Exception as error:  # the boundary of the work: the job must go on, or end
-            self._hand_back(held, error)
+            self._fail_attempt(held, error)
         return True
 
-    def _hand_back(self, held: HeldSmoothing, error: Exception) -> None:
+    def _fail_attempt(self, held: HeldSmoothing, error: Exception) -> None:
         log.error("smoothing_failed", job=held.job_id, exc_info=error)
         reason = f"{type(error).__name__}: {error}"[:500]
-        self._store.smoothings.hand_back(self._owner, held.job_id, reason)
+        self._store.smoothings.fail_attempt(self._owner, held.job_id, reason)
 
     def _smooth(self, held: HeldSmoothing) -> None:
         chunks = self._store.smoothings.kept(held.job_id)

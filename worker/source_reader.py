@@ -15,11 +15,12 @@ import structlog
 
 from core.errors import ExemplarError, problem_of
 from core.settings import Settings
-from core.types import Item, JobKind, Lane, Source
+from core.types import Item, Lane, Source
 from formats.entries import Entry, label_of, read_steps
 from formats.server_folders import Found, walk
 from store.blobs import BlobFile, uploads_of
 from store.store import Store
+from store.work.kinds import KINDS
 from store.work.sources import HeldSource
 from worker.activity import Progress
 from worker.importing import Importer
@@ -44,7 +45,7 @@ class _Reading:
 
     entries: Iterator[Entry | None]
     files: list[BlobFile]
-    passed: int
+    position: int
     again: int
     """How many entries stand in chunks already, since an earlier reader, and are to be read once more."""
 
@@ -98,13 +99,13 @@ class SourceReader:
         """Queue the next supports that another encoder has to see; say whether there were any."""
         encoders = self._store.reindexes.advance()
         for encoder in encoders:
-            self._store.turns.hint(Lane.BULK, encoder)
+            self._store.wake_ups.send(Lane.BULK, encoder)
         return bool(encoders)
 
     def _feed(self, held: HeldSource) -> bool:
         """Turn the next slice of a source into chunks, unless enough of its items wait already."""
         if held.job_id in self._failed:
-            return self._hand_back_in_time(held)
+            return self._fail_in_time(held)
         if held.paused or held.unsettled >= self._settings.bulk_window_items:
             return False
         try:
@@ -122,12 +123,12 @@ class SourceReader:
             return False
         return True
 
-    def _hand_back_in_time(self, held: HeldSource) -> bool:
+    def _fail_in_time(self, held: HeldSource) -> bool:
         """Leave a source that failed once its pause is over, to any worker; return whether it is over."""
         failure = self._failed[held.job_id]
         if time.monotonic() < failure.until:
             return False
-        self._store.sources.hand_back(self._owner, held.job_id, failure.reason)
+        self._store.sources.fail_attempt(self._owner, held.job_id, failure.reason)
         del self._failed[held.job_id]
         return True
 
@@ -135,25 +136,25 @@ class SourceReader:
         if held.attempts > self._settings.max_attempts:
             self._give_up(held)
             return
-        if held.kind is JobKind.IMPORT:
+        if KINDS[held.kind].reads_vectors:
             self._importer.slice(held)
             return
         reading = self._open.get(held.job_id)
-        if reading is None or reading.passed != held.passed:
+        if reading is None or reading.position != held.position:
             self._close(held.job_id)
             reading = self._begin(held)
         items, last = self._slice(held.job_id, reading)
         if not items and not last:
             return
-        ours = self._store.sources.feed(self._owner, held.job_id, held.passed, items, last=last)
-        reading.passed += len(items)
+        ours = self._store.sources.feed(self._owner, held.job_id, held.position, items, last=last)
+        reading.position += len(items)
         if last or not ours:
             self._close(held.job_id)
         if ours:
-            self._store.turns.hint(Lane.BULK, held.encoder)
+            self._store.wake_ups.send(Lane.BULK, held.encoder)
         if ours and last:
             self._forget(held)
-            log.info("source_read", job=held.job_id, items=reading.passed)
+            log.info("source_read", job=held.job_id, items=reading.position)
 
     def _begin(self, held: HeldSource) -> _Reading:
         source = held.source
@@ -165,8 +166,8 @@ class SourceReader:
             files.append(self._store.blobs.open(uploads_of(held.job_id), name))
             return files[-1]
 
-        entries = read_steps(source, open_file, self._settings, enrols=held.kind is JobKind.ENROLL)
-        reading = self._open[held.job_id] = _Reading(entries, files, held.passed, held.passed)
+        entries = read_steps(source, open_file, self._settings, enrols=KINDS[held.kind].enrols)
+        reading = self._open[held.job_id] = _Reading(entries, files, held.position, held.position)
         return reading
 
     def _listed(self, held: HeldSource, folder: str) -> Source:
@@ -196,7 +197,7 @@ class SourceReader:
                     last = False
                     break
                 continue
-            item = _item(entry, reading.passed + len(taken))
+            item = _item(entry, reading.position + len(taken))
             content = b""
             if item.problem is None and entry.read is not None:
                 try:
@@ -226,12 +227,12 @@ class SourceReader:
                 "work_failed",
                 f"reading on here failed {held.attempts - 1} times, at last with: {held.reason}",
             )
-        if held.kind is JobKind.IMPORT:
+        if KINDS[held.kind].reads_vectors:
             self._importer.refuse(held, error)
             return
-        item = Item(held.passed, problem=problem_of(error))
-        self._store.sources.feed(self._owner, held.job_id, held.passed, [item], last=True)
-        self._store.turns.hint(Lane.BULK, held.encoder)
+        item = Item(held.position, problem=problem_of(error))
+        self._store.sources.feed(self._owner, held.job_id, held.position, [item], last=True)
+        self._store.wake_ups.send(Lane.BULK, held.encoder)
         self._forget(held)
 
     def _forget(self, held: HeldSource) -> None:

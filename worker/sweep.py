@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from core.specs import is_removed, removed
 from store.blobs import uploads_of
 from store.store import Store
 from store.work.chunks import Waiting
@@ -36,7 +37,9 @@ class Sweep:
         self._metrics.leases_ran_out.inc(expired)
         if expired:
             log.info("leases_ran_out", chunks=expired)
-        wake_workers(self._store, self._store.chunks.waiting())
+        waiting = self._store.chunks.waiting()
+        end_removed(self._store, waiting)
+        wake_workers(self._store, waiting)
         remove_old_jobs(self._store, self._job_ttl_s)
         if time.monotonic() >= self._uploads_at:
             self._uploads_at = time.monotonic() + UPLOADS_S
@@ -48,7 +51,15 @@ def wake_workers(store: Store, waiting: Sequence[Waiting]) -> None:
     workers = store.workers.alive() if waiting else []
     for work in waiting:
         able = sum(work.encoder in worker.encoders and work.lane in worker.lanes for worker in workers)
-        store.turns.remind(work.lane, work.encoder, workers=max(1, min(able, work.chunks)))
+        store.wake_ups.wake_workers(work.lane, work.encoder, workers=max(1, min(able, work.chunks)))
+
+
+def end_removed(store: Store, waiting: Sequence[Waiting]) -> None:
+    """End what waits for encoders that were removed: no worker will ever serve them."""
+    for encoder in sorted({work.encoder for work in waiting if is_removed(work.encoder)}):
+        error = removed(encoder)
+        chunks = store.chunks.end_queued(encoder, error)
+        log.warning("encoder_removed", encoder=encoder, chunks=chunks, error=error.message)
 
 
 def remove_old_jobs(store: Store, job_ttl_s: float) -> None:

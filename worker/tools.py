@@ -89,12 +89,14 @@ def open_tools(
 
 
 def _open_encoder(spec: str, settings: Settings) -> Encoder:
-    encoder = open_encoder(spec, device=settings.device, precision=settings.precision, engine=settings.engine)
+    encoder = open_encoder(
+        spec, device=settings.device, precision=settings.precision, runtime=settings.runtime
+    )
     log.info(
         "encoder_opened",
         encoder=spec,
         device=encoder.device,
         precision=encoder.precision,
-        engine=encoder.engine,
+        runtime=encoder.runtime,
     )
     return encoder

@@ -56,14 +56,14 @@ class _Turn:
                 self.await_settled()
                 return self._items
             if tools.activity.is_stopping:
-                _release(tools, [loaded.chunk for loaded in chunks], "this worker is stopping")
+                _requeue(tools, [loaded.chunk for loaded in chunks], "this worker is stopping")
                 break
             lanes = self._lanes_during(chunks)
             ahead = tools.loader.submit(_next, tools, encoder, lanes) if time.monotonic() < until else None
             self._work(chunks, between=self._overtake)
         self.await_settled()
         for lane in tools.lanes:  # work may be left for any worker
-            tools.store.turns.hint(lane, encoder.spec)
+            tools.store.wake_ups.send(lane, encoder.spec)
         return self._items
 
     def await_settled(self) -> None:
@@ -91,7 +91,7 @@ class _Turn:
         try:
             embedded = embed(tools, encoder, chunks, between=between)
         except Exception as error:  # the boundary of the work: whatever went wrong, the chunks must go on
-            _hand_back(tools, [loaded.chunk for loaded in chunks], error)
+            _fail_attempt(tools, [loaded.chunk for loaded in chunks], error)
             return
         self.await_settled()  # one batch behind the encoder, so that memory stays flat and the order is kept
         self._settled = tools.settler.submit(_settle, tools, encoder, embedded)
@@ -109,14 +109,14 @@ def _next(tools: Tools, encoder: Encoder, lanes: Sequence[Lane]) -> list[LoadedC
 
 
 def _load(tools: Tools, encoder: Encoder, claimed: Sequence[Chunk]) -> list[LoadedChunk] | None:
-    """Decode claimed chunks; empty where all of them rest now, None where that failed."""
+    """Decode claimed chunks; empty where all of them were deferred, None where that failed."""
     tools.watch.claimed(claimed)
     tools.activity.moved()
     try:
         with tools.watch.stage("load", claimed):
             return load(tools, encoder, claimed)
     except Exception as error:  # the boundary of the loading: the chunks must go on
-        _hand_back(tools, claimed, error)
+        _fail_attempt(tools, claimed, error)
         return None
 
 
@@ -124,20 +124,20 @@ def _settle(tools: Tools, encoder: Encoder, chunks: Sequence[EmbeddedChunk]) -> 
     try:
         return settle(tools, encoder, chunks)
     except Exception as error:  # the boundary of the work: whatever went wrong, the chunks must go on
-        _hand_back(tools, [chunk for chunk, _ in chunks], error)
+        _fail_attempt(tools, [chunk for chunk, _ in chunks], error)
         return 0
 
 
-def _hand_back(tools: Tools, chunks: Sequence[Chunk], error: Exception) -> None:
+def _fail_attempt(tools: Tools, chunks: Sequence[Chunk], error: Exception) -> None:
     log.error("work_failed", chunks=[chunk.id for chunk in chunks], exc_info=error)
     if isinstance(error, ExemplarError) and error.retry:
         time.sleep(PAUSE_S)
-        _release(tools, chunks, f"{error.code}: {error.message}")
+        _requeue(tools, chunks, f"{error.code}: {error.message}")
     else:
-        tools.store.chunks.hand_back(tools.owner, chunks, f"{type(error).__name__}: {error}"[:500])
-        tools.watch.handed_back(chunks, error)
+        tools.store.chunks.fail_attempt(tools.owner, chunks, f"{type(error).__name__}: {error}"[:500])
+        tools.watch.attempt_failed(chunks, error)
 
 
-def _release(tools: Tools, chunks: Sequence[Chunk], why: str) -> None:
-    tools.store.chunks.release(tools.owner, chunks)
-    tools.watch.released(chunks, why)
+def _requeue(tools: Tools, chunks: Sequence[Chunk], why: str) -> None:
+    tools.store.chunks.requeue(tools.owner, chunks)
+    tools.watch.requeued(chunks, why)

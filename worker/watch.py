@@ -78,16 +78,16 @@ class Watch:
                 failed += outcome == "failed"
             self._end(chunk, "settled", log.info, failed=failed)
 
-    def released(self, chunks: Sequence[Chunk], why: str) -> None:
-        """Tell of chunks that wait again, and are not to blame for it."""
+    def requeued(self, chunks: Sequence[Chunk], why: str) -> None:
+        """Log chunks that were requeued through no fault of theirs."""
         for chunk in chunks:
-            self._end(chunk, "released", log.info, error=why)
+            self._end(chunk, "requeued", log.info, error=why)
 
-    def handed_back(self, chunks: Sequence[Chunk], error: Exception) -> None:
-        """Tell of chunks over which the work failed."""
+    def attempt_failed(self, chunks: Sequence[Chunk], error: Exception) -> None:
+        """Log chunks on which the work failed."""
         why = f"{error.code if isinstance(error, ExemplarError) else type(error).__name__}: {error}"
         for chunk in chunks:
-            self._end(chunk, "handed_back", log.error, error=why)
+            self._end(chunk, "attempt_failed", log.error, error=why)
 
     def forget(self) -> None:
         """Follow no chunk any more: the turn is over."""

@@ -4,6 +4,7 @@ import { ask } from "./ask.js";
 import { call, pathOf } from "./api.js";
 import { classCard } from "./class-card.js";
 import { count, h } from "./element.js";
+import { encoderNote } from "./encoder-note.js";
 import { list } from "./list.js";
 import { teach } from "./teach.js";
 import { isGoing } from "./undo.js";
@@ -34,6 +35,7 @@ export async function collectionView({ collection }, signal) {
       h("div", { class: "panels" }, teach(collection, signal), ask(collection, { signal, place })), hint, place,
       h("section", { "aria-labelledby": "classes-title" },
         h("div", { class: "row spread" }, h("h2", { id: "classes-title" }, "What it knows"), counts), classes),
+      await encoderNote(collection, signal, found),
     ],
   };
 }

@@ -2,6 +2,7 @@
 
 import { call, file, pathOf } from "./api.js";
 import { button, count, h, percent } from "./element.js";
+import { encoderNote } from "./encoder-note.js";
 import { picture } from "./picture.js";
 import { problem } from "./tell.js";
 import { done } from "./undo.js";
@@ -14,7 +15,7 @@ export async function reportView({ collection }, signal) {
     : [summary(report), matrix(collection, signal)];
   return {
     title: "Report", collection, tab: "report",
-    parts: [...parts, wanted(report), pairs(report), suspects(collection, report), table(report), notes(report)],
+    parts: [...parts, await encoderNote(collection, signal), wanted(report), pairs(report), suspects(collection, report), table(report), notes(report)],
   };
 }
 

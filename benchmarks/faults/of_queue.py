@@ -1,4 +1,4 @@
-"""Faults of Redis: killed, emptied, cut off, frozen; hints lost and hints doubled."""
+"""Faults of Redis: killed, emptied, cut off, frozen; wake-ups lost and doubled."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
 
 import redis
 
-from benchmarks.common import picture
+from benchmarks.common import DEFAULT, picture
 from benchmarks.faults.callers import Acknowledged
 from benchmarks.faults.trial import Scenario, Trial
 from core.types import Item, JobKind, JobRequest, Lane
@@ -30,8 +30,8 @@ def restart_redis(trial: Trial) -> None:
     _expect_no_outage(trial, 2)
 
 
-def lose_hints(trial: Trial) -> None:
-    """F5: FLUSHALL, the disk of Redis lost, an API that dies before it hints, hints that come five times."""
+def lose_wake_ups(trial: Trial) -> None:
+    """F5: FLUSHALL, the disk of Redis lost, an API that dies before its wake-up, wake-ups sent five times."""
     for _ in range(trial.count(1, 3)):
         trial.strike("FLUSHALL")
         trial.site.redis.flushall()
@@ -44,12 +44,12 @@ def lose_hints(trial: Trial) -> None:
         _await_redis(trial)
         trial.strike("the API is killed between record and queue")
         _submit_without_hint(trial)
-        trial.strike("a hint comes five times")
+        trial.strike("a wake-up comes five times")
         app = new_celery(trial.site.environment["EXEMPLAR_REDIS_URL"])
         for _ in range(5):
             for lane in Lane:
-                kwargs = {"lane": lane.value, "encoder": "compact"}
-                app.send_task(TASK, kwargs=kwargs, queue=queue_of(lane, "compact"))
+                kwargs = {"lane": lane.value, "encoder": DEFAULT}
+                app.send_task(TASK, kwargs=kwargs, queue=queue_of(lane, DEFAULT))
         trial.rest(0.5, 1.5)
 
 
@@ -78,11 +78,11 @@ def freeze_redis(trial: Trial) -> None:
 
 
 def _submit_without_hint(trial: Trial) -> None:
-    """Leave exactly what an API leaves that dies after its commit and before its hint."""
+    """Leave exactly what an API leaves that dies after its commit and before its wake-up."""
     numbers = trial.callers.take(4)
     store = trial.site.store
     items = [
-        Item(n, store.blobs.put(PICTURES, picture(number)), "no hint") for n, number in enumerate(numbers)
+        Item(n, store.blobs.put(PICTURES, picture(number)), "no wake-up") for n, number in enumerate(numbers)
     ]
     job = store.jobs.submit(
         new_job_id(), JobRequest(trial.collection, JobKind.ENROLL, Lane.INTERACTIVE, items)
@@ -116,7 +116,7 @@ def _expect_no_outage(trial: Trial, at_most_s: float) -> None:
 
 SCENARIOS = [
     Scenario("F4", "Redis restarted and killed", restart_redis),
-    Scenario("F5", "hints lost with Redis or the API, or doubled", lose_hints),
+    Scenario("F5", "wake-ups lost with Redis or the API, or doubled", lose_wake_ups),
     Scenario("F6", "every connection to Redis cut", cut_connections),
     Scenario("F7", "Redis frozen for 10 and 60 s", freeze_redis),
 ]

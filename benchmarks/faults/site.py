@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 import time
@@ -23,6 +22,7 @@ from benchmarks.faults.postgres import Postgres
 from cli.stack import redis_command
 from cli.supervisor import Child, Supervisor
 from core.settings import read_settings
+from runtime.ports import free_port
 from store.migrate import ensure_schema
 from store.store import Store, open_store
 
@@ -185,13 +185,6 @@ def _is_so(what: Callable[[], object]) -> bool:
 
 def _command(strange: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", "benchmarks.faults.process" if strange else "cli.main", *arguments]
-
-
-def free_port() -> int:
-    """Return a port of this machine that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _mount(folder: Path, mb: int) -> None:

@@ -25,11 +25,11 @@ import psutil
 from sqlalchemy import func, or_, select
 
 from benchmarks.common import emit, picture
-from benchmarks.faults.site import free_port
 from benchmarks.hosts.backbone import backbone
 from benchmarks.hosts.network import cut, inside, join, network
 from cli.supervisor import Child, Supervisor
 from core.settings import read_settings
+from runtime.ports import free_port
 from store import tables as t
 from store.migrate import ensure_schema
 from store.store import Store, open_store

@@ -16,8 +16,9 @@ from core.types import JobKind
 from store import tables as t
 from store.blobs import PICTURES, SHARED, THUMBNAILS, FoundFile, digest_of, uploads_of
 from store.store import Store
-from store.work.items import KEEPING
 from store.work.jobs import submitted_at
+from store.work.kinds import folder_of_pictures
+from store.work.states import FINAL_CHUNK
 
 SAFE_S = 86400.0  # what was written later may belong to a job that is just being submitted
 SAMPLE = 200  # files whose checksum is compared, unless all are
@@ -67,7 +68,7 @@ def _wanted(store: Store) -> _Wanted:
             )
         )
         for job_id, state, inputs, kind in chunks:
-            is_open = state not in ("settled", "cancelled")
+            is_open = state not in FINAL_CHUNK
             for folder, name in _blobs_of(job_id, kind, inputs):
                 if is_open:
                     wanted.pending.setdefault(folder, set()).add(name)
@@ -79,14 +80,14 @@ def _wanted(store: Store) -> _Wanted:
     return wanted
 
 
-def _blobs_of(job_id: str, kind: str, inputs: Iterable[dict[str, str]]) -> Iterator[tuple[str, str]]:
+def _blobs_of(job_id: str, kind: JobKind, inputs: Iterable[dict[str, str]]) -> Iterator[tuple[str, str]]:
     """Yield folder and name of each item's bytes; what lies elsewhere or was refused has none."""
     for item in inputs:
         place = item.get("place")
         if place is not None and place.startswith("pack:"):
             yield uploads_of(job_id), place.split(":")[1]
         elif item.get("picture") and not item.get("problem"):
-            yield (PICTURES if JobKind(kind) in KEEPING else uploads_of(job_id)), item["picture"]
+            yield folder_of_pictures(kind, job_id), item["picture"]
 
 
 def _missing(store: Store, wanted: _Wanted, there: dict[str, list[FoundFile]]) -> set[tuple[str, str]]:
@@ -152,7 +153,7 @@ def _remove(store: Store, orphans: Iterable[FoundFile]) -> int:
     removed = 0
     for file in orphans:
         folder = next(folder for folder in SHARED if f"/{folder}/" in file.path)
-        # whoever keeps the same bytes again makes the file young first, and is then spared
+        # a caller that keeps the same bytes again makes the file young first, so that it stays
         if not _is_wanted(wanted, folder, file.name) and store.blobs.age_s(file) > SAFE_S:
             store.blobs.remove_file(file.path)
             removed += 1
@@ -167,8 +168,8 @@ def _uploads(store: Store) -> Iterator[Finding]:
     orphans = sorted(set(old) - jobs)
     if orphans:
         message = f"{len(orphans)} uploads older than a day belong to no job"
-        mend = partial(_remove_uploads, store, orphans)
-        yield Finding("blobs", "upload_orphaned", message, len(orphans), mend)
+        repair = partial(_remove_uploads, store, orphans)
+        yield Finding("blobs", "upload_orphaned", message, len(orphans), repair)
 
 
 def _remove_uploads(store: Store, job_ids: Iterable[str]) -> int:

@@ -126,11 +126,11 @@ def _lift(database: Database) -> int:
 
 
 def _supports(database: Database) -> Iterator[Finding]:
-    """Find supports that are neither whole nor tombstones; they stay, and are counted by nobody."""
+    """Find supports that are neither complete nor tombstones; no count includes them."""
     support, class_ = t.support.c, t.class_.c
     halves = or_(
-        support.class_id.is_(None) & or_(support.vector.is_not(None), support.vector_1.is_not(None)),
-        support.class_id.is_not(None) & support.vector.is_(None) & support.vector_1.is_(None),
+        support.class_id.is_(None) & or_(support.vector.is_not(None), support.vector_b.is_not(None)),
+        support.class_id.is_not(None) & support.vector.is_(None) & support.vector_b.is_(None),
         exists(select(1).where(class_.id == support.class_id, class_.deleted)),
     )
     with database.read() as connection:

@@ -1,4 +1,4 @@
-"""Examining work: counts that differ from results, and jobs and chunks that nobody would ever finish."""
+"""Examining work: counts that differ from results, and jobs and chunks that would never end."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 
-from sqlalchemy import Connection, Select, and_, exists, func, select, update
+from sqlalchemy import Select, and_, exists, func, select, update
 
 from core.findings import Finding, some_of
-from core.types import FINAL
+from core.types import FINAL, ChunkState
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
 from store.store import Store
-from store.work.settlement import final_state
+from store.work.states import FINAL_CHUNK, change_jobs, final_state
 
 OVERDUE_S = 60.0  # a lease that ran out so long ago was not swept: sweepers look every few seconds
-_FINAL = [state.value for state in FINAL]
 
 
 def examine_work(store: Store) -> Iterator[Finding]:
@@ -39,7 +38,9 @@ def _miscounted(database: Database) -> dict[str, tuple[int, int]]:
     settled: Counter[str] = Counter()
     failed: Counter[str] = Counter()
     with database.read() as connection:
-        sizes = select(t.chunk.c.job_id, func.sum(t.chunk.c.size)).where(t.chunk.c.state == "settled")
+        sizes = select(t.chunk.c.job_id, func.sum(t.chunk.c.size)).where(
+            t.chunk.c.state == ChunkState.SETTLED
+        )
         for job_id, items in connection.execute(sizes.group_by(t.chunk.c.job_id)):
             settled[job_id] = int(items)
         for row in connection.execute(select(t.tally.c.job_id, t.tally.c.counts)):
@@ -50,17 +51,16 @@ def _miscounted(database: Database) -> dict[str, tuple[int, int]]:
 
 
 def _recount(database: Database) -> int:
-    mended = 0
+    corrected = 0
     for job_id, (done, failed) in _miscounted(database).items():
         with database.write() as connection:
             # a job that is still being worked on counts on; only what stands still can be counted again
-            is_open = exists(
-                select(1).where(t.chunk.c.job_id == job_id, t.chunk.c.state.in_(("queued", "running")))
-            )
-            mended += connection.execute(
+            active = (ChunkState.QUEUED, ChunkState.RUNNING)
+            is_open = exists(select(1).where(t.chunk.c.job_id == job_id, t.chunk.c.state.in_(active)))
+            corrected += connection.execute(
                 update(t.job).where(t.job.c.id == job_id, ~is_open).values(done=done, failed=failed)
             ).rowcount
-    return mended
+    return corrected
 
 
 def _endless(database: Database) -> Iterator[Finding]:
@@ -73,21 +73,19 @@ def _endless(database: Database) -> Iterator[Finding]:
         message = f"{len(over)} jobs are settled and have not ended ({some_of(over)})"
         yield Finding("record", "job_not_ended", message, len(over), partial(_end, database, over))
     if missing:
-        message = f"{len(missing)} jobs lack items that nobody works on ({some_of(missing)}): submit anew"
+        message = f"{len(missing)} jobs lack items that no worker has ({some_of(missing)}): submit them again"
         yield Finding("record", "items_missing", message, len(missing))
 
 
 def _stranded() -> Select[str, int, int, int]:
     job, chunk = t.job.c, t.chunk.c
-    open_chunks = exists(
-        select(1).where(chunk.job_id == job.id, chunk.state.not_in(("settled", "cancelled")))
-    )
+    open_chunks = exists(select(1).where(chunk.job_id == job.id, chunk.state.not_in(FINAL_CHUNK)))
     source = exists(select(1).where(t.source.c.job_id == job.id))
     reindex = exists(select(1).where(t.reindex.c.job_id == job.id)) & job.expanding
     smoothing = exists(select(1).where(t.smoothing.c.job_id == job.id))
     return (
         select(job.id, job.total, job.done, job.failed)
-        .where(job.state.not_in(_FINAL), ~open_chunks, ~source, ~smoothing, ~reindex)
+        .where(job.state.not_in(FINAL), ~open_chunks, ~source, ~smoothing, ~reindex)
         .order_by(job.id)
     )
 
@@ -96,16 +94,9 @@ def _end(database: Database, job_ids: list[str]) -> int:
     with database.write() as connection:
         rows = connection.execute(_stranded().where(t.job.c.id.in_(job_ids))).all()
         for row in rows:
-            _end_one(connection, row.id, row.done, row.failed)
+            state = final_state(row.done, row.failed)
+            change_jobs(connection, t.job.c.id == row.id, state, expanding=False, finished_at=now_s())
         return len(rows)
-
-
-def _end_one(connection: Connection, job_id: str, done: int, failed: int) -> None:
-    connection.execute(
-        update(t.job)
-        .where(t.job.c.id == job_id)
-        .values(state=final_state(done, failed).value, expanding=False, finished_at=now_s())
-    )
 
 
 def _overdue(store: Store) -> Iterator[Finding]:

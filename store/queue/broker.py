@@ -1,8 +1,8 @@
-"""Kombu's Redis transport, mended: a turn that cannot be acknowledged takes no credit from its worker.
+"""Kombu's Redis transport, patched: a wake-up that cannot be acknowledged takes no credit from its worker.
 
 With Redis away, kombu 5.7 raises from an acknowledgement before it takes the message off the list of what
 is being worked on. A worker that may hold one message then believes for ever that it holds it: it asks for
-no other, so the connection is not used, no error is seen, and nothing is connected anew.
+no other, so the connection is not used, no error is seen, and nothing reconnects.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from kombu.transport import TRANSPORT_ALIASES, redis, virtual
 
 
 class QoS(redis.QoS):
-    """What is being worked on. Redis may hand out again what it was not told of, which harms no turn."""
+    """Unacknowledged messages. Redis may deliver one again, which does no harm."""
 
     def ack(self, delivery_tag: str) -> None:
         """Acknowledge to Redis; raise what went wrong, and be free for the next message all the same."""
@@ -31,7 +31,7 @@ class QoS(redis.QoS):
 
 
 class Channel(redis.Channel):
-    """A channel that counts by the mended rule."""
+    """A channel with the patched count."""
 
     QoS = QoS
 
@@ -42,7 +42,7 @@ class Transport(redis.Transport):
     Channel = Channel
 
 
-def mend_redis_transport() -> None:
+def patch_redis_transport() -> None:
     """Let kombu use this transport wherever a URL names Redis."""
     for scheme in ("redis", "rediss"):
         TRANSPORT_ALIASES[scheme] = f"{__name__}:Transport"

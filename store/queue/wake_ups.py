@@ -1,4 +1,4 @@
-"""Turns: Celery messages that hint at work; losing one costs seconds, getting one twice a millisecond."""
+"""Wake-ups: messages that say there is work; losing one costs seconds, getting one twice a millisecond."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from kombu.exceptions import OperationalError
 
 from core.errors import ExemplarError
 from core.types import Lane
-from store.queue.broker import mend_redis_transport
+from store.queue.broker import patch_redis_transport
 
-TASK = "exemplar.turn"
+TASK = "exemplar.wake_up"
 PROBE = "exemplar.probe"
-ENOUGH = 2  # hints in a queue: every worker is busy, and whoever is free next will claim all there is
+ENOUGH = 2  # messages in a queue: every worker is busy, and the next that is free claims all there is
 PAUSE_S = 3.0  # after a failure the queue is left alone so long; sweepers send what was not sent
 
 
@@ -34,7 +34,7 @@ def broker_url_of(redis_url: str) -> str:
 
 def new_celery(redis_url: str) -> Celery:
     """Return the Celery app with the settings that experiments showed to be safe."""
-    mend_redis_transport()
+    patch_redis_transport()
     app = Celery("exemplar", broker=broker_url_of(redis_url), set_as_current=False)
     app.conf.update(
         accept_content=["json"],
@@ -73,26 +73,26 @@ def new_celery(redis_url: str) -> Celery:
     return app
 
 
-class Turns:
+class WakeUps:
     """The sending side of the queue."""
 
     def __init__(self, redis_url: str, record: str = "") -> None:
         self._sweeper = f"exemplar.sweeper.{hashlib.sha256(record.encode()).hexdigest()[:12]}"
         self._celery = new_celery(redis_url)
-        # whoever submits waits for this; a hint that is not sent costs less
+        # a caller who submits waits for this; a wake-up that is not sent costs less
         self._celery.conf.broker_transport_options |= {"socket_timeout": 1, "retry_on_timeout": False}
         self._redis = redis.Redis.from_url(redis_url, socket_timeout=1, socket_connect_timeout=1)
         self._lock = threading.Lock()
         self._silent_until = 0.0
 
-    def hint(self, lane: Lane, encoder: str) -> bool:
-        """Tell a worker that a lane has work; say whether that was done or not needed.
+    def send(self, lane: Lane, encoder: str) -> bool:
+        """Wake a worker for a lane; return whether that was done or not needed.
 
-        A queue that does not answer is no error: the work is in the record, and sweepers hint again.
+        A queue that does not answer is no error: the work is in the record, and sweepers wake workers again.
         """
-        return self._hint(lane, encoder, enough=ENOUGH)
+        return self._fill(lane, encoder, enough=ENOUGH)
 
-    def _hint(self, lane: Lane, encoder: str, *, enough: int, most: int = 1) -> bool:
+    def _fill(self, lane: Lane, encoder: str, *, enough: int, most: int = 1) -> bool:
         if time.monotonic() < self._silent_until:
             return False
         queue = queue_of(lane, encoder)
@@ -104,8 +104,8 @@ class Turns:
             return False
         return True
 
-    def hints(self, lane: Lane, encoder: str) -> int:
-        """Return how many hints wait for a worker. Raises `queue_unavailable`."""
+    def waiting(self, lane: Lane, encoder: str) -> int:
+        """Return how many wake-ups wait for a worker. Raises `queue_unavailable`."""
         try:
             return int(self._redis.llen(queue_of(lane, encoder)))
         except (redis.RedisError, OSError) as error:
@@ -120,14 +120,14 @@ class Turns:
         except (redis.RedisError, OSError) as error:
             raise _unavailable(error) from error
 
-    def remind(self, lane: Lane, encoder: str, *, workers: int = 1) -> None:
-        """Hint at work that waits, until there is a hint for each of so many workers."""
-        self._hint(lane, encoder, enough=workers, most=workers)
+    def wake_workers(self, lane: Lane, encoder: str, *, workers: int = 1) -> None:
+        """Send wake-ups until so many wait, one for each worker that could take work."""
+        self._fill(lane, encoder, enough=workers, most=workers)
 
     def may_sweep(self, pause_s: float) -> bool:
-        """Say whether no other worker of this record began to sweep within `pause_s`.
+        """Return whether no other worker of this record began to sweep within `pause_s`.
 
-        Where Redis does not answer, everybody may.
+        Where Redis does not answer, each may.
         """
         if time.monotonic() < self._silent_until:
             return True
@@ -152,7 +152,7 @@ class Turns:
 
     def _send(self, queue: str, lane: Lane, encoder: str) -> None:
         with self._lock:  # one connection and one channel serve all threads of the API
-            if time.monotonic() < self._silent_until:  # whoever had the lock waited in vain
+            if time.monotonic() < self._silent_until:  # the call before, which had the lock, got no answer
                 return
             self._celery.send_task(TASK, kwargs={"lane": lane.value, "encoder": encoder}, queue=queue)
 

@@ -66,11 +66,11 @@ class Classes:
             if new_label not in (None, label):
                 values["label"] = new_label
             if kind is not None:
-                values["kind"] = kind.value
+                values["kind"] = kind
             connection.execute(update(t.class_).where(t.class_.c.id == class_id).values(values))
             if "label" in values:  # work accepted under the old name follows, as it does after a merge
-                grave = add_class(connection, collection_id, label, version + 1)
-                _bury_class(connection, grave, version + 1, merged_into=class_id)
+                tombstone = add_class(connection, collection_id, label, version + 1)
+                _mark_class_deleted(connection, tombstone, version + 1, merged_into=class_id)
             set_version(connection, collection_id, version + 1)
         return self.get(collection, new_label or label)
 
@@ -79,8 +79,8 @@ class Classes:
         with self._database.write() as connection:
             collection_id, version = _locked(connection, collection)
             class_id = _require_class(connection, collection_id, label)
-            version = bury_supports(connection, t.support.c.class_id == class_id, version)
-            _bury_class(connection, class_id, version + 1, merged_into=None)
+            version = mark_supports_deleted(connection, t.support.c.class_id == class_id, version)
+            _mark_class_deleted(connection, class_id, version + 1, merged_into=None)
             set_version(connection, collection_id, version + 1)
 
     def merge(self, collection: str, label: str, sources: Sequence[str]) -> Class:
@@ -94,13 +94,13 @@ class Classes:
                 source_id = _require_class(connection, collection_id, source)
                 version = _move_all(connection, source_id, target, version)
                 version += 1
-                _bury_class(connection, source_id, version, merged_into=target)
+                _mark_class_deleted(connection, source_id, version, merged_into=target)
             set_version(connection, collection_id, version)
         return self.get(collection, label)
 
 
 def find_class(connection: Connection, collection_id: int, label: str) -> int | None:
-    """Return the id of a living class, or None."""
+    """Return the id of a class that is not deleted, or None."""
     return connection.execute(
         select(t.class_.c.id).where(
             t.class_.c.collection_id == collection_id, t.class_.c.label == label, ~t.class_.c.deleted
@@ -119,7 +119,7 @@ def add_class(
     row = {
         "collection_id": collection_id,
         "label": label,
-        "kind": kind.value,
+        "kind": kind,
         "seq": seq,
         "deleted": False,
         "created_at": now_s(),
@@ -128,12 +128,12 @@ def add_class(
     return int(connection.execute(statement).scalar_one())
 
 
-def bury_supports(connection: Connection, which: ColumnElement[bool], version: int) -> int:
+def mark_supports_deleted(connection: Connection, which: ColumnElement[bool], version: int) -> int:
     """Turn supports of a locked collection into tombstones; return the version reached."""
-    return _renumber(connection, which, version, {"class_id": None, "vector": None, "vector_1": None})
+    return _renumber(connection, which, version, {"class_id": None, "vector": None, "vector_b": None})
 
 
-def heir_of(
+def resolve_label(
     connection: Connection, collection_id: int, label: str, since_version: int
 ) -> tuple[int, str] | None:
     """Return id and label of the class that a label accepted at `since_version` means, None where it is new.
@@ -141,7 +141,7 @@ def heir_of(
     A class merged or renamed since then is followed, and one deleted since then raises `class_deleted`, even
     where the label has been given to a new class meanwhile.
     """
-    grave = connection.execute(
+    tombstone = connection.execute(
         select(t.class_.c.merged_into)
         .where(
             t.class_.c.collection_id == collection_id,
@@ -152,20 +152,22 @@ def heir_of(
         .order_by(t.class_.c.seq)
         .limit(1)
     ).first()
-    if grave is None:
-        living = find_class(connection, collection_id, label)
-        return None if living is None else (living, label)
-    heir = grave.merged_into
-    while heir is not None:
+    if tombstone is None:
+        found = find_class(connection, collection_id, label)
+        return None if found is None else (found, label)
+    class_id = tombstone.merged_into
+    while class_id is not None:
         row = connection.execute(
-            select(t.class_.c.label, t.class_.c.deleted, t.class_.c.merged_into).where(t.class_.c.id == heir)
+            select(t.class_.c.label, t.class_.c.deleted, t.class_.c.merged_into).where(
+                t.class_.c.id == class_id
+            )
         ).one()
         if not row.deleted:
-            return int(heir), row.label
-        heir = row.merged_into
+            return int(class_id), row.label
+        class_id = row.merged_into
     raise ExemplarError(
         "class_deleted",
-        f"the class {label!r} was deleted after this picture was submitted; submit it again to make it anew",
+        f"the class {label!r} was deleted after this picture was submitted; submit it again for a new one",
     )
 
 
@@ -192,7 +194,7 @@ def _move_all(connection: Connection, source: int, target: int, version: int) ->
     twins = t.support.alias("twins")
     doubled = select(twins.c.picture).where(twins.c.class_id == target)
     of_source = t.support.c.class_id == source
-    version = bury_supports(connection, of_source & t.support.c.picture.in_(doubled), version)
+    version = mark_supports_deleted(connection, of_source & t.support.c.picture.in_(doubled), version)
     return _renumber(connection, of_source, version, {"class_id": target})
 
 
@@ -210,7 +212,7 @@ def _renumber(
     return version + connection.execute(statement).rowcount
 
 
-def _bury_class(connection: Connection, class_id: int, seq: int, *, merged_into: int | None) -> None:
+def _mark_class_deleted(connection: Connection, class_id: int, seq: int, *, merged_into: int | None) -> None:
     connection.execute(
         update(t.class_)
         .where(t.class_.c.id == class_id)
@@ -233,7 +235,7 @@ def _unpack(row: Row[Any]) -> Class:
     return Class(
         row.id,
         row.label,
-        ClassKind(row.kind),
+        row.kind,
         row.supports,
         row.created_at,
         [support for support in first if support is not None],

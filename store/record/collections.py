@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import Column, Connection, Row, delete, exists, func, insert, select, update
+from sqlalchemy import Column, Connection, Row, and_, delete, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from core.errors import ExemplarError
@@ -26,6 +26,7 @@ from core.types import (
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
+from store.work.states import FINAL_CHUNK, change_jobs
 
 _OF_TEXTS = (RuleName.AUTO, RuleName.KERNEL, RuleName.RIDGE)
 
@@ -35,7 +36,7 @@ class Answering:
     """The encoder that a collection answers by, and the slot of its vectors."""
 
     encoder: str
-    slot: int
+    active_slot: int
 
 
 class Collections:
@@ -82,6 +83,11 @@ class Collections:
         """Return the version of every collection by its id."""
         with self._database.read() as connection:
             return dict(connection.execute(select(t.collection.c.id, t.collection.c.version)).all())
+
+    def encoders(self) -> dict[str, str]:
+        """Return the encoder that each collection answers by, by its name."""
+        with self._database.read() as connection:
+            return dict(connection.execute(select(t.collection.c.name, t.collection.c.encoder)).all())
 
     def get(self, name: str) -> Collection:
         """Return one collection with its counts; raises `collection_not_found`."""
@@ -149,7 +155,7 @@ class Collections:
             if found is None:
                 raise collection_not_found(name)
             lock_collection(connection, found)
-            # the deletion touches these jobs; those who settle lock jobs in this order too
+            # the deletion changes these jobs, so it locks them in the order of `locks.py`
             jobs = select(t.job.c.id).where(t.job.c.collection_id == found).order_by(t.job.c.id)
             connection.execute(jobs.with_for_update())
             end_reindexes(connection, found)
@@ -175,14 +181,11 @@ class Collections:
 def end_reindexes(connection: Connection, collection_id: int) -> None:
     """Let no more supports be queued for another encoder; a job that has nothing open ends with that."""
     job, chunk = t.job.c, t.chunk.c
-    is_reindex = (job.collection_id == collection_id, job.kind == JobKind.REINDEX.value, job.expanding)
-    has_open = exists(select(1).where(chunk.job_id == job.id, chunk.state.not_in(("settled", "cancelled"))))
-    connection.execute(
-        update(t.job)
-        .where(*is_reindex, ~has_open)
-        .values(state=JobState.CANCELLED.value, expanding=False, finished_at=now_s())
-    )
-    connection.execute(update(t.job).where(*is_reindex).values(expanding=False))
+    is_reindex = and_(job.collection_id == collection_id, job.kind == JobKind.REINDEX, job.expanding)
+    has_open = exists(select(1).where(chunk.job_id == job.id, chunk.state.not_in(FINAL_CHUNK)))
+    which = is_reindex & ~has_open
+    change_jobs(connection, which, JobState.CANCELLED, expanding=False, finished_at=now_s())
+    connection.execute(update(t.job).where(is_reindex).values(expanding=False))
 
 
 def collection_exists(name: str) -> ExemplarError:
@@ -228,14 +231,14 @@ def lock_collection(connection: Connection, collection_id: int) -> int | None:
 def answering(connection: Connection, collection_id: int) -> Answering:
     """Return the encoder that a locked collection answers by."""
     row = connection.execute(
-        select(t.collection.c.encoder, t.collection.c.slot).where(t.collection.c.id == collection_id)
+        select(t.collection.c.encoder, t.collection.c.active_slot).where(t.collection.c.id == collection_id)
     ).one()
-    return Answering(row.encoder, row.slot)
+    return Answering(row.encoder, row.active_slot)
 
 
 def vector_column(slot: int) -> Column[bytes]:
     """Return the column of a support's vector in a slot, 0 or 1."""
-    return t.support.c.vector_1 if slot else t.support.c.vector
+    return t.support.c.vector_b if slot else t.support.c.vector
 
 
 def set_version(connection: Connection, collection_id: int, version: int) -> None:

@@ -13,7 +13,7 @@ from core.types import Chunk, Item
 from core.vectors import Vector, pack_vector
 from store import tables as t
 from store.clock import now_s
-from store.record.classes import add_class, heir_of
+from store.record.classes import add_class, resolve_label
 from store.record.collections import answering, collection_gone, lock_collection, set_version, vector_column
 
 
@@ -41,8 +41,7 @@ def enroll(connection: Connection, chunk: Chunk, outcomes: Sequence[Result | Enr
         ]
     pictures = {outcome.item.picture or "" for outcome in outcomes if isinstance(outcome, Enrolment)}
     twins = _twins(connection, chunk.collection_id, pictures)
-    slot = answering(connection, chunk.collection_id).slot
-    writer = _Writer(connection, chunk.collection_id, chunk.submitted_version, version, twins, slot)
+    writer = _Writer(connection, chunk.collection_id, chunk, version, twins)
     results = [writer.add(outcome) if isinstance(outcome, Enrolment) else outcome for outcome in outcomes]
     set_version(connection, chunk.collection_id, writer.version)
     return [
@@ -58,16 +57,15 @@ class _Writer:
         self,
         connection: Connection,
         collection_id: int,
-        submitted_version: int,
+        chunk: Chunk,
         version: int,
         twins: dict[str, dict[int, int]],
-        slot: int,
     ) -> None:
         self.version = version
-        self._vector = vector_column(slot).name
+        self._vector = vector_column(answering(connection, collection_id).active_slot).name
         self._connection = connection
         self._collection_id = collection_id
-        self._submitted_version = submitted_version
+        self._submitted_version = chunk.submitted_version
         self._classes: dict[str, tuple[int, str]] = {}
         self._twins = twins
 
@@ -92,10 +90,10 @@ class _Writer:
 
     def _class_of(self, label: str) -> tuple[int, str]:
         if label not in self._classes:
-            heir = heir_of(self._connection, self._collection_id, label, self._submitted_version)
-            if heir is None:
-                heir = add_class(self._connection, self._collection_id, label, self.version + 1), label
-            self._classes[label] = heir
+            found = resolve_label(self._connection, self._collection_id, label, self._submitted_version)
+            if found is None:
+                found = add_class(self._connection, self._collection_id, label, self.version + 1), label
+            self._classes[label] = found
         return self._classes[label]
 
     def _insert(self, enrolment: Enrolment, class_id: int) -> int:

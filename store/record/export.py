@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select
 
 from core.errors import ExemplarError
-from core.types import ClassKind, Views
+from core.types import Views
 from core.vectors import COMPONENT
 from formats.bundle import BundleClass, BundleEncoder, BundleSupport, Manifest, Spool
 from store import tables as t
@@ -53,12 +53,12 @@ class Exports:
 
 
 def _manifest(connection: Connection, collection: Row[Any], classes: Any) -> Manifest:
-    vector = vector_column(collection.slot)
+    vector = vector_column(collection.active_slot)
     count, size = connection.execute(
         select(func.count(), func.max(func.length(vector))).where(*_seen(collection))
     ).one()
     probe = probe_of(connection, collection.encoder)
-    dim = size // COMPONENT.itemsize if size else 0 if probe is None else len(probe)
+    dim = size // COMPONENT.itemsize if size else 0 if probe is None else len(probe.vector)
     if dim == 0:
         raise ExemplarError(
             "export_empty", "expected a collection with supports, or a worker that has loaded its encoder"
@@ -69,12 +69,13 @@ def _manifest(connection: Connection, collection: Row[Any], classes: Any) -> Man
         encoder=BundleEncoder(
             spec=collection.encoder,
             dim=dim,
-            probe=None if probe is None else tuple(float(value) for value in probe),
+            probe=None if probe is None else tuple(float(value) for value in probe.vector),
+            identity=None if probe is None else probe.identity,
         ),
         rule=unpack_rule(collection.rule),
         views=Views(collection.views),
         prompts=collection.prompts,
-        classes=tuple(BundleClass(label=row.label, kind=ClassKind(row.kind)) for row in classes),
+        classes=tuple(BundleClass(label=row.label, kind=row.kind) for row in classes),
         supports=count,
     )
 
@@ -85,7 +86,7 @@ def _seen(collection: Row[Any]) -> tuple[Any, ...]:
     return (
         support.collection_id == collection.id,
         support.class_id.is_not(None),
-        vector_column(collection.slot).is_not(None),
+        vector_column(collection.active_slot).is_not(None),
     )
 
 
@@ -97,7 +98,7 @@ def _supports(connection: Connection, collection: Row[Any], classes: Any) -> Ite
         select(
             support.id,
             support.class_id,
-            vector_column(collection.slot).label("packed"),
+            vector_column(collection.active_slot).label("packed"),
             support.picture,
             support.external_id,
             support.metadata.label("said"),

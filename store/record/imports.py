@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, Row, insert, select
 
 from core.errors import error_of
 from core.results import Result, failed_result
-from core.types import FINAL, Chunk, Item, JobKind, JobRequest
+from core.types import FINAL, Chunk, ChunkState, Item, JobKind, JobRequest, Lane
 from formats.bundle import Manifest
 from store import tables as t
 from store.clock import now_s
@@ -17,12 +18,13 @@ from store.database import Database
 from store.record.classes import add_class
 from store.record.collections import collection_exists, lock_collection, set_version
 from store.record.enrolment import Enrolment, enroll
-from store.work.jobs import Idempotency, Jobs, Submitted
+from store.work.jobs import Jobs
+from store.work.locks import lock_job
 from store.work.packing import pack_item
 from store.work.settlement import close
-from store.work.sources import grow_job
+from store.work.sources import advance_source, grow_job, lock_source
+from store.work.submission import Idempotency, Submitted
 
-_FINAL = [state.value for state in FINAL]
 Outcomes = Sequence[Item | Enrolment]
 """Supports to be, and items with a problem in place of those that are none."""
 
@@ -52,64 +54,57 @@ class Imports:
 
         return self._jobs.submit(job_id, request, idempotency, before=make)
 
-    def settle(self, owner: str, job_id: str, passed: int, outcomes: Outcomes, *, last: bool) -> bool:
-        """Write supports from number `passed` on with their results; say whether the source was still ours.
+    def settle(self, owner: str, job_id: str, position: int, outcomes: Outcomes, *, last: bool) -> bool:
+        """Write supports from a position on with their results; return whether the owner held the source.
 
-        All in one transaction that nobody else can make again: it is fenced by the owner and by `passed`.
+        All in one transaction that happens once: it is fenced by the owner and by the position.
         """
         with self._database.write() as connection:
             collection_id = connection.execute(
                 select(t.job.c.collection_id).where(t.job.c.id == job_id)
             ).scalar_one_or_none()
             if collection_id is not None:
-                lock_collection(connection, collection_id)  # before jobs, as everyone who needs both does
-            job = connection.execute(select(t.job).where(t.job.c.id == job_id).with_for_update()).first()
-            of_this = (
-                t.source.c.job_id == job_id,
-                t.source.c.lease_owner == owner,
-                t.source.c.passed == passed,
-            )
-            held = connection.execute(select(t.source).where(*of_this).with_for_update()).first()
-            if job is None or held is None or job.state in _FINAL:
+                lock_collection(connection, collection_id)
+            job = lock_job(connection, job_id)
+            held = lock_source(connection, owner, job_id, position)
+            if job is None or held is None or job.state in FINAL:
                 return False
-            if last:
-                connection.execute(delete(t.source).where(t.source.c.job_id == job_id))
-            else:
-                connection.execute(
-                    update(t.source)
-                    .where(*of_this)
-                    .values(passed=passed + len(outcomes), attempts=0, reason=None)
-                )
+            advance_source(connection, job_id, None if last else position + len(outcomes))
             grow_job(connection, job, len(outcomes), last=last)
             if outcomes:
-                chunk = _chunk(connection, job_id, collection_id, held.encoder, passed, outcomes)
+                chunk = _chunk(connection, job, held, outcomes)
                 results = enroll(connection, chunk, [_result_of(outcome) for outcome in outcomes])
                 close(connection, [(chunk.id, job_id, results)])
         return True
 
 
-def _chunk(
-    connection: Connection,
-    job_id: str,
-    collection_id: int | None,
-    encoder: str,
-    passed: int,
-    outcomes: Outcomes,
-) -> Chunk:
+def _chunk(connection: Connection, job: Row[Any], source: Row[Any], outcomes: Outcomes) -> Chunk:
+    """Write the chunk of a slice, already under way, and return it."""
     items = [outcome.item if isinstance(outcome, Enrolment) else outcome for outcome in outcomes]
     row = {
-        "job_id": job_id,
-        "encoder": encoder,
-        "lane": "bulk",
-        "state": "running",
-        "first_item": passed,
+        "job_id": job.id,
+        "encoder": source.encoder,
+        "lane": Lane.BULK,
+        "state": ChunkState.RUNNING,
+        "first_item": source.position,
         "size": len(outcomes),
         "attempts": 1,
         "queued_at": now_s(),
         "inputs": [pack_item(item) for item in items],
     }
     chunk_id = connection.execute(insert(t.chunk).values(row).returning(t.chunk.c.id)).scalar_one()
-    return Chunk(chunk_id, job_id, JobKind.IMPORT, collection_id, tuple(items), 1, 0, 0, 1, encoder=encoder)
+    return Chunk(
+        id=chunk_id,
+        job_id=job.id,
+        kind=JobKind.IMPORT,
+        collection_id=job.collection_id,
+        items=tuple(items),
+        top=1,
+        min_version=0,
+        submitted_version=0,
+        attempts=1,
+        encoder=source.encoder,
+    )
 
 
 def _result_of(outcome: Item | Enrolment) -> Result | Enrolment:

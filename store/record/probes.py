@@ -1,6 +1,8 @@
-"""Probes: what each encoder makes of one picture, as a worker saw it last."""
+"""Probes: what each encoder makes of one picture, and how it runs, as a worker saw it last."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.exc import IntegrityError
@@ -10,30 +12,39 @@ from store import tables as t
 from store.database import Database
 
 
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A vector of the probe picture, and the identity of the encoder that made it."""
+
+    vector: Vector
+    identity: str
+
+
 class Probes:
     """The probes of the record, by encoder."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def get(self, encoder: str) -> Vector | None:
+    def get(self, encoder: str) -> Probe | None:
         """Return the probe of an encoder, None where no worker has loaded it yet."""
         with self._database.read() as connection:
             return probe_of(connection, encoder)
 
-    def put(self, encoder: str, vector: Vector) -> None:
+    def put(self, encoder: str, probe: Probe) -> None:
         """Keep the probe of an encoder; of two workers that start at once either may be the last."""
+        values = {"vector": pack_vector(probe.vector), "identity": probe.identity}
         try:
             with self._database.write() as connection:
                 connection.execute(delete(t.probe).where(t.probe.c.encoder == encoder))
-                connection.execute(insert(t.probe).values(encoder=encoder, vector=pack_vector(vector)))
+                connection.execute(insert(t.probe).values(encoder=encoder, **values))
         except IntegrityError:  # the other one was faster
             return
 
 
-def probe_of(connection: Connection, encoder: str) -> Vector | None:
+def probe_of(connection: Connection, encoder: str) -> Probe | None:
     """Return the probe of an encoder inside a transaction, None where no worker has loaded it yet."""
-    packed = connection.execute(
-        select(t.probe.c.vector).where(t.probe.c.encoder == encoder)
-    ).scalar_one_or_none()
-    return None if packed is None else unpack_vector(packed)
+    row = connection.execute(
+        select(t.probe.c.vector, t.probe.c.identity).where(t.probe.c.encoder == encoder)
+    ).first()
+    return None if row is None else Probe(unpack_vector(row.vector), row.identity)

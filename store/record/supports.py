@@ -8,11 +8,11 @@ from sqlalchemy import Connection, Row, func, select, update
 
 from core.changes import Changes, ClassChange, SupportChange
 from core.errors import ExemplarError
-from core.types import ClassKind, Support
+from core.types import Support
 from core.vectors import unpack_vector
 from store import tables as t
 from store.database import Database
-from store.record.classes import add_class, bury_supports, find_class
+from store.record.classes import add_class, find_class, mark_supports_deleted
 from store.record.collections import find_collection, lock_collection, set_version, vector_column
 
 MAX_ID = 2**63 - 1
@@ -84,7 +84,7 @@ class Supports:
         """Remove a support; raises `support_not_found`."""
         with self._database.write() as connection:
             collection_id, version, _ = _locked_support(connection, collection, support_id)
-            version = bury_supports(connection, t.support.c.id == support_id, version)
+            version = mark_supports_deleted(connection, t.support.c.id == support_id, version)
             set_version(connection, collection_id, version)
 
     def repeated_pictures(self, collection_id: int) -> dict[int, str]:
@@ -125,7 +125,7 @@ def class_changes(connection: Connection, collection_id: int, after: int, upto: 
             t.class_.c.collection_id == collection_id, t.class_.c.seq > after, t.class_.c.seq <= upto
         )
     )
-    return [ClassChange(row.id, row.label, ClassKind(row.kind), row.deleted) for row in rows]
+    return [ClassChange(row.id, row.label, row.kind, row.deleted) for row in rows]
 
 
 def _support_changes(
@@ -133,7 +133,7 @@ def _support_changes(
 ) -> tuple[int, list[SupportChange]]:
     """Return the version that is reached, and what changed until then."""
     support = t.support.c
-    vector = vector_column(now.slot).label("packed")
+    vector = vector_column(now.active_slot).label("packed")
     rows = connection.execute(
         select(support.id, support.class_id, support.seq, vector)
         .where(support.collection_id == collection_id, support.seq > after, support.seq <= now.version)

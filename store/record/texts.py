@@ -22,7 +22,7 @@ class Texts:
         self._database = database
 
     def get(self, encoder: str, prompts: str, labels: Sequence[str]) -> dict[str, Vector]:
-        """Return the vectors that are kept, by label; labels that nobody has embedded yet are left out."""
+        """Return the vectors that are kept, by label; labels that were not embedded yet are left out."""
         text = t.text_vector.c
         found: dict[str, Vector] = {}
         with self._database.read() as connection:
@@ -39,7 +39,7 @@ class Texts:
         """Keep vectors by label; what is kept already stays, so that several workers may do the same."""
         rows = [
             {"encoder": encoder, "prompts": prompts, "label": label, "vector": pack_vector(vectors[label])}
-            for label in sorted(vectors)  # in one order for everyone: nobody waits in a circle
+            for label in sorted(vectors)  # one lock order prevents deadlock
         ]
         if rows:
             with self._database.write() as connection:

@@ -7,11 +7,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, select, update
 
 from core.errors import ExemplarError
-from core.types import FINAL, JobKind
+from core.types import FINAL
 from store import tables as t
 from store.reindex.status import Reindex
-
-_FINAL = [state.value for state in FINAL]
+from store.work.kinds import kinds_that
+from store.work.states import WAITING_CHUNK
 
 
 def check_switch(status: Reindex, *, back: bool, leave_out: bool) -> None:
@@ -39,7 +39,10 @@ def check_no_import(connection: Connection, collection: Row[Any]) -> None:
     importing = (
         select(t.source.c.job_id)
         .join(t.job, t.job.c.id == t.source.c.job_id)
-        .where(t.job.c.collection_id == collection.id, t.job.c.kind == JobKind.IMPORT.value)
+        .where(
+            t.job.c.collection_id == collection.id,
+            t.job.c.kind.in_(kinds_that(lambda kind: kind.reads_vectors)),
+        )
     )
     if connection.execute(importing).first() is not None:
         raise ExemplarError(
@@ -47,15 +50,15 @@ def check_no_import(connection: Connection, collection: Row[Any]) -> None:
         )
 
 
-def move_work(connection: Connection, collection_id: int, encoder: str) -> None:
-    """Let what waits for the encoder that answered wait for the one that does; claims under way find out."""
-    kinds = [kind.value for kind in JobKind if kind is not JobKind.REINDEX]
+def requeue_for_encoder(connection: Connection, collection_id: int, encoder: str) -> None:
+    """Let a collection's waiting work wait for the encoder that answers; what runs notices by itself."""
+    kinds = kinds_that(lambda kind: kind.follows_encoder)
     jobs = select(t.job.c.id).where(
-        t.job.c.collection_id == collection_id, t.job.c.kind.in_(kinds), t.job.c.state.not_in(_FINAL)
+        t.job.c.collection_id == collection_id, t.job.c.kind.in_(kinds), t.job.c.state.not_in(FINAL)
     )
     waiting = (
         select(t.chunk.c.id)
-        .where(t.chunk.c.job_id.in_(jobs), t.chunk.c.state.in_(("queued", "paused")))
+        .where(t.chunk.c.job_id.in_(jobs), t.chunk.c.state.in_(WAITING_CHUNK))
         .order_by(t.chunk.c.id)
         .with_for_update(skip_locked=True)
     )
@@ -63,8 +66,8 @@ def move_work(connection: Connection, collection_id: int, encoder: str) -> None:
     connection.execute(update(t.source).where(t.source.c.job_id.in_(jobs)).values(encoder=encoder))
 
 
-def astray() -> Select[int, str]:
-    """Select collections with work for the encoder they have left: retried, released, or late."""
+def misrouted_work() -> Select[int, str]:
+    """Select collections with work for the encoder they have left: retried, requeued, or late."""
     chunk, job, collection = t.chunk.c, t.job.c, t.collection.c
     return (
         select(t.reindex.c.collection_id, collection.encoder)
@@ -73,9 +76,9 @@ def astray() -> Select[int, str]:
         .join(t.chunk, chunk.job_id == job.id)
         .where(
             t.reindex.c.switched,
-            job.kind != JobKind.REINDEX.value,
-            job.state.not_in(_FINAL),
-            chunk.state.in_(("queued", "paused")),
+            job.kind.in_(kinds_that(lambda kind: kind.follows_encoder)),
+            job.state.not_in(FINAL),
+            chunk.state.in_(WAITING_CHUNK),
             chunk.encoder == t.reindex.c.encoder,
         )
         .distinct()

@@ -5,23 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, delete, insert, or_, select, update
 
 from core.changes import Changes
 from core.errors import ExemplarError
+from core.specs import is_removed
 from core.types import FINAL, Item, Job, JobKind, JobState, Lane
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
 from store.record.collections import collection_not_found, end_reindexes, lock_collection, vector_column
 from store.record.supports import class_changes, support_change
-from store.reindex.encoder_switch import astray, check_no_import, check_switch, move_work
+from store.reindex.encoder_switch import (
+    check_no_import,
+    check_switch,
+    misrouted_work,
+    requeue_for_encoder,
+)
 from store.reindex.status import STEP_ITEMS, Reindex, status_of, unseen_after
-from store.work.control import chunk_state
-from store.work.jobs import new_job_id, require_job, unpack_job
-from store.work.sources import bulk_chunks, grow_job
-
-_FINAL = [state.value for state in FINAL]
+from store.work.jobs import new_job_id
+from store.work.locks import lock_job
+from store.work.rows import require_job, unpack_job
+from store.work.sources import grow_job, insert_chunks
 
 
 class Reindexes:
@@ -40,7 +45,7 @@ class Reindexes:
         """Begin to embed by another encoder, or go on where an earlier job of this ended; return the job.
 
         Raises `collection_not_found`, and `reindex_unfit` where the collection answers by this encoder or has
-        vectors of a third one beside.
+        vectors of a third one.
         """
         with self._database.write() as connection:
             collection = _locked(connection, name)
@@ -49,12 +54,12 @@ class Reindexes:
                 raise ExemplarError("reindex_unfit", f"expected another encoder, {name} answers by this one")
             if row is not None and row.encoder != encoder:
                 raise ExemplarError(
-                    "reindex_unfit", f"{name} keeps vectors of {row.encoder} beside; forget them first"
+                    "reindex_unfit", f"{name} still keeps vectors of {row.encoder}; forget them first"
                 )
             if row is not None and (job := _open_job(connection, row.job_id)) is not None:
                 return job
             job_id = _new_job(connection, collection)
-            values = {"encoder": encoder, "job_id": job_id, "passed": 0}
+            values = {"encoder": encoder, "job_id": job_id, "position": 0}
             of_this = t.reindex.c.collection_id == collection.id
             if row is not None:
                 connection.execute(update(t.reindex).where(of_this).values(values))
@@ -71,31 +76,31 @@ class Reindexes:
         """
         with self._database.read() as connection:
             waiting = connection.execute(_waiting()).scalars().all()
-            strays = connection.execute(astray()).all()
-        for row in strays:
+            misrouted = connection.execute(misrouted_work()).all()
+        for row in misrouted:
             with self._database.write() as connection:
-                move_work(connection, row.collection_id, row.encoder)
+                requeue_for_encoder(connection, row.collection_id, row.encoder)
         stepped = {self._step(collection_id) for collection_id in waiting}
-        return {encoder for encoder in stepped if encoder is not None} | {row.encoder for row in strays}
+        return {encoder for encoder in stepped if encoder is not None} | {row.encoder for row in misrouted}
 
     def _step(self, collection_id: int) -> str | None:
         with self._database.write() as connection:
             row = _reindex_of(connection, collection_id)
             if row is None:
                 return None
-            # jobs are locked before what is theirs, as a feeder does
-            job = connection.execute(select(t.job).where(t.job.c.id == row.job_id).with_for_update()).first()
+            job = lock_job(connection, row.job_id)
             held = connection.execute(
-                _of(collection_id, row.job_id, row.passed).with_for_update(skip_locked=True)
+                _of(collection_id, row.job_id, row.position).with_for_update(skip_locked=True)
             ).first()
             if held is None or (job is not None and not self._may_grow(job)):
                 return None
             collection = connection.execute(
                 select(t.collection).where(t.collection.c.id == collection_id)
             ).one()
-            found = unseen_after(connection, collection, row.passed)
+            # after a switch from an encoder that was removed there is no way back to be kept open
+            found = [] if is_removed(row.encoder) else unseen_after(connection, collection, row.position)
             reached = collection.version if len(found) < STEP_ITEMS else found[-1].seq
-            if job is None or job.state in _FINAL:
+            if job is None or job.state in FINAL:
                 if found:  # what was enrolled since, in a job of its own
                     job_id = _new_job(connection, collection)
                     job = connection.execute(select(t.job).where(t.job.c.id == job_id)).one()
@@ -106,12 +111,12 @@ class Reindexes:
             connection.execute(
                 update(t.reindex)
                 .where(t.reindex.c.collection_id == collection_id)
-                .values(passed=reached, **({} if job is None else {"job_id": job.id}))
+                .values(position=reached, **({} if job is None else {"job_id": job.id}))
             )
         return row.encoder if found else None
 
     def _may_grow(self, job: Row[Any]) -> bool:
-        if job.state in (JobState.CANCELLED.value, JobState.PAUSED.value):
+        if job.state in (JobState.CANCELLED, JobState.PAUSED):
             return False
         return bool(job.total - job.done - job.failed < self._window_items)
 
@@ -122,10 +127,7 @@ class Reindexes:
             Item(job.total + number, row.picture, support=row.id, external_id=row.external_id)
             for number, row in enumerate(found)
         ]
-        state = chunk_state(JobState(job.state))
-        chunks = bulk_chunks(job.id, encoder, items, state, self._chunk_items)
-        if chunks:
-            connection.execute(insert(t.chunk).values(queued_at=now_s()), chunks)
+        insert_chunks(connection, job, encoder, items, self._chunk_items)
         grow_job(connection, job, len(items), last=last)
 
     def get(self, name: str) -> Reindex:
@@ -151,7 +153,7 @@ class Reindexes:
                 .where(t.collection.c.id == collection.id)
                 .values(
                     encoder=row.encoder,
-                    slot=1 - collection.slot,
+                    active_slot=1 - collection.active_slot,
                     version=collection.version + 1,
                     embedded_at=now_s(),
                     index_measured=None,  # it was of the other vectors
@@ -160,9 +162,11 @@ class Reindexes:
             connection.execute(
                 update(t.reindex)
                 .where(t.reindex.c.collection_id == collection.id)
-                .values(encoder=collection.encoder, switched=not row.switched, passed=collection.version + 1)
+                .values(
+                    encoder=collection.encoder, switched=not row.switched, position=collection.version + 1
+                )
             )
-            move_work(connection, collection.id, row.encoder)
+            requeue_for_encoder(connection, collection.id, row.encoder)
             return status_of(connection, *_both(connection, name))
 
     def forget(self, name: str) -> str:
@@ -170,11 +174,11 @@ class Reindexes:
         with self._database.write() as connection:
             collection = _locked(connection, name)
             row = _require(_reindex_of(connection, collection.id), name)
-            beside = vector_column(1 - collection.slot)
+            secondary = vector_column(1 - collection.active_slot)
             connection.execute(
                 update(t.support)
-                .where(t.support.c.collection_id == collection.id, beside.is_not(None))
-                .values({beside.name: None})
+                .where(t.support.c.collection_id == collection.id, secondary.is_not(None))
+                .values({secondary.name: None})
             )
             connection.execute(delete(t.reindex).where(t.reindex.c.collection_id == collection.id))
             end_reindexes(connection, collection.id)
@@ -196,12 +200,12 @@ class Reindexes:
             classes = class_changes(connection, collection_id, 0, collection.version)
             support = t.support.c
             rows = connection.execute(
-                select(support.id, support.class_id, support.vector, support.vector_1)
+                select(support.id, support.class_id, support.vector, support.vector_b)
                 .where(
                     support.collection_id == collection_id,
                     support.class_id.is_not(None),
                     support.vector.is_not(None),
-                    support.vector_1.is_not(None),
+                    support.vector_b.is_not(None),
                 )
                 .order_by(support.seq)
             ).all()
@@ -211,28 +215,28 @@ class Reindexes:
                 classes,
                 [support_change(row.id, row.class_id, row[2 + slot]) for row in rows],
             )
-            for slot in (collection.slot, 1 - collection.slot)
+            for slot in (collection.active_slot, 1 - collection.active_slot)
         ]
         return collection.encoder, sides[0], row.encoder, sides[1]
 
 
 def _waiting() -> Select[int]:
     """Select the collections with a step to be made."""
-    behind = t.collection.c.version > t.reindex.c.passed
-    is_open = t.job.c.expanding & t.job.c.state.not_in(_FINAL)
-    at_rest = func.coalesce(t.job.c.state, "").in_([JobState.CANCELLED.value, JobState.PAUSED.value])
+    behind = t.collection.c.version > t.reindex.c.position
+    is_open = t.job.c.expanding & t.job.c.state.not_in(FINAL)
+    is_halted = t.job.c.state.in_([JobState.CANCELLED, JobState.PAUSED])
     return (
         select(t.reindex.c.collection_id)
         .join(t.collection, t.collection.c.id == t.reindex.c.collection_id)
         .outerjoin(t.job, t.job.c.id == t.reindex.c.job_id)
-        .where(or_(behind, is_open), ~at_rest)
+        .where(or_(behind, is_open), t.job.c.id.is_(None) | ~is_halted)
     )
 
 
-def _of(collection_id: int, job_id: str, passed: int) -> Select[Any]:
+def _of(collection_id: int, job_id: str, position: int) -> Select[Any]:
     row = t.reindex.c
     return select(t.reindex).where(
-        row.collection_id == collection_id, row.job_id == job_id, row.passed == passed
+        row.collection_id == collection_id, row.job_id == job_id, row.position == position
     )
 
 
@@ -243,9 +247,9 @@ def _new_job(connection: Connection, collection: Row[Any]) -> str:
             id=job_id,
             collection_id=collection.id,
             collection_name=collection.name,
-            kind=JobKind.REINDEX.value,
-            lane=Lane.BULK.value,
-            state=JobState.QUEUED.value,
+            kind=JobKind.REINDEX,
+            lane=Lane.BULK,
+            state=JobState.QUEUED,
             total=0,
             done=0,
             failed=0,
@@ -261,7 +265,7 @@ def _new_job(connection: Connection, collection: Row[Any]) -> str:
 
 def _open_job(connection: Connection, job_id: str) -> Job | None:
     row = connection.execute(select(t.job).where(t.job.c.id == job_id)).first()
-    return None if row is None or row.state in _FINAL else unpack_job(row)
+    return None if row is None or row.state in FINAL else unpack_job(row)
 
 
 def _both(connection: Connection, name: str) -> tuple[Row[Any], Row[Any]]:
@@ -278,7 +282,7 @@ def _find(connection: Connection, name: str) -> Row[Any]:
 
 def _locked(connection: Connection, name: str) -> Row[Any]:
     lock_collection(connection, _find(connection, name).id)
-    return _find(connection, name)  # as it is now that nobody else changes it
+    return _find(connection, name)  # read again under the lock
 
 
 def _reindex_of(connection: Connection, collection_id: int) -> Row[Any] | None:

@@ -1,4 +1,4 @@
-"""Vectors of another encoder, kept beside those that answer, inside the transaction that settles a chunk."""
+"""Secondary vectors: those of the encoder that does not answer, written as a chunk is settled."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def keep_vectors(
     """
     version = None if chunk.collection_id is None else lock_collection(connection, chunk.collection_id)
     if version is None or chunk.collection_id is None:
-        return _all_failed(outcomes, "the collection was deleted before this picture's turn")
+        return _all_failed(outcomes, "the collection was deleted before this picture was embedded")
     now = answering(connection, chunk.collection_id)
     other = connection.execute(
         select(t.reindex.c.encoder).where(t.reindex.c.collection_id == chunk.collection_id)
@@ -38,7 +38,10 @@ def keep_vectors(
             continue
         answers = chunk.encoder == now.encoder
         kept = _keep(
-            connection, outcome, now.slot if answers else 1 - now.slot, version + 1 if answers else 0
+            connection,
+            outcome,
+            now.active_slot if answers else 1 - now.active_slot,
+            version + 1 if answers else 0,
         )
         version += answers and kept
         results.append(_result(outcome, kept))

@@ -14,7 +14,6 @@ from store.record.collections import vector_column
 
 STEP_ITEMS = 256
 MOST_NAMED = 100
-_FINAL = [state.value for state in FINAL]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ class Reindex:
     encoder: str
     """The collection answers by it."""
     other: str
-    """Its vectors stand beside."""
+    """Its vectors are the secondary ones."""
     switched: bool
     """Whether `other` is the one that answered at first."""
     job_id: str
@@ -50,20 +49,20 @@ class Reindex:
 
 
 def _unseen(collection: Row[Any]) -> list[ColumnElement[bool]]:
-    """What is true of living supports without a vector in the slot that does not answer."""
+    """Conditions of the supports that have no secondary vector."""
     return [
         t.support.c.collection_id == collection.id,
         t.support.c.class_id.is_not(None),
-        vector_column(1 - collection.slot).is_(None),
+        vector_column(1 - collection.active_slot).is_(None),
     ]
 
 
-def unseen_after(connection: Connection, collection: Row[Any], passed: int) -> list[Any]:
+def unseen_after(connection: Connection, collection: Row[Any], position: int) -> list[Any]:
     """Return the next supports (id, seq, picture, external_id) that the other encoder has not seen."""
     support = t.support.c
     rows = connection.execute(
         select(support.id, support.seq, support.picture, support.external_id)
-        .where(*_unseen(collection), support.seq > passed, support.seq <= collection.version)
+        .where(*_unseen(collection), support.seq > position, support.seq <= collection.version)
         .order_by(support.seq)
         .limit(STEP_ITEMS)
     )
@@ -101,7 +100,7 @@ def status_of(connection: Connection, collection: Row[Any], row: Row[Any]) -> Re
 
 def _is_working(connection: Connection, collection: Row[Any], row: Row[Any]) -> bool:
     job = connection.execute(select(t.job).where(t.job.c.id == row.job_id)).first()
-    if job is not None and job.state == JobState.CANCELLED.value:
+    if job is not None and job.state is JobState.CANCELLED:
         return False
-    is_open = job is not None and job.state not in _FINAL
-    return is_open or bool(unseen_after(connection, collection, row.passed))
+    is_open = job is not None and job.state not in FINAL
+    return is_open or bool(unseen_after(connection, collection, row.position))

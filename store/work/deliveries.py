@@ -1,4 +1,4 @@
-"""Deliveries: the end of a job told to its webhook, at least once, whatever dies meanwhile."""
+"""Deliveries: a job's end sent to its webhook, at least once, whatever dies meanwhile."""
 
 from __future__ import annotations
 
@@ -7,27 +7,21 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, case, func, insert, select, update
 
-from core.errors import ExemplarError
+from core.types import DeliveryState
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
+from store.work.leases import RELEASED, Lease, is_past
+from store.work.rows import require_job
 
 # The schedule that Standard Webhooks proposes: a day, ever more slowly.
 DELAYS_S = (5, 60, 300, 1800, 7200, 18000, 28800, 36000)
+SPREAD = 0.1  # of a delay, at random, so that many do not come at once
 LEASE_S = 60.0  # several times what one call may take
-
-
-class DeliveryState(StrEnum):
-    """Where a delivery stands."""
-
-    WAITING = "waiting"
-    DELIVERED = "delivered"
-    GIVEN_UP = "given_up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +79,7 @@ class Deliveries:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._lease = Lease(t.delivery, LEASE_S)
 
     def announce(self, most: int = 100) -> int:
         """Make a delivery for each job that has ended and has a webhook; return how many that were."""
@@ -110,8 +105,8 @@ class Deliveries:
         return len(jobs)
 
     def claim(self, owner: str, most: int) -> list[Delivery]:
-        """Take deliveries that are due; whoever dies over one leaves it to be made again."""
-        due = (t.delivery.c.state == DeliveryState.WAITING.value, t.delivery.c.due_at <= now_s())
+        """Take deliveries that are due under a lease; one whose owner dies is made again."""
+        due = (t.delivery.c.state == DeliveryState.WAITING, _is_due(), self._lease.is_free)
         with self._database.read() as connection:
             if connection.execute(select(t.delivery.c.id).where(*due).limit(1)).first() is None:
                 return []
@@ -126,35 +121,34 @@ class Deliveries:
             rows = connection.execute(
                 update(t.delivery)
                 .where(t.delivery.c.id.in_(ids.all()))
-                # due again when the lease is over: a delivery that is under way needs no other mark
-                .values(lease_owner=owner, due_at=now_s() + LEASE_S, attempts=t.delivery.c.attempts + 1)
+                .values(**self._lease.taken_by(owner), attempts=t.delivery.c.attempts + 1)
                 .returning(t.delivery)
             )
             return [Delivery(row.id, row.url, row.body, row.attempts) for row in rows]
 
     def settle(self, owner: str, delivery: Delivery, outcome: Outcome) -> bool:
-        """Write what became of a call and when the next is due; say whether it was still ours."""
+        """Write what became of a call and when the next is due; return whether the owner held it."""
         state = DeliveryState.WAITING
         if outcome.is_delivered:
             state = DeliveryState.DELIVERED
         elif outcome.is_final or delivery.attempts > len(DELAYS_S):
             state = DeliveryState.GIVEN_UP
-        values: dict[str, Any] = {"state": state.value, "lease_owner": None}
+        values: dict[str, Any] = {"state": state, **RELEASED}
         if state is DeliveryState.WAITING:
             values["due_at"] = now_s() + delay_s(delivery.attempts)
         else:
             values["ended_at"] = now_s()
         with self._database.write() as connection:
-            ours = connection.execute(
+            held = connection.execute(
                 update(t.delivery)
                 .where(
                     t.delivery.c.id == delivery.id,
-                    t.delivery.c.lease_owner == owner,
+                    self._lease.is_of(owner),
                     t.delivery.c.attempts == delivery.attempts,
                 )
                 .values(values)
             ).rowcount
-            if ours:
+            if held:
                 connection.execute(
                     insert(t.delivery_attempt).values(
                         delivery_id=delivery.id,
@@ -165,30 +159,25 @@ class Deliveries:
                         error=outcome.error,
                     )
                 )
-        return ours == 1
+        return held == 1
 
-    def expire(self, worker: str) -> None:
-        """Make due at once what an earlier life of this worker had begun."""
+    def expire_leases(self, worker: str) -> None:
+        """End the leases of earlier lives of a worker, which has just started."""
         with self._database.write() as connection:
-            connection.execute(
-                update(t.delivery)
-                .where(t.delivery.c.lease_owner.startswith(f"{worker}:", autoescape=True))
-                .values(lease_owner=None, due_at=now_s())
-            )
+            connection.execute(update(t.delivery).where(self._lease.is_of_worker(worker)).values(**RELEASED))
 
     def counts(self) -> dict[DeliveryState, int]:
         """Return how many deliveries there are in each state."""
         state = t.delivery.c.state
         statement = select(state, func.count().label("deliveries")).group_by(state)
         with self._database.read() as connection:
-            return {DeliveryState(row.state): row.deliveries for row in connection.execute(statement)}
+            return {row.state: row.deliveries for row in connection.execute(statement)}
 
     def of_job(self, job_id: str) -> list[Logged]:
         """Return the deliveries of a job with their logs, the oldest first; raises `job_not_found`."""
         log = t.delivery_attempt.c
         with self._database.read() as connection:
-            if connection.execute(select(t.job.c.id).where(t.job.c.id == job_id)).first() is None:
-                raise ExemplarError("job_not_found", f"there is no job {job_id!r}")
+            require_job(connection, job_id)
             rows = connection.execute(
                 select(t.delivery).where(t.delivery.c.job_id == job_id).order_by(t.delivery.c.created_at)
             ).all()
@@ -201,9 +190,9 @@ class Deliveries:
             Logged(
                 id=row.id,
                 url=row.url,
-                state=DeliveryState(row.state),
+                state=row.state,
                 created_at=row.created_at,
-                next_at=row.due_at if row.state == DeliveryState.WAITING.value else None,
+                next_at=row.due_at if row.state is DeliveryState.WAITING else None,
                 attempts=[
                     Attempt(line.number, line.at, line.took_ms, line.status, line.error)
                     for line in attempts
@@ -215,8 +204,14 @@ class Deliveries:
 
 
 def delay_s(attempts: int) -> float:
-    """Return how long to wait after so many calls; up to a tenth more, so that many do not come at once."""
-    return DELAYS_S[attempts - 1] * (1 + secrets.randbelow(1000) / 10_000)
+    """Return how long to wait after so many calls."""
+    return DELAYS_S[attempts - 1] * (1 + SPREAD * secrets.randbelow(1000) / 1000)
+
+
+def _is_due() -> ColumnElement[bool]:
+    tries = enumerate(DELAYS_S, start=1)
+    longest_s = case(*((t.delivery.c.attempts == n, s * (1 + SPREAD)) for n, s in tries), else_=0.0)
+    return is_past(t.delivery.c.due_at, longest_s)
 
 
 def _row(job: Row[Any]) -> dict[str, Any]:
@@ -237,6 +232,6 @@ def _row(job: Row[Any]) -> dict[str, Any]:
         "job_id": job.id,
         "url": job.webhook,
         "body": json.dumps(body, separators=(",", ":")),
-        "state": DeliveryState.WAITING.value,
+        "state": DeliveryState.WAITING,
         "attempts": 0,
     }

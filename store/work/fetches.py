@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 
 from core.types import Item, JobKind, Lane
 from store import tables as t
-from store.clock import now_s
 from store.database import Database
+from store.work.leases import RELEASED, Lease
 from store.work.packing import pack_item, unpack_items
 
 
@@ -35,7 +35,7 @@ class Fetches:
 
     def __init__(self, database: Database, *, lease_s: float) -> None:
         self._database = database
-        self._lease_s = lease_s
+        self._lease = Lease(t.chunk, lease_s)
 
     def claim(self, owner: str, lane: Lane, *, besides: Collection[str] = ()) -> Fetch | None:
         """Take the chunk that has waited longest, of none of the jobs `besides`; None where there is none."""
@@ -46,8 +46,8 @@ class Fetches:
             .where(
                 chunk.unfetched,
                 t.IS_QUEUED,
-                chunk.lane == lane.value,
-                chunk.lease_owner.is_(None) | (chunk.lease_until < now_s()),
+                chunk.lane == lane,
+                self._lease.is_free,
                 chunk.job_id.not_in(besides),
             )
             .order_by(chunk.queued_at, chunk.id)
@@ -60,33 +60,28 @@ class Fetches:
             row = connection.execute(waiting.with_for_update(skip_locked=True, of=t.chunk)).first()
             if row is None:
                 return None
-            until = now_s() + self._lease_s
-            connection.execute(
-                update(t.chunk).where(chunk.id == row.id).values(lease_owner=owner, lease_until=until)
-            )
-        return Fetch(row.id, row.job_id, JobKind(row.kind), lane, row.encoder, unpack_items(row.inputs))
+            connection.execute(update(t.chunk).where(chunk.id == row.id).values(self._lease.taken_by(owner)))
+        return Fetch(row.id, row.job_id, row.kind, lane, row.encoder, unpack_items(row.inputs))
 
     def put(self, owner: str, chunk_id: int, items: Sequence[Item]) -> bool:
-        """Let a chunk whose pictures are here wait for its encoder; say whether it was still ours."""
-        held = (t.chunk.c.id == chunk_id) & (t.chunk.c.lease_owner == owner) & t.chunk.c.unfetched
+        """Let a chunk whose pictures are here wait for its encoder; return whether the owner held it."""
+        held = (t.chunk.c.id == chunk_id) & self._held_by(owner)
         values = {"inputs": [pack_item(item) for item in items], "unfetched": False}
         with self._database.write() as connection:
-            fetched = update(t.chunk).where(held).values(**values, lease_owner=None, lease_until=None)
+            fetched = update(t.chunk).where(held).values(**values, **RELEASED)
             return connection.execute(fetched).rowcount == 1
 
     def renew(self, owner: str, chunk_ids: Collection[int]) -> None:
-        """Lengthen the leases of these chunks, as far as the owner still holds them."""
-        held = (t.chunk.c.lease_owner == owner) & t.chunk.c.unfetched & t.chunk.c.id.in_(chunk_ids)
+        """Renew the leases of these chunks, as far as the owner holds them."""
+        which = (self._held_by(owner), t.chunk.c.id.in_(chunk_ids))
         with self._database.write() as connection:
-            # in one order for everyone who locks several, and past what is just being put
-            ids = select(t.chunk.c.id).where(held).order_by(t.chunk.c.id).with_for_update(skip_locked=True)
-            until = now_s() + self._lease_s
-            connection.execute(update(t.chunk).where(t.chunk.c.id.in_(ids)).values(lease_until=until))
+            self._lease.renew(connection, select(t.chunk.c.id).where(*which).order_by(t.chunk.c.id))
 
     def release(self, owner: str) -> None:
-        """Leave everything that the owner holds to others."""
-        held = (t.chunk.c.lease_owner == owner) & t.chunk.c.unfetched
+        """Release everything that the owner holds."""
+        held = select(t.chunk.c.id).where(self._held_by(owner)).order_by(t.chunk.c.id).with_for_update()
         with self._database.write() as connection:
-            ids = select(t.chunk.c.id).where(held).order_by(t.chunk.c.id).with_for_update()
-            freed = update(t.chunk).where(t.chunk.c.id.in_(ids))
-            connection.execute(freed.values(lease_owner=None, lease_until=None))
+            connection.execute(update(t.chunk).where(t.chunk.c.id.in_(held)).values(**RELEASED))
+
+    def _held_by(self, owner: str) -> ColumnElement[bool]:
+        return self._lease.is_of(owner) & t.chunk.c.unfetched

@@ -5,14 +5,14 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from core.errors import ExemplarError
-from core.types import MAX_CHUNK_ITEMS, Item, JobKind
+from core.types import MAX_CHUNK_ITEMS, ChunkState, Item, JobKind
 from store import tables as t
-from store.blobs import PICTURES, Blobs, uploads_of
+from store.blobs import Blobs, uploads_of
 from store.database import Database
-from store.work.jobs import require_job
+from store.work.kinds import folder_of_pictures
 from store.work.packing import unpack_items
+from store.work.rows import require_job
 
-KEEPING = frozenset({JobKind.ENROLL, JobKind.REINDEX, JobKind.IMPORT})  # their pictures are those of supports
 MOST = 2**31 - 1  # what an item's number may be in the record
 
 
@@ -28,7 +28,7 @@ def find_read_picture(database: Database, blobs: Blobs, job_id: str, number: int
         chunk.first_item > number - MAX_CHUNK_ITEMS,  # what the index can find
         chunk.first_item <= number,
         chunk.first_item + chunk.size > number,
-        chunk.state == "settled",
+        chunk.state == ChunkState.SETTLED,
     )
     with database.read() as connection:
         job = require_job(connection, job_id)
@@ -47,7 +47,7 @@ def find_read_picture(database: Database, blobs: Blobs, job_id: str, number: int
 def kept_picture(blobs: Blobs, kind: JobKind, job_id: str, item: Item) -> bytes:
     """Return the bytes of an item that are kept as a blob or within one; raises `blob_not_found`."""
     if item.place is None:
-        return blobs.get(PICTURES if kind in KEEPING else uploads_of(job_id), item.picture or "")
+        return blobs.get(folder_of_pictures(kind, job_id), item.picture or "")
     scheme, _, rest = item.place.partition(":")
     if scheme != "pack":
         raise ExemplarError("blob_not_found", "the picture was read from elsewhere and is not kept here")

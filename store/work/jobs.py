@@ -4,39 +4,29 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, Row, Select, delete, func, select
 
-from core.errors import ExemplarError
 from core.results import Tally, sum_tallies
-from core.types import FINAL, MAX_CHUNK_ITEMS, Item, Job, JobKind, JobRequest, JobState, Lane, Source
+from core.types import FINAL, MAX_CHUNK_ITEMS, ChunkState, Job, JobKind, JobRequest, JobState
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
-from store.record.collections import find_collection
-from store.work.packing import pack_item
-
-
-@dataclass(frozen=True, slots=True)
-class Idempotency:
-    """A caller's key, and a digest of everything that was asked under it."""
-
-    key: str
-    digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class Submitted:
-    """A job in the record, and the encoder that will do it; `replayed` where the key had been used before."""
-
-    job: Job
-    encoder: str
-    replayed: bool
+from store.work.rows import require_job, unpack_job
+from store.work.submission import (
+    Before,
+    Idempotency,
+    Limits,
+    Submission,
+    Submitted,
+    check_room,
+    check_room_to_read,
+    submit,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +48,13 @@ class JobCount:
     failed: int
 
 
-_FINAL = [state.value for state in FINAL]
-
-Before = Callable[[Connection], None]
-
-
 def new_job_id() -> str:
     """Return an id that sorts by time and cannot be guessed."""
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
 
 
 def submitted_at(job_id: str) -> float:
-    """Return when an id was made, in seconds since 1970; 0.0 where it is none of ours."""
+    """Return when an id was made, in seconds since 1970; 0.0 where it is no job's id."""
     try:
         return int(job_id[:12], 16) / 1000
     except ValueError:
@@ -83,9 +68,7 @@ class Jobs:
         self, database: Database, *, chunk_items: int, max_queued_items: int, max_sources: int = 32
     ) -> None:
         self._database = database
-        self._max_sources = max_sources
-        self._chunk_items = chunk_items
-        self._max_queued_items = max_queued_items
+        self._limits = Limits(chunk_items, max_queued_items, max_sources)
 
     def submit(
         self,
@@ -102,38 +85,7 @@ class Jobs:
         Raises `collection_not_found`, `queue_full`, `min_version_ahead`, or `idempotency_conflict` where the
         key stands for another request.
         """
-        try:
-            return self._submit(job_id, request, idempotency, before)
-        except IntegrityError:  # a twin with the same key, or the collection's deletion, came in between
-            return self._submit(job_id, request, idempotency, before)
-
-    def _submit(
-        self, job_id: str, request: JobRequest, idempotency: Idempotency | None, before: Before | None
-    ) -> Submitted:
-        with self._database.write() as connection:
-            first = None if idempotency is None else _first_under(connection, idempotency)
-            if before is not None and first is None:
-                before(connection)
-            found = _found(connection, request)
-            if first is not None:
-                return Submitted(first, found.encoder, replayed=True)
-            self._check_room(connection, len(request.items))
-            _check_version(request.min_version, found.version)
-            if request.source is not None:
-                self._check_room_to_read(connection)
-            connection.execute(insert(t.job).values(_job_row(job_id, request, found)))
-            if request.source is not None:
-                connection.execute(
-                    insert(t.source).values(_source_row(job_id, request.source, found.encoder))
-                )
-            else:
-                chunks = self._chunk_rows(job_id, request, found.encoder)
-                connection.execute(insert(t.chunk).values(queued_at=now_s()), chunks)
-            if request.smooth:
-                await_smoothing(connection, job_id)
-            if idempotency is not None:
-                connection.execute(insert(t.idempotency).values(_key_row(idempotency, job_id)))
-            return Submitted(require_job(connection, job_id), found.encoder, replayed=False)
+        return submit(self._database, self._limits, Submission(job_id, request, idempotency, before))
 
     def get(self, job_id: str) -> Job:
         """Return one job; raises `job_not_found`."""
@@ -154,7 +106,7 @@ class Jobs:
 
     def finished_among(self, job_ids: Sequence[str]) -> set[str]:
         """Return which of these jobs have come to an end."""
-        statement = select(t.job.c.id).where(t.job.c.id.in_(job_ids), t.job.c.state.in_(_FINAL))
+        statement = select(t.job.c.id).where(t.job.c.id.in_(job_ids), t.job.c.state.in_(FINAL))
         with self._database.read() as connection:
             return set(connection.execute(statement).scalars())
 
@@ -163,7 +115,7 @@ class Jobs:
         with self._database.read() as connection:
             job = require_job(connection, job_id)
             chunks = connection.execute(_chunks_from(job_id, after).limit(limit + 1)).all()
-            settled = list(takewhile(lambda chunk: chunk.state == "settled", chunks))
+            settled = list(takewhile(lambda chunk: chunk.state is ChunkState.SETTLED, chunks))
             needed = _covering(settled, after, limit)
             rows = connection.execute(
                 select(t.chunk.c.results).where(t.chunk.c.id.in_(needed)).order_by(t.chunk.c.first_item)
@@ -187,9 +139,9 @@ class Jobs:
         with self._database.read() as connection:
             require_job(connection, job_id)
             chunk = t.chunk.c
-            of_job = (chunk.job_id == job_id) & (chunk.state != "cancelled")
+            of_job = (chunk.job_id == job_id) & (chunk.state != ChunkState.CANCELLED)
             gap = connection.execute(
-                select(func.min(chunk.first_item)).where(of_job, chunk.state != "settled")
+                select(func.min(chunk.first_item)).where(of_job, chunk.state != ChunkState.SETTLED)
             ).scalar()
             last = connection.execute(select(func.max(chunk.first_item + chunk.size)).where(of_job)).scalar()
         return int(last or 0) if gap is None else int(gap)
@@ -206,7 +158,7 @@ class Jobs:
         ).group_by(job.kind, job.state)
         with self._database.read() as connection:
             return [
-                JobCount(JobKind(row.kind), JobState(row.state), row.jobs, int(row.done), int(row.failed))
+                JobCount(row.kind, row.state, row.jobs, int(row.done), int(row.failed))
                 for row in connection.execute(statement)
             ]
 
@@ -235,51 +187,9 @@ class Jobs:
     def check_room(self, *, to_read: bool = False) -> None:
         """Raise `queue_full` where a job would be refused now, `to_read` one with a source."""
         with self._database.read() as connection:
-            self._check_room(connection, 0 if to_read else 1)
+            check_room(connection, self._limits, 0 if to_read else 1)
             if to_read:
-                self._check_room_to_read(connection)
-
-    def _check_room(self, connection: Connection, items: int) -> None:
-        waiting: int = connection.execute(
-            select(func.coalesce(func.sum(t.chunk.c.size), 0)).where(t.IS_QUEUED)
-        ).scalar_one()
-        left = t.job.c.total - t.job.c.done - t.job.c.failed
-        waiting += connection.execute(
-            select(func.coalesce(func.sum(left), 0)).where(t.job.c.state == JobState.PAUSED.value)
-        ).scalar_one()
-        if waiting + items > self._max_queued_items:
-            raise ExemplarError(
-                "queue_full",
-                f"{waiting} items are waiting and at most {self._max_queued_items} may; try again later",
-                retry=True,
-            )
-
-    def _check_room_to_read(self, connection: Connection) -> None:
-        open_ = connection.execute(select(func.count()).select_from(t.source)).scalar_one()
-        if open_ >= self._max_sources:
-            raise ExemplarError(
-                "queue_full",
-                f"{open_} bulk uploads wait to be read and at most {self._max_sources} may; try again later",
-                retry=True,
-            )
-
-    def _chunk_rows(self, job_id: str, request: JobRequest, encoder: str) -> list[dict[str, Any]]:
-        size = 1 if request.lane is Lane.INTERACTIVE else self._chunk_items
-        starts = range(0, len(request.items), size)
-        return [_chunk_row(job_id, request, encoder, request.items[start : start + size]) for start in starts]
-
-
-def require_job(connection: Connection, job_id: str) -> Job:
-    """Return a job inside a transaction; raises `job_not_found`."""
-    row = connection.execute(select(t.job).where(t.job.c.id == job_id)).first()
-    if row is None:
-        raise job_not_found(job_id)
-    return unpack_job(row)
-
-
-def job_not_found(job_id: str) -> ExemplarError:
-    """The error for a job that is not there."""
-    return ExemplarError("job_not_found", f"there is no job {job_id!r}")
+                check_room_to_read(connection, self._limits)
 
 
 def _remove(connection: Connection, job_ids: Sequence[str]) -> list[str]:
@@ -287,95 +197,6 @@ def _remove(connection: Connection, job_ids: Sequence[str]) -> list[str]:
     connection.execute(delete(t.chunk).where(t.chunk.c.job_id.in_(job_ids)))
     gone = delete(t.job).where(t.job.c.id.in_(job_ids)).returning(t.job.c.id)
     return sorted(connection.execute(gone).scalars())
-
-
-def _first_under(connection: Connection, idempotency: Idempotency) -> Job | None:
-    row = connection.execute(select(t.idempotency).where(t.idempotency.c.key == idempotency.key)).first()
-    if row is None:
-        return None
-    if row.digest != idempotency.digest:
-        raise ExemplarError(
-            "idempotency_conflict", "this Idempotency-Key stands for another request; use a new key"
-        )
-    return require_job(connection, row.job_id)
-
-
-def _check_version(wanted: int, current: int) -> None:
-    if wanted > current:
-        raise ExemplarError(
-            "min_version_ahead", f"min_version {wanted} was asked for, but the collection is at {current}"
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """Whose a job is; `id` is None where it is an encoder's alone."""
-
-    id: int | None
-    encoder: str
-    version: int
-
-
-def _found(connection: Connection, request: JobRequest) -> _Found:
-    if request.encoder is not None:
-        return _Found(None, request.encoder, 0)
-    row = find_collection(connection, request.collection)
-    return _Found(row.id, row.encoder, row.version)
-
-
-def _job_row(job_id: str, request: JobRequest, found: _Found) -> dict[str, Any]:
-    return {
-        "id": job_id,
-        "collection_id": found.id,
-        "collection_name": request.collection,
-        "kind": request.kind.value,
-        "lane": request.lane.value,
-        "state": JobState.QUEUED.value,
-        "total": len(request.items),
-        "done": 0,
-        "failed": 0,
-        "top": request.top,
-        "min_version": request.min_version,
-        "submitted_version": found.version,
-        "expanding": request.source is not None,
-        "webhook": request.webhook,
-        "smooth": request.smooth,
-        "origin": None if request.origin is None else asdict(request.origin),
-        "created_at": now_s(),
-    }
-
-
-def _source_row(job_id: str, source: Source, encoder: str) -> dict[str, Any]:
-    return {
-        "job_id": job_id,
-        "encoder": encoder,
-        "asked": asdict(source),
-        "passed": 0,
-        "attempts": 0,
-    }
-
-
-def _chunk_row(job_id: str, request: JobRequest, encoder: str, items: Sequence[Item]) -> dict[str, Any]:
-    return {
-        "job_id": job_id,
-        "encoder": encoder,
-        "lane": request.lane.value,
-        "state": "queued",
-        "first_item": items[0].index,
-        "size": len(items),
-        "attempts": 0,
-        "unfetched": any(item.is_unfetched for item in items),
-        "inputs": [pack_item(item) for item in items],
-    }
-
-
-def _key_row(idempotency: Idempotency, job_id: str) -> dict[str, Any]:
-    return {
-        "key": idempotency.key,
-        "digest": idempotency.digest,
-        "job_id": job_id,
-        "created_at": now_s(),
-    }
 
 
 def _chunks_from(job_id: str, item: int) -> Select[Any]:
@@ -386,7 +207,7 @@ def _chunks_from(job_id: str, item: int) -> Select[Any]:
             chunk.job_id == job_id,
             chunk.first_item > item - MAX_CHUNK_ITEMS,  # what the index can find
             chunk.first_item + chunk.size > item,
-            chunk.state != "cancelled",
+            chunk.state != ChunkState.CANCELLED,
         )
         .order_by(chunk.first_item)
     )
@@ -402,30 +223,3 @@ def _covering(chunks: Sequence[Row[Any]], after: int, limit: int) -> list[int]:
         needed.append(chunk.id)
         items += chunk.size - max(after - chunk.first_item, 0)
     return needed
-
-
-def await_smoothing(connection: Connection, job_id: str) -> None:
-    """Let a locked or new job be smoothed before it ends."""
-    waiting = select(t.smoothing.c.job_id).where(t.smoothing.c.job_id == job_id)
-    if connection.execute(waiting).first() is None:
-        connection.execute(insert(t.smoothing).values(job_id=job_id, attempts=0))
-
-
-def unpack_job(row: Row[Any]) -> Job:
-    """Return the job of a row of its table."""
-    return Job(
-        id=row.id,
-        collection=row.collection_name,
-        kind=JobKind(row.kind),
-        lane=Lane(row.lane),
-        state=JobState(row.state),
-        total=row.total,
-        done=row.done,
-        failed=row.failed,
-        created_at=row.created_at,
-        started_at=row.started_at,
-        finished_at=row.finished_at,
-        expanding=row.expanding and row.state not in _FINAL,
-        smooth=row.smooth,
-        note=row.note,
-    )

@@ -1,4 +1,4 @@
-"""Items as they stand in a chunk's JSON."""
+"""Items as they stand in the rows of chunks."""
 
 from __future__ import annotations
 
@@ -20,3 +20,19 @@ def pack_item(item: Item) -> dict[str, Any]:
 def unpack_items(packed: Sequence[Mapping[str, Any]]) -> tuple[Item, ...]:
     """Return the items that `pack_item` packed."""
     return tuple(Item(**values) for values in packed)
+
+
+def chunk_rows(common: Mapping[str, Any], items: Sequence[Item], size: int) -> list[dict[str, Any]]:
+    """Return the rows of chunks for items that follow one another, `size` in each; `common` is in all."""
+    parts = [items[start : start + size] for start in range(0, len(items), size)]
+    return [
+        {
+            **common,
+            "first_item": part[0].index,
+            "size": len(part),
+            "attempts": 0,
+            "unfetched": any(item.is_unfetched for item in part),
+            "inputs": [pack_item(item) for item in part],
+        }
+        for part in parts
+    ]

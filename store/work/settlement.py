@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, Integer, Update, bindparam, case, insert, or_, update
+from sqlalchemy import BindParameter, Connection, Integer, Update, bindparam, case, insert, literal, update
 
 from core.results import Result, tally_of
-from core.types import FINAL, Chunk, JobKind, JobState
+from core.types import Chunk, ChunkState, JobKind, JobState
 from store import tables as t
 from store.clock import now_s
 from store.record.enrolment import Enrolment, enroll
 from store.reindex.secondary_vectors import keep_vectors
+from store.work.leases import RELEASED
+from store.work.states import OPEN, is_one_of, may_become
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,8 @@ def close(
         return
     connection.execute(
         update(t.chunk)
-        .where(t.chunk.c.id == bindparam("chunk_id"))
-        .values(state="settled", lease_owner=None, lease_until=None, results=bindparam("outcome")),
+        .where(t.chunk.c.id == bindparam("chunk_id"), may_become(ChunkState.SETTLED))
+        .values(state=ChunkState.SETTLED, **RELEASED, results=bindparam("outcome")),
         [{"chunk_id": chunk_id, "outcome": results} for chunk_id, _, results in settled],
     )
     connection.execute(
@@ -61,18 +63,17 @@ def close(
 
 def results_of(connection: Connection, settlement: Settlement) -> list[Result]:
     """Return the results of a chunk, once its pictures are enrolled."""
-    if settlement.chunk.kind is JobKind.ENROLL:
-        return enroll(connection, settlement.chunk, settlement.outcomes)
-    if settlement.chunk.kind is JobKind.REINDEX:
-        return keep_vectors(connection, settlement.chunk, settlement.outcomes)
+    write = _WRITERS.get(settlement.chunk.kind)
+    if write is not None:
+        return write(connection, settlement.chunk, settlement.outcomes)
     return [outcome for outcome in settlement.outcomes if not isinstance(outcome, Enrolment)]
 
 
-def final_state(done: int, failed: int) -> JobState:
-    """Return how a job ends of which so many items are done and so many failed."""
-    if failed == 0:
-        return JobState.SUCCEEDED
-    return JobState.FAILED if done == 0 else JobState.PARTIAL
+_WRITERS: Mapping[JobKind, Callable[[Connection, Chunk, Sequence[Result | Enrolment]], list[Result]]] = {
+    JobKind.ENROLL: enroll,
+    JobKind.REINDEX: keep_vectors,
+}
+"""What the kinds write that `writes_vectors`."""
 
 
 def _count(connection: Connection, settled: Sequence[tuple[int, str, list[Result]]]) -> None:
@@ -90,13 +91,13 @@ def _count_statement() -> Update:
     job = t.job.c
     done = job.done + bindparam("more_done", type_=Integer)
     failed = job.failed + bindparam("more_failed", type_=Integer)
-    is_open = or_(*(job.state == state.value for state in JobState if state not in FINAL))
+    is_open = is_one_of(job.state, OPEN)
     # one that is to be smoothed ends when that has been done
     ends = (done + failed >= job.total) & is_open & ~job.expanding & ~job.smooth
     final = case(
-        (failed == 0, JobState.SUCCEEDED.value),
-        (done == 0, JobState.FAILED.value),
-        else_=JobState.PARTIAL.value,
+        (failed == 0, _state(JobState.SUCCEEDED)),
+        (done == 0, _state(JobState.FAILED)),
+        else_=_state(JobState.PARTIAL),
     )
     return (
         update(t.job)
@@ -108,6 +109,10 @@ def _count_statement() -> Update:
             finished_at=case((ends, now_s()), else_=job.finished_at),
         )
     )
+
+
+def _state(state: JobState) -> BindParameter[Any]:
+    return literal(state, t.job.c.state.type)
 
 
 _COUNT = _count_statement()

@@ -6,18 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, delete, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, update
 
 from core.results import Result, tally_of
-from core.types import FINAL, JobState
+from core.types import FINAL, ChunkState
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
-from store.work.leases import Leases
-from store.work.settlement import final_state
-
-_FINAL = [state.value for state in FINAL]
-_AT_REST = [*_FINAL, JobState.PAUSED.value]
+from store.work.leases import RELEASED, JobLeases
+from store.work.locks import lock_job
+from store.work.states import HALTED, change_jobs, final_state
 
 Change = Callable[[Result], Result]
 
@@ -44,11 +42,8 @@ class KeptChunk:
     name: str | None
 
 
-class Smoothings(Leases):
-    """The jobs of the record that end with their smoothing; a row is there until then.
-
-    Whoever writes results or ends a job here locks the job first, as control does.
-    """
+class Smoothings(JobLeases):
+    """The jobs of the record that end with their smoothing; a row is there until then."""
 
     def __init__(self, database: Database, *, lease_s: float) -> None:
         super().__init__(database, t.smoothing, lease_s=lease_s)
@@ -67,11 +62,7 @@ class Smoothings(Leases):
             attempts: int = connection.execute(
                 update(t.smoothing)
                 .where(t.smoothing.c.job_id == row.job_id)
-                .values(
-                    lease_owner=owner,
-                    lease_until=now_s() + self._lease_s,
-                    attempts=t.smoothing.c.attempts + 1,
-                )
+                .values(**self._lease.taken_by(owner), attempts=t.smoothing.c.attempts + 1)
                 .returning(t.smoothing.c.attempts)
             ).scalar_one()
         return HeldSmoothing(row.job_id, row.total, row.top, attempts, row.reason)
@@ -84,14 +75,17 @@ class Smoothings(Leases):
     def write(self, owner: str, job_id: str, chunks: Sequence[KeptChunk], change: Change) -> bool:
         """Change the results of some chunks, and their counts, in one transaction.
 
-        Says whether the job was still ours to change.
+        Returns whether the owner held the job.
         """
         with self._database.write() as connection:
             if _held_job(connection, owner, job_id) is None:
                 return False
             rows = connection.execute(
                 select(t.chunk.c.id, t.chunk.c.results)
-                .where(t.chunk.c.id.in_([chunk.chunk_id for chunk in chunks]), t.chunk.c.state == "settled")
+                .where(
+                    t.chunk.c.id.in_([chunk.chunk_id for chunk in chunks]),
+                    t.chunk.c.state == ChunkState.SETTLED,
+                )
                 .order_by(t.chunk.c.id)
                 .with_for_update()
             ).all()
@@ -112,9 +106,9 @@ class Smoothings(Leases):
         return True
 
     def finish(self, owner: str, job_id: str, seen: Sequence[KeptChunk], note: str | None = None) -> bool:
-        """End a job whose chunks are still those that were seen; say whether it has ended.
+        """End a job whose chunks are still those that were seen; return whether it has ended.
 
-        Where a retry has changed them meanwhile, the job waits to be smoothed anew.
+        Where a retry has changed them meanwhile, the job waits to be smoothed again.
         """
         with self._database.write() as connection:
             job = _held_job(connection, owner, job_id)
@@ -123,17 +117,12 @@ class Smoothings(Leases):
             is_open = job.expanding or job.done + job.failed < job.total
             if is_open or _kept(connection, job_id) != list(seen):
                 connection.execute(
-                    update(t.smoothing)
-                    .where(t.smoothing.c.job_id == job_id)
-                    .values(lease_owner=None, lease_until=None, attempts=0)
+                    update(t.smoothing).where(t.smoothing.c.job_id == job_id).values(**RELEASED, attempts=0)
                 )
                 return False
             connection.execute(delete(t.smoothing).where(t.smoothing.c.job_id == job_id))
-            connection.execute(
-                update(t.job)
-                .where(t.job.c.id == job_id)
-                .values(state=final_state(job.done, job.failed).value, finished_at=now_s(), note=note)
-            )
+            state = final_state(job.done, job.failed)
+            change_jobs(connection, t.job.c.id == job_id, state, finished_at=now_s(), note=note)
         return True
 
     def _ready(self) -> Select[Any]:
@@ -142,8 +131,8 @@ class Smoothings(Leases):
             select(smoothing.job_id, smoothing.reason, job.total, job.top)
             .join(t.job, job.id == smoothing.job_id)
             .where(
-                self._is_free,
-                job.state.not_in(_AT_REST),
+                self._lease.is_free,
+                job.state.not_in(HALTED),
                 ~job.expanding,
                 job.done + job.failed >= job.total,
             )
@@ -151,15 +140,22 @@ class Smoothings(Leases):
         )
 
 
+def await_smoothing(connection: Connection, job_id: str) -> None:
+    """Let a locked or new job be smoothed before it ends."""
+    waiting = select(t.smoothing.c.job_id).where(t.smoothing.c.job_id == job_id)
+    if connection.execute(waiting).first() is None:
+        connection.execute(insert(t.smoothing).values(job_id=job_id, attempts=0))
+
+
 def _held_job(connection: Connection, owner: str, job_id: str) -> Row[Any] | None:
     """Lock a job and return it; None where it has ended or someone else smooths it."""
-    job = connection.execute(select(t.job).where(t.job.c.id == job_id).with_for_update()).first()
+    job = lock_job(connection, job_id)
     held = connection.execute(
         select(t.smoothing.c.job_id)
         .where(t.smoothing.c.job_id == job_id, t.smoothing.c.lease_owner == owner)
         .with_for_update()
     ).first()
-    return None if held is None or job is None or job.state in _FINAL else job
+    return None if held is None or job is None or job.state in FINAL else job
 
 
 def _kept(connection: Connection, job_id: str) -> list[KeptChunk]:

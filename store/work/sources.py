@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, insert, select, update
@@ -12,31 +13,28 @@ from core.types import FINAL, Item, JobKind, JobState, Lane, Source
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
-from store.work.control import chunk_state
-from store.work.leases import Leases
-from store.work.packing import pack_item
-from store.work.settlement import final_state
-
-_FINAL = [state.value for state in FINAL]
-_AT_REST = [*_FINAL, JobState.PAUSED.value]
+from store.work.leases import JobLeases
+from store.work.locks import lock_job
+from store.work.packing import chunk_rows
+from store.work.states import HALTED, change_jobs, final_state, waiting_state
 
 
 @dataclass(frozen=True, slots=True)
 class HeldSource:
-    """A source as a worker holds it: so many entries stand in chunks, so many items are not settled yet."""
+    """A source as a worker holds it: `position` entries are in chunks, `unsettled` items are open."""
 
     job_id: str
     kind: JobKind
     encoder: str
     source: Source
-    passed: int
+    position: int
     unsettled: int
     paused: bool
     attempts: int
     reason: str | None
 
 
-class Sources(Leases):
+class Sources(JobLeases):
     """The sources of the record; a row is there as long as something is left to read."""
 
     def __init__(self, database: Database, *, lease_s: float, chunk_items: int) -> None:
@@ -46,64 +44,43 @@ class Sources(Leases):
     def hold(self, owner: str, most: int) -> list[HeldSource]:
         """Claim free sources up to `most` and return those that the owner holds, the oldest jobs first.
 
-        `attempts` counts the owners that have held a source since the last entry was passed.
+        `attempts` counts the owners that have held a source since its position last moved.
         """
         with self._database.read() as connection:
             rows = connection.execute(self._with_job()).all()
-        if any(row.state in _FINAL for row in rows):
+        if any(row.state in FINAL for row in rows):
             self._drop_ended()
-        ours = [row for row in rows if row.lease_owner == owner and row.state not in _FINAL]
-        most -= sum(row.state != JobState.PAUSED.value for row in ours)
+        ours = [row for row in rows if row.lease_owner == owner and row.state not in FINAL]
+        most -= sum(row.state is not JobState.PAUSED for row in ours)
         free = [row for row in rows if row.is_free]
-        if most > 0 and any(row.lease_owner != owner and row.state not in _AT_REST for row in free):
+        if most > 0 and any(row.lease_owner != owner and row.state not in HALTED for row in free):
             self._claim(owner, most)
             with self._database.read() as connection:
-                ours = list(connection.execute(self._with_job().where(t.source.c.lease_owner == owner)))
+                ours = list(connection.execute(self._with_job().where(self._lease.is_of(owner))))
         return [_unpack(row) for row in ours]
 
-    def feed(self, owner: str, job_id: str, passed: int, items: Sequence[Item], *, last: bool) -> bool:
-        """Turn entries from number `passed` on into chunks; say whether the source was still ours.
+    def feed(self, owner: str, job_id: str, position: int, items: Sequence[Item], *, last: bool) -> bool:
+        """Turn entries from a position on into chunks; return whether the owner held the source there.
 
-        All in one transaction that nobody else can make again: it is fenced by the owner and by `passed`.
-        After the `last` ones the source is gone, and the job ends where everything is settled by then.
+        All in one transaction that happens once: it is fenced by the owner and by the position. After the
+        `last` ones the source is gone, and the job ends where everything is settled by then.
         """
         with self._database.write() as connection:
-            job = connection.execute(select(t.job).where(t.job.c.id == job_id).with_for_update()).first()
-            held = connection.execute(
-                select(t.source)
-                .where(
-                    t.source.c.job_id == job_id, t.source.c.lease_owner == owner, t.source.c.passed == passed
-                )
-                .with_for_update()
-            ).first()
-            if job is None or held is None or job.state in _FINAL:
+            job = lock_job(connection, job_id)
+            held = lock_source(connection, owner, job_id, position)
+            if job is None or held is None or job.state in FINAL:
                 return False
-            state = chunk_state(JobState(job.state))
-            chunks = bulk_chunks(job_id, held.encoder, items, state, self._chunk_items)
-            if chunks:
-                connection.execute(insert(t.chunk).values(queued_at=now_s()), chunks)
+            insert_chunks(connection, job, held.encoder, items, self._chunk_items)
             grow_job(connection, job, len(items), last=last)
-            if last:
-                connection.execute(delete(t.source).where(t.source.c.job_id == job_id))
-            else:
-                connection.execute(
-                    update(t.source)
-                    .where(t.source.c.job_id == job_id)
-                    .values(
-                        passed=passed + len(items),
-                        attempts=0,
-                        lease_until=now_s() + self._lease_s,
-                        reason=None,
-                    )
-                )
+            advance_source(connection, job_id, None if last else position + len(items), self._lease.renewed)
         return True
 
     def replace(self, owner: str, job_id: str, source: Source) -> bool:
-        """Let the entries come from elsewhere, before the first is passed; say whether it was still ours."""
+        """Let the entries come from elsewhere, before the first is read; return whether the owner held it."""
         with self._database.write() as connection:
             statement = (
                 update(t.source)
-                .where(t.source.c.job_id == job_id, t.source.c.lease_owner == owner, t.source.c.passed == 0)
+                .where(t.source.c.job_id == job_id, self._lease.is_of(owner), t.source.c.position == 0)
                 .values(asked=asdict(source))
             )
             return connection.execute(statement).rowcount == 1
@@ -113,10 +90,7 @@ class Sources(Leases):
             free = (
                 select(t.source.c.job_id)
                 .join(t.job, t.job.c.id == t.source.c.job_id)
-                .where(
-                    self._is_free,
-                    t.job.c.state.not_in(_AT_REST),
-                )
+                .where(self._lease.is_free, t.job.c.state.not_in(HALTED))
                 .order_by(t.source.c.job_id)
                 .limit(most)
                 .with_for_update(skip_locked=True, of=t.source)
@@ -125,16 +99,12 @@ class Sources(Leases):
             connection.execute(
                 update(t.source)
                 .where(t.source.c.job_id.in_(ids))
-                .values(
-                    lease_owner=owner,
-                    lease_until=now_s() + self._lease_s,
-                    attempts=t.source.c.attempts + 1,
-                )
+                .values(**self._lease.taken_by(owner), attempts=t.source.c.attempts + 1)
             )
 
     def _drop_ended(self) -> None:
         with self._database.write() as connection:
-            ended = select(t.job.c.id).where(t.job.c.state.in_(_FINAL))
+            ended = select(t.job.c.id).where(t.job.c.state.in_(FINAL))
             connection.execute(delete(t.source).where(t.source.c.job_id.in_(ended)))
 
     def _with_job(self) -> Select[Any]:
@@ -142,7 +112,7 @@ class Sources(Leases):
         return (
             select(
                 t.source,
-                self._is_free.label("is_free"),
+                self._lease.is_free.label("is_free"),
                 job.kind,
                 job.state,
                 (job.total - job.done - job.failed).label("unsettled"),
@@ -152,46 +122,58 @@ class Sources(Leases):
         )
 
 
-def bulk_chunks(
-    job_id: str, encoder: str, items: Sequence[Item], state: str, chunk_items: int
-) -> list[dict[str, Any]]:
-    """Return rows of chunks for items that follow one another."""
-    starts = range(0, len(items), chunk_items)
-    parts = [items[start : start + chunk_items] for start in starts]
-    return [
-        {
-            "job_id": job_id,
-            "encoder": encoder,
-            "lane": Lane.BULK.value,
-            "state": state,
-            "first_item": part[0].index,
-            "size": len(part),
-            "attempts": 0,
-            "unfetched": any(item.is_unfetched for item in part),
-            "inputs": [pack_item(item) for item in part],
-        }
-        for part in parts
-    ]
+def lock_source(connection: Connection, owner: str, job_id: str, position: int) -> Row[Any] | None:
+    """Lock the source of a locked job and return its row; None unless the owner holds it at a position."""
+    source = t.source.c
+    which = (source.job_id == job_id, source.lease_owner == owner, source.position == position)
+    return connection.execute(select(t.source).where(*which).with_for_update()).first()
+
+
+def advance_source(
+    connection: Connection, job_id: str, position: int | None, lease: Mapping[str, Any] = MappingProxyType({})
+) -> None:
+    """Move a locked source to a position, with its lease; remove it where the position is None."""
+    of_job = t.source.c.job_id == job_id
+    if position is None:
+        connection.execute(delete(t.source).where(of_job))
+    else:
+        values = {"position": position, "attempts": 0, "reason": None, **lease}
+        connection.execute(update(t.source).where(of_job).values(values))
+
+
+def insert_chunks(
+    connection: Connection, job: Row[Any], encoder: str, items: Sequence[Item], chunk_items: int
+) -> None:
+    """Put items that follow one another into chunks of a locked bulk job."""
+    common = {
+        "job_id": job.id,
+        "encoder": encoder,
+        "lane": Lane.BULK,
+        "state": waiting_state(job.state),
+    }
+    chunks = chunk_rows(common, items, chunk_items)
+    if chunks:
+        connection.execute(insert(t.chunk).values(queued_at=now_s()), chunks)
 
 
 def grow_job(connection: Connection, job: Row[Any], items: int, *, last: bool) -> None:
     """Count more items into a locked job, which ends here where nothing of it is open any more."""
     total = job.total + items
-    values: dict[str, Any] = {"total": total, "expanding": not last}
+    of_job = t.job.c.id == job.id
+    connection.execute(update(t.job).where(of_job).values(total=total, expanding=not last))
     if last and job.done + job.failed >= total and not job.smooth:
-        values |= {"state": final_state(job.done, job.failed).value, "finished_at": now_s()}
-    connection.execute(update(t.job).where(t.job.c.id == job.id).values(values))
+        change_jobs(connection, of_job, final_state(job.done, job.failed), finished_at=now_s())
 
 
 def _unpack(row: Row[Any]) -> HeldSource:
     return HeldSource(
         job_id=row.job_id,
-        kind=JobKind(row.kind),
+        kind=row.kind,
         encoder=row.encoder,
         source=Source(**row.asked),
-        passed=row.passed,
+        position=row.position,
         unsettled=row.unsettled,
-        paused=row.state == JobState.PAUSED.value,
+        paused=row.state is JobState.PAUSED,
         attempts=row.attempts,
         reason=row.reason,
     )

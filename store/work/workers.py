@@ -1,4 +1,4 @@
-"""Workers: who is alive, what they serve, and what they tell of themselves."""
+"""Workers: which are alive, what they serve, and their metrics."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import ColumnElement, delete, insert, select, update
 
 from core.types import Lane
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
+from store.work.leases import is_past
 
 ALIVE_S = 15.0
 FORGOTTEN_S = 86400.0  # containers that died took their names with them
@@ -19,7 +20,7 @@ FORGOTTEN_S = 86400.0  # containers that died took their names with them
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A worker that gave a sign of life not long ago."""
+    """A worker whose heartbeat is recent."""
 
     name: str
     owner: str
@@ -27,8 +28,8 @@ class Worker:
     device: str
     lanes: Sequence[Lane] = tuple(Lane)
     silent_s: float = 0.0
-    """How long ago the sign was."""
-    still_s: float = 0.0
+    """How long ago its last heartbeat was."""
+    idle_s: float = 0.0
     """How long it has neither taken nor settled work."""
 
 
@@ -38,7 +39,7 @@ class Workers:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def beat(self, worker: Worker, *, figures: str | None = None) -> None:
+    def beat(self, worker: Worker, *, metrics: str | None = None) -> None:
         """Note that a worker is alive, and its metrics where it gives any."""
         values: dict[str, Any] = {
             "owner": worker.owner,
@@ -46,8 +47,8 @@ class Workers:
             "lanes": [lane.value for lane in worker.lanes],
             "device": worker.device,
             "beat_at": now_s(),
-            "moved_at": now_s() - worker.still_s,
-            **({} if figures is None else {"figures": figures}),
+            "moved_at": now_s() - worker.idle_s,
+            **({} if metrics is None else {"metrics": metrics}),
         }
         with self._database.write() as connection:
             statement = update(t.worker).where(t.worker.c.name == worker.name).values(values)
@@ -64,10 +65,10 @@ class Workers:
         """Return the workers heard of in the last 15 seconds."""
         worker = t.worker.c
         silent = (now_s() - worker.beat_at).label("silent_s")
-        still = (now_s() - worker.moved_at).label("still_s")
+        idle = (now_s() - worker.moved_at).label("idle_s")
         statement = (
-            select(worker.name, worker.owner, worker.encoders, worker.lanes, worker.device, silent, still)
-            .where(silent.between(-ALIVE_S, ALIVE_S))  # a clock set back makes nobody alive
+            select(worker.name, worker.owner, worker.encoders, worker.lanes, worker.device, silent, idle)
+            .where(_is_alive())
             .order_by(worker.name)
         )
         with self._database.read() as connection:
@@ -80,15 +81,20 @@ class Workers:
                     # a worker of an earlier version does not say these
                     tuple(Lane) if row.lanes is None else tuple(map(Lane, row.lanes)),
                     max(row.silent_s, 0.0),
-                    max(row.still_s or 0.0, 0.0),
+                    max(row.idle_s or 0.0, 0.0),
                 )
                 for row in connection.execute(statement)
             ]
 
-    def figures(self) -> dict[str, str]:
+    def metrics(self) -> dict[str, str]:
         """Return the metrics that workers alive have given, by name."""
-        statement = select(t.worker.c.name, t.worker.c.figures).where(
-            now_s() - t.worker.c.beat_at < ALIVE_S, t.worker.c.figures.is_not(None)
+        statement = select(t.worker.c.name, t.worker.c.metrics).where(
+            _is_alive(), t.worker.c.metrics.is_not(None)
         )
         with self._database.read() as connection:
-            return {row.name: row.figures for row in connection.execute(statement)}
+            return {row.name: row.metrics for row in connection.execute(statement)}
+
+
+def _is_alive() -> ColumnElement[bool]:
+    """Whether a worker's heartbeat, as a lease on its name, is not over."""
+    return ~is_past(t.worker.c.beat_at + ALIVE_S, ALIVE_S)

@@ -1,0 +1,54 @@
+"""The kinds of jobs: what depends on a job's kind, a row a kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from core.types import JobKind
+from store.blobs import PICTURES, uploads_of
+from store.record.keys import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What depends on a job's kind."""
+
+    scope: Scope = Scope.CLASSIFY
+    """What a key needs to submit, pause, cancel or retry such a job."""
+    has_pictures: bool = True
+    """Whether an item is a picture (or a text) for the encoder; otherwise it asks about a collection."""
+    enrols: bool = False
+    """Whether items carry labels and become supports, with thumbnails."""
+    keeps_pictures: bool = False
+    """Whether pictures are those of supports, and stay when the job is removed."""
+    writes_vectors: bool = False
+    """Whether settling a chunk writes vectors into its collection, under that collection's lock."""
+    follows_encoder: bool = True
+    """Whether waiting work goes to the encoder that its collection changes to."""
+    reads_vectors: bool = False
+    """Whether its source holds vectors, which are written without an encoder; no worker claims its chunks."""
+    decides: bool = False
+    """Whether an answer is a decision, which may be smoothed over similar pictures of the job."""
+
+
+KINDS: Mapping[JobKind, Kind] = {
+    JobKind.CLASSIFY: Kind(decides=True),
+    JobKind.SEARCH: Kind(),
+    JobKind.EMBED: Kind(),
+    JobKind.REPORT: Kind(has_pictures=False),
+    JobKind.COMPARE: Kind(has_pictures=False),
+    JobKind.ENROLL: Kind(Scope.ENROLL, enrols=True, keeps_pictures=True, writes_vectors=True),
+    JobKind.REINDEX: Kind(Scope.ADMIN, keeps_pictures=True, writes_vectors=True, follows_encoder=False),
+    JobKind.IMPORT: Kind(Scope.ADMIN, keeps_pictures=True, reads_vectors=True),
+}
+
+
+def kinds_that(has: Callable[[Kind], bool]) -> list[JobKind]:
+    """Return the kinds of which something is true."""
+    return [kind for kind, row in KINDS.items() if has(row)]
+
+
+def folder_of_pictures(kind: JobKind, job_id: str) -> str:
+    """Return the folder of blobs in which a job keeps its pictures."""
+    return PICTURES if KINDS[kind].keeps_pictures else uploads_of(job_id)

@@ -1,0 +1,85 @@
+"""Rows of jobs and chunks as values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, select
+
+from core.errors import ExemplarError
+from core.types import FINAL, Chunk, Job, Origin, Views
+from store import tables as t
+from store.work.packing import unpack_items
+
+
+def require_job(connection: Connection, job_id: str) -> Job:
+    """Return a job inside a transaction; raises `job_not_found`."""
+    row = connection.execute(select(t.job).where(t.job.c.id == job_id)).first()
+    if row is None:
+        raise job_not_found(job_id)
+    return unpack_job(row)
+
+
+def job_not_found(job_id: str) -> ExemplarError:
+    """The error for a job that is not there."""
+    return ExemplarError("job_not_found", f"there is no job {job_id!r}")
+
+
+def unpack_job(row: Row[Any]) -> Job:
+    """Return the job of a row of its table."""
+    return Job(
+        id=row.id,
+        collection=row.collection_name,
+        kind=row.kind,
+        lane=row.lane,
+        state=row.state,
+        total=row.total,
+        done=row.done,
+        failed=row.failed,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        expanding=row.expanding and row.state not in FINAL,
+        smooth=row.smooth,
+        note=row.note,
+    )
+
+
+def select_chunks() -> Select[Any]:
+    """Select chunks with what their job and collection say of the work, as `unpack_chunk` needs it."""
+    return select(
+        t.chunk,
+        t.job.c.kind,
+        t.job.c.collection_id,
+        t.job.c.top,
+        t.job.c.min_version,
+        t.job.c.submitted_version,
+        t.job.c.smooth,
+        t.job.c.collection_name,
+        t.job.c.origin,
+        t.collection.c.views,
+    ).select_from(
+        t.chunk.join(t.job, t.job.c.id == t.chunk.c.job_id).outerjoin(
+            t.collection, t.collection.c.id == t.job.c.collection_id
+        )
+    )
+
+
+def unpack_chunk(row: Row[Any]) -> Chunk:
+    """Return the chunk of a row of `select_chunks`."""
+    return Chunk(
+        id=row.id,
+        job_id=row.job_id,
+        kind=row.kind,
+        collection_id=row.collection_id,
+        items=unpack_items(row.inputs),
+        top=row.top,
+        min_version=row.min_version,
+        submitted_version=row.submitted_version,
+        attempts=row.attempts,
+        views=Views(row.views or Views.ONE),  # none where the collection is gone
+        smooth=row.smooth,
+        collection=row.collection_name,
+        origin=None if row.origin is None else Origin(**row.origin),
+        encoder=row.encoder,
+    )

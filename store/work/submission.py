@@ -1,0 +1,200 @@
+"""Submission: a job and its chunks, or its source, written in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from core.errors import ExemplarError
+from core.types import ChunkState, Job, JobRequest, JobState, Lane
+from store import tables as t
+from store.clock import now_s
+from store.database import Database
+from store.record.collections import find_collection
+from store.work.packing import chunk_rows
+from store.work.rows import require_job
+from store.work.smoothing import await_smoothing
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """A caller's key, and a digest of everything that was asked under it."""
+
+    key: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A job in the record, and the encoder that will do it; `replayed` where the key had been used before."""
+
+    job: Job
+    encoder: str
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How a job is cut into chunks, and how much may wait."""
+
+    chunk_items: int
+    max_queued_items: int
+    max_sources: int
+
+
+Before = Callable[[Connection], None]
+"""Writes what a job needs, in the transaction that submits it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A job that a caller asks for; `before` does not run where the key has been used."""
+
+    job_id: str
+    request: JobRequest
+    idempotency: Idempotency | None = None
+    before: Before | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Whose a job is; `collection_id` is None where it is an encoder's alone."""
+
+    collection_id: int | None
+    encoder: str
+    version: int
+
+
+def submit(database: Database, limits: Limits, submission: Submission) -> Submitted:
+    """Write a job; where its key or its collection was written or deleted in between, once more."""
+    try:
+        with database.write() as connection:
+            return _submit(connection, limits, submission)
+    except IntegrityError:
+        with database.write() as connection:
+            return _submit(connection, limits, submission)
+
+
+def _submit(connection: Connection, limits: Limits, submission: Submission) -> Submitted:
+    request, idempotency = submission.request, submission.idempotency
+    first = None if idempotency is None else _first_under(connection, idempotency)
+    if submission.before is not None and first is None:
+        submission.before(connection)
+    target = _target(connection, request)
+    if first is not None:
+        return Submitted(first, target.encoder, replayed=True)
+    check_room(connection, limits, len(request.items))
+    _check_version(request.min_version, target.version)
+    if request.source is not None:
+        check_room_to_read(connection, limits)
+    connection.execute(insert(t.job).values(_job_row(submission, target)))
+    _insert_work(connection, limits, submission, target.encoder)
+    if request.smooth:
+        await_smoothing(connection, submission.job_id)
+    if idempotency is not None:
+        key = {"key": idempotency.key, "digest": idempotency.digest, "job_id": submission.job_id}
+        connection.execute(insert(t.idempotency).values(**key, created_at=now_s()))
+    return Submitted(require_job(connection, submission.job_id), target.encoder, replayed=False)
+
+
+def _insert_work(connection: Connection, limits: Limits, submission: Submission, encoder: str) -> None:
+    request = submission.request
+    if request.source is not None:
+        source = {
+            "job_id": submission.job_id,
+            "encoder": encoder,
+            "asked": asdict(request.source),
+            "position": 0,
+            "attempts": 0,
+        }
+        connection.execute(insert(t.source).values(source))
+        return
+    size = 1 if request.lane is Lane.INTERACTIVE else limits.chunk_items
+    common = {
+        "job_id": submission.job_id,
+        "encoder": encoder,
+        "lane": request.lane,
+        "state": ChunkState.QUEUED,
+    }
+    chunks = chunk_rows(common, request.items, size)
+    connection.execute(insert(t.chunk).values(queued_at=now_s()), chunks)
+
+
+def check_room(connection: Connection, limits: Limits, items: int) -> None:
+    """Raise `queue_full` where so many items more are too many."""
+    waiting: int = connection.execute(
+        select(func.coalesce(func.sum(t.chunk.c.size), 0)).where(t.IS_QUEUED)
+    ).scalar_one()
+    left = t.job.c.total - t.job.c.done - t.job.c.failed
+    waiting += connection.execute(
+        select(func.coalesce(func.sum(left), 0)).where(t.job.c.state == JobState.PAUSED)
+    ).scalar_one()
+    if waiting + items > limits.max_queued_items:
+        raise ExemplarError(
+            "queue_full",
+            f"{waiting} items are waiting and at most {limits.max_queued_items} may; try again later",
+            retry=True,
+        )
+
+
+def check_room_to_read(connection: Connection, limits: Limits) -> None:
+    """Raise `queue_full` where another source is one too many."""
+    open_ = connection.execute(select(func.count()).select_from(t.source)).scalar_one()
+    if open_ >= limits.max_sources:
+        raise ExemplarError(
+            "queue_full",
+            f"{open_} bulk uploads wait to be read and at most {limits.max_sources} may; try again later",
+            retry=True,
+        )
+
+
+def _first_under(connection: Connection, idempotency: Idempotency) -> Job | None:
+    row = connection.execute(select(t.idempotency).where(t.idempotency.c.key == idempotency.key)).first()
+    if row is None:
+        return None
+    if row.digest != idempotency.digest:
+        raise ExemplarError(
+            "idempotency_conflict", "this Idempotency-Key stands for another request; use a new key"
+        )
+    return require_job(connection, row.job_id)
+
+
+def _check_version(wanted: int, current: int) -> None:
+    if wanted > current:
+        raise ExemplarError(
+            "min_version_ahead", f"min_version {wanted} was asked for, but the collection is at {current}"
+        )
+
+
+def _target(connection: Connection, request: JobRequest) -> _Target:
+    if request.encoder is not None:
+        return _Target(None, request.encoder, 0)
+    row = find_collection(connection, request.collection)
+    return _Target(row.id, row.encoder, row.version)
+
+
+def _job_row(submission: Submission, target: _Target) -> dict[str, Any]:
+    request = submission.request
+    return {
+        "id": submission.job_id,
+        "collection_id": target.collection_id,
+        "collection_name": request.collection,
+        "kind": request.kind,
+        "lane": request.lane,
+        "state": JobState.QUEUED,
+        "total": len(request.items),
+        "done": 0,
+        "failed": 0,
+        "top": request.top,
+        "min_version": request.min_version,
+        "submitted_version": target.version,
+        "expanding": request.source is not None,
+        "webhook": request.webhook,
+        "smooth": request.smooth,
+        "origin": None if request.origin is None else asdict(request.origin),
+        "created_at": now_s(),
+    }

@@ -1,0 +1,223 @@
+"""A runtime and a number format are chosen by rule, and only where vectors stay as they are."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from io import BytesIO
+
+import numpy as np
+import pytest
+import torch
+from conftest import SHARED
+from PIL import Image
+from sklearn.datasets import load_sample_images
+
+from core.pictures import decode_picture
+from encoders import open_encoder
+from encoders.choice import cpu_has_bf16, probes, run_chosen
+from encoders.device import Device, Runtime
+from encoders.geometry import Geometry
+from encoders.tower import Tower
+
+CPU = Device("cpu", torch.float32, 4)
+BOUND = 0.999  # of the cosine to torch in float32
+LITE2 = "efficientnet_lite2"
+
+
+class Lifted(torch.nn.Module):
+    """The mean colour of areas: with a large lift bfloat16 cannot tell areas apart."""
+
+    def __init__(self, lift: float) -> None:
+        super().__init__()
+        self.lift = lift
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        return (torch.nn.functional.avg_pool2d(batch, 8).flatten(1) + self.lift) - self.lift
+
+
+class Convolved(torch.nn.Module):
+    """Every runtime knows it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = torch.nn.Conv2d(3, 8, 3)
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        return self.first(batch).relu().mean((2, 3))
+
+
+class Fixed(torch.nn.Module):
+    """Sound for several pictures, but one alone is answered with another's features."""
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        means = torch.nn.functional.avg_pool2d(batch, 8).flatten(1)
+        return means if len(batch) == 1 else means.flip(1)
+
+
+class Odd(torch.nn.Module):
+    """OpenVINO has no such function."""
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        return torch.special.bessel_j0(batch).mean((2, 3))
+
+
+@pytest.fixture(params=[True, False], ids=["with bf16", "without bf16"])
+def has_bf16(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    monkeypatch.setattr("encoders.choice.cpu_has_bf16", lambda: request.param)
+    return bool(request.param)
+
+
+def tower(module: torch.nn.Module) -> Tower:
+    return Tower(module, Geometry(32, 32))
+
+
+def chosen(
+    module: torch.nn.Module, *, precision: str = "auto", runtime: str = "auto", device: Device = CPU
+) -> tuple[str, str]:
+    device = run_chosen(tower(module), device, precision=precision, runtime=runtime).device
+    return device.runtime.value, device.precision
+
+
+def test_bf16_is_chosen_where_the_cpu_has_it_and_vectors_agree(has_bf16: bool) -> None:
+    assert chosen(Lifted(0.0), runtime="torch") == ("torch", "bf16" if has_bf16 else "fp32")
+
+
+def test_fp32_is_chosen_where_bf16_changes_vectors(has_bf16: bool) -> None:
+    assert chosen(Lifted(100.0), runtime="torch") == ("torch", "fp32")
+
+
+def test_openvino_is_chosen_where_it_is_installed_and_agrees(has_bf16: bool) -> None:
+    pytest.importorskip("openvino")
+    assert chosen(Convolved()) == ("openvino", "bf16" if has_bf16 else "fp32")
+
+
+def test_torch_is_chosen_where_openvino_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch, has_bf16: bool
+) -> None:
+    monkeypatch.setattr("encoders.choice.is_installed", lambda: False)
+    assert chosen(Convolved()) == ("torch", "bf16" if has_bf16 else "fp32")
+
+
+@pytest.mark.parametrize("module", [Fixed, Odd])
+def test_torch_is_chosen_where_openvino_translates_wrongly_or_not_at_all(
+    module: Callable[[], torch.nn.Module],
+) -> None:
+    pytest.importorskip("openvino")
+    assert chosen(module(), precision="fp32") == ("torch", "fp32")
+    assert chosen(module())[0] == "torch"
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_format_that_is_asked_for_is_taken_unchecked(precision: str) -> None:
+    assert chosen(Lifted(1.0), precision=precision, runtime="torch") == ("torch", precision)
+
+
+def test_openvino_in_a_format_that_is_asked_for_must_still_translate_rightly() -> None:
+    pytest.importorskip("openvino")
+    assert chosen(Convolved(), precision="bf16") == ("openvino", "bf16")
+    assert chosen(Fixed(), precision="bf16") == ("torch", "bf16")
+
+
+def test_half_format_that_agrees_better_is_chosen_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No GPU is here: a CPU under another name computes, in formats that a CPU computes slowly."""
+    gpu = Device("cpu:0", torch.float32, 4)
+    assert chosen(Convolved(), device=gpu) == ("torch", "fp16")
+    assert chosen(Lifted(100.0), device=gpu) == ("torch", "fp32")
+    large = Convolved()
+    large.first.weight.data *= 1e6  # overflows fp16, not bf16
+    assert chosen(large, device=gpu) == ("torch", "bf16")
+    assert chosen(Convolved(), precision="fp32", device=gpu) == ("torch", "fp32")
+
+
+def test_choice_does_not_depend_on_how_fast_anything_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_clock() -> float:
+        raise AssertionError("the choice asked for the time")
+
+    for name in ("time", "perf_counter", "monotonic", "process_time"):
+        monkeypatch.setattr(f"time.{name}", no_clock)
+    assert chosen(Convolved(), runtime="torch")[0] == "torch"
+
+
+def test_network_is_the_same_after_formats_were_tried() -> None:
+    one = tower(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 32 * 32, 8)))
+    before = one.module[1].weight.clone()
+    run_chosen(one, CPU, precision="auto", runtime="auto")
+    assert one.module[1].weight.dtype is torch.float32
+    assert torch.equal(one.module[1].weight, before)
+
+
+def test_probes_are_always_the_same() -> None:
+    geometry = Geometry(32, 32)
+    assert np.array_equal(probes(geometry), probes(geometry))
+
+
+def test_encoder_opened_twice_gives_the_same_bits() -> None:
+    first, second = open_encoder(LITE2, device="cpu"), open_encoder(LITE2, device="cpu")
+    assert first.identity == second.identity
+    prepared = [first.prepare(picture) for picture in real_pictures()]
+    assert np.array_equal(first.embed(prepared), second.embed(prepared))
+
+
+def test_identity_names_spec_features_runtime_and_format() -> None:
+    encoder = open_encoder(LITE2, device="cpu", runtime="torch", precision="fp32")
+    assert encoder.identity == "efficientnet_lite2 sqrt torch fp32"
+
+
+def test_openvino_is_imported_where_it_is_used_and_reports_to_no_one() -> None:
+    pytest.importorskip("openvino")
+    script = (
+        "import sys; from encoders import open_encoder\n"
+        f"open_encoder('{LITE2}', device='cpu', runtime='torch'); assert 'openvino' not in sys.modules\n"
+        f"open_encoder('{LITE2}', device='cpu'); assert 'openvino' in sys.modules\n"
+        "assert not [name for name in sys.modules if name.startswith('openvino_telemetry.')]"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_chosen_way_keeps_the_vectors_of_real_pictures() -> None:
+    plain = open_encoder(LITE2, device="cpu", precision="fp32", runtime="torch")
+    fast = open_encoder(LITE2, device="cpu")
+    prepared = [plain.prepare(picture) for picture in real_pictures()]
+    assert (plain.embed(prepared) * fast.embed(prepared)).sum(1).min() >= BOUND
+
+
+@pytest.mark.skipif(not cpu_has_bf16(), reason="this CPU has no bfloat16")
+def test_bf16_loses_more_than_the_bound_with_the_default_encoder() -> None:
+    """Why the default runs in fp32: where this fails, the bound or the runtime has changed."""
+    plain = open_encoder(LITE2, device="cpu", precision="fp32")
+    half = open_encoder(LITE2, device="cpu", precision="bf16")
+    prepared = [plain.prepare(picture) for picture in real_pictures()]
+    assert 0.98 < (plain.embed(prepared) * half.embed(prepared)).sum(1).min() < BOUND
+
+
+def real_pictures() -> list[Image.Image]:
+    pictures = [Image.fromarray(pixels) for pixels in load_sample_images().images]
+    crops = [
+        picture.crop((x, y, x + 213, y + 213)) for picture in pictures for x in (0, 213) for y in (0, 213)
+    ]
+    return pictures + crops
+
+
+def test_small_decode_keeps_the_vector_within_the_bound_on_real_pictures() -> None:
+    folder = SHARED / "data" / "sports20" / "query"
+    if not folder.exists():
+        pytest.skip("no ../shared/data")
+    encoder = open_encoder(LITE2, device="cpu", precision="fp32")
+    looks = [[], []]
+    for file in sorted(folder.glob("*/*.jpg"))[::130]:
+        large = _enlarged(file.read_bytes())
+        for side, into in ((10_000, looks[0]), (encoder.draft_side, looks[1])):
+            into.append(encoder.prepare(decode_picture(large, max_pixels=10**7, draft_side=side)))
+    assert (encoder.embed(looks[0]) * encoder.embed(looks[1])).sum(1).min() >= BOUND
+
+
+def _enlarged(content: bytes) -> bytes:
+    out = BytesIO()
+    decode_picture(content, max_pixels=10**7).resize((1280, 960)).save(out, "JPEG", quality=90)
+    return out.getvalue()
+
+
+def test_runtimes_have_names_that_settings_and_tables_use() -> None:
+    assert [runtime.value for runtime in Runtime] == ["torch", "openvino"]

@@ -1,0 +1,41 @@
+"""Kinds: every kind of job has its row, and every kind is settled somewhere."""
+
+from __future__ import annotations
+
+from core.types import JobKind
+from store.blobs import PICTURES
+from store.record.keys import Scope
+from store.work import settlement
+from store.work.kinds import KINDS, folder_of_pictures, kinds_that
+from worker import work
+
+
+def test_every_kind_has_a_row() -> None:
+    assert set(KINDS) == set(JobKind)
+
+
+def test_what_writes_vectors_has_code_that_does() -> None:
+    assert set(settlement._WRITERS) == set(kinds_that(lambda kind: kind.writes_vectors))
+
+
+def test_worker_settles_every_kind_that_it_claims() -> None:
+    assert set(work._SETTLERS) == set(kinds_that(lambda kind: not kind.reads_vectors))
+    assert set(work._REPORTERS) == set(kinds_that(lambda kind: not kind.has_pictures))
+
+
+def test_changing_a_collection_takes_more_than_asking() -> None:
+    assert {kind: row.scope for kind, row in KINDS.items() if row.scope is not Scope.CLASSIFY} == {
+        JobKind.ENROLL: Scope.ENROLL,
+        JobKind.REINDEX: Scope.ADMIN,
+        JobKind.IMPORT: Scope.ADMIN,
+    }
+
+
+def test_pictures_of_supports_outlive_their_job() -> None:
+    folders = {kind: folder_of_pictures(kind, "j") for kind in JobKind}
+    assert {kind for kind, folder in folders.items() if folder == PICTURES} == {
+        JobKind.ENROLL,
+        JobKind.REINDEX,
+        JobKind.IMPORT,
+    }
+    assert folders[JobKind.CLASSIFY] != PICTURES
