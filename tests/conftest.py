@@ -26,7 +26,7 @@ from PIL import Image
 from s3 import BUCKET, KEYS, s3_running
 from services import running_service
 from sqlalchemy import make_url
-from tiny import DEFAULT, write_tiny
+from tiny import DEFAULT, LITE0, write_tiny
 from waiting import until
 
 from api.app import create_app
@@ -237,7 +237,7 @@ def things(store: Store) -> Store:
 @pytest.fixture(scope="session")
 def service() -> Iterator[Stack]:
     """The whole service as `exemplar up` runs it: Redis, API and one worker as processes."""
-    with running_service(lease_s="3") as stack:
+    with running_service(lease_s="3", encoders=LITE0) as stack:
         yield stack
 
 

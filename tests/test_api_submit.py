@@ -9,7 +9,7 @@ from dataclasses import replace
 import httpx
 import pytest
 from calls import WAIT, as_json, ask, codes, enroll, files
-from tiny import DEFAULT, TINY
+from tiny import DEFAULT, LITE0
 
 from api.app import create_app
 from core.settings import Settings
@@ -25,7 +25,7 @@ def test_classify_names_what_was_enrolled(http: httpx.Client, collection: str, d
     results = ask(http, collection, digits(0, 30), digits(1, 30))
     assert [result["candidates"][0]["label"] for result in results] == ["digit 0", "digit 1"]
     assert results[0]["index_version"] == 10
-    assert results[0]["encoder"] == TINY
+    assert results[0]["encoder"] == LITE0
     assert set(results[0]["timing_ms"]) == {"decode", "embed", "search"}
 
 

@@ -265,7 +265,7 @@ def package_of(name: str, folder: Path, content: bytes | None) -> None:
 
 @pytest.mark.parametrize("name", PACKAGED)
 def test_packaged_encoder_has_1280_components(name: str) -> None:
-    assert load_tower(EncoderSpec.parse(name)).module.num_features == 1280
+    assert load_tower(EncoderSpec.parse(name)).module.network.num_features == 1280
 
 
 @pytest.mark.parametrize("name", PACKAGED)

@@ -37,6 +37,14 @@ class Lifted(torch.nn.Module):
         return (torch.nn.functional.avg_pool2d(batch, 8).flatten(1) + self.lift) - self.lift
 
 
+class Alike(Lifted):
+    """Vectors that nearly all agree: bfloat16 changes little of them, and much of what tells them apart."""
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        areas = super().forward(batch)
+        return torch.cat((torch.full_like(areas[:, :1], 300.0), areas), 1)
+
+
 class Convolved(torch.nn.Module):
     """Every runtime knows it."""
 
@@ -86,6 +94,11 @@ def test_bf16_is_chosen_where_the_cpu_has_it_and_vectors_agree(has_bf16: bool) -
 
 def test_fp32_is_chosen_where_bf16_changes_vectors(has_bf16: bool) -> None:
     assert chosen(Lifted(100.0), runtime="torch") == ("torch", "fp32")
+
+
+def test_fp32_is_chosen_where_bf16_changes_what_tells_similar_vectors_apart() -> None:
+    assert chosen(Alike(0.0), runtime="torch", precision="auto")[1] == ("bf16" if cpu_has_bf16() else "fp32")
+    assert chosen(Alike(16.0), runtime="torch") == ("torch", "fp32")
 
 
 def test_openvino_is_chosen_where_it_is_installed_and_agrees(has_bf16: bool) -> None:

@@ -188,7 +188,7 @@ def test_report_shows_matrix_and_what_to_photograph(page: Page, taught: str) -> 
     expect(page.locator(".figures")).to_contain_text("named right")
     assert is_drawn(page, ".matrix img")
     expect(page.get_by_role("heading", name="What to photograph next")).to_be_visible()
-    expect(page.get_by_text("Encoder: ")).to_contain_text("timm:")
+    expect(page.get_by_text("Encoder: ")).to_contain_text("efficientnet_lite0")
     expect(page.get_by_role("row", name="zero")).to_be_visible()
 
 

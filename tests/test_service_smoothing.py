@@ -12,6 +12,7 @@ import pytest
 from archives import make_zip
 from contract import Contract
 from services import Progress, held_amid, running_service
+from tiny import LITE0
 from waiting import until
 
 from cli.stack import Stack
@@ -23,7 +24,7 @@ COUNT = 400
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Stack]:
-    with running_service(lease_s="3") as stack:
+    with running_service(lease_s="3", encoders=LITE0) as stack:
         yield stack
 
 
