@@ -112,7 +112,7 @@ def test_keda_scales_a_deployment_by_a_metric_of_the_api(rendered: list[Resource
     target = named(rendered, "Deployment", scaled["spec"]["scaleTargetRef"]["name"])
     assert "replicas" not in target["spec"], "both KEDA and the manifest would set the number of workers"
     encoder = target["spec"]["template"]["spec"]["containers"][0]["command"][-1]
-    metrics = (ROOT / "api" / "figures.py").read_text()
+    metrics = (ROOT / "api" / "metrics.py").read_text()
     for trigger in scaled["spec"]["triggers"]:
         metric, asked = re.search(r'max\((\w+)\{encoder="(\w+)"', trigger["metadata"]["query"]).groups()
         assert f'"{metric}"' in metrics

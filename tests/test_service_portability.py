@@ -231,4 +231,6 @@ def test_damaged_file_fails_its_job_and_leaves_no_collection(
         headers={"Content-Type": "application/zip"},
     )
     assert finish(client, running, begun.headers["location"])["state"] == "failed"
-    assert client.get(f"/v1/collections/{things}-4").status_code == 404
+    until(
+        lambda: client.get(f"/v1/collections/{things}-4").status_code == 404
+    )  # just after the job has ended

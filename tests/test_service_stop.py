@@ -184,7 +184,7 @@ def let_age(sign: Path, age_s: float) -> None:
 def test_probe_of_a_worker_tells_the_truth(apart: Settings, record: Store) -> None:
     """And its metrics are at its own port where that is asked for, and Ctrl-C ends it in good order."""
     code, said = check(apart, "live")
-    assert code == 1 and "no sign of life" in said
+    assert code == 1 and "no heartbeat file" in said
     port = free_port()
     worker = start(apart, "worker", "--name", "w", EXEMPLAR_METRICS_PORT=str(port))
     try:

@@ -7,7 +7,7 @@ from store.blobs import PICTURES
 from store.record.keys import Scope
 from store.work import settlement
 from store.work.kinds import KINDS, folder_of_pictures, kinds_that
-from worker import work
+from worker import settling
 
 
 def test_every_kind_has_a_row() -> None:
@@ -19,8 +19,9 @@ def test_what_writes_vectors_has_code_that_does() -> None:
 
 
 def test_worker_settles_every_kind_that_it_claims() -> None:
-    assert set(work._SETTLERS) == set(kinds_that(lambda kind: not kind.reads_vectors))
-    assert set(work._REPORTERS) == set(kinds_that(lambda kind: not kind.has_pictures))
+    assert set(settling._MAKERS) == set(kinds_that(lambda kind: not kind.reads_vectors))
+    reports = {kind for kind, make in settling._MAKERS.items() if make is settling._reports}
+    assert reports == set(kinds_that(lambda kind: not kind.has_pictures))
 
 
 def test_changing_a_collection_takes_more_than_asking() -> None:
