@@ -41,9 +41,9 @@ from core.settings import read_settings
 from core.types import Metric, Rule, RuleName, Views
 from core.vectors import Vectors
 from encoders import Encoder, open_encoder
+from encoders.choice import run_chosen
 from encoders.device import choose_device
 from encoders.efficientnet_lite import load_efficientnet_lite
-from encoders.running import run_all
 from encoders.threads import use_threads
 from encoders.tower import Tower
 
@@ -296,7 +296,11 @@ def is_combined(name: str) -> bool:
 
 def open_named(name: str, device: str) -> Encoder:
     if set(name.split("+")) <= set(TOWERS):
-        return Encoder(name, run_all([TOWERS[part]() for part in name.split("+")], choose_device(device)))
+        towers = [TOWERS[part]() for part in name.split("+")]
+        chosen = choose_device(device)
+        return Encoder(
+            name, [run_chosen(tower, chosen, precision="auto", runtime="auto") for tower in towers]
+        )
     return open_encoder(name, device=device)
 
 

@@ -25,10 +25,10 @@ class Speed:
 
 
 SPEEDS: Mapping[str, Speed] = {
-    # the encoder by OpenVINO in bf16, 6.2 ms alone and 7.2 in batches (Lite0 2.9 and 3.1); besides it 1.5 ms
-    # of a bulk picture and 19 ms of an interactive one, as measured with the small encoder of 0.1
-    "efficientnet_lite2": Speed(cpu_ms=8.7, embed_ms=7.2, alone_ms=25, dim=1280, worker_bytes=0.9 * GIB),
-    "efficientnet_lite0": Speed(cpu_ms=4.6, embed_ms=3.1, alone_ms=22, dim=1280, worker_bytes=0.9 * GIB),
+    # the encoder by OpenVINO in fp32, 14.1 ms alone and 17.2 in batches (Lite0 5.5 and 5.8; `.encoder_speed`);
+    # besides it 1.5 ms of a bulk picture and 19 ms of an interactive one, as measured with version 0.1
+    "efficientnet_lite2": Speed(cpu_ms=18.7, embed_ms=17.2, alone_ms=33, dim=1280, worker_bytes=1.6 * GIB),
+    "efficientnet_lite0": Speed(cpu_ms=7.3, embed_ms=5.8, alone_ms=25, dim=1280, worker_bytes=1.4 * GIB),
     "deit-tiny": Speed(cpu_ms=13.0, embed_ms=11.5, alone_ms=40, dim=192, worker_bytes=1.1 * GIB),
     "vit-b-32": Speed(cpu_ms=53.0, embed_ms=51.0, alone_ms=80, dim=512, worker_bytes=1.8 * GIB),
 }

@@ -78,6 +78,6 @@ def test_plan_is_printed_for_people_and_for_programs() -> None:
 def test_own_measurement_takes_the_place_of_ours() -> None:
     asked = ["plan", "--per-day", "10000000", "--json"]
     ours, slower = (
-        json.loads(CliRunner().invoke(exemplar, [*asked, *more]).output) for more in ([], ["--cpu-ms", "87"])
+        json.loads(CliRunner().invoke(exemplar, [*asked, *more]).output) for more in ([], ["--cpu-ms", "187"])
     )
     assert slower["workers"] > 5 * ours["workers"]
