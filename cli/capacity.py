@@ -25,7 +25,7 @@ class Speed:
 
 
 SPEEDS: Mapping[str, Speed] = {
-    # the encoder by OpenVINO in fp32, 14.1 ms alone and 17.2 in batches (Lite0 5.5 and 5.8; `.encoder_speed`);
+    # the encoder by OpenVINO in fp32, 14.1 ms alone and 17.2 in batches (Lite0 5.5 and 5.8);
     # besides it 1.5 ms of a bulk picture and 19 ms of an interactive one, as measured with version 0.1
     "efficientnet_lite2": Speed(cpu_ms=18.7, embed_ms=17.2, alone_ms=33, dim=1280, worker_bytes=1.6 * GIB),
     "efficientnet_lite0": Speed(cpu_ms=7.3, embed_ms=5.8, alone_ms=25, dim=1280, worker_bytes=1.4 * GIB),
