@@ -115,7 +115,7 @@ def _guard_requests(app: Flask) -> None:
     def _begin() -> None:
         asked = (request.path, *request.args.values(), request.headers.get("Authorization", ""))
         if any("\0" in text for text in asked):
-            raise ExemplarError("request_unfit", "expected a path and a query without NUL characters")
+            raise ExemplarError("request_invalid", "expected a path and a query without NUL characters")
 
     @app.after_request
     def _end(response: Response) -> Response:

@@ -75,7 +75,7 @@ def bulk(collection: str, query: BulkQuery) -> Response:
     kind = KINDS[query.kind]
     check_key(kind.scope)
     if query.smooth and not kind.decides:
-        raise ExemplarError("smooth_unfit", f"smooth: expected kind=classify, got kind={query.kind.value}")
+        raise ExemplarError("smooth_invalid", f"smooth: expected kind=classify, got kind={query.kind.value}")
     store = services().store
     check_offered(store.collections.find(collection).encoder)  # before anything is written for nothing
     check_webhook(query.webhook)
@@ -116,7 +116,7 @@ def _submit(job_id: str, collection: str, query: BulkQuery, received: _Received)
 
 
 def _receive(job_id: str, label: str | None) -> _Received:
-    """Keep the body, part by part; raises `media_type_unfit`, `body_empty`, `body_too_large` and others."""
+    """Keep the body, part by part; raises `media_type_invalid`, `body_empty`, `body_too_large` and others."""
     most = services().settings.bulk_max_bytes
     media_type = request.mimetype
     received = _Received()
@@ -134,7 +134,7 @@ def _receive(job_id: str, label: str | None) -> _Received:
         received.source = Source(manifest=name, manifest_is_csv=media_type == "text/csv", label=label)
     else:
         raise ExemplarError(
-            "media_type_unfit",
+            "media_type_invalid",
             "expected application/zip, application/x-tar or a packed tar, application/x-ndjson, text/csv, "
             f"multipart/form-data or application/json, got {media_type[:80] or 'none'!r}",
         )
@@ -146,7 +146,7 @@ def _multipart(job_id: str, received: _Received, label: str | None) -> _Received
     unknown = set(request.form) | (set(files) - {"archive", "manifest"})
     if unknown or "archive" not in files or any(len(parts) > 1 for parts in files.values()):
         raise ExemplarError(
-            "request_unfit",
+            "request_invalid",
             "expected one file named archive, and at most one named manifest, and no other part",
         )
     manifest = files["manifest"][0] if "manifest" in files else None
@@ -169,7 +169,7 @@ def _places(job_id: str, received: _Received, label: str | None) -> _Received:
         raise _too_large(services().settings.max_body_bytes)
     places = BulkPlaces.model_validate(read_json())
     if (places.folder is None) == (places.urls is None):
-        raise ExemplarError("request_unfit", "expected one of folder and urls")
+        raise ExemplarError("request_invalid", "expected one of folder and urls")
     received.digests.append(places.model_dump_json())
     if places.folder is not None:
         received.source = Source(folder=places.folder, label=label)
@@ -205,7 +205,7 @@ def _keep(job_id: str, received: _Received, stream: Readable) -> str:
 def _check_smoothable(items: int) -> None:
     most = services().settings.smooth_max_items
     if items > most:
-        raise ExemplarError("smooth_unfit", f"smooth: expected at most {most} items, got {items}")
+        raise ExemplarError("smooth_invalid", f"smooth: expected at most {most} items, got {items}")
 
 
 def _steps(

@@ -42,7 +42,7 @@ class EmbeddingsRequest(Strict):
 def content_of(one: str | Picture) -> bytes | None:
     """Return the bytes of a picture, or None where the input is a text.
 
-    Raises `url_not_allowed`, `picture_missing`, `item_unfit` or `picture_too_many_bytes`.
+    Raises `url_not_allowed`, `picture_missing`, `item_invalid` or `picture_too_many_bytes`.
     """
     if isinstance(one, Picture):
         url, encoded = one.image.url, one.image.base64
@@ -61,7 +61,7 @@ def content_of(one: str | Picture) -> bytes | None:
     try:
         content = base64.b64decode(encoded, validate=True)
     except ValueError as error:
-        raise ExemplarError("item_unfit", f"expected base64: {error}") from error
+        raise ExemplarError("item_invalid", f"expected base64: {error}") from error
     most = services().settings.max_picture_bytes
     if len(content) > most:
         raise ExemplarError("picture_too_many_bytes", f"expected a picture of at most {most} bytes")
@@ -79,7 +79,7 @@ def _is_picture(text: str) -> bool:
 
 
 def check_text(encoder: str, text: str) -> None:
-    """Raise `text_side_missing` where the encoder's name says so, or `item_unfit`."""
+    """Raise `text_side_missing` where the encoder's name says so, or `item_invalid`."""
     if EncoderSpec.parse(encoder).kind != "open_clip":  # more only a worker knows, who loads the encoder
         raise ExemplarError(
             "text_side_missing",
@@ -88,5 +88,5 @@ def check_text(encoder: str, text: str) -> None:
         )
     if len(text) > MAX_TEXT:
         raise ExemplarError(
-            "item_unfit", f"expected a text of at most {MAX_TEXT} characters, got {len(text)}"
+            "item_invalid", f"expected a text of at most {MAX_TEXT} characters, got {len(text)}"
         )

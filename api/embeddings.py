@@ -153,7 +153,7 @@ def _check_dimensions(wanted: int | None, vector: str) -> None:
     made = len(_floats(vector))
     if wanted is not None and wanted != made:
         raise ExemplarError(
-            "request_unfit", f"dimensions: this encoder gives {made} and is not cut, got {wanted}"
+            "request_invalid", f"dimensions: this encoder gives {made} and is not cut, got {wanted}"
         )
 
 

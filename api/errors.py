@@ -23,7 +23,7 @@ STATUS_OF = {
     "body_too_large": 413,
     "body_unreadable": 400,
     "bundle_damaged": 422,
-    "bundle_unfit": 422,
+    "bundle_invalid": 422,
     "class_deleted": 409,
     "class_exists": 409,
     "class_not_found": 404,
@@ -33,7 +33,7 @@ STATUS_OF = {
     "blob_not_found": 404,
     "blobs_unavailable": 503,
     "remote_unavailable": 503,
-    "cursor_unfit": 400,
+    "cursor_invalid": 400,
     "embeddings_late": 503,
     "encoder_differs": 422,
     "encoder_not_offered": 422,
@@ -41,51 +41,51 @@ STATUS_OF = {
     "export_empty": 409,
     "headers_too_large": 431,
     "idempotency_conflict": 422,
-    "index_unfit": 422,
+    "index_invalid": 422,
     "internal_error": 500,
     "item_not_found": 404,
-    "item_unfit": 422,
+    "item_invalid": 422,
     "items_too_many": 413,
     "job_not_found": 404,
-    "job_state_unfit": 409,
+    "job_state_invalid": 409,
     "key_collection_missing": 403,
     "key_missing": 401,
     "key_unknown": 401,
     "key_scope_missing": 403,
     "label_missing": 422,
     "label_too_long": 422,
-    "label_unfit": 422,
-    "manifest_unfit": 422,
-    "media_type_unfit": 415,
-    "merge_unfit": 422,
+    "label_invalid": 422,
+    "manifest_invalid": 422,
+    "media_type_invalid": 415,
+    "merge_invalid": 422,
     "method_not_allowed": 405,
     "min_version_ahead": 409,
-    "name_unfit": 422,
+    "name_invalid": 422,
     "path_not_allowed": 422,
     "path_not_found": 404,
     "picture_empty": 422,
     "picture_missing": 422,
     "picture_too_many_bytes": 413,
-    "prompts_unfit": 422,
+    "prompts_invalid": 422,
     "queue_full": 429,
     "queue_unavailable": 503,
     "record_unavailable": 503,
     "reindex_incomplete": 409,
     "reindex_not_found": 404,
-    "reindex_state_unfit": 409,
-    "reindex_unfit": 422,
+    "reindex_state_invalid": 409,
+    "reindex_invalid": 422,
     "reindex_unready": 409,
     "report_failed": 503,
     "request_refused": 400,
-    "request_unfit": 422,
+    "request_invalid": 422,
     "retry_empty": 409,
-    "rule_unfit": 422,
-    "smooth_unfit": 422,
+    "rule_invalid": 422,
+    "smooth_invalid": 422,
     "streams_full": 503,
     "support_exists": 409,
     "support_not_found": 404,
     "target_not_allowed": 422,
-    "target_unfit": 422,
+    "target_invalid": 422,
     "text_side_missing": 422,
     "too_many_requests": 429,
     "url_fetch_off": 422,
@@ -96,12 +96,12 @@ STATUS_OF = {
 ITEM_CODES = (
     "archive_nested",
     "encoder_weights_missing",
-    "encoder_weights_unfit",
+    "encoder_weights_invalid",
     "index_unavailable",
     "member_encrypted",
     "member_missing",
     "member_repeated",
-    "member_unfit",
+    "member_invalid",
     "member_unreadable",
     "picture_bomb",
     "picture_too_large",
@@ -112,7 +112,7 @@ ITEM_CODES = (
     "url_failed",
     "url_too_large",
     "url_unreachable",
-    "vector_unfit",
+    "vector_invalid",
     "work_failed",
     "worker_lost",
 )
@@ -143,7 +143,7 @@ def handle_errors(app: Flask) -> None:
         return problem_response(problem_of(error), STATUS_OF.get(error.code, 400))
 
     @app.errorhandler(ValidationError)
-    def _unfit(error: ValidationError) -> Response:
+    def _invalid(error: ValidationError) -> Response:
         found = [
             {"at": "/".join(str(part) for part in one["loc"])[:MOST_TEXT], "message": one["msg"][:MOST_TEXT]}
             for one in error.errors(include_url=False, include_context=False, include_input=False)[
@@ -151,7 +151,7 @@ def handle_errors(app: Flask) -> None:
             ]
         ]
         first = found[0]
-        problem = problem_of(ExemplarError("request_unfit", f"{first['at'] or 'body'}: {first['message']}"))
+        problem = problem_of(ExemplarError("request_invalid", f"{first['at'] or 'body'}: {first['message']}"))
         return problem_response(problem, 422, errors=found)
 
     @app.errorhandler(HTTPException)

@@ -47,7 +47,7 @@ Certainty = Annotated[
         description="A best class less probable than this is `ambiguous`.",
     ),
 ]
-SetLevel = Annotated[
+Coverage = Annotated[
     float,
     Field(
         ge=0.5,
@@ -70,10 +70,10 @@ class RuleModel(Strict):
     metric: Metric = Metric.COSINE
     false_reject: FalseReject = Rule().false_reject
     certainty: Certainty = Rule().certainty
-    set_level: SetLevel = Rule().set_level
+    coverage: Coverage = Rule().coverage
 
     def value(self) -> Rule:
-        return Rule(self.name, self.metric, self.false_reject, self.certainty, self.set_level)
+        return Rule(self.name, self.metric, self.false_reject, self.certainty, self.coverage)
 
 
 class RuleChange(Strict):
@@ -83,7 +83,7 @@ class RuleChange(Strict):
     metric: Metric | None = None
     false_reject: FalseReject | None = None
     certainty: Certainty | None = None
-    set_level: SetLevel | None = None
+    coverage: Coverage | None = None
 
 
 class IndexModel(Strict):
@@ -146,7 +146,7 @@ class CollectionChange(Strict):
     def _leave_what_is_fixed(cls, raw: Any) -> Any:
         fixed = [name for name in FIXED if isinstance(raw, dict) and name in raw]
         if raw == {}:
-            raise ExemplarError("request_unfit", "expected rule or index, got neither")
+            raise ExemplarError("request_invalid", "expected rule or index, got neither")
         if fixed:
             raise ExemplarError(
                 "collection_fixed",

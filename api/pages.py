@@ -9,15 +9,15 @@ from core.errors import ExemplarError
 
 
 def read_cursor(cursor: str | None) -> str | None:
-    """Return what a cursor stands for; raises `cursor_unfit`."""
+    """Return what a cursor stands for; raises `cursor_invalid`."""
     if cursor is None:
         return None
     try:
         text = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
     except (binascii.Error, UnicodeError) as error:
-        raise _unfit() from error
+        raise _invalid() from error
     if not (text.isascii() and text.isalnum()):
-        raise _unfit()
+        raise _invalid()
     return text
 
 
@@ -27,7 +27,7 @@ def read_number(cursor: str | None) -> int:
     if text is None:
         return 0
     if not text.isdigit() or len(text) > 18:
-        raise _unfit()
+        raise _invalid()
     return int(text)
 
 
@@ -36,5 +36,5 @@ def make_cursor(last: object) -> str:
     return base64.urlsafe_b64encode(str(last).encode()).decode()
 
 
-def _unfit() -> ExemplarError:
-    return ExemplarError("cursor_unfit", "expected a cursor as an earlier page gave it")
+def _invalid() -> ExemplarError:
+    return ExemplarError("cursor_invalid", "expected a cursor as an earlier page gave it")

@@ -85,7 +85,7 @@ def import_collection(query: ImportQuery) -> Response:
     store = services().store
     if request.mimetype not in ZIP:
         raise ExemplarError(
-            "media_type_unfit", f"expected application/zip, got {request.mimetype[:80] or 'none'!r}"
+            "media_type_invalid", f"expected application/zip, got {request.mimetype[:80] or 'none'!r}"
         )
     store.jobs.check_room(to_read=True)  # before a large body is taken for nothing
     job_id = new_job_id()
@@ -156,7 +156,7 @@ def _check_rule(manifest: Manifest) -> None:
     except ValidationError as error:
         first = error.errors()[0]
         place = "/".join(str(part) for part in first["loc"])
-        raise ExemplarError("bundle_unfit", f"manifest.json: rule/{place}: {first['msg']}") from error
+        raise ExemplarError("bundle_invalid", f"manifest.json: rule/{place}: {first['msg']}") from error
 
 
 def _check_prompts(manifest: Manifest, encoder: str) -> None:
@@ -169,7 +169,7 @@ def _check_prompts(manifest: Manifest, encoder: str) -> None:
 def _check_pictures(bundle: Bundle, encoder: str | None) -> None:
     if encoder is not None and not bundle.has_pictures:
         raise ExemplarError(
-            "bundle_unfit", "expected a file with pictures to embed anew; export it with pictures"
+            "bundle_invalid", "expected a file with pictures to embed anew; export it with pictures"
         )
 
 

@@ -134,7 +134,7 @@ def _read_query() -> dict[str, str]:
     query = request.args.to_dict(flat=False)
     repeated = sorted(name for name, values in query.items() if len(values) > 1)
     if repeated:
-        raise ExemplarError("request_unfit", f"{repeated[0][:80]}: expected it once in the query")
+        raise ExemplarError("request_invalid", f"{repeated[0][:80]}: expected it once in the query")
     return {name: values[0] for name, values in query.items()}
 
 

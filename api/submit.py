@@ -179,7 +179,7 @@ def idempotency_of(asked: list[object]) -> Idempotency | None:
     if key is None:
         return None
     if not 1 <= len(key) <= MAX_KEY:
-        raise ExemplarError("request_unfit", f"Idempotency-Key: expected 1 to {MAX_KEY} characters")
+        raise ExemplarError("request_invalid", f"Idempotency-Key: expected 1 to {MAX_KEY} characters")
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
     return Idempotency(f"{g.caller}:{key}", digest)
 

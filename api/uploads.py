@@ -45,7 +45,7 @@ class Upload:
 def read_uploads(kind: JobKind, label: str | None, settings: Settings) -> list[Upload]:
     """Return the request's pictures in order; a bad one carries its error, its neighbours do not.
 
-    Raises `body_empty`, `media_type_unfit`, `body_unreadable`, `picture_missing` or `items_too_many`.
+    Raises `body_empty`, `media_type_invalid`, `body_unreadable`, `picture_missing` or `items_too_many`.
     """
     media_type = request.mimetype
     if media_type == "multipart/form-data":
@@ -56,7 +56,7 @@ def read_uploads(kind: JobKind, label: str | None, settings: Settings) -> list[U
         uploads = [_raw(kind, label, settings)]
     else:
         raise ExemplarError(
-            "media_type_unfit",
+            "media_type_invalid",
             f"expected multipart/form-data, image/* or application/json, got {media_type[:80] or 'none'!r}",
         )
     if not uploads:
@@ -70,11 +70,11 @@ def _multipart(kind: JobKind, label: str | None, settings: Settings) -> list[Upl
     unknown = sorted((texts - {"label"}) | (files - {"image"}))  # a part may have no name at all
     if unknown:  # a part that is left out in silence is a picture that is lost
         raise ExemplarError(
-            "request_unfit", f"{unknown[0][:80]!r}: expected parts named image (files) and label (text)"
+            "request_invalid", f"{unknown[0][:80]!r}: expected parts named image (files) and label (text)"
         )
     labels = request.form.getlist("label")
     if len(labels) > 1:
-        raise ExemplarError("request_unfit", "label: expected it once; it is the label of every picture")
+        raise ExemplarError("request_invalid", "label: expected it once; it is the label of every picture")
     label = labels[0] if labels else label
     return [_checked(kind, file.read(), label, settings) for file in request.files.getlist("image")]
 
@@ -152,7 +152,7 @@ def _image_bytes(item: EnrollItem | AskItem, settings: Settings) -> bytes:
     given = [name for name in ("base64", "job", "url") if getattr(item.image, name) is not None]
     if len(given) > 1:
         raise ExemplarError(
-            "item_unfit", f"image: expected one of base64, job and url, got {' and '.join(given)}"
+            "item_invalid", f"image: expected one of base64, job and url, got {' and '.join(given)}"
         )
     if item.image.job is not None:
         check_key(Scope.CLASSIFY)
@@ -167,7 +167,7 @@ def _image_bytes(item: EnrollItem | AskItem, settings: Settings) -> bytes:
     try:
         return base64.b64decode(item.image.base64, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise ExemplarError("item_unfit", f"image.base64: {error}") from error
+        raise ExemplarError("item_invalid", f"image.base64: {error}") from error
 
 
 def _item_error(raw: Any, error: ValidationError) -> ExemplarError:
@@ -175,7 +175,7 @@ def _item_error(raw: Any, error: ValidationError) -> ExemplarError:
     place = "/".join(str(part) for part in first["loc"])
     if place == "label" and first["type"] == "missing":
         return ExemplarError("label_missing", "expected a label, got none; name the class this picture shows")
-    return ExemplarError("item_unfit", f"{place[:200] or 'item'}: {first['msg']}")
+    return ExemplarError("item_invalid", f"{place[:200] or 'item'}: {first['msg']}")
 
 
 def _checked(

@@ -20,7 +20,7 @@ def list_deliveries(job_id: str) -> DeliveryList:
 
 
 def check_webhook(url: str | None) -> None:
-    """Raise `webhooks_off`, `target_unfit` or `target_not_allowed` where a webhook could never be called."""
+    """Raise `webhooks_off`, `target_invalid` or `target_not_allowed` where a webhook cannot be called."""
     settings = services().settings
     if url is None:
         return

@@ -22,8 +22,8 @@ from store.migrate import ensure_schema
 from store.store import open_store
 from store.work.jobs import new_job_id
 from worker.activity import Activity, new_owner
+from worker.pipeline import run_pipeline
 from worker.tools import Tools
-from worker.turn import take_turn
 
 PICTURE_S = 0.025
 
@@ -97,7 +97,7 @@ def _serve(folder: str, database_url: str, name: str) -> None:
         )
         print("ready", flush=True)
         while True:
-            if not take_turn(tools, DEFAULT):
+            if not run_pipeline(tools, DEFAULT):
                 time.sleep(0.02)
 
 

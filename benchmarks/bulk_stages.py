@@ -16,10 +16,10 @@ from store.blobs import PICTURES, uploads_of
 from store.work.jobs import new_job_id
 from worker.embedding import embed
 from worker.load import load
+from worker.pipeline import run_pipeline
 from worker.settling import settle
 from worker.source_reader import SourceReader
 from worker.tools import Tools, open_tools
-from worker.turn import take_turn
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ def _enroll(tools: Tools, spec: str) -> None:
     digests = [tools.store.blobs.put(PICTURES, content) for _, content in some]
     items = [Item(n, digest, label) for n, (digest, (label, _)) in enumerate(zip(digests, some, strict=True))]
     tools.store.jobs.submit(new_job_id(), JobRequest("bench", JobKind.ENROLL, Lane.BULK, items))
-    while take_turn(tools, spec):
+    while run_pipeline(tools, spec):
         pass
 
 

@@ -31,7 +31,7 @@ class Client:
             self._service = Exemplar(url, key, retries=Retries(tries=1))
         except httpx.InvalidURL as error:
             raise ExemplarError(
-                "url_unfit", f"expected the URL of a service, got {url!r}: {error}"
+                "url_invalid", f"expected the URL of a service, got {url!r}: {error}"
             ) from error
         self.url = self._service.url
         context = click.get_current_context(silent=True)

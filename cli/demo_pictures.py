@@ -71,7 +71,7 @@ def split_folder(root: Path) -> DemoPictures:
     usable = {label: paths for label, paths in sorted(by_label.items()) if len(paths) >= 2}
     if len(usable) < 2:
         raise ExemplarError(
-            "photos_unfit",
+            "photos_invalid",
             f"expected two or more folders of two or more pictures in {root}, found {len(usable)}",
         )
     supports: dict[str, list[Path]] = {}

@@ -125,7 +125,7 @@ def hold_out(supports: Embedded, queries: Embedded, number: int) -> tuple[Embedd
     classes = supports.classes
     if number >= len(classes):
         raise ExemplarError(
-            "classes_unfit", f"expected fewer strangers than the {len(classes)} classes, got {number}"
+            "classes_invalid", f"expected fewer strangers than the {len(classes)} classes, got {number}"
         )
     places = {(2 * place + 1) * len(classes) // (2 * number) for place in range(number)}
     strange = {classes[place] for place in places}
@@ -133,7 +133,7 @@ def hold_out(supports: Embedded, queries: Embedded, number: int) -> tuple[Embedd
     parts = supports.of(enrolled), queries.of(enrolled), queries.of(strange)
     if not parts[1].labels or not parts[2].labels:
         raise ExemplarError(
-            "classes_unfit", "expected queries of enrolled classes and of strangers, got those of one only"
+            "classes_invalid", "expected queries of enrolled classes and of strangers, got those of one only"
         )
     return parts
 
@@ -185,7 +185,7 @@ def _check_classes(supports: Embedded, queries: Embedded) -> None:
     if missing:
         named = ", ".join(missing[:5]) + (" and others" if len(missing) > 5 else "")
         raise ExemplarError(
-            "classes_unfit",
+            "classes_invalid",
             f"expected the classes of --query among those of --support, got {named} as well; pictures of no "
             "class go to --unknown",
         )
@@ -195,7 +195,7 @@ def _numbers(shots: str) -> Sequence[int]:
     try:
         numbers = [int(part) for part in shots.split(",")]
     except ValueError as error:
-        raise ExemplarError("shots_unfit", f"expected numbers like 1,5, got {shots!r}") from error
+        raise ExemplarError("shots_invalid", f"expected numbers like 1,5, got {shots!r}") from error
     if min(numbers) < 1:
-        raise ExemplarError("shots_unfit", f"expected numbers of at least 1, got {shots!r}")
+        raise ExemplarError("shots_invalid", f"expected numbers of at least 1, got {shots!r}")
     return numbers

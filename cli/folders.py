@@ -76,4 +76,4 @@ def _prepare(encoder: Encoder, path: Path, max_pixels: int, views: Views) -> Pre
 def _check(batch: Sequence[Path], vectors: Vectors) -> None:
     for path, vector in zip(batch, vectors, strict=True):
         if not is_unit(vector):
-            raise ExemplarError("vector_unfit", f"{path}: the encoder cannot describe this picture")
+            raise ExemplarError("vector_invalid", f"{path}: the encoder cannot describe this picture")

@@ -70,7 +70,7 @@ def import_(
     if format_ == "exemplar":
         sys.exit(_import(client, path, name, encoder))
     if name is None:
-        raise ExemplarError("name_unfit", "expected the name of a collection: --as NAME")
+        raise ExemplarError("name_invalid", "expected the name of a collection: --as NAME")
     client.ensure_collection(name, **({} if encoder is None else {"encoder": encoder}))
     tally = Tally()
     for told, (place, error) in enumerate(

@@ -84,7 +84,7 @@ def try_out(
         else float(np.mean([_accepted(trial, plan.rule.false_reject) for trial in trials])),
         "strangers": 0 if strangers is None else len(strangers.labels),
         "uneven": None if plan.uneven is None else _halves(counts, plan, queries, trials),
-        "sets": None if plan.smooth else _sets(plan.rule.set_level, queries, trials),
+        "sets": None if plan.smooth else _sets(plan.rule.coverage, queries, trials),
         "decisions": _means(_decisions(plan.rule, queries, trial) for trial in trials),
         "rule_used": trials[0].known[0].rule.value,
         "smoothed": plan.smooth,
@@ -167,7 +167,7 @@ def _unknown(trial: Trial) -> dict[str, float | None]:
         "auroc": float(roc_auc_score([1] * len(known) + [0] * len(strange), [*known, *strange])),
         "false_reject": _share(answer.decision is DecisionName.UNKNOWN for answer in trial.known),
         "accepted_strangers": _share(answer.decision is not DecisionName.UNKNOWN for answer in trial.strange),
-        "predicted": None if novelty is None else novelty.accepts_strangers,
+        "predicted": None if novelty is None else novelty.accepts_unfamiliar,
     }
 
 

@@ -72,7 +72,7 @@ class CandidateSet(Model):
     labels: list[str]
     """The most probable first."""
     level: float
-    """How often such a set holds the true label, as the rule's `set_level`."""
+    """How often such a set holds the true label, as the rule's `coverage`."""
 
 
 class ChangedAnswer(Model):
@@ -608,7 +608,7 @@ class NewReindex(Model):
 class Novelty(Model):
     """How like something known the picture is, and from where on it counts as known."""
 
-    accepts_strangers: float | None
+    accepts_unfamiliar: float | None
     """The share of pictures of classes not enrolled here that are expected to be named all the same; null where it cannot be told."""
     score: float
     """The lower the less familiar."""
@@ -716,10 +716,10 @@ class RuleChange(Model):
     """What to change about a rule; what is left out stays as it is."""
 
     certainty: float | None = Field(default=None)
+    coverage: float | None = Field(default=None)
     false_reject: float | None = Field(default=None)
     metric: Metric | None = Field(default=None)
     name: RuleName | None = Field(default=None)
-    set_level: float | None = Field(default=None)
 
 
 class Rule(Model):
@@ -727,13 +727,13 @@ class Rule(Model):
 
     certainty: float | None = Field(default=None)
     """A best class less probable than this is `ambiguous`."""
+    coverage: float | None = Field(default=None)
+    """How often `candidate_set` is to hold the true class."""
     false_reject: float | None = Field(default=None)
     """The share of pictures of known classes that may be called unknown; 0 calls none so."""
     metric: Metric | None = Field(default=None)
     name: RuleName | None = Field(default=None)
     """`auto` is `kernel` while that answers fast enough, and `ridge` beyond."""
-    set_level: float | None = Field(default=None)
-    """How often `candidate_set` is to hold the true class."""
 
 
 RuleName = Literal["auto", "kernel", "ridge", "prototype", "neighbours", "nearest"] | str

@@ -67,7 +67,7 @@ class CandidateSet:
     """
 
     level: Annotated[
-        float, Field(description="How often such a set holds the true label, as the rule's `set_level`.")
+        float, Field(description="How often such a set holds the true label, as the rule's `coverage`.")
     ]
     labels: Annotated[tuple[str, ...], Field(description="The most probable first.")]
 
@@ -84,7 +84,7 @@ class Novelty:
             "one."
         ),
     ]
-    accepts_strangers: Annotated[
+    accepts_unfamiliar: Annotated[
         float | None,
         Field(
             description="The share of pictures of classes not enrolled here that are expected to be named "

@@ -18,14 +18,14 @@ CallersId = Annotated[str, Field(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")
 
 
 def check_metadata(metadata: Mapping[str, Any]) -> None:
-    """Raise `item_unfit` unless metadata is plain JSON, small and flat enough."""
+    """Raise `item_invalid` unless metadata is plain JSON, small and flat enough."""
     try:
         size = len(json.dumps(metadata, ensure_ascii=False, allow_nan=False).encode())
     except (ValueError, RecursionError) as error:
-        raise ExemplarError("item_unfit", f"metadata: expected plain JSON, got {error}") from error
+        raise ExemplarError("item_invalid", f"metadata: expected plain JSON, got {error}") from error
     if size > METADATA_BYTES or _levels(metadata) > METADATA_LEVELS:
         raise ExemplarError(
-            "item_unfit",
+            "item_invalid",
             f"metadata: expected at most {METADATA_BYTES} bytes of JSON and {METADATA_LEVELS} levels",
         )
 

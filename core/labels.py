@@ -14,7 +14,7 @@ _JOINERS = "\u200c\u200d"  # Persian and Indic words and families of emoji are s
 
 
 def clean_label(text: object) -> str:
-    """Return a label in NFC, trimmed; raise `label_missing`, `label_too_long` or `label_unfit`."""
+    """Return a label in NFC, trimmed; raise `label_missing`, `label_too_long` or `label_invalid`."""
     if not isinstance(text, str) or not text.strip():
         raise ExemplarError("label_missing", "expected a label, got none; name the class this picture shows")
     label = unicodedata.normalize("NFC", text.strip())
@@ -24,17 +24,17 @@ def clean_label(text: object) -> str:
         )
     seen = label.translate({ord(joiner): None for joiner in _JOINERS})
     if not seen or any(unicodedata.category(character) in _UNSEEN for character in seen):
-        raise ExemplarError("label_unfit", "expected a label of visible characters, got control characters")
+        raise ExemplarError("label_invalid", "expected a label of visible characters, got control characters")
     if any(part in (".", "..") for part in label.split("/")):  # in a path they would mean another one
-        raise ExemplarError("label_unfit", f"expected a label without the parts . and .., got {label!r}")
+        raise ExemplarError("label_invalid", f"expected a label without the parts . and .., got {label!r}")
     return label
 
 
 def check_slug(text: str) -> str:
-    """Return a collection's name as it came; raise `name_unfit` unless it is a slug of 1 to 63 characters."""
+    """Return a collection's name; raise `name_invalid` unless it is a slug of 1 to 63 characters."""
     if _SLUG.fullmatch(text) is None:
         raise ExemplarError(
-            "name_unfit",
+            "name_invalid",
             "expected 1 to 63 of a-z, 0-9, - and _, beginning and ending with a letter or digit, "
             f"got {text[:80]!r}",
         )

@@ -111,20 +111,20 @@ NAMED = {"best7": BEST7, "all80": ALL80}
 
 
 def check_prompts(prompts: object) -> Prompts:
-    """Return `best7`, `all80`, or one's own templates as a tuple; anything else raises `prompts_unfit`."""
+    """Return `best7`, `all80`, or one's own templates as a tuple; anything else raises `prompts_invalid`."""
     if isinstance(prompts, str):
         if prompts in NAMED:
             return prompts
-        raise _unfit(f"{prompts[:80]!r}")
+        raise _invalid(f"{prompts[:80]!r}")
     if not isinstance(prompts, list | tuple) or not prompts:
-        raise _unfit("nothing" if not prompts else type(prompts).__name__)
+        raise _invalid("nothing" if not prompts else type(prompts).__name__)
     if len(prompts) > MAX_TEMPLATES:
-        raise _unfit(f"{len(prompts)} templates")
+        raise _invalid(f"{len(prompts)} templates")
     return tuple(_checked(template) for template in prompts)
 
 
 def templates_of(prompts: Prompts) -> tuple[str, ...]:
-    """Return the templates that prompts stand for; raises `prompts_unfit`."""
+    """Return the templates that prompts stand for; raises `prompts_invalid`."""
     checked = check_prompts(prompts)
     return NAMED[checked] if isinstance(checked, str) else tuple(checked)
 
@@ -137,19 +137,19 @@ def sentences_of(label: str, templates: Sequence[str]) -> list[str]:
 
 def _checked(template: object) -> str:
     if not isinstance(template, str):
-        raise _unfit(f"{template!r:.80} among the templates")
+        raise _invalid(f"{template!r:.80} among the templates")
     if template.count(LABEL) != 1:
-        raise _unfit(f"{template[:80]!r} with {template.count(LABEL)} of them")
+        raise _invalid(f"{template[:80]!r} with {template.count(LABEL)} of them")
     if len(template) > MAX_TEMPLATE:
-        raise _unfit(f"one of {len(template)} characters")
+        raise _invalid(f"one of {len(template)} characters")
     if not template.isprintable():
-        raise _unfit(f"{template[:80]!r} with characters that nobody sees")
+        raise _invalid(f"{template[:80]!r} with characters that nobody sees")
     return template
 
 
-def _unfit(got: str) -> ExemplarError:
+def _invalid(got: str) -> ExemplarError:
     return ExemplarError(
-        "prompts_unfit",
+        "prompts_invalid",
         f"expected {' or '.join(NAMED)}, or a list of 1 to {MAX_TEMPLATES} templates of at most "
         f"{MAX_TEMPLATE} characters such as 'a photo of a {LABEL}.', each with {LABEL} once, got {got}",
     )

@@ -112,12 +112,12 @@ class Settings(BaseModel):
     interactive_items: int = Field(16, ge=0, description="A request of at most so many items goes first.")
     lease_s: float = Field(20.0, gt=0, description="How long a silent worker keeps its chunks.")
     sweep_s: float = Field(2.0, gt=0, description="Time between two sweeps, by one of all workers.")
-    turn_s: float = Field(5.0, gt=0, description="How long a worker goes on claiming in one turn.")
+    claim_s: float = Field(5.0, gt=0, description="How long a worker goes on claiming after one wake-up.")
     stall_s: float = Field(
         60.0,
         gt=0,
-        description="A worker that takes no turn for so long while work waits starts anew; one that comes no "
-        "further with an upload for so long leaves it to others.",
+        description="A worker that claims nothing for so long while work waits is restarted; one that makes "
+        "no progress with an upload for so long leaves it to others.",
     )
     stop_s: float = Field(
         25.0,
@@ -264,7 +264,7 @@ def read_settings(environment: Mapping[str, str] | None = None, **chosen: Any) -
     """Read EXEMPLAR_* and what was chosen on the command line (None means not chosen).
 
     A name with `_FILE` behind it is read from that file, as secrets are in containers. An unknown name
-    or an unusable value raises `settings_unfit`.
+    or an unusable value raises `settings_invalid`.
     """
     found: dict[str, Any] = {}
     for name, text in (os.environ if environment is None else environment).items():
@@ -281,10 +281,10 @@ def read_settings(environment: Mapping[str, str] | None = None, **chosen: Any) -
         first = error.errors()[0]
         name = PREFIX + str(first["loc"][0]).upper()
         if first["type"] == "extra_forbidden":  # its value stays unsaid: it may be a secret
-            raise ExemplarError("settings_unfit", f"{name}: there is no such setting") from error
+            raise ExemplarError("settings_invalid", f"{name}: there is no such setting") from error
         is_secret = Settings.model_fields[str(first["loc"][0])].annotation is SecretStr
         got = "" if is_secret else f", got {first['input']!r}"
-        raise ExemplarError("settings_unfit", f"{name}: {first['msg']}{got}") from error
+        raise ExemplarError("settings_invalid", f"{name}: {first['msg']}{got}") from error
 
 
 def _setting(name: str, text: str) -> tuple[str, str]:
@@ -294,5 +294,5 @@ def _setting(name: str, text: str) -> tuple[str, str]:
         return name.removesuffix("_file"), Path(text).read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ExemplarError(
-            "settings_unfit", f"{PREFIX}{name.upper()}: expected a readable file, got {text!r}"
+            "settings_invalid", f"{PREFIX}{name.upper()}: expected a readable file, got {text!r}"
         ) from error

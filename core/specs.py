@@ -66,11 +66,11 @@ class EncoderSpec:
     def _parse_concat(cls, text: str) -> EncoderSpec:
         names = _names(text)
         if any(name.startswith(CONCAT) for name in names):
-            raise _unfit_concat(f"a concat within a concat: {text!r}")
+            raise _invalid_concat(f"a concat within a concat: {text!r}")
         if len(names) < 2:
-            raise _unfit_concat(f"{text!r}")
+            raise _invalid_concat(f"{text!r}")
         if len(set(names)) < len(names):
-            raise _unfit_concat(f"one of them twice: {text!r}")
+            raise _invalid_concat(f"one of them twice: {text!r}")
         return cls("concat", parts=tuple(cls.parse(name) for name in names))
 
     def __str__(self) -> str:
@@ -99,7 +99,7 @@ def _names(text: str) -> list[str]:
     return _NEXT_PART.split(text.removeprefix(CONCAT)) if text.startswith(CONCAT) else [text]
 
 
-def _unfit_concat(got: str) -> ExemplarError:
+def _invalid_concat(got: str) -> ExemplarError:
     return ExemplarError(
         "encoder_unknown", f"expected concat:A+B of two or more different encoders, got {got}"
     )

@@ -114,7 +114,7 @@ class Rule:
     """The share of pictures of known classes that may be called unknown; 0 calls nothing unknown."""
     certainty: float = 0.5
     """A best class less probable than this is `ambiguous`."""
-    set_level: float = 0.9
+    coverage: float = 0.9
     """How often the set of candidates is to hold the true class."""
 
 

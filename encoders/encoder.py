@@ -99,7 +99,7 @@ class Encoder:
         """Map n labels to (n, dim) float32 rows of unit length, comparable with those of pictures.
 
         Each template is encoded about each label, and the unit vectors of a label are averaged. The first
-        call loads the text half, which takes seconds. Raises `text_side_missing`, `prompts_unfit`, and what
+        call loads the text half, which takes seconds. Raises `text_side_missing`, `prompts_invalid`, and what
         opening raises where the weights of the text half are unfit.
         """
         templates = templates_of(prompts)

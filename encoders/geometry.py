@@ -72,7 +72,7 @@ class Geometry:
     def __post_init__(self) -> None:
         if self.interpolation not in RESAMPLING:
             raise ExemplarError(
-                "encoder_weights_unfit",
+                "encoder_weights_invalid",
                 f"expected an interpolation of {', '.join(RESAMPLING)}, got {self.interpolation!r}",
             )
 

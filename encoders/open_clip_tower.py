@@ -60,7 +60,7 @@ def load_open_clip(spec: EncoderSpec) -> Tower:
 
     A file `open_clip_config.json` beside the local file says what network the weights are of; without one
     open_clip has to know the name. Raises `encoder_unknown`, `encoder_weights_missing` or
-    `encoder_weights_unfit`.
+    `encoder_weights_invalid`.
     """
     network = _network(spec)
     return _from_file(spec, network) if spec.file else _from_hub(spec)
@@ -160,7 +160,7 @@ def _create(spec: EncoderSpec, network: str, **options: Any) -> Any:
 def _not_built(spec: EncoderSpec, network: str, error: Exception) -> ExemplarError:
     described = f"{CONFIG} beside {spec.file}" if network != spec.name else f"the name {spec.name}"
     return ExemplarError(
-        "encoder_weights_unfit",
+        "encoder_weights_invalid",
         f"expected a network that open_clip can build by {described}, got {type(error).__name__}: "
         f"{str(error)[:300]}",
     )

@@ -19,7 +19,7 @@ def open_encoder(
     cosine of 0.999 to float32; `fp32`, `bf16` and `fp16` overrule that. With the runtime `auto` a CPU runs it
     by OpenVINO where that is installed and keeps the vectors as well; with `torch` it never does.
 
-    Raises `encoder_unknown`, `encoder_weights_missing`, `encoder_weights_unfit` or `device_missing`.
+    Raises `encoder_unknown`, `encoder_weights_missing`, `encoder_weights_invalid` or `device_missing`.
     """
     parsed = EncoderSpec.parse(spec)
     chosen = choose_device(device)

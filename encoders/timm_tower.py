@@ -19,7 +19,7 @@ from encoders.weights import Weights, fit_weights, read_weights
 def load_timm(spec: EncoderSpec) -> Tower:
     """Load a network without its classifier from a local file or by its pretrained tag.
 
-    Raises `encoder_unknown`, `encoder_weights_missing` or `encoder_weights_unfit`.
+    Raises `encoder_unknown`, `encoder_weights_missing` or `encoder_weights_invalid`.
     """
     if spec.tag is not None or not timm.is_model(spec.name):
         raise ExemplarError(

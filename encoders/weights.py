@@ -21,7 +21,7 @@ WRAPPERS = ("state_dict", "model", "module")  # under which the training program
 def read_weights(file: str) -> Weights:
     """Read a safetensors file, or a torch file that holds tensors only.
 
-    Raises `encoder_weights_missing` or `encoder_weights_unfit`.
+    Raises `encoder_weights_missing` or `encoder_weights_invalid`.
     """
     if not Path(file).is_file():
         raise ExemplarError(
@@ -33,12 +33,12 @@ def read_weights(file: str) -> Weights:
 
 
 def fit_weights(module: nn.Module, weights: Weights, source: str) -> None:
-    """Load weights that must cover the module exactly; raise `encoder_weights_unfit` where they do not."""
+    """Load weights that must cover the module exactly; raise `encoder_weights_invalid` where they do not."""
     try:
         module.load_state_dict(weights)
     except RuntimeError as error:
         raise ExemplarError(
-            "encoder_weights_unfit",
+            "encoder_weights_invalid",
             f"the weights in {source} do not fit the network; check that name and file belong together: "
             f"{_first_lines(error)}",
         ) from error
@@ -48,16 +48,18 @@ def _read(file: str) -> Any:
     try:
         return load_file(file) if file.endswith(".safetensors") else torch.load(file, weights_only=True)
     except SafetensorError as error:
-        raise ExemplarError("encoder_weights_unfit", f"{file} is not a safetensors file: {error}") from error
+        raise ExemplarError(
+            "encoder_weights_invalid", f"{file} is not a safetensors file: {error}"
+        ) from error
     except pickle.UnpicklingError as error:
         raise ExemplarError(
-            "encoder_weights_unfit",
+            "encoder_weights_invalid",
             f"expected tensors only in {file}, found objects that would run code, or no weights at all; "
             "it was not loaded; save the weights as safetensors",
         ) from error
     except (RuntimeError, OSError, EOFError, ValueError) as error:
         raise ExemplarError(
-            "encoder_weights_unfit", f"{file} is not a file of weights: {_first_lines(error)}"
+            "encoder_weights_invalid", f"{file} is not a file of weights: {_first_lines(error)}"
         ) from error
 
 
@@ -66,7 +68,7 @@ def _unwrap(content: Any, file: str) -> Weights:
         if isinstance(content, Mapping) and isinstance(content.get(name), Mapping):
             content = content[name]
     if not isinstance(content, Mapping) or not any(isinstance(value, Tensor) for value in content.values()):
-        raise ExemplarError("encoder_weights_unfit", f"expected tensors by name in {file}, found none")
+        raise ExemplarError("encoder_weights_invalid", f"expected tensors by name in {file}, found none")
     return {
         str(key).removeprefix("module."): value for key, value in content.items() if isinstance(value, Tensor)
     }

@@ -77,15 +77,15 @@ class Zip:
     def _member(self, info: zipfile.ZipInfo) -> Member:
         path = _zip_path(info)
         max_bytes = _most(path, self._max_bytes)
-        error = _why_unfit(path, info.file_size, max_bytes)
+        error = _why_invalid(path, info.file_size, max_bytes)
         if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
-            error = ExemplarError("member_unfit", "expected a file, got a link or a device")
+            error = ExemplarError("member_invalid", "expected a file, got a link or a device")
         elif info.flag_bits & 1:
             error = ExemplarError("member_encrypted", "expected a file that is not encrypted")
         elif info.compress_type not in PACKINGS:
             packing = _PACKING_NAMES.get(info.compress_type, f"method {info.compress_type}")
             error = ExemplarError(
-                "member_unfit", f"expected a file that is stored or packed with deflate, got {packing}"
+                "member_invalid", f"expected a file that is stored or packed with deflate, got {packing}"
             )
         return Member(path, info.file_size, partial(self._read, info, max_bytes), error)
 
@@ -153,9 +153,9 @@ class Tar:
     def _member(self, info: tarfile.TarInfo) -> Member:
         path = plain_path(info.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
         max_bytes = _most(path, self._max_bytes)
-        error = _why_unfit(path, info.size, max_bytes)
+        error = _why_invalid(path, info.size, max_bytes)
         if not info.isreg() or info.issparse():
-            error = ExemplarError("member_unfit", "expected a file, got a link, a device or a sparse file")
+            error = ExemplarError("member_invalid", "expected a file, got a link, a device or a sparse file")
         return Member(path, info.size, partial(self._read, info, max_bytes), error)
 
     def _read(self, info: tarfile.TarInfo, max_bytes: int) -> bytes:
@@ -209,10 +209,10 @@ def _most(path: str, max_bytes: int) -> int:
     return max(max_bytes, MANIFEST_BYTES) if path in MANIFESTS else max_bytes
 
 
-def _why_unfit(path: str, size: int, max_bytes: int) -> ExemplarError | None:
+def _why_invalid(path: str, size: int, max_bytes: int) -> ExemplarError | None:
     parts = path.split("/")
     if path.startswith("/") or ".." in parts or parts[0].endswith(":"):
-        return ExemplarError("member_unfit", f"expected a path inside the archive, got {path[:200]!r}")
+        return ExemplarError("member_invalid", f"expected a path inside the archive, got {path[:200]!r}")
     if PurePosixPath(path).suffix.lower() in NESTED:
         return ExemplarError("archive_nested", "expected a picture, got an archive inside the archive")
     if size < 0:

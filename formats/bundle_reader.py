@@ -63,7 +63,7 @@ class _Row(BaseModel):
 class Bundle:
     """A collection's file; opening reads the manifest, `verify` all of it.
 
-    Both raise `bundle_unfit` where it is something else, and `bundle_damaged` where bytes have changed since.
+    Both raise `bundle_invalid` where it is something else, and `bundle_damaged` where bytes have changed.
     """
 
     def __init__(self, file: Seekable, *, max_supports: int, max_picture_bytes: int) -> None:
@@ -77,11 +77,11 @@ class Bundle:
         except ExemplarError:
             raise
         except Exception as error:  # the boundary to untrusted bytes: zipfile raises anything
-            raise _unfit(f"expected the file of a collection, a zip: {error}") from error
+            raise _invalid(f"expected the file of a collection, a zip: {error}") from error
         self._infos = self._checked_members()
         self.manifest = self._manifest()
         if self.manifest.supports > max_supports:
-            raise _unfit(f"expected at most {max_supports} supports, got {self.manifest.supports}")
+            raise _invalid(f"expected at most {max_supports} supports, got {self.manifest.supports}")
 
     @property
     def has_pictures(self) -> bool:
@@ -95,12 +95,12 @@ class Bundle:
         for count, one in enumerate(self.supports(), start=1):  # noqa: B007 - read below
             vector = np.frombuffer(one.vector, TYPES[VECTORS])
             if not is_unit(vector):
-                raise _unfit(f"support {one.id}: expected a finite vector of unit length")
+                raise _invalid(f"support {one.id}: expected a finite vector of unit length")
             if one.id <= 0:
-                raise _unfit(f"expected positive ids, got {one.id}")
+                raise _invalid(f"expected positive ids, got {one.id}")
             step()
         if count != self.manifest.supports:
-            raise _unfit(f"expected {self.manifest.supports} supports, got {count}")
+            raise _invalid(f"expected {self.manifest.supports} supports, got {count}")
 
     def supports(self, start: int = 0) -> Iterator[BundleSupport]:
         """Yield supports from number `start` on, in their order; raises for one that is unfit."""
@@ -127,9 +127,9 @@ class Bundle:
                 row = self._row(number, line)
                 place = int.from_bytes(places.read(4), "little", signed=True)
                 if not 0 <= place < len(self.manifest.classes):
-                    raise _unfit(f"row {number}: expected a class of the manifest, got number {place}")
+                    raise _invalid(f"row {number}: expected a class of the manifest, got number {place}")
                 if self.manifest.classes[place].label != row.label:
-                    raise _unfit(f"row {number}: {row.label!r:.100} is not the label of class {place}")
+                    raise _invalid(f"row {number}: {row.label!r:.100} is not the label of class {place}")
                 yield BundleSupport(
                     int.from_bytes(ids.read(8), "little", signed=True),
                     place,
@@ -160,15 +160,15 @@ class Bundle:
         for info in self._zip.infolist():
             name = info.filename
             if name in infos or (name not in MEMBERS and _PICTURE.fullmatch(name) is None):
-                raise _unfit(f"expected {', '.join(MEMBERS)} and pictures, each once, got {name!r:.200}")
+                raise _invalid(f"expected {', '.join(MEMBERS)} and pictures, each once, got {name!r:.200}")
             if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
-                raise _unfit(f"{name}: expected a member that is stored as it is")
+                raise _invalid(f"{name}: expected a member that is stored as it is")
             if info.file_size != info.compress_size:
-                raise _unfit(f"{name}: expected {info.file_size} bytes, got {info.compress_size}")
+                raise _invalid(f"{name}: expected {info.file_size} bytes, got {info.compress_size}")
             infos[name] = info
         missing = [name for name in MEMBERS if name not in infos]
         if missing:
-            raise _unfit(f"expected the file of a collection, this has no {', '.join(missing)}")
+            raise _invalid(f"expected the file of a collection, this has no {', '.join(missing)}")
         return infos
 
     def _manifest(self) -> Manifest:
@@ -178,11 +178,11 @@ class Bundle:
         except ValidationError as error:
             first = error.errors()[0]
             place = "/".join(str(part) for part in first["loc"])
-            raise _unfit(f"manifest.json: {place}: {first['msg']}"[:300]) from error
+            raise _invalid(f"manifest.json: {place}: {first['msg']}"[:300]) from error
         except ExemplarError as error:
-            raise _unfit(f"manifest.json: {error.message}") from error
+            raise _invalid(f"manifest.json: {error.message}") from error
         if len(set(labels)) != len(labels) or labels != [class_.label for class_ in manifest.classes]:
-            raise _unfit("manifest.json: expected each label once, in NFC and trimmed")
+            raise _invalid("manifest.json: expected each label once, in NFC and trimmed")
         return manifest
 
     def _verify_checksums(self, step: Callable[[], None]) -> None:
@@ -190,7 +190,7 @@ class Bundle:
             raw = json.loads(self._whole(CHECKSUMS, MANIFEST_BYTES))
             checksums = {name: _Checksum.model_validate(one) for name, one in raw.items()}
         except (ValueError, AttributeError) as error:
-            raise _unfit(f"checksums.json: {error}"[:300]) from error
+            raise _invalid(f"checksums.json: {error}"[:300]) from error
         if checksums.keys() != self._infos.keys() - {CHECKSUMS}:
             raise _damaged(CHECKSUMS)
         for name, expected in checksums.items():
@@ -202,9 +202,9 @@ class Bundle:
             if digest.hexdigest() != expected.sha256 or self._infos[name].file_size != expected.size:
                 raise _damaged(name)
             if name.startswith(PICTURES) and expected.sha256 != name.removeprefix(PICTURES):
-                raise _unfit(f"{name}: expected a picture under its SHA-256")
+                raise _invalid(f"{name}: expected a picture under its SHA-256")
             if name.startswith(PICTURES) and expected.size > self._max_picture_bytes:
-                raise _unfit(f"{name}: expected at most {self._max_picture_bytes} bytes")
+                raise _invalid(f"{name}: expected at most {self._max_picture_bytes} bytes")
 
     def _row(self, number: int, line: bytes) -> _Row:
         try:
@@ -212,7 +212,7 @@ class Bundle:
             check_metadata(row.metadata)
         except (ValidationError, ExemplarError) as error:
             said = error.message if isinstance(error, ExemplarError) else error.errors()[0]["msg"]
-            raise _unfit(f"rows.jsonl, line {number + 1}: {said}"[:300]) from error
+            raise _invalid(f"rows.jsonl, line {number + 1}: {said}"[:300]) from error
         return row
 
     def _opened(self, name: str, shape: tuple[int, ...]) -> IO[bytes]:
@@ -224,11 +224,11 @@ class Bundle:
                 raise ValueError(f"expected the format 1.0, got {version}")
             found, fortran, type_ = np.lib.format.read_array_header_1_0(member, max_header_size=HEADER_BYTES)
         except ValueError as error:
-            raise _unfit(f"{name}: {error}"[:300]) from error
+            raise _invalid(f"{name}: {error}"[:300]) from error
         if found != shape or fortran or type_ != TYPES[name]:
-            raise _unfit(f"{name}: expected {TYPES[name].name} of {shape}, got {type_} of {found}"[:300])
+            raise _invalid(f"{name}: expected {TYPES[name].name} of {shape}, got {type_} of {found}"[:300])
         if self._infos[name].file_size != member.tell() + type_.itemsize * int(np.prod(shape)):
-            raise _unfit(f"{name}: expected as many bytes as its shape says")
+            raise _invalid(f"{name}: expected as many bytes as its shape says")
         return member
 
     def _open(self, name: str) -> IO[bytes]:
@@ -251,7 +251,7 @@ class Bundle:
 
     def _whole(self, name: str, most: int) -> bytes:
         if self._infos[name].file_size > most:
-            raise _unfit(f"{name}: expected at most {most} bytes, got {self._infos[name].file_size}")
+            raise _invalid(f"{name}: expected at most {most} bytes, got {self._infos[name].file_size}")
         with self._open(name) as member:
             return b"".join(self._blocks(name, member))
 
@@ -261,8 +261,8 @@ def open_bundle(file: Seekable, settings: Settings) -> Bundle:
     return Bundle(file, max_supports=settings.bulk_max_items, max_picture_bytes=settings.max_picture_bytes)
 
 
-def _unfit(message: str) -> ExemplarError:
-    return ExemplarError("bundle_unfit", message)
+def _invalid(message: str) -> ExemplarError:
+    return ExemplarError("bundle_invalid", message)
 
 
 def _damaged(name: str) -> ExemplarError:

@@ -241,7 +241,7 @@ def _without_manifest(members: Iterator[Member] | Zip) -> Iterator[Entry | None]
         if error is None and hash(member.path) in seen:
             error = ExemplarError("member_repeated", "the archive holds another file of this path before")
         if error is None and member.path in MANIFESTS:
-            error = ExemplarError("manifest_unfit", "expected the manifest of a tar as its first file")
+            error = ExemplarError("manifest_invalid", "expected the manifest of a tar as its first file")
         seen.add(hash(member.path))
         yield Entry(
             custom_id=_shown(member.path),

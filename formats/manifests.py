@@ -48,7 +48,7 @@ def read_jsonl(file: Readable) -> Iterator[Line]:
     for number, line in enumerate(_lines(file), start=1):
         if line is None:
             yield ExemplarError(
-                "manifest_unfit", f"line {number}: expected at most {LINE_BYTES} bytes, got more"
+                "manifest_invalid", f"line {number}: expected at most {LINE_BYTES} bytes, got more"
             )
         elif line.strip():
             yield _json_row(number, line)
@@ -57,7 +57,7 @@ def read_jsonl(file: Readable) -> Iterator[Line]:
 def read_csv(file: Readable) -> Iterator[Line]:
     """Yield the rows of a CSV manifest, whose first line names the columns.
 
-    Raises `manifest_unfit` where that line does not, or where it is no CSV further on.
+    Raises `manifest_invalid` where that line does not, or where it is no CSV further on.
     """
     text = _Text(file)
     records = csv.reader(text, strict=True)
@@ -66,7 +66,7 @@ def read_csv(file: Readable) -> Iterator[Line]:
     unknown = [name for name in names if name not in _COLUMNS]
     if not names or unknown or len(set(names)) < len(names):
         raise ExemplarError(
-            "manifest_unfit",
+            "manifest_invalid",
             f"expected a first line with columns out of {', '.join(_COLUMNS)}, each once, got {header}"[:500],
         )
     while (cells := _next_record(records, text)) is not None:
@@ -79,7 +79,7 @@ def _next_record(records: Iterator[list[str]], text: _Text) -> list[str] | None:
     try:
         return next(records, None)
     except csv.Error as error:
-        raise ExemplarError("manifest_unfit", f"line {text.line}: expected CSV: {error}") from error
+        raise ExemplarError("manifest_invalid", f"line {text.line}: expected CSV: {error}") from error
 
 
 class _Text:
@@ -102,11 +102,11 @@ class _Text:
         if line is not None:
             self._left -= len(line)
         if line is None or self._left < 0:
-            raise ExemplarError("manifest_unfit", f"line {self.line}: expected shorter lines of CSV")
+            raise ExemplarError("manifest_invalid", f"line {self.line}: expected shorter lines of CSV")
         try:
             return line.decode("utf-8-sig" if self.line == 1 else "utf-8")
         except UnicodeDecodeError as error:
-            raise ExemplarError("manifest_unfit", f"line {self.line}: expected UTF-8: {error}") from error
+            raise ExemplarError("manifest_invalid", f"line {self.line}: expected UTF-8: {error}") from error
 
 
 def _lines(file: Readable) -> Iterator[bytes | None]:
@@ -129,14 +129,14 @@ def _json_row(number: int, line: bytes) -> Line:
         values = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
         json.dumps(values, ensure_ascii=False, allow_nan=False).encode()  # half a character is no text
     except (ValueError, RecursionError) as error:
-        return ExemplarError("manifest_unfit", f"line {number}: expected a JSON object: {error}"[:300])
+        return ExemplarError("manifest_invalid", f"line {number}: expected a JSON object: {error}"[:300])
     return _row(number, values)
 
 
 def _csv_row(number: int, names: list[str], cells: list[str]) -> Line:
     if len(cells) != len(names):
         return ExemplarError(
-            "manifest_unfit", f"line {number}: expected {len(names)} cells, got {len(cells)}"
+            "manifest_invalid", f"line {number}: expected {len(names)} cells, got {len(cells)}"
         )
     values: dict[str, Any] = {name: cell for name, cell in zip(names, cells, strict=True) if cell}
     if "metadata" in values:
@@ -144,7 +144,7 @@ def _csv_row(number: int, names: list[str], cells: list[str]) -> Line:
             values["metadata"] = json.loads(values["metadata"])
             json.dumps(values, ensure_ascii=False, allow_nan=False).encode()
         except (ValueError, RecursionError) as error:
-            return ExemplarError("manifest_unfit", f"line {number}: metadata: expected JSON: {error}"[:300])
+            return ExemplarError("manifest_invalid", f"line {number}: metadata: expected JSON: {error}"[:300])
     return _row(number, values)
 
 
@@ -155,9 +155,9 @@ def _row(number: int, values: Any) -> Line:
     except ValidationError as error:
         first = error.errors()[0]
         place = "/".join(str(part) for part in first["loc"])[:100]
-        return ExemplarError("manifest_unfit", f"line {number}: {place or 'row'}: {first['msg']}"[:300])
+        return ExemplarError("manifest_invalid", f"line {number}: {place or 'row'}: {first['msg']}"[:300])
     except ExemplarError as error:
         return ExemplarError(error.code, f"line {number}: {error.message}")
     if sum(place is not None for place in (row.url, row.file, row.path)) != 1:
-        return ExemplarError("manifest_unfit", f"line {number}: expected one of url, file and path")
+        return ExemplarError("manifest_invalid", f"line {number}: expected one of url, file and path")
     return row

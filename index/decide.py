@@ -31,7 +31,7 @@ class _Limits:
     coverage: float
     set_limit: float | None
     threshold: float | None
-    accepts_strangers: float | None
+    accepts_unfamiliar: float | None
     certainty: float
 
 
@@ -68,10 +68,10 @@ class _Judgement:
         calibration = fitted.calibration
         threshold = calibration.threshold(rule.false_reject)
         self._limits = _Limits(
-            coverage=rule.set_level,
-            set_limit=calibration.set_limit(rule.set_level),
+            coverage=rule.coverage,
+            set_limit=calibration.set_limit(rule.coverage),
             threshold=threshold,
-            accepts_strangers=calibration.accepted_unfamiliar(threshold),
+            accepts_unfamiliar=calibration.accepted_unfamiliar(threshold),
             certainty=rule.certainty,
         )
 
@@ -120,7 +120,7 @@ class _Judgement:
             "decision": decision,
             "label": None if decision is DecisionName.UNKNOWN else self._classes[best].label,
             "confidence": 0.0 if decision is DecisionName.UNKNOWN else float(probabilities[best]),
-            "novelty": Novelty(nearness, limits.threshold, limits.accepts_strangers) if looked_at else None,
+            "novelty": Novelty(nearness, limits.threshold, limits.accepts_unfamiliar) if looked_at else None,
         }
 
     def _explanation(self, query: Vector, near: Near, scores: Floats, order: Ids) -> Explanation:

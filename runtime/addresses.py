@@ -57,27 +57,27 @@ class Target:
 
 
 def check_url(url: str, *, hosts: Sequence[str], private_too: bool) -> Target:
-    """Return the parts of a URL that may be called; raises `target_unfit` or `target_not_allowed`.
+    """Return the parts of a URL that may be called; raises `target_invalid` or `target_not_allowed`.
 
     `hosts` are names, `*.example.com` for all names under one, or `*` for every host. Plain http is for
     where private addresses are allowed too. Names are not resolved here; see `resolve`.
     """
     if len(url) > MAX_URL or not url.isascii() or any(character <= " " for character in url):
-        raise _unfit(f"expected a URL of at most {MAX_URL} ASCII characters without spaces")
+        raise _invalid(f"expected a URL of at most {MAX_URL} ASCII characters without spaces")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise _unfit(f"expected a URL: {error}") from error
+        raise _invalid(f"expected a URL: {error}") from error
     host = (parts.hostname or "").rstrip(".")
     if not host or "@" in parts.netloc or "\\" in url or "%" in host:
-        raise _unfit("expected a URL with a host, and without a user, a password or a backslash")
+        raise _invalid("expected a URL with a host, and without a user, a password or a backslash")
     schemes = ("https", "http") if private_too else ("https",)
     if parts.scheme not in schemes:
-        raise _unfit(f"expected {' or '.join(schemes)}://, got {parts.scheme[:20] or 'no scheme'!r}")
+        raise _invalid(f"expected {' or '.join(schemes)}://, got {parts.scheme[:20] or 'no scheme'!r}")
     port = port or (443 if parts.scheme == "https" else 80)
     if port < 1024 and port not in PORTS:
-        raise _unfit(f"expected port 80, 443 or one from 1024 on, got {port}")
+        raise _invalid(f"expected port 80, 443 or one from 1024 on, got {port}")
     if not any(_is_under(host, allowed) for allowed in hosts):
         raise ExemplarError(
             "target_not_allowed", f"the host {host[:100]!r} is not among those that this service may call"
@@ -191,5 +191,5 @@ def _literal(host: str) -> Address | None:
         return None
 
 
-def _unfit(message: str) -> ExemplarError:
-    return ExemplarError("target_unfit", message)
+def _invalid(message: str) -> ExemplarError:
+    return ExemplarError("target_invalid", message)

@@ -57,7 +57,7 @@ def read_traceparent(header: str | None) -> str | None:
 def open_tracing(settings: Settings, service: str, environment: Mapping[str, str] | None = None) -> Tracing:
     """Return what writes spans where the settings or OTEL_ variables say where to; it starts a thread then.
 
-    Raises `settings_unfit` where the extra is not installed.
+    Raises `settings_invalid` where the extra is not installed.
     """
     given = os.environ if environment is None else environment
     is_off = given.get("OTEL_SDK_DISABLED", "").lower() == "true"
@@ -67,6 +67,6 @@ def open_tracing(settings: Settings, service: str, environment: Mapping[str, str
         from runtime.otlp import tracing_to  # noqa: PLC0415 - an extra, and half a second
     except ImportError as error:
         raise ExemplarError(
-            "settings_unfit", "EXEMPLAR_OTLP_ENDPOINT: expected the extra: pip install 'exemplar[tracing]'"
+            "settings_invalid", "EXEMPLAR_OTLP_ENDPOINT: expected the extra: pip install 'exemplar[tracing]'"
         ) from error
     return tracing_to(settings.otlp_endpoint, service)

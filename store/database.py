@@ -88,7 +88,7 @@ def _translated() -> Iterator[None]:
             "record_unavailable", "every connection to the record is busy; try again shortly", retry=True
         ) from error
     except DataError as error:  # PostgreSQL keeps no NUL in text
-        raise ExemplarError("request_unfit", f"the record cannot hold this value: {error.orig}") from error
+        raise ExemplarError("request_invalid", f"the record cannot hold this value: {error.orig}") from error
     except DBAPIError as error:
         if not error.connection_invalidated:
             raise

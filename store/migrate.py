@@ -9,7 +9,7 @@ from sqlalchemy import inspect, text
 from core.errors import ExemplarError
 from store.database import Database
 
-HEAD = "0010"
+HEAD = "0011"
 SCRIPTS = Path(__file__).parent / "migrations"
 _LOCK = 7_220_411_017  # any number that is ours alone: two processes that migrate take turns
 

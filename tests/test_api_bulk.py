@@ -102,18 +102,18 @@ def test_archive_and_manifest_come_as_parts(local: httpx.Client, store: Store) -
         ("application/zip", make_zip({}), "archive_empty"),
         ("application/x-tar", make_tar({}), "archive_empty"),
         ("application/x-tar", b"x" * 2000, "archive_unreadable"),
-        ("application/zip", make_zip({"../evil.jpg": b"x"}), "member_unfit"),
+        ("application/zip", make_zip({"../evil.jpg": b"x"}), "member_invalid"),
         ("application/x-ndjson", b"\n\n", "archive_empty"),
-        ("application/x-ndjson", b"no json", "manifest_unfit"),
-        ("text/csv", b"colour\nred\n", "manifest_unfit"),
+        ("application/x-ndjson", b"no json", "manifest_invalid"),
+        ("text/csv", b"colour\nred\n", "manifest_invalid"),
         ("application/json", b'{"folder": "/etc"}', "path_not_allowed"),
-        ("application/json", b'{"folder": "/etc", "urls": []}', "request_unfit"),
-        ("application/json", b'{"files": []}', "request_unfit"),
+        ("application/json", b'{"folder": "/etc", "urls": []}', "request_invalid"),
+        ("application/json", b'{"files": []}', "request_invalid"),
         ("application/json", b'{"urls": []}', "archive_empty"),
-        ("application/json", b'{"urls": [5]}', "request_unfit"),
+        ("application/json", b'{"urls": [5]}', "request_invalid"),
         ("application/json", b"{", "body_unreadable"),
-        ("application/pdf", b"%PDF", "media_type_unfit"),
-        ("image/jpeg", b"x", "media_type_unfit"),
+        ("application/pdf", b"%PDF", "media_type_invalid"),
+        ("image/jpeg", b"x", "media_type_invalid"),
     ],
 )  # fmt: skip
 def test_what_holds_nothing_to_work_on_is_refused_and_not_kept(
@@ -155,19 +155,19 @@ def test_archive_with_too_many_files_is_refused_with_both_numbers(settings: Sett
 
 
 def test_kind_is_needed_and_is_one_of_two(local: httpx.Client) -> None:
-    assert local.post(PATH, content=make_zip(GOOD)).json()["code"] == "request_unfit"
-    assert post(local, make_zip(GOOD), kind="search").json()["code"] == "request_unfit"
+    assert local.post(PATH, content=make_zip(GOOD)).json()["code"] == "request_invalid"
+    assert post(local, make_zip(GOOD), kind="search").json()["code"] == "request_invalid"
 
 
 def test_parts_of_other_names_are_refused(local: httpx.Client, settings: Settings) -> None:
     zipped = ("a.zip", make_zip(GOOD))
     for files in ({"file": zipped}, {"manifest": zipped}, [("archive", zipped), ("archive", zipped)]):
         answer = local.post(PATH, params={"kind": "classify"}, files=files)
-        assert answer.json()["code"] == "request_unfit"
+        assert answer.json()["code"] == "request_invalid"
     nameless = b"--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n" * 2 + b"--b--\r\n"
     form = {"Content-Type": "multipart/form-data; boundary=b"}
     answer = local.post(PATH, params={"kind": "classify"}, content=nameless, headers=form)
-    assert answer.json()["code"] == "request_unfit"
+    assert answer.json()["code"] == "request_invalid"
     assert uploads(settings) == []
 
 
@@ -198,7 +198,7 @@ def test_dry_run_says_what_would_be_done_and_keeps_nothing(local: httpx.Client, 
     assert (found["items"], found["failing"], found["bytes"]) == (6, 3, 12)
     assert found["classes"] == [{"label": "cat", "items": 2}, {"label": "dog", "items": 1}]
     assert [(one["item"], one["error"]["code"]) for one in found["problems"]] == [
-        (3, "member_unfit"), (4, "member_unfit"), (5, "label_missing")
+        (3, "member_invalid"), (4, "member_invalid"), (5, "label_missing")
     ]  # fmt: skip
     assert uploads(settings) == []
     assert local.get("/v1/jobs").json()["items"] == []
@@ -320,7 +320,7 @@ def test_smoothing_is_asked_for_and_shown(local: httpx.Client, store: Store) -> 
 
 def test_smoothing_is_for_classify_alone(local: httpx.Client, settings: Settings) -> None:
     refused = post(local, make_zip(GOOD), kind="enroll", smooth="true")
-    assert (refused.status_code, refused.json()["code"]) == (422, "smooth_unfit")
+    assert (refused.status_code, refused.json()["code"]) == (422, "smooth_invalid")
     for kind, path in (("search", PATH), ("classify", "/v1/collections/things/classify")):
         refused = local.post(
             path,
@@ -328,7 +328,7 @@ def test_smoothing_is_for_classify_alone(local: httpx.Client, settings: Settings
             content=b"",
             headers={"Content-Type": "application/zip"},
         )
-        assert (refused.status_code, refused.json()["code"]) == (422, "request_unfit")
+        assert (refused.status_code, refused.json()["code"]) == (422, "request_invalid")
     assert uploads(settings) == []
 
 
@@ -344,7 +344,7 @@ def test_more_items_than_are_smoothed_are_refused_where_they_are_counted(
             (make_zip(GOOD), "application/zip", {"dry_run": "true"}),
         ):
             refused = post(http, body, media_type, smooth="true", **query)
-            assert (refused.status_code, refused.json()["code"]) == (422, "smooth_unfit")
+            assert (refused.status_code, refused.json()["code"]) == (422, "smooth_invalid")
             assert "at most 1 items, got 2" in refused.json()["detail"]
             assert post(http, body, media_type, **query).status_code in (200, 202)
     assert len(uploads(settings)) == 1

@@ -15,8 +15,8 @@ from store.store import Store
 
 READS = "open_clip:ViT-B-32/openai"
 PART = "timm:resnet50"
-USUAL = {"name": "auto", "metric": "cosine", "false_reject": 0.05, "certainty": 0.5, "set_level": 0.9}
-OTHER = {"name": "nearest", "metric": "mse", "false_reject": 0.0, "certainty": 1.0, "set_level": 0.99}
+USUAL = {"name": "auto", "metric": "cosine", "false_reject": 0.05, "certainty": 0.5, "coverage": 0.9}
+OTHER = {"name": "nearest", "metric": "mse", "false_reject": 0.0, "certainty": 1.0, "coverage": 0.99}
 
 
 @pytest.fixture
@@ -65,13 +65,13 @@ def test_prompts_go_with_rules_that_can_use_them(reading: httpx.Client, name: Ru
     if name in (RuleName.AUTO, RuleName.KERNEL, RuleName.RIDGE):
         assert answer.status_code == 201
     else:
-        assert (answer.status_code, answer.json()["code"]) == (422, "rule_unfit")
+        assert (answer.status_code, answer.json()["code"]) == (422, "rule_invalid")
 
 
 def test_rule_of_a_collection_with_prompts_stays_one_that_uses_them(reading: httpx.Client) -> None:
     make(reading, prompts="best7")
     answer = reading.patch("/v1/collections/things", json={"rule": {"name": "nearest"}})
-    assert (answer.status_code, answer.json()["code"]) == (422, "rule_unfit")
+    assert (answer.status_code, answer.json()["code"]) == (422, "rule_invalid")
     answer = reading.patch("/v1/collections/things", json={"rule": {"name": "ridge"}})
     assert (answer.status_code, answer.json()["rule"]["name"]) == (200, "ridge")
 

@@ -181,10 +181,10 @@ def test_failed_items_are_tried_again(local: httpx.Client, things: Store, job: s
 def test_moves_that_make_no_sense_are_conflicts(local: httpx.Client, things: Store, job: str) -> None:
     for call in ("pause", "resume"):
         refused = local.post(f"/v1/jobs/{job}/{call}")
-        assert (refused.status_code, refused.json()["code"]) == (409, "job_state_unfit")
+        assert (refused.status_code, refused.json()["code"]) == (409, "job_state_invalid")
     waiting = ask(things, 1)
     refused = local.post(f"/v1/jobs/{waiting}/retry")
-    assert (refused.status_code, refused.json()["code"]) == (409, "job_state_unfit")
+    assert (refused.status_code, refused.json()["code"]) == (409, "job_state_invalid")
     assert "queued" in refused.json()["detail"]
     for call in ("pause", "resume", "retry", "cancel"):
         assert local.post(f"/v1/jobs/nothing/{call}").json()["code"] == "job_not_found"
@@ -260,8 +260,8 @@ def test_webhook_is_kept_with_its_job(settings: Settings, things: Store) -> None
 
     for webhook, code in (
         ("https://example.org/", "target_not_allowed"),
-        ("http://a.example.com/", "target_unfit"),
-        ("https://user:secret@a.example.com/", "target_unfit"),
+        ("http://a.example.com/", "target_invalid"),
+        ("https://user:secret@a.example.com/", "target_invalid"),
     ):
         refused = post(webhook)
         assert (refused.status_code, refused.json["code"]) == (422, code)

@@ -107,7 +107,7 @@ def test_key_that_may_only_ask_does_not_control_enrolment(
     def post(job: str, headers: dict[str, str]) -> tuple[int, str]:
         return outcome(things.post(f"/v1/jobs/{job}/{how}", headers=headers))
 
-    allowed = (409, "job_state_unfit") if how == "retry" else (200, "")
+    allowed = (409, "job_state_invalid") if how == "retry" else (200, "")
     assert post(enrols, asks) == (403, "key_scope_missing")
     assert store.jobs.get(enrols).state is JobState.QUEUED
     assert (post(enrols, both), post(asked, asks)) == (allowed, allowed)

@@ -92,7 +92,7 @@ def test_several_rates_hold_at_once(store: Store, tmp_path: Path, redis_url: str
 def test_rate_that_is_none_is_refused(rate: str) -> None:
     with pytest.raises(ExemplarError) as caught:
         read_settings({"EXEMPLAR_RATE_LIMIT": rate})
-    assert caught.value.code == "settings_unfit"
+    assert caught.value.code == "settings_invalid"
 
 
 def test_requests_at_once_are_bounded_for_each_caller(store: Store, tmp_path: Path, redis_url: str) -> None:

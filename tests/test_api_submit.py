@@ -116,23 +116,23 @@ def test_custom_ids_and_metadata_come_back(http: httpx.Client, collection: str, 
 
 BAD_ITEMS = [
     ({}, "label_missing"),
-    (1, "item_unfit"),
-    ({"label": "a"}, "item_unfit"),
+    (1, "item_invalid"),
+    ({"label": "a"}, "item_invalid"),
     ({"image": {"base64": "AA=="}}, "label_missing"),
     ({"label": "x" * 10_000, "image": {"base64": "AA=="}}, "label_too_long"),
-    ({"label": "a\u202eb", "image": {"base64": "AA=="}}, "label_unfit"),
+    ({"label": "a\u202eb", "image": {"base64": "AA=="}}, "label_invalid"),
     ({"label": "a", "image": {}}, "picture_missing"),
     ({"label": "a", "image": {"base64": ""}}, "picture_empty"),
-    ({"label": "a", "image": {"base64": "not base64!"}}, "item_unfit"),
-    ({"label": "a", "image": {"base64": "é"}}, "item_unfit"),
+    ({"label": "a", "image": {"base64": "not base64!"}}, "item_invalid"),
+    ({"label": "a", "image": {"base64": "é"}}, "item_invalid"),
     ({"label": "a", "image": {"url": "http://169.254.169.254/"}}, "url_fetch_off"),
-    ({"label": "a", "image": {"url": "https://a.b/", "base64": "AA=="}}, "item_unfit"),
-    ({"label": "a", "image": {"base64": "AA=="}, "=cmd()": 1}, "item_unfit"),
-    ({"label": "a", "image": {"base64": "AA=="}, "custom_id": "a\x00b"}, "item_unfit"),
-    ({"label": "a", "image": {"base64": "AA=="}, "external_id": "a\nb"}, "item_unfit"),
-    ({"label": "a", "image": {"base64": "AA=="}, "metadata": {"a": "x" * 5000}}, "item_unfit"),
-    ({"label": "a", "image": {"base64": "AA=="}, "metadata": {"a": [[[[[[[[[1]]]]]]]]]}}, "item_unfit"),
-    ({"label": "a", "image": {"base64": "AA=="}, "metadata": []}, "item_unfit"),
+    ({"label": "a", "image": {"url": "https://a.b/", "base64": "AA=="}}, "item_invalid"),
+    ({"label": "a", "image": {"base64": "AA=="}, "=cmd()": 1}, "item_invalid"),
+    ({"label": "a", "image": {"base64": "AA=="}, "custom_id": "a\x00b"}, "item_invalid"),
+    ({"label": "a", "image": {"base64": "AA=="}, "external_id": "a\nb"}, "item_invalid"),
+    ({"label": "a", "image": {"base64": "AA=="}, "metadata": {"a": "x" * 5000}}, "item_invalid"),
+    ({"label": "a", "image": {"base64": "AA=="}, "metadata": {"a": [[[[[[[[[1]]]]]]]]]}}, "item_invalid"),
+    ({"label": "a", "image": {"base64": "AA=="}, "metadata": []}, "item_invalid"),
 ]
 
 
@@ -157,7 +157,7 @@ def test_number_too_large_for_json_is_refused(local: httpx.Client) -> None:
     response = local.post(
         "/v1/collections/things/enroll", content=body, headers={"Content-Type": "application/json"}
     )
-    assert (response.status_code, response.json()["code"]) == (422, "item_unfit")
+    assert (response.status_code, response.json()["code"]) == (422, "item_invalid")
 
 
 WRONG_FORMS = [
@@ -166,11 +166,11 @@ WRONG_FORMS = [
     ({"files": files(b"x"), "data": {"label": "x" * 10_000}}, 422, "label_too_long"),
     ({"files": files(b"x")}, 422, "label_missing"),
     ({"files": files(b""), "data": {"label": "a"}}, 422, "picture_empty"),
-    ({"files": [("photo", b"x")], "data": {"label": "a"}}, 422, "request_unfit"),
-    ({"files": files(b"x"), "data": {"label": ["a", "b"]}}, 422, "request_unfit"),
-    ({"files": files(b"x"), "data": {"label": "a", "lable": "b"}}, 422, "request_unfit"),
+    ({"files": [("photo", b"x")], "data": {"label": "a"}}, 422, "request_invalid"),
+    ({"files": files(b"x"), "data": {"label": ["a", "b"]}}, 422, "request_invalid"),
+    ({"files": files(b"x"), "data": {"label": "a", "lable": "b"}}, 422, "request_invalid"),
     ({"content": b"", "headers": {"Content-Type": "image/png"}}, 400, "body_empty"),
-    ({"content": b"x", "headers": {"Content-Type": "text/plain"}}, 415, "media_type_unfit"),
+    ({"content": b"x", "headers": {"Content-Type": "text/plain"}}, 415, "media_type_invalid"),
     ({"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}, 422, "picture_missing"),
     ({"json": {"items": []}}, 422, "picture_missing"),
     ({"json": {"items": {}}}, 400, "body_unreadable"),
@@ -264,7 +264,7 @@ def test_part_without_a_name_is_refused(local: httpx.Client, named: bytes) -> No
     body = part % named + part % b"" + part % b'; filename="x"' + b"--b--\r\n"
     headers = {"Content-Type": "multipart/form-data; boundary=b"}
     answer = local.post("/v1/collections/things/classify", content=body, headers=headers)
-    assert (answer.status_code, answer.json()["code"]) == (422, "request_unfit")
+    assert (answer.status_code, answer.json()["code"]) == (422, "request_invalid")
 
 
 def test_items_are_counted_before_they_are_looked_at(local: httpx.Client) -> None:

@@ -22,7 +22,7 @@ from core.settings import Settings
 from core.types import Rule
 from store.record.keys import Scope
 from store.store import Store, open_store
-from worker.turn import take_turn
+from worker.pipeline import run_pipeline
 
 ZIP = "application/zip"
 TENANTS = {"apple": ("apple-1", "apple-2"), "berry": ("berry-1", "berry-2")}
@@ -63,7 +63,7 @@ class Service:
             )  # fmt: skip
             assert answer.status_code == 202, answer.text
             self.jobs[tenant].append(answer.json()["id"])
-            take_turn(tools, DEFAULT)
+            run_pipeline(tools, DEFAULT)
         result = self.call(tenant, "GET", f"/v1/jobs/{self.jobs[tenant][-3]}/results").json()["items"][0]
         self.supports[tenant].append(result["support_id"])
 

@@ -96,7 +96,7 @@ def test_key_may_be_for_a_collection_and_for_some_days(tmp_path: Path) -> None:
     listed = run("keys", "list", **place).stdout
     assert "birds, dogs" in listed and "classify, enroll" in listed and "until 20" in listed
     unfit = run("keys", "create", "shop", "--collection", "Not A Slug", **place)
-    assert unfit.returncode == 2 and "name_unfit" in unfit.stderr
+    assert unfit.returncode == 2 and "name_invalid" in unfit.stderr
 
 
 def test_encoders_are_listed() -> None:

@@ -99,7 +99,7 @@ def test_csv_gives_labels_ids_and_the_rest_as_metadata(folder: Path, digits: Dig
         ("one", None, {}),
     ]
     assert found[0].read() == digits(0, 0)
-    assert problems == ["manifest_unfit"]
+    assert problems == ["manifest_invalid"]
 
 
 def test_csv_without_its_columns_says_which_are_expected(folder: Path) -> None:
@@ -114,7 +114,7 @@ def test_rekognition_gives_image_level_labels(folder: Path, digits: Digits) -> N
     found, problems = read("rekognition", manifest, pictures=folder)
     assert [(p.label, p.external_id) for p in found] == [("zero", "s3://bucket/deep/0.png")]
     assert found[0].read() == digits(0, 0)
-    assert problems == ["label_missing", "manifest_unfit", "manifest_unfit"]
+    assert problems == ["label_missing", "manifest_invalid", "manifest_invalid"]
 
 
 def test_rekognition_boxes_are_cropped_where_asked_for(folder: Path) -> None:
@@ -142,13 +142,13 @@ def test_azure_gives_tags_and_regions(folder: Path) -> None:
     )
     found, problems = read("azure", listing, pictures=folder)
     assert [(p.label, p.external_id) for p in found] == [("zero", "i0")]
-    assert problems == ["label_missing", "manifest_unfit"]
+    assert problems == ["label_missing", "manifest_invalid"]
     found, problems = read("azure", listing, pictures=folder, crops=True)
     assert [(p.label, p.external_id) for p in found] == [("zero", "i0"), ("red", "r1"), ("blue", "r2")]
     assert colour(found[1].read()) == ((20, 20), (255, 0, 0))
     with pytest.raises(ExemplarError) as caught:
         found[2].read()
-    assert (caught.value.code, problems) == ("region_unfit", ["region_unfit", "manifest_unfit"])
+    assert (caught.value.code, problems) == ("region_invalid", ["region_invalid", "manifest_invalid"])
 
 
 def test_compreface_finds_pictures_by_their_id(folder: Path, digits: Digits) -> None:
@@ -168,7 +168,7 @@ def test_compreface_finds_pictures_by_their_id(folder: Path, digits: Digits) -> 
         found, problems = read("compreface", path)
         assert [(p.label, p.external_id) for p in found] == [("ann", "0")]
         assert found[0].read() == digits(0, 0)
-        assert problems == ["picture_missing", "manifest_unfit"]
+        assert problems == ["picture_missing", "manifest_invalid"]
 
 
 @pytest.fixture
@@ -208,7 +208,7 @@ def test_compreface_dump_is_read_with_its_pictures(dump: Path, digits: Digits) -
         ("Zoë\\n", str(UUID(int=11))),
     ]
     assert [p.read() for p in found] == [digits(0, 0), digits(1, 0)]
-    assert problems == ["manifest_unfit", "picture_missing"]
+    assert problems == ["manifest_invalid", "picture_missing"]
 
 
 @pytest.mark.parametrize("content", [b"", b"CREATE TABLE subject (id uuid);\n", None])
@@ -218,7 +218,7 @@ def test_what_is_no_plain_dump_of_compreface_is_refused(dump: Path, content: byt
         file.write_bytes(content)
     with pytest.raises(ExemplarError) as caught:
         read("compreface", file)
-    assert caught.value.code == "manifest_unfit"
+    assert caught.value.code == "manifest_invalid"
 
 
 @pytest.mark.parametrize("name", ["../secret.png", "/etc/passwd", "..\\secret.png", "file:///etc/passwd"])

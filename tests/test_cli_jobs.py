@@ -72,7 +72,7 @@ def test_job_that_failed_is_retried_and_its_wait_says_so(
     waited = run("jobs", "wait", str(job["id"]), "--json", url=service.url)
     assert waited.returncode == 1 and json.loads(waited.stdout)[0]["state"] == "partial"
     refused = run("jobs", "pause", str(job["id"]), url=service.url)
-    assert refused.returncode == 2 and "job_state_unfit" in refused.stderr
+    assert refused.returncode == 2 and "job_state_invalid" in refused.stderr
 
 
 def test_lists_are_json_for_programs(service: Stack, name: str) -> None:

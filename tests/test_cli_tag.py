@@ -344,7 +344,7 @@ def test_archives_and_manifests_are_taken_and_twins_tagged_once(
         ("photos/0.png", "zero"): "digit 3",
         ("photos/none.png", None): "picture_unreadable",
         ("ftp://example.org/1.jpg", None): "url_not_allowed",
-        ("list.jsonl", None): "manifest_unfit",
+        ("list.jsonl", None): "manifest_invalid",
         ("photos/inner/0.png", None): "digit 4",
         ("photos/inner/1.png", None): "digit 4",
     }
@@ -425,12 +425,12 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_1(
     there = tmp_path / "there.csv"
     there.write_text("mine")
     for arguments, code in (
-        ((photos, "-c", numbers, "--out", tmp_path / "r.txt"), "out_unfit"),
-        ((photos, "-c", numbers, "--out", tmp_path / "none" / "r.csv"), "out_unfit"),
+        ((photos, "-c", numbers, "--out", tmp_path / "r.txt"), "out_invalid"),
+        ((photos, "-c", numbers, "--out", tmp_path / "none" / "r.csv"), "out_invalid"),
         ((photos, "-c", numbers, "--out", there), "out_exists"),
         ((photos, "-c", "nothing", "--out", out), "collection_not_found"),
         ((tmp_path / "empty", "-c", numbers, "--out", out), "picture_missing"),
-        ((tmp_path / "a.zip", "-c", numbers, "--out", out, "--sidecar"), "option_unfit"),
+        ((tmp_path / "a.zip", "-c", numbers, "--out", out, "--sidecar"), "option_invalid"),
         ((tmp_path / "none", "-c", numbers, "--out", out), "does not exist"),
         ((photos, "--out", out), "--collection"),
         ((photos, "-c", numbers, "--out", out, "--url", "http://127.0.0.1:9"), "service_unreachable"),

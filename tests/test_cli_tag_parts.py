@@ -87,7 +87,7 @@ def test_journal_serves_one_run_at_a_time(tmp_path: Path, files: list[Listed], j
     (tmp_path / "other").write_text("my diary, which is no journal of a run" * 100)
     with pytest.raises(ExemplarError) as raised:
         Journal(str(tmp_path / "other"))
-    assert raised.value.code == "journal_unfit"
+    assert raised.value.code == "journal_invalid"
 
 
 def test_changes_since_the_run_was_begun_are_counted(

@@ -27,15 +27,15 @@ def test_any_visible_text_is_a_label(label: str) -> None:
         ("", "label_missing"),
         (" \t\n", "label_missing"),
         ("x" * (MAX_LABEL + 1), "label_too_long"),
-        ("a\x00b", "label_unfit"),
-        ("a\nb", "label_unfit"),
-        ("abc\u202edcba", "label_unfit"),
-        ("zero\u200bwidth", "label_unfit"),
-        ("\u200d", "label_unfit"),
-        ("half \ud800 a character", "label_unfit"),
-        (".", "label_unfit"),
-        ("..", "label_unfit"),
-        ("a/../b", "label_unfit"),
+        ("a\x00b", "label_invalid"),
+        ("a\nb", "label_invalid"),
+        ("abc\u202edcba", "label_invalid"),
+        ("zero\u200bwidth", "label_invalid"),
+        ("\u200d", "label_invalid"),
+        ("half \ud800 a character", "label_invalid"),
+        (".", "label_invalid"),
+        ("..", "label_invalid"),
+        ("a/../b", "label_invalid"),
     ],
 )
 def test_unusable_label_is_refused(text: object, code: str) -> None:
@@ -53,4 +53,4 @@ def test_slug_names_a_collection(name: str) -> None:
 def test_anything_else_does_not_name_a_collection(name: str) -> None:
     with pytest.raises(ExemplarError) as caught:
         check_slug(name)
-    assert caught.value.code == "name_unfit"
+    assert caught.value.code == "name_invalid"

@@ -13,7 +13,7 @@ from core.settings import Settings, read_settings
 def refusal(environment: dict[str, str], **chosen: object) -> str:
     with pytest.raises(ExemplarError) as caught:
         read_settings(environment, **chosen)
-    assert caught.value.code == "settings_unfit"
+    assert caught.value.code == "settings_invalid"
     return caught.value.message
 
 

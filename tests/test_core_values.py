@@ -86,7 +86,7 @@ def test_unit_vector_passes_as_it_came() -> None:
 def test_anything_but_a_unit_vector_is_refused(vector: np.ndarray) -> None:
     with pytest.raises(ExemplarError) as caught:
         check_vector(vector, 2)
-    assert caught.value.code == "vector_unfit"
+    assert caught.value.code == "vector_invalid"
 
 
 def test_half_precision_is_near_enough_to_unit_length() -> None:

@@ -84,7 +84,7 @@ def codes() -> set[str]:
 
 def test_every_code_is_named() -> None:
     text = "".join(page.read_text() for page in PAGES)
-    assert "settings_unfit" in codes()
+    assert "settings_invalid" in codes()
     assert not {code for code in codes() if f"`{code}`" not in text}
 
 

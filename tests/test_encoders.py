@@ -210,7 +210,7 @@ def test_weights_of_another_network_are_refused(name: str, tmp_path: Path) -> No
     save_file({"blocks.0.weight": torch.zeros(3)}, tmp_path / "other.safetensors")
     with pytest.raises(ExemplarError, match=r"other\.safetensors") as caught:
         open_encoder(f"{name}@{tmp_path}/other.safetensors", device="cpu")
-    assert caught.value.code == "encoder_weights_unfit"
+    assert caught.value.code == "encoder_weights_invalid"
 
 
 def test_clip_weights_of_another_network_are_refused(tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ def test_clip_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     save_file({"visual.proj": torch.zeros(3)}, tmp_path / "other.safetensors")
     with pytest.raises(ExemplarError, match=r"other\.safetensors") as caught:
         open_encoder(f"open_clip:tiny-clip@{tmp_path}/other.safetensors", device="cpu")
-    assert caught.value.code == "encoder_weights_unfit"
+    assert caught.value.code == "encoder_weights_invalid"
 
 
 def test_clip_weights_without_the_text_half_are_enough(tmp_path: Path) -> None:
@@ -250,7 +250,7 @@ def test_a_pickle_with_code_is_refused_and_not_run(tmp_path: Path, monkeypatch: 
     for name in ("saved.pth", "bare.pth"):
         with pytest.raises(ExemplarError) as caught:
             open_encoder(f"timm:test_vit@{name}", device="cpu")
-        assert caught.value.code == "encoder_weights_unfit"
+        assert caught.value.code == "encoder_weights_invalid"
     assert not Path("never-run").exists()
 
 
@@ -288,7 +288,7 @@ def test_package_with_another_file_is_refused_and_not_read(
     monkeypatch.setattr("encoders.efficientnet_lite.read_weights", lambda _: pytest.fail("it was read"))
     with pytest.raises(ExemplarError, match=NETWORKS[name].sha256) as caught:
         open_encoder(name, device="cpu")
-    assert caught.value.code == "encoder_weights_unfit"
+    assert caught.value.code == "encoder_weights_invalid"
     assert "it was not read" in caught.value.message and not Path("never-run").exists()
 
 
@@ -318,7 +318,7 @@ def test_a_broken_file_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(b"not weights at all")
     with pytest.raises(ExemplarError) as caught:
         open_encoder(f"timm:test_vit@{tmp_path}/{name}", device="cpu")
-    assert caught.value.code == "encoder_weights_unfit"
+    assert caught.value.code == "encoder_weights_invalid"
 
 
 def test_weights_out_of_reach_say_how_to_provide_them(tmp_path: Path) -> None:

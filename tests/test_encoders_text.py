@@ -166,7 +166,7 @@ def test_a_broken_text_half_is_named_when_it_is_needed(tmp_path: Path) -> None:
     encoder = open_encoder(f"open_clip:shapes@{folder}/broken.safetensors", device="cpu")
     with pytest.raises(ExemplarError, match=r"broken\.safetensors") as caught:
         encoder.embed_labels(["red star"], "best7")
-    assert caught.value.code == "encoder_weights_unfit"
+    assert caught.value.code == "encoder_weights_invalid"
 
 
 @pytest.mark.parametrize("spec", [TINY, f"concat:{TINY}+{SPEC}"])
@@ -235,7 +235,7 @@ def test_a_config_that_describes_nothing_is_refused(content: str, tmp_path: Path
     shutil.copy(WEIGHTS, tmp_path)
     with pytest.raises(ExemplarError, match=r"open_clip_config\.json beside") as caught:
         open_encoder(f"open_clip:shapes@{tmp_path / WEIGHTS.name}", device="cpu")
-    assert caught.value.code == "encoder_weights_unfit"
+    assert caught.value.code == "encoder_weights_invalid"
 
 
 def test_a_name_open_clip_does_not_know_needs_a_config(tmp_path: Path) -> None:
@@ -270,7 +270,7 @@ def test_unfit_prompts_are_refused(prompts: object, reader: Encoder) -> None:
     for check in (check_prompts, lambda unfit: reader.embed_labels(["red star"], unfit)):
         with pytest.raises(ExemplarError, match="best7 or all80") as caught:
             check(prompts)
-        assert caught.value.code == "prompts_unfit"
+        assert caught.value.code == "prompts_invalid"
 
 
 def test_drawings_repeat_and_differ() -> None:

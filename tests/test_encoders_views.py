@@ -173,7 +173,7 @@ def test_parts_with_one_frame_share_the_resized_picture() -> None:
     assert third.shape == (1, 9, 8, 3)
 
 
-def test_one_unfit_part_makes_the_whole_vector_unfit() -> None:
+def test_one_unfit_part_makes_the_whole_vector_invalid() -> None:
     geometry = Geometry(8, 8, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
     encoder = Encoder("two", run_all([Tower(Mean(), geometry), Tower(Brittle(), geometry)], CPU))
     white, grey = (Image.new("RGB", (8, 8), colour) for colour in ("white", "lightgrey"))

@@ -68,7 +68,7 @@ def test_zip_that_is_stored_or_deflated_is_read(compression: int) -> None:
 def test_zip_that_is_packed_otherwise_fails_item_by_item(compression: int, name: str) -> None:
     """`zipfile` unpacks these without a bound: 800 MB out of 449 bytes."""
     archive = patched_directory(make_zip({"cat/1.jpg": b"x", "dog/2.jpg": b"two"}), 10, "<H", compression)
-    assert outcomes(entries_of(archive)) == ["member_unfit", b"two"]
+    assert outcomes(entries_of(archive)) == ["member_invalid", b"two"]
     [(entry, _)] = entries_of(make_zip({"cat/1.jpg": b"one"}, compression=compression))
     assert entry.error is not None and entry.error.message.endswith(f"got {name}")
 
@@ -89,17 +89,19 @@ def test_tar_in_several_streams_is_read() -> None:
 )
 def test_path_that_leaves_the_archive_fails_alone(name: str) -> None:
     files = {name: b"evil", "cat/1.jpg": b"one"}
-    assert outcomes(entries_of(make_zip(files))) == ["member_unfit", b"one"]
+    assert outcomes(entries_of(make_zip(files))) == ["member_invalid", b"one"]
     if "\\" not in name:
-        assert outcomes(entries_of(make_tar(files))) == ["member_unfit", b"one"]
+        assert outcomes(entries_of(make_tar(files))) == ["member_invalid", b"one"]
 
 
 def test_links_devices_and_pipes_fail_alone() -> None:
     types = (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE)
     odd = [tar_entry(f"cat/{number}.jpg", type_, "/etc/passwd") for number, type_ in enumerate(types)]
-    assert outcomes(entries_of(make_tar({"dog/1.jpg": b"one"}, more=odd))) == [b"one"] + ["member_unfit"] * 5
+    assert (
+        outcomes(entries_of(make_tar({"dog/1.jpg": b"one"}, more=odd))) == [b"one"] + ["member_invalid"] * 5
+    )
     archive = make_zip([zip_link("cat/1.jpg", "/etc/passwd"), ("dog/1.jpg", b"one")])
-    assert outcomes(entries_of(archive)) == ["member_unfit", b"one"]
+    assert outcomes(entries_of(archive)) == ["member_invalid", b"one"]
 
 
 def test_archive_in_an_archive_fails_alone() -> None:
@@ -136,8 +138,8 @@ def test_large_member_fails_alone_without_being_read() -> None:
     [
         (zipfile.ZIP_STORED, "member_unreadable"),
         (zipfile.ZIP_DEFLATED, "member_unreadable"),
-        (zipfile.ZIP_BZIP2, "member_unfit"),
-        (zipfile.ZIP_LZMA, "member_unfit"),
+        (zipfile.ZIP_BZIP2, "member_invalid"),
+        (zipfile.ZIP_LZMA, "member_invalid"),
     ],
 )
 def test_member_that_claims_to_be_small_fails_alone(compression: int, code: str) -> None:
@@ -164,7 +166,7 @@ def test_member_with_a_wrong_checksum_fails_alone() -> None:
 
 def test_member_of_an_unknown_method_fails_alone() -> None:
     archive = patched_directory(make_zip(GOOD), 10, "<H", 98)
-    assert outcomes(entries_of(archive)) == ["member_unfit", b"two"]
+    assert outcomes(entries_of(archive)) == ["member_invalid", b"two"]
 
 
 def test_member_that_points_outside_the_zip_fails_alone() -> None:
@@ -356,7 +358,7 @@ def test_odd_names_are_kept_as_far_as_they_can() -> None:
 def test_labels_that_fail_the_rule_fail_alone() -> None:
     files = {"a\u202eb/1.jpg": b"x", "l" * 129 + "/2.jpg": b"x", "cat/3.jpg": b"three"}
     for archive in (make_zip(files), make_tar(files)):
-        assert outcomes(entries_of(archive, enrols=True)) == ["label_unfit", "label_too_long", b"three"]
+        assert outcomes(entries_of(archive, enrols=True)) == ["label_invalid", "label_too_long", b"three"]
 
 
 ROWS = [
@@ -409,18 +411,18 @@ def test_row_that_is_wrong_fails_alone() -> None:
         b'{"path": "a.jpg"}',
     ]  # fmt: skip
     found = outcomes(entries_of(make_zip({"a.jpg": b"a"}), b"\n".join(lines)))
-    assert found == ["manifest_unfit"] * 13 + [b"a"]
+    assert found == ["manifest_invalid"] * 13 + [b"a"]
 
 
 @pytest.mark.parametrize("text", [b"", b"path,colour\na,b\n", b"path,path\na,b\n", b"\xff\n", b"a" * 70_000])
 def test_csv_without_proper_columns_says_so(text: bytes) -> None:
     found = outcomes(entries_of(None, text, manifest_is_csv=True))
-    assert found == ["manifest_unfit"]
+    assert found == ["manifest_invalid"]
 
 
 def test_csv_record_that_never_ends_is_refused() -> None:
     text = b'path\n"' + b"x\n" * 300_000
-    assert outcomes(entries_of(None, text, manifest_is_csv=True)) == ["manifest_unfit"]
+    assert outcomes(entries_of(None, text, manifest_is_csv=True)) == ["manifest_invalid"]
 
 
 def test_row_of_many_pictures_may_name_one_file_twice() -> None:
@@ -434,7 +436,7 @@ def test_row_of_many_pictures_may_name_one_file_twice() -> None:
 
 def test_manifest_that_is_not_first_in_its_tar_says_so() -> None:
     found = outcomes(entries_of(make_tar({"cat/1.jpg": b"one", "manifest.jsonl": jsonl(*ROWS)})))
-    assert found == [b"one", "manifest_unfit"]
+    assert found == [b"one", "manifest_invalid"]
 
 
 @pytest.fixture

@@ -106,7 +106,7 @@ def test_prototypes_from_an_engine_answer_as_those_in_memory(metric: Metric) -> 
         assert [one.support_id for one in found.neighbours] == [one.support_id for one in right.neighbours]
         assert found.novelty is not None and right.novelty is not None
         assert found.novelty.threshold == pytest.approx(right.novelty.threshold, abs=1e-5)
-        assert found.novelty.accepts_strangers == pytest.approx(right.novelty.accepts_strangers, abs=1e-9)
+        assert found.novelty.accepts_unfamiliar == pytest.approx(right.novelty.accepts_unfamiliar, abs=1e-9)
 
 
 @pytest.mark.parametrize("name", [RuleName.NEIGHBOURS, RuleName.NEAREST])

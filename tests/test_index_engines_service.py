@@ -22,7 +22,7 @@ from index.milvus import Milvus
 from index.replicas import Replicas
 from store.record import supports
 from store.store import Store
-from worker.turn import take_turn
+from worker.pipeline import run_pipeline
 
 Digits = Callable[[int, int], bytes]
 MEASURE = IndexMeasure(IndexName.IVF, 0.97, 256, 30_000, 30_000, 5.0)
@@ -53,11 +53,11 @@ def test_measure_of_an_index_that_is_no_more_is_dropped(things: Store) -> None:
 def test_index_that_cannot_be_is_refused(things: Store, index: Index, prompts: str | None) -> None:
     with pytest.raises(ExemplarError) as caught:
         things.collections.create("other", DEFAULT, Rule(), index=index, prompts=prompts)
-    assert caught.value.code == "index_unfit"
+    assert caught.value.code == "index_invalid"
     things.collections.create("third", DEFAULT, Rule(), prompts=prompts)
     with pytest.raises(ExemplarError) as caught:
         things.collections.change_rule("third", {}, index=index)
-    assert caught.value.code == "index_unfit"
+    assert caught.value.code == "index_invalid"
 
 
 def test_changes_come_page_by_page(things: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +92,7 @@ def test_enrolled_picture_is_found_by_every_index(
         )
         submit(store, JobKind.ENROLL, digits(0, 0), digits(1, 0), digits(2, 0), label="digit")
         job = submit(store, JobKind.CLASSIFY, digits(1, 0))
-        take_turn(tools, DEFAULT)
+        run_pipeline(tools, DEFAULT)
         [result] = store.jobs.results(job).results
         assert (result["status"], result["candidates"][0]["label"]) == ("done", "digit")
         assert result["neighbours"][0]["similarity"] == pytest.approx(1.0, abs=1e-5)
@@ -108,9 +108,9 @@ def test_index_is_chosen_shown_and_changed_over_http(local: httpx.Client) -> Non
     changed = local.patch("/v1/collections/things", json={"index": {"name": "milvus"}})
     assert (changed.status_code, changed.json()["index"]["name"]) == (200, "milvus")
     refused = local.patch("/v1/collections/things", json={"index": {"name": "flat", "probes": 9}})
-    assert (refused.status_code, refused.json()["code"]) == (422, "index_unfit")
+    assert (refused.status_code, refused.json()["code"]) == (422, "index_invalid")
     unknown = local.post("/v1/collections", json={"name": "other", "index": {"name": "hnsw"}})
-    assert (unknown.status_code, unknown.json()["code"]) == (422, "request_unfit")
+    assert (unknown.status_code, unknown.json()["code"]) == (422, "request_invalid")
 
 
 def test_probes_without_their_index_are_a_mistake_of_usage(tmp_path: Path) -> None:

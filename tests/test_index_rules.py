@@ -134,7 +134,7 @@ def test_one_picture_of_one_class_is_all_there_is_and_strangers_cannot_be_told(r
     [answer] = classify(replica_of(units(1), [1]), rule, units(1, seed=9), top=5)
     assert (answer.decision, answer.label, answer.confidence) == (DecisionName.KNOWN, "c1", 1.0)
     assert answer.novelty is not None
-    assert answer.novelty.threshold is answer.novelty.accepts_strangers is None
+    assert answer.novelty.threshold is answer.novelty.accepts_unfamiliar is None
 
 
 @pytest.mark.parametrize("rule", RULES, ids=str)
@@ -196,8 +196,8 @@ def test_strangers_are_unknown_and_known_pictures_are_not(rule: Rule) -> None:
     assert share[1] > 0.9
     assert all((a.label, a.confidence) == (None, 0) for a in strange if a.decision is DecisionName.UNKNOWN)
     assert strange[0].novelty is not None
-    assert strange[0].novelty.accepts_strangers is not None
-    assert strange[0].novelty.accepts_strangers < 0.2
+    assert strange[0].novelty.accepts_unfamiliar is not None
+    assert strange[0].novelty.accepts_unfamiliar < 0.2
 
 
 def test_no_false_reject_allowed_means_nothing_is_called_unknown() -> None:
@@ -234,14 +234,14 @@ def test_candidate_set_holds_the_truth_as_often_as_it_says() -> None:
     vectors, labels = blobs(10, 10, seed=1, spread=1.5)
     queries, truth = blobs(10, 60, seed=2, spread=1.5)
     for level in (0.8, 0.95):
-        answers = classify(replica_of(vectors, labels), Rule(set_level=level), queries, top=3)
+        answers = classify(replica_of(vectors, labels), Rule(coverage=level), queries, top=3)
         held = [
             f"c{c}" in (a.candidate_set.labels if a.candidate_set else ())
             for a, c in zip(answers, truth, strict=True)
         ]
         assert level - 0.08 < np.mean(held) <= 1
     assert (
-        classify(replica_of(vectors[::5], labels[::5]), Rule(set_level=0.99), queries, top=3)[0].candidate_set
+        classify(replica_of(vectors[::5], labels[::5]), Rule(coverage=0.99), queries, top=3)[0].candidate_set
         is None
     )
 

@@ -68,7 +68,7 @@ def test_other_encoders_are_not_taken_for_it(spec: str) -> None:
 def test_setting_that_names_it_is_refused_at_the_start(spec: str) -> None:
     with pytest.raises(ExemplarError, match=r"EXEMPLAR_ENCODERS.* was removed.*exemplar reindex") as caught:
         read_settings({"EXEMPLAR_ENCODERS": spec})
-    assert caught.value.code == "settings_unfit"
+    assert caught.value.code == "settings_invalid"
 
 
 @pytest.mark.parametrize("command", [("up",), ("api",), ("worker",), ("encoders", "list")])

@@ -201,7 +201,7 @@ def test_name_without_an_address_may_have_one_later() -> None:
     ],
 )
 def test_unfit_url_is_refused(url: str) -> None:
-    assert code_of(url) == "target_unfit"
+    assert code_of(url) == "target_invalid"
 
 
 def test_url_is_taken_apart() -> None:

@@ -108,12 +108,12 @@ def test_input_that_cannot_be_embedded_is_named(http: httpx.Client, digits: Digi
     [
         ({"model": TINY, "input": "https://example.com/a.jpg"}, "text_side_missing"),
         ({"model": TINY, "input": "data:text/plain,hello"}, "url_not_allowed"),
-        ({"model": TINY, "input": "data:image/png;base64,@@"}, "item_unfit"),
+        ({"model": TINY, "input": "data:image/png;base64,@@"}, "item_invalid"),
         ({"model": TINY, "input": {"image": {}}}, "picture_missing"),
-        ({"model": TINY, "input": []}, "request_unfit"),
-        ({"model": TINY, "input": [1, 2, 3]}, "request_unfit"),
+        ({"model": TINY, "input": []}, "request_invalid"),
+        ({"model": TINY, "input": [1, 2, 3]}, "request_invalid"),
         ({"model": "gpt", "input": "a"}, "encoder_not_offered"),
-        ({"model": SPEC, "input": "a" * 3000}, "item_unfit"),
+        ({"model": SPEC, "input": "a" * 3000}, "item_invalid"),
         ({"model": SPEC, "input": ["a"] * 257}, "items_too_many"),
     ],
 )
@@ -127,7 +127,7 @@ def test_dimensions_are_refused_unless_they_are_what_comes(http: httpx.Client, d
     size = len(ask(http, **one).json()["data"][0]["embedding"])
     assert ask(http, **one, dimensions=size).status_code == 200
     refused = ask(http, **one, dimensions=8)
-    assert refused.json()["code"] == "request_unfit" and str(size) in refused.json()["detail"]
+    assert refused.json()["code"] == "request_invalid" and str(size) in refused.json()["detail"]
 
 
 def test_job_and_uploads_are_gone_afterwards(http: httpx.Client, digits: Digits) -> None:

@@ -193,7 +193,7 @@ def test_pictures_of_a_file_are_embedded_anew(
 
 @pytest.mark.parametrize(
     ("body", "code"),
-    [(b"", "body_empty"), (b"PK\x05\x06" + bytes(18), "bundle_unfit"), (b"no zip", "bundle_unfit")],
+    [(b"", "body_empty"), (b"PK\x05\x06" + bytes(18), "bundle_invalid"), (b"no zip", "bundle_invalid")],
 )
 def test_what_is_no_file_of_ours_is_refused(client: httpx.Client, body: bytes, code: str) -> None:
     answer = client.post("/v1/import", content=body, headers={"Content-Type": "application/zip"})
@@ -213,7 +213,7 @@ def test_rule_that_no_collection_may_have_is_refused(client: httpx.Client, thing
         content=changed(whole, "manifest.json", greedy, honest=True),
         headers={"Content-Type": "application/zip"},
     )
-    assert (answer.status_code, answer.json()["code"]) == (422, "bundle_unfit")
+    assert (answer.status_code, answer.json()["code"]) == (422, "bundle_invalid")
     assert "rule/k" in answer.json()["detail"]
     assert client.get("/v1/collections").status_code == 200
 

@@ -27,10 +27,10 @@ from store.blobs import PICTURES, uploads_of
 from store.store import Store
 from store.work.jobs import new_job_id
 from store.work.submission import Submitted
+from worker.pipeline import run_pipeline
 from worker.probes import keep_probes
 from worker.source_reader import SourceReader
 from worker.tools import Tools
-from worker.turn import take_turn
 
 Digits = Callable[[int, int], bytes]
 
@@ -49,7 +49,7 @@ def things(tools: Tools, store: Store, digits: Digits) -> None:
     store.classes.add("things", "nothing", ClassKind.NEGATIVE)
     for label, digit in (("zero", 0), ("one", 1)):
         submit(store, JobKind.ENROLL, *(digits(digit, n) for n in range(3)), label=label)
-    take_turn(tools, DEFAULT)
+    run_pipeline(tools, DEFAULT)
 
 
 def export(store: Store, name: str = "things", *, pictures: bool = True) -> bytes:
@@ -159,12 +159,12 @@ def test_imported_collection_answers_the_same_to_the_last_bit(tools: Tools, pict
 @pytest.mark.parametrize(
     ("name", "change", "code"),
     [
-        ("supports/vectors.npy", lambda b: b[:-4] + b"\0\0\xc0\x7f", "bundle_unfit"),
-        ("supports/vectors.npy", lambda b: b[:-4], "bundle_unfit"),
-        ("supports/classes.npy", lambda b: b[:-4] + b"\x09\0\0\0", "bundle_unfit"),
-        ("supports/ids.npy", lambda b: b[:-8] + bytes(8), "bundle_unfit"),
-        ("supports/rows.jsonl", lambda b: b.replace(b'"zero"', b'"none"'), "bundle_unfit"),
-        ("supports/rows.jsonl", lambda b: b[: len(b) // 2], "bundle_unfit"),
+        ("supports/vectors.npy", lambda b: b[:-4] + b"\0\0\xc0\x7f", "bundle_invalid"),
+        ("supports/vectors.npy", lambda b: b[:-4], "bundle_invalid"),
+        ("supports/classes.npy", lambda b: b[:-4] + b"\x09\0\0\0", "bundle_invalid"),
+        ("supports/ids.npy", lambda b: b[:-8] + bytes(8), "bundle_invalid"),
+        ("supports/rows.jsonl", lambda b: b.replace(b'"zero"', b'"none"'), "bundle_invalid"),
+        ("supports/rows.jsonl", lambda b: b[: len(b) // 2], "bundle_invalid"),
     ],
 )
 def test_unfit_file_is_refused_whole_and_leaves_nothing(
@@ -240,6 +240,6 @@ def test_bytes_that_were_changed_are_never_believed(
         bundle = Bundle(BytesIO(bytes(file)), max_supports=100, max_picture_bytes=1 << 20)
         bundle.verify()
     except ExemplarError as error:
-        assert error.code in ("bundle_unfit", "bundle_damaged", "archive_unreadable", "items_too_many")
+        assert error.code in ("bundle_invalid", "bundle_damaged", "archive_unreadable", "items_too_many")
         return
     assert bundle.manifest == open_bundle(BytesIO(export(store)), settings).manifest

@@ -136,7 +136,7 @@ def test_picture_that_two_sources_have_is_merged_into_one(things: Store) -> None
 
 
 @pytest.mark.parametrize(
-    ("sources", "code"), [([], "merge_unfit"), (["cat"], "merge_unfit"), (["nobody"], "class_not_found")]
+    ("sources", "code"), [([], "merge_invalid"), (["cat"], "merge_invalid"), (["nobody"], "class_not_found")]
 )
 def test_unusable_merge_changes_nothing(things: Store, sources: list[str], code: str) -> None:
     enroll_labels(things, "cat", "dog")

@@ -52,7 +52,7 @@ def test_rule_changes_without_a_new_version(things: Store) -> None:
 
 
 def test_fields_that_are_not_named_stay_as_they_are(store: Store) -> None:
-    rule = Rule(RuleName.NEAREST, Metric.MSE, false_reject=0.1, certainty=0.7, set_level=0.8)
+    rule = Rule(RuleName.NEAREST, Metric.MSE, false_reject=0.1, certainty=0.7, coverage=0.8)
     store.collections.create("sports", DEFAULT, rule)
     for name, value in asdict(Rule()).items():
         rule = replace(rule, **{name: value})
@@ -60,7 +60,7 @@ def test_fields_that_are_not_named_stay_as_they_are(store: Store) -> None:
 
 
 def test_changes_of_a_rule_at_the_same_time_are_all_kept(things: Store) -> None:
-    changes = [{"name": RuleName.NEAREST}, {"certainty": 0.7}, {"set_level": 0.8}, {"false_reject": 0.1}]
+    changes = [{"name": RuleName.NEAREST}, {"certainty": 0.7}, {"coverage": 0.8}, {"false_reject": 0.1}]
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda change: things.collections.change_rule("things", change), changes))
     assert things.collections.get("things").rule == Rule(RuleName.NEAREST, Metric.COSINE, 0.1, 0.7, 0.8)
@@ -80,10 +80,10 @@ def test_rule_that_cannot_use_prompts_is_refused_beside_them(store: Store) -> No
             continue
         with pytest.raises(ExemplarError) as caught:
             store.collections.create(name, DEFAULT, Rule(name), prompts="best7")
-        assert caught.value.code == "rule_unfit"
+        assert caught.value.code == "rule_invalid"
     with pytest.raises(ExemplarError) as caught:
         store.collections.change_rule("auto", {"name": RuleName.NEAREST})
-    assert caught.value.code == "rule_unfit"
+    assert caught.value.code == "rule_invalid"
     assert store.collections.get("auto").rule == Rule()
 
 
@@ -110,4 +110,4 @@ def test_missing_collection_is_not_found(store: Store, call: str) -> None:
 def test_name_the_database_cannot_hold_is_never_a_crash(store: Store) -> None:
     with pytest.raises(ExemplarError) as caught:
         store.collections.get("a\x00b")
-    assert caught.value.code in ("collection_not_found", "request_unfit")
+    assert caught.value.code in ("collection_not_found", "request_invalid")

@@ -131,7 +131,7 @@ def test_ended_job_can_be_neither_held_nor_resumed(things: Store) -> None:
     job = ask(things, 1)
     things.control.cancel(job)
     for call in (things.control.pause, things.control.resume, things.control.retry):
-        assert code_of(call, job) == "job_state_unfit"
+        assert code_of(call, job) == "job_state_invalid"
 
 
 def test_missing_job_cannot_be_controlled(things: Store) -> None:
@@ -257,7 +257,7 @@ def test_two_retries_at_once_try_once(things: Store) -> None:
         return "tried"
 
     with ThreadPoolExecutor(4) as pool:
-        assert sorted(pool.map(one, range(4))) == ["job_state_unfit"] * 3 + ["tried"]
+        assert sorted(pool.map(one, range(4))) == ["job_state_invalid"] * 3 + ["tried"]
     assert [len(part.items) for part in claim(things)] == [2]
 
 
@@ -377,7 +377,7 @@ def test_pausing_and_working_at_once_lose_and_double_nothing(things: Store) -> N
                 try:
                     call(job)
                 except ExemplarError as error:
-                    assert error.code == "job_state_unfit"
+                    assert error.code == "job_state_invalid"
 
     with ThreadPoolExecutor(5) as pool:
         futures = [pool.submit(work, n) for n in range(3)] + [pool.submit(hold) for _ in range(2)]

@@ -97,6 +97,20 @@ def test_renamed_columns_keep_what_they_held(bare_url: str) -> None:
     database.close()
 
 
+TENTH_RECORD = """
+INSERT INTO collection (id, name, encoder, rule, version, created_at)
+    VALUES (1, 'sports', '{encoder}', '{"name": "auto", "metric": "cosine", "set_level": 0.8}', 2, 1000.5)
+"""
+
+
+def test_coverage_of_a_rule_is_kept_under_its_new_name(bare_url: str, tmp_path: Path) -> None:
+    record_at("0010", bare_url, TENTH_RECORD).close()
+    store = open_store(Settings(data=tmp_path / "data", database_url=bare_url))
+    ensure_schema(store.database)
+    assert store.collections.get("sports").rule == Rule(coverage=0.8)
+    store.database.close()
+
+
 @pytest.fixture
 def first_record(bare_url: str, tmp_path: Path) -> Settings:
     """A record as version 0.1 made it, with a support and a picture that waits."""

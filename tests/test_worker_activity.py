@@ -46,7 +46,7 @@ def test_turn_between_two_looks_ends_the_wait(clock: Clock) -> None:
     activity = Activity(clock)
     ask(activity)
     clock.now += 50
-    with activity.turn("w"):
+    with activity.run("w"):
         pass
     clock.now += 50
     assert not ask(activity)
@@ -55,7 +55,7 @@ def test_turn_between_two_looks_ends_the_wait(clock: Clock) -> None:
 def test_turn_under_way_is_no_stall(clock: Clock) -> None:
     activity = Activity(clock)
     ask(activity)
-    with activity.turn("w"):
+    with activity.run("w"):
         clock.now += 100
         assert not ask(activity)
 

@@ -8,7 +8,7 @@ import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 from tiny import DEFAULT
 
-import worker.turn
+import worker.pipeline
 from core.settings import Settings
 from core.types import Lane
 from store.queue.wake_ups import new_celery
@@ -28,7 +28,7 @@ def test_child_ends_with_the_turn_that_took_too_long(monkeypatch: pytest.MonkeyP
         ended.append(code)
         raise SystemExit(code)
 
-    monkeypatch.setattr(worker.turn, "take_turn", hangs)
+    monkeypatch.setattr(worker.pipeline, "run_pipeline", hangs)
     monkeypatch.setattr(_Child, "_tools", None, raising=False)
     monkeypatch.setattr(os, "_exit", end)
     with pytest.raises(SystemExit):

@@ -22,10 +22,10 @@ from store.work.jobs import new_job_id
 from worker.compare import compare_encoders
 from worker.embedding import embed
 from worker.load import load
+from worker.pipeline import run_pipeline
 from worker.settling import settle
 from worker.source_reader import SourceReader
 from worker.tools import Tools
-from worker.turn import take_turn
 
 Digits = Callable[[int, int], bytes]
 
@@ -55,19 +55,19 @@ def things(tools: Tools, store: Store, digits: Digits) -> None:
     store.collections.create("things", OLD, Rule())
     for label, digit in (("zero", 0), ("one", 1)):
         submit(store, JobKind.ENROLL, *(digits(digit, n) for n in range(3)), label=label)
-    take_turn(tools, OLD)
+    run_pipeline(tools, OLD)
 
 
 def work(tools: Tools) -> None:
     """Let a worker of both encoders do all there is."""
     feeder = SourceReader(tools.store, tools.settings, tools.owner)
-    while sum([feeder.round(), *(take_turn(tools, spec) for spec in tools.encoders)]):
+    while sum([feeder.round(), *(run_pipeline(tools, spec) for spec in tools.encoders)]):
         pass
 
 
 def answer(tools: Tools, picture: bytes, spec: str) -> dict[str, object]:
     job = submit(tools.store, JobKind.CLASSIFY, picture)
-    take_turn(tools, spec)
+    run_pipeline(tools, spec)
     [result] = tools.store.jobs.results(job).results
     return dict(result)
 
@@ -110,7 +110,7 @@ def test_enrolments_meanwhile_and_after_the_switch_are_followed(
     store.reindexes.start("things", NEW)
     SourceReader(store, tools.settings, tools.owner).round()
     submit(store, JobKind.ENROLL, digits(2, 0), label="two")
-    take_turn(tools, OLD)
+    run_pipeline(tools, OLD)
     assert refused(lambda: store.reindexes.switch("things")) == "reindex_unready"
     work(tools)
     assert store.reindexes.switch("things").embedded == 7
@@ -148,7 +148,7 @@ def test_work_claimed_before_the_switch_is_done_by_the_encoder_after_it(
     store.reindexes.switch("things")
     settle(tools, encoder, seen)
     assert store.jobs.get(job).state is not JobState.SUCCEEDED
-    take_turn(tools, NEW)
+    run_pipeline(tools, NEW)
     assert store.jobs.get(job).state is JobState.SUCCEEDED
     replica = tools.replicas.current(store.collections.get("things").id, 3, encoder=NEW)
     assert replica is not None and len(replica) == (7 if kind is JobKind.ENROLL else 6)
@@ -161,8 +161,8 @@ def test_work_that_waits_at_the_switch_goes_to_the_encoder_after_it(
     work(tools)
     job = submit(store, JobKind.CLASSIFY, digits(0, 7))
     store.reindexes.switch("things")
-    assert take_turn(tools, OLD) == 0
-    assert take_turn(tools, NEW) == 1
+    assert run_pipeline(tools, OLD) == 0
+    assert run_pipeline(tools, NEW) == 1
     assert store.jobs.get(job).state is JobState.SUCCEEDED
 
 
@@ -182,7 +182,7 @@ def test_support_without_its_picture_is_named_and_may_be_left_out(
     content = digits(0, 0)
     assert store.blobs.put(PICTURES, content) == lost.picture
     revived = store.control.retry(job.id)
-    take_turn(tools, NEW)
+    run_pipeline(tools, NEW)
     assert revived.encoder == NEW
     replica = tools.replicas.current(store.collections.get("things").id, 3, encoder=NEW)
     assert replica is not None and len(replica) == 6
@@ -198,11 +198,11 @@ def test_comparison_is_of_both_encoders_over_the_same_supports(tools: Tools, sto
 
 def test_forgotten_encoder_leaves_nothing_and_another_can_begin(tools: Tools, store: Store) -> None:
     assert refused(lambda: store.reindexes.get("things")) == "reindex_not_found"
-    assert refused(lambda: store.reindexes.start("things", OLD)) == "reindex_unfit"
+    assert refused(lambda: store.reindexes.start("things", OLD)) == "reindex_invalid"
     store.reindexes.start("things", NEW)
-    assert refused(lambda: store.reindexes.start("things", "timm:resnet50")) == "reindex_unfit"
+    assert refused(lambda: store.reindexes.start("things", "timm:resnet50")) == "reindex_invalid"
     work(tools)
-    assert refused(lambda: store.reindexes.switch("things", back=True)) == "reindex_state_unfit"
+    assert refused(lambda: store.reindexes.switch("things", back=True)) == "reindex_state_invalid"
     store.reindexes.forget("things")
     store.reindexes.start("things", "timm:resnet50")
     assert store.reindexes.get("things").embedded == 0
@@ -248,9 +248,9 @@ def test_work_given_back_after_the_switch_finds_the_encoder_that_answers(
     assert len(store.chunks.claim("gone", OLD, tools.lanes, 4)) == 1
     store.reindexes.switch("things")
     store.chunks.requeue_all("gone")  # and no worker serves the old encoder any more
-    assert take_turn(tools, NEW) == 0
+    assert run_pipeline(tools, NEW) == 0
     assert store.reindexes.advance() == {NEW}
-    assert take_turn(tools, NEW) == 1
+    assert run_pipeline(tools, NEW) == 1
     assert store.jobs.get(job).state is JobState.SUCCEEDED
 
 
@@ -282,7 +282,7 @@ def test_supports_that_only_one_of_two_encoders_has_seen_are_no_finding(
     work(tools)
     store.reindexes.switch("things", leave_out=True)
     submit(store, JobKind.ENROLL, digits(3, 0), label="three")
-    take_turn(tools, NEW)
+    run_pipeline(tools, NEW)
     assert list(examine_record(store, deep=True)) == []
 
 

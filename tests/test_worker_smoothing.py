@@ -24,11 +24,11 @@ from store.blobs import Blobs, uploads_of
 from store.store import Store
 from store.work.jobs import new_job_id
 from worker import smoothing_loop
+from worker.pipeline import run_pipeline
 from worker.smoother import Smoother
 from worker.smoothing_inputs import SmoothingInputs, keep, pack, unpack
 from worker.smoothing_loop import SmoothingLoop
 from worker.tools import Tools
-from worker.turn import take_turn
 
 RAW = ("neighbours", "explanation", "novelty", "index_version", "encoder", "rule", "item", "custom_id")
 
@@ -60,7 +60,7 @@ LEVELS = [*range(40, 230, 5)]
 
 
 def work(tools: Tools) -> None:
-    while take_turn(tools, DEFAULT):
+    while run_pipeline(tools, DEFAULT):
         pass
 
 
@@ -142,7 +142,7 @@ def test_failed_pictures_are_left_out(tools: Tools, smoother: SmoothingLoop) -> 
     assert tools.store.jobs.get(mixed).state is JobState.PARTIAL
     found = results(tools, mixed)
     assert [r["error"]["code"] for r in found if r["status"] == "failed"] == [
-        "vector_unfit", "picture_unreadable"
+        "vector_invalid", "picture_unreadable"
     ]  # fmt: skip
     answers = [[r[name] for name in ("decision", "label", "confidence")] for r in results(tools, alone)]
     assert answers == [
@@ -379,7 +379,7 @@ def test_more_than_fits_in_memory_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("worker.smoother.MOST_CELLS", 5)
     with pytest.raises(ExemplarError) as caught:
         Smoother([part([[0.9, 0.1]] * 3)], top=2)
-    assert caught.value.code == "smooth_unfit"
+    assert caught.value.code == "smooth_invalid"
 
 
 def test_what_is_kept_is_what_was_answered(tools: Tools, digits: Callable[[int, int], bytes]) -> None:

@@ -111,7 +111,7 @@ def test_bad_items_fail_alone(things: Store, feeder: SourceReader, settings: Set
     files = {"../evil.jpg": b"x", "cat/1.jpg": b"one", "cat/2.jpg": b"", "cat/3.zip": b"x"}
     job = submit(things, make_zip(files), kind=JobKind.ENROLL)
     assert finish(things, feeder, settings) == {
-        0: "member_unfit", 1: b"one", 2: "picture_empty", 3: "archive_nested"
+        0: "member_invalid", 1: b"one", 2: "picture_empty", 3: "archive_nested"
     }  # fmt: skip
     assert things.jobs.get(job).state is JobState.PARTIAL
 

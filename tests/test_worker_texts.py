@@ -15,8 +15,8 @@ from working import ToyEncoder, submit, tools_with
 from core.settings import Settings
 from core.types import JobKind, JobState, Rule
 from store.store import Store
+from worker.pipeline import run_pipeline
 from worker.tools import Tools
-from worker.turn import take_turn
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def shade(grey: float) -> bytes:
 
 def named(tools: Tools, *greys: float, collection: str = "things") -> list[Mapping[str, Any]]:
     job = submit(tools.store, JobKind.CLASSIFY, *(shade(grey) for grey in greys), collection=collection)
-    take_turn(tools, DEFAULT)
+    run_pipeline(tools, DEFAULT)
     return list(tools.store.jobs.results(job).results)
 
 
@@ -98,7 +98,7 @@ def test_pictures_count_beside_the_name(tools: Tools) -> None:
         tools.store.classes.add("things", label)
     submit(tools.store, JobKind.ENROLL, *(shade(0.8 + n / 50) for n in range(8)), label="black")
     submit(tools.store, JobKind.ENROLL, *(shade(0.1 + n / 50) for n in range(8)), label="white")
-    while take_turn(tools, DEFAULT):
+    while run_pipeline(tools, DEFAULT):
         pass
     assert best(named(tools, 0.9, 0.2)) == ["black", "white"]
 
@@ -120,7 +120,7 @@ def test_encoder_that_cannot_read_fails_the_items_and_not_the_worker(
     [result] = named(tools, 1.0)
     assert result["error"]["code"] == "text_side_missing"
     job = submit(tools.store, JobKind.ENROLL, shade(1.0), label="white")
-    take_turn(tools, DEFAULT)
+    run_pipeline(tools, DEFAULT)
     assert tools.store.jobs.get(job).state is JobState.SUCCEEDED
 
 
@@ -136,7 +136,7 @@ def test_text_side_that_breaks_is_given_up_and_the_worker_lives_on(
 
         broken.setattr(encoder, "embed_labels", fail)
         for _ in range(tools.settings.max_attempts):
-            take_turn(tools, DEFAULT)
+            run_pipeline(tools, DEFAULT)
             tools.store.chunks.sweep()
     [result] = tools.store.jobs.results(job).results
     assert result["error"]["code"] == "work_failed"
@@ -153,12 +153,12 @@ def test_more_labels_than_a_turn_can_read_are_read_by_the_next_ones(
     tools.store.collections.create("others", DEFAULT, Rule())
     job = submit(tools.store, JobKind.CLASSIFY, shade(1.0))
     other = submit(tools.store, JobKind.CLASSIFY, shade(1.0), collection="others")
-    hurried = replace(tools, settings=tools.settings.model_copy(update={"turn_s": 0.0}))
+    hurried = replace(tools, settings=tools.settings.model_copy(update={"claim_s": 0.0}))
     for read in ([2], [2, 2]):
-        take_turn(hurried, DEFAULT)
+        run_pipeline(hurried, DEFAULT)
         assert [len(labels) for labels in encoder.read] == read
         assert tools.store.jobs.get(job).state is JobState.RUNNING
         assert tools.store.jobs.get(other).state is JobState.SUCCEEDED
-    take_turn(hurried, DEFAULT)
+    run_pipeline(hurried, DEFAULT)
     assert tools.store.jobs.get(job).state is JobState.SUCCEEDED
     assert [len(labels) for labels in encoder.read] == [2, 2, 2]

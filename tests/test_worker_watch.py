@@ -21,8 +21,8 @@ from core.types import JobKind, Lane
 from runtime.otlp import OtlpTracing
 from store.store import Store
 from worker.heartbeat import Heartbeat, requeue_all
+from worker.pipeline import run_pipeline
 from worker.tools import Tools
-from worker.turn import take_turn
 from worker.watch import Watch
 
 Digits = Callable[[int, int], bytes]
@@ -50,7 +50,7 @@ def test_line_of_a_chunk_names_request_job_key_and_collection(
         path, sent = "/v1/collections/things/enroll", {"image": digits(0, 0)}
         job = client.post(path, data={"label": "cat"}, files=sent, headers={"X-Request-Id": "r-1"}).json()
     with capture_logs() as lines:
-        take_turn(tools, DEFAULT)
+        run_pipeline(tools, DEFAULT)
     [line] = [line for line in lines if line["event"] == "chunk_settled"]
     assert line["ms"] > 0 and line["chunk"] > 0
     assert {**line, "ms": 0, "chunk": 0} == {
@@ -72,7 +72,7 @@ def test_line_of_a_chunk_names_request_job_key_and_collection(
 def test_turn_counts_items_stages_batches_and_claims(tools: Tools, digits: Digits) -> None:
     submit(tools.store, JobKind.ENROLL, digits(0, 0), b"no picture")
     submit(tools.store, JobKind.CLASSIFY, digits(0, 0))
-    take_turn(tools, DEFAULT)
+    run_pipeline(tools, DEFAULT)
     found = metrics(tools)
     assert found["exemplar_settled_items_total", "enroll", "enrolled"] == 1
     assert found["exemplar_settled_items_total", "enroll", "failed"] == 1
@@ -97,18 +97,18 @@ def test_chunk_that_another_worker_has_taken_over_counts_as_lost(tools: Tools, d
 
     encoder.embed = slow  # type: ignore[assignment,method-assign]
     with capture_logs() as lines:
-        take_turn(tools, DEFAULT)
+        run_pipeline(tools, DEFAULT)
     assert metrics(tools)["exemplar_chunk_ends_total", "lost"] == 1
     assert [line["log_level"] for line in lines if line["event"] == "chunk_lost"] == ["warning"]
 
 
 def test_pulse_writes_figures_and_replicas_into_the_record(tools: Tools, digits: Digits) -> None:
     submit(tools.store, JobKind.ENROLL, digits(0, 0))
-    take_turn(tools, DEFAULT)
+    run_pipeline(tools, DEFAULT)
     submit(tools.store, JobKind.CLASSIFY, digits(0, 0))
-    take_turn(tools, DEFAULT)  # opens the replica at version 1
+    run_pipeline(tools, DEFAULT)  # opens the replica at version 1
     submit(tools.store, JobKind.ENROLL, digits(0, 1))
-    take_turn(tools, DEFAULT)
+    run_pipeline(tools, DEFAULT)
     pulse = Heartbeat(tools)
     pulse.start()
     pulse.stop()
@@ -152,7 +152,7 @@ def test_spans_lead_from_the_request_to_the_stages_of_its_chunk(
             files={"image": digits(0, 0)},
             headers={"traceparent": caller},
         )
-    take_turn(replace(tools, watch=Watch(tracing)), DEFAULT)
+    run_pipeline(replace(tools, watch=Watch(tracing)), DEFAULT)
     found = traced(spans)
     request = found["POST /v1/collections/<collection>/classify"]
     job, chunk = found["job classify"], found["chunk classify"]
@@ -170,7 +170,7 @@ def test_spans_lead_from_the_request_to_the_stages_of_its_chunk(
 
 def test_all_that_a_worker_holds_waits_again_at_once_and_is_not_blamed(tools: Tools, digits: Digits) -> None:
     submit(tools.store, JobKind.ENROLL, digits(0, 0), digits(0, 1))
-    with tools.activity.turn("w") as owner:
+    with tools.activity.run("w") as owner:
         chunks = tools.store.chunks.claim(owner, DEFAULT, list(Lane), 9)
         requeue_all(tools)
         assert tools.store.chunks.settle(owner, []) == []
@@ -193,7 +193,7 @@ def test_worker_that_is_told_to_stop_ends_its_turn_and_releases_what_it_took_ahe
         return embed(prepared)  # type: ignore[arg-type]
 
     encoder.embed = tell  # type: ignore[assignment,method-assign]
-    assert take_turn(tools, DEFAULT) == encoder.batch_size
+    assert run_pipeline(tools, DEFAULT) == encoder.batch_size
     [waiting] = tools.store.chunks.waiting()
     assert waiting.items == 10 - encoder.batch_size
     assert metrics(tools)["exemplar_chunk_ends_total", "requeued"] == encoder.batch_size

@@ -363,6 +363,6 @@ def test_webhooks_need_a_secret_that_is_never_shown() -> None:
     for secret in ("", "whsec_c2hvcnQ=", "secret-without-prefix", "whsec_!!", f"{SECRET} whsec_!!"):
         with pytest.raises(ExemplarError) as caught:
             read_settings({"EXEMPLAR_WEBHOOKS": "*", "EXEMPLAR_WEBHOOK_SECRET": secret})
-        assert caught.value.code == "settings_unfit"
+        assert caught.value.code == "settings_invalid"
         assert "EXEMPLAR_WEBHOOK_SECRET" in caught.value.message
         assert not secret or secret not in caught.value.message

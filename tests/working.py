@@ -79,7 +79,7 @@ def tools_with(settings: Settings, store: Store, encoder: Encoder | ToyEncoder) 
     """The tools of a worker in this process, with an encoder; a turn ends only where nothing waits."""
     with ThreadPoolExecutor(2) as decoders, ThreadPoolExecutor(1) as loader, ThreadPoolExecutor(1) as settler:
         yield Tools(
-            settings=settings.model_copy(update={"turn_s": 3600.0}),
+            settings=settings.model_copy(update={"claim_s": 3600.0}),
             name="w",
             owner=new_owner("w"),
             lanes=tuple(Lane),

@@ -1,4 +1,4 @@
-"""What a worker is doing: the turn under way, and how long nothing has moved."""
+"""What a worker is doing: the run under way, and how long nothing has moved."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Progress:
 
 
 class Activity:
-    """Shared by the thread that takes turns and the heartbeat; `stopping` says whether all is to end."""
+    """Shared by pipeline and heartbeat; `stopping` returns whether the process is to end."""
 
     def __init__(
         self,
@@ -45,12 +45,12 @@ class Activity:
         self._stopping = stopping
         self._owner: str | None = None
         self._moved_at = clock()
-        self._turned_at = clock()
+        self._ran_at = clock()
         self._idle_before: float | None = None
 
     @property
     def owner(self) -> str | None:
-        """Who holds the leases of the turn under way; None between two turns."""
+        """Who holds the leases of the run under way; None between two runs."""
         return self._owner
 
     @property
@@ -68,23 +68,23 @@ class Activity:
         self._moved_at = self._clock()
 
     @contextmanager
-    def turn(self, name: str) -> Iterator[str]:
-        """A turn under way; its owner is its own, so the leases of what it leaves undone run out."""
+    def run(self, name: str) -> Iterator[str]:
+        """A run of the pipeline; its owner is its own, so the leases of what it leaves undone run out."""
         self._owner = new_owner(name)
         try:
             yield self._owner
         finally:
             self._owner = None
-            self._turned_at = self._moved_at = self._clock()
+            self._ran_at = self._moved_at = self._clock()
 
     def is_stalled(self, *, work_waits: bool, stall_s: float) -> bool:
-        """Return whether work has waited for `stall_s` without a turn; ask often.
+        """Return whether work has waited for `stall_s` without a run; ask often.
 
-        A turn under way is no stall: Celery's time limits watch over it.
+        A run under way is no stall: Celery's time limits watch over it.
         """
         now = self._clock()
         if not work_waits or self._owner is not None:
             self._idle_before = None
-        elif self._idle_before is None or self._idle_before < self._turned_at:
+        elif self._idle_before is None or self._idle_before < self._ran_at:
             self._idle_before = now
         return self._idle_before is not None and now - self._idle_before >= stall_s

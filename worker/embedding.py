@@ -67,5 +67,5 @@ def _embedded(loaded: Loaded, vector: Vector | None, embed_ms: float) -> Embedde
         return Embedded(loaded, loaded.error, embed_ms)
     if vector is None or not is_unit(vector):
         unfit = "the encoder gave no finite vector for this picture; try another picture"
-        return Embedded(loaded, ExemplarError("vector_unfit", unfit), embed_ms)
+        return Embedded(loaded, ExemplarError("vector_invalid", unfit), embed_ms)
     return Embedded(loaded, vector, embed_ms)

@@ -44,7 +44,7 @@ def _made(picture: Embedded, read: Iterator[Made]) -> Made:
         vector = next(read)
         if isinstance(vector, ExemplarError) or is_unit(vector):
             return vector
-        return ExemplarError("vector_unfit", "the encoder gave no finite vector for this")
+        return ExemplarError("vector_invalid", "the encoder gave no finite vector for this")
     return picture.made
 
 

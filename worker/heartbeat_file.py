@@ -42,20 +42,20 @@ def remove_heartbeat(data: Path, name: str) -> None:
 
 
 def check_heartbeat(data: Path, name: str, *, ready: bool) -> WorkerState:
-    """Return the state of a worker that lives, or is `ready` to work; raises `worker_unfit` for any other."""
+    """Return the state of a worker that is alive, or `ready`; raises `worker_invalid` for any other."""
     path = _path(data, name)
     try:
         age_s = time.time() - path.stat().st_mtime
         state = WorkerState(**json.loads(path.read_text()))
     except (OSError, ValueError, TypeError) as error:
-        raise _unfit(f"{name} has written no heartbeat file in {path.parent}: {error}") from error
+        raise _invalid(f"{name} has written no heartbeat file in {path.parent}: {error}") from error
     most_s = STARTING_S if state.state == "starting" else READY_S if ready else LIVE_S
     if age_s > most_s:
-        raise _unfit(f"{name} was last heard of {age_s:.0f} s ago")
+        raise _invalid(f"{name} was last heard of {age_s:.0f} s ago")
     if ready and state.state != "working":
-        raise _unfit(f"{name} is {state.state}")
+        raise _invalid(f"{name} is {state.state}")
     if ready and state.fault is not None:
-        raise _unfit(f"{name} beats, but cannot work: {state.fault}")
+        raise _invalid(f"{name} beats, but cannot work: {state.fault}")
     return state
 
 
@@ -63,5 +63,5 @@ def _path(data: Path, name: str) -> Path:
     return data / "workers" / f"{quote(name, safe='')}.json"
 
 
-def _unfit(message: str) -> ExemplarError:
-    return ExemplarError("worker_unfit", message)
+def _invalid(message: str) -> ExemplarError:
+    return ExemplarError("worker_invalid", message)

@@ -112,13 +112,15 @@ class _Child:
         self._app.task(self._turn, name=TASK)
 
     def _turn(self, lane: str, encoder: str) -> int:
-        from worker.turn import take_turn  # noqa: PLC0415 - imports torch: only after the fork
+        from worker.pipeline import run_pipeline  # noqa: PLC0415 - imports torch: only after the fork
 
         try:
-            return take_turn(self._tools, encoder)
+            return run_pipeline(self._tools, encoder)
         except SoftTimeLimitExceeded:
             # a thread that hangs over a picture cannot be ended, and every turn to come would wait for it
-            log.error("turn_hangs", error="the turn took too long; a new child goes on without what hangs")
+            log.error(
+                "pipeline_hangs", error="the turn took too long; a new child goes on without what hangs"
+            )
             os._exit(1)
 
     def _stop(self, **_: Any) -> None:

@@ -26,9 +26,11 @@ class Smoother:
     """
 
     def __init__(self, parts: Sequence[SmoothingInputs], top: int) -> None:
-        """Smooth; raises `smooth_unfit` where there are too many for memory, or vectors of two encoders."""
+        """Smooth; raises `smooth_invalid` where there are too many for memory, or vectors of two encoders."""
         if len({part.encoder for part in parts}) > 1:
-            raise ExemplarError("smooth_unfit", "the collection changed its encoder in the middle of the job")
+            raise ExemplarError(
+                "smooth_invalid", "the collection changed its encoder in the middle of the job"
+            )
         self._top = top
         classes = _classes(parts)
         places = {class_id: column for column, class_id in enumerate(classes)}
@@ -39,7 +41,7 @@ class Smoother:
         self._certainty = np.repeat([part.certainty for part in parts], [len(part.items) for part in parts])
         if len(self._line) * len(classes) > MOST_CELLS:
             raise ExemplarError(
-                "smooth_unfit",
+                "smooth_invalid",
                 f"expected at most {MOST_CELLS:,} pictures times classes to smooth over, "
                 f"got {len(self._line):,} times {len(classes):,}",
             )

@@ -71,7 +71,7 @@ class SmoothingLoop:
     def _smooth(self, held: HeldSmoothing) -> None:
         chunks = self._store.smoothings.kept(held.job_id)
         if not self._loop.is_stopping:
-            note = self._unfit(held)
+            note = self._invalid(held)
             if note is None:
                 note = self._write(held, chunks)
         if self._loop.is_stopping:
@@ -79,7 +79,7 @@ class SmoothingLoop:
         if self._store.smoothings.finish(self._owner, held.job_id, chunks, note):
             log.info("job_smoothed", job=held.job_id, items=held.items, note=note)
 
-    def _unfit(self, held: HeldSmoothing) -> str | None:
+    def _invalid(self, held: HeldSmoothing) -> str | None:
         """Return why a job is not to be smoothed, or None where it is."""
         most = self._settings.smooth_max_items
         if held.items > most:

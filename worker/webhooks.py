@@ -74,7 +74,7 @@ class WebhookSender:
 def post(delivery: Delivery, settings: Settings) -> int:
     """Make one call, signed, and return the status that came back.
 
-    Raises `target_unfit`, `target_not_allowed`, `target_unresolved` or `target_failed`.
+    Raises `target_invalid`, `target_not_allowed`, `target_unresolved` or `target_failed`.
     """
     private_too = settings.webhook_private
     target = check_url(delivery.url, hosts=settings.webhooks, private_too=private_too)

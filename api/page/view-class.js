@@ -47,7 +47,7 @@ function deeds(collection, { label, kind }, signal) {
   const merge = () => ask(labelForm({ name: "Merge into", action: "Merge", list: names, placeholder: "the class that stays", onlabel: (into) => attempt(async () => {
     await settle();
     await call("GET", pathOf(collection, "classes", into)); // a slip of the pen is told now, not after the wait
-    if (into === label) throw { title: "Merge unfit", message: "expected another class, got this one" };
+    if (into === label) throw { title: "Cannot merge", message: "expected another class, got this one" };
     later([goingName(collection, label)], `${label} merged into ${into}`, (keepalive) =>
       call("POST", `${pathOf(collection, "classes", into)}/merge`, { json: { from: [label] }, keepalive }));
     location.hash = `#/c/${collection}`;

@@ -111,7 +111,7 @@ def _ended(trial: Trial) -> bool:
     return all_ended(trial.site.store, [job for job in trial.history.jobs if not job.numbers])
 
 
-SLOW = {"turn_s": "1"}
+SLOW = {"claim_s": "1"}
 
 SCENARIOS = [
     Scenario("F1", "kill -9 of workers", kill_workers, items=1000),

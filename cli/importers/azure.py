@@ -22,19 +22,19 @@ def read_azure(path: Path, places: Places, *, crops: bool) -> Found:
     for file in sorted(path.glob("*.json")) if path.is_dir() else [path]:
         images = read_json(file)
         if not isinstance(images, list):
-            raise ExemplarError("manifest_unfit", f"{file}: expected an array of images")
+            raise ExemplarError("manifest_invalid", f"{file}: expected an array of images")
         for number, image in enumerate(images):
             yield from _of_image(image, f"{file.name}, image {number}", places, crops=crops)
 
 
 def _of_image(image: Any, at: str, places: Places, *, crops: bool) -> Found:
     if not isinstance(image, dict):
-        yield Unusable(at, ExemplarError("manifest_unfit", "expected an object"))
+        yield Unusable(at, ExemplarError("manifest_invalid", "expected an object"))
         return
     id_ = str(image.get("id") or "") or None
     place = next((str(image[name]) for name in PLACES if image.get(name)), None)
     if place is None:
-        yield Unusable(id_ or at, ExemplarError("manifest_unfit", f"expected one of {', '.join(PLACES)}"))
+        yield Unusable(id_ or at, ExemplarError("manifest_invalid", f"expected one of {', '.join(PLACES)}"))
         return
     read = partial(places.read, place)
     if crops and image.get("regions"):
@@ -69,4 +69,4 @@ def _of_image(image: Any, at: str, places: Places, *, crops: bool) -> Found:
 
 
 def _no_name() -> ExemplarError:
-    return ExemplarError("manifest_unfit", "expected a region with a tagName")
+    return ExemplarError("manifest_invalid", "expected a region with a tagName")

@@ -26,11 +26,11 @@ def read_compreface(path: Path, folder: Path | None) -> Found:
         page = read_json(file)
         faces = page.get("faces") if isinstance(page, dict) else None
         if not isinstance(faces, list):
-            raise ExemplarError("manifest_unfit", f'{file}: expected an object with "faces"')
+            raise ExemplarError("manifest_invalid", f'{file}: expected an object with "faces"')
         for number, face in enumerate(faces):
             at = f"{file.name}, face {number}"
             if not isinstance(face, dict) or not face.get("image_id") or not face.get("subject"):
-                yield Unusable(at, ExemplarError("manifest_unfit", "expected image_id and subject"))
+                yield Unusable(at, ExemplarError("manifest_invalid", "expected image_id and subject"))
                 continue
             id_ = str(face["image_id"])
             found = by_id.get(id_.lower())

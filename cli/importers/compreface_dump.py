@@ -44,13 +44,13 @@ class _Tables:
 
 
 def read_dump(path: Path) -> Found:
-    """Yield the examples of a dump; raises `manifest_unfit`."""
+    """Yield the examples of a dump; raises `manifest_invalid`."""
     tables = _read_tables(path)
     for picture, (offset, length, column) in tables.places.items():
         name = tables.names.get(tables.subjects.get(picture, b""))
         id_ = picture.decode(errors="replace")
         if name is None:
-            yield Unusable(id_, ExemplarError("manifest_unfit", "no subject refers to this picture"))
+            yield Unusable(id_, ExemplarError("manifest_invalid", "no subject refers to this picture"))
         else:
             yield LabelledPicture(id_, name, partial(_content, path, offset, length, column), id_)
     if tables.without_picture:
@@ -77,7 +77,7 @@ def _read_tables(path: Path) -> _Tables:
             tables.subjects.setdefault(row[b"id"], row.get(b"subject_id", b""))
     if found != TABLES:
         raise ExemplarError(
-            "manifest_unfit",
+            "manifest_invalid",
             f"{path}: expected a dump of CompreFace by pg_dump, with COPY of subject, embedding and img, "
             f"got {', '.join(sorted(name.decode() for name in found)) or 'none of them'}",
         )
@@ -89,7 +89,7 @@ def _rows(path: Path) -> Iterator[tuple[bytes, list[bytes], bytes, int]]:
     with _opened(path) as file:
         if file.read(len(CUSTOM)) == CUSTOM:
             raise ExemplarError(
-                "manifest_unfit", f"{path}: expected plain text; make it of this by pg_restore -f dump.sql"
+                "manifest_invalid", f"{path}: expected plain text; make it of this by pg_restore -f dump.sql"
             )
         file.seek(0)
         offset = 0
@@ -101,7 +101,7 @@ def _rows(path: Path) -> Iterator[tuple[bytes, list[bytes], bytes, int]]:
                 yield table, columns, line, offset
             elif (told := ENCODING.match(line)) and told[1] != b"UTF8":
                 raise ExemplarError(
-                    "manifest_unfit", f"{path}: expected UTF8, got {told[1]!r}; dump it with -E UTF8"
+                    "manifest_invalid", f"{path}: expected UTF8, got {told[1]!r}; dump it with -E UTF8"
                 )
             elif begun := COPY.match(line):
                 table = begun[1]
@@ -113,7 +113,7 @@ def _opened(path: Path) -> BinaryIO:
     try:
         return open(path, "rb")
     except OSError as error:
-        raise ExemplarError("manifest_unfit", f"{path}: {error.strerror}") from error
+        raise ExemplarError("manifest_invalid", f"{path}: {error.strerror}") from error
 
 
 def _content(path: Path, offset: int, length: int, column: int) -> bytes:

@@ -48,24 +48,24 @@ class Box:
     relative: bool
 
     def pixels(self, width: int, height: int) -> tuple[int, int, int, int]:
-        """Return left, top, right and bottom within a picture; raises `region_unfit` where it is outside."""
+        """Return left, top, right and bottom within a picture; raises `region_invalid`."""
         x, y = (width, height) if self.relative else (1, 1)
         left, top = max(round(self.left * x), 0), max(round(self.top * y), 0)
         right = min(round((self.left + self.width) * x), width)
         bottom = min(round((self.top + self.height) * y), height)
         if right <= left or bottom <= top:
             raise ExemplarError(
-                "region_unfit", f"expected a region inside {width} x {height} pixels, got {self}"
+                "region_invalid", f"expected a region inside {width} x {height} pixels, got {self}"
             )
         return left, top, right, bottom
 
 
 def box_of(values: Mapping[str, Any], *, relative: bool) -> Box:
-    """Return the box of an object with left, top, width and height; raises `region_unfit`."""
+    """Return the box of an object with left, top, width and height; raises `region_invalid`."""
     try:
         sides = [float(values[name]) for name in ("left", "top", "width", "height")]
     except (KeyError, TypeError, ValueError) as error:
-        raise ExemplarError("region_unfit", "expected numbers named left, top, width and height") from error
+        raise ExemplarError("region_invalid", "expected numbers named left, top, width and height") from error
     return Box(sides[0], sides[1], sides[2], sides[3], relative)
 
 
@@ -86,8 +86,8 @@ def read_file(path: Path) -> bytes:
 
 
 def read_json(path: Path) -> Any:
-    """Return what a JSON file holds; raises `manifest_unfit`."""
+    """Return what a JSON file holds; raises `manifest_invalid`."""
     try:
         return json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise ExemplarError("manifest_unfit", f"{path}: expected JSON: {error}") from error
+        raise ExemplarError("manifest_invalid", f"{path}: expected JSON: {error}") from error

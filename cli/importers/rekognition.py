@@ -39,7 +39,7 @@ def _of_line(line: str, at: str, places: Places, *, crops: bool) -> Found:
         return
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         yield Unusable(
-            at, ExemplarError("manifest_unfit", f"expected a line of Ground Truth: {error!r}"[:200])
+            at, ExemplarError("manifest_invalid", f"expected a line of Ground Truth: {error!r}"[:200])
         )
         return
     read = partial(places.read, place)

@@ -21,13 +21,13 @@ def read_table(path: Path, places: Places) -> Found:
         where = [name for name in PLACES if name in names]
         if "label" not in names or not where:
             raise ExemplarError(
-                "manifest_unfit", f"expected the columns label and path (or url), got {', '.join(names)}"
+                "manifest_invalid", f"expected the columns label and path (or url), got {', '.join(names)}"
             )
         for row in rows:
             at = f"line {rows.line_num}"
             found = next((row[name] for name in where if row[name]), None)
             if not row["label"] or found is None:
-                yield Unusable(at, ExemplarError("manifest_unfit", "expected a label and a path or URL"))
+                yield Unusable(at, ExemplarError("manifest_invalid", "expected a label and a path or URL"))
                 continue
             rest = {
                 str(name): value

@@ -177,10 +177,10 @@ def _wanted(paths: tuple[Path, ...], collection: str, options: dict[str, Any]) -
     packed = [path for path in paths if path.is_file() and path.name.lower().endswith(ARCHIVES)]
     if packed and (wanted.sidecars or wanted.sort_into is not None):
         raise ExemplarError(
-            "option_unfit", f"{packed[0]}: an archive has no files for sidecars or a tree; unpack it first"
+            "option_invalid", f"{packed[0]}: an archive has no files for sidecars or a tree; unpack it first"
         )
     if wanted.sort_into is not None and wanted.sort_into.absolute() in [path.absolute() for path in paths]:
-        raise ExemplarError("option_unfit", "--sort-into: expected another folder than the pictures are in")
+        raise ExemplarError("option_invalid", "--sort-into: expected another folder than the pictures are in")
     return wanted
 
 
@@ -188,7 +188,7 @@ def _begin(output: Output, *, overwrite: bool) -> Journal:
     """Open the journal of an interrupted run, or of a new one."""
     path = journal_path(output.path)
     if not output.path.absolute().parent.is_dir():
-        raise ExemplarError("out_unfit", f"--out: there is no folder {output.path.absolute().parent}")
+        raise ExemplarError("out_invalid", f"--out: there is no folder {output.path.absolute().parent}")
     if overwrite:
         Journal(str(path)).close(forget=True)  # which is refused while another run is at work
         output.remove()

@@ -73,7 +73,7 @@ class Changes:
 class Journal:
     """One SQLite file beside the output; `""` stands for one that nobody keeps.
 
-    Raises `tag_running` where another process holds it, and `journal_unfit` where it is none.
+    Raises `tag_running` where another process holds it, and `journal_invalid` where it is none.
     """
 
     def __init__(self, path: str) -> None:
@@ -85,10 +85,12 @@ class Journal:
             self._table.commit()
             self._table.executescript(_SCHEMA)
         except sqlite3.OperationalError as error:
-            code = "tag_running" if "locked" in str(error) else "journal_unfit"
+            code = "tag_running" if "locked" in str(error) else "journal_invalid"
             raise ExemplarError(code, f"{path}: {_reason(error)}") from error
         except sqlite3.DatabaseError as error:
-            raise ExemplarError("journal_unfit", f"expected a journal of exemplar tag, got {path}") from error
+            raise ExemplarError(
+                "journal_invalid", f"expected a journal of exemplar tag, got {path}"
+            ) from error
 
     def copied(self) -> Journal:
         """Return a copy that nobody keeps."""

@@ -41,7 +41,7 @@ class Listed:
 
 
 def list_paths(paths: Sequence[Path], *, without: Path | None = None) -> Iterator[Listed]:
-    """Yield what is to be tagged, in an order that stays the same; raises `manifest_unfit`.
+    """Yield what is to be tagged, in an order that stays the same; raises `manifest_invalid`.
 
     Of folders all below them with a picture's suffix, but neither hidden files nor the folder `without`.
     """

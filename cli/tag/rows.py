@@ -65,7 +65,7 @@ class Output:
         self.form = path.suffix.lower()
         if self.form not in FORMS:
             raise ExemplarError(
-                "out_unfit", f"--out: expected a name with {', '.join(FORMS)}, got {path.name!r}"
+                "out_invalid", f"--out: expected a name with {', '.join(FORMS)}, got {path.name!r}"
             )
         if self.form == ".parquet":
             _pyarrow()  # before anything is done for nothing
@@ -92,7 +92,7 @@ class Output:
                 "out_changed", f"{self.rows} of the interrupted run is gone; begin anew with --overwrite"
             ) from error
         except OSError as error:
-            raise ExemplarError("out_unfit", f"--out: {self.rows}: {error.strerror}") from error
+            raise ExemplarError("out_invalid", f"--out: {self.rows}: {error.strerror}") from error
         if written is None:
             if self.form == ".csv":
                 self._file.write(csv_line(COLUMNS).encode())

@@ -86,7 +86,7 @@ class Classes:
     def merge(self, collection: str, label: str, sources: Sequence[str]) -> Class:
         """Move every support of the source classes to this one; pictures it already has are dropped."""
         if label in sources or not sources:
-            raise ExemplarError("merge_unfit", "expected one or more other classes to merge into this one")
+            raise ExemplarError("merge_invalid", "expected one or more other classes to merge into this one")
         with self._database.write() as connection:
             collection_id, version = _locked(connection, collection)
             target = _require_class(connection, collection_id, label)

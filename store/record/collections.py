@@ -57,7 +57,7 @@ class Collections:
     ) -> Collection:
         """Add a collection.
 
-        A taken name raises `collection_exists`, an unfit rule `rule_unfit`, an unfit index `index_unfit`.
+        A taken name raises `collection_exists`, an unfit rule `rule_invalid`, an unfit index `index_invalid`.
         """
         check_rule_of_prompts(rule, prompts)
         _check_index(index, prompts)
@@ -121,7 +121,7 @@ class Collections:
     def change_rule(self, name: str, changes: Mapping[str, Any], *, index: Index | None = None) -> Collection:
         """Change some fields of the rule, named as `Rule` names them, and the index where one is given.
 
-        The next answer uses both. Raises `collection_not_found`, or `rule_unfit` or `index_unfit` where the
+        The next answer uses both. Raises `collection_not_found`, `rule_invalid` or `index_invalid` where the
         rule or the index would not go with the prompts.
         """
         with self._database.write() as connection:
@@ -247,11 +247,11 @@ def set_version(connection: Connection, collection_id: int, version: int) -> Non
 
 
 def check_rule_of_prompts(rule: Rule, prompts: Prompts | None) -> None:
-    """Raise `rule_unfit` where a rule makes no use of the prompts that are there."""
+    """Raise `rule_invalid` where a rule makes no use of the prompts that are there."""
     if prompts is not None and rule.name not in _OF_TEXTS:
         expected = ", ".join(name.value for name in _OF_TEXTS)
         raise ExemplarError(
-            "rule_unfit",
+            "rule_invalid",
             f"expected one of the rules {expected}, which make use of prompts, got {rule.name.value}",
         )
 
@@ -260,12 +260,12 @@ def _check_index(index: Index, prompts: Prompts | None) -> None:
     shortened = index.name in (IndexName.IVF, IndexName.RABITQ)
     if not shortened and (index.probes is not None or index.refine is not None):
         raise ExemplarError(
-            "index_unfit",
+            "index_invalid",
             f"probes and refine are of the indexes ivf and rabitq, got them with {index.name.value}",
         )
     if index.name is IndexName.MILVUS and prompts is not None:
         raise ExemplarError(
-            "index_unfit",
+            "index_invalid",
             "prompts need all supports in memory: expected the index flat, ivf or rabitq, got milvus",
         )
 

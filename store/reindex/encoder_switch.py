@@ -15,10 +15,10 @@ from store.work.states import WAITING_CHUNK
 
 
 def check_switch(status: Reindex, *, back: bool, leave_out: bool) -> None:
-    """Raise `reindex_state_unfit`, `reindex_unready` or `reindex_incomplete` unless it may be done."""
+    """Raise `reindex_state_invalid`, `reindex_unready` or `reindex_incomplete` unless it may be done."""
     if status.switched is not back:
         done = "has not been switched" if back else "has been switched; `back` leads back"
-        raise ExemplarError("reindex_state_unfit", f"{status.collection} {done}")
+        raise ExemplarError("reindex_state_invalid", f"{status.collection} {done}")
     if status.working:
         raise ExemplarError(
             "reindex_unready",

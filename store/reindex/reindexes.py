@@ -44,17 +44,19 @@ class Reindexes:
     def start(self, name: str, encoder: str) -> Job:
         """Begin to embed by another encoder, or go on where an earlier job of this ended; return the job.
 
-        Raises `collection_not_found`, and `reindex_unfit` where the collection answers by this encoder or has
+        Raises `collection_not_found`, and `reindex_invalid` where the collection uses this encoder or has
         vectors of a third one.
         """
         with self._database.write() as connection:
             collection = _locked(connection, name)
             row = _reindex_of(connection, collection.id)
             if encoder == collection.encoder:
-                raise ExemplarError("reindex_unfit", f"expected another encoder, {name} answers by this one")
+                raise ExemplarError(
+                    "reindex_invalid", f"expected another encoder, {name} answers by this one"
+                )
             if row is not None and row.encoder != encoder:
                 raise ExemplarError(
-                    "reindex_unfit", f"{name} still keeps vectors of {row.encoder}; forget them first"
+                    "reindex_invalid", f"{name} still keeps vectors of {row.encoder}; forget them first"
                 )
             if row is not None and (job := _open_job(connection, row.job_id)) is not None:
                 return job
@@ -139,7 +141,7 @@ class Reindexes:
         """Let the collection answer by the other encoder from now on, in one transaction.
 
         Supports that it has not seen are kept and take no part where `leave_out` allows it. Raises
-        `reindex_not_found`, `reindex_state_unfit` where it has been done, `reindex_unready` (retry) while
+        `reindex_not_found`, `reindex_state_invalid` where it has been done, `reindex_unready` (retry) while
         pictures wait for the other encoder, or `reindex_incomplete`.
         """
         with self._database.write() as connection:

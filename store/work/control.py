@@ -43,12 +43,12 @@ class Control:
     def pause(self, job_id: str) -> Job:
         """Hold what no worker has begun; what runs comes to its end.
 
-        Raises `job_not_found`, or `job_state_unfit` where the job has ended.
+        Raises `job_not_found`, or `job_state_invalid` where the job has ended.
         """
         with self._database.write() as connection:
             job = _locked(connection, job_id)
             if job.state in FINAL:
-                raise _unfit(job, "expected a job that is queued or running")
+                raise _invalid(job, "expected a job that is queued or running")
             change_jobs(connection, t.job.c.id == job_id, JobState.PAUSED)
             _change_waiting(connection, job_id, ChunkState.QUEUED, ChunkState.PAUSED)
             return require_job(connection, job_id)
@@ -56,12 +56,12 @@ class Control:
     def resume(self, job_id: str) -> Revived:
         """Let a paused job go on, behind what came meanwhile; one that was not paused stays as it is.
 
-        Raises `job_not_found`, or `job_state_unfit` where the job has ended.
+        Raises `job_not_found`, or `job_state_invalid` where the job has ended.
         """
         with self._database.write() as connection:
             job = _locked(connection, job_id)
             if job.state in FINAL:
-                raise _unfit(job, "expected a job that is paused")
+                raise _invalid(job, "expected a job that is paused")
             if job.state is JobState.PAUSED:
                 state = JobState.QUEUED if job.started_at is None else JobState.RUNNING
                 change_jobs(connection, t.job.c.id == job_id, state)
@@ -89,7 +89,7 @@ class Control:
         """Try the failed items again, in the same job; every other result stays as it is.
 
         Items that were refused when they were submitted have no picture and are not tried again. Raises
-        `job_not_found`, `job_state_unfit` unless the job is partial or failed, or `retry_empty`.
+        `job_not_found`, `job_state_invalid` unless the job is partial or failed, or `retry_empty`.
         """
         with self._database.read() as connection:
             job = require_job(connection, job_id)
@@ -130,7 +130,7 @@ def _locked(connection: Connection, job_id: str) -> Job:
 
 def _check_ended_badly(job: Job) -> None:
     if job.state not in (JobState.PARTIAL, JobState.FAILED):
-        raise _unfit(job, "expected a job that is partial or failed")
+        raise _invalid(job, "expected a job that is partial or failed")
 
 
 def _revived(connection: Connection, job_id: str) -> Revived:
@@ -139,8 +139,8 @@ def _revived(connection: Connection, job_id: str) -> Revived:
     return Revived(require_job(connection, job_id), encoder)
 
 
-def _unfit(job: Job, expected: str) -> ExemplarError:
-    return ExemplarError("job_state_unfit", f"{expected}, this one is {job.state.value}")
+def _invalid(job: Job, expected: str) -> ExemplarError:
+    return ExemplarError("job_state_invalid", f"{expected}, this one is {job.state.value}")
 
 
 def _change_waiting(connection: Connection, job_id: str, before: ChunkState, after: ChunkState) -> None:

@@ -1,4 +1,4 @@
-"""One turn: claim what waits, work on it, and go on until nothing waits or the time is up."""
+"""The pipeline: claim what waits, work on it, and go on until nothing waits or the time is up."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ log = structlog.get_logger("exemplar.worker")
 PAUSE_S = 0.5  # for a record or blobs that did not answer
 
 
-def take_turn(tools: Tools, spec: str) -> int:
+def run_pipeline(tools: Tools, spec: str) -> int:
     """Work for one encoder for a few seconds; return how many items were settled.
 
     While one batch is in the encoder, the next is claimed and decoded, and the one before is answered and
     settled. Where a person waits, that goes first at every batch of the encoder.
     """
-    with tools.activity.turn(tools.name) as owner:
-        turn = _Turn(replace(tools, owner=owner), tools.encoders[spec])
+    with tools.activity.run(tools.name) as owner:
+        pipeline = _Pipeline(replace(tools, owner=owner), tools.encoders[spec])
         try:
-            return turn.take()
+            return pipeline.run()
         finally:
-            turn.await_settled()  # the turn's leases end with it
+            pipeline.await_settled()  # the leases end with the run
             tools.watch.forget()
 
 
-class _Turn:
-    """A turn under way: what is loaded ahead of the encoder, and what is settled behind it."""
+class _Pipeline:
+    """One run: what is loaded ahead of the encoder, and what is settled behind it."""
 
     def __init__(self, tools: Tools, encoder: Encoder) -> None:
         self._tools = tools
@@ -46,9 +46,9 @@ class _Turn:
         self._settled: Future[int] | None = None
         self._items = 0
 
-    def take(self) -> int:
+    def run(self) -> int:
         tools, encoder = self._tools, self._encoder
-        until = time.monotonic() + tools.settings.turn_s
+        until = time.monotonic() + tools.settings.claim_s
         ahead: Future[list[LoadedChunk]] | None = tools.loader.submit(_next, tools, encoder, tools.lanes)
         while ahead is not None:
             chunks = ahead.result()

@@ -23,9 +23,9 @@ from store.store import Store
 from store.work.chunks import Chunks
 from store.work.jobs import new_job_id
 from worker.heartbeat import is_stalled
+from worker.pipeline import run_pipeline
 from worker.sweep import remove_old_jobs, remove_orphaned_uploads, wake_workers
 from worker.tools import Tools
-from worker.turn import take_turn
 
 Digits = Callable[[int, int], bytes]
 
@@ -60,7 +60,7 @@ def test_turn_settles_all_that_waits_in_batches(
     tools: Tools, store: Store, encoder: ToyEncoder, digits: Digits
 ) -> None:
     job = submit(store, JobKind.ENROLL, *(digits(0, n) for n in range(10)))
-    assert take_turn(tools, DEFAULT) == 10
+    assert run_pipeline(tools, DEFAULT) == 10
     assert store.jobs.get(job).state is JobState.SUCCEEDED
     assert encoder.batches == [4, 4, 2]
 
@@ -72,7 +72,7 @@ def test_pictures_are_looked_at_as_the_collection_says(
 ) -> None:
     store.collections.create("others", DEFAULT, Rule(), views=views)
     submit(store, kind, digits(0, 0), collection="others")
-    take_turn(tools, DEFAULT)
+    run_pipeline(tools, DEFAULT)
     assert encoder.views == [views]
 
 
@@ -80,26 +80,26 @@ def test_answer_says_which_rule_decided_and_why(tools: Tools, store: Store, digi
     for label, digit in (("zero", 0), ("one", 1)):
         submit(store, JobKind.ENROLL, *(digits(digit, n) for n in range(6)), label=label)
     job = submit(store, JobKind.CLASSIFY, digits(0, 0))
-    while take_turn(tools, DEFAULT):
+    while run_pipeline(tools, DEFAULT):
         pass
     [result] = store.jobs.results(job).results
     assert result["rule"] == "kernel"
     assert set(result["explanation"]) == {"margin", "supports"}
     assert set(result["explanation"]["supports"][0]) == {"support_id", "label", "similarity", "share"}
-    assert result["candidate_set"]["level"] == Rule().set_level
+    assert result["candidate_set"]["level"] == Rule().coverage
     assert set(result["candidate_set"]["labels"]) <= {"zero", "one"}
-    assert set(result["novelty"]) == {"score", "threshold", "accepts_strangers"}
+    assert set(result["novelty"]) == {"score", "threshold", "accepts_unfamiliar"}
 
 
 def test_turn_without_work_is_over_at_once(tools: Tools) -> None:
-    assert take_turn(tools, DEFAULT) == 0
+    assert run_pipeline(tools, DEFAULT) == 0
 
 
 def test_picture_without_a_vector_fails_alone(tools: Tools, store: Store, digits: Digits) -> None:
     enrolled = submit(store, JobKind.ENROLL, digits(0, 0), red(), digits(0, 1))
     asked = submit(store, JobKind.CLASSIFY, digits(0, 0), red(), digits(0, 1))
-    take_turn(tools, DEFAULT)
-    assert codes(store, enrolled) == codes(store, asked) == ["", "vector_unfit", ""]
+    run_pipeline(tools, DEFAULT)
+    assert codes(store, enrolled) == codes(store, asked) == ["", "vector_invalid", ""]
     assert store.collections.get("things").supports == 2
 
 
@@ -110,7 +110,7 @@ def test_work_that_fails_again_and_again_is_given_up(
     encoder.fails = True
     for _ in range(tools.settings.max_attempts):
         assert store.jobs.get(job).state in (JobState.QUEUED, JobState.RUNNING)
-        take_turn(tools, DEFAULT)
+        run_pipeline(tools, DEFAULT)
         store.chunks.sweep()
     [result] = store.jobs.results(job).results
     assert result["error"]["code"] == "work_failed"
@@ -122,11 +122,11 @@ def test_work_that_failed_once_is_done_later(
 ) -> None:
     job = submit(store, JobKind.ENROLL, digits(0, 0), digits(0, 1))
     encoder.fails = True
-    take_turn(tools, DEFAULT)
+    run_pipeline(tools, DEFAULT)
     encoder.fails = False
     store.chunks.sweep()
     for _ in range(2):  # what failed once is taken alone
-        take_turn(tools, DEFAULT)
+        run_pipeline(tools, DEFAULT)
     assert store.jobs.get(job).state is JobState.SUCCEEDED
 
 
@@ -140,10 +140,10 @@ def test_blobs_that_are_away_for_a_moment_fail_no_item(
             raise ExemplarError("blobs_unavailable", "away", retry=True)
 
         broken.setattr(Blobs, "get", fail)
-        broken.setattr("worker.turn.PAUSE_S", 0)
-        take_turn(tools, DEFAULT)
+        broken.setattr("worker.pipeline.PAUSE_S", 0)
+        run_pipeline(tools, DEFAULT)
     store.chunks.sweep()
-    take_turn(tools, DEFAULT)
+    run_pipeline(tools, DEFAULT)
     assert codes(store, job) == [""]
 
 
@@ -177,7 +177,7 @@ def test_place_that_does_not_answer_lets_other_work_pass(
 ) -> None:
     waiting = submit_remote(store, digits(0, 0))
     other = submit(store, JobKind.CLASSIFY, digits(0, 1))
-    take_turn(remote_tools, DEFAULT)
+    run_pipeline(remote_tools, DEFAULT)
     assert codes(store, other) == [""]
     assert store.jobs.get(waiting).state is JobState.RUNNING
     assert not store.chunks.claim("another", DEFAULT, list(Lane), 4)
@@ -195,7 +195,7 @@ def test_pictures_of_a_place_that_stays_away_fail_in_the_end_and_alone(
 
     monkeypatch.setattr(Chunks, "defer", defer_shortly)
     job = submit_remote(store, digits(0, 0))
-    take_turn(remote_tools, DEFAULT)
+    run_pipeline(remote_tools, DEFAULT)
     assert codes(store, job) == ["remote_unavailable", ""]
     assert pauses == [10.0, 60.0, 360.0]
 
@@ -203,7 +203,7 @@ def test_pictures_of_a_place_that_stays_away_fail_in_the_end_and_alone(
 def test_picture_whose_bytes_are_gone_fails_alone(tools: Tools, store: Store, digits: Digits) -> None:
     job = submit(store, JobKind.CLASSIFY, digits(0, 0))
     store.blobs.remove_folder(uploads_of(job))
-    take_turn(tools, DEFAULT)
+    run_pipeline(tools, DEFAULT)
     assert codes(store, job) == ["blob_not_found"]
 
 
@@ -217,18 +217,18 @@ def test_decoder_that_raises_anything_hands_the_work_back(
             raise MemoryError
 
         broken.setattr("worker.load.decode_picture", fail)
-        take_turn(tools, DEFAULT)
+        run_pipeline(tools, DEFAULT)
     assert store.chunks.sweep() == 1
-    take_turn(tools, DEFAULT)
+    run_pipeline(tools, DEFAULT)
     assert codes(store, job) == [""]
 
 
 def test_class_deleted_before_the_turn_stays_deleted(tools: Tools, store: Store, digits: Digits) -> None:
     submit(store, JobKind.ENROLL, digits(0, 0))
-    take_turn(tools, DEFAULT)
+    run_pipeline(tools, DEFAULT)
     job = submit(store, JobKind.ENROLL, digits(0, 1))
     store.classes.delete("things", "cat")
-    take_turn(tools, DEFAULT)
+    run_pipeline(tools, DEFAULT)
     assert codes(store, job) == ["class_deleted"]
     assert store.collections.get("things").classes == 0
 
@@ -239,7 +239,7 @@ def test_collection_deleted_before_the_turn_fails_its_items(
 ) -> None:
     job = submit(store, kind, digits(0, 0), b"text")
     store.collections.delete("things")
-    take_turn(tools, DEFAULT)
+    run_pipeline(tools, DEFAULT)
     assert codes(store, job) == ["collection_not_found", "picture_unreadable"]
 
 
@@ -248,7 +248,7 @@ def test_uploads_of_an_old_job_that_cannot_be_removed_with_it_go_later(
 ) -> None:
     picture = digits(0, 0)
     job = submit(store, JobKind.CLASSIFY, picture)
-    take_turn(tools, DEFAULT)
+    run_pipeline(tools, DEFAULT)
     with monkeypatch.context() as broken:
 
         def fail(*_: object) -> None:
@@ -270,7 +270,7 @@ def test_each_turn_has_an_owner_of_its_own(tools: Tools, store: Store, digits: D
     submit(store, JobKind.CLASSIFY, digits(0, 0))
     owners = set()
     for _ in range(2):
-        with tools.activity.turn("w") as owner:
+        with tools.activity.run("w") as owner:
             owners.add(owner)
             assert tools.activity.owner == owner
     assert len(owners) == 2 and tools.activity.owner is None
@@ -285,7 +285,7 @@ def test_worker_is_stalled_when_work_waits_and_no_turn_comes(
     hurried = replace(tools, settings=hasty)
     assert not is_stalled(hurried)
     assert is_stalled(hurried)
-    take_turn(tools, DEFAULT)
+    run_pipeline(tools, DEFAULT)
     assert not is_stalled(hurried)
 
 
@@ -328,7 +328,7 @@ def test_person_who_waits_overtakes_bulk_work_at_the_next_batch(
 
     monkeypatch.setattr(encoder, "embed", watched)
     with tools_with(settings, store, encoder) as tools:
-        assert take_turn(tools, DEFAULT) == 13
+        assert run_pipeline(tools, DEFAULT) == 13
     assert encoder.batches[1] == 1
     assert store.jobs.get(bulk).state is JobState.SUCCEEDED
 
@@ -345,7 +345,7 @@ def test_turn_ends_only_when_all_is_settled(
         return settle(*arguments)
 
     monkeypatch.setattr(type(store.chunks), "settle", slow)
-    assert take_turn(tools, DEFAULT) == 6
+    assert run_pipeline(tools, DEFAULT) == 6
     assert store.jobs.get(job).state is JobState.SUCCEEDED
 
 
@@ -358,5 +358,5 @@ def test_jpeg_is_decoded_no_larger_than_the_encoder_needs(
         encoder, "prepare", lambda picture, views: seen.append(picture.size) or prepare(picture, views)
     )
     submit(store, JobKind.CLASSIFY, encode(Image.new("RGB", (640, 512), (9, 9, 9)), "JPEG"))
-    take_turn(tools, DEFAULT)
+    run_pipeline(tools, DEFAULT)
     assert seen == [(80, 64)]
