@@ -19,7 +19,8 @@ COPY api api
 COPY worker worker
 COPY client client
 COPY cli cli
-RUN uv pip install --system --no-cache --no-deps .
+COPY exemplar_service.py ./
+RUN uv pip install --system --no-cache --no-deps ./client .
 USER exemplar
 VOLUME /data
 

@@ -11,9 +11,9 @@ from typing import Any
 import click
 import httpx
 
-from client import Exemplar, Retries, ServiceError
-from client.requests import Request
 from core.errors import ExemplarError
+from exemplar_client import Exemplar, Retries, ServiceError
+from exemplar_client.requests import Request
 
 BUSY_S = 2.0
 

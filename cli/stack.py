@@ -121,7 +121,7 @@ class Stack:
 
 
 def _exemplar(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "cli.main", *arguments]
+    return [sys.executable, "-m", "exemplar_service", *arguments]
 
 
 def redis_command(data: Path, socket_path: Path) -> list[str]:

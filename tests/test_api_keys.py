@@ -130,7 +130,7 @@ def test_idempotency_keys_of_two_callers_are_two(things: httpx.Client, store: St
 
 def start_api(data: Path, port: int) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "EXEMPLAR_DATA": str(data), "EXEMPLAR_REDIS_URL": f"unix://{data}/none"}
-    command = [sys.executable, "-m", "cli.main", "api", "--host", "0.0.0.0", "--port", str(port)]
+    command = [sys.executable, "-m", "exemplar_service", "api", "--host", "0.0.0.0", "--port", str(port)]
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
 
 

@@ -1,6 +1,6 @@
 """Sending requests, with retries, and reading what comes back."""
 
-# Made by client/generate_*.py; `make generate` makes it anew.
+# Generated; `make generate` writes it.
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from typing import Any, Self, TypeVar, cast
 import httpx
 from pydantic import BaseModel
 
-from client.errors import error_of_response, unreachable
-from client.job import Job
-from client.requests import Request
-from client.retries import Retries
+from exemplar_client.errors import error_of_response, unreachable
+from exemplar_client.job import Job
+from exemplar_client.requests import Request
+from exemplar_client.retries import Retries
 
 URL = "http://127.0.0.1:8000"
 MADE_WAIT = {"Prefer": "wait=30"}

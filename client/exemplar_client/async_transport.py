@@ -12,10 +12,10 @@ from typing import Any, Self, TypeVar, cast
 import httpx
 from pydantic import BaseModel
 
-from client.async_job import AsyncJob
-from client.errors import error_of_response, unreachable
-from client.requests import Request
-from client.retries import Retries
+from exemplar_client.async_job import AsyncJob
+from exemplar_client.errors import error_of_response, unreachable
+from exemplar_client.requests import Request
+from exemplar_client.retries import Retries
 
 URL = "http://127.0.0.1:8000"
 MADE_WAIT = {"Prefer": "wait=30"}

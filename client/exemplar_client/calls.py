@@ -1,16 +1,25 @@
 """The calls of the API that need nothing written by hand."""
 
-# Made by client/generate_*.py; `make generate` makes it anew.
+# Generated; `make generate` writes it.
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from client import models
-from client.job import Job
-from client.requests import Content, Request, given, in_path, in_query, media_type_of, parts_of, submitting
-from client.transport import Transport
+from exemplar_client import models
+from exemplar_client.job import Job
+from exemplar_client.requests import (
+    Content,
+    Request,
+    given,
+    in_path,
+    in_query,
+    media_type_of,
+    parts_of,
+    submitting,
+)
+from exemplar_client.transport import Transport
 
 
 class Calls(Transport):

@@ -1,16 +1,25 @@
 """The calls of the API that need nothing written by hand."""
 
-# Made by client/generate_*.py; `make generate` makes it anew.
+# Generated; `make generate` writes it.
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Literal
 
-from client import models
-from client.async_job import AsyncJob
-from client.async_transport import AsyncTransport
-from client.requests import Content, Request, given, in_path, in_query, media_type_of, parts_of, submitting
+from exemplar_client import models
+from exemplar_client.async_job import AsyncJob
+from exemplar_client.async_transport import AsyncTransport
+from exemplar_client.requests import (
+    Content,
+    Request,
+    given,
+    in_path,
+    in_query,
+    media_type_of,
+    parts_of,
+    submitting,
+)
 
 
 class AsyncCalls(AsyncTransport):

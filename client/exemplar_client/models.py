@@ -1,6 +1,6 @@
 """What the service takes and gives."""
 
-# Made by client/generate_*.py; `make generate` makes it anew.
+# Generated; `make generate` writes it.
 
 from __future__ import annotations
 
