@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Flask, Response, request
+from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter, PathConverter
 
 from api import (
@@ -27,6 +28,7 @@ from api import (
 from api.errors import handle_errors
 from api.home import add_pages
 from api.metrics import RecordMetrics
+from api.origins import guard_origins
 from api.rates import Rates, watch_rates
 from api.readiness import Readiness
 from api.requests import RequestMetrics, watch_requests
@@ -69,6 +71,11 @@ def create_app(settings: Settings, store: Store, *, needs_key: bool, tracing: Tr
     """Return the app; `needs_key` is true where it will listen beyond loopback."""
     app = Flask("api", root_path=__file__.rpartition("/")[0])
     app.url_map.converters.update(id=_Id, label=_Label)
+    if settings.proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # as its documentation says
+            app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies, x_host=settings.proxies,
+            x_prefix=settings.proxies,
+        )  # fmt: skip
     app.url_map.merge_slashes = False  # a label with two slashes is not the one with one
     app.config.update(
         MAX_CONTENT_LENGTH=settings.max_body_bytes,
@@ -105,6 +112,7 @@ def create_app(settings: Settings, store: Store, *, needs_key: bool, tracing: Tr
         app.register_blueprint(routes.blueprint)
     add_pages(app, [operation for routes in all_routes for operation in routes.operations])
     handle_errors(app)
+    guard_origins(app)
     _guard_requests(app)
     watch_rates(app, rates)
     return app

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from api.inputs import IndexModel, RuleModel
+from api.links import link
 from core.answers import Candidate, CandidateSet, Contribution, Explanation, Neighbour, Novelty
 from core.report import CollectionReport
 from core.results import Tally
@@ -170,12 +171,14 @@ class JobModel(BaseModel):
             started_at=None if job.started_at is None else _moment(job.started_at),
             finished_at=None if job.finished_at is None else _moment(job.finished_at),
             links={
-                "self": f"/v1/jobs/{job.id}",
+                "self": link(f"/v1/jobs/{job.id}"),
                 **{
-                    name: f"/v1/jobs/{job.id}/{name}"
+                    name: link(f"/v1/jobs/{job.id}/{name}")
                     for name in ("results", "summary", "events", "deliveries")
                 },
-                **{name: f"/v1/jobs/{job.id}/{name}" for name in ("cancel", "pause", "resume", "retry")},
+                **{
+                    name: link(f"/v1/jobs/{job.id}/{name}") for name in ("cancel", "pause", "resume", "retry")
+                },
             },
         )
 
@@ -397,7 +400,7 @@ class Health(BaseModel):
 
 def thumbnail_path(collection: str, support_id: int) -> str:
     """Return where a support's thumbnail is served."""
-    return f"/v1/collections/{collection}/supports/{support_id}/thumbnail"
+    return link(f"/v1/collections/{collection}/supports/{support_id}/thumbnail")
 
 
 def _progress(job: Job, now: float) -> Progress:

@@ -64,7 +64,7 @@ def serve(settings: Settings) -> None:
         max_request_body_size=settings.bulk_max_bytes + 1,  # the app refuses what is one byte longer
         recv_bytes=65536,
         ident="exemplar",
-        clear_untrusted_proxy_headers=True,
+        clear_untrusted_proxy_headers=not settings.proxies,  # else the app reads them
     )
     port = getattr(server, "effective_port", settings.port)  # two sockets, of localhost say, have none
     log.info("api_ready", url=f"http://{settings.host}:{port}")

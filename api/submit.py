@@ -12,6 +12,7 @@ from functools import partial
 from flask import Response, g, request
 
 from api.inputs import AskItems, AskQuery, EnrollItems, EnrollQuery
+from api.links import link
 from api.models import FinishedJob, JobModel
 from api.prefer import accepted, wait_s
 from api.requests import origin_of
@@ -202,6 +203,6 @@ def _finished(job_id: str, waited_s: float) -> Response:
         **JobModel.of(job, time.time()).model_dump(), results=[shown(job, result) for result in page.results]
     )
     response = Response(model.model_dump_json(exclude_unset=True), content_type="application/json")
-    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    response.headers["Location"] = link(f"/v1/jobs/{job.id}")
     response.headers["Preference-Applied"] = f"wait={waited_s:g}"
     return response

@@ -46,7 +46,7 @@ def test_loopback_needs_no_key_as_long_as_there_is_none(things: httpx.Client, st
 
 def test_world_needs_a_key_even_where_there_is_none(settings: Settings, store: Store) -> None:
     app = create_app(settings, store, needs_key=True)
-    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://local") as client:
+    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://localhost") as client:
         assert outcome(client.get("/v1/collections")) == (401, "key_missing")
 
 

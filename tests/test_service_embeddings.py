@@ -139,7 +139,7 @@ def test_without_a_worker_the_call_ends_in_time_and_nothing_is_left(
     settings: Settings, store: Store, digits: Digits
 ) -> None:
     app = create_app(settings, store, needs_key=False)
-    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://local") as http:
+    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://localhost") as http:
         body = {"model": DEFAULT, "input": data_url(digits(1, 0))}
         answer = http.post("/v1/embeddings", json=body, headers={"Prefer": "wait=1"})
     assert (answer.status_code, answer.json()["code"]) == (503, "embeddings_late")
