@@ -26,6 +26,7 @@ from api import (
     webhooks,
 )
 from api.errors import handle_errors
+from api.forms import FormRequest
 from api.home import add_pages
 from api.metrics import RecordMetrics
 from api.origins import guard_origins
@@ -70,6 +71,7 @@ class _Label(PathConverter):
 def create_app(settings: Settings, store: Store, *, needs_key: bool, tracing: Tracing | None = None) -> Flask:
     """Return the app; `needs_key` is true where it will listen beyond loopback."""
     app = Flask("api", root_path=__file__.rpartition("/")[0])
+    app.request_class = FormRequest
     app.url_map.converters.update(id=_Id, label=_Label)
     if settings.proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # as its documentation says
@@ -124,6 +126,11 @@ def _guard_requests(app: Flask) -> None:
         asked = (request.path, *request.args.values(), request.headers.get("Authorization", ""))
         if any("\0" in text for text in asked):
             raise ExemplarError("request_invalid", "expected a path and a query without NUL characters")
+        packing = request.headers.get("Content-Encoding", "identity")
+        if packing.lower() != "identity":
+            raise ExemplarError(
+                "media_type_invalid", f"expected a body without Content-Encoding, got {packing[:80]!r}"
+            )
 
     @app.after_request
     def _end(response: Response) -> Response:

@@ -13,7 +13,7 @@ from api.routes import as_json
 from api.services import services
 from core.types import Job
 
-_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,20})\"?(?=$|[,;\s])")
+_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,20})\"?(?=$|[,;\s])", re.IGNORECASE)
 
 
 def wait_s(usual: float = 0.0) -> float:

@@ -71,6 +71,16 @@ def test_text_and_its_picture_are_nearer_than_text_and_another(ai: openai.OpenAI
     assert cosines[0, 0] > cosines[0, 1] and cosines[1, 1] > cosines[1, 0]
 
 
+def test_fields_of_later_clients_are_ignored(http: httpx.Client, digits: Digits) -> None:
+    sent = {"model": TINY, "input": data_url(digits(1, 1)), "encoding_format": None, "made_up": {"later": 1}}
+    answer = http.post("/v1/embeddings", json=sent)
+    assert isinstance(answer.json()["data"][0]["embedding"][0], float)
+
+
+def test_openai_client_lists_the_encoders(ai: openai.OpenAI) -> None:
+    assert [one.id for one in ai.models.list().data][:1] == [SPEC]
+
+
 def test_picture_is_the_same_in_every_form_and_format(http: httpx.Client, digits: Digits) -> None:
     encoded = base64.b64encode(digits(5, 1)).decode()
     forms = [encoded, data_url(digits(5, 1)), {"image": {"base64": encoded}}]

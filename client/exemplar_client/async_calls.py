@@ -360,3 +360,7 @@ class AsyncCalls(AsyncTransport):
         return await self._json(
             Request("GET", f"/v1/jobs/{in_path(job_id)}/summary", may_repeat=True), models.JobSummary
         )
+
+    async def list_models(self) -> models.ModelList:
+        """List the encoders on offer, in the shape of OpenAI's call."""
+        return await self._json(Request("GET", "/v1/models", may_repeat=True), models.ModelList)
