@@ -27,12 +27,8 @@ class Client:
     """
 
     def __init__(self, url: str | None = None, key: str | None = None) -> None:
-        try:
+        with _translated():
             self._service = Exemplar(url, key, retries=Retries(tries=1))
-        except httpx.InvalidURL as error:
-            raise ExemplarError(
-                "url_invalid", f"expected the URL of a service, got {url!r}: {error}"
-            ) from error
         self.url = self._service.url
         context = click.get_current_context(silent=True)
         if context is not None:
