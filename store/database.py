@@ -99,7 +99,11 @@ def _translated() -> Iterator[None]:
 
 def _postgres_engine(url: str) -> Engine:
     asked = make_url(url).query
-    connect_args = {name: value for name, value in POSTGRES_PATIENCE.items() if name not in asked}
+    connect_args: dict[str, Any] = {
+        name: value for name, value in POSTGRES_PATIENCE.items() if name not in asked
+    }
+    # behind PgBouncer in transaction mode the next statement may meet another server's prepared ones
+    connect_args["prepare_threshold"] = None
     engine = create_engine(url, pool_pre_ping=True, connect_args=connect_args)
 
     @event.listens_for(engine, "connect")
