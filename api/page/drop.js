@@ -11,9 +11,9 @@ export function dropZone({ text, hint, onpictures, name }) {
   const told = h("div", { class: "told" });
   const take = ({ pictures, others }) => {
     told.replaceChildren();
-    if (others) told.append(h("p", {}, `${count(others, "file")} left out: no ${others === 1 ? "picture" : "pictures"} (JPEG, PNG, WebP, GIF, BMP, TIFF).`));
+    if (others) told.append(h("p", {}, `${count(others, "file")} skipped: not ${others === 1 ? "a picture" : "pictures"} (JPEG, PNG, WebP, GIF, BMP, TIFF).`));
     if (pictures.length) onpictures(pictures);
-    else if (!others) say("No files there");
+    else if (!others) say("No files found");
   };
   const choose = (folder) => {
     const input = h("input", { type: "file", multiple: true, hidden: true, "aria-label": `${name}: ${folder ? "folder" : "pictures"}`,
@@ -24,7 +24,7 @@ export function dropZone({ text, hint, onpictures, name }) {
   const [files, folder] = [choose(false), choose(true)];
   const zone = h("div", { class: "drop" },
     h("p", { class: "lead" }, text), h("p", { class: "quiet" }, hint),
-    h("div", { class: "row" }, button("Choose pictures", () => files.click()), button("Choose a folder", () => folder.click())),
+    h("div", { class: "row" }, button("Choose pictures", () => files.click()), button("Choose folder", () => folder.click())),
     files, folder, told);
   zone.addEventListener("dragover", (event) => { event.preventDefault(); zone.classList.add("over"); });
   zone.addEventListener("dragleave", () => zone.classList.remove("over"));

@@ -17,7 +17,7 @@ export function supportGrid(collection, label, signal) {
   const shown = list({
     path: pathOf(collection, "supports"), query: { limit: AT_ONCE, label }, element: grid, signal,
     draw: (one) => (isGoing(goingName(collection, one)) ? null : tile(one, label === null)),
-    empty: h("p", { class: "quiet" }, "No pictures here yet."),
+    empty: h("p", { class: "quiet" }, "No pictures yet."),
   });
   const told = h("span", { "aria-live": "polite" });
   const wrong = h("div");

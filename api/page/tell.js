@@ -1,8 +1,8 @@
-// What happens, told to everyone: in a live region, and problems where they can be read.
+// Messages: announced in a live region, and problems shown where they occur.
 
 import { button, h } from "./element.js";
 
-/** Say something to those who listen rather than look. */
+/** Announce a text to screen readers. */
 export function say(text) {
   document.getElementById("said").textContent = text;
 }
@@ -15,29 +15,29 @@ export function say(text) {
 export function problem(error, again = null) {
   const ours = error.title !== undefined;
   return h("div", { class: "problem", role: "alert" },
-    h("strong", {}, ours ? error.title : "Something in this page went wrong"), " ",
-    h("span", {}, sentence(ours ? error.message : `${error.message}. Load the page again.`)),
+    h("strong", {}, ours ? error.title : "Page error"), " ",
+    h("span", {}, sentence(ours ? error.message : `${error.message}. Reload the page.`)),
     again && button("Try again", again));
 }
 
-/** The problem object of one item: told where it stands, and not called out. */
+/** The problem object of one item, shown in place and not announced. */
 export function itemProblem({ title, detail }) {
   return h("div", { class: "problem" }, h("strong", {}, title), " ", h("span", {}, sentence(detail)));
 }
 
-/** Something at the edge of the page, whichever view is open. */
+/** A notification at the edge of the page, over any view. */
 export function toast(...parts) {
   const told = h("div", { class: "toast" }, parts);
   document.getElementById("toasts").append(told);
   return told;
 }
 
-/** Tell a problem whose view may be gone. */
+/** Report a problem whose view may be closed. */
 export function complain(error) {
   const told = toast(problem(error), button("Close", () => told.remove()));
 }
 
 function sentence(text) {
-  const whole = text.charAt(0).toUpperCase() + text.slice(1);
-  return /[.!?]$/.test(whole) ? whole : `${whole}.`;
+  const upper = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(upper) ? upper : `${upper}.`;
 }
