@@ -185,7 +185,7 @@ def test_job_is_held_let_go_on_and_taken_back(
 
 def test_report_shows_matrix_and_what_to_photograph(page: Page, taught: str) -> None:
     open_view(page, f"#/c/{taught}/report")
-    expect(page.locator(".figures")).to_contain_text("accuracy over 8 pictures")
+    expect(page.locator(".figures")).to_contain_text("accuracy, 8 pictures")
     assert is_drawn(page, ".matrix img")
     expect(page.get_by_role("heading", name="What to photograph next")).to_be_visible()
     expect(page.get_by_text("Encoder: ")).to_contain_text("efficientnet_lite0")

@@ -14,7 +14,7 @@ import { isOver } from "./watch.js";
 export function teach(collection, signal) {
   const list = labelList(collection, signal);
   const stage = h("div", { class: "stage" });
-  const field = h("input", { maxlength: 128, id: "label", list: list.id, autocomplete: "off", placeholder: "for example mug; optional for folders" });
+  const field = h("input", { maxlength: 128, id: "label", list: list.id, autocomplete: "off", placeholder: "e.g. mug" });
   const zone = dropZone({
     name: "Examples",
     text: "Drop pictures of one class here",

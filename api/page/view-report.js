@@ -15,7 +15,7 @@ export async function reportView({ collection }, signal) {
     : [summary(report), matrix(collection, signal)];
   return {
     title: "Report", collection, tab: "report",
-    parts: [...parts, await encoderNote(collection, signal), wanted(report), pairs(report), suspects(collection, report), table(report), notes(report)],
+    parts: [...parts, wanted(report), pairs(report), suspects(collection, report), table(report), notes(report), await encoderNote(collection, signal)],
   };
 }
 
@@ -29,7 +29,7 @@ async function read(collection, signal) {
 
 function summary({ accuracy, judged, macro_avg: macro, version }) {
   return h("dl", { class: "figures" },
-    figure(percent(accuracy), `accuracy over ${count(judged, "picture")}, cross-validated`),
+    figure(percent(accuracy), `cross-validated accuracy, ${count(judged, "picture")}`),
     macro && figure(percent(macro.f1), "F1, macro average"), figure(String(version), "collection version"));
 }
 
@@ -93,7 +93,7 @@ function table({ classes, macro_avg: macro, weighted_avg: weighted }) {
   return h("section", {}, h("h2", {}, "Metrics by class"), h("div", { class: "matrix", tabindex: "0", role: "region", "aria-label": "Metrics by class" }, h("table", {},
     h("thead", {}, h("tr", {}, ["Class", "Precision", "Recall", "F1", "Pictures"].map((name) => h("th", { scope: "col" }, name)))),
     h("tbody", {}, classes.map((one) => line(one.label, one))),
-    h("tfoot", {}, line("Macro average", macro), line("Weighted average", weighted)))));
+    h("tfoot", {}, line("Macro avg", macro), line("Weighted avg", weighted)))));
 }
 
 function notes({ notes: said }) {
