@@ -148,7 +148,7 @@ def test_view_that_comes_is_where_the_focus_goes(browser: Browser, service: Stac
         assert page.title() == "Jobs · Exemplar"
 
 
-def test_what_happens_is_told_in_a_live_region(
+def test_actions_are_announced_in_a_live_region(
     browser: Browser, service: Stack, digits: Digits, views: Views
 ) -> None:
     view = list(views)[1]

@@ -88,6 +88,15 @@ def test_first_picture_is_named_from_nothing(page: Page, digits: Digits) -> None
     assert is_drawn(page, ".answer .shown") and is_drawn(page, ".because img")
 
 
+def test_id_of_a_collection_is_derived_from_any_name(page: Page, http: httpx.Client) -> None:
+    unique = uuid4().hex[:8]
+    page.get_by_label("Name", exact=True).fill(f" Café, Été & {unique}! ")
+    expect(page.locator("#name-help code")).to_have_text(f"cafe-ete-{unique}")
+    page.get_by_role("button", name="Create").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"cafe-ete-{unique}")
+    assert http.get(f"/v1/collections/cafe-ete-{unique}").status_code == 200
+
+
 def test_field_names_what_is_chosen(page: Page, http: httpx.Client, collection: str, digits: Digits) -> None:
     open_view(page, f"#/c/{collection}")
     page.get_by_label("Label", exact=True).fill("nought")
@@ -107,7 +116,7 @@ def test_folders_name_what_is_in_them(
     open_view(page, f"#/c/{collection}")
     drop(page, ".drop >> nth=0", tmp_path)
     expect(page.locator(".ok")).to_contain_text("20 examples of 2 classes")
-    expect(page.locator(".told").first).to_contain_text("1 file skipped")
+    expect(page.locator(".message").first).to_contain_text("1 file skipped")
     assert labels_of(http, collection) == {"one": 10, "zéro 0": 10}
 
 

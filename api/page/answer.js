@@ -4,7 +4,7 @@ import { button, h, percent } from "./element.js";
 import { correct } from "./correct.js";
 import { labelForm } from "./label-field.js";
 import { picture } from "./picture.js";
-import { itemProblem, problem } from "./tell.js";
+import { itemProblem, problem } from "./messages.js";
 
 const WORDS = { known: "recognised", ambiguous: "not sure" };
 const REASONS = 4;
@@ -53,10 +53,10 @@ export function fixed(card, label) {
   card.classList.add("fixed");
   card.pick.checked = false;
   card.pick.disabled = true;
-  const told = h("p", { class: "fix", tabindex: "-1" }, `Added to ${label}`);
+  const note = h("p", { class: "fix", tabindex: "-1" }, `Added to ${label}`);
   const held = card.contains(document.activeElement);
-  card.querySelector(".fix").replaceWith(told);
-  if (held) told.focus();
+  card.querySelector(".fix").replaceWith(note);
+  if (held) note.focus();
 }
 
 function because({ label, explanation, neighbours }) {
@@ -65,8 +65,8 @@ function because({ label, explanation, neighbours }) {
   return h("div", { class: "because" },
     h("span", { class: "quiet" }, label == null ? "closest" : "based on"),
     h("ul", {}, reasons.slice(0, REASONS).map((one) => {
-      const told = `${one.label}, similarity ${one.similarity.toFixed(2)}`;
-      return h("li", {}, picture(one.thumbnail, told, { title: told }), h("span", {}, one.similarity.toFixed(2)));
+      const title = `${one.label}, similarity ${one.similarity.toFixed(2)}`;
+      return h("li", {}, picture(one.thumbnail, title, { title }), h("span", {}, one.similarity.toFixed(2)));
     })));
 }
 

@@ -6,7 +6,7 @@ import { correct } from "./correct.js";
 import { downloads } from "./download.js";
 import { button, count, h } from "./element.js";
 import { labelForm, labelList } from "./label-field.js";
-import { problem } from "./tell.js";
+import { problem } from "./messages.js";
 
 const AT_ONCE = 48;
 const FILTERS = {
@@ -87,7 +87,7 @@ function group(name, body, update) {
 
 // One label for all ticked pictures.
 function selectionBar(job, list, body) {
-  const told = h("span", { "aria-live": "polite" });
+  const selected = h("span", { "aria-live": "polite" });
   const wrong = h("div");
   const ticked = () => [...body.querySelectorAll(".answer")].filter((card) => card.pick?.checked);
   const form = labelForm({ name: "Label for the selected pictures", action: "Add to class", list, placeholder: "Class", onlabel: async (label) => {
@@ -104,11 +104,11 @@ function selectionBar(job, list, body) {
     update();
   } });
   const clear = button("Clear", () => { for (const card of ticked()) card.pick.checked = false; update(); }, { class: "small" });
-  const bar = h("div", { class: "selection", hidden: true }, told, form, clear, wrong);
+  const bar = h("div", { class: "selection", hidden: true }, selected, form, clear, wrong);
   const update = () => {
     const number = ticked().length;
     bar.hidden = number === 0 && !wrong.childElementCount;
-    told.textContent = number ? `${count(number, "picture")} selected` : "";
+    selected.textContent = number ? `${count(number, "picture")} selected` : "";
   };
   return { bar, update };
 }

@@ -2,7 +2,7 @@
 
 import { h } from "./element.js";
 import { forgetKey, key } from "./key.js";
-import { problem } from "./tell.js";
+import { problem } from "./messages.js";
 import { classView, picturesView } from "./view-class.js";
 import { collectionView } from "./view-collection.js";
 import { homeView } from "./view-home.js";

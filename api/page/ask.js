@@ -5,7 +5,7 @@ import { dropZone } from "./drop.js";
 import { count, h } from "./element.js";
 import { jobBar } from "./job-bar.js";
 import { submit } from "./submit.js";
-import { complain, problem, say } from "./tell.js";
+import { complain, problem, say } from "./messages.js";
 import { isOver } from "./watch.js";
 
 /**

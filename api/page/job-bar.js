@@ -2,7 +2,7 @@
 
 import { call } from "./api.js";
 import { button, count, h } from "./element.js";
-import { problem, say } from "./tell.js";
+import { problem, say } from "./messages.js";
 import { follow, isOver } from "./watch.js";
 
 const MOVES = {

@@ -2,7 +2,7 @@
 
 import { page } from "./api.js";
 import { button, h } from "./element.js";
-import { problem } from "./tell.js";
+import { problem } from "./messages.js";
 
 /**
  * @param {{path: string, query: any, element: HTMLElement, draw: (item: any) => Node | null, empty: Node, signal: AbortSignal}} what

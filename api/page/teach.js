@@ -6,7 +6,7 @@ import { button, count, h } from "./element.js";
 import { labelForm, labelList } from "./label-field.js";
 import { jobBar, stateOf } from "./job-bar.js";
 import { submit } from "./submit.js";
-import { complain, problem, say } from "./tell.js";
+import { complain, problem, say } from "./messages.js";
 import { changed } from "./undo.js";
 import { isOver } from "./watch.js";
 

@@ -1,7 +1,7 @@
 // Undo: reversible actions are undone by their opposite, irreversible ones wait 10 seconds first.
 
 import { button, h } from "./element.js";
-import { complain, say, toast } from "./tell.js";
+import { complain, say, toast } from "./messages.js";
 
 const WAIT_MS = 10_000;
 const waiting = new Map();
@@ -44,7 +44,7 @@ export async function settle(keepalive = false) {
 addEventListener("pagehide", () => settle(true));
 
 function offer(text, undo, end) {
-  const close = () => { clearTimeout(timer); told.remove(); };
+  const close = () => { clearTimeout(timer); shown.remove(); };
   const again = button("Undo", async () => {
     close();
     try {
@@ -55,11 +55,11 @@ function offer(text, undo, end) {
     }
     changed();
   });
-  const told = toast(h("span", {}, text), again);
+  const shown = toast(h("span", {}, text), again);
   const start = () => setTimeout(() => { close(); end(); }, WAIT_MS);
   let timer = start();
-  for (const stop of ["pointerenter", "focusin"]) told.addEventListener(stop, () => clearTimeout(timer));
-  for (const go of ["pointerleave", "focusout"]) told.addEventListener(go, () => { clearTimeout(timer); timer = start(); });
+  for (const stop of ["pointerenter", "focusin"]) shown.addEventListener(stop, () => clearTimeout(timer));
+  for (const go of ["pointerleave", "focusout"]) shown.addEventListener(go, () => { clearTimeout(timer); timer = start(); });
   say(`${text}. You can undo this for 10 seconds.`);
   return close;
 }

@@ -4,7 +4,7 @@ import { call, pathOf } from "./api.js";
 import { button, count, h } from "./element.js";
 import { labelForm, labelList } from "./label-field.js";
 import { supportGrid } from "./support-grid.js";
-import { problem } from "./tell.js";
+import { problem } from "./messages.js";
 import { done, later, settle } from "./undo.js";
 import { goingName } from "./view-collection.js";
 

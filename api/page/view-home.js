@@ -3,7 +3,7 @@
 import { call, pathOf } from "./api.js";
 import { button, count, h } from "./element.js";
 import { list } from "./list.js";
-import { problem } from "./tell.js";
+import { problem } from "./messages.js";
 import { isGoing, later } from "./undo.js";
 
 export function homeView(_, signal) {
@@ -38,7 +38,7 @@ function maker() {
   const form = h("form", { class: "panel maker" },
     h("h2", {}, "New collection"),
     h("div", { class: "field" }, h("label", { for: "name" }, "Name"), name, h("button", { class: "primary" }, "Create")),
-    h("p", { class: "quiet", id: "name-help" }, "Its ID in addresses and commands: ", id),
+    h("p", { class: "quiet", id: "name-help" }, "ID in URLs and commands: ", id),
     h("details", {}, h("summary", {}, "Options"),
       h("div", { class: "field" }, h("label", { for: "views" }, "Views"), views),
       h("div", { class: "field" }, h("label", { for: "encoder" }, "Encoder"), encoder)),

@@ -4,7 +4,7 @@ import { answers } from "./answers.js";
 import { call, page } from "./api.js";
 import { button, count, h } from "./element.js";
 import { jobBar } from "./job-bar.js";
-import { problem } from "./tell.js";
+import { problem } from "./messages.js";
 import { isOver, pause } from "./watch.js";
 
 const NEW_MS = 4000;

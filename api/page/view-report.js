@@ -4,7 +4,7 @@ import { call, file, pathOf } from "./api.js";
 import { button, count, h, percent } from "./element.js";
 import { encoderNote } from "./encoder-note.js";
 import { picture } from "./picture.js";
-import { problem } from "./tell.js";
+import { problem } from "./messages.js";
 import { done } from "./undo.js";
 import { follow } from "./watch.js";
 
@@ -33,8 +33,8 @@ function summary({ accuracy, judged, macro_avg: macro, version }) {
     macro && figure(percent(macro.f1), "F1, macro average"), figure(String(version), "collection version"));
 }
 
-function figure(value, told) {
-  return h("div", {}, h("dd", {}, value), h("dt", { class: "quiet" }, told));
+function figure(value, caption) {
+  return h("div", {}, h("dd", {}, value), h("dt", { class: "quiet" }, caption));
 }
 
 function matrix(collection, signal) {

@@ -27,14 +27,14 @@ export function itemProblem({ title, detail }) {
 
 /** A notification at the edge of the page, over any view. */
 export function toast(...parts) {
-  const told = h("div", { class: "toast" }, parts);
-  document.getElementById("toasts").append(told);
-  return told;
+  const shown = h("div", { class: "toast" }, parts);
+  document.getElementById("toasts").append(shown);
+  return shown;
 }
 
 /** Report a problem whose view may be closed. */
 export function complain(error) {
-  const told = toast(problem(error), button("Close", () => told.remove()));
+  const shown = toast(problem(error), button("Close", () => shown.remove()));
 }
 
 function sentence(text) {
