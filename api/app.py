@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Flask, Response, request
+from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter, PathConverter
 
 from api import (
@@ -25,8 +26,10 @@ from api import (
     webhooks,
 )
 from api.errors import handle_errors
+from api.forms import FormRequest
 from api.home import add_pages
 from api.metrics import RecordMetrics
+from api.origins import guard_origins
 from api.rates import Rates, watch_rates
 from api.readiness import Readiness
 from api.requests import RequestMetrics, watch_requests
@@ -68,7 +71,13 @@ class _Label(PathConverter):
 def create_app(settings: Settings, store: Store, *, needs_key: bool, tracing: Tracing | None = None) -> Flask:
     """Return the app; `needs_key` is true where it will listen beyond loopback."""
     app = Flask("api", root_path=__file__.rpartition("/")[0])
+    app.request_class = FormRequest
     app.url_map.converters.update(id=_Id, label=_Label)
+    if settings.proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # as its documentation says
+            app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies, x_host=settings.proxies,
+            x_prefix=settings.proxies,
+        )  # fmt: skip
     app.url_map.merge_slashes = False  # a label with two slashes is not the one with one
     app.config.update(
         MAX_CONTENT_LENGTH=settings.max_body_bytes,
@@ -105,6 +114,7 @@ def create_app(settings: Settings, store: Store, *, needs_key: bool, tracing: Tr
         app.register_blueprint(routes.blueprint)
     add_pages(app, [operation for routes in all_routes for operation in routes.operations])
     handle_errors(app)
+    guard_origins(app)
     _guard_requests(app)
     watch_rates(app, rates)
     return app
@@ -116,6 +126,11 @@ def _guard_requests(app: Flask) -> None:
         asked = (request.path, *request.args.values(), request.headers.get("Authorization", ""))
         if any("\0" in text for text in asked):
             raise ExemplarError("request_invalid", "expected a path and a query without NUL characters")
+        packing = request.headers.get("Content-Encoding", "identity")
+        if packing.lower() != "identity":
+            raise ExemplarError(
+                "media_type_invalid", f"expected a body without Content-Encoding, got {packing[:80]!r}"
+            )
 
     @app.after_request
     def _end(response: Response) -> Response:

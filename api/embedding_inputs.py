@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from api.inputs import Image, Strict
 from api.services import services
+from core.base64_text import decode_base64
 from core.errors import ExemplarError
 from core.specs import EncoderSpec
 
@@ -26,7 +26,7 @@ class Picture(Strict):
 OneInput = Annotated[str, Field(min_length=1)] | Picture
 
 
-class EmbeddingsRequest(Strict):
+class EmbeddingsRequest(BaseModel):
     """Pictures or texts to embed, named as OpenAI's call names them."""
 
     input: OneInput | Annotated[list[OneInput], Field(min_length=1)] = Field(
@@ -34,7 +34,7 @@ class EmbeddingsRequest(Strict):
         "encoder that reads."
     )
     model: str = Field(description="An encoder this service offers, or a collection: its encoder and views.")
-    encoding_format: Literal["float", "base64"] = "float"
+    encoding_format: Literal["float", "base64"] | None = None
     dimensions: int | None = Field(None, description="Refused unless it is what the encoder gives.")
     user: str | None = Field(None, description="Taken and not used.")
 
@@ -59,9 +59,9 @@ def content_of(one: str | Picture) -> bytes | None:
             "picture_missing", "expected image.base64 or image.url with a data: URL, got none"
         )
     try:
-        content = base64.b64decode(encoded, validate=True)
+        content = decode_base64(encoded)
     except ValueError as error:
-        raise ExemplarError("item_invalid", f"expected base64: {error}") from error
+        raise ExemplarError("item_invalid", str(error)) from error
     most = services().settings.max_picture_bytes
     if len(content) > most:
         raise ExemplarError("picture_too_many_bytes", f"expected a picture of at most {most} bytes")
@@ -73,7 +73,7 @@ def _is_picture(text: str) -> bool:
     if len(text) < SHORTEST_PICTURE:
         return False
     try:
-        return base64.b64decode(text[:SHORTEST_PICTURE], validate=True).startswith(PICTURE_STARTS)
+        return decode_base64(text[:SHORTEST_PICTURE]).startswith(PICTURE_STARTS)
     except ValueError:
         return False
 

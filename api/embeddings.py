@@ -53,6 +53,28 @@ class EmbeddingList(BaseModel):
     usage: Usage
 
 
+class OfferedModel(BaseModel):
+    """An encoder, as OpenAI's clients list models."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int = 0
+    owned_by: Literal["exemplar"] = "exemplar"
+
+
+class ModelList(BaseModel):
+    """The encoders that this service offers."""
+
+    object: Literal["list"] = "list"
+    data: list[OfferedModel]
+
+
+@routes.add("GET", "/models", scope=Scope.CLASSIFY, answer=ModelList)
+def list_models() -> ModelList:
+    """List the encoders on offer, in the shape of OpenAI's call."""
+    return ModelList(data=[OfferedModel(id=spec) for spec in services().settings.encoders])
+
+
 @routes.add("POST", "/embeddings", scope=Scope.CLASSIFY, body=EmbeddingsRequest, answer=EmbeddingList)
 def make_embeddings(body: EmbeddingsRequest) -> Response:
     """Give the vectors of pictures or texts, in the shape of OpenAI's call."""

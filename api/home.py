@@ -30,7 +30,7 @@ def add_pages(app: Flask, operations: Sequence[Operation]) -> None:
 
     @pages.get("/openapi.json")
     def openapi() -> Response:
-        return jsonify(document)
+        return jsonify({**document, "servers": [{"url": request.script_root or "/"}]})
 
     @pages.get("/docs")
     def docs() -> str:
@@ -39,7 +39,7 @@ def add_pages(app: Flask, operations: Sequence[Operation]) -> None:
     @pages.get("/")
     def home() -> Response:
         modules = [name for name in assets if name.endswith(".js") and name != "app.js"]
-        text = render_template("home.html", base=f"/page/{digest}", modules=modules)
+        text = render_template("home.html", base=f"page/{digest}", modules=modules)
         response = Response(text, content_type="text/html; charset=utf-8")
         response.headers["Content-Security-Policy"] = PAGE_CSP
         response.headers["Cache-Control"] = "no-cache"

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from flask import Response, g, request, stream_with_context
 
 from api.inputs import PageQuery, ResultQuery
+from api.links import link
 from api.models import JobModel, JobPage, JobSummary, ResultPage
 from api.pages import make_cursor, read_cursor, read_number
 from api.results import as_csv, as_ndjson, as_parquet, shown
@@ -106,5 +107,7 @@ def _stream(job: Job, media_type: str, first: int) -> Response:
     response.headers["Content-Disposition"] = f'attachment; filename="{job.id}.{suffix}"'
     if job.state not in FINAL:
         cursor = make_cursor(max(end, first))
-        response.headers["Link"] = f'</v1/jobs/{job.id}/results?cursor={quote(cursor)}>; rel="next"'
+        response.headers["Link"] = (
+            f'<{link(f"/v1/jobs/{job.id}/results")}?cursor={quote(cursor)}>; rel="next"'
+        )
     return services().streams.hold_for(response) if large else response

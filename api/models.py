@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field
 
 from api.inputs import IndexModel, RuleModel
+from api.links import link
 from core.answers import Candidate, CandidateSet, Contribution, Explanation, Neighbour, Novelty
 from core.report import CollectionReport
 from core.results import Tally
@@ -170,12 +172,14 @@ class JobModel(BaseModel):
             started_at=None if job.started_at is None else _moment(job.started_at),
             finished_at=None if job.finished_at is None else _moment(job.finished_at),
             links={
-                "self": f"/v1/jobs/{job.id}",
+                "self": link(f"/v1/jobs/{job.id}"),
                 **{
-                    name: f"/v1/jobs/{job.id}/{name}"
+                    name: link(f"/v1/jobs/{job.id}/{name}")
                     for name in ("results", "summary", "events", "deliveries")
                 },
-                **{name: f"/v1/jobs/{job.id}/{name}" for name in ("cancel", "pause", "resume", "retry")},
+                **{
+                    name: link(f"/v1/jobs/{job.id}/{name}") for name in ("cancel", "pause", "resume", "retry")
+                },
             },
         )
 
@@ -219,7 +223,7 @@ class AttemptModel(BaseModel):
 
 
 class DeliveryModel(BaseModel):
-    """What a webhook is told; `url` is shown without its query, which may hold secrets."""
+    """A call of a webhook; of `url` only the host is shown: its path and query may hold secrets."""
 
     id: str
     url: str
@@ -232,7 +236,7 @@ class DeliveryModel(BaseModel):
     def of(cls, delivery: Logged) -> DeliveryModel:
         return cls(
             id=delivery.id,
-            url=delivery.url.partition("?")[0],
+            url=_masked(delivery.url),
             state=delivery.state,
             created_at=_moment(delivery.created_at),
             next_at=None if delivery.next_at is None else _moment(delivery.next_at),
@@ -316,9 +320,10 @@ class ResultModel(BaseModel):
 
 
 class FinishedJob(JobModel):
-    """A job that was waited for, with its results."""
+    """A job that was waited for, with its first results."""
 
     results: list[ResultModel]
+    next_cursor: str | None = Field(description="Where `/results?cursor=` goes on, if these are not all.")
 
 
 class LabelCount(BaseModel):
@@ -397,7 +402,7 @@ class Health(BaseModel):
 
 def thumbnail_path(collection: str, support_id: int) -> str:
     """Return where a support's thumbnail is served."""
-    return f"/v1/collections/{collection}/supports/{support_id}/thumbnail"
+    return link(f"/v1/collections/{collection}/supports/{support_id}/thumbnail")
 
 
 def _progress(job: Job, now: float) -> Progress:
@@ -417,6 +422,12 @@ def _progress(job: Job, now: float) -> Progress:
 
 def _prompts(prompts: Prompts | None) -> str | list[str] | None:
     return prompts if prompts is None or isinstance(prompts, str) else list(prompts)
+
+
+def _masked(url: str) -> str:
+    """Return a URL without its path and query: at some receivers they are the secret."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}" + ("/..." if parts.path.strip("/") or parts.query else "/")
 
 
 def _moment(seconds: float) -> datetime:

@@ -7,12 +7,13 @@ import time
 
 from flask import Response, request
 
+from api.links import link
 from api.models import JobModel
 from api.routes import as_json
 from api.services import services
 from core.types import Job
 
-_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,20})\"?(?=$|[,;\s])")
+_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,20})\"?(?=$|[,;\s])", re.IGNORECASE)
 
 
 def wait_s(usual: float = 0.0) -> float:
@@ -24,6 +25,6 @@ def wait_s(usual: float = 0.0) -> float:
 def accepted(job: Job) -> Response:
     """Return the answer that a job is in the record and where to follow it."""
     response = as_json(JobModel.of(job, time.time()), 202)
-    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    response.headers["Location"] = link(f"/v1/jobs/{job.id}")
     response.headers["Retry-After"] = "1"
     return response

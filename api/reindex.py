@@ -9,6 +9,7 @@ from flask import Response
 from pydantic import BaseModel, Field
 
 from api.inputs import Strict
+from api.links import link
 from api.models import JobModel
 from api.prefer import accepted, wait_s
 from api.requests import origin_of
@@ -67,7 +68,7 @@ class ReindexModel(BaseModel):
     @classmethod
     def of(cls, reindex: Reindex) -> ReindexModel:
         values = asdict(reindex)
-        job = f"/v1/jobs/{values.pop('job_id')}"
+        job = link(f"/v1/jobs/{values.pop('job_id')}")
         return cls(**values, links={"job": job})
 
 

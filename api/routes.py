@@ -113,7 +113,13 @@ def is_large() -> bool:
 
 
 def read_json() -> Any:
-    """Return the body as JSON; raises `body_unreadable`."""
+    """Return the body as JSON; raises `media_type_invalid` or `body_unreadable`.
+
+    A browser sends JSON of another origin only after asking, unless it may call it something else.
+    """
+    if not request.is_json:
+        got = request.mimetype[:80] or "none"
+        raise ExemplarError("media_type_invalid", f"expected Content-Type: application/json, got {got}")
     raw = request.get_data(cache=False)
     try:
         body = json.loads(raw, parse_constant=_refuse_constant)

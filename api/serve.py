@@ -30,7 +30,7 @@ from store.record.keys import Keys
 from store.store import open_store
 
 KEY_S = 1.0  # how long a large request may wait for the record before its body comes; all others wait too
-_BULK = re.compile(r"/v1/collections/[^/]+/bulk")
+_LARGE = re.compile(r"/v1/(collections/[^/]+/bulk|import)")
 
 log = structlog.get_logger("exemplar.api")
 
@@ -64,7 +64,7 @@ def serve(settings: Settings) -> None:
         max_request_body_size=settings.bulk_max_bytes + 1,  # the app refuses what is one byte longer
         recv_bytes=65536,
         ident="exemplar",
-        clear_untrusted_proxy_headers=True,
+        clear_untrusted_proxy_headers=not settings.proxies,  # else the app reads them
     )
     port = getattr(server, "effective_port", settings.port)  # two sockets, of localhost say, have none
     log.info("api_ready", url=f"http://{settings.host}:{port}")
@@ -103,8 +103,8 @@ class _RefusedError(Error):
 def parser_for(settings: Settings, keys: Keys, *, needs_key: bool) -> type[HTTPRequestParser]:
     """Return what parses requests: waitress has settings neither for the form of its refusals nor for paths.
 
-    Only bulk uploads may be large, and where keys are on only with a key: their bodies take disk before the
-    app sees them.
+    Only bulk uploads and imports may be large, and where keys are on only with a key: their bodies take disk
+    before the app sees them.
     """
     allows = _Gate(keys, needs_key=needs_key).allows
 
@@ -113,7 +113,7 @@ def parser_for(settings: Settings, keys: Keys, *, needs_key: bool) -> type[HTTPR
             super().parse_header(header_plus)
             path: str = self.path  # type: ignore[attr-defined]  # the stubs lack it
             is_large = self.chunked or self.content_length > settings.max_body_bytes
-            if is_large and not (_BULK.fullmatch(path) and allows(self.headers.get("AUTHORIZATION", ""))):
+            if is_large and not (_LARGE.fullmatch(path) and allows(self.headers.get("AUTHORIZATION", ""))):
                 self.adj = copy(self.adj)
                 self.adj.max_request_body_size = settings.max_body_bytes + 1
 

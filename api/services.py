@@ -39,6 +39,10 @@ class Services:
     large: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(LARGE_AT_ONCE))
     """Held while a large body is in memory."""
 
+    def is_locked(self) -> bool:
+        """Return whether callers need a key."""
+        return self.needs_key or self.store.keys.any_living()
+
     def end(self) -> None:
         """Let all who wait for a job, or follow one, go: the process is stopping."""
         self.watch.end()

@@ -12,7 +12,9 @@ from functools import partial
 from flask import Response, g, request
 
 from api.inputs import AskItems, AskQuery, EnrollItems, EnrollQuery
+from api.links import link
 from api.models import FinishedJob, JobModel
+from api.pages import make_cursor
 from api.prefer import accepted, wait_s
 from api.requests import origin_of
 from api.results import shown
@@ -199,9 +201,11 @@ def _finished(job_id: str, waited_s: float) -> Response:
     job = store.jobs.get(job_id)
     page = store.jobs.results(job_id, limit=services().settings.max_items)
     model = FinishedJob(
-        **JobModel.of(job, time.time()).model_dump(), results=[shown(job, result) for result in page.results]
+        **JobModel.of(job, time.time()).model_dump(),
+        results=[shown(job, result) for result in page.results],
+        next_cursor=None if page.next_item is None else make_cursor(page.next_item),
     )
     response = Response(model.model_dump_json(exclude_unset=True), content_type="application/json")
-    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    response.headers["Location"] = link(f"/v1/jobs/{job.id}")
     response.headers["Preference-Applied"] = f"wait={waited_s:g}"
     return response

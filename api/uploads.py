@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +13,7 @@ from api.auth import check_key, check_sight
 from api.inputs import AskItem, EnrollItem
 from api.routes import read_json
 from api.services import services
+from core.base64_text import decode_base64
 from core.caller_fields import CallersId, check_metadata
 from core.errors import ExemplarError
 from core.labels import clean_label
@@ -66,7 +65,10 @@ def read_uploads(kind: JobKind, label: str | None, settings: Settings) -> list[U
 
 
 def _multipart(kind: JobKind, label: str | None, settings: Settings) -> list[Upload]:
-    texts, files = ({name or "" for name in parts} for parts in (request.form, request.files))
+    try:
+        texts, files = ({name or "" for name in parts} for parts in (request.form, request.files))
+    except ValueError as error:
+        raise ExemplarError("body_unreadable", f"expected multipart/form-data: {error}") from error
     unknown = sorted((texts - {"label"}) | (files - {"image"}))  # a part may have no name at all
     if unknown:  # a part that is left out in silence is a picture that is lost
         raise ExemplarError(
@@ -165,8 +167,8 @@ def _image_bytes(item: EnrollItem | AskItem, settings: Settings) -> bytes:
     if item.image.base64 is None:
         raise ExemplarError("picture_missing", "expected image.base64, image.job or image.url, got none")
     try:
-        return base64.b64decode(item.image.base64, validate=True)
-    except (binascii.Error, ValueError) as error:
+        return decode_base64(item.image.base64)
+    except ValueError as error:
         raise ExemplarError("item_invalid", f"image.base64: {error}") from error
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import click
 import httpx
 
-from client import Exemplar, Retries, ServiceError
-from client.requests import Request
 from core.errors import ExemplarError
+from exemplar_client import Exemplar, Retries, ServiceError
+from exemplar_client.requests import Request
 
 BUSY_S = 2.0
 
@@ -27,12 +27,8 @@ class Client:
     """
 
     def __init__(self, url: str | None = None, key: str | None = None) -> None:
-        try:
+        with _translated():
             self._service = Exemplar(url, key, retries=Retries(tries=1))
-        except httpx.InvalidURL as error:
-            raise ExemplarError(
-                "url_invalid", f"expected the URL of a service, got {url!r}: {error}"
-            ) from error
         self.url = self._service.url
         context = click.get_current_context(silent=True)
         if context is not None:

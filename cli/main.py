@@ -94,7 +94,3 @@ def main(arguments: list[str] | None = None) -> Any:
     except OSError as error:
         click.echo(f"exemplar: {error.filename or 'a file'}: {error.strerror}", err=True)
         sys.exit(UNUSABLE)
-
-
-if __name__ == "__main__":
-    main()

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import click
 
 from cli.numbers import Number
-from client.async_transport import URL as USUAL
 from core.types import IndexName, Metric, Rule, RuleName, Views
+from exemplar_client.async_transport import URL as USUAL
 
 F = TypeVar("F", bound=Callable[..., Any])
 

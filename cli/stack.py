@@ -121,7 +121,7 @@ class Stack:
 
 
 def _exemplar(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "cli.main", *arguments]
+    return [sys.executable, "-m", "exemplar_service", *arguments]
 
 
 def redis_command(data: Path, socket_path: Path) -> list[str]:
@@ -171,7 +171,7 @@ def _in_url(host: str) -> str:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=2).status_code == httpx.codes.OK
+        return httpx.get(url, timeout=2, trust_env=False).status_code == httpx.codes.OK
     except httpx.HTTPError:
         return False
 

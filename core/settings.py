@@ -23,7 +23,7 @@ from core.specs import PACKAGED, REINDEX, is_removed, removed
 from core.types import MAX_CHUNK_ITEMS
 
 PREFIX = "EXEMPLAR_"
-_LISTS = {"encoders", "roots", "remote_prefixes", "webhooks", "fetch_hosts"}
+_LISTS = {"encoders", "roots", "remote_prefixes", "webhooks", "fetch_hosts", "hosts", "cors_origins"}
 _RATE = "[1-9][0-9]*/(second|minute|hour|day)"
 _RATES = f"^({_RATE}(;{_RATE})*)?$"
 CLIENT_NAMES = {"EXEMPLAR_URL", "EXEMPLAR_KEY"}  # read by the client commands, not by the service
@@ -189,6 +189,23 @@ class Settings(BaseModel):
         0,
         ge=0,
         description="Most requests of one key or address under way at the same time; 0 sets no limit.",
+    )
+    hosts: tuple[str, ...] = Field(
+        (),
+        description="Names besides localhost that callers may use for this service while there are no keys, "
+        "comma separated: the name that a proxy passes on, say.",
+    )
+    cors_origins: tuple[str, ...] = Field(
+        (),
+        description="Web pages elsewhere that may call the service from a browser, comma separated: "
+        "https://app.example.com say; empty allows none.",
+    )
+    proxies: int = Field(
+        0,
+        ge=0,
+        le=8,
+        description="Reverse proxies before the API that set X-Forwarded-For, -Proto, -Host and -Prefix; "
+        "0 ignores these headers.",
     )
     log_level: str = Field(
         "INFO", pattern="^(?i:debug|info|warning|error)$", description="DEBUG, INFO, WARNING or ERROR."

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
+import requests
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
@@ -13,6 +16,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from runtime.tracing import NONE, Attributes, Span, Tracing
 
 _CONTEXT = TraceContextTextMapPropagator()
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 _PATH = "/v1/traces"  # OTLP specification 1.9, "OTLP/HTTP request"
 
 
@@ -61,5 +65,8 @@ class _OtlpSpan(Span):
 
 def tracing_to(endpoint: str, service: str) -> OtlpTracing:
     """Return what sends spans to a collector, the one that OTEL_ variables name where `endpoint` is empty."""
-    exporter = OTLPSpanExporter(endpoint=endpoint.rstrip("/") + _PATH) if endpoint else OTLPSpanExporter()
+    session = requests.Session()
+    session.trust_env = urlsplit(endpoint).hostname not in _THIS_MACHINE  # no proxy of the environment for it
+    url = endpoint.rstrip("/") + _PATH if endpoint else None
+    exporter = OTLPSpanExporter(endpoint=url, session=session)
     return OtlpTracing(service, BatchSpanProcessor(exporter))

@@ -259,7 +259,7 @@ def http(service: Stack, contract: Contract) -> Iterator[httpx.Client]:
 def local(settings: Settings, store: Store) -> Iterator[httpx.Client]:
     """A client of the API inside this process, on each kind of database; no worker is there."""
     transport = httpx.WSGITransport(app=create_app(settings, store, needs_key=False))
-    with httpx.Client(transport=transport, base_url="http://local") as client:
+    with httpx.Client(transport=transport, base_url="http://localhost") as client:
         client.event_hooks = {"response": [Contract(client.get("/openapi.json").json()).check]}
         yield client
 

@@ -24,7 +24,7 @@ def reading(settings: Settings, store: Store) -> httpx.Client:
     """The API of a service that offers an encoder that reads, and some that do not."""
     offered = settings.model_copy(update={"encoders": (READS, DEFAULT, PART, f"concat:{DEFAULT}+{PART}")})
     app = create_app(offered, store, needs_key=False)
-    return httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://local")
+    return httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://localhost")
 
 
 def make(http: httpx.Client, **more: Any) -> dict[str, Any]:

@@ -20,7 +20,7 @@ def test_made_up_calls_break_nothing(tmp_path: Path, sqlite_template: Path, redi
     shutil.copy(sqlite_template, tmp_path / "record.sqlite")
     settings = Settings(data=tmp_path, redis_url=redis_url, max_wait_s=0.05)
     app = create_app(settings, open_store(settings), needs_key=False)
-    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://local") as client:
+    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://localhost") as client:
         schema = schemathesis.openapi.from_wsgi("/openapi.json", app)
         found = fuzz(schema, lambda: names_of(client), examples=EXAMPLES, seed_=1)
     assert found.wrong == []

@@ -15,7 +15,8 @@ from core.settings import Settings
 from store.record.keys import Scope
 from store.store import Store
 
-HEAD = b"POST /v1/collections/a/bulk?kind=classify HTTP/1.1\r\nHost: x\r\nContent-Length: 40000000\r\n"
+HEAD = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 40000000\r\n"
+BULK = b"/v1/collections/a/bulk?kind=classify"
 
 
 class Stuck:
@@ -38,10 +39,10 @@ def stuck() -> Iterator[Stuck]:
     keys.free.set()
 
 
-def most_after(parser_class: type, *headers: bytes) -> int:
+def most_after(parser_class: type, *headers: bytes, path: bytes = BULK) -> int:
     """Return the largest body that is taken after a header."""
     parser = parser_class(Adjustments(max_request_body_size=100_000_000))
-    parser.received(HEAD + b"".join(line + b"\r\n" for line in headers) + b"\r\n")
+    parser.received(HEAD % path + b"".join(line + b"\r\n" for line in headers) + b"\r\n")
     return int(parser.adj.max_request_body_size)
 
 
@@ -54,6 +55,18 @@ def test_large_body_is_for_those_with_a_key(store: Store, monkeypatch: pytest.Mo
     assert most_after(parser) == 1001
     assert most_after(parser, b"Authorization: Bearer " + key) == 100_000_000
     assert most_after(parser, b"Authorization: Bearer ex_0_wrong") == 1001
+
+
+@pytest.mark.parametrize("path", [BULK, b"/v1/import", b"/v1/import?name=b"])
+def test_bulk_upload_and_import_may_be_large(store: Store, path: bytes) -> None:
+    parser = parser_for(Settings(max_body_bytes=1000), store.keys, needs_key=False)
+    assert most_after(parser, path=path) == 100_000_000
+
+
+@pytest.mark.parametrize("path", [b"/v1/imports", b"/v1/collections/a/enroll", b"/v1/jobs", b"/"])
+def test_other_bodies_are_small(store: Store, path: bytes) -> None:
+    parser = parser_for(Settings(max_body_bytes=1000), store.keys, needs_key=False)
+    assert most_after(parser, path=path) == 1001
 
 
 def test_record_that_does_not_answer_holds_nobody_for_long(

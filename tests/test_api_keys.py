@@ -46,7 +46,7 @@ def test_loopback_needs_no_key_as_long_as_there_is_none(things: httpx.Client, st
 
 def test_world_needs_a_key_even_where_there_is_none(settings: Settings, store: Store) -> None:
     app = create_app(settings, store, needs_key=True)
-    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://local") as client:
+    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://localhost") as client:
         assert outcome(client.get("/v1/collections")) == (401, "key_missing")
 
 
@@ -130,7 +130,7 @@ def test_idempotency_keys_of_two_callers_are_two(things: httpx.Client, store: St
 
 def start_api(data: Path, port: int) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "EXEMPLAR_DATA": str(data), "EXEMPLAR_REDIS_URL": f"unix://{data}/none"}
-    command = [sys.executable, "-m", "cli.main", "api", "--host", "0.0.0.0", "--port", str(port)]
+    command = [sys.executable, "-m", "exemplar_service", "api", "--host", "0.0.0.0", "--port", str(port)]
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
 
 

@@ -31,7 +31,7 @@ def store(tmp_path: Path, sqlite_template: Path, redis_url: str) -> Iterator[Sto
 
 def client_of(store: Store, tmp_path: Path, **chosen: Any) -> httpx.Client:
     app = create_app(Settings(data=tmp_path, **chosen), store, needs_key=False)
-    return httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://local")
+    return httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://localhost")
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -110,7 +110,7 @@ def test_requests_at_once_are_bounded_for_each_caller(store: Store, tmp_path: Pa
         return answer
 
     app.view_functions["collections.list_collections"] = slow
-    client = httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://local")
+    client = httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://localhost")
     threads = [threading.Thread(target=statuses, args=(client, 1), kwargs=key) for _ in range(2)]
     for thread in threads:
         thread.start()

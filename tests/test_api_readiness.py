@@ -109,7 +109,7 @@ def test_disk_that_is_nearly_full_is_not_ready(settings: Settings, store: Store)
     store.workers.beat(worker(DEFAULT))
     crowded = settings.model_copy(update={"min_free_bytes": 1 << 60})
     app = create_app(crowded, store, needs_key=False)
-    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://local") as client:
+    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://localhost") as client:
         assert found(client) == {"disk": "disk_full"}
 
 

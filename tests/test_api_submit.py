@@ -277,7 +277,7 @@ def test_two_urls_under_one_idempotency_key_are_a_conflict(settings: Settings, s
     allowed = settings.model_copy(update={"fetch_hosts": ("*",)})
     store.collections.create("things", DEFAULT, Rule())
     app = create_app(allowed, store, needs_key=False)
-    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://local") as client:
+    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://localhost") as client:
         answers = [
             client.post(
                 "/v1/collections/things/classify",

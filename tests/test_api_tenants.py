@@ -41,7 +41,7 @@ class Service:
         self.store = store
         self.http = httpx.Client(
             transport=httpx.WSGITransport(app=create_app(settings, store, needs_key=True)),
-            base_url="http://local",
+            base_url="http://localhost",
         )
         scopes = [Scope.CLASSIFY, Scope.ENROLL, Scope.ADMIN]
         self.keys = {

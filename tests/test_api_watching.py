@@ -141,7 +141,7 @@ def test_metrics_of_the_api_itself_outlive_the_record(tmp_path: Path, redis_url:
     nowhere = "postgresql+psycopg://nobody@127.0.0.1:1/nothing"
     settings = Settings(data=tmp_path, database_url=nowhere, redis_url=redis_url)
     app = create_app(settings, open_store(settings), needs_key=False)
-    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://local") as client:
+    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://localhost") as client:
         client.get("/healthz")
         found = values(client.get("/metrics").text)
     assert found["exemplar_record_up",] == 0

@@ -26,7 +26,7 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run a command as a process of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "cli.main", *arguments],
+        [sys.executable, "-m", "exemplar_service", *arguments],
         capture_output=True,
         text=True,
         env={"PATH": "/usr/bin:/bin", "EXEMPLAR_URL": url, **environment},

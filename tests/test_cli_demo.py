@@ -45,7 +45,7 @@ def test_photographs_are_in_colour_and_their_tiles_are_enrolled_or_asked(tmp_pat
 def test_demo_enrols_names_reports_and_stops_what_it_started(tmp_path: Path) -> None:
     environment = {**os.environ, "EXEMPLAR_DATABASE_URL": "sqlite:////nowhere/real.sqlite"}
     run = subprocess.run(
-        [sys.executable, "-m", "cli.main", "demo", "--data", str(tmp_path)],
+        [sys.executable, "-m", "exemplar_service", "demo", "--data", str(tmp_path)],
         capture_output=True,
         text=True,
         timeout=280,
@@ -74,7 +74,9 @@ def _speaks_of(process: psutil.Process, folder: str) -> bool:
 
 def test_demo_on_a_folder_without_classes_says_what_it_expected(tmp_path: Path) -> None:
     run = subprocess.run(
-        [sys.executable, "-m", "cli.main", "demo", "--photos", str(tmp_path)], capture_output=True, text=True
+        [sys.executable, "-m", "exemplar_service", "demo", "--photos", str(tmp_path)],
+        capture_output=True,
+        text=True,
     )
     assert run.returncode == 2
     assert "two or more folders" in run.stderr and "Traceback" not in run.stderr

@@ -33,7 +33,7 @@ Begun = tuple[subprocess.Popen[str], str]
 
 def start(*arguments: str | bytes | Path, url: str, cwd: Path | None = None) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "cli.main", "tag", *arguments],
+        [sys.executable, "-m", "exemplar_service", "tag", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from cli.stack import Stack
-from client import AsyncExemplar, Exemplar, Retries, ServiceError
+from exemplar_client import AsyncExemplar, Exemplar, Retries, ServiceError
 
 Digits = Callable[[int, int], bytes]
 PAGE = Path(__file__).parents[1] / "docs" / "client.md"
@@ -65,7 +65,7 @@ def problem(status: int, code: str, **headers: str) -> httpx.Response:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses that are made, which take no time."""
     made: list[float] = []
-    monkeypatch.setattr("client.transport.time.sleep", made.append)
+    monkeypatch.setattr("exemplar_client.transport.time.sleep", made.append)
     return made
 
 

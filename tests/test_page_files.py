@@ -20,9 +20,9 @@ FILES = sorted(path.name for path in home.FOLDER.iterdir())
 
 @pytest.fixture
 def base(local: httpx.Client) -> str:
-    found = re.search(r'"(/page/[0-9a-f]{16})/app\.js"', local.get("/").text)
+    found = re.search(r'"(page/[0-9a-f]{16})/app\.js"', local.get("/").text)
     assert found is not None
-    return found[1]
+    return f"/{found[1]}"
 
 
 def test_page_runs_nothing_but_its_own_files(local: httpx.Client) -> None:

@@ -146,7 +146,7 @@ def test_pictures_of_jobs_may_be_no_more_than_a_body_holds(
     [chunk] = claim(store)
     settle(store, chunk)
     transport = httpx.WSGITransport(app=create_app(small, store, needs_key=False))
-    with httpx.Client(transport=transport, base_url="http://local") as client:
+    with httpx.Client(transport=transport, base_url="http://localhost") as client:
         items = [{"label": "one", "image": {"job": {"id": job, "item": 0}}}] * 4
         few = client.post("/v1/collections/things/enroll", json={"items": items[:3]})
         many = client.post("/v1/collections/things/enroll", json={"items": items})

@@ -60,7 +60,7 @@ def start(settings: Settings, *command: str, **more: str) -> subprocess.Popen[st
         **more,
     }
     return subprocess.Popen(
-        [sys.executable, "-m", "cli.main", *command],
+        [sys.executable, "-m", "exemplar_service", *command],
         env=environment,
         text=True,
         stderr=subprocess.PIPE,

@@ -26,7 +26,7 @@ from core.settings import Settings
 
 
 def start_up(data: Path, port: int, temporary: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "cli.main", "up", "--data", str(data), "--port", str(port)]
+    command = [sys.executable, "-m", "exemplar_service", "up", "--data", str(data), "--port", str(port)]
     environment = {**os.environ, "TMPDIR": str(temporary), "EXEMPLAR_ENCODERS": TINY}
     return subprocess.Popen(
         command, env=environment, text=True, stderr=subprocess.STDOUT, stdout=subprocess.PIPE

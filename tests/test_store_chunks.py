@@ -227,6 +227,14 @@ def test_new_life_of_a_worker_ends_the_leases_of_the_earlier(things: Store) -> N
     assert things.chunks.expire_leases("alpha") == 1
 
 
+def test_new_life_of_a_worker_leaves_others_whose_name_begins_so(things: Store) -> None:
+    ask(things, 2)
+    claim(things, items=1, owner="gpu:1")
+    claim(things, items=1, owner="gpu:2:1")
+    assert things.chunks.expire_leases("gpu") == 1
+    assert things.chunks.expire_leases("gpu:2") == 1
+
+
 def test_name_of_a_worker_is_no_pattern(things: Store) -> None:
     ask(things, 1)
     claim(things, owner="host:1")

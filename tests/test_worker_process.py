@@ -136,7 +136,7 @@ def start_worker(settings: Settings, **more: str) -> subprocess.Popen[bytes]:
         "EXEMPLAR_SWEEP_S": "0.5",
         **more,
     }
-    command = [sys.executable, "-m", "cli.main", "worker", "--name", "w"]
+    command = [sys.executable, "-m", "exemplar_service", "worker", "--name", "w"]
     return subprocess.Popen(command, env=environment, stderr=subprocess.STDOUT, stdout=subprocess.PIPE)
 
 

@@ -46,7 +46,7 @@ def test_line_of_a_chunk_names_request_job_key_and_collection(
     settings: Settings, tools: Tools, digits: Digits
 ) -> None:
     app = create_app(settings, tools.store, needs_key=False)
-    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://local") as client:
+    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://localhost") as client:
         path, sent = "/v1/collections/things/enroll", {"image": digits(0, 0)}
         job = client.post(path, data={"label": "cat"}, files=sent, headers={"X-Request-Id": "r-1"}).json()
     with capture_logs() as lines:
@@ -145,7 +145,7 @@ def test_spans_lead_from_the_request_to_the_stages_of_its_chunk(
     tracing = OtlpTracing("test", SimpleSpanProcessor(spans))
     app = create_app(settings, tools.store, needs_key=False, tracing=tracing)
     caller = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://local") as client:
+    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://localhost") as client:
         client.get("/healthz")
         client.post(
             "/v1/collections/things/classify",

@@ -184,7 +184,7 @@ def _is_so(what: Callable[[], object]) -> bool:
 
 
 def _command(strange: str, *arguments: str) -> list[str]:
-    return [sys.executable, "-m", "benchmarks.faults.process" if strange else "cli.main", *arguments]
+    return [sys.executable, "-m", "benchmarks.faults.process" if strange else "exemplar_service", *arguments]
 
 
 def _mount(folder: Path, mb: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, case, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Table, case, func, or_, select, update
 
 from store.clock import now_s
 from store.database import Database
@@ -59,7 +59,10 @@ class Lease:
 
     def is_of_worker(self, worker: str) -> ColumnElement[bool]:
         """Whether any owner of a worker holds a row; owners are named `WORKER:TOKEN`."""
-        return self.table.c.lease_owner.startswith(f"{worker}:", autoescape=True)
+        owner, prefix = self.table.c.lease_owner, f"{worker}:"
+        colons = func.length(owner) - func.length(func.replace(owner, ":", ""))
+        # the name of a worker may have a colon too: `gpu` must not match what `gpu:2` holds
+        return owner.startswith(prefix, autoescape=True) & (colons == prefix.count(":"))
 
     def renew(self, connection: Connection, held: Select[Any]) -> int:
         """Begin the leases again of the rows whose keys `held` selects; return how many those are."""

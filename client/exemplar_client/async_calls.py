@@ -1,40 +1,49 @@
 """The calls of the API that need nothing written by hand."""
 
-# Made by client/generate_*.py; `make generate` makes it anew.
+# Generated; `make generate` writes it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Literal
 
-from client import models
-from client.job import Job
-from client.requests import Content, Request, given, in_path, in_query, media_type_of, parts_of, submitting
-from client.transport import Transport
+from exemplar_client import models
+from exemplar_client.async_job import AsyncJob
+from exemplar_client.async_transport import AsyncTransport
+from exemplar_client.requests import (
+    Content,
+    Request,
+    given,
+    in_path,
+    in_query,
+    media_type_of,
+    parts_of,
+    submitting,
+)
 
 
-class Calls(Transport):
+class AsyncCalls(AsyncTransport):
     """Methods named as the operations of the document."""
 
-    def healthz(self) -> models.Health:
+    async def healthz(self) -> models.Health:
         """Say that the process lives."""
-        return self._json(Request("GET", "/healthz", may_repeat=True), models.Health)
+        return await self._json(Request("GET", "/healthz", may_repeat=True), models.Health)
 
-    def metrics(self) -> bytes:
+    async def metrics(self) -> bytes:
         """Show the service in Prometheus' text format."""
-        return self._bytes(Request("GET", "/metrics", may_repeat=True))
+        return await self._bytes(Request("GET", "/metrics", may_repeat=True))
 
-    def readyz(self) -> models.Health:
+    async def readyz(self) -> models.Health:
         """Say whether record, disk, blobs and queue are fit and workers get on with what waits; 503 where not."""
-        return self._json(Request("GET", "/readyz", may_repeat=True), models.Health)
+        return await self._json(Request("GET", "/readyz", may_repeat=True), models.Health)
 
-    def list_collections(self, *, limit: int | None = None) -> Iterator[models.Collection]:
+    def list_collections(self, *, limit: int | None = None) -> AsyncIterator[models.Collection]:
         """List collections in the order they were made."""
         return self._pages(
             Request("GET", "/v1/collections", in_query(limit=limit), may_repeat=True), models.Collection
         )
 
-    def make_collection(
+    async def make_collection(
         self,
         name: str,
         *,
@@ -45,7 +54,7 @@ class Calls(Transport):
         views: models.Views | None = None,
     ) -> models.Collection:
         """Make a collection."""
-        return self._json(
+        return await self._json(
             Request(
                 "POST",
                 "/v1/collections",
@@ -54,17 +63,17 @@ class Calls(Transport):
             models.Collection,
         )
 
-    def delete_collection(self, collection: str) -> None:
+    async def delete_collection(self, collection: str) -> None:
         """Remove a collection with its classes and supports."""
-        return self._none(Request("DELETE", f"/v1/collections/{in_path(collection)}"))
+        return await self._none(Request("DELETE", f"/v1/collections/{in_path(collection)}"))
 
-    def get_collection(self, collection: str) -> models.Collection:
+    async def get_collection(self, collection: str) -> models.Collection:
         """Show one collection with its counts."""
-        return self._json(
+        return await self._json(
             Request("GET", f"/v1/collections/{in_path(collection)}", may_repeat=True), models.Collection
         )
 
-    def change_collection(
+    async def change_collection(
         self,
         collection: str,
         *,
@@ -72,12 +81,12 @@ class Calls(Transport):
         rule: models.RuleChange | Mapping[str, Any] | None = None,
     ) -> models.Collection:
         """Change the rule or the index of a collection; what is left out stays as it is."""
-        return self._json(
+        return await self._json(
             Request("PATCH", f"/v1/collections/{in_path(collection)}", json=given(index=index, rule=rule)),
             models.Collection,
         )
 
-    def list_classes(self, collection: str, *, limit: int | None = None) -> Iterator[models.Class]:
+    def list_classes(self, collection: str, *, limit: int | None = None) -> AsyncIterator[models.Class]:
         """List the classes of a collection with their counts."""
         return self._pages(
             Request(
@@ -89,33 +98,33 @@ class Calls(Transport):
             models.Class,
         )
 
-    def make_class(
+    async def make_class(
         self, collection: str, label: str, *, kind: models.ClassKind | None = None
     ) -> models.Class:
         """Make a class of its name alone; where the collection has prompts it answers at once."""
-        return self._json(
+        return await self._json(
             Request(
                 "POST", f"/v1/collections/{in_path(collection)}/classes", json=given(kind=kind, label=label)
             ),
             models.Class,
         )
 
-    def delete_class(self, collection: str, label: str) -> None:
+    async def delete_class(self, collection: str, label: str) -> None:
         """Remove a class with its supports."""
-        return self._none(
+        return await self._none(
             Request("DELETE", f"/v1/collections/{in_path(collection)}/classes/{in_path(label)}")
         )
 
-    def get_class(self, collection: str, label: str) -> models.Class:
+    async def get_class(self, collection: str, label: str) -> models.Class:
         """Show one class."""
-        return self._json(
+        return await self._json(
             Request(
                 "GET", f"/v1/collections/{in_path(collection)}/classes/{in_path(label)}", may_repeat=True
             ),
             models.Class,
         )
 
-    def change_class(
+    async def change_class(
         self,
         collection: str,
         label: str,
@@ -124,7 +133,7 @@ class Calls(Transport):
         new_label: str | None = None,
     ) -> models.Class:
         """Rename a class, or say whether it is a negative one."""
-        return self._json(
+        return await self._json(
             Request(
                 "PATCH",
                 f"/v1/collections/{in_path(collection)}/classes/{in_path(label)}",
@@ -133,9 +142,9 @@ class Calls(Transport):
             models.Class,
         )
 
-    def merge_classes(self, collection: str, label: str, from_: Sequence[str]) -> models.Class:
+    async def merge_classes(self, collection: str, label: str, from_: Sequence[str]) -> models.Class:
         """Merge other classes into this one."""
-        return self._json(
+        return await self._json(
             Request(
                 "POST",
                 f"/v1/collections/{in_path(collection)}/classes/{in_path(label)}/merge",
@@ -144,7 +153,7 @@ class Calls(Transport):
             models.Class,
         )
 
-    def export_collection(self, collection: str, *, pictures: bool | None = None) -> Iterator[bytes]:
+    def export_collection(self, collection: str, *, pictures: bool | None = None) -> AsyncIterator[bytes]:
         """Give a collection away as one file that NumPy and json read."""
         return self._parts(
             Request(
@@ -155,42 +164,42 @@ class Calls(Transport):
             )
         )
 
-    def forget_encoder(self, collection: str) -> None:
+    async def forget_encoder(self, collection: str) -> None:
         """Drop the vectors of the encoder that does not answer."""
-        return self._none(Request("DELETE", f"/v1/collections/{in_path(collection)}/reindex"))
+        return await self._none(Request("DELETE", f"/v1/collections/{in_path(collection)}/reindex"))
 
-    def get_reindex(self, collection: str) -> models.Reindex:
+    async def get_reindex(self, collection: str) -> models.Reindex:
         """Say how far a change of encoder has come, and which supports have no vector yet."""
-        return self._json(
+        return await self._json(
             Request("GET", f"/v1/collections/{in_path(collection)}/reindex", may_repeat=True), models.Reindex
         )
 
-    def start_reindex(self, collection: str, encoder: str) -> Job:
+    async def start_reindex(self, collection: str, encoder: str) -> AsyncJob:
         """Embed the kept pictures with another encoder beside the one that answers."""
-        return self._job(
+        return await self._job(
             Request("POST", f"/v1/collections/{in_path(collection)}/reindex", json=given(encoder=encoder))
         )
 
-    def switch_back(self, collection: str, *, leave_out: bool | None = None) -> models.Reindex:
+    async def switch_back(self, collection: str, *, leave_out: bool | None = None) -> models.Reindex:
         """Let the collection answer by the encoder that it had before the switch."""
-        return self._json(
+        return await self._json(
             Request(
                 "POST", f"/v1/collections/{in_path(collection)}/reindex/back", json=given(leave_out=leave_out)
             ),
             models.Reindex,
         )
 
-    def compare_encoders(self, collection: str) -> models.Comparison:
+    async def compare_encoders(self, collection: str) -> models.Comparison:
         """Set the reports of both encoders side by side, with the answers that would change."""
         return models.Comparison.model_validate_json(
-            self._made(
+            await self._made(
                 Request("GET", f"/v1/collections/{in_path(collection)}/reindex/comparison", may_repeat=True)
             )
         )
 
-    def switch_encoder(self, collection: str, *, leave_out: bool | None = None) -> models.Reindex:
+    async def switch_encoder(self, collection: str, *, leave_out: bool | None = None) -> models.Reindex:
         """Let the collection answer by its other encoder from now on."""
-        return self._json(
+        return await self._json(
             Request(
                 "POST",
                 f"/v1/collections/{in_path(collection)}/reindex/switch",
@@ -199,21 +208,21 @@ class Calls(Transport):
             models.Reindex,
         )
 
-    def get_report(self, collection: str) -> models.CollectionReport:
+    async def get_report(self, collection: str) -> models.CollectionReport:
         """Say how well a collection tells its own pictures apart, and what would make it better."""
         return models.CollectionReport.model_validate_json(
-            self._made(Request("GET", f"/v1/collections/{in_path(collection)}/report", may_repeat=True))
+            await self._made(Request("GET", f"/v1/collections/{in_path(collection)}/report", may_repeat=True))
         )
 
-    def get_confusion(self, collection: str) -> bytes:
+    async def get_confusion(self, collection: str) -> bytes:
         """Draw the report's confusion matrix."""
-        return self._made(
+        return await self._made(
             Request("GET", f"/v1/collections/{in_path(collection)}/report/confusion.svg", may_repeat=True)
         )
 
     def list_supports(
         self, collection: str, *, limit: int | None = None, label: str | None = None
-    ) -> Iterator[models.Support]:
+    ) -> AsyncIterator[models.Support]:
         """List supports in the order they were enrolled, of one class or of all."""
         return self._pages(
             Request(
@@ -225,15 +234,15 @@ class Calls(Transport):
             models.Support,
         )
 
-    def delete_support(self, collection: str, support_id: int) -> None:
+    async def delete_support(self, collection: str, support_id: int) -> None:
         """Remove a support."""
-        return self._none(
+        return await self._none(
             Request("DELETE", f"/v1/collections/{in_path(collection)}/supports/{in_path(support_id)}")
         )
 
-    def get_support(self, collection: str, support_id: int) -> models.Support:
+    async def get_support(self, collection: str, support_id: int) -> models.Support:
         """Show one support."""
-        return self._json(
+        return await self._json(
             Request(
                 "GET",
                 f"/v1/collections/{in_path(collection)}/supports/{in_path(support_id)}",
@@ -242,9 +251,9 @@ class Calls(Transport):
             models.Support,
         )
 
-    def move_support(self, collection: str, support_id: int, label: str) -> models.Support:
+    async def move_support(self, collection: str, support_id: int, label: str) -> models.Support:
         """Give a support to another class."""
-        return self._json(
+        return await self._json(
             Request(
                 "PATCH",
                 f"/v1/collections/{in_path(collection)}/supports/{in_path(support_id)}",
@@ -253,9 +262,9 @@ class Calls(Transport):
             models.Support,
         )
 
-    def get_thumbnail(self, collection: str, support_id: int) -> bytes:
+    async def get_thumbnail(self, collection: str, support_id: int) -> bytes:
         """Show a support's picture, small and made anew."""
-        return self._bytes(
+        return await self._bytes(
             Request(
                 "GET",
                 f"/v1/collections/{in_path(collection)}/supports/{in_path(support_id)}/thumbnail",
@@ -263,7 +272,7 @@ class Calls(Transport):
             )
         )
 
-    def make_embeddings(
+    async def make_embeddings(
         self,
         input: str | models.Picture | Mapping[str, Any] | Sequence[str | models.Picture | Mapping[str, Any]],
         model: str,
@@ -273,7 +282,7 @@ class Calls(Transport):
         user: str | None = None,
     ) -> models.EmbeddingList:
         """Give the vectors of pictures or texts, in the shape of OpenAI's call."""
-        return self._json(
+        return await self._json(
             Request(
                 "POST",
                 "/v1/embeddings",
@@ -289,7 +298,7 @@ class Calls(Transport):
             models.EmbeddingList,
         )
 
-    def import_collection(
+    async def import_collection(
         self,
         content: Content,
         *,
@@ -297,9 +306,9 @@ class Calls(Transport):
         encoder: str | None = None,
         wait_s: float = 0.0,
         key: str | None = None,
-    ) -> Job:
+    ) -> AsyncJob:
         """Make a collection of a file that was exported."""
-        return self._job(
+        return await self._job(
             Request(
                 "POST",
                 "/v1/import",
@@ -310,44 +319,48 @@ class Calls(Transport):
             )
         )
 
-    def list_jobs(self, *, limit: int | None = None) -> Iterator[Job]:
+    def list_jobs(self, *, limit: int | None = None) -> AsyncIterator[AsyncJob]:
         """List jobs, the newest first."""
         return self._jobs(Request("GET", "/v1/jobs", in_query(limit=limit), may_repeat=True))
 
-    def get_job(self, job_id: str) -> Job:
+    async def get_job(self, job_id: str) -> AsyncJob:
         """Show how far a job has come."""
-        return self._job(Request("GET", f"/v1/jobs/{in_path(job_id)}", may_repeat=True))
+        return await self._job(Request("GET", f"/v1/jobs/{in_path(job_id)}", may_repeat=True))
 
-    def cancel_job(self, job_id: str) -> Job:
+    async def cancel_job(self, job_id: str) -> AsyncJob:
         """Take back what no worker has begun."""
-        return self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/cancel"))
+        return await self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/cancel"))
 
-    def list_deliveries(self, job_id: str) -> models.DeliveryList:
+    async def list_deliveries(self, job_id: str) -> models.DeliveryList:
         """Show the calls of a job's webhook and what came of each."""
-        return self._json(
+        return await self._json(
             Request("GET", f"/v1/jobs/{in_path(job_id)}/deliveries", may_repeat=True), models.DeliveryList
         )
 
-    def get_item_thumbnail(self, job_id: str, item: int) -> bytes:
+    async def get_item_thumbnail(self, job_id: str, item: int) -> bytes:
         """Show the picture of an item that is done, small and made anew."""
-        return self._bytes(
+        return await self._bytes(
             Request("GET", f"/v1/jobs/{in_path(job_id)}/items/{in_path(item)}/thumbnail", may_repeat=True)
         )
 
-    def pause_job(self, job_id: str) -> Job:
+    async def pause_job(self, job_id: str) -> AsyncJob:
         """Hold what no worker has begun."""
-        return self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/pause"))
+        return await self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/pause"))
 
-    def resume_job(self, job_id: str) -> Job:
+    async def resume_job(self, job_id: str) -> AsyncJob:
         """Let a paused job go on."""
-        return self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/resume"))
+        return await self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/resume"))
 
-    def retry_job(self, job_id: str) -> Job:
+    async def retry_job(self, job_id: str) -> AsyncJob:
         """Try the failed items of a job again."""
-        return self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/retry"))
+        return await self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/retry"))
 
-    def get_summary(self, job_id: str) -> models.JobSummary:
+    async def get_summary(self, job_id: str) -> models.JobSummary:
         """Count the results of a job by label, decision and error."""
-        return self._json(
+        return await self._json(
             Request("GET", f"/v1/jobs/{in_path(job_id)}/summary", may_repeat=True), models.JobSummary
         )
+
+    async def list_models(self) -> models.ModelList:
+        """List the encoders on offer, in the shape of OpenAI's call."""
+        return await self._json(Request("GET", "/v1/models", may_repeat=True), models.ModelList)

@@ -1,6 +1,6 @@
 """What the service takes and gives."""
 
-# Made by client/generate_*.py; `make generate` makes it anew.
+# Generated; `make generate` writes it.
 
 from __future__ import annotations
 
@@ -271,7 +271,7 @@ class DeliveryList(Model):
 
 
 class Delivery(Model):
-    """What a webhook is told; `url` is shown without its query, which may hold secrets."""
+    """A call of a webhook; of `url` only the host is shown: its path and query may hold secrets."""
 
     attempts: list[Attempt]
     created_at: datetime
@@ -378,7 +378,7 @@ class Explanation(Model):
 
 
 class FinishedJob(Model):
-    """A job that was waited for, with its results."""
+    """A job that was waited for, with its first results."""
 
     collection: str
     created_at: datetime
@@ -389,6 +389,8 @@ class FinishedJob(Model):
     kind: JobKind
     lane: Lane
     links: dict[str, str]
+    next_cursor: str | None
+    """Where `/results?cursor=` goes on, if these are not all."""
     note: str | None
     """Why results that were to be smoothed are not, or not all."""
     progress: Progress
@@ -568,6 +570,13 @@ Metric = Literal["cosine", "mse"] | str
 """How alike two vectors are: cosine similarity, or mean squared error (smaller is nearer)."""
 
 
+class ModelList(Model):
+    """The encoders that this service offers."""
+
+    data: list[Offered]
+    object: Literal["list"] | str | None = Field(default=None)
+
+
 class Neighbour(Model):
     """A support near to the picture."""
 
@@ -614,6 +623,15 @@ class Novelty(Model):
     """The lower the less familiar."""
     threshold: float | None
     """A picture that scores less is unknown; null where there are too few supports to set one."""
+
+
+class Offered(Model):
+    """An encoder, as OpenAI's clients list models."""
+
+    created: int | None = Field(default=None)
+    id: str
+    object: Literal["model"] | str | None = Field(default=None)
+    owned_by: Literal["exemplar"] | str | None = Field(default=None)
 
 
 class PastImage(Model):
