@@ -34,7 +34,7 @@ def test_page_runs_nothing_but_its_own_files(local: httpx.Client) -> None:
     assert not re.search(r"<script(?![^>]* src=)", answer.text)
 
 
-def test_page_is_asked_for_anew_and_its_files_are_kept(local: httpx.Client, base: str) -> None:
+def test_page_is_revalidated_and_its_files_are_cached(local: httpx.Client, base: str) -> None:
     page = local.get("/")
     assert page.headers["cache-control"] == "no-cache"
     assert local.get("/", headers={"If-None-Match": page.headers["etag"]}).status_code == 304

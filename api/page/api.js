@@ -3,8 +3,8 @@
 import { askKey, forgetKey, key } from "./key.js";
 
 const AWAY = {
-  title: "No answer from the service", code: "away", retry: true,
-  detail: "Check that it runs and that you are connected, then try again.",
+  title: "Service unreachable", code: "away", retry: true,
+  detail: "Check that the service is running and that you are connected, then try again.",
 };
 const TRIES = 4;
 const ROOT = new URL(".", document.baseURI).pathname.slice(0, -1); // the prefix of a proxy on a sub-path

@@ -2,18 +2,18 @@
 
 import { button, count, h } from "./element.js";
 import { readDrop, readInput } from "./files.js";
-import { problem, say } from "./tell.js";
+import { problem, say } from "./messages.js";
 
 /**
  * @param {{text: string, hint: string, onpictures: (pictures: import("./files.js").Picture[]) => void}} what
  */
 export function dropZone({ text, hint, onpictures, name }) {
-  const told = h("div", { class: "told" });
+  const message = h("div", { class: "message" });
   const take = ({ pictures, others }) => {
-    told.replaceChildren();
-    if (others) told.append(h("p", {}, `${count(others, "file")} left out: no ${others === 1 ? "picture" : "pictures"} (JPEG, PNG, WebP, GIF, BMP, TIFF).`));
+    message.replaceChildren();
+    if (others) message.append(h("p", {}, `${count(others, "file")} skipped: not ${others === 1 ? "a picture" : "pictures"} (JPEG, PNG, WebP, GIF, BMP, TIFF).`));
     if (pictures.length) onpictures(pictures);
-    else if (!others) say("No files there");
+    else if (!others) say("No files found");
   };
   const choose = (folder) => {
     const input = h("input", { type: "file", multiple: true, hidden: true, "aria-label": `${name}: ${folder ? "folder" : "pictures"}`,
@@ -24,8 +24,8 @@ export function dropZone({ text, hint, onpictures, name }) {
   const [files, folder] = [choose(false), choose(true)];
   const zone = h("div", { class: "drop" },
     h("p", { class: "lead" }, text), h("p", { class: "quiet" }, hint),
-    h("div", { class: "row" }, button("Choose pictures", () => files.click()), button("Choose a folder", () => folder.click())),
-    files, folder, told);
+    h("div", { class: "row" }, button("Choose pictures", () => files.click()), button("Choose folder", () => folder.click())),
+    files, folder, message);
   zone.addEventListener("dragover", (event) => { event.preventDefault(); zone.classList.add("over"); });
   zone.addEventListener("dragleave", () => zone.classList.remove("over"));
   zone.addEventListener("drop", async (event) => {
@@ -34,7 +34,7 @@ export function dropZone({ text, hint, onpictures, name }) {
     try {
       take(await readDrop(event.dataTransfer));
     } catch (error) {
-      told.replaceChildren(problem(error));
+      message.replaceChildren(problem(error));
     }
   });
   return zone;
