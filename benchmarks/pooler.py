@@ -1,4 +1,4 @@
-"""Requests through PgBouncer in transaction mode: how many fail, and what it costs beside a direct connection.
+"""Requests through PgBouncer in transaction mode: how many fail, and what it costs.
 
     python -m benchmarks.pooler [--requests 1000] [--callers 16]
 
