@@ -1,4 +1,4 @@
-"""The one error type of the service, and the problem object (RFC 9457) that it is shown as."""
+"""The service's error type, and the problem object (RFC 9457) that represents it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 
 class ExemplarError(Exception):
-    """Something a caller can understand: a stable code, and a message that says what to do.
+    """An error with a stable code, and a message that says what to do.
 
-    `retry` is true where the same request may succeed later without a change.
+    `retry` is true if the same request may succeed later unchanged.
     """
 
     def __init__(self, code: str, message: str, *, retry: bool = False) -> None:
@@ -25,7 +25,7 @@ def title_of(code: str) -> str:
 
 
 def problem_of(error: ExemplarError) -> dict[str, Any]:
-    """Return the problem object of an error, as it stands in a failed item (no HTTP status)."""
+    """Return the problem object of an error, as in a failed item (without an HTTP status)."""
     return {
         "type": f"urn:exemplar:problem:{error.code}",
         "title": title_of(error.code),
@@ -36,5 +36,5 @@ def problem_of(error: ExemplarError) -> dict[str, Any]:
 
 
 def error_of(problem: Mapping[str, Any]) -> ExemplarError:
-    """Return the error that a problem object was made of."""
+    """Return the error that a problem object represents."""
     return ExemplarError(problem["code"], problem["detail"], retry=bool(problem.get("retry", False)))

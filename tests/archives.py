@@ -1,4 +1,4 @@
-"""Archives of every kind, good and evil, made in the test."""
+"""Archives of every kind, valid and malicious, made in the test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fixtures as contracts: a real SQLite, a real PostgreSQL, a real Redis, and the whole service."""
+"""Fixtures as contracts: a real SQLite, a real PostgreSQL, a real Redis, and a running service."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def migrate(url: str) -> None:
 
 
 def empty(url: str) -> None:
-    """Take all rows out of a PostgreSQL record, and make it anew where a test has broken its tables."""
+    """Delete all rows of a PostgreSQL record, and recreate it if a test has broken its tables."""
     names = ", ".join(f'"{name}"' for name in metadata.tables)
     with psycopg.connect(url.replace("postgresql+psycopg", "postgresql", 1), autocommit=True) as connection:
         connection.execute("SET lock_timeout = '100s'")

@@ -1,4 +1,4 @@
-"""The OpenAPI document as a judge: each answer is held against the schema that is promised for it."""
+"""Validation of answers against the schemas in the OpenAPI document."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of the store share: jobs submitted, claimed and settled without an encoder."""
+"""Helpers of the store's tests: jobs submitted, claimed and settled without an encoder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that keeps what it is sent, and answers as it is told."""
+"""A real HTTP server on loopback that records requests and sends prepared answers."""
 
 from __future__ import annotations
 

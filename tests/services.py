@@ -1,4 +1,4 @@
-"""Services of their own, for tests that kill, stop or set up the whole of one, and hold its worker still."""
+"""Separate services, for tests that kill, stop or configure one, and pause its worker."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from core.settings import Settings
 def running_service(folder: Path | None = None, **settings: str) -> Iterator[Stack]:
     """Run Redis, API and one worker as processes, with EXEMPLAR_* settings; its folder goes with it.
 
-    Unless told otherwise it offers the tiny encoder alone.
+    By default it offers the tiny encoder alone.
     """
     folder = folder or Path(tempfile.mkdtemp(prefix="exemplar-service-"))
     settings = {"encoders": TINY, **settings}
@@ -90,7 +90,7 @@ def _progress(stack: Stack, job: str) -> Progress | None:
 
 
 def _hold(family: list[psutil.Process], stack: Stack) -> bool:
-    """Stop processes, unless that is just when they write: then nobody else could."""
+    """Freeze processes, but not while they write, which would block all other writers."""
     for process in family:
         process.suspend()
     until(lambda: all(map(_stands_still, family)))

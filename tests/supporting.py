@@ -1,4 +1,4 @@
-"""What the tests of the index share: small collections of supports, and their changes."""
+"""Helpers of the index's tests: small collections of supports, and their changes."""
 
 from __future__ import annotations
 

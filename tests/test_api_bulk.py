@@ -285,7 +285,7 @@ def test_upload_is_kept_only_where_its_job_may_stand_in_the_record(
     assert [1 for _ in uploads(settings)] == kept * 2
 
 
-def test_full_queue_is_told_before_the_body_is_taken(
+def test_full_queue_is_reported_before_the_body_is_read(
     settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = replace(store, jobs=Jobs(store.database, chunk_items=64, max_queued_items=100, max_sources=1))

@@ -99,7 +99,7 @@ def test_refusal_to_change_says_what_cannot_be_changed(local: httpx.Client) -> N
     assert local.get("/v1/collections/things").json()["rule"] == USUAL
 
 
-def test_rule_of_an_earlier_version_is_shown_whole(local: httpx.Client, store: Store) -> None:
+def test_rule_of_an_earlier_version_is_shown_complete(local: httpx.Client, store: Store) -> None:
     store.collections.create("things", DEFAULT, Rule(RuleName.PROTOTYPE, Metric.MSE))
     with store.database.write() as connection:
         connection.exec_driver_sql(

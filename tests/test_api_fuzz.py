@@ -1,4 +1,4 @@
-"""Made-up calls, fit and unfit, against the whole API: nothing breaks, and answers are as documented."""
+"""Generated calls, valid and invalid, against the full API: no failure, and answers match the document."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may send a large body is told soon, however slow the record is: one thread reads from all clients."""
+"""Who may send a large body is decided quickly even if the record is slow: one thread reads all clients."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Stuck:
         self.free = threading.Event()
         self.asked = 0
 
-    def any_living(self) -> bool:
+    def any_active(self) -> bool:
         self.asked += 1
         self.free.wait()
         raise ExemplarError("record_unavailable", "away", retry=True)
@@ -56,7 +56,7 @@ def test_large_body_is_for_those_with_a_key(store: Store, monkeypatch: pytest.Mo
     assert most_after(parser, b"Authorization: Bearer ex_0_wrong") == 1001
 
 
-def test_record_that_does_not_answer_holds_nobody_for_long(
+def test_unresponsive_record_delays_requests_only_briefly(
     stuck: Stuck, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first waits its time, and while it is awaited the others do not wait at all."""

@@ -1,4 +1,4 @@
-"""What comes out of jobs over HTTP: results in every form, counts, events, control and webhooks."""
+"""Outputs of jobs over HTTP: results in every form, counts, events, control and webhooks."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def get(local: httpx.Client, job: str, accept: str, cursor: str | None = None) -
     return local.get(f"/v1/jobs/{job}/results", params=params, headers={"Accept": accept})
 
 
-def test_whole_job_comes_in_every_form(local: httpx.Client, job: str) -> None:
+def test_complete_job_comes_in_every_form(local: httpx.Client, job: str) -> None:
     lines = lines_of(get(local, job, "application/x-ndjson"))
     rows = list(csv.DictReader(io.StringIO(get(local, job, "text/csv").text)))
     table = pq.read_table(io.BytesIO(get(local, job, PARQUET).content)).to_pylist()
@@ -90,7 +90,7 @@ def test_forms_are_files_with_a_name(local: httpx.Client, job: str) -> None:
         assert named == f'attachment; filename="{job}.{suffix}"'
 
 
-def test_stream_of_a_running_job_goes_on_where_it_ended(local: httpx.Client, things: Store) -> None:
+def test_stream_of_a_running_job_resumes_where_it_ended(local: httpx.Client, things: Store) -> None:
     job = ask(things, 192, lane=Lane.BULK)
     chunks = claim(things, items=1000)
     seen: list[int] = []
@@ -237,7 +237,7 @@ def picture() -> bytes:
     return encode(Image.new("RGB", (8, 8), "red"))
 
 
-def test_webhooks_are_off_unless_the_operator_turns_them_on(local: httpx.Client, things: Store) -> None:
+def test_webhooks_are_off_unless_the_operator_enables_them(local: httpx.Client, things: Store) -> None:
     for call in ("enroll", "classify", "search", "bulk"):
         params = {"webhook": "https://example.com/"} | ({"kind": "classify"} if call == "bulk" else {})
         refused = local.post(f"/v1/collections/things/{call}", params=params, files=files(picture()))

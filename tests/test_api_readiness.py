@@ -1,4 +1,4 @@
-"""`/readyz` tells the truth about record, disk, blobs, queue and workers."""
+"""`/readyz` reports the state of record, disk, blobs, queue and workers."""
 
 from __future__ import annotations
 
@@ -119,5 +119,5 @@ def test_what_changes_is_logged_once(local: httpx.Client, store: Store) -> None:
             local.get("/readyz")
         store.workers.beat(worker(DEFAULT))
         local.get("/readyz")
-    told = [(line["what"], line["found"]) for line in lines if line["event"] == "readiness"]
-    assert told == [("workers", "no_worker"), ("workers", "ok")]
+    logged = [(line["what"], line["found"]) for line in lines if line["event"] == "readiness"]
+    assert logged == [("workers", "no_worker"), ("workers", "ok")]

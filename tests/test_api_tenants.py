@@ -1,4 +1,4 @@
-"""Keys that are for some collections: nothing of any other is seen, whatever is called."""
+"""Keys restricted to some collections: no call reveals anything of another."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def grey(level: int) -> bytes:
 
 
 class Service:
-    """The API with a worker beside it, and what each tenant has there."""
+    """The API with a worker, and the collections and jobs of each tenant."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self.store = store

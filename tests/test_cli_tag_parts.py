@@ -152,10 +152,10 @@ def test_output_that_others_have_changed_is_not_gone_on_with(tmp_path: Path, nam
     output.finish()
     assert path.stat().st_size == written["size"]
     path.write_bytes(path.read_bytes().replace(b"picture", b"Picture"))
-    with pytest.raises(ExemplarError, match="not as the interrupted run left it"):
+    with pytest.raises(ExemplarError, match="was changed since the interrupted run"):
         Output(path).open(written)
     path.unlink()
-    with pytest.raises(ExemplarError, match="is gone"):
+    with pytest.raises(ExemplarError, match="is missing"):
         Output(path).open(written)
 
 

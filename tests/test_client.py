@@ -1,4 +1,4 @@
-"""The client against the running service, and its retries against answers that are made up."""
+"""The client against the running service, and its retries against prepared answers."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ def answering(
 
 
 def problem(status: int, code: str, **headers: str) -> httpx.Response:
-    told = {"type": "t", "title": "T", "code": code, "detail": "why", "retry": True, "status": status}
+    problem = {"type": "t", "title": "T", "code": code, "detail": "why", "retry": True, "status": status}
     return httpx.Response(
-        status, json=told, headers={name.replace("_", "-"): v for name, v in headers.items()}
+        status, json=problem, headers={name.replace("_", "-"): v for name, v in headers.items()}
     )
 
 
@@ -228,7 +228,7 @@ def test_answer_of_a_proxy_is_an_error_too(pauses: list[float]) -> None:
     assert caught.value.code == "service_failed" and caught.value.retry
 
 
-def test_bulk_file_is_sent_anew_from_its_beginning(tmp_path: Path, pauses: list[float]) -> None:
+def test_bulk_file_is_sent_again_from_its_beginning(tmp_path: Path, pauses: list[float]) -> None:
     (tmp_path / "a.zip").write_bytes(b"bytes of a zip")
     seen: list[httpx.Request] = []
     answers = (problem(503, "record_unavailable"), httpx.Response(202, json=JOB))

@@ -1,4 +1,4 @@
-"""The services of docker-compose.yml by hand: their very commands, PostgreSQL, a Redis with a password."""
+"""The services of docker-compose.yml started by hand: their commands, PostgreSQL, a Redis with a password."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The documents are true: what there is is in them, and what is in them is there."""
+"""The documentation is complete and names nothing that does not exist."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def command_lines(page: Path) -> Iterator[list[str]]:
             yield words[: words.index(">>") if ">>" in words else None]
 
 
-def misfit(words: list[str]) -> str | None:
+def invalid_word(words: list[str]) -> str | None:
     """What of a command line its command does not have: a subcommand or an option."""
     command: click.Command = exemplar
     context = click.Context(command)
@@ -120,12 +120,12 @@ def misfit(words: list[str]) -> str | None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_of_the_documents_exist(page: Path) -> None:
-    assert not [(words, misfit(words)) for words in command_lines(page) if misfit(words)]
+    assert not [(words, invalid_word(words)) for words in command_lines(page) if invalid_word(words)]
 
 
 def test_a_command_that_does_not_exist_is_noticed() -> None:
-    assert misfit(["classify", "a.jpg", "--colection", "things"]) == "--colection"
-    assert misfit(["reindex", "begin", "things"]) == "begin"
+    assert invalid_word(["classify", "a.jpg", "--colection", "things"]) == "--colection"
+    assert invalid_word(["reindex", "begin", "things"]) == "begin"
     assert list(command_lines(ROOT / "docs" / "quickstart.md"))
 
 

@@ -125,7 +125,7 @@ def test_preparing_in_many_threads_gives_the_same_pixels(encoder: Encoder, views
         together = list(pool.map(lambda picture: encoder.prepare(picture, views), many))
     for one, picture in zip(together, many, strict=True):
         again = encoder.prepare(picture, views)
-        assert all(np.array_equal(*looks) for looks in zip(one.looks, again.looks, strict=True))
+        assert all(np.array_equal(*views) for views in zip(one.views, again.views, strict=True))
 
 
 def test_opening_again_gives_the_same_vectors(encoder: Encoder) -> None:

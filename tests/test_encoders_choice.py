@@ -1,4 +1,4 @@
-"""A runtime and a number format are chosen by rule, and only where vectors stay as they are."""
+"""Runtime and number format are chosen by rule, and only if vectors stay equal."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_fp32_is_chosen_where_bf16_changes_vectors(has_bf16: bool) -> None:
     assert chosen(Lifted(100.0), runtime="torch") == ("torch", "fp32")
 
 
-def test_fp32_is_chosen_where_bf16_changes_what_tells_similar_vectors_apart() -> None:
+def test_fp32_is_chosen_if_bf16_blurs_similar_vectors() -> None:
     assert chosen(Alike(0.0), runtime="torch", precision="auto")[1] == ("bf16" if cpu_has_bf16() else "fp32")
     assert chosen(Alike(16.0), runtime="torch") == ("torch", "fp32")
 
@@ -218,12 +218,12 @@ def test_small_decode_keeps_the_vector_within_the_bound_on_real_pictures() -> No
     if not folder.exists():
         pytest.skip("no ../shared/data")
     encoder = open_encoder(LITE2, device="cpu", precision="fp32")
-    looks = [[], []]
+    views = [[], []]
     for file in sorted(folder.glob("*/*.jpg"))[::130]:
         large = _enlarged(file.read_bytes())
-        for side, into in ((10_000, looks[0]), (encoder.draft_side, looks[1])):
+        for side, into in ((10_000, views[0]), (encoder.draft_side, views[1])):
             into.append(encoder.prepare(decode_picture(large, max_pixels=10**7, draft_side=side)))
-    assert (encoder.embed(looks[0]) * encoder.embed(looks[1])).sum(1).min() >= BOUND
+    assert (encoder.embed(views[0]) * encoder.embed(views[1])).sum(1).min() >= BOUND
 
 
 def _enlarged(content: bytes) -> bytes:

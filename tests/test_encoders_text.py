@@ -1,4 +1,4 @@
-"""Facts about the text side: a small CLIP trained on drawn shapes, and encoders that cannot read."""
+"""The text side: a small CLIP trained on drawn shapes, and encoders without a text side."""
 
 from __future__ import annotations
 
@@ -233,7 +233,7 @@ def test_a_tokenizer_that_is_not_installed_is_named(
 def test_a_config_that_describes_nothing_is_refused(content: str, tmp_path: Path) -> None:
     (tmp_path / "open_clip_config.json").write_text(content)
     shutil.copy(WEIGHTS, tmp_path)
-    with pytest.raises(ExemplarError, match=r"open_clip_config\.json beside") as caught:
+    with pytest.raises(ExemplarError, match=r"open_clip_config\.json next to") as caught:
         open_encoder(f"open_clip:shapes@{tmp_path / WEIGHTS.name}", device="cpu")
     assert caught.value.code == "encoder_weights_invalid"
 
@@ -266,8 +266,8 @@ def test_prompts_are_checked_and_kept() -> None:
     "prompts",
     ["best8", "a {}", "", [], (), None, 7, ["a"], ["{} and {}"], [3], ["{}" + "x" * 200], ["a {}"] * 101, {}],
 )
-def test_unfit_prompts_are_refused(prompts: object, reader: Encoder) -> None:
-    for check in (check_prompts, lambda unfit: reader.embed_labels(["red star"], unfit)):
+def test_invalid_prompts_are_refused(prompts: object, reader: Encoder) -> None:
+    for check in (check_prompts, lambda invalid: reader.embed_labels(["red star"], invalid)):
         with pytest.raises(ExemplarError, match="best7 or all80") as caught:
             check(prompts)
         assert caught.value.code == "prompts_invalid"

@@ -170,7 +170,7 @@ def test_same_picture_in_two_classes_is_a_conflict() -> None:
     assert found.items[1].labels == ("class 01", "class 02")
 
 
-def test_near_duplicates_are_grouped_and_strangers_are_not() -> None:
+def test_near_duplicates_are_grouped_and_others_are_not() -> None:
     vectors = np.random.default_rng(3).normal(size=(40, DIM))
     for twin, of in ((7, 5), (9, 5), (31, 30)):
         vectors[twin] = vectors[of] + 0.01 * vectors[twin]
@@ -192,7 +192,7 @@ def test_vectors_that_are_all_equal_are_one_group() -> None:
     assert group.tolist() == list(range(30))
 
 
-def test_same_picture_is_not_told_a_second_time_as_a_near_duplicate() -> None:
+def test_duplicate_is_not_listed_again_as_a_near_duplicate() -> None:
     owners = [1] * 10 + [2] * 10
     vectors = clusters(owners, spread=0.3)
     vectors[15] = vectors[3]
@@ -240,7 +240,7 @@ def test_one_support_each_can_be_reported_on_without_a_figure() -> None:
     assert [line.judgement for line in found.classes] == [Judgement.NOT_ASSESSABLE] * 3
 
 
-def test_one_class_alone_is_said_to_be_no_test() -> None:
+def test_report_notes_that_one_class_cannot_be_confused() -> None:
     found = judged(subject([1] * 9))
     assert found.accuracy == 1.0
     assert "one class" in found.notes[0]
@@ -264,7 +264,7 @@ def test_of_many_supports_the_first_of_each_class_are_taken() -> None:
     assert spread(columns, 5).tolist() == [0, 1, 4, 6, 7]
 
 
-def test_sampling_is_said_in_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_report_notes_sampling(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "EXAMINED_MOST", 20)
     of = subject(np.repeat(np.arange(1, 6), 10))
     rows = rows_to_judge(of.supports)

@@ -1,4 +1,4 @@
-"""Snapshots and replicas: a start from disk, and the record that is always right."""
+"""Snapshots and replicas: a start from disk, with the record as the source of truth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The manifests under deploy/kubernetes: rendered by kustomize, and held to Kubernetes' own schemas."""
+"""The manifests under deploy/kubernetes: rendered by kustomize, and validated by Kubernetes' schemas."""
 
 from __future__ import annotations
 

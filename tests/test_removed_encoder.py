@@ -1,4 +1,4 @@
-"""A record whose collections answer by an encoder that was removed: what it says, and the way out."""
+"""A record whose collections use a removed encoder: the errors, and the way out."""
 
 from __future__ import annotations
 

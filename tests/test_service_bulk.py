@@ -72,7 +72,7 @@ def bulk(
 
 def finish(client: httpx.Client, running: Stack, job: str) -> dict[str, object]:
     def ended() -> dict[str, object] | None:
-        running.mend()
+        running.restart_dead()
         found = client.get(job).json()
         return None if found["finished_at"] is None else found
 
@@ -241,7 +241,7 @@ def test_upload_may_come_in_chunks(client: httpx.Client, birds: str, digits: Dig
 
 
 def test_large_body_without_a_key_is_refused_before_it_comes(running: Stack, birds: str) -> None:
-    """Once there is a key, a stranger may not fill the disk; revoked at the end, for the other tests."""
+    """Once there is a key, callers without one cannot fill the disk; it is revoked for the other tests."""
     store = open_store(Settings(data=Path(running.environment["EXEMPLAR_DATA"])))
     key = store.keys.create("k", [Scope.CLASSIFY])
     try:

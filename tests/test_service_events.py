@@ -1,4 +1,4 @@
-"""Watching, holding and being told, over the wire of the running service."""
+"""Events, pause and webhooks over the wire of the running service."""
 
 from __future__ import annotations
 
@@ -105,11 +105,11 @@ def test_watcher_that_hangs_up_gives_its_place_back(
         with httpx.stream("GET", f"{service.url}{path}/events", timeout=90) as response:
             return response.status_code == 200
 
-    until(has_a_place)  # noticed with the next sign of life
+    until(has_a_place)  # noticed at the next heartbeat
     http.post(f"{path}/cancel")
 
 
-def test_paused_job_frees_the_worker_and_goes_on_when_resumed(
+def test_paused_job_frees_the_worker_and_continues_when_resumed(
     service: Stack, http: httpx.Client, collection: str, digits: Digits
 ) -> None:
     enroll(http, collection, "zero", digits(0, 0))
@@ -163,7 +163,7 @@ def kill_workers() -> None:
             os.kill(process.pid, signal.SIGKILL)
 
 
-def test_end_of_a_bulk_job_is_told(telling: Stack, receiver: Receiver, digits: Digits) -> None:
+def test_end_of_a_bulk_job_calls_its_webhook(telling: Stack, receiver: Receiver, digits: Digits) -> None:
     with httpx.Client(base_url=telling.url, timeout=90) as client:
         client.post("/v1/collections", json={"name": "things"})
         enroll(client, "things", "zero", digits(0, 0))
@@ -175,9 +175,9 @@ def test_end_of_a_bulk_job_is_told(telling: Stack, receiver: Receiver, digits: D
         )
         assert answer.status_code == 202, answer.text
     receiver.wait(1, 90)
-    told = Webhook(SECRET).verify(receiver.requests[0].body, receiver.requests[0].headers)
-    assert (told["data"]["id"], told["data"]["state"]) == (answer.json()["id"], "partial")
-    assert told["data"]["progress"] == {"total": 2, "done": 1, "failed": 1}
+    received = Webhook(SECRET).verify(receiver.requests[0].body, receiver.requests[0].headers)
+    assert (received["data"]["id"], received["data"]["state"]) == (answer.json()["id"], "partial")
+    assert received["data"]["progress"] == {"total": 2, "done": 1, "failed": 1}
 
 
 def test_webhook_outlives_a_worker_that_is_killed_over_it(
@@ -202,13 +202,13 @@ def test_webhook_outlives_a_worker_that_is_killed_over_it(
         assert reached.wait(90)
         kill_workers()
         released.set()
-        until(telling.mend)
+        until(telling.restart_dead)
         receiver.wait(2, 90)
         first, second = receiver.requests[:2]
         assert first.headers["webhook-id"] == second.headers["webhook-id"]
         assert first.body == second.body
-        told = Webhook(SECRET).verify(second.body, second.headers)
-        assert (told["data"]["id"], told["data"]["state"]) == (job["id"], "succeeded")
+        received = Webhook(SECRET).verify(second.body, second.headers)
+        assert (received["data"]["id"], received["data"]["state"]) == (job["id"], "succeeded")
 
         def delivered() -> dict[str, Any] | None:
             [delivery] = client.get(f"/v1/jobs/{job['id']}/deliveries").json()["items"]

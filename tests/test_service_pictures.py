@@ -1,4 +1,4 @@
-"""Pictures of all kinds through the queue: the bad ones fail alone, the odd ones are seen aright."""
+"""Pictures of all kinds through the queue: bad ones fail alone, unusual ones are decoded correctly."""
 
 from __future__ import annotations
 

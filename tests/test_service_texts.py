@@ -1,4 +1,4 @@
-"""Classes known by their names in the running service, by the small CLIP that was trained on drawn shapes."""
+"""Zero-shot classes in the running service, with the small CLIP that was trained on drawn shapes."""
 
 from __future__ import annotations
 

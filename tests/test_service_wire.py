@@ -1,4 +1,4 @@
-"""What comes over the wire of the running service and is no proper request."""
+"""Malformed requests over the wire of the running service."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_picture_larger_than_allowed_is_refused(http: httpx.Client, collection: 
     assert (response.status_code, response.json()["code"]) == (413, "picture_too_many_bytes")
 
 
-def test_chunked_body_is_read_whole(http: httpx.Client, collection: str, digits: Digits) -> None:
+def test_chunked_body_is_read_completely(http: httpx.Client, collection: str, digits: Digits) -> None:
     [support] = enroll(http, collection, "zero", digits(0, 0))
     picture = digits(0, 0)
 

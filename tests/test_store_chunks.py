@@ -355,7 +355,7 @@ def test_deleting_a_collection_and_settling_its_work_do_not_lock_each_other(thin
 
 
 @pytest.mark.parametrize("step", ["renew", "sweep", "waiting", "waits"])
-def test_pulse_on_sqlite_goes_through_no_chunks_but_those_it_is_about(tmp_path: Path, step: str) -> None:
+def test_heartbeat_on_sqlite_reads_only_the_chunks_it_needs(tmp_path: Path, step: str) -> None:
     store = open_store(Settings(data=tmp_path))
     ensure_schema(store.database)
     said: list[tuple[str, Any]] = []

@@ -1,4 +1,4 @@
-"""Control: jobs held, let go on, taken back and tried again, on both databases."""
+"""Control: jobs paused, resumed, cancelled and retried, on both databases."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def done_in(store: Store, job: str) -> list[int]:
     return [r["item"] for r in store.jobs.results(job, limit=10_000).results if r["status"] == "done"]
 
 
-def test_paused_work_is_not_claimed_and_goes_on_when_resumed(things: Store) -> None:
+def test_paused_work_is_not_claimed_and_continues_when_resumed(things: Store) -> None:
     job = ask(things, 3)
     assert things.control.pause(job).state is JobState.PAUSED
     assert claim(things) == []
-    assert things.chunks.waiting() == []  # so nobody is reminded of it, and no worker counts as stalled
+    assert things.chunks.waiting() == []  # so no wake-up is repeated for it, and no worker counts as stalled
     revived = things.control.resume(job)
     assert (revived.job.state, revived.encoder) == (JobState.QUEUED, DEFAULT)
     assert len(claim(things)) == 3
@@ -282,7 +282,7 @@ def test_chunks_that_a_claim_holds_are_taken_back_with_their_job(
 ) -> None:
     job = ask(things, 200, lane=Lane.BULK)
     with monkeypatch.context() as held, ThreadPoolExecutor(1) as pool:
-        # on SQLite nobody else can write meanwhile, so it ends by itself
+        # on SQLite no other process can write meanwhile, so it ends by itself
         locked, go_on = hold_open(held, longest_s=0.3 if things.database.is_sqlite else 100)
         claiming = pool.submit(claim, things, 64)
         assert locked.wait(100)

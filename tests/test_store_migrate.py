@@ -168,7 +168,7 @@ def test_record_of_a_newer_version_is_refused(bare_url: str) -> None:
     database.close()
 
 
-def test_record_that_does_not_answer_is_told_as_such() -> None:
+def test_unresponsive_record_is_reported() -> None:
     database = Database("postgresql+psycopg://127.0.0.1:9/nothing?connect_timeout=2")
     with pytest.raises(ExemplarError) as caught:
         ensure_schema(database)

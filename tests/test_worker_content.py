@@ -1,4 +1,4 @@
-"""Where pictures come from: what may pass is tried again; what is odd about one place is its own error."""
+"""Remote pictures: transient errors are retried, permanent ones fail one item."""
 
 from __future__ import annotations
 

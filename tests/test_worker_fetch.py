@@ -1,4 +1,4 @@
-"""Pictures by URL: fetched within bounds, each with its own outcome, and beside the work of encoders."""
+"""Pictures by URL: fetched within limits, each with its own outcome, in parallel with the encoder."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_failure_that_may_pass_is_tried_again(pictures: Pictures, allowed: Setti
     assert fetch_picture(url, allowed) == b"picture"
 
 
-def test_failure_that_stays_is_told(pictures: Pictures, allowed: Settings) -> None:
+def test_permanent_failure_is_reported(pictures: Pictures, allowed: Settings) -> None:
     assert code_of(pictures.at("/500", status(500)), allowed) == "url_unreachable"
     assert code_of(pictures.at("/404", status(404)), allowed) == "url_failed"
     assert code_of(pictures.at("/204", status(204)), allowed) == "url_failed"

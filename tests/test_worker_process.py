@@ -1,4 +1,4 @@
-"""Worker processes that are killed, stopped, frozen or cannot begin."""
+"""Worker processes that are killed, stopped, frozen or cannot start."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def finish(http: httpx.Client, service: Stack, job: str) -> None:
     """Wait for the end of a job as `exemplar up` does, which starts again what has died."""
 
     def ended() -> bool:
-        service.mend()
+        service.restart_dead()
         return http.get(job).json()["finished_at"] is not None
 
     until(ended)
@@ -147,7 +147,7 @@ def ask(store: Store, picture: bytes) -> str:
 
 
 def test_worker_takes_up_what_its_earlier_life_left(apart: Settings, record: Store, digits: Digits) -> None:
-    """And stops in good order: exit code 0, no lease, no sign of life."""
+    """And stops in good order: exit code 0, no lease, no heartbeat file."""
     job = ask(record, digits(0, 0))
     record.chunks._lease = Lease(t.chunk, 3600.0)
     [left] = record.chunks.claim("w:earlier", TINY, list(Lane), 9)

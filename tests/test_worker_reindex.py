@@ -1,4 +1,4 @@
-"""A change of encoder: followed, compared, switched and taken back, on both databases."""
+"""A reindex: followed, compared, switched and switched back, on both databases."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def things(tools: Tools, store: Store, digits: Digits) -> None:
 
 def work(tools: Tools) -> None:
     """Let a worker of both encoders do all there is."""
-    feeder = SourceReader(tools.store, tools.settings, tools.owner)
-    while sum([feeder.round(), *(run_pipeline(tools, spec) for spec in tools.encoders)]):
+    source_reader = SourceReader(tools.store, tools.settings, tools.owner)
+    while sum([source_reader.round(), *(run_pipeline(tools, spec) for spec in tools.encoders)]):
         pass
 
 

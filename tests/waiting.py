@@ -1,4 +1,4 @@
-"""Waiting for states: what a test waits for either comes or never does, however busy the machine is."""
+"""Waiting for states without time limits that a busy machine could exceed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of the worker share: a toy encoder, and the tools of a worker in this process."""
+"""Helpers of the worker's tests: a toy encoder, and the tools of a worker in this process."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _at(greys: Sequence[float]) -> np.ndarray:
 
 @contextmanager
 def tools_with(settings: Settings, store: Store, encoder: Encoder | ToyEncoder) -> Iterator[Tools]:
-    """The tools of a worker in this process, with an encoder; a turn ends only where nothing waits."""
+    """The tools of a worker in this process, with an encoder; a run ends only when nothing waits."""
     with ThreadPoolExecutor(2) as decoders, ThreadPoolExecutor(1) as loader, ThreadPoolExecutor(1) as settler:
         yield Tools(
             settings=settings.model_copy(update={"claim_s": 3600.0}),
