@@ -189,7 +189,9 @@ def _wanted(judged: Judged, classes: Sequence[ClassLine]) -> Listed[Wanted]:
 def _reason(judged: Judged, line: ClassLine, place: int) -> str:
     parts = []
     if line.supports < FAIR:
-        parts.append(f"{line.supports} pictures so far; {FAIR} make this figure reliable")
+        parts.append(
+            f"{line.supports} picture{'s' * (line.supports != 1)} so far; {FAIR} make this figure reliable"
+        )
     if line.f1 is not None and line.f1 < WEAK_F1:
         parts.append(f"F1 {line.f1:.2f}")
         taken = judged.counts[[place]].toarray().ravel()

@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 
 
 class Contract:
-    """Raises where an answer is not what the document promises."""
+    """Raises if an answer does not match the document."""
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = document

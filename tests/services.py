@@ -39,7 +39,7 @@ def running_service(folder: Path | None = None, **settings: str) -> Iterator[Sta
 
 @contextmanager
 def held(stack: Stack) -> Iterator[None]:
-    """Hold the worker still: the service takes and answers whatever needs none, and no work is done."""
+    """Pause the worker: the service answers whatever needs none, and no work is done."""
     worker = psutil.Process(stack.pid_of("worker-1"))
     family = [worker, *worker.children()]
     until(lambda: _hold(family, stack))
@@ -51,7 +51,7 @@ def held(stack: Stack) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a job has come."""
+    """The progress of a job."""
 
     done: int
     total: int
@@ -60,7 +60,7 @@ class Progress:
 
 @contextmanager
 def held_amid(stack: Stack, submit: Callable[[], str], amid: Callable[[Progress], bool]) -> Iterator[str]:
-    """Hold the worker still in the midst of a job; gives where that job is.
+    """Pause the worker in the middle of a job; gives the job's path.
 
     `submit` makes a job, and another one where the worker was through it before it could be held.
     """
@@ -82,7 +82,7 @@ def _record(stack: Stack, *, patience_s: float) -> sqlite3.Connection:
 
 
 def _progress(stack: Stack, job: str) -> Progress | None:
-    """Return how far a job has come, None once it has ended."""
+    """Return the progress of a job, None once it has ended."""
     query = "SELECT done, total, expanding, finished_at FROM job WHERE id = ?"
     with closing(_record(stack, patience_s=30)) as record:
         done, total, expanding, finished_at = record.execute(query, (job.rpartition("/")[2],)).fetchone()
@@ -103,11 +103,11 @@ def _hold(family: list[psutil.Process], stack: Stack) -> bool:
 
 
 def _stands_still(process: psutil.Process) -> bool:
-    """Say whether every thread of a process has been stopped by now."""
+    """Return whether every thread of a process is stopped."""
     threads = Path(f"/proc/{process.pid}/task").glob("*/stat")
     try:
         return all(thread.read_text().rpartition(")")[2].split()[0] == "T" for thread in threads)
-    except (FileNotFoundError, ProcessLookupError):  # one was just ending
+    except (FileNotFoundError, ProcessLookupError):  # a thread or process has just ended
         return False
 
 

@@ -127,7 +127,7 @@ def test_what_holds_nothing_to_work_on_is_refused_and_not_kept(
 
 
 def test_call_looks_ahead_only_so_far(local: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hidden files of 512 MB in 0.5 MB: the worker passes over them, the call does not wait for that."""
+    """Hidden files of 512 MB in 0.5 MB: the worker skips them, and the call does not wait for that."""
     unpacked = 0
     take = Forward._take
 

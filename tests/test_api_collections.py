@@ -21,7 +21,7 @@ OTHER = {"name": "nearest", "metric": "mse", "false_reject": 0.0, "certainty": 1
 
 @pytest.fixture
 def reading(settings: Settings, store: Store) -> httpx.Client:
-    """The API of a service that offers an encoder that reads, and some that do not."""
+    """The API of a service that offers an encoder with a text side, and some without."""
     offered = settings.model_copy(update={"encoders": (READS, DEFAULT, PART, f"concat:{DEFAULT}+{PART}")})
     app = create_app(offered, store, needs_key=False)
     return httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://local")

@@ -46,7 +46,7 @@ def test_of_many_classes_those_confused_most_are_drawn() -> None:
     counts = [[4 if row == column else 0 for column in range(n)] for row in range(n)]
     counts[n - 1][n - 2] = 3
     drawn = texts(confusion_svg([f"class {k}" for k in range(n)], counts, title="t", classes=500))
-    assert f"Of 500 classes the {CLASSES_MOST} that are confused most are drawn." in drawn
+    assert f"Of 500 classes the {CLASSES_MOST} most confused are drawn." in drawn
     assert {f"class {n - 1}", f"class {n - 2}", "class 0"} < set(drawn) and "class 70" not in drawn
 
 

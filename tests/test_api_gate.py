@@ -19,7 +19,7 @@ HEAD = b"POST /v1/collections/a/bulk?kind=classify HTTP/1.1\r\nHost: x\r\nConten
 
 
 class Stuck:
-    """The keys of a record that answers no more, until it is let go."""
+    """The keys of a record that does not answer until it is released."""
 
     def __init__(self) -> None:
         self.free = threading.Event()
@@ -39,7 +39,7 @@ def stuck() -> Iterator[Stuck]:
 
 
 def most_after(parser_class: type, *headers: bytes) -> int:
-    """Return the largest body that is taken after a header."""
+    """Return the largest body that is accepted after a header."""
     parser = parser_class(Adjustments(max_request_body_size=100_000_000))
     parser.received(HEAD + b"".join(line + b"\r\n" for line in headers) + b"\r\n")
     return int(parser.adj.max_request_body_size)
@@ -59,7 +59,7 @@ def test_large_body_is_for_those_with_a_key(store: Store, monkeypatch: pytest.Mo
 def test_unresponsive_record_delays_requests_only_briefly(
     stuck: Stuck, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first waits its time, and while it is awaited the others do not wait at all."""
+    """The first waits for its time limit, and until its answer comes the others do not wait at all."""
     parser = parser_for(Settings(max_body_bytes=1000), stuck, needs_key=False)  # type: ignore[arg-type]
     for wait_s in (0.05, *[3600.0] * 20):
         monkeypatch.setattr(serve, "KEY_S", wait_s)

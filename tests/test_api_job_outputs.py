@@ -101,7 +101,9 @@ def test_stream_of_a_running_job_resumes_where_it_ended(local: httpx.Client, thi
         seen += [line["item"] for line in lines_of(response)]
         url = response.links.get("next", {}).get("url")
         if steps < 3:
-            finish(things, chunks[(1, 0, 2)[steps]])  # the second before the first: a gap is waited for
+            finish(
+                things, chunks[(1, 0, 2)[steps]]
+            )  # the second before the first: the stream waits for the gap
         steps += 1
     assert seen == list(range(192))
     assert steps == 4
@@ -123,7 +125,7 @@ def test_job_without_results_gives_an_empty_file(local: httpx.Client, things: St
 
 def test_parquet_is_written_by_groups_of_rows() -> None:
     parts = list(parquet_parts(answer(n, n % 7 == 0) for n in range(2 * GROUP_ROWS + 5)))
-    assert len(parts) == 4  # three groups and the footer: no more than one group is ever held
+    assert len(parts) == 4  # three row groups and the footer: at most one group is in memory
     file = pq.ParquetFile(io.BytesIO(b"".join(parts)))
     assert [file.metadata.row_group(n).num_rows for n in range(3)] == [GROUP_ROWS, GROUP_ROWS, 5]
     assert SCHEMA.names[: len(COLUMNS)] == list(COLUMNS)
@@ -143,7 +145,7 @@ def test_long_answers_have_places_of_their_own(
     second = app.test_client().get(url, headers=accept)
     assert (second.status_code, second.json["code"]) == (503, "streams_full")
     assert int(second.headers["Retry-After"]) > 0
-    first.close()  # the reader has gone
+    first.close()  # the client disconnects
     assert app.test_client().get(url, headers=accept).status_code == 200
 
 
@@ -203,7 +205,7 @@ def test_ended_job_has_one_event_and_then_none(local: httpx.Client, job: str) ->
     assert event["event"] == "end"
     assert json.loads(event["data"])["state"] == "partial"
     again = local.get(f"/v1/jobs/{job}/events", headers={"Last-Event-ID": event["id"]})
-    assert again.status_code == 204  # a browser then stays away
+    assert again.status_code == 204  # a browser then does not reconnect
 
 
 def test_reader_that_comes_back_hears_only_what_is_new(local: httpx.Client, job: str) -> None:

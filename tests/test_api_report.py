@@ -23,7 +23,7 @@ Digits = Callable[[int, int], bytes]
 
 @pytest.fixture
 def reported(http: httpx.Client, collection: str, digits: Digits) -> str:
-    """Three digits of eight pictures, one of them under a wrong label and one in two classes."""
+    """Three digits of eight pictures, one of them with a wrong label and one in two classes."""
     for digit in (0, 1, 4):
         enroll(http, collection, f"digit {digit}", *(digits(digit, n) for n in range(8)))
     enroll(http, collection, "digit 1", digits(0, 20))

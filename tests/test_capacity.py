@@ -56,7 +56,7 @@ def test_simulated_people_go_before_bulk_work_and_none_is_lost() -> None:
     load = Load(bulk_chunks=50, interactive_per_s=20, for_s=5)
     seen = simulate(load, Site(workers=1, cores=2), FREE, seed=3)
     assert seen.items == 50 * 64 + len(seen.waits_s)
-    most_s = (2 * 64 - 1) * 0.01  # of one batch, whose last chunk may go over its size
+    most_s = (2 * 64 - 1) * 0.01  # one batch, whose last chunk may exceed its size
     assert max(seen.waits_s) < 3 * most_s  # the batch in the encoder, the one being loaded, and itself
     assert max(seen.waits_s) < seen.ended_s / 5
 

@@ -24,7 +24,7 @@ from core.types import Lane
 def run(
     *arguments: str, url: str = "http://127.0.0.1:9", **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command as a process of its own."""
+    """Run a command as a process."""
     return subprocess.run(
         [sys.executable, "-m", "cli.main", *arguments],
         capture_output=True,

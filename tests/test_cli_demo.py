@@ -49,7 +49,7 @@ def test_demo_enrols_names_reports_and_stops_what_it_started(tmp_path: Path) -> 
         capture_output=True,
         text=True,
         timeout=280,
-        env=environment,  # a demo must never write into a record that is really used
+        env=environment,  # a demo must never write into a production record
     )
     assert run.returncode == 0, run.stderr
     assert re.findall(r"10 classes, (\d) examples? of each.*?, (\d+) held-out", run.stdout) == [

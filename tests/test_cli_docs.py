@@ -45,7 +45,7 @@ def commands(
 def page() -> str:
     parts = [HEAD]
     for context in commands(exemplar, "exemplar"):
-        context.command._help_option = None  # kept from a call of the command alone, which had fewer names
+        context.command._help_option = None  # cached by a direct call of the command, which had fewer names
         parts.append(f"## {context.command_path}\n\n```text\n{context.get_help()}\n```\n")
     return "\n".join(parts)
 

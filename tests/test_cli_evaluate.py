@@ -47,7 +47,7 @@ def run(folders: tuple[Path, Path], *more: str) -> dict[str, Any]:
 
 
 def clustered(each: int, *, spread: float = 0.1, seed: int = 1) -> Embedded:
-    """Pictures of four classes, each class around a direction of its own."""
+    """Pictures of four classes, each class around its own direction."""
     noise = units(4 * each, dim=16, seed=seed)
     vectors = np.eye(16, dtype=np.float32)[:4].repeat(each, axis=0) + spread * noise
     labels = [label for label in CLASSES for _ in range(each)]

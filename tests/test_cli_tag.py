@@ -50,7 +50,7 @@ def tag(*arguments: str | bytes | Path, url: str, cwd: Path | None = None) -> Fi
 
 
 def read(out: Path) -> list[dict[str, object]]:
-    """Read an output of any form; what CSV cannot hold is put back."""
+    """Read an output of any format; values that CSV cannot hold are restored."""
     if out.suffix == ".parquet":
         return pq.read_table(out).to_pylist()
     if out.suffix == ".jsonl":
@@ -66,7 +66,7 @@ def read(out: Path) -> list[dict[str, object]]:
 
 
 def sent(http: httpx.Client, collection: str) -> int:
-    """Return how many pictures the service was ever sent for a collection, those enrolled left out."""
+    """Return how many pictures were sent to the service for a collection, without those enrolled."""
     jobs = http.get("/v1/jobs", params={"limit": 1000}).json()["items"]
     return sum(
         job["progress"]["total"]
@@ -77,7 +77,7 @@ def sent(http: httpx.Client, collection: str) -> int:
 
 @pytest.fixture
 def numbers(http: httpx.Client, collection: str, digits: Digits) -> str:
-    """A collection that knows two digits."""
+    """A collection with two digits."""
     for digit in (3, 4):
         enroll(http, collection, f"digit {digit}", *(digits(digit, n) for n in range(3)))
     return collection
@@ -110,7 +110,7 @@ def check_many(rows: list[dict[str, object]], many: Path) -> None:
 def begin(
     http: httpx.Client, service: Stack, collection: str, *arguments: str | Path, url: str = ""
 ) -> Begun:
-    """Start a run that cannot end: the service holds one of its jobs."""
+    """Start a run that cannot end: one of its jobs is paused."""
     with held(service):
         process = start(*arguments, url=url or service.url)
         job = until(lambda: jobs_of(http, collection))[0]
@@ -189,7 +189,7 @@ def test_killed_run_resumes_and_sends_nothing_twice(
             process = start(*command, url=service.url)
     http.post(f"/v1/jobs/{job}/resume")
     with out.open("ab") as file:
-        file.write(b"half a li")  # as a kill in the middle of a write leaves it
+        file.write(b"half a li")  # what a kill in the middle of a write leaves
     answer = tag(*command, url=service.url)
     assert answer.returncode == 0, answer.stderr
     assert "resuming" in answer.stderr
@@ -244,7 +244,7 @@ def test_pictures_of_a_job_that_was_cancelled_say_so(
 
 
 class Line:
-    """A line to the service that can be cut."""
+    """A connection to the service that can be cut."""
 
     def __init__(self, port: int) -> None:
         self._to = port
@@ -383,7 +383,7 @@ def test_sidecars_and_a_tree_by_class(
 
     again = tag(*command, "--overwrite-sidecars", "--out", tmp_path / "s.csv", url=service.url)
     assert "3 sidecars" not in again.stdout and "4 sidecars written" in again.stdout
-    assert len([path for path in tree.rglob("*") if path.is_file()]) == 8  # a run of its own loses nothing
+    assert len([path for path in tree.rglob("*") if path.is_file()]) == 8  # a separate run loses nothing
 
 
 def test_picture_of_an_empty_collection_is_sorted_as_unknown(

@@ -63,7 +63,7 @@ def problem(status: int, code: str, **headers: str) -> httpx.Response:
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses that are made, which take no time."""
+    """The requested pauses, without waiting."""
     made: list[float] = []
     monkeypatch.setattr("client.transport.time.sleep", made.append)
     return made
@@ -115,7 +115,7 @@ def test_held_answer_brings_its_results_and_asks_no_more(
     client: Exemplar, things: str, digits: Digits
 ) -> None:
     job = client.classify(things, digits(3, 0), wait_s=60)
-    client.close()  # nothing more may be asked
+    client.close()  # no further request may be sent
     assert [result.label for result in job.results()] == ["digit 3"]
 
 
@@ -188,7 +188,7 @@ def test_retry_after_is_respected_and_the_key_stays_the_same(pauses: list[float]
     assert client.classify("c", b"picture").id == "j1"
     assert len(pauses) == 2 and pauses[0] == 7 and 0.25 <= pauses[1] <= 0.5
     assert len({request.headers["Idempotency-Key"] for request in seen}) == 1
-    assert len({request.content[-60:] for request in seen}) == 3  # each has a boundary of its own
+    assert len({request.content[-60:] for request in seen}) == 3  # each has its own boundary
     assert all(b"picture" in request.content for request in seen)
 
 

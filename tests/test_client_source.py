@@ -42,7 +42,7 @@ def formatted(source: str) -> str:
 
 
 def sources() -> Iterator[tuple[str, str]]:
-    """Each generated file with what should be in it."""
+    """Each generated file with its expected content."""
     yield "models.py", formatted(models_source(document()))
     calls = formatted(calls_source(document()))
     yield "async_calls.py", calls

@@ -30,14 +30,14 @@ def codes(store: Store, settings: Settings, *, repair: bool = False, deep: bool 
 
 @pytest.fixture
 def healthy(things: Store, settings: Settings) -> Store:
-    """A record with a support that has its files, a job that ended, and nothing wrong."""
+    """A record with a support and its files, a job that ended, and no problems."""
     enroll(things, b"a picture")
     assert codes(things, settings) == []
     return things
 
 
 def enroll(store: Store, picture: bytes) -> str:
-    """Enrol a picture with a thumbnail that is there; return its digest."""
+    """Enrol a picture with an existing thumbnail; return its digest."""
     name = store.blobs.put(PICTURES, picture)
     thumbnail = store.blobs.put(THUMBNAILS, b"small " + picture)
     submit(store, Item(0, name, "cat"))
@@ -67,7 +67,7 @@ def only_file(settings: Settings, folder: str) -> Path:
 
 
 def repaired(store: Store, settings: Settings, code: str) -> None:
-    """Expect just this finding, that a repair fixes it, and that nothing is found then."""
+    """Expect exactly this finding, that a repair fixes it, and that nothing is found then."""
     assert codes(store, settings) == [code]
     found = examine(store, settings, repair=True)
     assert [finding.code for finding, _ in found.findings] == [code]
@@ -181,7 +181,7 @@ def test_orphan_that_is_kept_again_meanwhile_is_spared(healthy: Store, settings:
     healthy.blobs.put(PICTURES, b"of nothing")
     age(settings, PICTURES)
     [(finding, _)] = examine(healthy, settings).findings
-    healthy.blobs.put(PICTURES, b"of nothing")  # as a caller does whose job is not in the record yet
+    healthy.blobs.put(PICTURES, b"of nothing")  # like a caller whose job is not in the record yet
     assert finding.repair is not None and finding.repair() == 0
     assert len(list(healthy.blobs.files(PICTURES))) == 2
 

@@ -27,7 +27,7 @@ LITE2 = "efficientnet_lite2"
 
 
 class Lifted(torch.nn.Module):
-    """The mean colour of areas: with a large lift bfloat16 cannot tell areas apart."""
+    """The mean colour of areas: with a large lift bfloat16 cannot distinguish areas."""
 
     def __init__(self, lift: float) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class Lifted(torch.nn.Module):
 
 
 class Alike(Lifted):
-    """Vectors that nearly all agree: bfloat16 changes little of them, and much of what tells them apart."""
+    """Vectors that are nearly equal: bfloat16 changes little of them, but much of their differences."""
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
         areas = super().forward(batch)
@@ -46,7 +46,7 @@ class Alike(Lifted):
 
 
 class Convolved(torch.nn.Module):
-    """Every runtime knows it."""
+    """A network that every runtime supports."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Convolved(torch.nn.Module):
 
 
 class Fixed(torch.nn.Module):
-    """Sound for several pictures, but one alone is answered with another's features."""
+    """Correct for several pictures, but a single one gets another's features."""
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
         means = torch.nn.functional.avg_pool2d(batch, 8).flatten(1)
@@ -65,7 +65,7 @@ class Fixed(torch.nn.Module):
 
 
 class Odd(torch.nn.Module):
-    """OpenVINO has no such function."""
+    """A network with a function that OpenVINO lacks."""
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
         return torch.special.bessel_j0(batch).mean((2, 3))
@@ -134,7 +134,7 @@ def test_openvino_in_a_format_that_is_asked_for_must_still_translate_rightly() -
 
 
 def test_half_format_that_agrees_better_is_chosen_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No GPU is here: a CPU under another name computes, in formats that a CPU computes slowly."""
+    """There is no GPU: a CPU under another name computes, in formats that are slow on it."""
     gpu = Device("cpu:0", torch.float32, 4)
     assert chosen(Convolved(), device=gpu) == ("torch", "fp16")
     assert chosen(Lifted(100.0), device=gpu) == ("torch", "fp32")
@@ -198,7 +198,7 @@ def test_chosen_way_keeps_the_vectors_of_real_pictures() -> None:
 
 @pytest.mark.skipif(not cpu_has_bf16(), reason="this CPU has no bfloat16")
 def test_bf16_loses_more_than_the_bound_with_the_default_encoder() -> None:
-    """Why the default runs in fp32: where this fails, the bound or the runtime has changed."""
+    """Why the default runs in fp32: if this fails, the bound or the runtime has changed."""
     plain = open_encoder(LITE2, device="cpu", precision="fp32")
     half = open_encoder(LITE2, device="cpu", precision="bf16")
     prepared = [plain.prepare(picture) for picture in real_pictures()]

@@ -69,7 +69,7 @@ def test_a_mirrored_picture_has_the_same_vector_in_both_mirrored_settings(lite: 
 
 
 def test_full_adds_the_centre_and_its_mirror_image() -> None:
-    """Of a tower that only sees the mean colour: the middle counts twice."""
+    """For a tower that only sees the mean colour: the middle counts twice."""
     tower = Tower(Mean(), Geometry(32, 32, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)))
     encoder = Encoder("mean", run_all([tower], CPU))
     picture = Image.new("RGB", (200, 100), "red")
@@ -117,7 +117,7 @@ def test_a_batch_of_many_views_is_taken_in_parts() -> None:
 
 
 class Brittle(torch.nn.Module):
-    """The mean colour less a half; not a number where the upper left corner is white."""
+    """The mean colour less a half; NaN if the upper left corner is white."""
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
         corner = batch[:, :, :1, :1].mean((1, 2, 3), keepdim=False)[:, None]

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.timeout(400)
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Postgres]:
-    """A server of its own, since it is killed."""
+    """A separate server, since it is killed."""
     try:
         server = Postgres()
     except ImportError:

@@ -41,7 +41,7 @@ def test_hostile_files_come_to_nothing() -> None:
 
 def test_what_kills_a_decoder_would_be_seen() -> None:
     class Killing(bytes):
-        """Ends the process where it is looked at."""
+        """Ends the process when it is evaluated."""
 
         def __len__(self) -> int:
             import os

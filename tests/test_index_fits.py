@@ -38,7 +38,7 @@ def supports_of(ids: list[int], owners: list[int]) -> Supports:
 )
 @settings(max_examples=150)
 def test_kernel_after_any_history_is_the_kernel_from_scratch(history: Any) -> None:
-    """Each step gives supports a class from 1 on, or takes them away (0)."""
+    """Each step moves supports to a class from 1 on, or removes them (0)."""
     matrix, owner_of = KernelMatrix(), dict[int, int]()
     for step in history:
         for id_, owner in step.items():
@@ -74,7 +74,7 @@ def test_replica_after_any_history_scores_as_one_made_from_scratch(rule: RuleNam
         for change in batch:
             record.change(*change)
         replica.apply(record.read())
-        replica.fit(Rule(rule))  # so that the next change meets a fit to bring up to date
+        replica.fit(Rule(rule))  # so that the next change has a fit to update
     fresh = Replica(4)
     fresh.apply(record.read_all())
     np.testing.assert_allclose(
@@ -97,7 +97,7 @@ def test_scatter_of_many_single_changes_is_the_scatter_from_scratch() -> None:
 
 
 def fit_of(rule: RuleName, supports: Supports, weights: Supports | None = None) -> Any:
-    """Fit supports; `weights` are those whose counts weigh the classes, where these are a part of them."""
+    """Fit supports; `weights` are those whose counts weigh the classes, if these are a part of them."""
     if rule is RuleName.PROTOTYPE:
         return MeanFit(supports, Metric.COSINE)
     if rule in (RuleName.NEIGHBOURS, RuleName.NEAREST):
@@ -139,7 +139,7 @@ def test_held_out_scores_are_those_of_a_fit_without_them(rule: RuleName, kind: s
 def test_held_out_closed_form_is_the_regression_without_them(
     rule: RuleName, kind: str, with_prior: bool
 ) -> None:
-    """The ridges of the others stay as they are, as the closed form has it."""
+    """The other ridges stay unchanged, as in the closed form."""
     supports = supports_of(list(range(32)), OWNERS)
     groups = groups_for(kind, supports)
     rows = np.flatnonzero(groups >= 0)

@@ -19,7 +19,7 @@ from core.types import ClassKind, Rule, RuleName
 from index.decide import classify
 from index.replica import Replica
 
-# few directions, so that ties and equal vectors are met often
+# few directions, so that ties and equal vectors are frequent
 VECTORS = [unit(*row) for row in np.ndindex(2, 2, 2, 2) if any(row)] + [unit(-1, 0, 0, 0), unit(-1, 1, 0, 0)]
 QUERIES = np.stack([unit(1, 2, 3, 4), unit(1, 0, 0, 0), unit(-1, -1, 1, 0)])
 
@@ -34,7 +34,7 @@ HISTORY = st.lists(st.lists(CHANGE, min_size=1, max_size=8), max_size=8)
 
 
 class Record:
-    """The truth: supports and classes as plain dicts, and what changed since the feed was last read."""
+    """The truth: supports and classes as plain dicts, and the changes since the feed was last read."""
 
     def __init__(self) -> None:
         self.version = self.last_id = 0
@@ -92,7 +92,7 @@ class Record:
 
 
 def with_copy() -> Replica:
-    """A replica that searches a copy of its vectors, as one does that has them on a GPU too."""
+    """A replica that searches a copy of its vectors, like one with a copy on a GPU."""
     replica = Replica(DIM)
     replica._searched = faiss.IndexFlatIP(DIM)
     return replica

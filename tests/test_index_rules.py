@@ -147,7 +147,7 @@ def test_negative_class_that_wins_means_unknown(rule: Rule) -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=str)
 def test_negative_classes_count_together(rule: Rule) -> None:
-    """Two negative classes, each a little less likely than the normal one, are likelier than it together."""
+    """Two negative classes, each a little less probable than the normal one, are more probable together."""
     supports = np.eye(DIM, dtype=np.float32)[:3]
     query = unit(1, 0.97, 0.97, 0)[None]
     rule = replace(rule, false_reject=0.0)
@@ -169,7 +169,7 @@ def blobs(classes: int, each: int, *, seed: int, spread: float = 0.5) -> tuple[n
 
 @pytest.mark.parametrize("rule", [RuleName.KERNEL, RuleName.RIDGE])
 def test_class_of_one_picture_among_large_ones_is_found(rule: RuleName) -> None:
-    """Ten classes have sixteen pictures, ten have one; plain ridge regression hardly ever names the new."""
+    """Ten classes have sixteen pictures, ten have one; plain ridge hardly ever predicts the latter."""
     vectors, labels = blobs(20, 16, seed=1, spread=1.2)
     few = np.flatnonzero((np.array(labels) <= 10) | (np.arange(len(labels)) % 16 == 0))
     supports, owners = vectors[few], np.array(labels)[few]
@@ -313,7 +313,7 @@ def test_names_that_say_nothing_are_not_trusted_where_there_are_pictures() -> No
 
 
 def test_class_with_only_a_name_is_found_among_classes_with_pictures() -> None:
-    """A class without pictures wins where its text speaks for it, however little the other names help."""
+    """A class without pictures wins if its text supports it, however little the other names help."""
     vectors, labels = blobs(6, 6, seed=1)
     named = np.zeros(32, np.float32)
     named[0] = 1

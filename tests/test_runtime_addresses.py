@@ -76,7 +76,7 @@ def code_of(url: str, *, hosts: tuple[str, ...] = ("*",), private_too: bool = Fa
 
 
 def answer(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
-    """Let every name have these addresses."""
+    """Make every name resolve to these addresses."""
 
     def found(host: str, port: int, **_: Any) -> list[Any]:
         return [(0, 0, 0, "", (address, port)) for address in addresses]

@@ -140,7 +140,7 @@ def test_refusal_of_the_server_itself_has_the_guards_too(stack: Stack) -> None:
 
 
 def test_no_secret_is_in_logs_errors_or_metrics(stack: Stack, client: httpx.Client, key: str) -> None:
-    """Run last here: it reads what all the others have left in the logs."""
+    """Runs last in this file: it reads what all the others have left in the logs."""
     secret = key.split("_", 2)[2]
     wrong = f"ex_{key.split('_')[1]}_guess-{secret[:20]}"
     url = f"http://127.0.0.1:9999/1.png?token={QUERY_TOKEN}"

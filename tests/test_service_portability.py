@@ -30,7 +30,7 @@ OF_CLASS = 12
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A tiny encoder of random weights."""
+    """A tiny encoder with random weights."""
     file = tmp_path_factory.mktemp("weights") / "vit.safetensors"
     save_file(timm.create_model("test_vit", num_classes=0).state_dict(), file)
     return f"timm:test_vit@{file}"
@@ -60,7 +60,7 @@ def things(client: httpx.Client, digits: Digits) -> str:
 
 
 class Asking(threading.Thread):
-    """Asks one picture after the other until it is stopped."""
+    """Classifies one picture after the other until it is stopped."""
 
     def __init__(self, url: str, collection: str, picture: bytes) -> None:
         super().__init__(daemon=True)
@@ -79,12 +79,12 @@ class Asking(threading.Thread):
             self.jobs.append(answer.headers["location"])
 
     def await_more(self) -> None:
-        """Wait until what is asked from now on has been answered, once at least."""
-        enough = len(self.jobs) + 2  # one is on its way already
+        """Wait until a request that starts now has been answered."""
+        enough = len(self.jobs) + 2  # one is already in progress
         until(lambda: len(self.jobs) >= enough)
 
     def stop(self) -> None:
-        """Ask no more."""
+        """Send no more requests."""
         self._stopped.set()
         self.join()
         self._http.close()

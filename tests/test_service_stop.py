@@ -36,7 +36,7 @@ Digits = Callable[[int, int], bytes]
 
 @pytest.fixture
 def apart(tmp_path: Path, redis_url: str) -> Iterator[Settings]:
-    """Settings of a service of which nothing but Redis runs."""
+    """Settings of a service of which only Redis runs."""
     with redis.Redis.from_url(redis_url) as connection:
         connection.flushall()
     yield Settings(data=tmp_path, redis_url=redis_url)
@@ -70,7 +70,7 @@ def start(settings: Settings, *command: str, **more: str) -> subprocess.Popen[st
 
 @pytest.fixture
 def api(apart: Settings, record: Store) -> Iterator[subprocess.Popen[str]]:
-    """An API that would take an hour to finish what is under way, so that no time limit ends it."""
+    """An API that would take an hour to finish its requests, so that no time limit ends it."""
     process = start(apart, "api", "--port", "0", EXEMPLAR_STOP_S="3600", EXEMPLAR_MAX_WAIT_S="3600")
     try:
         process.url = read_url(process)  # type: ignore[attr-defined]
@@ -85,7 +85,7 @@ def read_url(process: subprocess.Popen[str]) -> str:
 
 
 def read_until(process: subprocess.Popen[str], words: str) -> str:
-    """Return the line of the log that has these words."""
+    """Return the line of the log with these words."""
     assert process.stderr is not None
     for line in process.stderr:
         if words in line:
@@ -180,13 +180,13 @@ def let_age(heartbeat: Path, age_s: float) -> None:
 
 
 def test_probe_of_a_worker_reports_its_state(apart: Settings, record: Store) -> None:
-    """And its metrics are at its own port where that is asked for, and Ctrl-C ends it in good order."""
+    """And its metrics are on its own port if configured, and Ctrl-C ends it in good order."""
     code, said = check(apart, "live")
     assert code == 1 and "no heartbeat file" in said
     port = free_port()
     worker = start(apart, "worker", "--name", "w", EXEMPLAR_METRICS_PORT=str(port))
     try:
-        read_until(worker, " ready.")  # Celery's own line: until then Ctrl-C is as it likes
+        read_until(worker, " ready.")  # Celery's own line: before it Ctrl-C has no defined effect
         until(lambda: record.workers.alive())
         assert check(apart, "ready")[0] == check(apart, "live")[0] == 0
         assert "exemplar_sweeps_total" in httpx.get(f"http://127.0.0.1:{port}/metrics").text

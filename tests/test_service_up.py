@@ -34,7 +34,7 @@ def start_up(data: Path, port: int, temporary: Path) -> subprocess.Popen[str]:
 
 
 def read_until(process: subprocess.Popen[str], words: str) -> str:
-    """Return the line that has these words."""
+    """Return the line with these words."""
     assert process.stdout is not None
     for line in process.stdout:
         if words in line:
@@ -44,7 +44,7 @@ def read_until(process: subprocess.Popen[str], words: str) -> str:
 
 @pytest.fixture
 def temporary() -> Iterator[Path]:
-    """A short folder for sockets, whose paths may not be long."""
+    """A short folder for sockets, whose paths are limited in length."""
     with tempfile.TemporaryDirectory(prefix="ex-") as folder:
         yield Path(folder)
 

@@ -211,7 +211,7 @@ def test_import_continues_after_a_worker_died(tools: Tools, monkeypatch: pytest.
     source_reader = SourceReader(store, tools.settings, tools.owner)
     while source_reader.round():
         pass
-    dead.round()  # it comes back
+    dead.round()  # it continues after losing its lease
     assert store.collections.get("others").supports == 6
     assert [s.picture for s in store.supports.page("others")] == [
         s.picture for s in store.supports.page("things")
@@ -232,7 +232,7 @@ def test_name_that_is_taken_is_refused(tools: Tools) -> None:
 def test_bytes_that_were_changed_are_never_believed(
     store: Store, settings: Settings, data: st.DataObject
 ) -> None:
-    """Whatever a byte becomes, the file is refused with an error of ours or says the same as before."""
+    """Whatever a byte becomes, the file is refused with our error or has the same content as before."""
     file = bytearray(export(store))
     place = data.draw(st.integers(0, len(file) - 1))
     file[place] ^= data.draw(st.integers(1, 255))

@@ -19,7 +19,7 @@ HOUR_S = 3600.0
 
 
 def set_back(store: Store, *columns: object) -> None:
-    """Let the clock go back an hour: what was written before stands in the future now."""
+    """Set the clock back an hour: earlier times are in the future now."""
     with store.database.write() as connection:
         for column in columns:
             connection.execute(update(column.table).values({column.name: column + HOUR_S}))  # type: ignore[attr-defined]
@@ -112,7 +112,7 @@ def test_next_call_of_a_webhook_waits_no_longer_than_its_schedule(things: Store,
 
 
 def end(store: Store, job: str) -> None:
-    """Bring a job to its end without smoothing, and make its delivery."""
+    """End a job without smoothing, and create its delivery."""
     assert store.smoothings.claim("w:1") is not None
     assert store.smoothings.finish("w:1", job, store.smoothings.chunks(job))
     assert store.deliveries.announce() == 1

@@ -181,7 +181,7 @@ def test_enrolment_that_is_tried_again_makes_no_support_twice(things: Store) -> 
     assert things.collections.get("things").supports == 6
     after = things.jobs.results(job).results
     assert [r for r in after if r["item"] != 2] == [r for r in before if r["item"] != 2]
-    assert not settle(things, chunk)  # the worker of the time before comes back from the dead
+    assert not settle(things, chunk)  # the earlier worker continues after losing its lease
     assert things.collections.get("things").supports == 6
 
 
@@ -262,7 +262,7 @@ def test_two_retries_at_once_try_once(things: Store) -> None:
 
 
 def hold_open(monkeypatch: pytest.MonkeyPatch, *, longest_s: float) -> tuple[Event, Event]:
-    """Let claims stop once they have locked chunks; return what tells that they have, and what ends it."""
+    """Block claims once they have locked chunks; return an event for that, and one that unblocks them."""
     locked, go_on = Event(), Event()
     real = claims._lock_queued
 
@@ -306,7 +306,7 @@ def test_chunks_that_a_claim_holds_are_taken_back_with_their_job(
 
 def test_claim_passes_over_jobs_that_are_held_to_those_that_wait(things: Store) -> None:
     held, free = ask(things, 2), ask(things, 1)
-    with things.database.write() as connection:  # as a claim that died between two locks may leave it
+    with things.database.write() as connection:  # like a claim that died between two locks
         connection.execute(update(t.job).where(t.job.c.id == held).values(state=JobState.PAUSED.value))
     assert [chunk.job_id for chunk in claim(things, 2)] == [free]
     assert things.chunks.waiting() == []
@@ -332,7 +332,7 @@ def test_tried_again_in_many_transactions_the_job_ends_once(
     with monkeypatch.context() as retrying:
         retrying.setattr(things.database, "write", work_before)
         things.control.retry(job)
-    assert ended == [True, False, False]  # it had ended before, and then not until the last
+    assert ended == [True, False, False]  # it had ended before, and then only with the last
     chunks = claim(things)
     assert [item.index for chunk in chunks for item in chunk.items] == [0, 64, 128]
     for chunk in chunks:

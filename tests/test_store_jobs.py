@@ -221,7 +221,7 @@ def test_job_that_is_tried_again_while_old_ones_are_removed_stays(
     def retried_first() -> Any:
         if not looked:
             looked.append(True)
-            things.control.retry(job)  # after the first look, before anything is locked
+            things.control.retry(job)  # after the first read, before anything is locked
         return real()
 
     monkeypatch.setattr(things.database, "write", retried_first)

@@ -20,7 +20,7 @@ OTHER = "v:2"
 
 
 def settle(store: Store, chunk: Chunk, *failing: int) -> None:
-    """Settle a chunk as a worker does: every picture is ambiguous, some fail."""
+    """Settle a chunk like a worker: every picture is ambiguous, some fail."""
 
     def outcome(item: Item) -> dict[str, Any]:
         if item.index in failing:

@@ -99,7 +99,7 @@ def test_repeated_wake_ups_are_as_many_as_workers_can_take(queue: redis.Redis, r
 def test_queue_that_is_gone_is_no_error_and_costs_little_time(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is tried once, and then left alone for a while."""
+    """It is tried once, and then not used for a while."""
     monkeypatch.setattr("store.queue.wake_ups.PAUSE_S", 3600)
     wake_ups, tried = WakeUps(url), []
     ask = wake_ups._redis.llen

@@ -8,7 +8,7 @@ from worker.activity import Activity, Progress
 
 
 class Clock:
-    """A clock that is moved by hand."""
+    """A clock that tests advance."""
 
     now = 100.0
 

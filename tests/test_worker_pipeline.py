@@ -125,7 +125,7 @@ def test_work_that_failed_once_is_done_later(
     run_pipeline(tools, DEFAULT)
     encoder.fails = False
     store.chunks.sweep()
-    for _ in range(2):  # what failed once is taken alone
+    for _ in range(2):  # what failed once is claimed alone
         run_pipeline(tools, DEFAULT)
     assert store.jobs.get(job).state is JobState.SUCCEEDED
 
@@ -148,7 +148,7 @@ def test_blobs_that_are_away_for_a_moment_fail_no_item(
 
 
 class Away(MemoryFileSystem):
-    """Somewhere else, where nothing answers."""
+    """A remote server that does not answer."""
 
     protocol = "away"
 
@@ -165,7 +165,7 @@ def remote_tools(settings: Settings, store: Store, encoder: ToyEncoder) -> Itera
 
 
 def submit_remote(store: Store, picture: bytes) -> str:
-    """Submit a job of two pictures: one of a place that does not answer, one that is here."""
+    """Submit a job of two pictures: one on an unresponsive server, one stored here."""
     job = new_job_id()
     here = store.blobs.put(uploads_of(job), picture)
     items = [Item(0, place="away://bucket/a.jpg"), Item(1, here)]
@@ -261,7 +261,7 @@ def test_uploads_of_an_old_job_that_cannot_be_removed_with_it_go_later(
     monkeypatch.setattr("worker.sweep.ORPHAN_S", -60.0)
     assert remove_orphaned_uploads(store) == 1
     for look in (lambda: store.jobs.get(job), lambda: store.blobs.get(uploads_of(job), digest_of(picture))):
-        with pytest.raises(ExemplarError, match=r"there is no job|are not here"):
+        with pytest.raises(ExemplarError, match=r"there is no job|are missing"):
             look()
 
 

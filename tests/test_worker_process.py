@@ -33,14 +33,14 @@ Digits = Callable[[int, int], bytes]
 
 
 def submit(http: httpx.Client, collection: str, digits: Digits, *, start: int = 0) -> str:
-    """Enrol 160 different pictures as one job and return where it is."""
+    """Enrol 160 different pictures as one job and return its path."""
     pictures = files(*(digits(n % 10, start + n // 10) for n in range(160)))
     path = f"/v1/collections/{collection}/enroll"
     return http.post(path, data={"label": "digit"}, files=pictures).headers["location"]
 
 
 def submit_anew(http: httpx.Client, collection: str, digits: Digits) -> Callable[[], str]:
-    """Return what enrols 160 pictures at each call, different ones."""
+    """Return a function that enrols 160 different pictures at each call."""
     starts = itertools.count(0, 16)
     return lambda: submit(http, collection, digits, start=next(starts))
 
@@ -50,7 +50,7 @@ def is_under_way(progress: Progress) -> bool:
 
 
 def finish(http: httpx.Client, service: Stack, job: str) -> None:
-    """Wait for the end of a job as `exemplar up` does, which starts again what has died."""
+    """Wait for the end of a job while restarting dead processes, as `exemplar up` does."""
 
     def ended() -> bool:
         service.restart_dead()
@@ -112,7 +112,7 @@ def test_job_outlives_redis(http: httpx.Client, service: Stack, collection: str,
 
 @pytest.fixture
 def apart(tmp_path: Path, redis_url: str) -> Iterator[Settings]:
-    """Settings of a service of which nothing but Redis runs."""
+    """Settings of a service of which only Redis runs."""
     with redis.Redis.from_url(redis_url) as connection:
         connection.flushall()
     yield Settings(data=tmp_path, redis_url=redis_url)

@@ -67,7 +67,7 @@ def work(tools: Tools) -> None:
 def asked(
     tools: Tools, *, pictures: Sequence[bytes] = (), smoothed: bool = True, top: int = 2, chunk: int = 5
 ) -> str:
-    """Submit pictures to be named, answer them, and return the job."""
+    """Submit pictures to classify, answer them, and return the job."""
     store, job = tools.store, new_job_id()
     pictures = pictures or [grey_picture(level) for level in LEVELS]
     items = [Item(n, store.blobs.put(uploads_of(job), p), custom_id=f"p{n}") for n, p in enumerate(pictures)]
@@ -297,7 +297,7 @@ def test_thread_smooths_until_it_is_stopped(tools: Tools, smoother: SmoothingLoo
     assert tools.store.jobs.get(job).state is JobState.SUCCEEDED
 
 
-# What follows needs no record.
+# The following tests need no record.
 
 
 def part(probabilities: Sequence[Sequence[float]], *, first: int = 0, **changes: Any) -> SmoothingInputs:
@@ -360,7 +360,7 @@ def test_class_that_was_renamed_or_came_meanwhile_is_one_class() -> None:
 
 
 def test_probabilities_beyond_the_best_are_shared() -> None:
-    """Each picture has kept two of three classes; the third gets what is left of it."""
+    """Each picture has probabilities of two of three classes; the third gets the rest."""
     first = part([[0.7, 0.2]] * 2)
     other = part([[0.6, 0.3]] * 2, first=2, class_ids=np.array([1, 3]), labels=["a", "c"])
     found = answer(Smoother([first, other], top=3), 0)

@@ -56,7 +56,7 @@ def submit(
 
 
 def finish(store: Store, reader: SourceReader, settings: Settings) -> dict[int, bytes | str]:
-    """Feed and work until nothing is left; return the bytes of each item, or the code of its error."""
+    """Read and work until nothing is left; return the bytes of each item, or the code of its error."""
     contents: dict[int, bytes | str] = {}
     while True:
         fed = reader.round()
@@ -163,11 +163,11 @@ def test_another_worker_reads_on_without_doubling(
     for _ in range(rounds):
         first.round()
     first._store.sources.hold("w:1", 4)
-    things.sources.expire_leases("w")  # it died, its lease with it
+    things.sources.expire_leases("w")  # it died, and its lease expired
     second = SourceReader(things, settings, "v:2")
     contents = finish(things, second, settings)
     assert contents == {number: f"picture {number}".encode() for number in range(600)}
-    first.round()  # it comes back from the dead
+    first.round()  # it continues after losing its lease
     assert things.jobs.get(job).total == 600
     second.stop()
 
@@ -223,7 +223,7 @@ def test_pause_is_longer_after_each_failure(
 def test_files_that_are_passed_over_hold_up_no_other_source(
     things: Store, reader: SourceReader, settings: Settings, monkeypatch
 ) -> None:
-    """Each round ends after a while, though an archive holds nothing but hidden files for long."""
+    """Each round ends after a while, even if an archive contains only hidden files for long."""
     hidden = {f"cat/.{number}": b"x" for number in range(50)}
     long = submit(things, make_tar(hidden | files_of(3)))
     other = submit(things, make_tar(files_of(5)))
@@ -400,7 +400,7 @@ def test_uploads_that_no_job_came_of_go_after_a_day(things: Store, settings: Set
     job = submit(things, make_zip(files_of(1)))
     old = f"{int((time.time() - 90_000) * 1000):012x}" + "0" * 20
     things.blobs.put_stream(uploads_of(old), [b"x"])
-    things.blobs.put_stream(uploads_of(new_job_id()), [b"x"])  # which is just coming in
+    things.blobs.put_stream(uploads_of(new_job_id()), [b"x"])  # an upload in progress
     assert remove_orphaned_uploads(things) == 1
     assert len(things.blobs.jobs_with_uploads()) == 2 and job in things.blobs.jobs_with_uploads()
     assert remove_orphaned_uploads(things) == 0

@@ -93,7 +93,7 @@ def test_deleted_class_is_no_candidate(tools: Tools) -> None:
 
 
 def test_pictures_count_in_addition_to_the_name(tools: Tools) -> None:
-    """What the name gets wrong the pictures put right."""
+    """Pictures correct what the name gets wrong."""
     for label in ("white", "black"):
         tools.store.classes.add("things", label)
     submit(tools.store, JobKind.ENROLL, *(shade(0.8 + n / 50) for n in range(8)), label="black")

@@ -47,7 +47,7 @@ def sender(things: Store, settings: Settings) -> Iterator[WebhookSender]:
 
 
 def finish(store: Store, webhook: str | None, failing: tuple[int, ...] = ()) -> str:
-    """Submit a job with a webhook and bring it to its end."""
+    """Submit a job with a webhook and end it."""
     job = submit(store, Item(0, "aa"), Item(1, "bb"), kind=JobKind.CLASSIFY, webhook=webhook)
     for chunk in claim(store):
         assert settle(store, chunk, failing=failing)
@@ -55,7 +55,7 @@ def finish(store: Store, webhook: str | None, failing: tuple[int, ...] = ()) -> 
 
 
 def make_due(store: Store) -> None:
-    """Let the time pass until the next try."""
+    """Advance the time to the next attempt."""
     with store.database.write() as connection:
         connection.execute(update(t.delivery).values(due_at=1.0))
 
@@ -151,7 +151,7 @@ def test_refused_delivery_is_made_again_with_the_same_id_and_body(
     job = finish(things, receiver.url)
     for _ in range(3):
         assert sender.deliver_due() == 1
-        assert sender.deliver_due() == 0  # not before its time
+        assert sender.deliver_due() == 0  # not before it is due
         make_due(things)
     assert sender.deliver_due() == 0
     assert len({(r.headers["webhook-id"], r.body) for r in receiver.requests}) == 1
@@ -212,7 +212,7 @@ def test_worker_that_dies_over_a_delivery_leaves_it_to_the_next(
     assert sender.deliver_due() == 0  # its lease still holds
     things.deliveries.expire_leases("dead")
     assert sender.deliver_due() == 1
-    assert not things.deliveries.settle("dead:1", dying, Outcome(1.0, 500))  # back from the dead, too late
+    assert not things.deliveries.settle("dead:1", dying, Outcome(1.0, 500))  # too late: the lease is lost
     [logged] = things.deliveries.of_job(job)
     assert (logged.state, [a.number for a in logged.attempts]) == (DeliveryState.DELIVERED, [2])
     assert receiver.requests[0].headers["webhook-id"] == dying.id
@@ -258,7 +258,7 @@ def test_private_target_is_not_called_and_the_log_says_why(
         settings.model_dump() | {"webhooks": ("*",), "webhook_secret": SECRET, "webhook_private": False}
     )
     sender = WebhookSender(things.deliveries, strict, "w:1")
-    job = finish(things, f"https://localhost:{port}/")  # a name, so that only its address tells
+    job = finish(things, f"https://localhost:{port}/")  # a name, so that only its address reveals it
     sender.deliver_due()
     sender.stop()
     assert receiver.requests == []
@@ -292,7 +292,7 @@ def test_connection_goes_to_the_address_that_was_checked(
 
 
 def drip(handler: BaseHTTPRequestHandler) -> None:
-    """Answer a byte at a time, without end."""
+    """Answer one byte at a time, without end."""
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
     try:
         while True:
@@ -303,7 +303,7 @@ def drip(handler: BaseHTTPRequestHandler) -> None:
 
 
 def flood(handler: BaseHTTPRequestHandler) -> None:
-    """Answer more than anybody wants."""
+    """Answer with more than the size limit."""
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
     try:
         while True:

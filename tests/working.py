@@ -25,7 +25,7 @@ GREYS = {"black": 0.0, "grey": 0.5, "white": 1.0, **{f"{n} %": n / 100 for n in 
 
 
 class ToyEncoder:
-    """Sees the mean grey of a picture and reads the names of greys; a red picture has no vector.
+    """Embeds the mean grey of a picture and the names of greys; a red picture has no vector.
 
     `fails` makes every picture fail, and an encoder made with `reads=False` has no text side.
     """
@@ -63,7 +63,7 @@ class ToyEncoder:
         return vectors
 
     def embed_labels(self, labels: Sequence[str], prompts: Prompts) -> np.ndarray:
-        """What is no grey has no vector."""
+        """Names other than greys have no vector."""
         assert self.text_scale
         self.read.append(list(labels))
         return _at([GREYS.get(label, float("nan")) for label in labels])

@@ -28,7 +28,7 @@ numbers = iter(range(1, 1_000_000))
 
 
 class History:
-    """A record with its whole feed, as the store gives it: the last change of each support, page by page."""
+    """A record with its complete feed, as the store gives it: the last change of each support, in pages."""
 
     def __init__(self, *, page: int = 1_000) -> None:
         self.truth = Record()
@@ -123,7 +123,7 @@ class Worker:
         return found
 
     def check(self, k: int = 7) -> None:
-        """Hold a search against brute force over the truth."""
+        """Compare a search with brute force over the truth."""
         truth, replica = self.history.truth, self.replica()
         assert (len(replica), replica.version) == (len(truth.supports), truth.version)
         assert dict(replica.classes) == truth.classes
@@ -182,7 +182,7 @@ def test_worker_that_slept_passes_over_what_others_wrote_and_removed(
     for _ in range(10):
         record.change("remove", 0, 0)
     quick.check()
-    [near] = asleep.near(QUERIES[:1], 5)  # as of its own version, without catching up
+    [near] = asleep.near(QUERIES[:1], 5)  # at its own version, without catching up
     assert max(near.ids) <= 30 and set(near.class_ids) <= {1, 2, 3, 4}
     slow.check()
 
@@ -277,7 +277,7 @@ def test_milvus_that_lost_everything_is_filled_again(embedded: Milvus, tmp_path:
     replica = worker.replica()
     assert isinstance(replica, VectorStoreReplica)
     replica._store.drop()
-    with pytest.raises(ExemplarError, match="Milvus did not") as caught:
+    with pytest.raises(ExemplarError, match="Milvus failed") as caught:
         replica.near(QUERIES, 3)
     assert (caught.value.code, caught.value.retry) == ("index_unavailable", True)
     worker.check()
