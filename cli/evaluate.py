@@ -163,16 +163,16 @@ def _cells(result: dict[str, Any]) -> dict[str, str]:
         "sets": "-" if sets is None else f"{sets['coverage']:.3f}, {sets['size']:.1f}",
     }
     if uneven is not None:
-        cells["old/new"] = f"{_figure(uneven['old_recall'])}/{_figure(uneven['new_recall'])}"
+        cells["old/new"] = f"{_formatted(uneven['old_recall'])}/{_formatted(uneven['new_recall'])}"
     if unknown is not None:
-        cells["AUROC"] = _figure(unknown["auroc"])
-        cells["rejected"] = _figure(unknown["false_reject"])
-        cells["accepted"] = _figure(unknown["accepted_strangers"])
-        cells["predicted"] = _figure(unknown["predicted"])
+        cells["AUROC"] = _formatted(unknown["auroc"])
+        cells["rejected"] = _formatted(unknown["false_reject"])
+        cells["accepted"] = _formatted(unknown["accepted_strangers"])
+        cells["predicted"] = _formatted(unknown["predicted"])
     return cells
 
 
-def _figure(value: float | None) -> str:
+def _formatted(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 

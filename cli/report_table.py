@@ -35,8 +35,8 @@ def numbers_text(report: Mapping[str, Any], most: int) -> str:
 
 def _line(name: str, row: Mapping[str, Any], width: int) -> str:
     name = fit(name, LABEL_CELLS)
-    figures = (row[key] for key in ("precision", "recall", "f1"))
-    shown = "".join(f" {'-' if figure is None else f'{figure:.3f}':>9}" for figure in figures)
+    metrics = (row[key] for key in ("precision", "recall", "f1"))
+    shown = "".join(f" {'-' if metric is None else f'{metric:.3f}':>9}" for metric in metrics)
     return f"{' ' * (width - cell_len(name))}{name} {shown} {row['judged']:>9}"
 
 

@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+TITLES = {
+    "merge_invalid": "Cannot merge",
+    "url_fetch_off": "URL fetching is off",
+    "webhooks_off": "Webhooks are off",
+}
+
 
 class ExemplarError(Exception):
     """An error with a stable code, and a message that says what to do.
@@ -20,8 +26,12 @@ class ExemplarError(Exception):
 
 
 def title_of(code: str) -> str:
-    """Return the short human title of a code: `label_too_long` reads "Label too long"."""
-    return code.replace("_", " ").capitalize()
+    """Return the short title of a code, such as "Label too long" or "Invalid name" (`name_invalid`)."""
+    if code in TITLES:
+        return TITLES[code]
+    subject = code.removesuffix("_invalid")
+    words = subject.replace("_", " ") if subject == code else f"invalid {subject.replace('_', ' ')}"
+    return (words[:1].upper() + words[1:]).replace("Url ", "URL ")
 
 
 def problem_of(error: ExemplarError) -> dict[str, Any]:

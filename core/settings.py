@@ -160,7 +160,7 @@ class Settings(BaseModel):
     )
     otlp_endpoint: str = Field(
         "",
-        description="OTLP endpoint (HTTP) for traces, such as http://127.0.0.1:4318; needs extra tracing. "
+        description="OTLP endpoint for traces, such as http://127.0.0.1:4318; needs the tracing extra. "
         "Empty uses the standard OTEL_ variables, and without those nothing is traced.",
     )
     fetch_hosts: tuple[str, ...] = Field(

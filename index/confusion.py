@@ -70,8 +70,8 @@ def table(judged: Judged) -> tuple[tuple[ClassLine, ...], Average | None, Averag
     The numbers equal scikit-learn's `classification_report` (tested), which takes seconds to import.
     """
     support = judged.judged
-    figures = _figures(judged.counts)
-    shown = np.round(figures, DIGITS).tolist()
+    metrics = _class_metrics(judged.counts)
+    shown = np.round(metrics, DIGITS).tolist()
     able = support > 0
     lines = []
     for column, label in enumerate(judged.labels):
@@ -93,12 +93,12 @@ def table(judged: Judged) -> tuple[tuple[ClassLine, ...], Average | None, Averag
         return tuple(lines), None, None
     return (
         tuple(lines),
-        _average(figures[able], np.ones(int(able.sum())), int(support.sum())),
-        _average(figures[able], support[able], int(support.sum())),
+        _average(metrics[able], np.ones(int(able.sum())), int(support.sum())),
+        _average(metrics[able], support[able], int(support.sum())),
     )
 
 
-def _figures(counts: Any) -> Floats:
+def _class_metrics(counts: Any) -> Floats:
     """Return (C, 3): precision, recall and F1 of each class; precision is 0 if it was never predicted."""
     right = counts.diagonal().astype(np.float64)
     named, judged = np.asarray(counts.sum(axis=0)).ravel(), np.asarray(counts.sum(axis=1)).ravel()
@@ -110,8 +110,8 @@ def _figures(counts: Any) -> Floats:
     return np.stack(parts, axis=1)
 
 
-def _average(figures: Floats, weights: Ids | Floats, judged: int) -> Average:
-    precision, recall, f1 = np.round(np.average(figures, axis=0, weights=weights), DIGITS).tolist()
+def _average(metrics: Floats, weights: Ids | Floats, judged: int) -> Average:
+    precision, recall, f1 = np.round(np.average(metrics, axis=0, weights=weights), DIGITS).tolist()
     return Average(precision=precision, recall=recall, f1=f1, judged=judged)
 
 

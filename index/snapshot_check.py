@@ -18,14 +18,14 @@ def examine_snapshots(folder: Path, versions: Mapping[int, int]) -> Iterator[Fin
     if damaged:
         message = f"{len(damaged)} snapshots are damaged; workers write new ones from the record"
         yield Finding("snapshots", "snapshot_damaged", message, len(damaged), partial(_remove, damaged))
-    strange = [
+    orphaned = [
         path
         for path, match in found.items()
         if path not in damaged and int(match["version"]) > versions.get(int(match["collection"]), -1)
     ]
-    if strange:
-        message = f"{len(strange)} snapshots belong to collections or versions that the record does not have"
-        yield Finding("snapshots", "snapshot_strange", message, len(strange), partial(_remove, strange))
+    if orphaned:
+        message = f"{len(orphaned)} snapshots belong to collections or versions that the record does not have"
+        yield Finding("snapshots", "snapshot_orphaned", message, len(orphaned), partial(_remove, orphaned))
 
 
 def _files(folder: Path) -> list[Path]:

@@ -62,7 +62,7 @@ class VectorStoreReplica:
     """
 
     index = Index(IndexName.MILVUS)
-    measured: IndexMeasure | None = None  # Milvus does not report its recall
+    measured: IndexMeasure | None = None  # the recall of a store is not measured
 
     def __init__(
         self, open_store: Callable[[float], VectorStore], dim: int, *, whole_most: int = WHOLE_MOST

@@ -113,7 +113,7 @@ def test_chunk_of_a_worker_long_gone_is_queued_again(healthy: Store, settings: S
 
 def test_support_without_its_vector_is_reported(healthy: Store, settings: Settings) -> None:
     write(healthy, update(t.support).values(vector=None))
-    assert codes(healthy, settings, repair=True) == ["support_half"]
+    assert codes(healthy, settings, repair=True) == ["support_incomplete"]
 
 
 def test_rows_that_refer_to_nothing_are_removed(healthy: Store, settings: Settings) -> None:
@@ -227,7 +227,7 @@ def test_damaged_snapshot_is_removed(healthy: Store, settings: Settings, snapsho
 def test_snapshot_of_no_collection_is_removed(healthy: Store, settings: Settings, snapshots: Path) -> None:
     empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     (snapshots / f"c999-v1-{empty}.npz").write_bytes(b"")
-    repaired(healthy, settings, "snapshot_strange")
+    repaired(healthy, settings, "snapshot_orphaned")
 
 
 def test_work_without_wake_up_or_worker_is_reported(healthy: Store, settings: Settings) -> None:

@@ -137,4 +137,4 @@ def _supports(database: Database) -> Iterator[Finding]:
         ids = connection.execute(select(support.id).where(halves).order_by(support.id)).scalars().all()
     if ids:
         message = f"{len(ids)} supports are incomplete (ids {some_of(ids)}): delete them"
-        yield Finding("record", "support_half", message, len(ids))
+        yield Finding("record", "support_incomplete", message, len(ids))
