@@ -116,7 +116,7 @@ def watch_rates(app: Flask, rates: Rates) -> None:
     """Send the caller's remaining rate (draft-ietf-httpapi-ratelimit-headers), and count it as ended."""
 
     @app.after_request
-    def _tell(response: Response) -> Response:
+    def _add_headers(response: Response) -> Response:
         left: _Left | None = g.get("rate")
         if left is not None:
             response.headers["RateLimit-Policy"] = f'"requests";q={left.amount};w={left.window_s}'

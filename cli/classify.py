@@ -61,10 +61,10 @@ def _cells(result: Json) -> list[str]:
         f"{one['label']} #{one['support_id']} ({one['share']:.0%})"
         for one in result["explanation"]["supports"][:SHOWN]
     )
-    return [_said(result), f"{result['confidence']:.2f}" if result["label"] else "", because]
+    return [_decision_text(result), f"{result['confidence']:.2f}" if result["label"] else "", because]
 
 
-def _said(result: Json) -> str:
+def _decision_text(result: Json) -> str:
     if result["decision"] == DecisionName.KNOWN:
         return str(result["label"])
     return " ".join(filter(None, (result["label"], f"({result['decision']})")))

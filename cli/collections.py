@@ -51,7 +51,7 @@ def create(
         "index": index_of(chosen),
         "rule": given(chosen),
     }
-    _tell(Client(url).call("POST", "/v1/collections", json=given(named)).json(), as_json=as_json)
+    _print_collection(Client(url).call("POST", "/v1/collections", json=given(named)).json(), as_json=as_json)
 
 
 @collections.command("list")
@@ -72,7 +72,9 @@ def list_(as_json: bool, url: str) -> None:
 def change(collection: str, as_json: bool, url: str, **chosen: object) -> None:
     """Change the rule or the index of a collection; options that are not given stay unchanged."""
     body = given({"index": index_of(chosen), "rule": given(chosen)})
-    _tell(Client(url).call("PATCH", f"/v1/collections/{collection}", json=body).json(), as_json=as_json)
+    _print_collection(
+        Client(url).call("PATCH", f"/v1/collections/{collection}", json=body).json(), as_json=as_json
+    )
 
 
 def _cells(one: Json) -> list[object]:
@@ -90,7 +92,7 @@ def _cells(one: Json) -> list[object]:
     ]
 
 
-def _tell(collection: dict[str, Any], *, as_json: bool) -> None:
+def _print_collection(collection: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(collection)
         return

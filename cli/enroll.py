@@ -43,7 +43,7 @@ def enroll(
     with service_client(url, local) as client:
         client.ensure_collection(collection)
         results = list(run_jobs(client, f"/v1/collections/{collection}/enroll", groups, "enrolling"))
-    sys.exit(_tell(collection, len(groups), results, as_json=as_json))
+    sys.exit(_print_outcome(collection, len(groups), results, as_json=as_json))
 
 
 def _groups(pictures: Sequence[Picture]) -> list[Group]:
@@ -68,7 +68,9 @@ def _without_loose(path: Path, pictures: Sequence[Picture]) -> list[Picture]:
     return classed
 
 
-def _tell(collection: str, classes: int, results: Sequence[tuple[Path, Json]], *, as_json: bool) -> int:
+def _print_outcome(
+    collection: str, classes: int, results: Sequence[tuple[Path, Json]], *, as_json: bool
+) -> int:
     """Print the outcome of the pictures; return the exit code."""
     failed = [(file, result) for file, result in results if result["status"] == "failed"]
     twice = sum(result.get("duplicate_of") is not None for _, result in results)

@@ -92,11 +92,11 @@ def _import(client: Client, path: Path, name: str | None, encoder: str | None) -
     failed = [result for result in client.results(job) if result["status"] == "failed"]
     for result in failed[:MOST_SHOWN]:
         click.echo(f"{result['error']['detail']} ({result['error']['code']})", err=True)
-    click.echo(f"{job['collection']}: {_said(job)}")
+    click.echo(f"{job['collection']}: {_counts(job)}")
     return 1 if failed or job["state"] != "succeeded" else 0
 
 
-def _said(job: Json) -> str:
+def _counts(job: Json) -> str:
     return f"{job['progress']['done']} supports imported, {job['progress']['failed']} failed"
 
 

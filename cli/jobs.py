@@ -73,7 +73,7 @@ def wait(job_id: str, as_json: bool, url: str) -> None:
     with progress_bar() as bar:
         task = bar.add_task(job["kind"], total=None if job["expanding"] else job["progress"]["total"])
         job = client.wait(job, lambda ready: bar.update(task, completed=ready))
-    _tell([job], as_json=as_json)
+    _print_jobs([job], as_json=as_json)
     sys.exit(1 if job["state"] in MADE_BADLY else 0)
 
 
@@ -103,7 +103,7 @@ def _control(name: str, help_: str) -> Callable[..., None]:
     @URL
     def control(job_ids: tuple[str, ...], as_json: bool, url: str) -> None:
         client = Client(url)
-        _tell(
+        _print_jobs(
             [client.call("POST", f"/v1/jobs/{job_id}/{name}").json() for job_id in job_ids], as_json=as_json
         )
 
@@ -116,7 +116,7 @@ _control("resume", "Resume paused jobs.")
 _control("retry", "Retry the failed items of jobs.")
 
 
-def _tell(found: Sequence[Json], *, as_json: bool) -> None:
+def _print_jobs(found: Sequence[Json], *, as_json: bool) -> None:
     print_found(found, COLUMNS, [_cells(job) for job in found], as_json=as_json, whole=WHOLE)
 
 

@@ -34,7 +34,7 @@ def start(collection: str, encoder: str, url: str) -> None:
     with progress_bar() as bar:
         task = bar.add_task("embedding", total=None)
         client.wait(job, lambda ready: bar.update(task, completed=ready))
-    _tell(client.call("GET", _path(collection)).json())
+    _print_status(client.call("GET", _path(collection)).json())
 
 
 @reindex.command()
@@ -44,7 +44,7 @@ def start(collection: str, encoder: str, url: str) -> None:
 def show(collection: str, as_json: bool, url: str) -> None:
     """Show the progress, and the supports without a vector of the other encoder."""
     found = Client(url).call("GET", _path(collection)).json()
-    print_json(found) if as_json else _tell(found)
+    print_json(found) if as_json else _print_status(found)
 
 
 @reindex.command()
@@ -110,7 +110,9 @@ def _switch(client: Client, collection: str, way: str, *, leave_out: bool) -> No
     until = time.monotonic() + READY_S
     while True:
         try:
-            _tell(client.call("POST", f"{_path(collection)}/{way}", json={"leave_out": leave_out}).json())
+            _print_status(
+                client.call("POST", f"{_path(collection)}/{way}", json={"leave_out": leave_out}).json()
+            )
         except ExemplarError as error:
             if error.code != "reindex_unready" or time.monotonic() > until:
                 raise
@@ -133,7 +135,7 @@ def _path(collection: str) -> str:
     return f"/v1/collections/{collection}/reindex"
 
 
-def _tell(found: Json) -> None:
+def _print_status(found: Json) -> None:
     click.echo(
         f"{found['collection']} answers with {found['encoder']}; {found['other']} has embedded "
         f"{found['embedded']} of {found['supports']} supports" + (" so far" if found["working"] else "")

@@ -80,8 +80,8 @@ def _lines(collection: str, report: Json) -> Iterator[str]:
     yield from _list("Too small to judge", report["too_small"], _small)
     yield from _list("Confused with each other", report["confused_pairs"], _pair)
     yield from _list("Possibly wrong labels, worst first", report["suspects"], _suspect)
-    yield from _list("Duplicates", report["duplicates"], _twins)
-    yield from _list("Near duplicates", report["near_duplicates"], _twins)
+    yield from _list("Duplicates", report["duplicates"], _duplicate_line)
+    yield from _list("Near duplicates", report["near_duplicates"], _duplicate_line)
     yield from _list("What to photograph next", report["wanted"], _want)
 
 
@@ -111,10 +111,10 @@ def _suspect(suspect: Json) -> str:
     return f"#{suspect['support_id']} {label}, nearer to {rival} (margin {suspect['margin']:.2f})"
 
 
-def _twins(twins: Json) -> str:
-    pairs = zip(twins["support_ids"], twins["labels"], strict=True)
-    if not twins["conflict"]:
-        return f"{twins['labels'][0]}: " + _joined([f"#{support_id}" for support_id in twins["support_ids"]])
+def _duplicate_line(group: Json) -> str:
+    pairs = zip(group["support_ids"], group["labels"], strict=True)
+    if not group["conflict"]:
+        return f"{group['labels'][0]}: " + _joined([f"#{support_id}" for support_id in group["support_ids"]])
     return "in different classes: " + _joined(
         [f"#{support_id} {fit(label, LABEL_CELLS)}" for support_id, label in pairs]
     )

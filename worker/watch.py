@@ -95,13 +95,13 @@ class Watch:
         """Forget all chunks: the run has ended."""
         self._under_way.clear()
 
-    def _end(self, chunk: Chunk, outcome: str, tell: Any, **more: Any) -> None:
+    def _end(self, chunk: Chunk, outcome: str, write: Any, **more: Any) -> None:
         self.metrics.ends.labels(outcome).inc()
         under_way = self._under_way.pop(chunk.id, None)
         ended_ns = time.time_ns()
         begun_ns = ended_ns if under_way is None else under_way.begun_ns
         ms = round((ended_ns - begun_ns) / 1e6, 1)
-        tell(f"chunk_{outcome}", **about(chunk), items=len(chunk.items), ms=ms, **more)
+        write(f"chunk_{outcome}", **about(chunk), items=len(chunk.items), ms=ms, **more)
         self._trace(chunk, outcome, under_way or _UnderWay(begun_ns), ended_ns, more.get("error"))
 
     def _trace(

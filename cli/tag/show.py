@@ -24,7 +24,7 @@ class Show:
         )
         self._began = self._lined = time.monotonic()
         self._before: int | None = None
-        self._said = ""
+        self._last_message = ""
 
     def __enter__(self) -> Show:
         if self._bar is not None:
@@ -53,9 +53,9 @@ class Show:
 
     def say(self, text: str) -> None:
         """Print a message, unless it equals the previous one."""
-        if text == self._said:
+        if text == self._last_message:
             return
-        self._said = text
+        self._last_message = text
         if self._bar is not None:
             self._bar.console.print(text, markup=False, highlight=False)
         elif not self._quiet:
