@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the routes themselves."""
+"""The OpenAPI 3.1 document, generated from the routes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Document = dict[str, Any]
 
 
 def make_document(operations: Sequence[Operation]) -> Document:
-    """Return the document; every schema is the JSON Schema of the model that the view really uses."""
+    """Return the document; every schema is the JSON Schema of the model that the view uses."""
     models: set[type[BaseModel]] = {ProblemModel, FinishedJob, DryRun}
     for operation in operations:
         models |= {model for model in (operation.body, operation.answer) if model is not None}
@@ -30,7 +30,7 @@ def make_document(operations: Sequence[Operation]) -> Document:
     _, schemas = models_json_schema([(model, "validation") for model in ordered], ref_template=_REF)
     paths: Document = {}
     for operation in operations:
-        if operation.query is not None:  # what its parameters may be
+        if operation.query is not None:  # its parameters may be invalid
             schemas["$defs"] |= operation.query.model_json_schema(ref_template=_REF).get("$defs", {})
         paths.setdefault(_PARAMETER.sub(r"{\g<name>}", operation.path), {})[operation.method.lower()] = (
             _describe(operation)
@@ -40,7 +40,7 @@ def make_document(operations: Sequence[Operation]) -> Document:
         "info": {
             "title": "Exemplar",
             "version": version("exemplar"),
-            "summary": "Names what is in a picture from a few examples of each class.",
+            "summary": "Recognises what is in a picture from a few examples of each class.",
         },
         "paths": paths,
         "components": {
@@ -65,17 +65,17 @@ def _describe(operation: Operation) -> Document:
     }
     if operation.scope is not None:
         described["security"] = [{"key": []}, {}]
-        described["description"] = f"Needs the scope `{operation.scope.value}` where keys are on."
+        described["description"] = f"Needs the scope `{operation.scope.value}` if keys are in use."
     if operation.takes_pictures:
         described["parameters"] += _submit_headers()
         described["responses"]["200"] = {
-            "description": "The finished job with its results, where `Prefer: wait` was met.",
+            "description": "The finished job with its results, if it ended within `Prefer: wait`.",
             "content": {"application/json": {"schema": _ref(FinishedJob)}},
         }
     if operation.name == "bulk":
-        described["description"] += " To enrol, it needs `enroll` too."
+        described["description"] += " Enrolling also needs `enroll`."
         described["responses"]["200"] = {
-            "description": "What a dry run found, or the finished job where `Prefer: wait` was met.",
+            "description": "The result of a dry run, or the finished job if it ended within `Prefer: wait`.",
             "content": {"application/json": {"schema": {"anyOf": [_ref(DryRun), _ref(FinishedJob)]}}},
         }
     if operation.name == "watch_job":
@@ -84,13 +84,13 @@ def _describe(operation: Operation) -> Document:
                 "name": "Last-Event-ID",
                 "in": "header",
                 "schema": {"type": "string"},
-                "description": "The last event that was seen; only what is newer is told.",
+                "description": "The last event received; only newer ones are sent.",
             }
         )
         described["responses"]["204"] = {"description": "The job has ended and its last event was seen."}
     if operation.may_wait:
         described["parameters"].append(_prefer())
-        described["responses"]["202"] = _job_response("It is being made: ask again when the job has ended.")
+        described["responses"]["202"] = _job_response("A job is making it: ask again when the job has ended.")
     if operation.answer is Health:
         described["responses"]["503"] = _response(operation)
     if operation.name == "import_collection":
@@ -115,7 +115,7 @@ def _response(operation: Operation) -> Document:
 
 
 def _content(schema: Document, media_type: str) -> Document:
-    # the schema of a stream would be that of each of its events, which OpenAPI 3.1 cannot say
+    # a stream's schema would be that of each of its events, which OpenAPI 3.1 cannot express
     return {"schema": {} if media_type == "text/event-stream" else schema}
 
 
@@ -127,7 +127,7 @@ def _job_response(description: str) -> Document:
             "Location": {"schema": {"type": "string"}, "description": "Where the job is."},
             "Retry-After": {
                 "schema": {"type": "integer"},
-                "description": "Seconds until a look is worth it.",
+                "description": "Seconds to wait before the next request.",
             },
         },
     }
@@ -181,7 +181,7 @@ def _prefer() -> Document:
         "name": "Prefer",
         "in": "header",
         "schema": {"type": "string", "examples": ["wait=10"]},
-        "description": "wait=N holds the answer up to N seconds for the finished job (RFC 7240).",
+        "description": "wait=N waits up to N seconds for the finished job (RFC 7240).",
     }
 
 
@@ -192,7 +192,7 @@ def _submit_headers() -> list[Document]:
             "name": "Idempotency-Key",
             "in": "header",
             "schema": {"type": "string"},
-            "description": "The same key and request give the first job again; another request is 422.",
+            "description": "The same key and request return the first job; another request is 422.",
         },
     ]
 

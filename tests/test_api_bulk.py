@@ -127,7 +127,7 @@ def test_what_holds_nothing_to_work_on_is_refused_and_not_kept(
 
 
 def test_call_looks_ahead_only_so_far(local: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hidden files of 512 MB in 0.5 MB: the worker passes over them, the call does not wait for that."""
+    """Hidden files of 512 MB in 0.5 MB: the worker skips them, and the call does not wait for that."""
     unpacked = 0
     take = Forward._take
 
@@ -285,7 +285,7 @@ def test_upload_is_kept_only_where_its_job_may_stand_in_the_record(
     assert [1 for _ in uploads(settings)] == kept * 2
 
 
-def test_full_queue_is_told_before_the_body_is_taken(
+def test_full_queue_is_reported_before_the_body_is_read(
     settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = replace(store, jobs=Jobs(store.database, chunk_items=64, max_queued_items=100, max_sources=1))

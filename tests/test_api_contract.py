@@ -23,7 +23,7 @@ OF_READINESS = {"disk_full", "no_worker", "record_not_migrated", "work_stalled",
 
 @pytest.fixture
 def offline(tmp_path: Path) -> httpx.Client:
-    """The app without a record: for what needs none."""
+    """The app without a record, for tests that do not need one."""
     settings = Settings(data=tmp_path)
     app = create_app(settings, open_store(settings), needs_key=False)
     return httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://localhost")

@@ -1,4 +1,4 @@
-"""Made-up calls, fit and unfit, against the whole API: nothing breaks, and answers are as documented."""
+"""Generated calls, valid and invalid, against the full API: no failure, and answers match the document."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.fuzz import fuzz, names_of
 from core.settings import Settings
 from store.store import open_store
 
-EXAMPLES = 10  # of each call; `make fuzz` makes more, against the running service
+EXAMPLES = 10  # per call; `make fuzz` makes more, against the running service
 
 
 def test_made_up_calls_break_nothing(tmp_path: Path, sqlite_template: Path, redis_url: str) -> None:

@@ -1,4 +1,4 @@
-"""Who may send a large body is told soon, however slow the record is: one thread reads from all clients."""
+"""Who may send a large body is decided quickly even if the record is slow: one thread reads all clients."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ BULK = b"/v1/collections/a/bulk?kind=classify"
 
 
 class Stuck:
-    """The keys of a record that answers no more, until it is let go."""
+    """The keys of a record that does not answer until it is released."""
 
     def __init__(self) -> None:
         self.free = threading.Event()
         self.asked = 0
 
-    def any_living(self) -> bool:
+    def any_active(self) -> bool:
         self.asked += 1
         self.free.wait()
         raise ExemplarError("record_unavailable", "away", retry=True)
@@ -40,7 +40,7 @@ def stuck() -> Iterator[Stuck]:
 
 
 def most_after(parser_class: type, *headers: bytes, path: bytes = BULK) -> int:
-    """Return the largest body that is taken after a header."""
+    """Return the largest body that is accepted after a header."""
     parser = parser_class(Adjustments(max_request_body_size=100_000_000))
     parser.received(HEAD % path + b"".join(line + b"\r\n" for line in headers) + b"\r\n")
     return int(parser.adj.max_request_body_size)
@@ -69,10 +69,10 @@ def test_other_bodies_are_small(store: Store, path: bytes) -> None:
     assert most_after(parser, path=path) == 1001
 
 
-def test_record_that_does_not_answer_holds_nobody_for_long(
+def test_unresponsive_record_delays_requests_only_briefly(
     stuck: Stuck, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first waits its time, and while it is awaited the others do not wait at all."""
+    """The first waits for its time limit, and until its answer comes the others do not wait at all."""
     parser = parser_for(Settings(max_body_bytes=1000), stuck, needs_key=False)  # type: ignore[arg-type]
     for wait_s in (0.05, *[3600.0] * 20):
         monkeypatch.setattr(serve, "KEY_S", wait_s)

@@ -1,4 +1,4 @@
-"""Who may do what: keys, scopes, and the refusal to listen to the world without them."""
+"""Keys and scopes, and the refusal to listen beyond loopback without keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rates: what a caller is told, whom it concerns, and that it holds without Redis."""
+"""Rate limits: the headers, the caller that they apply to, and their function without Redis."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def statuses(client: httpx.Client, count: int, **headers: str) -> list[int]:
     return [client.get("/v1/collections", headers=headers).status_code for _ in range(count)]
 
 
-def test_rate_is_told_and_then_refused(store: Store, tmp_path: Path, redis_url: str) -> None:
+def test_rate_is_reported_and_then_enforced(store: Store, tmp_path: Path, redis_url: str) -> None:
     client = client_of(store, tmp_path, redis_url=redis_url, rate_limit="3/hour")
     answers = [client.get("/v1/collections") for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]

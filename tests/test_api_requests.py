@@ -1,4 +1,4 @@
-"""Requests that are not as they should be: each gets a problem object with a stable code."""
+"""Invalid requests: each gets a problem object with a stable code."""
 
 from __future__ import annotations
 

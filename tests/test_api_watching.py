@@ -1,4 +1,4 @@
-"""What the API tells of its requests: ids, lines in the log, metrics, and where jobs come from."""
+"""Observation of requests: ids, log lines, metrics, and the origin of jobs."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = f"00-{TRACE}-00f067aa0ba902b7-01"
 
 
-def values(exposition: str) -> dict[tuple[str, ...], float]:
+def values(text: str) -> dict[tuple[str, ...], float]:
     return {
         (sample.name, *(label for _, label in sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(exposition)
+        for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
 
@@ -129,7 +129,7 @@ def test_metrics_show_what_workers_have_given(local: httpx.Client, store: Store)
     assert found["exemplar_record_up",] == 1
 
 
-def test_expositions_are_merged_family_by_family() -> None:
+def test_metrics_are_merged_family_by_family() -> None:
     metrics = Metrics()
     families = merged({"a": metrics.text(), "b": metrics.text()})
     names = [family.name for family in families]

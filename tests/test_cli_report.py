@@ -95,7 +95,7 @@ def test_report_is_printed_and_drawn(
         "\nencoder ",
     ):
         assert part in printed.stdout
-    assert re.search(r"#\d+ digit 1, looks like digit 0 \(margin -0\.\d+\)", printed.stdout)
+    assert re.search(r"#\d+ digit 1, nearer to digit 0 \(margin -0\.\d+\)", printed.stdout)
     assert ElementTree.parse(file).getroot().tag == "{http://www.w3.org/2000/svg}svg"
     as_json = run("report", "-c", name, "--json", url=service.url)
     assert json.loads(as_json.stdout)["supports"] == 13

@@ -1,4 +1,4 @@
-"""The documents are true: what there is is in them, and what is in them is there."""
+"""The documentation is complete and names nothing that does not exist."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ERRORS = {"ExemplarError", "ServiceError"}
 
 
 def settings_table() -> str:
-    """The table of docs/settings.md, made from the settings themselves."""
+    """The table of docs/settings.md, generated from the settings."""
     lines = ["| name | default | what |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
         default = ",".join(field.default) if isinstance(field.default, tuple) else str(field.default)
@@ -74,7 +74,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def codes() -> set[str]:
-    """Every code that an error is raised with."""
+    """Every error code that is raised."""
     files = (path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
     nodes = (node for path in files for node in ast.walk(ast.parse(path.read_text())))
     raised = (node for node in nodes if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ERRORS)
@@ -95,7 +95,7 @@ def sh_blocks(page: Path) -> list[str]:
 
 
 def command_lines(page: Path) -> Iterator[list[str]]:
-    """The words behind `exemplar` wherever a page runs it."""
+    """The words after `exemplar` wherever a page runs it."""
     for line in "".join(sh_blocks(page)).splitlines():
         found = re.match(r" *(?:until )?(?:\w+=\S+ )*(?:\.venv/bin/)?exemplar (.*)", line)
         if found:
@@ -103,8 +103,8 @@ def command_lines(page: Path) -> Iterator[list[str]]:
             yield words[: words.index(">>") if ">>" in words else None]
 
 
-def misfit(words: list[str]) -> str | None:
-    """What of a command line its command does not have: a subcommand or an option."""
+def invalid_word(words: list[str]) -> str | None:
+    """A word of a command line that its command does not have: a subcommand or an option."""
     command: click.Command = exemplar
     context = click.Context(command)
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
@@ -120,17 +120,17 @@ def misfit(words: list[str]) -> str | None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_of_the_documents_exist(page: Path) -> None:
-    assert not [(words, misfit(words)) for words in command_lines(page) if misfit(words)]
+    assert not [(words, invalid_word(words)) for words in command_lines(page) if invalid_word(words)]
 
 
 def test_a_command_that_does_not_exist_is_noticed() -> None:
-    assert misfit(["classify", "a.jpg", "--colection", "things"]) == "--colection"
-    assert misfit(["reindex", "begin", "things"]) == "begin"
+    assert invalid_word(["classify", "a.jpg", "--colection", "things"]) == "--colection"
+    assert invalid_word(["reindex", "begin", "things"]) == "begin"
     assert list(command_lines(ROOT / "docs" / "quickstart.md"))
 
 
 def test_backup_of_one_machine_is_restored_as_the_page_says(tmp_path: Path, redis_url: str) -> None:
-    """The very commands of docs/operations.md, but for the last, which leaves the service running."""
+    """The commands of docs/operations.md except the last, which leaves the service running."""
     settings = Settings(data=tmp_path / "exemplar-data")
     settings.data.mkdir()
     store = open_store(settings)

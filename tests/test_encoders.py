@@ -125,7 +125,7 @@ def test_preparing_in_many_threads_gives_the_same_pixels(encoder: Encoder, views
         together = list(pool.map(lambda picture: encoder.prepare(picture, views), many))
     for one, picture in zip(together, many, strict=True):
         again = encoder.prepare(picture, views)
-        assert all(np.array_equal(*looks) for looks in zip(one.looks, again.looks, strict=True))
+        assert all(np.array_equal(*views) for views in zip(one.views, again.views, strict=True))
 
 
 def test_opening_again_gives_the_same_vectors(encoder: Encoder) -> None:
@@ -162,7 +162,7 @@ def test_bfloat16_keeps_the_direction(encoder: Encoder) -> None:
 
 
 class Plain(torch.nn.Module):
-    """The mean colour, but not a number for white; black is the zero vector."""
+    """The mean colour, but NaN for white; black is the zero vector."""
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
         colour = batch.mean((2, 3))
@@ -237,7 +237,7 @@ def test_a_torch_file_of_tensors_is_read(tmp_path: Path) -> None:
 
 
 class Code:
-    """What a hostile pickle looks like."""
+    """A hostile pickle."""
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return (os.system, ("touch never-run",))
@@ -255,7 +255,7 @@ def test_a_pickle_with_code_is_refused_and_not_run(tmp_path: Path, monkeypatch: 
 
 
 def package_of(name: str, folder: Path, content: bytes | None) -> None:
-    """Make a package where that of an encoder's weights would be, with a file or without."""
+    """Create a package in place of an encoder's weights package, with a file or without."""
     module, _, inside = NETWORKS[name].file.partition("/")
     (folder / module / inside).parent.mkdir(parents=True)
     (folder / module / "__init__.py").touch()
@@ -293,7 +293,7 @@ def test_package_with_another_file_is_refused_and_not_read(
 
 
 def crops(picture: Image.Image) -> list[Image.Image]:
-    """Nine squares of a photograph that do not overlap, each with other things on it."""
+    """Nine squares of a photograph that do not overlap, with different content."""
     side = picture.height // 3
     corners = [(side * column, side * row) for column in range(3) for row in range(3)]
     return [picture.crop((x, y, x + side, y + side)) for x, y in corners]
@@ -301,7 +301,7 @@ def crops(picture: Image.Image) -> list[Image.Image]:
 
 @pytest.mark.parametrize("name", PACKAGED)
 def test_pieces_of_one_photograph_are_nearer_than_those_of_another(name: str) -> None:
-    """Each of a temple and of a flower, to the mean of the others; with random weights they are not."""
+    """Each square of a temple and of a flower is nearer to its own class mean; not with random weights."""
     encoder = open_encoder(name, device="cpu")
     china, flower = (
         encoder.embed([encoder.prepare(crop) for crop in crops(Image.fromarray(pixels))])
@@ -322,7 +322,7 @@ def test_a_broken_file_is_refused(name: str, tmp_path: Path) -> None:
 
 
 def test_weights_out_of_reach_say_how_to_provide_them(tmp_path: Path) -> None:
-    # its own process, because the hub reads its settings once; one for both, because torch is long to import
+    # a separate process, because the hub reads its settings once; one for both, because torch imports slowly
     program = (
         "import sys\nfrom core.errors import ExemplarError\nfrom encoders import open_encoder\n"
         "for spec in sys.argv[1:]:\n"

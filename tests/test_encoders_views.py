@@ -1,4 +1,4 @@
-"""Facts about views, and about encoders side by side."""
+"""Views, and concatenated encoders."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_mirrored_picture_has_the_same_vector_in_both_mirrored_settings(lite: 
 
 
 def test_full_adds_the_centre_and_its_mirror_image() -> None:
-    """Of a tower that only sees the mean colour: the middle counts twice."""
+    """For a tower that only sees the mean colour: the middle counts twice."""
     tower = Tower(Mean(), Geometry(32, 32, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)))
     encoder = Encoder("mean", run_all([tower], CPU))
     picture = Image.new("RGB", (200, 100), "red")
@@ -89,10 +89,10 @@ class Mean(torch.nn.Module):
 
 def test_a_crop_has_the_shape_of_the_input_and_stands_in_the_middle() -> None:
     picture = drawings()[0]
-    looks = Frame(40, 40).look(picture, crop=True)
-    assert looks.shape == (2, 40, 40, 3)
+    views = Frame(40, 40).resize(picture, crop=True)
+    assert views.shape == (2, 40, 40, 3)
     expected = centre_of(picture, CROPPED * 90).resize((40, 40), Image.Resampling.BICUBIC)
-    assert np.abs(looks[1].astype(int) - np.asarray(expected).astype(int)).mean() < 4
+    assert np.abs(views[1].astype(int) - np.asarray(expected).astype(int)).mean() < 4
 
 
 def test_pictures_of_different_views_share_a_batch(lite: Encoder) -> None:
@@ -117,7 +117,7 @@ def test_a_batch_of_many_views_is_taken_in_parts() -> None:
 
 
 class Brittle(torch.nn.Module):
-    """The mean colour less a half; not a number where the upper left corner is white."""
+    """The mean colour less a half; NaN if the upper left corner is white."""
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
         corner = batch[:, :, :1, :1].mean((1, 2, 3), keepdim=False)[:, None]
@@ -125,7 +125,7 @@ class Brittle(torch.nn.Module):
 
 
 @pytest.mark.parametrize("views", [Views.FLIP, Views.FULL])
-def test_a_picture_with_one_unfit_view_fails_alone(views: Views) -> None:
+def test_a_picture_with_one_invalid_view_fails_alone(views: Views) -> None:
     geometry = Geometry(8, 8, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
     encoder = Encoder("brittle", run_all([Tower(Brittle(), geometry)], CPU))
     bad = Image.new("RGB", (16, 16), "olive")
@@ -143,7 +143,7 @@ def save_resnet(folder: Path) -> str:
 
 
 def test_a_concat_is_its_parts_side_by_side(tmp_path: Path) -> None:
-    # each would choose its engine by a measurement of its own
+    # each would choose its runtime by its own measurement
     plain = partial(open_encoder, device="cpu", precision="fp32", runtime="torch")
     lite, other = plain(LITE), plain(save_resnet(tmp_path))
     both = plain(f"concat:{LITE}+{other.spec}")
@@ -168,12 +168,12 @@ def test_three_parts_have_equal_weight() -> None:
 def test_parts_with_one_frame_share_the_resized_picture() -> None:
     towers = [Tower(Mean(), Geometry(8, 8)), Tower(Mean(), Geometry(8, 8, mean=(0.5, 0.5, 0.5)))]
     encoder = Encoder("two", run_all([*towers, Tower(Mean(), Geometry(9, 8))], CPU))
-    first, second, third = encoder.prepare(drawings()[0]).looks
+    first, second, third = encoder.prepare(drawings()[0]).views
     assert first is second
     assert third.shape == (1, 9, 8, 3)
 
 
-def test_one_unfit_part_makes_the_whole_vector_invalid() -> None:
+def test_one_invalid_part_invalidates_the_vector() -> None:
     geometry = Geometry(8, 8, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
     encoder = Encoder("two", run_all([Tower(Mean(), geometry), Tower(Brittle(), geometry)], CPU))
     white, grey = (Image.new("RGB", (8, 8), colour) for colour in ("white", "lightgrey"))

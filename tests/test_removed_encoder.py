@@ -1,4 +1,4 @@
-"""A record whose collections answer by an encoder that was removed: what it says, and the way out."""
+"""A record whose collections use a removed encoder: the errors, and the way out."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ OF_CLASS = 3
 
 
 def make_record(store: Store, digits: Digits) -> str:
-    """Make a collection as 0.1 did, with pictures of three digits; return a job that waits for an answer."""
+    """Create a collection as 0.1 did, with pictures of three digits; return a waiting job."""
     store.collections.create("things", REMOVED, Rule())
     for digit in range(3):
         pictures = [store.blobs.put(PICTURES, digits(digit, n)) for n in range(OF_CLASS)]
@@ -141,7 +141,7 @@ def test_cancelled_and_paused_jobs_stay_what_they_are(store: Store, waiting: str
 
 
 def see_all(store: Store, encoder: str) -> None:
-    """Embed by another encoder whatever waits for it."""
+    """Embed with another encoder whatever waits for it."""
     while store.reindexes.advance():
         for chunk in store.chunks.claim("w:2", encoder, list(Lane), 999):
             assert settle_reindex(store, chunk)
@@ -194,7 +194,7 @@ def test_doctor_names_the_collections(settings: Settings, store: Store, waiting:
 
 @pytest.fixture(scope="module")
 def upgraded(tmp_path_factory: pytest.TempPathFactory, digits: Digits) -> Iterator[tuple[Stack, str]]:
-    """A service with the default encoder on the data of 0.1, and the job that waited there."""
+    """A service with the default encoder on the data of 0.1, and the job that waits there."""
     data = tmp_path_factory.mktemp("of-0.1") / "data"
     data.mkdir()
     settings = Settings(data=data)
@@ -259,7 +259,7 @@ def test_reindex_gives_the_collection_another_encoder(
     url = upgraded[0].url
     begun = run("reindex", "start", "things", "--encoder", DEFAULT, url=url)
     assert begun.returncode == 0, begun.stderr
-    assert f"{DEFAULT} has seen {3 * OF_CLASS} of {3 * OF_CLASS} supports" in begun.stdout
+    assert f"{DEFAULT} has embedded {3 * OF_CLASS} of {3 * OF_CLASS} supports" in begun.stdout
     switched = run("reindex", "switch", "things", url=url)
     assert switched.returncode == 0, switched.stderr
     answers = ask(http, "things", *(digits(digit, 0) for digit in range(3)))

@@ -1,4 +1,4 @@
-"""Addresses: what the service may call on behalf of others, whichever way it is written."""
+"""Addresses that the service may call for callers, in every notation."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def code_of(url: str, *, hosts: tuple[str, ...] = ("*",), private_too: bool = Fa
 
 
 def answer(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
-    """Let every name have these addresses."""
+    """Make every name resolve to these addresses."""
 
     def found(host: str, port: int, **_: Any) -> list[Any]:
         return [(0, 0, 0, "", (address, port)) for address in addresses]
@@ -200,7 +200,7 @@ def test_name_without_an_address_may_have_one_later() -> None:
         "https://example.com/" + "a" * 2048,
     ],
 )
-def test_unfit_url_is_refused(url: str) -> None:
+def test_invalid_url_is_refused(url: str) -> None:
     assert code_of(url) == "target_invalid"
 
 

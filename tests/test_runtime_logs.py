@@ -1,4 +1,4 @@
-"""Log lines: one an event, whatever text from outside is in them."""
+"""Log lines: one per event, whatever untrusted text they contain."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def test_process_that_traces_nothing_imports_nothing_for_it() -> None:
     assert done.stdout.split("\n")[:2] == ["[]", "False"]
 
 
-def test_context_of_the_caller_is_handed_on_where_nothing_is_traced() -> None:
+def test_context_of_the_caller_is_passed_on_without_tracing() -> None:
     span = Tracing().begin("request", parent=PARENT)
     span.end()
     assert span.traceparent == PARENT

@@ -1,4 +1,4 @@
-"""Items of jobs in the running service: seen again, put right, and found by what became of them."""
+"""Items of jobs in the running service: shown again, corrected, and found by their outcome."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comes over the wire of the running service and is no proper request."""
+"""Malformed requests over the wire of the running service."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def send(service: Stack, request: bytes, *, hang_up: bool = False) -> tuple[int,
     """Send bytes and return status, content type and problem."""
     address = ("127.0.0.1", int(service.environment["EXEMPLAR_PORT"]))
     with socket.create_connection(address, timeout=90) as connection:
-        with suppress(ConnectionError):  # who is refused may find the line closed while still sending
+        with suppress(ConnectionError):  # a refused sender may find the connection closed while sending
             connection.sendall(request)
         if hang_up:
             connection.shutdown(socket.SHUT_WR)
@@ -89,7 +89,7 @@ def test_picture_larger_than_allowed_is_refused(http: httpx.Client, collection: 
     assert (response.status_code, response.json()["code"]) == (413, "picture_too_many_bytes")
 
 
-def test_chunked_body_is_read_whole(http: httpx.Client, collection: str, digits: Digits) -> None:
+def test_chunked_body_is_read_completely(http: httpx.Client, collection: str, digits: Digits) -> None:
     [support] = enroll(http, collection, "zero", digits(0, 0))
     picture = digits(0, 0)
 
@@ -123,7 +123,7 @@ def test_form_that_breaks_off_loses_no_picture_in_silence(
 def test_forty_callers_at_once_are_all_served(
     http: httpx.Client, service: Stack, collection: str, digits: Digits
 ) -> None:
-    """More than there are threads that may wait."""
+    """More requests than threads that may wait."""
     enroll(http, collection, "zero", digits(0, 0))
     with ThreadPoolExecutor(40) as pool:
         answers = list(

@@ -151,7 +151,7 @@ class Site:
         """Let time pass while what died is started again."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            self._supervisor.mend()
+            self._supervisor.restart_dead()
             time.sleep(min(left, 0.05))
 
     def await_(self, what: Callable[[], object], timeout_s: float = START_S) -> float:

@@ -85,7 +85,7 @@ class Hosts:
         """Wait until something is so, ten times a second; return how long that took."""
         begun = time.monotonic()
         while True:
-            self._supervisor.mend()
+            self._supervisor.restart_dead()
             with suppress(httpx.TransportError):
                 if what():
                     return time.monotonic() - begun

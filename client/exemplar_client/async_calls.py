@@ -26,19 +26,19 @@ class AsyncCalls(AsyncTransport):
     """Methods named as the operations of the document."""
 
     async def healthz(self) -> models.Health:
-        """Say that the process lives."""
+        """Report that the process is alive."""
         return await self._json(Request("GET", "/healthz", may_repeat=True), models.Health)
 
     async def metrics(self) -> bytes:
-        """Show the service in Prometheus' text format."""
+        """Return the service's metrics in Prometheus' text format."""
         return await self._bytes(Request("GET", "/metrics", may_repeat=True))
 
     async def readyz(self) -> models.Health:
-        """Say whether record, disk, blobs and queue are fit and workers get on with what waits; 503 where not."""
+        """Report whether record, disk, blobs, queue and workers are ready; 503 if not."""
         return await self._json(Request("GET", "/readyz", may_repeat=True), models.Health)
 
     def list_collections(self, *, limit: int | None = None) -> AsyncIterator[models.Collection]:
-        """List collections in the order they were made."""
+        """List collections in order of creation."""
         return self._pages(
             Request("GET", "/v1/collections", in_query(limit=limit), may_repeat=True), models.Collection
         )
@@ -53,7 +53,7 @@ class AsyncCalls(AsyncTransport):
         rule: models.Rule | Mapping[str, Any] | None = None,
         views: models.Views | None = None,
     ) -> models.Collection:
-        """Make a collection."""
+        """Create a collection."""
         return await self._json(
             Request(
                 "POST",
@@ -64,7 +64,7 @@ class AsyncCalls(AsyncTransport):
         )
 
     async def delete_collection(self, collection: str) -> None:
-        """Remove a collection with its classes and supports."""
+        """Delete a collection with its classes and supports."""
         return await self._none(Request("DELETE", f"/v1/collections/{in_path(collection)}"))
 
     async def get_collection(self, collection: str) -> models.Collection:
@@ -80,7 +80,7 @@ class AsyncCalls(AsyncTransport):
         index: models.Index | Mapping[str, Any] | None = None,
         rule: models.RuleChange | Mapping[str, Any] | None = None,
     ) -> models.Collection:
-        """Change the rule or the index of a collection; what is left out stays as it is."""
+        """Change the rule or the index of a collection; omitted fields stay unchanged."""
         return await self._json(
             Request("PATCH", f"/v1/collections/{in_path(collection)}", json=given(index=index, rule=rule)),
             models.Collection,
@@ -101,7 +101,7 @@ class AsyncCalls(AsyncTransport):
     async def make_class(
         self, collection: str, label: str, *, kind: models.ClassKind | None = None
     ) -> models.Class:
-        """Make a class of its name alone; where the collection has prompts it answers at once."""
+        """Create a class from its name; if the collection has prompts, it answers immediately."""
         return await self._json(
             Request(
                 "POST", f"/v1/collections/{in_path(collection)}/classes", json=given(kind=kind, label=label)
@@ -110,7 +110,7 @@ class AsyncCalls(AsyncTransport):
         )
 
     async def delete_class(self, collection: str, label: str) -> None:
-        """Remove a class with its supports."""
+        """Delete a class with its supports."""
         return await self._none(
             Request("DELETE", f"/v1/collections/{in_path(collection)}/classes/{in_path(label)}")
         )
@@ -132,7 +132,7 @@ class AsyncCalls(AsyncTransport):
         kind: models.ClassKind | None = None,
         new_label: str | None = None,
     ) -> models.Class:
-        """Rename a class, or say whether it is a negative one."""
+        """Rename a class, or change its kind."""
         return await self._json(
             Request(
                 "PATCH",
@@ -154,7 +154,7 @@ class AsyncCalls(AsyncTransport):
         )
 
     def export_collection(self, collection: str, *, pictures: bool | None = None) -> AsyncIterator[bytes]:
-        """Give a collection away as one file that NumPy and json read."""
+        """Export a collection as one file that NumPy and json can read."""
         return self._parts(
             Request(
                 "GET",
@@ -165,23 +165,23 @@ class AsyncCalls(AsyncTransport):
         )
 
     async def forget_encoder(self, collection: str) -> None:
-        """Drop the vectors of the encoder that does not answer."""
+        """Delete the vectors of the inactive encoder."""
         return await self._none(Request("DELETE", f"/v1/collections/{in_path(collection)}/reindex"))
 
     async def get_reindex(self, collection: str) -> models.Reindex:
-        """Say how far a change of encoder has come, and which supports have no vector yet."""
+        """Show the progress of a reindex, and the supports without a secondary vector."""
         return await self._json(
             Request("GET", f"/v1/collections/{in_path(collection)}/reindex", may_repeat=True), models.Reindex
         )
 
     async def start_reindex(self, collection: str, encoder: str) -> AsyncJob:
-        """Embed the kept pictures with another encoder beside the one that answers."""
+        """Embed the stored pictures with another encoder, while the active one answers."""
         return await self._job(
             Request("POST", f"/v1/collections/{in_path(collection)}/reindex", json=given(encoder=encoder))
         )
 
     async def switch_back(self, collection: str, *, leave_out: bool | None = None) -> models.Reindex:
-        """Let the collection answer by the encoder that it had before the switch."""
+        """Make the collection answer with the encoder it had before the switch."""
         return await self._json(
             Request(
                 "POST", f"/v1/collections/{in_path(collection)}/reindex/back", json=given(leave_out=leave_out)
@@ -190,7 +190,7 @@ class AsyncCalls(AsyncTransport):
         )
 
     async def compare_encoders(self, collection: str) -> models.Comparison:
-        """Set the reports of both encoders side by side, with the answers that would change."""
+        """Compare the reports of both encoders, with the answers that would change."""
         return models.Comparison.model_validate_json(
             await self._made(
                 Request("GET", f"/v1/collections/{in_path(collection)}/reindex/comparison", may_repeat=True)
@@ -198,7 +198,7 @@ class AsyncCalls(AsyncTransport):
         )
 
     async def switch_encoder(self, collection: str, *, leave_out: bool | None = None) -> models.Reindex:
-        """Let the collection answer by its other encoder from now on."""
+        """Make the collection answer with the other encoder."""
         return await self._json(
             Request(
                 "POST",
@@ -209,7 +209,7 @@ class AsyncCalls(AsyncTransport):
         )
 
     async def get_report(self, collection: str) -> models.CollectionReport:
-        """Say how well a collection tells its own pictures apart, and what would make it better."""
+        """Report a collection's accuracy, confusions and label errors, and which pictures to add."""
         return models.CollectionReport.model_validate_json(
             await self._made(Request("GET", f"/v1/collections/{in_path(collection)}/report", may_repeat=True))
         )
@@ -223,7 +223,7 @@ class AsyncCalls(AsyncTransport):
     def list_supports(
         self, collection: str, *, limit: int | None = None, label: str | None = None
     ) -> AsyncIterator[models.Support]:
-        """List supports in the order they were enrolled, of one class or of all."""
+        """List supports in order of enrolment, of one class or of all."""
         return self._pages(
             Request(
                 "GET",
@@ -235,7 +235,7 @@ class AsyncCalls(AsyncTransport):
         )
 
     async def delete_support(self, collection: str, support_id: int) -> None:
-        """Remove a support."""
+        """Delete a support."""
         return await self._none(
             Request("DELETE", f"/v1/collections/{in_path(collection)}/supports/{in_path(support_id)}")
         )
@@ -252,7 +252,7 @@ class AsyncCalls(AsyncTransport):
         )
 
     async def move_support(self, collection: str, support_id: int, label: str) -> models.Support:
-        """Give a support to another class."""
+        """Move a support to another class."""
         return await self._json(
             Request(
                 "PATCH",
@@ -263,7 +263,7 @@ class AsyncCalls(AsyncTransport):
         )
 
     async def get_thumbnail(self, collection: str, support_id: int) -> bytes:
-        """Show a support's picture, small and made anew."""
+        """Show a support's picture as a newly encoded thumbnail."""
         return await self._bytes(
             Request(
                 "GET",
@@ -281,7 +281,7 @@ class AsyncCalls(AsyncTransport):
         encoding_format: Literal["float", "base64"] | str | None = None,
         user: str | None = None,
     ) -> models.EmbeddingList:
-        """Give the vectors of pictures or texts, in the shape of OpenAI's call."""
+        """Return the vectors of pictures or texts, in the shape of OpenAI's call."""
         return await self._json(
             Request(
                 "POST",
@@ -307,7 +307,7 @@ class AsyncCalls(AsyncTransport):
         wait_s: float = 0.0,
         key: str | None = None,
     ) -> AsyncJob:
-        """Make a collection of a file that was exported."""
+        """Create a collection from an exported file."""
         return await self._job(
             Request(
                 "POST",
@@ -320,39 +320,39 @@ class AsyncCalls(AsyncTransport):
         )
 
     def list_jobs(self, *, limit: int | None = None) -> AsyncIterator[AsyncJob]:
-        """List jobs, the newest first."""
+        """List jobs, newest first."""
         return self._jobs(Request("GET", "/v1/jobs", in_query(limit=limit), may_repeat=True))
 
     async def get_job(self, job_id: str) -> AsyncJob:
-        """Show how far a job has come."""
+        """Show a job and its progress."""
         return await self._job(Request("GET", f"/v1/jobs/{in_path(job_id)}", may_repeat=True))
 
     async def cancel_job(self, job_id: str) -> AsyncJob:
-        """Take back what no worker has begun."""
+        """Cancel what no worker has started."""
         return await self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/cancel"))
 
     async def list_deliveries(self, job_id: str) -> models.DeliveryList:
-        """Show the calls of a job's webhook and what came of each."""
+        """Show the calls of a job's webhook with their outcomes."""
         return await self._json(
             Request("GET", f"/v1/jobs/{in_path(job_id)}/deliveries", may_repeat=True), models.DeliveryList
         )
 
     async def get_item_thumbnail(self, job_id: str, item: int) -> bytes:
-        """Show the picture of an item that is done, small and made anew."""
+        """Show the picture of an item that is done as a newly encoded thumbnail."""
         return await self._bytes(
             Request("GET", f"/v1/jobs/{in_path(job_id)}/items/{in_path(item)}/thumbnail", may_repeat=True)
         )
 
     async def pause_job(self, job_id: str) -> AsyncJob:
-        """Hold what no worker has begun."""
+        """Pause a job; running chunks finish."""
         return await self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/pause"))
 
     async def resume_job(self, job_id: str) -> AsyncJob:
-        """Let a paused job go on."""
+        """Resume a paused job."""
         return await self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/resume"))
 
     async def retry_job(self, job_id: str) -> AsyncJob:
-        """Try the failed items of a job again."""
+        """Retry the failed items of a job."""
         return await self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/retry"))
 
     async def get_summary(self, job_id: str) -> models.JobSummary:
