@@ -23,7 +23,21 @@ LONGEST_S = 600.0  # the reader then connects anew, and others who wait get a tu
 RECONNECT_MS = 2000
 
 
-@routes.add("GET", "/jobs/<job_id>/events", scope=Scope.CLASSIFY, media_types=(MEDIA_TYPE,))
+@routes.add(
+    "GET",
+    "/jobs/<job_id>/events",
+    scope=Scope.CLASSIFY,
+    media_types=(MEDIA_TYPE,),
+    parameters=(
+        {
+            "name": "Last-Event-ID",
+            "in": "header",
+            "schema": {"type": "string"},
+            "description": "The last event that was seen; only what is newer is told.",
+        },
+    ),
+    responses={"204": {"description": "The job has ended and its last event was seen."}},
+)
 def watch_job(job_id: str) -> Response:
     """Tell how a job goes on as server-sent events, the last one when it ends."""
     job = services().store.jobs.get(job_id)
