@@ -51,6 +51,7 @@ _RULE = (
     ),
     click.option(
         "--set-level",
+        "coverage",
         type=Number(0.5, 0.99),
         help=f"How often the candidate set is to hold the true class; default {Rule().coverage:g}.",
     ),

@@ -20,6 +20,8 @@ from client.generate_models import models_source
 from core.settings import Settings
 from store.store import open_store
 
+pytestmark = pytest.mark.processes
+
 FOLDER = Path(__file__).parents[1] / "client"
 
 

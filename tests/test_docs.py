@@ -129,6 +129,7 @@ def test_a_command_that_does_not_exist_is_noticed() -> None:
     assert list(command_lines(ROOT / "docs" / "quickstart.md"))
 
 
+@pytest.mark.processes
 def test_backup_of_one_machine_is_restored_as_the_page_says(tmp_path: Path, redis_url: str) -> None:
     """The very commands of docs/operations.md, but for the last, which leaves the service running."""
     settings = Settings(data=tmp_path / "exemplar-data")

@@ -23,7 +23,7 @@ from index.replicas import AnyReplica, Replicas
 from index.vector_store import VectorStoreReplica
 
 DIM = 4
-ENGINES = [*IndexName, "milvus server"]
+ENGINES = [*IndexName, pytest.param("milvus server", marks=pytest.mark.processes)]
 numbers = iter(range(1, 1_000_000))
 
 

@@ -277,6 +277,7 @@ def test_each_turn_has_an_owner_of_its_own(tools: Tools, store: Store, digits: D
     assert all(owner.startswith("w:") for owner in owners)
 
 
+@pytest.mark.processes
 def test_worker_is_stalled_when_work_waits_and_no_turn_comes(
     tools: Tools, store: Store, settings: Settings, digits: Digits
 ) -> None:
