@@ -48,18 +48,20 @@ hypothesis_settings.load_profile("busy")
 DATABASES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.processes))
 SHARED = Path(__file__).parents[1].parent / "shared"
 
-
+STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn"}
+FINDERS = {"ldconfig", "gcc", "cc", "ld", "objdump", "uname"}  # of shared libraries, while some are imported
 _at_work: list[pytest.Item] = []
 
 
 def _mind_processes(event: str, arguments: tuple[object, ...]) -> None:
-    if event in ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn") and _at_work:
-        item = _at_work[-1]
-        if item.get_closest_marker("processes") is None:
-            pytest.fail(
-                f"{item.nodeid} starts a process ({event} {str(arguments[:1])[:80]}): mark it, or its file, "
-                "with pytest.mark.processes, or give it what needs none"
-            )
+    if event not in STARTS or not _at_work or _at_work[-1].get_closest_marker("processes") is not None:
+        return
+    started = str(arguments[0]) if arguments else event
+    if os.path.basename(started) not in FINDERS:
+        pytest.fail(
+            f"{_at_work[-1].nodeid} starts a process ({started[:80]}): mark it, or its file, with "
+            "pytest.mark.processes, or give it what needs none"
+        )
 
 
 sys.addaudithook(_mind_processes)

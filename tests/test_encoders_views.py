@@ -22,6 +22,8 @@ from encoders.running import RunningTower
 from encoders.tower import Tower
 from tests.shapes import LABELS, draw_many
 
+pytestmark = pytest.mark.processes
+
 LITE = PACKAGED[1]
 CPU = Device("cpu", torch.float32, 4)
 
