@@ -4,13 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 
-.PHONY: demo test lint format types contracts check generate faults fuzz lock clean
+.PHONY: demo test test-fast lint format types contracts check generate faults fuzz lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/exemplar demo $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(SERVE),--serve)
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+# What starts no process.
+test-fast: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not processes" $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

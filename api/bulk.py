@@ -14,7 +14,8 @@ from flask import Response, request
 
 from api.auth import check_key
 from api.inputs import BulkPlaces, BulkQuery
-from api.models import DryProblem, DryRun, JobModel, LabelCount, ProblemModel
+from api.models import DryProblem, DryRun, FinishedJob, JobModel, LabelCount, ProblemModel
+from api.openapi import FILE, form, ref
 from api.requests import origin_of
 from api.routes import Routes, as_json, read_json
 from api.services import check_offered, services
@@ -69,6 +70,17 @@ class _Received:
     takes_pictures=True,
     answer=JobModel,
     status=202,
+    uploads={
+        "multipart/form-data": form("archive", archive=FILE, manifest=FILE),
+        **dict.fromkeys(("application/zip", "application/x-tar", "application/x-ndjson", "text/csv"), FILE),
+    },
+    responses={
+        "200": {
+            "description": "What a dry run found, or the finished job where `Prefer: wait` was met.",
+            "content": {"application/json": {"schema": {"anyOf": [ref(DryRun), ref(FinishedJob)]}}},
+        }
+    },
+    note=" To enrol, it needs `enroll` too.",
 )
 def bulk(collection: str, query: BulkQuery) -> Response:
     """Classify or enrol the pictures of an archive, a manifest or a folder as one job."""

@@ -23,7 +23,21 @@ LONGEST_S = 600.0  # the client then reconnects, which frees the place for other
 RECONNECT_MS = 2000
 
 
-@routes.add("GET", "/jobs/<job_id>/events", scope=Scope.CLASSIFY, media_types=(MEDIA_TYPE,))
+@routes.add(
+    "GET",
+    "/jobs/<job_id>/events",
+    scope=Scope.CLASSIFY,
+    media_types=(MEDIA_TYPE,),
+    parameters=(
+        {
+            "name": "Last-Event-ID",
+            "in": "header",
+            "schema": {"type": "string"},
+            "description": "The last event that was seen; only what is newer is told.",
+        },
+    ),
+    responses={"204": {"description": "The job has ended and its last event was seen."}},
+)
 def watch_job(job_id: str) -> Response:
     """Stream a job's progress as server-sent events until it ends."""
     job = services().store.jobs.get(job_id)

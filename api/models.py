@@ -15,7 +15,6 @@ from core.answers import Candidate, CandidateSet, Contribution, Explanation, Nei
 from core.report import CollectionReport
 from core.results import Tally
 from core.types import (
-    Class,
     ClassKind,
     Collection,
     DecisionName,
@@ -28,9 +27,10 @@ from core.types import (
     Lane,
     Prompts,
     RuleName,
-    Support,
     Views,
 )
+from store.record.classes import Class
+from store.record.supports import Support
 from store.work.deliveries import Logged
 
 

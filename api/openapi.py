@@ -5,20 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api.models import DryRun, FinishedJob, Health, JobModel, ProblemModel
-from api.routes import Operation
+from api.routes import Document, Operation
 
 _PARAMETER = re.compile(r"<(?:(?P<converter>\w+):)?(?P<name>\w+)>")
 _REF = "#/components/schemas/{model}"
 
-BULK_TYPES = ("application/zip", "application/x-tar", "application/x-ndjson", "text/csv")
-
-Document = dict[str, Any]
+FILE: Document = {"type": "string", "format": "binary"}
 
 
 def make_document(operations: Sequence[Operation]) -> Document:
@@ -59,52 +56,40 @@ def _describe(operation: Operation) -> Document:
             str(operation.status): _response(operation),
             "default": {
                 "description": "A problem object (RFC 9457).",
-                "content": {"application/problem+json": {"schema": _ref(ProblemModel)}},
+                "content": {"application/problem+json": {"schema": ref(ProblemModel)}},
             },
         },
     }
     if operation.scope is not None:
         described["security"] = [{"key": []}, {}]
-        described["description"] = f"Needs the scope `{operation.scope.value}` if keys are in use."
+        described["description"] = (
+            f"Needs the scope `{operation.scope.value}` if keys are in use.{operation.note}"
+        )
     if operation.takes_pictures:
         described["parameters"] += _submit_headers()
         described["responses"]["200"] = {
             "description": "The finished job with its results, if it ended within `Prefer: wait`.",
-            "content": {"application/json": {"schema": _ref(FinishedJob)}},
+            "content": {"application/json": {"schema": ref(FinishedJob)}},
         }
-    if operation.name == "bulk":
-        described["description"] += " Enrolling also needs `enroll`."
-        described["responses"]["200"] = {
-            "description": "The result of a dry run, or the finished job if it ended within `Prefer: wait`.",
-            "content": {"application/json": {"schema": {"anyOf": [_ref(DryRun), _ref(FinishedJob)]}}},
-        }
-    if operation.name == "watch_job":
-        described["parameters"].append(
-            {
-                "name": "Last-Event-ID",
-                "in": "header",
-                "schema": {"type": "string"},
-                "description": "The last event received; only newer ones are sent.",
-            }
-        )
-        described["responses"]["204"] = {"description": "The job has ended and its last event was seen."}
     if operation.may_wait:
         described["parameters"].append(_prefer())
         described["responses"]["202"] = _job_response("A job is making it: ask again when the job has ended.")
     if operation.answer is Health:
         described["responses"]["503"] = _response(operation)
-    if operation.name == "import_collection":
-        file = {"schema": {"type": "string", "format": "binary"}}
-        described["requestBody"] = {"required": True, "content": {"application/zip": file}}
+    content = {media_type: {"schema": schema} for media_type, schema in operation.uploads.items()}
     if operation.body is not None:
-        described["requestBody"] = {"required": True, "content": _request_content(operation, operation.body)}
+        content["application/json"] = {"schema": ref(operation.body)}
+    if content:
+        described["requestBody"] = {"required": True, "content": content}
+    described["parameters"] += operation.parameters
+    described["responses"] |= operation.responses
     return described
 
 
 def _response(operation: Operation) -> Document:
     if operation.status == 204:
         return {"description": "Done."}
-    schema: Document = {"type": "string"} if operation.answer is None else _ref(operation.answer)
+    schema: Document = {"type": "string"} if operation.answer is None else ref(operation.answer)
     content = {
         media_type: _content(schema if media_type == "application/json" else {"type": "string"}, media_type)
         for media_type in operation.media_types
@@ -122,7 +107,7 @@ def _content(schema: Document, media_type: str) -> Document:
 def _job_response(description: str) -> Document:
     return {
         "description": description,
-        "content": {"application/json": {"schema": _ref(JobModel)}},
+        "content": {"application/json": {"schema": ref(JobModel)}},
         "headers": {
             "Location": {"schema": {"type": "string"}, "description": "Where the job is."},
             "Retry-After": {
@@ -131,27 +116,6 @@ def _job_response(description: str) -> Document:
             },
         },
     }
-
-
-def _request_content(operation: Operation, body: type[BaseModel]) -> Document:
-    content: Document = {"application/json": {"schema": _ref(body)}}
-    if operation.name == "bulk":
-        file: Document = {"type": "string", "format": "binary"}
-        parts = {"archive": file, "manifest": file}
-        content["multipart/form-data"] = {
-            "schema": {"type": "object", "properties": parts, "required": ["archive"]}
-        }
-        content |= {media_type: {"schema": file} for media_type in BULK_TYPES}
-    elif operation.takes_pictures:
-        form: Document = {"image": {"type": "array", "items": {"type": "string", "format": "binary"}}}
-        if operation.name == "enroll":
-            form["label"] = {"type": "string"}
-        content["multipart/form-data"] = {
-            "schema": {"type": "object", "properties": form, "required": ["image"]}
-        }
-        for media_type in ("image/*", "application/octet-stream"):
-            content[media_type] = {"schema": {"type": "string", "format": "binary"}}
-    return content
 
 
 def _path_parameters(operation: Operation) -> list[Document]:
@@ -197,5 +161,11 @@ def _submit_headers() -> list[Document]:
     ]
 
 
-def _ref(model: type[BaseModel]) -> Document:
+def ref(model: type[BaseModel]) -> Document:
+    """Return a reference to the schema of a model."""
     return {"$ref": _REF.format(model=model.__name__)}
+
+
+def form(*required: str, **fields: Document) -> Document:
+    """Return the schema of a form."""
+    return {"type": "object", "properties": fields, "required": list(required)}

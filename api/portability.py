@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError
 from api.auth import check_may_make
 from api.inputs import RuleModel, Strict
 from api.models import JobModel
+from api.openapi import FILE
 from api.requests import origin_of
 from api.routes import Routes
 from api.services import check_offered, require_text_encoder, services
@@ -78,7 +79,14 @@ def export_collection(collection: str, query: ExportQuery) -> Response:
 
 
 @routes.add(
-    "POST", "/import", scope=Scope.ADMIN, query=ImportQuery, takes_pictures=True, answer=JobModel, status=202
+    "POST",
+    "/import",
+    scope=Scope.ADMIN,
+    query=ImportQuery,
+    takes_pictures=True,
+    answer=JobModel,
+    status=202,
+    uploads={"application/zip": FILE},
 )
 def import_collection(query: ImportQuery) -> Response:
     """Create a collection from an exported file."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from flask import Blueprint, Response, g, request
@@ -18,6 +19,8 @@ from core.errors import ExemplarError
 from store.record.keys import Scope
 
 View = Callable[..., Any]
+Document = dict[str, Any]
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 LARGE_BYTES = 1 << 20
 
@@ -46,6 +49,10 @@ class Operation:
     status: int
     media_types: tuple[str, ...]
     may_wait: bool
+    uploads: Mapping[str, Document]
+    parameters: tuple[Document, ...]
+    responses: Mapping[str, Document]
+    note: str
 
 
 class Routes:
@@ -69,17 +76,23 @@ class Routes:
         status: int = 200,
         media_types: tuple[str, ...] = ("application/json",),
         may_wait: bool = False,
+        uploads: Mapping[str, Document] = _NOTHING,
+        parameters: tuple[Document, ...] = (),
+        responses: Mapping[str, Document] = _NOTHING,
+        note: str = "",
     ) -> Callable[[View], View]:
         """Register a view; it gets `query` and `body` as models, and its model becomes the answer.
 
-        One that `may_wait` answers 202 with a job if the result takes longer.
+        One that `may_wait` answers 202 with a job if the result takes longer. `uploads` are the schemas of
+        bodies other than JSON, by media type; `parameters`, `responses` and the `note` after its description
+        are added to the OpenAPI document.
         """
 
         def register(view: View) -> View:
             summary = (view.__doc__ or "").strip().splitlines()[0]
             operation = Operation(
                 method, self.prefix + path, view.__name__, summary, scope, query, body, takes_pictures,
-                answer, status, media_types, may_wait,
+                answer, status, media_types, may_wait, uploads, parameters, responses, note,
             )  # fmt: skip
             self.operations.append(operation)
             self.blueprint.add_url_rule(

@@ -14,11 +14,12 @@ from flask import Response, g, request
 from api.inputs import AskItems, AskQuery, EnrollItems, EnrollQuery
 from api.links import link
 from api.models import FinishedJob, JobModel
+from api.openapi import FILE, form
 from api.pages import make_cursor
 from api.prefer import accepted, wait_s
 from api.requests import origin_of
 from api.results import shown
-from api.routes import Routes, is_large
+from api.routes import Document, Routes, is_large
 from api.services import check_offered, services
 from api.uploads import Upload, read_uploads
 from api.webhooks import check_webhook
@@ -34,16 +35,31 @@ routes = Routes("submit")
 
 MAX_KEY = 256
 
+IMAGES: Document = {"type": "array", "items": FILE}
+RAW = {"image/*": FILE, "application/octet-stream": FILE}
 takes_pictures = partial(routes.add, "POST", takes_pictures=True, answer=JobModel, status=202)
+asks = partial(
+    takes_pictures,
+    scope=Scope.CLASSIFY,
+    query=AskQuery,
+    body=AskItems,
+    uploads={"multipart/form-data": form("image", image=IMAGES), **RAW},
+)
 
 
-@takes_pictures("/collections/<collection>/enroll", scope=Scope.ENROLL, query=EnrollQuery, body=EnrollItems)
+@takes_pictures(
+    "/collections/<collection>/enroll",
+    scope=Scope.ENROLL,
+    query=EnrollQuery,
+    body=EnrollItems,
+    uploads={"multipart/form-data": form("image", image=IMAGES, label={"type": "string"}), **RAW},
+)
 def enroll(collection: str, query: EnrollQuery) -> Response:
     """Enrol labelled pictures; a class exists as soon as its first picture is enrolled."""
     return _submit(collection, JobKind.ENROLL, label=query.label, webhook=query.webhook)
 
 
-@takes_pictures("/collections/<collection>/classify", scope=Scope.CLASSIFY, query=AskQuery, body=AskItems)
+@asks("/collections/<collection>/classify")
 def classify(collection: str, query: AskQuery) -> Response:
     """Classify pictures."""
     return _submit(
@@ -55,7 +71,7 @@ def classify(collection: str, query: AskQuery) -> Response:
     )
 
 
-@takes_pictures("/collections/<collection>/search", scope=Scope.CLASSIFY, query=AskQuery, body=AskItems)
+@asks("/collections/<collection>/search")
 def search(collection: str, query: AskQuery) -> Response:
     """Find the nearest supports of pictures, without a decision."""
     return _submit(

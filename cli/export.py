@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -10,6 +9,7 @@ import click
 from cli.client import Client
 from cli.options import URL
 from core.errors import ExemplarError
+from runtime.files import replacing
 
 
 @click.command()
@@ -28,10 +28,8 @@ def export(collection: str, out: Path, pictures: bool, url: str) -> None:
         raise ExemplarError(
             "path_exists", f"expected a new file, got {out}, which exists; choose another name"
         )
-    part = out.with_name(out.name + ".part")
     client, path = Client(url), f"/v1/collections/{collection}/export"
-    with part.open("wb") as file:
+    with replacing(out) as draft, open(draft, "wb") as file:
         for block in client.parts(path, "application/zip", pictures=str(pictures).lower()):
             file.write(block)
-    os.replace(part, out)
     click.echo(f"{collection}: {out.stat().st_size:,} bytes in {out}")

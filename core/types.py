@@ -177,31 +177,6 @@ class Collection:
 
 
 @dataclass(frozen=True, slots=True)
-class Class:
-    """A label with its number of supports, and the ids of the first of them."""
-
-    id: int
-    label: str
-    kind: ClassKind
-    supports: int
-    created_at: float
-    first: Sequence[int] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Support:
-    """One labelled picture, without its vector."""
-
-    id: int
-    label: str
-    picture: str
-    thumbnail: str
-    external_id: str | None
-    metadata: Mapping[str, Any]
-    created_at: float
-
-
-@dataclass(frozen=True, slots=True)
 class Item:
     """One picture of a job as it was accepted; `problem` is set if it was refused at submission.
 

@@ -38,18 +38,23 @@ def run_chosen(tower: Tower, device: Device, *, precision: str, runtime: str) ->
     precision other than `auto` that format is used unchecked, and with the runtime `torch` only torch is.
     """
     plain = RunningTower(tower, device)
+    groups = [
+        [replace(device, runtime=one, dtype=dtype) for dtype in formats]
+        for one in _runtimes(device, runtime)
+        for formats in _formats(device, precision)
+    ]
+    if groups[0] == [device]:  # there is nothing to compare
+        return plain
     pictures = probes(tower.geometry)
     expected = _embed(plain, pictures)
     bound = ASKED if precision in ("bf16", "fp16") else 1.0
-    for one in _runtimes(device, runtime):
-        for formats in _formats(device, precision):
-            ways = [replace(device, runtime=one, dtype=dtype) for dtype in formats]
-            if ways == [device]:
-                return plain
-            tried = [_tried(tower, way, pictures, expected) for way in ways]
-            running, lost = min(tried, key=lambda each: each[1])
-            if running is not None and lost <= bound:
-                return running
+    for ways in groups:
+        if ways == [device]:
+            return plain
+        tried = [_tried(tower, way, pictures, expected) for way in ways]
+        running, lost = min(tried, key=lambda each: each[1])
+        if running is not None and lost <= bound:
+            return running
     return plain
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -40,11 +40,6 @@ class RunningTower:
         size = self.device.batch_size
         parts = [self._forward(views[at : at + size]) for at in range(0, len(views), size)]
         return to_unit(np.concatenate(parts))
-
-
-def run_all(towers: Sequence[Tower], device: Device) -> list[RunningTower]:
-    """Run towers on one device."""
-    return [RunningTower(tower, device) for tower in towers]
 
 
 class Scaled(nn.Module):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -23,19 +23,29 @@ def write_parts_durably(path: str, parts: Iterable[bytes]) -> None:
 
     Also raises what `parts` raises.
     """
-    draft = f"{path}.{secrets.token_hex(4)}.part"
+    with replacing(path) as draft, open(draft, "wb") as file:
+        for part in parts:
+            file.write(part)
+
+
+@contextmanager
+def replacing(path: str | Path, *, durable: bool = True) -> Iterator[str]:
+    """Give the name of a draft to write; it becomes the file where the block ends, and goes where it fails.
+
+    A durable file is on disk once this returns. Raises OSError, and what the block raises.
+    """
+    folder = os.path.dirname(path) or "."
+    draft = os.path.join(folder, f".{secrets.token_hex(8)}.part")  # as short a name as any file system takes
     try:
-        with open(draft, "wb") as file:
-            for part in parts:
-                file.write(part)
-            file.flush()
-            os.fsync(file.fileno())
+        yield draft
+        if durable:
+            _sync(draft)
         os.replace(draft, path)
-    except BaseException:
-        with suppress(OSError):
+    finally:
+        with suppress(OSError):  # it is no longer there, unless it is a link to the same file
             os.unlink(draft)
-        raise
-    _sync_folder(os.path.dirname(path))
+    if durable:
+        _sync(folder)
 
 
 def make_folder(path: str) -> None:
@@ -45,7 +55,7 @@ def make_folder(path: str) -> None:
     parent = os.path.dirname(path)
     make_folder(parent)
     os.makedirs(path, exist_ok=True)
-    _sync_folder(parent)
+    _sync(parent)
 
 
 def disk_room(folder: Path) -> tuple[int, int]:
@@ -55,8 +65,8 @@ def disk_room(folder: Path) -> tuple[int, int]:
     return usage.free, usage.total
 
 
-def _sync_folder(folder: str) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _sync(path: str) -> None:
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -44,7 +45,36 @@ hypothesis_settings.register_profile(
 )
 hypothesis_settings.load_profile("busy")
 
+DATABASES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.processes))
 SHARED = Path(__file__).parents[1].parent / "shared"
+
+STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn"}
+FINDERS = {"ldconfig", "gcc", "cc", "ld", "objdump", "uname"}  # of shared libraries, while some are imported
+_at_work: list[pytest.Item] = []
+
+
+def _mind_processes(event: str, arguments: tuple[object, ...]) -> None:
+    if event not in STARTS or not _at_work or _at_work[-1].get_closest_marker("processes") is not None:
+        return
+    started = str(arguments[0]) if arguments else event
+    if os.path.basename(started) not in FINDERS:
+        pytest.fail(
+            f"{_at_work[-1].nodeid} starts a process ({started[:80]}): mark it, or its file, with "
+            "pytest.mark.processes, or give it what needs none"
+        )
+
+
+sys.addaudithook(_mind_processes)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Know which test is at work, so that one which starts a process without the marker fails."""
+    _at_work.append(item)
+    try:
+        return (yield)
+    finally:
+        _at_work.pop()
 
 
 def skip_or_fail(reason: str) -> None:
@@ -130,7 +160,7 @@ def postgres_record(postgres_url: str) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DATABASES)
 def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A record without tables on each kind of database."""
     if request.param == "sqlite":
@@ -140,7 +170,7 @@ def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DATABASES)
 def record_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """An empty record with its tables on each kind of database."""
     if request.param == "sqlite":
@@ -211,11 +241,20 @@ def s3_url(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, record_url: str, redis_url: str) -> Iterator[Settings]:
-    """Settings of a service that is not running, on each kind of database; the queue is empty."""
-    with redis.Redis.from_url(redis_url) as connection:
+def queue_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty Redis for tests that may start processes; for others one that is away, as it may always be."""
+    if request.node.get_closest_marker("processes") is None:
+        return f"unix://{tmp_path}/absent.sock"
+    url: str = request.getfixturevalue("redis_url")
+    with redis.Redis.from_url(url) as connection:
         connection.flushall()
-    yield Settings(data=tmp_path / "data", database_url=record_url, redis_url=redis_url)
+    return url
+
+
+@pytest.fixture
+def settings(tmp_path: Path, record_url: str, queue_url: str) -> Settings:
+    """Settings of a service that does not run, on each kind of database."""
+    return Settings(data=tmp_path / "data", database_url=record_url, redis_url=queue_url)
 
 
 @pytest.fixture

@@ -6,12 +6,15 @@ import shutil
 from pathlib import Path
 
 import httpx
+import pytest
 import schemathesis
 
 from api.app import create_app
 from benchmarks.fuzz import fuzz, names_of
 from core.settings import Settings
 from store.store import open_store
+
+pytestmark = pytest.mark.processes
 
 EXAMPLES = 10  # per call; `make fuzz` makes more, against the running service
 

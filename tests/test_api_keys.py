@@ -134,6 +134,7 @@ def start_api(data: Path, port: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
 
 
+@pytest.mark.processes
 def test_api_does_not_listen_to_the_world_without_a_key(tmp_path: Path) -> None:
     process = start_api(tmp_path, 0)
     _, log = process.communicate(timeout=100)
@@ -143,6 +144,7 @@ def test_api_does_not_listen_to_the_world_without_a_key(tmp_path: Path) -> None:
     assert "Traceback" not in log.decode()
 
 
+@pytest.mark.processes
 def test_api_listens_to_the_world_with_a_key_and_ends_on_sigterm(tmp_path: Path) -> None:
     store = open_store(Settings(data=tmp_path))
     ensure_schema(store.database)

@@ -18,6 +18,8 @@ from core.settings import Settings, read_settings
 from store.record.keys import Scope
 from store.store import Store, open_store
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture
 def store(tmp_path: Path, sqlite_template: Path, redis_url: str) -> Iterator[Store]:

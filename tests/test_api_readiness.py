@@ -21,6 +21,8 @@ from store.store import Store
 from store.work.chunks import Waiting
 from store.work.workers import Worker
 
+pytestmark = pytest.mark.processes
+
 OTHER = "timm:resnet18"
 
 

@@ -18,6 +18,8 @@ from core.types import Item, JobKind
 from store.store import Store
 from store.work.settlement import Settlement
 
+pytestmark = pytest.mark.processes
+
 Digits = Callable[[int, int], bytes]
 
 

@@ -16,6 +16,8 @@ from core.settings import Settings
 from core.types import Rule
 from store.store import Store
 
+pytestmark = pytest.mark.processes
+
 Digits = Callable[[int, int], bytes]
 
 

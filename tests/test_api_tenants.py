@@ -24,6 +24,8 @@ from store.record.keys import Scope
 from store.store import Store, open_store
 from worker.pipeline import run_pipeline
 
+pytestmark = pytest.mark.processes
+
 ZIP = "application/zip"
 TENANTS = {"apple": ("apple-1", "apple-2"), "berry": ("berry-1", "berry-2")}
 

@@ -137,6 +137,7 @@ def test_metrics_are_merged_family_by_family() -> None:
     assert {sample.labels["worker"] for family in families for sample in family.samples} == {"a", "b"}
 
 
+@pytest.mark.processes
 def test_metrics_of_the_api_itself_outlive_the_record(tmp_path: Path, redis_url: str) -> None:
     nowhere = "postgresql+psycopg://nobody@127.0.0.1:1/nothing"
     settings = Settings(data=tmp_path, database_url=nowhere, redis_url=redis_url)

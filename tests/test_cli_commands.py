@@ -20,6 +20,8 @@ from cli.stack import Stack
 from core.errors import ExemplarError
 from core.types import Lane
 
+pytestmark = pytest.mark.processes
+
 
 def run(
     *arguments: str, url: str = "http://127.0.0.1:9", **environment: str

@@ -18,6 +18,8 @@ from PIL import Image
 from cli.demo_pictures import PHOTOGRAPHS, TILES, split_folder, tile_boxes, write_tiles
 from core.settings import read_settings
 
+pytestmark = pytest.mark.processes
+
 
 @given(st.integers(64, 600), st.integers(64, 600))
 def test_tiles_are_squares_inside_the_photograph_and_none_lies_over_another(width: int, height: int) -> None:

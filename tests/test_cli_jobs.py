@@ -20,6 +20,8 @@ from cli.main import COMMANDS, exemplar
 from cli.stack import Stack
 from cli.work import run_jobs
 
+pytestmark = pytest.mark.processes
+
 Digits = Callable[[int, int], bytes]
 
 

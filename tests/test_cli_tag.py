@@ -26,6 +26,8 @@ from waiting import until
 from cli.stack import Stack
 from runtime.ports import free_port
 
+pytestmark = pytest.mark.processes
+
 Digits = Callable[[int, int], bytes]
 Finished = subprocess.CompletedProcess[str]
 Begun = tuple[subprocess.Popen[str], str]

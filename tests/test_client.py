@@ -16,6 +16,8 @@ import pytest
 from cli.stack import Stack
 from exemplar_client import AsyncExemplar, Exemplar, Retries, ServiceError
 
+pytestmark = pytest.mark.processes
+
 Digits = Callable[[int, int], bytes]
 PAGE = Path(__file__).parents[1] / "docs" / "client.md"
 

@@ -10,6 +10,8 @@ import pytest
 from cli.stack import Stack
 from exemplar_client import AsyncExemplar, Exemplar, ServiceError
 
+pytestmark = pytest.mark.processes
+
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
 

@@ -9,6 +9,8 @@ import pytest
 from client.generate.__main__ import PACKAGE, document, sources
 from exemplar_client import AsyncExemplar, Exemplar
 
+pytestmark = pytest.mark.processes
+
 
 def test_generated_files_are_those_of_this_api() -> None:
     stale = [name for name, source in sources() if (PACKAGE / name).read_text() != source]

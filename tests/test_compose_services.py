@@ -22,6 +22,8 @@ from tiny import TINY
 
 from runtime.ports import free_port
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).parents[1]
 
 

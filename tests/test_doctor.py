@@ -21,6 +21,8 @@ from store.blobs import PICTURES, THUMBNAILS, uploads_of
 from store.checks.blobs import SAFE_S
 from store.store import Store, open_store
 
+pytestmark = pytest.mark.processes
+
 
 def codes(store: Store, settings: Settings, *, repair: bool = False, deep: bool = False) -> list[str]:
     found = examine(store, settings, repair=repair, deep=deep)

@@ -17,6 +17,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from sklearn.datasets import load_sample_images
+from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
+from timm.models.beit import Beit
 
 from core.errors import ExemplarError
 from core.specs import PACKAGED, EncoderSpec
@@ -26,9 +28,11 @@ from encoders.device import Device
 from encoders.efficientnet_lite import NETWORKS
 from encoders.geometry import Geometry
 from encoders.opening import load_tower
-from encoders.running import run_all
+from encoders.running import RunningTower
 from encoders.tower import Tower
 from tests.tiny import TINY
+
+pytestmark = pytest.mark.processes
 
 ROOT = Path(__file__).parents[1]
 DEIT = ROOT.parent / "shared" / "weights" / "deit_tiny_patch16_224.safetensors"
@@ -45,6 +49,16 @@ def save_timm(name: str, file: Path, **options: object) -> str:
     torch.manual_seed(0)
     save_file(timm.create_model(name, **options).state_dict(), file)
     return f"timm:{name}@{file}"
+
+
+default_cfgs = generate_default_cfgs({"tiny_beit.untrained": {"input_size": (3, 64, 64), "url": ""}})
+
+
+def tiny_beit(pretrained: bool = False, **options: object) -> torch.nn.Module:
+    """BEiT as timm has it, but of two narrow layers: timm's smallest has 86 million weights."""
+    size = {"img_size": 64, "patch_size": 16, "embed_dim": 64, "depth": 2, "num_heads": 2}
+    parts = {"use_abs_pos_emb": False, "use_rel_pos_bias": True, "init_values": 0.1}
+    return build_model_with_cfg(Beit, "tiny_beit", pretrained, **size, **parts, **options)
 
 
 def save_tiny_clip(folder: Path) -> str:
@@ -67,7 +81,7 @@ def spec_of(kind: str, folder: Path) -> str:
     if kind == "concat":
         return f"concat:{LITE0}+{spec_of('timm_vit', folder)}"
     if kind == "timm_beit":
-        return save_timm("beit_base_patch16_224", folder / "beit.safetensors", num_classes=0)
+        return save_timm(register_model(tiny_beit).__name__, folder / "beit.safetensors", num_classes=0)
     if kind == "timm_deit":
         if not DEIT.exists():
             pytest.skip("the real DeiT-Tiny is not under ../shared/weights")
@@ -156,7 +170,7 @@ def test_bfloat16_keeps_the_direction(encoder: Encoder) -> None:
     expected = encoder.embed(prepared)
     spec = EncoderSpec.parse(encoder.spec)
     towers = [load_tower(part) for part in spec.parts or (spec,)]
-    half = Encoder(encoder.spec, run_all(towers, Device("cpu", torch.bfloat16, 32)))
+    half = Encoder(encoder.spec, [RunningTower(tower, Device("cpu", torch.bfloat16, 32)) for tower in towers])
     assert half.precision == "bf16"
     assert agreement(expected, half.embed(prepared)) >= 0.995
 
@@ -171,7 +185,7 @@ class Plain(torch.nn.Module):
 
 def test_a_picture_without_a_direction_fails_alone() -> None:
     tower = Tower(Plain(), Geometry(8, 8, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)))
-    encoder = Encoder("plain", run_all([tower], Device("cpu", torch.float32, 32)))
+    encoder = Encoder("plain", [RunningTower(tower, Device("cpu", torch.float32, 32))])
     vectors = encoder.embed(
         [encoder.prepare(Image.new("RGB", (8, 8), colour)) for colour in ("black", "white", "olive")]
     )

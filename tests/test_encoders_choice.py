@@ -21,6 +21,8 @@ from encoders.device import Device, Runtime
 from encoders.geometry import Geometry
 from encoders.tower import Tower
 
+pytestmark = pytest.mark.processes
+
 CPU = Device("cpu", torch.float32, 4)
 BOUND = 0.999  # of the cosine to torch in float32
 LITE2 = "efficientnet_lite2"
@@ -99,6 +101,16 @@ def test_fp32_is_chosen_where_bf16_changes_vectors(has_bf16: bool) -> None:
 def test_fp32_is_chosen_if_bf16_blurs_similar_vectors() -> None:
     assert chosen(Alike(0.0), runtime="torch", precision="auto")[1] == ("bf16" if cpu_has_bf16() else "fp32")
     assert chosen(Alike(16.0), runtime="torch") == ("torch", "fp32")
+
+
+@pytest.mark.parametrize("asked", [{"precision": "fp32", "runtime": "torch"}, {}])
+def test_nothing_is_compared_where_there_is_one_way(
+    asked: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("encoders.choice.cpu_has_bf16", lambda: False)
+    monkeypatch.setattr("encoders.choice.is_installed", lambda: asked != {})
+    monkeypatch.setattr("encoders.choice.probes", lambda _: pytest.fail("pictures were drawn to compare"))
+    assert chosen(Lifted(0.0), **asked) == ("torch", "fp32")
 
 
 def test_openvino_is_chosen_where_it_is_installed_and_agrees(has_bf16: bool) -> None:

@@ -22,7 +22,7 @@ from core.types import Prompts, Views
 from encoders import Encoder, open_encoder
 from encoders.device import Device
 from encoders.geometry import Geometry
-from encoders.running import run_all
+from encoders.running import RunningTower
 from encoders.tower import TextSource, TextTower, Tower
 from tests.shapes import COLOURS, HELD_OUT, LABELS, SPEC, WEIGHTS, draw_many
 from tests.tiny import TINY
@@ -195,7 +195,9 @@ class Grey(torch.nn.Module):
 
 def test_a_label_without_a_direction_fails_alone() -> None:
     text = TextSource(lambda: TextTower(Odd(), lambda texts: torch.tensor([[len(t)] for t in texts])), 1.0)
-    encoder = Encoder("odd", run_all([Tower(Grey(), Geometry(8, 8), text)], Device("cpu", torch.float32, 2)))
+    encoder = Encoder(
+        "odd", [RunningTower(Tower(Grey(), Geometry(8, 8), text), Device("cpu", torch.float32, 2))]
+    )
     vectors = encoder.embed_labels(["", "x", "xy"], ["{}"])
     assert np.isnan(vectors[:2]).all()
     assert np.linalg.norm(vectors[2]) == pytest.approx(1)

@@ -18,9 +18,11 @@ from core.vectors import is_unit
 from encoders import Encoder, open_encoder
 from encoders.device import Device
 from encoders.geometry import CROPPED, Frame, Geometry
-from encoders.running import run_all
+from encoders.running import RunningTower
 from encoders.tower import Tower
 from tests.shapes import LABELS, draw_many
+
+pytestmark = pytest.mark.processes
 
 LITE = PACKAGED[1]
 CPU = Device("cpu", torch.float32, 4)
@@ -71,7 +73,7 @@ def test_a_mirrored_picture_has_the_same_vector_in_both_mirrored_settings(lite: 
 def test_full_adds_the_centre_and_its_mirror_image() -> None:
     """For a tower that only sees the mean colour: the middle counts twice."""
     tower = Tower(Mean(), Geometry(32, 32, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)))
-    encoder = Encoder("mean", run_all([tower], CPU))
+    encoder = Encoder("mean", [RunningTower(tower, CPU)])
     picture = Image.new("RGB", (200, 100), "red")
     picture.paste("blue", (100 - 44, 0, 100 + 44, 100))
     whole = unit(np.array([200 - 88, 0, 88]))
@@ -110,7 +112,7 @@ def test_a_batch_of_many_views_is_taken_in_parts() -> None:
             seen.append(len(batch))
             return super().forward(batch)
 
-    encoder = Encoder("counting", run_all([Tower(Counting(), Geometry(8, 8))], CPU))
+    encoder = Encoder("counting", [RunningTower(Tower(Counting(), Geometry(8, 8)), CPU)])
     encoder.embed([encoder.prepare(picture, Views.FULL) for picture in drawings()])
     assert sum(seen[1:]) == 20
     assert max(seen) <= CPU.batch_size
@@ -127,7 +129,7 @@ class Brittle(torch.nn.Module):
 @pytest.mark.parametrize("views", [Views.FLIP, Views.FULL])
 def test_a_picture_with_one_invalid_view_fails_alone(views: Views) -> None:
     geometry = Geometry(8, 8, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-    encoder = Encoder("brittle", run_all([Tower(Brittle(), geometry)], CPU))
+    encoder = Encoder("brittle", [RunningTower(Tower(Brittle(), geometry), CPU)])
     bad = Image.new("RGB", (16, 16), "olive")
     bad.paste("white", (8, 0, 16, 8))  # the corner of the mirror image
     good = Image.new("RGB", (16, 16), "olive")
@@ -160,14 +162,14 @@ def test_a_concat_is_its_parts_side_by_side(tmp_path: Path) -> None:
 
 def test_three_parts_have_equal_weight() -> None:
     geometry = Geometry(8, 8, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-    encoder = Encoder("three", run_all([Tower(Mean(), geometry)] * 3, CPU))
+    encoder = Encoder("three", [RunningTower(Tower(Mean(), geometry), CPU)] * 3)
     vector = vector_of(encoder, Image.new("RGB", (8, 8), "red"))
     assert np.allclose(vector, np.array([1, 0, 0] * 3) / np.sqrt(3), atol=1e-6)
 
 
 def test_parts_with_one_frame_share_the_resized_picture() -> None:
     towers = [Tower(Mean(), Geometry(8, 8)), Tower(Mean(), Geometry(8, 8, mean=(0.5, 0.5, 0.5)))]
-    encoder = Encoder("two", run_all([*towers, Tower(Mean(), Geometry(9, 8))], CPU))
+    encoder = Encoder("two", [RunningTower(one, CPU) for one in (*towers, Tower(Mean(), Geometry(9, 8)))])
     first, second, third = encoder.prepare(drawings()[0]).views
     assert first is second
     assert third.shape == (1, 9, 8, 3)
@@ -175,7 +177,7 @@ def test_parts_with_one_frame_share_the_resized_picture() -> None:
 
 def test_one_invalid_part_invalidates_the_vector() -> None:
     geometry = Geometry(8, 8, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-    encoder = Encoder("two", run_all([Tower(Mean(), geometry), Tower(Brittle(), geometry)], CPU))
+    encoder = Encoder("two", [RunningTower(Tower(net, geometry), CPU) for net in (Mean(), Brittle())])
     white, grey = (Image.new("RGB", (8, 8), colour) for colour in ("white", "lightgrey"))
     vectors = encoder.embed([encoder.prepare(picture) for picture in (white, grey)])
     assert np.isnan(vectors[0]).all()

@@ -13,7 +13,7 @@ from conftest import skip_or_fail
 from benchmarks.faults.__main__ import SCENARIOS, run
 from benchmarks.faults.postgres import Postgres
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")

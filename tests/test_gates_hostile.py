@@ -11,6 +11,8 @@ from benchmarks.hostile import hostile_files
 from benchmarks.malformed import Malformed, broken_files, decode_all
 from runtime import addresses
 
+pytestmark = pytest.mark.processes
+
 
 def test_no_trick_leads_to_an_address_that_is_not_public() -> None:
     tried, wrong = ssrf.let_through()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,7 +25,7 @@ from index.replicas import AnyReplica, Replicas
 from index.vector_store import VectorStoreReplica
 
 DIM = 4
-ENGINES = [*IndexName, "milvus server"]
+ENGINES = [*IndexName, pytest.param("milvus server", marks=pytest.mark.processes)]
 numbers = iter(range(1, 1_000_000))
 
 
@@ -95,6 +97,12 @@ def workers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp
         milvus = Milvus(request.getfixturevalue("server"), "", tmp_path)
     elif name is IndexName.MILVUS:
         milvus = request.getfixturevalue("embedded")
+    if milvus is not None:
+        from pymilvus.client import grpc_handler
+
+        # it looks every half second whether a new collection has its index
+        clock = SimpleNamespace(**{**vars(time), "sleep": lambda _: time.sleep(0.01)})
+        monkeypatch.setattr(grpc_handler, "time", clock)
     return Workers(index, milvus, tmp_path)
 
 

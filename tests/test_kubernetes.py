@@ -16,6 +16,8 @@ import yaml
 from cli.main import COMMANDS
 from core.settings import PREFIX, Settings
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).parents[1]
 MANIFESTS = ROOT / "deploy" / "kubernetes"
 OWN_KINDS = {"Kustomization", "Component"}

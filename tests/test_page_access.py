@@ -14,6 +14,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from cli.stack import Stack
 
+pytestmark = pytest.mark.processes
+
 Digits = Callable[[int, int], bytes]
 Views = dict[str, str]
 

@@ -21,6 +21,8 @@ from core.settings import Settings
 from store.record.keys import Scope
 from store.store import open_store
 
+pytestmark = pytest.mark.processes
+
 Digits = Callable[[int, int], bytes]
 
 TEACH = '[aria-label="Examples: pictures"]'

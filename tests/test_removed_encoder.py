@@ -71,6 +71,7 @@ def test_setting_that_names_it_is_refused_at_the_start(spec: str) -> None:
     assert caught.value.code == "settings_invalid"
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("command", [("up",), ("api",), ("worker",), ("encoders", "list")])
 def test_commands_say_it_in_one_line(command: tuple[str, ...], tmp_path: Path) -> None:
     refused = run(*command, EXEMPLAR_ENCODERS=REMOVED, EXEMPLAR_DATA=str(tmp_path))
@@ -78,6 +79,7 @@ def test_commands_say_it_in_one_line(command: tuple[str, ...], tmp_path: Path) -
     assert WAY_OUT in refused.stderr and len(refused.stderr.splitlines()) == 1
 
 
+@pytest.mark.processes
 def test_worker_that_is_to_serve_it_says_so_and_ends(settings: Settings) -> None:
     place = {"EXEMPLAR_DATA": str(settings.data), "EXEMPLAR_REDIS_URL": settings.redis_url}
     refused = run("worker", "--encoder", REMOVED, **place)
@@ -212,6 +214,7 @@ def http(upgraded: tuple[Stack, str]) -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.mark.processes
 def test_job_that_waited_for_it_before_the_upgrade_ends(
     upgraded: tuple[Stack, str], http: httpx.Client
 ) -> None:
@@ -223,6 +226,7 @@ def test_job_that_waited_for_it_before_the_upgrade_ends(
     assert http.get("/readyz").status_code == 200
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     "command",
     [
@@ -242,6 +246,7 @@ def test_commands_about_the_collection_say_what_to_do(
     assert WAY_OUT in refused.stderr + refused.stdout and "Traceback" not in refused.stderr
 
 
+@pytest.mark.processes
 def test_file_of_the_collection_needs_another_encoder(upgraded: tuple[Stack, str], tmp_path: Path) -> None:
     file = str(tmp_path / "things.zip")
     assert run("export", "things", "--out", file, "--pictures", url=upgraded[0].url).returncode == 0
@@ -253,6 +258,7 @@ def test_file_of_the_collection_needs_another_encoder(upgraded: tuple[Stack, str
     assert httpx.get(f"{upgraded[0].url}/v1/collections/again").json()["supports"] == 3 * OF_CLASS
 
 
+@pytest.mark.processes
 def test_reindex_gives_the_collection_another_encoder(
     upgraded: tuple[Stack, str], http: httpx.Client, digits: Digits
 ) -> None:

@@ -8,6 +8,10 @@ import pty
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.processes
+
 HOSTILE = 'cat\n{"event": "forged"}\r\x1b[2J\u202e\u2028end'
 SCRIPT = f"""
 import logging, warnings, structlog

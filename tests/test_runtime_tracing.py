@@ -14,6 +14,7 @@ from runtime.tracing import Tracing, open_tracing, read_traceparent
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
+@pytest.mark.processes
 def test_process_that_traces_nothing_imports_nothing_for_it() -> None:
     script = (
         "import sys; from core.settings import Settings; from runtime.tracing import open_tracing;"

@@ -26,6 +26,8 @@ from store import tables as t
 from store.record.keys import Scope
 from store.store import open_store
 
+pytestmark = pytest.mark.processes
+
 Digits = Callable[[int, int], bytes]
 
 

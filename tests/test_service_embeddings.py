@@ -21,6 +21,8 @@ from core.settings import Settings
 from encoders import open_encoder
 from store.store import Store
 
+pytestmark = pytest.mark.processes
+
 Digits = Callable[[int, int], bytes]
 
 

@@ -23,6 +23,8 @@ from waiting import until
 from cli.stack import Stack
 from core.settings import Settings
 
+pytestmark = pytest.mark.processes
+
 Digits = Callable[[int, int], bytes]
 WATCHERS = 50
 

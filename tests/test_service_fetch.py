@@ -13,6 +13,8 @@ from services import running_service
 from serving import Pictures, serving, status
 from waiting import until
 
+pytestmark = pytest.mark.processes
+
 Digits = Callable[[int, int], bytes]
 WAIT = {"Prefer": "wait=60"}
 

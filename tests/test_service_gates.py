@@ -29,6 +29,8 @@ from store.queue.wake_ups import TASK, queue_of
 from store.record.keys import Scope
 from store.store import open_store
 
+pytestmark = pytest.mark.processes
+
 Digits = Callable[[int, int], bytes]
 
 PAYLOAD = "<script>alert('payload-4711')</script>"

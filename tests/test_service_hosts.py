@@ -13,6 +13,8 @@ from conftest import postgres_database
 
 from benchmarks.faults.site import Plan, Site
 
+pytestmark = pytest.mark.processes
+
 Digits = Callable[[int, int], bytes]
 
 

@@ -21,6 +21,8 @@ from store.blobs import PICTURES
 from store.record.keys import Scope
 from store.store import Store, open_store
 
+pytestmark = pytest.mark.processes
+
 Digits = Callable[[int, int], bytes]
 
 

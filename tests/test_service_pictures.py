@@ -13,6 +13,8 @@ from calls import ask, codes, enroll
 from conftest import encode
 from PIL import Image
 
+pytestmark = pytest.mark.processes
+
 Digits = Callable[[int, int], bytes]
 
 SAME = 0.999  # cosine of two encodings of one picture, despite JPEG's losses

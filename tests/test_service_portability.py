@@ -24,6 +24,8 @@ from waiting import until
 
 from cli.stack import Stack
 
+pytestmark = pytest.mark.processes
+
 Digits = Callable[[int, int], bytes]
 OF_CLASS = 12
 

@@ -19,6 +19,8 @@ from waiting import until
 
 from runtime.ports import free_port
 
+pytestmark = pytest.mark.processes
+
 PAGE = Path(__file__).parents[1] / "docs" / "deployment.md"
 
 

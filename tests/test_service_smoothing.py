@@ -17,6 +17,8 @@ from waiting import until
 
 from cli.stack import Stack
 
+pytestmark = pytest.mark.processes
+
 Digits = Callable[[int, int], bytes]
 Results = list[dict[str, object]]
 COUNT = 400

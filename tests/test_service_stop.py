@@ -31,6 +31,8 @@ from store.migrate import ensure_schema
 from store.store import Store, open_store
 from store.work.jobs import new_job_id
 
+pytestmark = pytest.mark.processes
+
 Digits = Callable[[int, int], bytes]
 
 

@@ -20,6 +20,8 @@ from tiny import TINY
 from cli.stack import Stack
 from core.settings import Settings
 
+pytestmark = pytest.mark.processes
+
 PHOTO = ["a photo of a {}."]
 
 

@@ -24,6 +24,8 @@ from cli.supervisor import Child, Supervisor
 from core.errors import ExemplarError
 from core.settings import Settings
 
+pytestmark = pytest.mark.processes
+
 
 def start_up(data: Path, port: int, temporary: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "exemplar_service", "up", "--data", str(data), "--port", str(port)]

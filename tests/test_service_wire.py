@@ -14,6 +14,8 @@ from calls import WAIT, ask, enroll
 
 from cli.stack import Stack
 
+pytestmark = pytest.mark.processes
+
 Digits = Callable[[int, int], bytes]
 
 HEAD = b"POST /v1/collections HTTP/1.1\r\nHost: x\r\n"

@@ -9,10 +9,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pytest
 from conftest import redis_server
 from waiting import until
 
 from store.queue.wake_ups import new_celery
+
+pytestmark = pytest.mark.processes
 
 QUEUE = "bulk.sleeper"
 WORKER = f"""

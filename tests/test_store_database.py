@@ -11,6 +11,8 @@ from sqlalchemy import text
 from core.errors import ExemplarError
 from store.database import POSTGRES_GUARDS, Database
 
+pytestmark = pytest.mark.processes
+
 LOCK = text("SELECT pg_advisory_xact_lock(4711)")
 
 

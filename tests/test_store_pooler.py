@@ -5,9 +5,12 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
 from conftest import postgres_database, skip_or_fail
 
 from benchmarks.pooler import ask, pgbouncer
+
+pytestmark = pytest.mark.processes
 
 
 def test_no_request_fails_through_pgbouncer(postgres_url: str, tmp_path: Path) -> None:

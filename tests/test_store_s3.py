@@ -13,6 +13,8 @@ from test_store_blobs import code_of
 from core.errors import ExemplarError
 from store.blobs import PICTURES, THUMBNAILS, Blobs, uploads_of
 
+pytestmark = pytest.mark.processes
+
 PART = 6 << 20  # S3 takes parts of 5 MB and more
 
 

@@ -15,6 +15,8 @@ from core.errors import ExemplarError
 from core.types import Lane
 from store.queue.wake_ups import ENOUGH, TASK, WakeUps, broker_url_of, queue_of
 
+pytestmark = pytest.mark.processes
+
 ENCODER = "open_clip:ViT-B-32/laion2b_s34b_b79k"
 QUEUE = queue_of(Lane.BULK, ENCODER)
 

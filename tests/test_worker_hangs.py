@@ -14,6 +14,8 @@ from core.types import Lane
 from store.queue.wake_ups import new_celery
 from worker.process import _Child
 
+pytestmark = pytest.mark.processes
+
 
 def test_child_ends_with_the_run_that_took_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings()

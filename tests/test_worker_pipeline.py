@@ -277,6 +277,7 @@ def test_each_run_has_its_own_owner(tools: Tools, store: Store, digits: Digits) 
     assert all(owner.startswith("w:") for owner in owners)
 
 
+@pytest.mark.processes
 def test_worker_is_stalled_when_work_waits_and_no_run_starts(
     tools: Tools, store: Store, settings: Settings, digits: Digits
 ) -> None:

@@ -29,6 +29,8 @@ from store.store import Store, open_store
 from store.work.jobs import new_job_id
 from store.work.leases import Lease
 
+pytestmark = pytest.mark.processes
+
 Digits = Callable[[int, int], bytes]
 
 

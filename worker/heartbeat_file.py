@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from core.errors import ExemplarError
+from runtime.files import replacing
 
 LIVE_S = 60.0  # a beat may wait 30 s for the record
 READY_S = 15.0
@@ -28,11 +28,10 @@ class WorkerState:
 def write_heartbeat(data: Path, name: str, state: WorkerState) -> None:
     """Write the file; on a full disk it becomes stale, which fails the probe as it should."""
     path = _path(data, name)
-    draft = path.with_suffix(".part")
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(json.dumps(asdict(state)))
-        os.replace(draft, path)
+        with replacing(path, durable=False) as draft:
+            Path(draft).write_text(json.dumps(asdict(state)))
 
 
 def remove_heartbeat(data: Path, name: str) -> None:

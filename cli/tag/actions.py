@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.tag.journal import Journal, Numbered
+from cli.tag.journal import Journal
+from cli.tag.journal_rows import Numbered
 from cli.tag.listing import Kind
 from cli.tag.rows import Row
 from cli.tag.show import Show

@@ -6,41 +6,17 @@ import json
 import os
 import secrets
 import sqlite3
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cli.tag.journal_rows import COLUMNS, SCHEMA, Numbered, folded, packed, unpacked
 from cli.tag.listing import Kind, Listed
-from core.errors import ExemplarError, error_of, problem_of
+from core.errors import ExemplarError, problem_of
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS run (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS picture (
-    id INTEGER PRIMARY KEY, place BLOB NOT NULL, shown TEXT NOT NULL, kind TEXT NOT NULL,
-    custom_id TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, problem TEXT, batch INTEGER,
-    UNIQUE (place, custom_id, kind)
-);
-CREATE INDEX IF NOT EXISTS by_batch ON picture (batch);
-CREATE TABLE IF NOT EXISTS batch (
-    id INTEGER PRIMARY KEY, key TEXT NOT NULL, job TEXT, cursor TEXT,
-    next_item INTEGER NOT NULL DEFAULT 0, done INTEGER NOT NULL DEFAULT 0
-);
-CREATE INDEX IF NOT EXISTS by_done ON batch (done);
-CREATE TABLE IF NOT EXISTS placed (
-    name BLOB PRIMARY KEY, target BLOB NOT NULL, picture INTEGER NOT NULL UNIQUE
-);
-CREATE TEMPORARY TABLE now (
-    place BLOB, custom_id TEXT, kind TEXT, size INTEGER, mtime_ns INTEGER, UNIQUE (place, custom_id, kind)
-);
-"""
-_COLUMNS = "id, place, shown, kind, custom_id, size, mtime_ns, problem"
 UNSENT = 0  # the batch of pictures that were never sent
-
-Numbered = tuple[int, Listed]
-"""A picture and its number in the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +59,7 @@ class Journal:
             self._table.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._table.execute("BEGIN EXCLUSIVE")
             self._table.commit()
-            self._table.executescript(_SCHEMA)
+            self._table.executescript(SCHEMA)
         except sqlite3.OperationalError as error:
             code = "tag_running" if "locked" in str(error) else "journal_invalid"
             raise ExemplarError(code, f"{path}: {_reason(error)}") from error
@@ -123,7 +99,7 @@ class Journal:
             given = 0
             for picture in pictures:
                 given += 1
-                values = _packed(picture)
+                values = packed(picture)
                 self._table.execute(
                     "INSERT OR IGNORE INTO picture "
                     "(place, shown, kind, custom_id, size, mtime_ns, problem) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -166,26 +142,26 @@ class Journal:
 
     def archives(self) -> list[Listed]:
         """Return the archives."""
-        rows = self._table.execute(f"SELECT {_COLUMNS} FROM picture WHERE kind = 'archive' ORDER BY id")
-        return [_unpacked(row)[1] for row in rows]
+        rows = self._table.execute(f"SELECT {COLUMNS} FROM picture WHERE kind = 'archive' ORDER BY id")
+        return [unpacked(row)[1] for row in rows]
 
     def problems(self, limit: int) -> list[Numbered]:
         """Return pictures that cannot be sent and are not written yet."""
         rows = self._table.execute(
-            f"SELECT {_COLUMNS} FROM picture WHERE batch IS NULL AND problem IS NOT NULL ORDER BY id LIMIT ?",
+            f"SELECT {COLUMNS} FROM picture WHERE batch IS NULL AND problem IS NOT NULL ORDER BY id LIMIT ?",
             (limit,),
         )
-        return [_unpacked(row) for row in rows]
+        return [unpacked(row) for row in rows]
 
     def cut(self, max_items: int, max_bytes: int) -> Batch | None:
         """Return a new batch of one or more unsent pictures, or None if there are none."""
         rows = self._table.execute(
-            f"SELECT {_COLUMNS} FROM picture WHERE batch IS NULL AND problem IS NULL ORDER BY id LIMIT ?",
+            f"SELECT {COLUMNS} FROM picture WHERE batch IS NULL AND problem IS NULL ORDER BY id LIMIT ?",
             (max_items,),
         )
         pictures: list[Numbered] = []
         size = 0
-        for number, picture in map(_unpacked, rows.fetchall()):
+        for number, picture in map(unpacked, rows.fetchall()):
             size += picture.size
             alone = Kind.ARCHIVE in (picture.kind, *(one.kind for _, one in pictures[:1]))
             if pictures and (alone or size > max_bytes):
@@ -206,9 +182,9 @@ class Journal:
         rows = self._table.execute("SELECT id, key, job, cursor, next_item FROM batch WHERE done = 0")
         for id_, key, job, cursor, next_item in rows.fetchall():
             pictures = self._table.execute(
-                f"SELECT {_COLUMNS} FROM picture WHERE batch = ? ORDER BY id", (id_,)
+                f"SELECT {COLUMNS} FROM picture WHERE batch = ? ORDER BY id", (id_,)
             )
-            yield Batch(id_, key, tuple(map(_unpacked, pictures)), job, cursor, next_item)
+            yield Batch(id_, key, tuple(map(unpacked, pictures)), job, cursor, next_item)
 
     def accepted(self, batch: Batch, job: str) -> None:
         """Store the job that the service created for a batch."""
@@ -267,7 +243,7 @@ class Journal:
     def _take(self, number: int, names: Iterator[str]) -> str:
         for name in names:
             found = self._table.execute(
-                "INSERT OR IGNORE INTO placed VALUES (?, ?, ?)", (_folded(name), os.fsencode(name), number)
+                "INSERT OR IGNORE INTO placed VALUES (?, ?, ?)", (folded(name), os.fsencode(name), number)
             )
             if found.rowcount:
                 return name
@@ -287,30 +263,6 @@ class Journal:
 def journal_path(out: Path) -> Path:
     """Return the path of the journal of an output."""
     return out.with_name(f"{out.name}.resume")
-
-
-def _packed(picture: Listed) -> tuple[bytes, str, str, str, int, int, str | None]:
-    problem = None if picture.problem is None else json.dumps(problem_of(picture.problem))
-    return (
-        os.fsencode(picture.place),  # file names need not be valid text
-        picture.shown,
-        picture.kind.value,
-        picture.custom_id,
-        picture.size,
-        picture.mtime_ns,
-        problem,
-    )
-
-
-def _unpacked(row: Sequence[Any]) -> Numbered:
-    number, place, shown, kind, custom_id, size, mtime_ns, problem = row
-    error = None if problem is None else error_of(json.loads(problem))
-    return number, Listed(os.fsdecode(place), shown, Kind(kind), custom_id, size, mtime_ns, error)
-
-
-def _folded(name: str) -> bytes:
-    # some file systems treat names as equal that differ in case or in Unicode normalisation
-    return os.fsencode(unicodedata.normalize("NFC", name).casefold())
 
 
 def _reason(error: sqlite3.Error) -> str:

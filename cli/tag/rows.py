@@ -6,9 +6,7 @@ import hashlib
 import importlib
 import json
 import os
-import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from cli.client import Json
 from cli.tag.listing import Listed
 from core.errors import ExemplarError
 from formats.csv import csv_line
+from runtime.files import replacing
 
 COLUMNS = (
     "path",
@@ -160,18 +159,9 @@ def _write_parquet(rows: Path, path: Path) -> None:
     candidates = pa.list_(pa.struct([("label", pa.string()), ("probability", pa.float64())]))
     types = {"confidence": pa.float64(), "candidates": candidates, "index_version": pa.int64()}
     schema = pa.schema([(name, types.get(name, pa.string())) for name in COLUMNS])
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with draft.open("wb") as file:
-            with pq.ParquetWriter(file, schema, compression="zstd") as writer:
-                for group in _groups(rows):
-                    writer.write_table(pa.Table.from_pylist(group, schema))
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        with suppress(FileNotFoundError):
-            draft.unlink()
+    with replacing(path) as draft, pq.ParquetWriter(draft, schema, compression="zstd") as writer:
+        for group in _groups(rows):
+            writer.write_table(pa.Table.from_pylist(group, schema))
 
 
 def _groups(rows: Path) -> Iterator[list[Row]]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import secrets
 import xml.etree.ElementTree as ET
-from contextlib import suppress
 from pathlib import Path
+
+from runtime.files import replacing
 
 TOOLKIT = "Exemplar"
 _SPACES = {
@@ -55,14 +55,8 @@ def write_sidecar(picture: str, content: bytes, *, overwrite: bool) -> bool:
     path = sidecar_path(picture)
     if os.path.lexists(path) and not overwrite and not _is_ours(path):
         return False
-    draft = os.path.join(os.path.dirname(path), f".{secrets.token_hex(8)}.part")
-    try:
+    with replacing(path, durable=False) as draft:
         Path(draft).write_bytes(content)
-        os.replace(draft, path)
-    except OSError:
-        with suppress(OSError):
-            os.unlink(draft)
-        raise
     return True
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import suppress
 from enum import StrEnum
 from itertools import chain, count
+
+from runtime.files import replacing
 
 UNKNOWN = "_unknown"
 AMBIGUOUS = "_ambiguous"
@@ -61,20 +61,14 @@ def names_for(folder: str, picture: str) -> Iterator[str]:
 
 def place(picture: str, target: str, by: By) -> None:
     """Put a picture at a path of the tree, replacing an existing one. Raises OSError."""
-    folder = os.path.dirname(target)
-    os.makedirs(folder, exist_ok=True)
-    draft = os.path.join(folder, f".{secrets.token_hex(8)}.part")
-    try:
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    with replacing(target, durable=False) as draft:
         if by is By.COPY:
             shutil.copy2(picture, draft)
         elif by is By.HARDLINK:
             os.link(picture, draft)
         else:
             os.symlink(picture, draft)
-        os.replace(draft, target)
-    finally:
-        with suppress(FileNotFoundError):  # rename does nothing between two links to one file
-            os.unlink(draft)
 
 
 def _escaped(character: str) -> str:

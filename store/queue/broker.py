@@ -7,6 +7,9 @@ requests no other, so the connection is not used, no error is seen, and nothing 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from kombu.transport import TRANSPORT_ALIASES, redis, virtual
 
 
@@ -15,16 +18,15 @@ class QoS(redis.QoS):
 
     def ack(self, delivery_tag: str) -> None:
         """Acknowledge to Redis; on an error raise it, but free the prefetch slot anyway."""
-        try:
-            super().ack(delivery_tag)  # type: ignore[no-untyped-call]
-        except Exception:
-            virtual.QoS.ack(self, delivery_tag)  # type: ignore[no-untyped-call]
-            raise
+        self._settle(super().ack, delivery_tag)
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
         """Requeue or drop a message; free the prefetch slot in any case."""
+        self._settle(partial(super().reject, requeue=requeue), delivery_tag)
+
+    def _settle(self, settle: Callable[[str], object], delivery_tag: str) -> None:
         try:
-            super().reject(delivery_tag, requeue=requeue)  # type: ignore[no-untyped-call]
+            settle(delivery_tag)
         except Exception:
             virtual.QoS.ack(self, delivery_tag)  # type: ignore[no-untyped-call]
             raise

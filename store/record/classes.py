@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
 
 from core.errors import ExemplarError
-from core.types import Class, ClassKind
+from core.types import ClassKind
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
 from store.record.collections import collection_not_found, find_collection, lock_collection, set_version
 
 FIRST = 4  # supports shown as thumbnails of a class
+
+
+@dataclass(frozen=True, slots=True)
+class Class:
+    """A label with its number of supports, and the ids of the first of them."""
+
+    id: int
+    label: str
+    kind: ClassKind
+    supports: int
+    created_at: float
+    first: Sequence[int] = ()
 
 
 class Classes:

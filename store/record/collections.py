@@ -17,7 +17,6 @@ from core.types import (
     IndexName,
     JobKind,
     JobState,
-    Metric,
     Prompts,
     Rule,
     RuleName,
@@ -26,6 +25,7 @@ from core.types import (
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
+from store.record.collection_rows import unpack_collection, unpack_index, unpack_rule
 from store.work.states import FINAL_CHUNK, change_jobs
 
 _OF_TEXTS = (RuleName.AUTO, RuleName.KERNEL, RuleName.RIDGE)
@@ -95,7 +95,7 @@ class Collections:
             row = connection.execute(_with_counts().where(t.collection.c.name == name)).first()
         if row is None:
             raise collection_not_found(name)
-        return _unpack(row)
+        return unpack_collection(row)
 
     def find(self, name: str) -> Collection:
         """Return one collection without counts, which are expensive; raises `collection_not_found`."""
@@ -103,7 +103,7 @@ class Collections:
             row = connection.execute(select(t.collection).where(t.collection.c.name == name)).first()
         if row is None:
             raise collection_not_found(name)
-        return _unpack(row)
+        return unpack_collection(row)
 
     def page(
         self, *, after: int = 0, limit: int = 100, among: frozenset[str] | None = None
@@ -116,7 +116,7 @@ class Collections:
         if among is not None:
             statement = statement.where(t.collection.c.name.in_(among))
         with self._database.read() as connection:
-            return [_unpack(row) for row in connection.execute(statement)]
+            return [unpack_collection(row) for row in connection.execute(statement)]
 
     def change_rule(self, name: str, changes: Mapping[str, Any], *, index: Index | None = None) -> Collection:
         """Change some fields of the rule, named as in `Rule`, and the index if one is given.
@@ -132,7 +132,7 @@ class Collections:
             rule = replace(unpack_rule(row.rule), **changes)
             check_rule_of_prompts(rule, row.prompts)
             changed: dict[str, Any] = {"rule": asdict(rule)}
-            if index is not None and index != _unpack_index(row.index_spec):
+            if index is not None and index != unpack_index(row.index_spec):
                 _check_index(index, row.prompts)
                 changed |= {"index_spec": asdict(index), "index_measured": None}
             connection.execute(update(t.collection).where(which).values(changed))
@@ -168,7 +168,7 @@ class Collections:
         statement = select(t.collection).where(t.collection.c.id == collection_id)
         with self._database.read() as connection:
             row = connection.execute(statement).first()
-        return None if row is None else _unpack(row)
+        return None if row is None else unpack_collection(row)
 
     def versions(self, ids: Sequence[int]) -> list[tuple[int, str, int]]:
         """Return id, name and version of those of these collections that exist."""
@@ -286,34 +286,3 @@ def _with_counts() -> Any:
         .scalar_subquery()
     )
     return select(t.collection, classes.label("classes"), supports.label("supports"))
-
-
-def _unpack(row: Row[Any]) -> Collection:
-    return Collection(
-        id=row.id,
-        name=row.name,
-        encoder=row.encoder,
-        rule=unpack_rule(row.rule),
-        version=row.version,
-        created_at=row.created_at,
-        views=Views(row.views),
-        prompts=row.prompts,
-        index=_unpack_index(row.index_spec),
-        index_measured=None if row.index_measured is None else _unpack_measure(row.index_measured),
-        classes=getattr(row, "classes", 0),
-        supports=getattr(row, "supports", 0),
-    )
-
-
-def unpack_rule(packed: Mapping[str, Any]) -> Rule:
-    """Return a rule from its stored form; fields that an earlier version lacked get their defaults."""
-    targets = {name: value for name, value in packed.items() if name not in ("name", "metric")}
-    return Rule(RuleName(packed["name"]), Metric(packed["metric"]), **targets)
-
-
-def _unpack_index(packed: Mapping[str, Any]) -> Index:
-    return Index(IndexName(packed["name"]), packed.get("probes"), packed.get("refine"))
-
-
-def _unpack_measure(packed: Mapping[str, Any]) -> IndexMeasure:
-    return IndexMeasure(**{**packed, "name": IndexName(packed["name"])})

@@ -13,7 +13,8 @@ from core.vectors import COMPONENT
 from formats.bundle import BundleClass, BundleEncoder, BundleSupport, Manifest, Spool
 from store import tables as t
 from store.database import Database
-from store.record.collections import collection_not_found, unpack_rule, vector_column
+from store.record.collection_rows import unpack_rule
+from store.record.collections import collection_not_found, vector_column
 from store.record.probes import probe_of
 
 AT_ONCE = 1_000  # rows in memory

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select, update
 
 from core.changes import Changes, ClassChange, SupportChange
 from core.errors import ExemplarError
-from core.types import Support
 from core.vectors import unpack_vector
 from store import tables as t
 from store.database import Database
@@ -17,6 +18,19 @@ from store.record.collections import find_collection, lock_collection, set_versi
 
 MAX_ID = 2**63 - 1
 MOST_CHANGES = 20_000  # per read: 40 MB at 512 components, however far behind a replica is
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """One labelled picture, without its vector."""
+
+    id: int
+    label: str
+    picture: str
+    thumbnail: str
+    external_id: str | None
+    metadata: Mapping[str, Any]
+    created_at: float
 
 
 class Supports:
