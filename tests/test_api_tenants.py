@@ -131,7 +131,7 @@ WRITES = [
     ("POST", "/v1/collections/{collection}/reindex/back", {}),
 ]
 APART = {"/v1/embeddings", "/v1/import"}  # they name a collection elsewhere: see the tests at the end
-ANYBODYS = {"/healthz", "/readyz", "/metrics", "/v1/collections", "/v1/jobs"}
+ANYBODYS = {"/healthz", "/readyz", "/metrics", "/v1/collections", "/v1/jobs", "/v1/models"}
 
 
 def test_every_call_is_tried_here(service: Service) -> None:
