@@ -109,9 +109,7 @@ def test_chunked_body_is_read_completely(http: httpx.Client, collection: str, di
     assert result["neighbours"][0]["similarity"] > 0.999
 
 
-def test_form_that_breaks_off_is_an_error(
-    http: httpx.Client, collection: str, digits: Digits
-) -> None:
+def test_form_that_breaks_off_is_an_error(http: httpx.Client, collection: str, digits: Digits) -> None:
     part = b'--b\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n'
     body = part + digits(0, 0) + b"\r\n" + part + digits(0, 1)
     response = http.post(
