@@ -23,14 +23,14 @@ from store.work.reviews import Verdict
 routes = Routes("review")
 
 
-class Review(Strict):
+class NewReview(Strict):
     """A verdict on an answer: `label` is the right label, or `accepted` says that the answer is right."""
 
     label: str | None = Field(None, description="The right label; null: none of the classes.")
     accepted: Literal[True] | None = Field(None, description="The answer is right as it stands.")
 
     @model_validator(mode="after")
-    def _check(self) -> Review:
+    def _check(self) -> NewReview:
         if ("label" in self.model_fields_set) == (self.accepted is True):
             raise ValueError("expected either label or accepted")
         return self
@@ -42,14 +42,14 @@ class Review(Strict):
         return Verdict("local" if key is None else key.name, label, accepted=self.accepted is True)
 
 
-class ReviewMany(Review):
+class NewReviews(NewReview):
     """A verdict on many answers: those of `items`, or all that match `where`."""
 
     items: list[int] | None = Field(None, min_length=1, max_length=MAX_REVIEWED)
     where: Selection | None = None
 
     @model_validator(mode="after")
-    def _check_which(self) -> ReviewMany:
+    def _check_which(self) -> NewReviews:
         if (self.items is None) == (self.where is None):
             raise ValueError("expected either items or where")
         return self
@@ -67,8 +67,10 @@ class Reviewed(BaseModel):
     reviewed: int
 
 
-@routes.add("PATCH", "/jobs/<job_id>/items/<id:item>", scope=Scope.CLASSIFY, body=Review, answer=ResultModel)
-def review_item(job_id: str, item: int, body: Review) -> Response:
+@routes.add(
+    "PATCH", "/jobs/<job_id>/items/<id:item>", scope=Scope.CLASSIFY, body=NewReview, answer=ResultModel
+)
+def review_item(job_id: str, item: int, body: NewReview) -> Response:
     """Review the answer for an item."""
     store = services().store
     store.reviews.set(job_id, [_checked(item)], body.verdict())
@@ -84,8 +86,8 @@ def undo_review(job_id: str, item: int) -> Response:
     return Response(status=204)
 
 
-@routes.add("POST", "/jobs/<job_id>/review", scope=Scope.CLASSIFY, body=ReviewMany, answer=Reviewed)
-def review_items(job_id: str, body: ReviewMany) -> Reviewed:
+@routes.add("POST", "/jobs/<job_id>/review", scope=Scope.CLASSIFY, body=NewReviews, answer=Reviewed)
+def review_items(job_id: str, body: NewReviews) -> Reviewed:
     """Review many answers at once."""
     reviews, verdict, where = services().store.reviews, body.verdict(), body.where
     if where is not None:

@@ -618,6 +618,26 @@ class NewReindex(Model):
     encoder: str
 
 
+class NewReview(Model):
+    """A verdict on an answer: `label` is the right label, or `accepted` says that the answer is right."""
+
+    accepted: Literal[True] | str | None = Field(default=None)
+    """The answer is right as it stands."""
+    label: str | None = Field(default=None)
+    """The right label; null: none of the classes."""
+
+
+class NewReviews(Model):
+    """A verdict on many answers: those of `items`, or all that match `where`."""
+
+    accepted: Literal[True] | str | None = Field(default=None)
+    """The answer is right as it stands."""
+    items: list[int] | None = Field(default=None)
+    label: str | None = Field(default=None)
+    """The right label; null: none of the classes."""
+    where: Selection | None = Field(default=None)
+
+
 class Novelty(Model):
     """How familiar the picture is, and the threshold below which it is unknown."""
 
@@ -737,26 +757,6 @@ class ResultPage(Model):
 
     items: list[Result]
     next_cursor: str | None
-
-
-class Review(Model):
-    """A verdict on an answer: `label` is the right label, or `accepted` says that the answer is right."""
-
-    accepted: Literal[True] | str | None = Field(default=None)
-    """The answer is right as it stands."""
-    label: str | None = Field(default=None)
-    """The right label; null: none of the classes."""
-
-
-class ReviewMany(Model):
-    """A verdict on many answers: those of `items`, or all that match `where`."""
-
-    accepted: Literal[True] | str | None = Field(default=None)
-    """The answer is right as it stands."""
-    items: list[int] | None = Field(default=None)
-    label: str | None = Field(default=None)
-    """The right label; null: none of the classes."""
-    where: Selection | None = Field(default=None)
 
 
 class Review(Model):
