@@ -28,12 +28,13 @@ export function answer(job, result, { list, onpick }) {
   const pick = h("input", { type: "checkbox", "aria-label": `Select ${name}`, onchange: onpick });
   const fix = h("div", { class: "fix" });
   const verdict = h("strong");
+  const sure = h("span", { class: "sure" }, result.label != null && percent(result.confidence));
+  const badge = h("span", { class: "badge", hidden: !WORDS[result.decision] }, WORDS[result.decision]);
   const card = h("li", { class: `answer ${result.decision}` }, h("label", { class: "pick" }, pick, shown),
     h("div", {},
       h("p", { class: "verdict" },
         verdict, " ",
-        result.label != null && h("span", { class: "sure" }, percent(result.confidence)), " ",
-        WORDS[result.decision] && h("span", { class: "badge" }, WORDS[result.decision])),
+        sure, " ", badge),
       h("p", { class: "file" }, name), because(result), fix));
   card.pick = pick;
   card.result = result;
@@ -62,6 +63,7 @@ export function answer(job, result, { list, onpick }) {
     const held = card.contains(document.activeElement);
     verdict.textContent = label ?? (text === "Accepted" ? "Not recognised" : "None of the classes");
     said.textContent = text;
+    sure.hidden = badge.hidden = label !== result.label || !WORDS[result.decision];
     card.classList.add("fixed");
     pick.checked = false;
     pick.disabled = true;
@@ -70,6 +72,7 @@ export function answer(job, result, { list, onpick }) {
   };
   card.unfixed = () => {
     verdict.textContent = result.label ?? "Not recognised";
+    sure.hidden = badge.hidden = !WORDS[result.decision];
     card.classList.remove("fixed");
     pick.disabled = false;
     note.replaceWith(fix);
