@@ -13,7 +13,7 @@ from cli.pictures import Picture, find_pictures
 from cli.progress import progress_bar
 from core.errors import ExemplarError
 from core.pictures import decode_picture
-from core.settings import read_settings
+from core.settings import Settings, read_settings
 from core.types import Views
 from core.vectors import Vectors, is_unit
 from encoders import Encoder, Prepared
@@ -52,23 +52,27 @@ def embed_folder(encoder: Encoder, root: Path, views: Views = Views.ONE) -> Embe
 
 def embed_pictures(encoder: Encoder, pictures: Sequence[Picture], views: Views, *, title: str) -> Embedded:
     """Embed picture files under a progress bar; one that cannot be read raises what is wrong with it."""
-    max_pixels = read_settings().max_pixels
+    settings = read_settings()
     vectors = np.empty((len(pictures), encoder.dim), np.float32)
     with progress_bar() as bar:
         starts = range(0, len(pictures), encoder.batch_size)
         for start in bar.track(starts, description=title):
             batch = [picture.path for picture in pictures[start : start + encoder.batch_size]]
-            part = encoder.embed([_prepare(encoder, path, max_pixels, views) for path in batch])
+            part = encoder.embed([_prepare(encoder, path, settings, views) for path in batch])
             _check(batch, part)
             vectors[start : start + len(batch)] = part
     return Embedded([picture.label for picture in pictures], vectors)
 
 
-def _prepare(encoder: Encoder, path: Path, max_pixels: int, views: Views) -> Prepared:
+def _prepare(encoder: Encoder, path: Path, settings: Settings, views: Views) -> Prepared:
     try:
-        return encoder.prepare(
-            decode_picture(path.read_bytes(), max_pixels=max_pixels, draft_side=encoder.draft_side), views
+        picture = decode_picture(
+            path.read_bytes(),
+            max_pixels=settings.max_pixels,
+            draft_side=encoder.draft_side,
+            formats_off=settings.formats_off,
         )
+        return encoder.prepare(picture, views)
     except ExemplarError as error:
         raise ExemplarError(error.code, f"{path}: {error.message}") from error
 
