@@ -9,7 +9,7 @@ from io import BytesIO
 
 from PIL import AvifImagePlugin, Image, ImageFile, Jpeg2KImagePlugin, UnidentifiedImageError
 
-from core.decoding import depth, jpeg
+from core.decoding import depth, jpeg, jpeg2000
 from core.decoding.colour import to_srgb
 from core.decoding.kinds import Kind, kind_of
 from core.decoding.orientation import orientation_of, turn
@@ -60,15 +60,17 @@ def decode_picture(
         ) from error
     except Exception as error:  # the boundary to untrusted bytes: decoders raise anything
         raise ExemplarError(
-            "picture_unreadable", f"the picture is broken or cut off: {type(error).__name__}: {error}"
+            "picture_unreadable", f"the picture is broken or cut off: {error}".rstrip(": ")
         ) from error
 
 
 def make_thumbnail(picture: Image.Image) -> bytes:
     """Return the picture as a JPEG of at most 160 pixels a side, without any metadata."""
-    small = picture.copy()
+    scale = min(THUMBNAIL_SIDE / max(picture.size), 1)
+    width, height = (max(round(side * scale), 1) for side in picture.size)
+    # `Image.thumbnail` would copy the picture first, however large
+    small = picture.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0)
     small.info = {}  # Pillow writes a JPEG's comment again
-    small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BICUBIC)
     out = BytesIO()
     small.save(out, "JPEG", quality=85)
     return out.getvalue()
@@ -112,11 +114,14 @@ def _decode(content: bytes, format_: Format, max_pixels: int, draft_side: int) -
     profile = profile or opened.info.get("icc_profile")
     orientation = 1 if opened.format in _UPRIGHT else orientation_of(opened)
     picture: Image.Image = opened
+    del opened  # a large picture is let go of once the next step has made another one
     if depth.is_deep(picture):
         picture = depth.to_8_bits(picture)
     elif colours is not None:
         picture = depth.scale_colours(picture, colours, lambda name: _load_as(content, format_, name))
-    return turn(to_srgb(picture, profile), orientation)
+    picture = turn(to_srgb(picture, profile), orientation)
+    picture.info = {}  # of the file, not of what it was made into; Pillow would write it again
+    return picture
 
 
 def _open(content: bytes, format_: Format, max_pixels: int, draft_side: int) -> ImageFile.ImageFile:
@@ -132,7 +137,7 @@ def _open(content: bytes, format_: Format, max_pixels: int, draft_side: int) -> 
     if format_.name == "jpeg" and not jpeg.is_within_scans(content, MAX_SCANS):
         raise ExemplarError("picture_bomb", f"expected a JPEG of at most {MAX_SCANS} scans, got more")
     if isinstance(picture, Jpeg2KImagePlugin.Jpeg2KImageFile):
-        picture.reduce = _halvings(picture, draft_side)
+        picture.reduce = min(_halvings(picture, draft_side), jpeg2000.levels_of(content))
     else:
         picture.draft("RGB", (draft_side, draft_side))
     return picture

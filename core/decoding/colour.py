@@ -8,6 +8,8 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageCms
 
+from core.decoding.strips import by_strips
+
 MAX_PROFILE_BYTES = 8 << 20
 SAME = 2  # of 255: a profile that moves no colour of the grid further than this is sRGB under another name
 _GRID = np.linspace(0, 255, 6).round().astype(np.uint8)
@@ -24,6 +26,17 @@ def to_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
     A profile that is broken, too large, or of another mode than the picture counts as none: colours then are
     sRGB already, and inks the plain complement of it.
     """
+    if picture.mode == "RGB" and not profile and not has_alpha(picture):
+        return picture
+    return by_strips(picture, "RGB", lambda strip: _to_srgb(strip, profile))
+
+
+def has_alpha(picture: Image.Image) -> bool:
+    """Say whether any part of a picture may be transparent."""
+    return picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info
+
+
+def _to_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
     if has_alpha(picture):
         layer = picture.convert("RGBA")
         alpha = layer.getchannel("A")
@@ -37,17 +50,12 @@ def to_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
     return _convert(picture, profile)
 
 
-def has_alpha(picture: Image.Image) -> bool:
-    """Say whether any part of a picture may be transparent."""
-    return picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info
-
-
 def _convert(picture: Image.Image, profile: bytes | None) -> Image.Image:
     if profile and len(profile) <= MAX_PROFILE_BYTES and _SPACES.get(_space(profile)) == picture.mode:
         transform = transform_of(profile, picture.mode)
         if transform is not None:
             return transform.apply(picture)
-    return picture.convert("RGB")
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
 def _space(profile: bytes) -> str:

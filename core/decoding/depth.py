@@ -9,11 +9,13 @@ taken as integers are. What is negative, or above 65,535, goes from black, its l
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile
+
+from core.decoding.strips import by_strips, strips_of
 
 BITS = (8, 10, 12, 14, 16)
 OVERSHOOT = 1.5  # floats that are shares of white go a little beyond it where a picture was sharpened
@@ -26,7 +28,7 @@ _LOWER_BYTES = {
 """Pillow's names of 16-bit colours, of which it keeps upper bytes, and of those that keep the lower ones."""
 _SHADOWS = 1 << 6  # upper bytes that are all below it may be those of 14 bits or less
 
-Grey = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
 
 
 def is_deep(picture: Image.Image) -> bool:
@@ -37,12 +39,42 @@ def is_deep(picture: Image.Image) -> bool:
 def to_8_bits(picture: Image.Image) -> Image.Image:
     """Return grey of more than 8 bits as mode L."""
     tags = getattr(picture, "tag_v2", {})
-    values = np.asarray(picture)
-    if np.issubdtype(values.dtype, np.integer):
-        grey = _of_integers(values, tags.get(_MAX_SAMPLE))
-    else:
-        grey = _of_floats(values)
-    return Image.fromarray(255 - grey if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else grey)
+    least, top = _extremes(picture)
+    black, white = _black_and_white(least, top, tags.get(_MAX_SAMPLE), is_float=picture.mode == "F")
+    if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+        black, white = white, black
+    scale = np.float32(255 / (white - black)) if white != black else np.float32(0)
+    offset = np.float32(0.5 - black * float(scale))
+
+    def scaled(strip: Image.Image) -> Image.Image:
+        values = _finite(strip) * scale + offset
+        return Image.fromarray(values.clip(0, 255).astype(np.uint8))
+
+    return by_strips(picture, "L", scaled)
+
+
+def _extremes(picture: Image.Image) -> tuple[float, float]:
+    found = [(float(values.min()), float(values.max())) for values in map(_finite, _parts(picture))]
+    return min(least for least, _ in found), max(top for _, top in found)
+
+
+def _parts(picture: Image.Image) -> Iterator[Image.Image]:
+    return (strip for _, strip in strips_of(picture))
+
+
+def _finite(strip: Image.Image) -> Floats:
+    values = np.asarray(strip).astype(np.float32)
+    return np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _black_and_white(least: float, top: float, named: object, *, is_float: bool) -> tuple[float, float]:
+    if least < 0 or top > 0xFFFF:
+        return least, top
+    if is_float and top <= OVERSHOOT:
+        return 0.0, 1.0
+    if isinstance(named, int) and max(top, 1) <= named <= 0xFFFF:
+        return 0.0, float(named)
+    return 0.0, float(white_of(int(top)))
 
 
 def colour_depth(picture: ImageFile.ImageFile) -> str | None:
@@ -58,36 +90,28 @@ def scale_colours(picture: Image.Image, depth: str, load_as: Callable[[str], Ima
     """Return 16-bit colours that hold fewer bits scaled by those; `load_as` loads the picture once more."""
     if max(top for _, top in picture.getextrema()) >= _SHADOWS:  # type: ignore[misc]
         return picture
-    low = np.asarray(load_as(_LOWER_BYTES[depth]))
-    values = (np.asarray(picture).astype(np.uint16) << 8) | low
-    named = getattr(picture, "tag_v2", {}).get(_MAX_SAMPLE)
-    return Image.fromarray(_of_integers(values, named), picture.mode)
+    low = load_as(_LOWER_BYTES[depth])
+    pairs = [(high, low.crop((0, top, high.width, top + high.height))) for top, high in strips_of(picture)]
+    top = max(int(_joined(*pair).max()) for pair in pairs)
+    _, white = _black_and_white(0, top, getattr(picture, "tag_v2", {}).get(_MAX_SAMPLE), is_float=False)
+    scaled = Image.new(picture.mode, picture.size)
+    row = 0
+    for high, lower in pairs:
+        values = _joined(high, lower) * np.float32(255 / white) + np.float32(0.5)
+        scaled.paste(
+            Image.frombytes(picture.mode, high.size, values.clip(0, 255).astype(np.uint8).tobytes()), (0, row)
+        )
+        row += high.height
+    return scaled
+
+
+def _joined(high: Image.Image, low: Image.Image) -> npt.NDArray[np.uint16]:
+    values = np.asarray(high).astype(np.uint16)
+    values <<= 8
+    values |= np.asarray(low)
+    return values
 
 
 def white_of(top: int) -> int:
     """Return the value of white in integers whose greatest is `top`."""
     return next(((1 << bits) - 1 for bits in BITS if top < 1 << bits), top)
-
-
-def _of_integers(values: npt.NDArray[np.integer], named: object) -> Grey:
-    least, top = int(values.min()), int(values.max())
-    if least < 0 or top > 0xFFFF:
-        return _stretched(values.astype(np.float32), float(least), float(top))
-    white = named if isinstance(named, int) and top <= named <= 0xFFFF and named > 0 else white_of(top)
-    table = (np.arange(0x10000, dtype=np.float32) * (255 / white) + 0.5).clip(0, 255).astype(np.uint8)
-    grey: Grey = table[values]
-    return grey
-
-
-def _of_floats(values: npt.NDArray[np.float32]) -> Grey:
-    values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-    least, top = float(values.min()), float(values.max())
-    if least < 0 or top > 0xFFFF:
-        return _stretched(values, least, top)
-    white = 1.0 if top <= OVERSHOOT else float(white_of(int(top)))
-    return (values * (255 / white) + 0.5).clip(0, 255).astype(np.uint8)
-
-
-def _stretched(values: npt.NDArray[np.float32], least: float, top: float) -> Grey:
-    scale = 255 / (top - least) if top > least else 0.0
-    return ((values - np.float32(least)) * np.float32(scale) + 0.5).clip(0, 255).astype(np.uint8)
