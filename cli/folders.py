@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cli.pictures import Picture, find_pictures
+from cli.left_out import LeftOut
+from cli.pictures import Picture, find_pictures, none_found
 from cli.progress import progress_bar
 from core.errors import ExemplarError
 from core.pictures import decode_picture
@@ -42,11 +43,17 @@ class Embedded:
         return self.take([row for row, label in enumerate(self.labels) if label in classes])
 
 
-def embed_folder(encoder: Encoder, root: Path, views: Views = Views.ONE) -> Embedded:
-    """Embed every picture under a folder; one that cannot be read raises what is wrong with it."""
-    pictures = find_pictures(root)
+def embed_folder(
+    encoder: Encoder, root: Path, views: Views = Views.ONE, left_out: LeftOut | None = None
+) -> Embedded:
+    """Embed every picture under a folder; one that cannot be read raises what is wrong with it.
+
+    What is no picture is counted in `left_out`.
+    """
+    left_out = LeftOut() if left_out is None else left_out
+    pictures = find_pictures(root, left_out)
     if not pictures:
-        raise ExemplarError("picture_missing", f"expected pictures under {root}, found none")
+        raise none_found(f"under {root}", left_out)
     return embed_pictures(encoder, pictures, views, title=f"embedding {root.name}")
 
 

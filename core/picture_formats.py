@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import PurePath
 
+from core.errors import ExemplarError
+
 
 @dataclass(frozen=True, slots=True)
 class Format:
@@ -61,6 +63,13 @@ LIVE_SUFFIXES = (".mov", ".mp4")
 _OF_LIVE = frozenset(BY_NAME["heif"].suffixes + BY_NAME["jpeg"].suffixes)
 
 
+def suffixes_read(formats_off: Collection[str]) -> list[str]:
+    """Return the suffixes of the formats that are not turned off, in order."""
+    return sorted(
+        suffix for format_ in FORMATS if format_.name not in formats_off for suffix in format_.suffixes
+    )
+
+
 def suffix_of(name: str) -> str:
     """Return the suffix of a file's name in lower case, with its dot."""
     return PurePath(name).suffix.lower()
@@ -76,8 +85,15 @@ def is_video(name: str) -> bool:
     return suffix_of(name) in VIDEO_SUFFIXES
 
 
+def video_error(name: str) -> ExemplarError:
+    """Return the error of a file whose suffix is one of a video."""
+    return ExemplarError(
+        "picture_unreadable", f"a video ({suffix_of(name)[1:].upper()}); videos are not read"
+    )
+
+
 def live_photo_names(names: Collection[str]) -> frozenset[str]:
-    """Return, of the names of one folder, the videos of Live Photos: each has a picture of its name."""
+    """Return, of names or paths, the videos of Live Photos: beside each is a picture of its name."""
     stems = {name[: -len(suffix)].lower() for name in names if (suffix := suffix_of(name)) in _OF_LIVE}
     if not stems:
         return frozenset()

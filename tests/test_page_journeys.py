@@ -107,7 +107,7 @@ def test_folders_name_what_is_in_them(
     open_view(page, f"#/c/{collection}")
     drop(page, ".drop >> nth=0", tmp_path)
     expect(page.locator(".ok")).to_contain_text("20 examples of 2 things")
-    expect(page.locator(".told").first).to_contain_text("1 file left out")
+    expect(page.locator(".told").first).to_contain_text("1 file left out: 1 TXT file")
     assert labels_of(http, collection) == {"one": 10, "zéro 0": 10}
 
 

@@ -1,7 +1,7 @@
 // A place to drop pictures on, or to choose them with the keyboard.
 
 import { button, count, h } from "./element.js";
-import { readDrop, readInput } from "./files.js";
+import { ACCEPT, readDrop, readInput } from "./files.js";
 import { problem, say } from "./tell.js";
 
 /**
@@ -9,15 +9,18 @@ import { problem, say } from "./tell.js";
  */
 export function dropZone({ text, hint, onpictures, name }) {
   const told = h("div", { class: "told" });
-  const take = ({ pictures, others }) => {
+  const take = ({ pictures, others, live }) => {
     told.replaceChildren();
-    if (others) told.append(h("p", {}, `${count(others, "file")} left out: no ${others === 1 ? "picture" : "pictures"} (JPEG, PNG, WebP, GIF, BMP, TIFF).`));
+    const sum = [...others.values()].reduce((one, other) => one + other, 0);
+    const named = [...others].map(([what, number]) => (what.includes(".") ? `${number} ${what}` : count(number, what)));
+    if (sum) told.append(h("p", {}, `${count(sum, "file")} left out: ${named.join(", ")}.`));
+    if (live) told.append(h("p", {}, `${count(live, "Live Photo")} taken without the video.`));
     if (pictures.length) onpictures(pictures);
-    else if (!others) say("No files there");
+    else if (!sum && !live) say("No files there");
   };
   const choose = (folder) => {
     const input = h("input", { type: "file", multiple: true, hidden: true, "aria-label": `${name}: ${folder ? "folder" : "pictures"}`,
-      ...(folder ? { webkitdirectory: true } : { accept: "image/*" }) });
+      ...(folder ? { webkitdirectory: true } : { accept: ACCEPT }) });
     input.addEventListener("change", () => { take(readInput(input)); input.value = ""; });
     return input;
   };
