@@ -155,12 +155,12 @@ def odd_exif(orientation: int) -> bytes:
     """Return EXIF whose other fields are of types and places that no reader expects."""
     fields = [
         (0x0112, 3, 1, orientation << 16),
+        (0x8825, 4, 1, 8 + 2 + 12 * 4 + 4),
         (0x011A, 2, 9, 0xFFFF_FF00),
         (0x8769, 4, 1, 0x7FFF_FFFF),
-        (0x8825, 4, 1, 8 + 2 + 12 * 4 + 4),
     ]
     first = struct.pack(">H", 4) + b"".join(struct.pack(">HHII", *field) for field in fields) + bytes(4)
-    places = struct.pack(">HHHI4sHHI4sI", 2, 2, 3, 1, b"12.5", 4, 2, 4, b"east", 0)
+    places = struct.pack(">HHHI4sHHI4sI", 2, 2, 2, 4, b"12.5", 4, 2, 4, b"east", 0)
     return b"Exif\0\0MM\0*\0\0\0\x08" + first + places
 
 

@@ -50,9 +50,9 @@ _RULE = (
         help=f"A best class less probable is ambiguous; default {Rule().certainty:g}.",
     ),
     click.option(
-        "--set-level",
+        "--coverage",
         type=Number(0.5, 0.99),
-        help=f"How often the candidate set is to hold the true class; default {Rule().coverage:g}.",
+        help=f"Target share of candidate sets that contain the true class; default {Rule().coverage:g}.",
     ),
 )
 

@@ -72,6 +72,8 @@ def _black_and_white(least: float, top: float, named: object, *, is_float: bool)
         return least, top
     if is_float and top <= OVERSHOOT:
         return 0.0, 1.0
+    if isinstance(named, tuple) and named:  # a value for each sample
+        named = named[0]
     if isinstance(named, int) and max(top, 1) <= named <= 0xFFFF:
         return 0.0, float(named)
     return 0.0, float(white_of(int(top)))
