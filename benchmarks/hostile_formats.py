@@ -5,9 +5,11 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
+import numpy as np
 from PIL import Image
 
 from benchmarks import profiles
+from benchmarks.deep_files import deep_tiff
 from benchmarks.raw_files import MAKERS
 from benchmarks.scenes import SAMPLES, encoded, scene
 
@@ -36,6 +38,11 @@ def _large() -> Iterator[File]:
     for mode in ("F", "I;16", "CMYK"):
         content = encoded(Image.new(mode, size), "TIFF", compression="tiff_adobe_deflate")
         yield f"tiff, 7000 x 7000 of mode {mode}", content, True
+    wide_samples = deep_tiff(np.zeros((4000, 4000, 3), np.float32), is_packed=True)
+    yield "tiff, 4000 x 4000 floats of colours", wide_samples, True
+    many = deep_tiff(np.zeros((7000, 7000, 3), np.float16), is_packed=True)
+    yield "tiff, 7000 x 7000 half floats of colours", many, False
+    yield "tiff of floats, its first half", wide_samples[: len(wide_samples) // 2], False
     yield "jpeg, 65000 x 760", encoded(Image.new("RGB", (65_000, 760)), "JPEG"), True
     exif = Image.Exif()
     exif[0x0112] = 6

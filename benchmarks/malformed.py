@@ -20,11 +20,13 @@ from itertools import islice
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from benchmarks import profiles
 from benchmarks.common import emit
+from benchmarks.deep_files import deep_tiff
 from benchmarks.hostile import SCRIPT, Hostile, encoded, hostile_files
 from benchmarks.raw_files import MAKERS
 from benchmarks.scenes import heif_samples, scene
@@ -155,6 +157,12 @@ def real_files() -> Iterator[tuple[str, bytes]]:
         for name, build in MAKERS.items():
             behind = f", {WHOLE_BEFORE_ITS_END}" if name in ("RAF", "CR3") else ""
             yield f"photograph {number}, {name}{behind}", build(preview, thumbnail, 6)
+        colours = np.asarray(photo) / np.float32(255)
+        for in_planes in (True, False):
+            yield (
+                f"photograph {number}, TIFF of floats",
+                deep_tiff(colours, in_planes=in_planes, is_packed=True),
+            )
     for sample in heif_samples(scene()):
         yield sample.name, sample.content
 

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from benchmarks import profiles
+from benchmarks.deep_files import deep_png, deep_tiff
 from benchmarks.raw_files import MAKERS
 
 SIZE = (480, 320)
@@ -209,6 +210,17 @@ def _deep(plain: Image.Image) -> Iterator[Sample]:
     for name, top in (("1", 1.0), ("255", 255.0), ("4095", 4095.0)):
         content = encoded(Image.fromarray((shares * top).astype(np.float32)), "TIFF")
         yield Sample(f"TIFF, floats up to {name}", content, grey, SAME)
+    colours = np.asarray(plain) / 255.0
+    for name, dtype, top in (
+        ("floats", "<f4", 1.0),
+        ("half floats", "<f2", 1.0),
+        ("16 bits", "<u2", 65535.0),
+    ):
+        for in_planes in (True, False):
+            for is_packed in (True, False):
+                content = deep_tiff((colours * top).astype(dtype), in_planes=in_planes, is_packed=is_packed)
+                how = f"{', in planes' if in_planes else ''}{', packed' if is_packed else ''}"
+                yield Sample(f"TIFF, colours of {name}{how}", content, plain, SAME)
     whole = Image.fromarray((shares * 1023).round().astype(np.int32))
     yield Sample("TIFF, 10 bits in 32", encoded(whole, "TIFF"), grey, SAME)
     white_is_zero = Image.fromarray(((1 - shares) * 65535).round().astype(np.uint16))
@@ -255,28 +267,3 @@ def with_chunk(png: bytes, name: bytes, body: bytes) -> bytes:
     """Return a PNG with one chunk more behind its header."""
     chunk = struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
     return png[:33] + chunk + png[33:]
-
-
-def deep_png(values: np.ndarray) -> bytes:
-    """Return colours (height, width, 3) of 16 bits as a PNG, which Pillow does not write."""
-    height, width, _ = values.shape
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
-    header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
-    parts = [(b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-        for name, body in parts
-    )
-
-
-def deep_tiff(values: np.ndarray) -> bytes:
-    """Return colours (height, width, 3) of 16 bits as a plain TIFF, which Pillow does not write."""
-    height, width, _ = values.shape
-    body = values.astype("<u2").tobytes()
-    fields = [
-        (256, 4, 1, width), (257, 4, 1, height), (258, 3, 3, 8 + len(body)), (259, 3, 1, 1), (262, 3, 1, 2),
-        (273, 4, 1, 8), (277, 3, 1, 3), (278, 4, 1, height), (279, 4, 1, len(body)), (284, 3, 1, 1),
-    ]  # fmt: skip
-    directory = struct.pack("<H", len(fields)) + b"".join(struct.pack("<HHII", *field) for field in fields)
-    at = 8 + len(body) + 6
-    return b"II*\0" + struct.pack("<I", at) + body + struct.pack("<3H", 16, 16, 16) + directory + bytes(4)

@@ -15,6 +15,7 @@ from core.decoding.kinds import Kind, kind_of
 from core.decoding.orientation import orientation_of, turn
 from core.decoding.png import split_profile
 from core.decoding.raw import MIN_SIDE, read_preview
+from core.decoding.tiff_samples import layout_of, read_samples
 from core.errors import ExemplarError
 from core.picture_formats import BY_NAME, TITLES, Format
 
@@ -107,10 +108,14 @@ def _decode(content: bytes, format_: Format, max_pixels: int, draft_side: int) -
     profile = None
     if format_.name == "png":
         content, profile = split_profile(content)
+    if format_.name == "tiff" and (layout := layout_of(content)) is not None:
+        _check_pixels(layout.width, layout.height, max_pixels)
+        _check_packing(layout.width * layout.height, MAX_PIXELS_PER_BYTE, content)
+        return turn(to_srgb(read_samples(content, layout), None), layout.orientation)
     opened = _open(content, format_, max_pixels, draft_side)
     colours = depth.colour_depth(opened)
     opened.load()
-    _check_pixels(opened, max_pixels)  # of HEIC the size that comes out, whatever was said before
+    _check_pixels(*opened.size, max_pixels)  # of HEIC the size that comes out, whatever was said before
     profile = profile or opened.info.get("icc_profile")
     orientation = 1 if opened.format in _UPRIGHT else orientation_of(opened)
     picture: Image.Image = opened
@@ -126,14 +131,10 @@ def _decode(content: bytes, format_: Format, max_pixels: int, draft_side: int) -
 
 def _open(content: bytes, format_: Format, max_pixels: int, draft_side: int) -> ImageFile.ImageFile:
     picture = _opened(content, format_)
-    _check_pixels(picture, max_pixels)
     width, height = picture.size
+    _check_pixels(width, height, max_pixels)
     most = MAX_1_BIT_PIXELS_PER_BYTE if picture.mode == "1" else MAX_PIXELS_PER_BYTE
-    if width * height > max(SMALL_PIXELS, most * len(content)):
-        raise ExemplarError(
-            "picture_bomb",
-            f"expected a picture, got {width} x {height} pixels packed into {len(content)} bytes",
-        )
+    _check_packing(width * height, most, content)
     if format_.name == "jpeg" and not jpeg.is_within_scans(content, MAX_SCANS):
         raise ExemplarError("picture_bomb", f"expected a JPEG of at most {MAX_SCANS} scans, got more")
     if isinstance(picture, Jpeg2KImagePlugin.Jpeg2KImageFile):
@@ -149,12 +150,18 @@ def _opened(content: bytes, format_: Format) -> ImageFile.ImageFile:
     return Image.open(BytesIO(content), formats=(format_.decoder,))
 
 
-def _check_pixels(picture: Image.Image, max_pixels: int) -> None:
-    width, height = picture.size
+def _check_pixels(width: int, height: int, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise ExemplarError(
             "picture_too_large",
             f"expected at most {max_pixels} pixels, got {width} x {height}; send a smaller picture",
+        )
+
+
+def _check_packing(pixels: int, most_per_byte: int, content: bytes) -> None:
+    if pixels > max(SMALL_PIXELS, most_per_byte * len(content)):
+        raise ExemplarError(
+            "picture_bomb", f"expected a picture, got {pixels} pixels packed into {len(content)} bytes"
         )
 
 

@@ -40,7 +40,7 @@ def to_8_bits(picture: Image.Image) -> Image.Image:
     """Return grey of more than 8 bits as mode L."""
     tags = getattr(picture, "tag_v2", {})
     least, top = _extremes(picture)
-    black, white = _black_and_white(least, top, tags.get(_MAX_SAMPLE), is_float=picture.mode == "F")
+    black, white = white_in(least, top, tags.get(_MAX_SAMPLE), is_float=picture.mode == "F")
     if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
         black, white = white, black
     scale = np.float32(255 / (white - black)) if white != black else np.float32(0)
@@ -67,7 +67,8 @@ def _finite(strip: Image.Image) -> Floats:
     return np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
 
 
-def _black_and_white(least: float, top: float, named: object, *, is_float: bool) -> tuple[float, float]:
+def white_in(least: float, top: float, named: object, *, is_float: bool) -> tuple[float, float]:
+    """Return the values of black and white in samples between two values; `named` is what the file says."""
     if least < 0 or top > 0xFFFF:
         return least, top
     if is_float and top <= OVERSHOOT:
@@ -95,7 +96,7 @@ def scale_colours(picture: Image.Image, depth: str, load_as: Callable[[str], Ima
     low = load_as(_LOWER_BYTES[depth])
     pairs = [(high, low.crop((0, top, high.width, top + high.height))) for top, high in strips_of(picture)]
     top = max(int(_joined(*pair).max()) for pair in pairs)
-    _, white = _black_and_white(0, top, getattr(picture, "tag_v2", {}).get(_MAX_SAMPLE), is_float=False)
+    _, white = white_in(0, top, getattr(picture, "tag_v2", {}).get(_MAX_SAMPLE), is_float=False)
     scaled = Image.new(picture.mode, picture.size)
     row = 0
     for high, lower in pairs:

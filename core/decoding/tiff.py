@@ -41,12 +41,12 @@ class Directory:
     entries: Mapping[int, Entry]
     base: int = 0
 
-    def integers(self, tag: int) -> tuple[int, ...]:
+    def integers(self, tag: int, *, most: int = MAX_VALUES) -> tuple[int, ...]:
         """Return the first values of a field of integers; none where it is missing or broken."""
         entry = self.entries.get(tag)
         if entry is None or entry.type not in _INTEGERS:
             return ()
-        count = min(entry.count, MAX_VALUES)
+        count = min(entry.count, most)
         form = f"{self.order}{count}{_INTEGERS[entry.type]}"
         try:
             return struct.unpack_from(form, self.content, entry.at)
