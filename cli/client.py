@@ -11,6 +11,7 @@ from typing import Any
 import click
 import httpx
 
+from cli.sending import content_to_send
 from client import Exemplar, Retries, ServiceError
 from client.requests import Request
 from core.errors import ExemplarError
@@ -67,7 +68,7 @@ class Client:
 
     def submit(self, path: str, files: Sequence[Path], **form: str) -> Json:
         """Send picture files as one job, again later where too much is waiting; return the job."""
-        parts = [("image", (file.name, file.read_bytes())) for file in files]
+        parts = [("image", (file.name, content_to_send(file))) for file in files]
         while True:
             try:
                 job: Json = self._send(Request("POST", path, files=parts, form=form)).json()
