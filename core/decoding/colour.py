@@ -11,9 +11,11 @@ from PIL import Image, ImageCms
 from core.decoding.strips import by_strips
 
 MAX_PROFILE_BYTES = 8 << 20
+KEPT_BYTES = 1 << 20  # of a profile whose transform is kept for the next picture
 SAME = 2  # of 255: a profile that moves no colour of the grid further than this is sRGB under another name
 _GRID = np.linspace(0, 255, 6).round().astype(np.uint8)
-_SPACES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}
+_SPACES = {b"RGB ": "RGB", b"GRAY": "L", b"CMYK": "CMYK"}
+_COLOURS = {"L": "L", "LA": "L", "La": "L", "CMYK": "CMYK"}  # of all other modes RGB is made first
 _SRGB = ImageCms.createProfile("sRGB")
 _HEADER_BYTES = 128
 
@@ -26,9 +28,11 @@ def to_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
     A profile that is broken, too large, or of another mode than the picture counts as none: colours then are
     sRGB already, and inks the plain complement of it.
     """
-    if picture.mode == "RGB" and not profile and not has_alpha(picture):
+    mode = _COLOURS.get(picture.mode, "RGB")
+    transform = transform_of(profile, mode) if profile and _is_of(profile, mode) else None
+    if picture.mode == "RGB" and transform is None and not has_alpha(picture):
         return picture
-    return by_strips(picture, "RGB", lambda strip: _to_srgb(strip, profile))
+    return by_strips(picture, "RGB", lambda strip: _to_srgb(strip, mode, transform))
 
 
 def has_alpha(picture: Image.Image) -> bool:
@@ -36,36 +40,38 @@ def has_alpha(picture: Image.Image) -> bool:
     return picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info
 
 
-def _to_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
-    if has_alpha(picture):
-        layer = picture.convert("RGBA")
-        alpha = layer.getchannel("A")
-        # grey is kept grey for the profile, which is one of grey
-        colours = picture.convert("L") if picture.mode in ("LA", "La") else layer.convert("RGB")
-        layer = _convert(colours, profile)
-        layer.putalpha(alpha)
-        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
-    if picture.mode in ("1", "P", "YCbCr"):
-        picture = picture.convert("RGB")
-    return _convert(picture, profile)
+def _to_srgb(picture: Image.Image, mode: str, transform: Transform | None) -> Image.Image:
+    if not has_alpha(picture):
+        return _moved(picture if picture.mode == mode else picture.convert(mode), transform)
+    layer = picture.convert("RGBA")
+    alpha = layer.getchannel("A")
+    layer = _moved((picture if mode == "L" else layer).convert(mode), transform)
+    layer.putalpha(alpha)
+    return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
 
 
-def _convert(picture: Image.Image, profile: bytes | None) -> Image.Image:
-    if profile and len(profile) <= MAX_PROFILE_BYTES and _SPACES.get(_space(profile)) == picture.mode:
-        transform = transform_of(profile, picture.mode)
-        if transform is not None:
-            return transform.apply(picture)
-    return picture if picture.mode == "RGB" else picture.convert("RGB")
+def _moved(colours: Image.Image, transform: Transform | None) -> Image.Image:
+    if transform is not None:
+        return transform.apply(colours)
+    return colours if colours.mode == "RGB" else colours.convert("RGB")
 
 
-def _space(profile: bytes) -> str:
-    # read from the header, so that LittleCMS is asked only where there is something to convert
-    return profile[16:20].decode("latin-1") if len(profile) > _HEADER_BYTES else ""
+def _is_of(profile: bytes, mode: str) -> bool:
+    """Say by a profile's header whether it is one of this mode, and of a size that is followed."""
+    return _HEADER_BYTES < len(profile) <= MAX_PROFILE_BYTES and _SPACES.get(profile[16:20]) == mode
 
 
-@lru_cache(maxsize=32)
 def transform_of(profile: bytes, mode: str) -> Transform | None:
     """Return what takes colours of a profile to sRGB, None where they are that already or it is broken."""
+    return _kept(profile, mode) if len(profile) <= KEPT_BYTES else _made(profile, mode)
+
+
+@lru_cache(maxsize=16)
+def _kept(profile: bytes, mode: str) -> Transform | None:
+    return _made(profile, mode)
+
+
+def _made(profile: bytes, mode: str) -> Transform | None:
     try:
         source = ImageCms.ImageCmsProfile(BytesIO(profile))
         # colours that both have stay what they are, and paper becomes white

@@ -63,8 +63,14 @@ def _parts(picture: Image.Image) -> Iterator[Image.Image]:
 
 
 def _finite(strip: Image.Image) -> Floats:
-    values = np.asarray(strip).astype(np.float32)
-    return np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+    return finite(np.asarray(strip))
+
+
+def finite(values: npt.NDArray[np.generic]) -> Floats:
+    """Return values as float32, with 0 for what is no number or too large for one."""
+    with np.errstate(over="ignore"):
+        found: Floats = values.astype(np.float32)
+    return np.nan_to_num(found, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def white_in(least: float, top: float, named: object, *, is_float: bool) -> tuple[float, float]:

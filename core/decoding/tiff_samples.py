@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from core.decoding.depth import white_in
+from core.decoding.depth import finite, white_in
 from core.decoding.strips import STRIP_PIXELS
 from core.decoding.tiff import ORIENTATION, Directory, read_directories
 from core.errors import ExemplarError
@@ -81,7 +81,7 @@ def read_samples(content: bytes, layout: Layout) -> Image.Image:
 def _as_picture(values: npt.NDArray[np.generic], *, inverted: bool) -> Image.Image:
     rows = max(STRIP_PIXELS // values.shape[1], 1)
     strips = [values[row : row + rows] for row in range(0, len(values), rows)]
-    extremes = [(float(strip.min()), float(strip.max())) for strip in map(_finite, strips)]
+    extremes = [(float(strip.min()), float(strip.max())) for strip in map(finite, strips)]
     least, top = min(least for least, _ in extremes), max(top for _, top in extremes)
     black, white = white_in(least, top, None, is_float=values.dtype.kind == "f")
     if inverted:
@@ -89,14 +89,9 @@ def _as_picture(values: npt.NDArray[np.generic], *, inverted: bool) -> Image.Ima
     scale = 255 / (white - black) if white != black else 0.0
     seen = np.empty(values.shape, np.uint8)
     for number, strip in enumerate(strips):
-        scaled = (_finite(strip) - np.float32(black)) * np.float32(scale) + np.float32(0.5)
+        scaled = finite(strip) * np.float32(scale) + np.float32(0.5 - black * scale)
         seen[number * rows : number * rows + len(strip)] = scaled.clip(0, 255).astype(np.uint8)
     return Image.fromarray(seen)
-
-
-def _finite(strip: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
-    values: npt.NDArray[np.float32] = strip.astype(np.float64).clip(-1e30, 1e30).astype(np.float32)
-    return np.nan_to_num(values, copy=False, nan=0.0)
 
 
 def _unpacked(content: bytes, layout: Layout, size: int) -> bytearray:
