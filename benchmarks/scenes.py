@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw
 from benchmarks import profiles
 from benchmarks.deep_files import deep_png, deep_tiff
 from benchmarks.raw_files import MAKERS
+from core.decoding.nclx import profile_of_numbers
 
 SIZE = (480, 320)
 ALIKE, SAME = 0.98, 0.995
@@ -174,6 +175,11 @@ def _coloured(plain: Image.Image) -> Iterator[Sample]:
             yield Sample(
                 f"{format_} in a profile like {name}", content, lossy(plain, format_, **options), SAME
             )
+    wide = profiles.in_profile(plain, profile_of_numbers(b"colrnclx\0\x0c\0\x0d\0\6") or b"")
+    content = encoded(wide, "AVIF", quality=95)
+    at = content.index(b"colrnclx") + 8
+    numbered = content[:at] + struct.pack(">HH", 12, 13) + content[at + 4 :]
+    yield Sample("AVIF in P3 by numbers", numbered, lossy(plain, "AVIF", quality=95), SAME)
     wide = profiles.in_profile(plain, profiles.rgb_profile(profiles.P3, 2.2))
     large = profiles.rgb_profile(profiles.P3, 2.2, padding=2_000_000)
     content = encoded(wide, "JPEG", quality=95, icc_profile=large)

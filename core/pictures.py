@@ -12,6 +12,7 @@ from PIL import AvifImagePlugin, Image, ImageFile, Jpeg2KImagePlugin, Unidentifi
 from core.decoding import depth, jpeg, jpeg2000
 from core.decoding.colour import to_srgb
 from core.decoding.kinds import Kind, kind_of
+from core.decoding.nclx import profile_of_numbers
 from core.decoding.orientation import orientation_of, turn
 from core.decoding.png import split_profile
 from core.decoding.raw import MIN_SIDE, read_preview
@@ -117,6 +118,8 @@ def _decode(content: bytes, format_: Format, max_pixels: int, draft_side: int) -
     opened.load()
     _check_pixels(*opened.size, max_pixels)  # of HEIC the size that comes out, whatever was said before
     profile = profile or opened.info.get("icc_profile")
+    if not profile and format_.name in ("heif", "avif"):
+        profile = profile_of_numbers(content)
     orientation = 1 if opened.format in _UPRIGHT else orientation_of(opened)
     picture: Image.Image = opened
     del opened  # a large picture is let go of once the next step has made another one
@@ -138,7 +141,7 @@ def _open(content: bytes, format_: Format, max_pixels: int, draft_side: int) -> 
     if format_.name == "jpeg" and not jpeg.is_within_scans(content, MAX_SCANS):
         raise ExemplarError("picture_bomb", f"expected a JPEG of at most {MAX_SCANS} scans, got more")
     if isinstance(picture, Jpeg2KImagePlugin.Jpeg2KImageFile):
-        picture.reduce = min(_halvings(picture, draft_side), jpeg2000.levels_of(content))
+        picture.reduce = jpeg2000.halvings(content, picture.size, draft_side)
     else:
         picture.draft("RGB", (draft_side, draft_side))
     return picture
@@ -174,11 +177,6 @@ def _load_as(content: bytes, format_: Format, raw_mode: str) -> Image.Image:
     ]
     picture.load()
     return picture
-
-
-def _halvings(picture: Image.Image, draft_side: int) -> int:
-    """Return how often both sides can be halved and keep `draft_side`."""
-    return max((min(picture.size) // draft_side).bit_length() - 1, 0)
 
 
 @cache

@@ -213,6 +213,13 @@ def test_jpeg_2000_without_levels_is_decoded_whole() -> None:
     assert decoded(encode(scene((4200, 4200)), "JPEG2000")).size == (1050, 1050)
 
 
+def test_jpeg_2000_of_many_pixels_is_halved_however_thin_it_is() -> None:
+    thin = Image.effect_noise((20_000, 1000), 60)
+    assert decoded(encode(thin, "JPEG2000", quality_mode="rates", quality_layers=[40])).size == (10_000, 500)
+    whole = encode(thin, "JPEG2000", quality_mode="rates", quality_layers=[40], num_resolutions=1)
+    assert refusal(whole).startswith("picture_too_large: expected at most 18000000 pixels")
+
+
 def test_live_photo_is_a_picture_and_its_video() -> None:
     names = ["IMG_1.HEIC", "IMG_1.MOV", "IMG_2.MOV", "img_3.jpg", "IMG_3.mov", "a.png", "a.mov", "b.heic"]
     assert live_photo_names(names) == {"IMG_1.MOV", "IMG_3.mov"}
