@@ -19,14 +19,15 @@ COPY api api
 COPY worker worker
 COPY client client
 COPY cli cli
-RUN uv pip install --system --no-cache --no-deps .
+COPY exemplar_service.py ./
+RUN uv pip install --system --no-cache --no-deps ./client .
 USER exemplar
 VOLUME /data
 
 FROM base AS api
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
-  CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
+  CMD ["python", "-c", "import httpx; httpx.get('http://127.0.0.1:8000/healthz', timeout=2, trust_env=False).raise_for_status()"]
 CMD ["exemplar", "api", "--host", "0.0.0.0", "--port", "8000"]
 
 FROM base AS worker

@@ -4,13 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 
-.PHONY: demo test lint format types contracts check generate faults fuzz lock clean
+.PHONY: demo test test-fast lint format types contracts check generate faults fuzz lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/exemplar demo $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(SERVE),--serve)
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+# What starts no process.
+test-fast: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not processes" $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
@@ -37,17 +41,17 @@ faults: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.faults --scale full $(ARGS)
 # Makes anew what is generated: the client from the API, the pages of settings and commands.
 generate: $(VENV)/.installed-dev
-	$(BIN)/python -m tests.test_client_source
+	$(BIN)/python -m client.generate
 	$(BIN)/python -m tests.test_docs > docs/settings.md
 	$(BIN)/python -m tests.test_cli_docs > docs/cli.md
 
 # Writes the locked versions anew from pyproject.toml.
 lock: $(UV)
-	$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+	$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-package exemplar-client \
 		--python-version 3.11 pyproject.toml -o requirements.lock
-	$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+	$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-package exemplar-client \
 		--python-version 3.11 pyproject.toml --all-extras --group dev -c requirements.lock -o requirements-dev.lock
-	$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+	$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-package exemplar-client \
 		--python-version 3.11 pyproject.toml --extra s3 --extra tracing --extra lite0 -c requirements.lock -o requirements-image.lock
 
 clean:
@@ -59,10 +63,10 @@ $(UV):
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
 
-$(VENV)/.installed: requirements.lock pyproject.toml | $(UV)
+$(VENV)/.installed: requirements.lock pyproject.toml client/pyproject.toml | $(UV)
 	@echo "Installing what requirements.lock names; PyTorch and its CUDA libraries are 5 GB."
 	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable client --editable .
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed | $(UV)

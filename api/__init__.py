@@ -1,1 +1,1 @@
-"""HTTP in, job ids out: a thin API that never imports torch, faiss, encoders or index."""
+"""The HTTP API: it accepts work and returns job ids, and never imports torch, faiss, encoders or index."""

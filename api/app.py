@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Flask, Response, request
+from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter, PathConverter
 
 from api import (
@@ -25,8 +26,10 @@ from api import (
     webhooks,
 )
 from api.errors import handle_errors
+from api.forms import FormRequest
 from api.home import add_pages
 from api.metrics import RecordMetrics
+from api.origins import guard_origins
 from api.rates import Rates, watch_rates
 from api.readiness import Readiness
 from api.requests import RequestMetrics, watch_requests
@@ -40,36 +43,42 @@ from store.record.supports import MAX_ID
 from store.store import Store
 
 PARTS_BESIDE_PICTURES = 8
-STREAMS_SHARE = 4  # a quarter of the threads may be held by answers that stay open
-PLACES_KEPT = 4  # threads that no waiting request may take, so that short ones always find one
+STREAMS_SHARE = 4  # streamed answers may hold a quarter of the threads
+PLACES_KEPT = 4  # threads reserved for requests that do not wait
 CSP = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 GUARDS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": CSP,
     "Referrer-Policy": "no-referrer",
 }
-"""Headers that every answer has."""
+"""The headers of every answer."""
 
 
 class _Id(IntegerConverter):
-    """A number of the record; a longer one is no path of ours."""
+    """An id of the record; a longer number matches no route."""
 
     def __init__(self, map: Any) -> None:
         super().__init__(map, max=MAX_ID)
 
 
 class _Label(PathConverter):
-    """A label, which may begin with a slash or hold several."""
+    """A label, which may start with or contain slashes."""
 
     regex = ".*?"
-    part_isolating = False  # it goes on after a slash
+    part_isolating = False  # it spans slashes
 
 
 def create_app(settings: Settings, store: Store, *, needs_key: bool, tracing: Tracing | None = None) -> Flask:
-    """Return the app; `needs_key` is true where it will listen beyond loopback."""
+    """Return the app; `needs_key` is true if it will listen beyond loopback."""
     app = Flask("api", root_path=__file__.rpartition("/")[0])
+    app.request_class = FormRequest
     app.url_map.converters.update(id=_Id, label=_Label)
-    app.url_map.merge_slashes = False  # a label with two slashes is not the one with one
+    if settings.proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # as its documentation says
+            app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies, x_host=settings.proxies,
+            x_prefix=settings.proxies,
+        )  # fmt: skip
+    app.url_map.merge_slashes = False  # a label with two slashes differs from one with a single slash
     app.config.update(
         MAX_CONTENT_LENGTH=settings.max_body_bytes,
         MAX_FORM_MEMORY_SIZE=256 << 10,
@@ -105,6 +114,7 @@ def create_app(settings: Settings, store: Store, *, needs_key: bool, tracing: Tr
         app.register_blueprint(routes.blueprint)
     add_pages(app, [operation for routes in all_routes for operation in routes.operations])
     handle_errors(app)
+    guard_origins(app)
     _guard_requests(app)
     watch_rates(app, rates)
     return app
@@ -116,9 +126,14 @@ def _guard_requests(app: Flask) -> None:
         asked = (request.path, *request.args.values(), request.headers.get("Authorization", ""))
         if any("\0" in text for text in asked):
             raise ExemplarError("request_invalid", "expected a path and a query without NUL characters")
+        packing = request.headers.get("Content-Encoding", "identity")
+        if packing.lower() != "identity":
+            raise ExemplarError(
+                "media_type_invalid", f"expected a body without Content-Encoding, got {packing[:80]!r}"
+            )
 
     @app.after_request
     def _end(response: Response) -> Response:
         for name, value in GUARDS.items():
-            response.headers.setdefault(name, value)  # the page has a policy of its own
+            response.headers.setdefault(name, value)  # the page sets its own policy
         return response

@@ -1,4 +1,4 @@
-"""The files of the page, read once and named by what is in them."""
+"""The static files of the page, read once and addressed by a digest of their content."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MEDIA_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file as it is, and packed with gzip."""
+    """A file, plain and compressed with gzip."""
 
     content: bytes
     packed: bytes
@@ -26,7 +26,7 @@ class Asset:
 def load_assets(folder: Path) -> tuple[str, dict[str, Asset]]:
     """Return one digest of all files, and the files by their names.
 
-    Modules name each other without a digest, so they share one, as the folder of their addresses.
+    Modules import each other by name alone, so they share one digest, as the folder in their URLs.
     """
     digest = hashlib.sha256()
     assets = {}

@@ -1,9 +1,10 @@
-"""Who may do what: bearer keys, their scopes, and the collections that they are for."""
+"""Authentication and authorisation: bearer keys, their scopes, and their collections."""
 
 from __future__ import annotations
 
 from flask import g, request
 
+from api.origins import check_origin
 from api.services import services
 from core.errors import ExemplarError
 from store.record.collections import collection_not_found
@@ -12,12 +13,12 @@ from store.work.rows import job_not_found
 
 
 def check_key(scope: Scope) -> str:
-    """Let a request pass that has the scope and return whose it is; otherwise raise `key_...`.
+    """Admit a request with the scope and return its key's id; otherwise raise `key_...`.
 
-    Sets `g.collections` to the names of the collections that the key is for, None for all. Every refusal and
-    every request that passes counts towards the caller's rate; raises `too_many_requests`.
+    Sets `g.collections` to the names of the collections that the key is restricted to, None for all. Refused
+    and admitted requests both count towards the caller's rate; raises `too_many_requests`.
     """
-    if "caller" in g:  # a view asks for one more scope
+    if "caller" in g:  # a view requires another scope
         _check_scope(scope)
         return str(g.caller)
     services_ = services()
@@ -25,23 +26,23 @@ def check_key(scope: Scope) -> str:
     kind, _, sent = request.headers.get("Authorization", "").partition(" ")
     g.key, g.collections = None, None
     if kind.lower() == "bearer" and sent:
-        g.key = services_.store.keys.living(sent.strip())
+        g.key = services_.store.keys.active(sent.strip())
         services_.rates.begin(address if g.key is None else f"key:{g.key.id}")
         if g.key is None:
             if not services_.needs_key and not services_.store.keys.page():
-                return "local"  # clients of others' making always send a key, though none was ever made here
-            raise ExemplarError("key_unknown", "this key is unknown, revoked, or has run out")
+                return _local()  # client libraries always send a key, even where none was created
+            raise ExemplarError("key_unknown", "this key is unknown, revoked or expired")
         g.collections = g.key.collections
         _check_scope(scope)
         return str(g.key.id)
     services_.rates.begin(address)
-    if services_.needs_key or services_.store.keys.any_living():
+    if services_.is_locked():
         raise ExemplarError("key_missing", "expected an Authorization header: Bearer <key>")
-    return "local"
+    return _local()
 
 
-def check_sight(*, collection: str | None = None, job_id: str | None = None) -> None:
-    """Raise what is raised where there is no such collection or job, unless the key is for it."""
+def require_visible(*, collection: str | None = None, job_id: str | None = None) -> None:
+    """Raise the error of a missing collection or job unless the key may see it."""
     if g.collections is None:
         return
     if collection is not None and collection not in g.collections:
@@ -51,9 +52,15 @@ def check_sight(*, collection: str | None = None, job_id: str | None = None) -> 
 
 
 def check_may_make(collection: str) -> None:
-    """Raise `key_collection_missing` unless the key is for a collection of this name."""
+    """Raise `key_collection_missing` unless the key may use a collection of this name."""
     if g.collections is not None and collection not in g.collections:
         raise ExemplarError("key_collection_missing", "this key is for other collections")
+
+
+def _local() -> str:
+    """Return the caller who needs no key; raises `origin_not_allowed` for a foreign page in a browser."""
+    check_origin()
+    return "local"
 
 
 def _check_scope(scope: Scope) -> None:

@@ -1,4 +1,4 @@
-"""The view that takes whole archives, manifests and folders: one upload, one job."""
+"""The view of bulk jobs: archives, manifests and folders, one upload per job."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from flask import Response, request
 
 from api.auth import check_key
 from api.inputs import BulkPlaces, BulkQuery
-from api.models import DryProblem, DryRun, JobModel, LabelCount, ProblemModel
+from api.models import DryProblem, DryRun, FinishedJob, JobModel, LabelCount, ProblemModel
+from api.openapi import FILE, form, ref
 from api.requests import origin_of
 from api.routes import Routes, as_json, read_json
 from api.services import check_offered, services
@@ -45,19 +46,19 @@ ARCHIVES = {
 }
 JSON_LINES = {"application/x-ndjson", "application/jsonl", "application/x-jsonlines"}
 PART_BYTES = 1 << 20
-LOOK_BYTES = 128 << 20  # unpacked, that the call looks ahead; a worker will say what comes after them
-DRY_RUN_S = 10.0  # how long a dry run reads; of a zip that is every item, of a packed tar some gigabytes
-MOST_PROBLEMS = 20  # that a dry run shows
+CHECKED_BYTES = 128 << 20  # unpacked bytes that the call checks; a worker reads the rest
+DRY_RUN_S = 10.0  # time limit of a dry run: enough for every item of a zip, or some gigabytes of a packed tar
+MOST_PROBLEMS = 20  # in the answer of a dry run
 
 
 @dataclass(slots=True)
 class _Received:
-    """What has been kept of a request, and the digests of what came."""
+    """The stored parts of a request, and their digests."""
 
     source: Source = field(default_factory=Source)
     digests: list[str] = field(default_factory=list)
     urls: int = 0
-    """How many items there are, where that is known already."""
+    """The number of items, if already known."""
 
 
 @routes.add(
@@ -69,6 +70,17 @@ class _Received:
     takes_pictures=True,
     answer=JobModel,
     status=202,
+    uploads={
+        "multipart/form-data": form("archive", archive=FILE, manifest=FILE),
+        **dict.fromkeys(("application/zip", "application/x-tar", "application/x-ndjson", "text/csv"), FILE),
+    },
+    responses={
+        "200": {
+            "description": "What a dry run found, or the finished job where `Prefer: wait` was met.",
+            "content": {"application/json": {"schema": {"anyOf": [ref(DryRun), ref(FinishedJob)]}}},
+        }
+    },
+    note=" To enrol, it needs `enroll` too.",
 )
 def bulk(collection: str, query: BulkQuery) -> Response:
     """Classify or enrol the pictures of an archive, a manifest or a folder as one job."""
@@ -77,10 +89,10 @@ def bulk(collection: str, query: BulkQuery) -> Response:
     if query.smooth and not kind.decides:
         raise ExemplarError("smooth_invalid", f"smooth: expected kind=classify, got kind={query.kind.value}")
     store = services().store
-    check_offered(store.collections.find(collection).encoder)  # before anything is written for nothing
+    check_offered(store.collections.find(collection).encoder)  # before the upload is stored
     check_webhook(query.webhook)
-    if not query.dry_run and "Idempotency-Key" not in request.headers:  # a job may be there under a key
-        store.jobs.check_room(to_read=True)  # before a large body is taken for nothing
+    if not query.dry_run and "Idempotency-Key" not in request.headers:  # a key may replay an earlier job
+        store.jobs.check_room(to_read=True)  # before a large body is read
     job_id = new_job_id()
     with uploading(job_id) as upload:
         received = _receive(job_id, query.label)
@@ -116,7 +128,7 @@ def _submit(job_id: str, collection: str, query: BulkQuery, received: _Received)
 
 
 def _receive(job_id: str, label: str | None) -> _Received:
-    """Keep the body, part by part; raises `media_type_invalid`, `body_empty`, `body_too_large` and others."""
+    """Store the body part by part; raises `media_type_invalid`, `body_empty`, `body_too_large` and others."""
     most = services().settings.bulk_max_bytes
     media_type = request.mimetype
     received = _Received()
@@ -182,7 +194,7 @@ def _places(job_id: str, received: _Received, label: str | None) -> _Received:
 
 
 def _keep(job_id: str, received: _Received, stream: Readable) -> str:
-    """Write a stream into the blob store as it comes and return its name there."""
+    """Stream a body into the blob store and return its name there."""
     digest = hashlib.sha256()
 
     def parts() -> Iterator[bytes]:
@@ -211,7 +223,7 @@ def _check_smoothable(items: int) -> None:
 def _steps(
     job_id: str, source: Source, kind: JobKind, *, settings: Settings | None = None
 ) -> Generator[Entry | None, None, None]:
-    """Yield what a worker will read, None for what it passes over; the files are closed at the end."""
+    """Yield what a worker will read, None for what it skips; the files are closed at the end."""
     files: list[BlobFile] = []
 
     def open_file(name: str) -> BlobFile:
@@ -227,12 +239,12 @@ def _steps(
 
 
 def _check_begins(job_id: str, source: Source, kind: JobKind) -> None:
-    """Raise the first entry's error where no other follows: then there is nothing to work on.
+    """Raise the first entry's error if no valid entry follows.
 
-    It looks no further than `LOOK_BYTES` into what is packed, so that the call is short whatever comes.
+    It reads at most `CHECKED_BYTES` of packed content, which bounds the time of the call.
     """
     settings = services().settings
-    most = min(settings.bulk_max_unpacked_bytes, max(LOOK_BYTES, 3 * settings.max_picture_bytes))
+    most = min(settings.bulk_max_unpacked_bytes, max(CHECKED_BYTES, 3 * settings.max_picture_bytes))
     chosen = settings.model_copy(update={"bulk_max_unpacked_bytes": most})
     with closing(_steps(job_id, source, kind, settings=chosen)) as steps:
         entries = (entry for entry in steps if entry is not None)
@@ -247,7 +259,7 @@ def _check_begins(job_id: str, source: Source, kind: JobKind) -> None:
 
 
 def _tally(collection: str, kind: JobKind, steps: Iterator[Entry | None]) -> DryRun:
-    """Count what a job would do, for `DRY_RUN_S` at most: a call holds one of the API's few threads."""
+    """Count what a job would do, for `DRY_RUN_S` at most, since a call holds one of the API's few threads."""
     until = time.monotonic() + DRY_RUN_S
     complete = True
     labels: Counter[str] = Counter()

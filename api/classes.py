@@ -36,7 +36,7 @@ def list_classes(collection: str, query: PageQuery) -> ClassPage:
     status=201,
 )
 def make_class(collection: str, body: NewClass) -> ClassModel:
-    """Make a class of its name alone; where the collection has prompts it answers at once."""
+    """Create a class from its name; if the collection has prompts, it answers immediately."""
     return ClassModel.of(
         collection, services().store.classes.add(collection, clean_label(body.label), body.kind)
     )
@@ -56,7 +56,7 @@ def get_class(collection: str, label: str) -> ClassModel:
     answer=ClassModel,
 )
 def change_class(collection: str, label: str, body: ClassChange) -> ClassModel:
-    """Rename a class, or say whether it is a negative one."""
+    """Rename a class, or change its kind."""
     new_label = None if body.label is None else clean_label(body.label)
     changed = services().store.classes.change(
         collection, clean_label(label), new_label=new_label, kind=body.kind
@@ -66,7 +66,7 @@ def change_class(collection: str, label: str, body: ClassChange) -> ClassModel:
 
 @routes.add("DELETE", "/collections/<collection>/classes/<label:label>", scope=Scope.ENROLL, status=204)
 def delete_class(collection: str, label: str) -> Response:
-    """Remove a class with its supports."""
+    """Delete a class with its supports."""
     services().store.classes.delete(collection, clean_label(label))
     return Response(status=204)
 

@@ -9,7 +9,7 @@ from api.inputs import CollectionChange, NewCollection, PageQuery
 from api.models import CollectionModel, CollectionPage
 from api.pages import make_cursor, read_number
 from api.routes import Routes
-from api.services import check_offered, check_reads, services
+from api.services import check_offered, require_text_encoder, services
 from core.labels import check_slug
 from core.prompts import check_prompts
 from store.record.keys import Scope
@@ -19,13 +19,13 @@ routes = Routes("collections")
 
 @routes.add("POST", "/collections", scope=Scope.ADMIN, body=NewCollection, answer=CollectionModel, status=201)
 def make_collection(body: NewCollection) -> CollectionModel:
-    """Make a collection."""
+    """Create a collection."""
     check_may_make(body.name)
     encoder = body.encoder or services().settings.encoders[0]
     check_offered(encoder)
     prompts = None if body.prompts is None else check_prompts(body.prompts)
     if prompts is not None:
-        check_reads(encoder)
+        require_text_encoder(encoder)
     made = services().store.collections.create(
         check_slug(body.name),
         encoder,
@@ -39,7 +39,7 @@ def make_collection(body: NewCollection) -> CollectionModel:
 
 @routes.add("GET", "/collections", scope=Scope.CLASSIFY, query=PageQuery, answer=CollectionPage)
 def list_collections(query: PageQuery) -> CollectionPage:
-    """List collections in the order they were made."""
+    """List collections in order of creation."""
     found = services().store.collections.page(
         after=read_number(query.cursor), limit=query.limit, among=g.collections
     )
@@ -59,7 +59,7 @@ def get_collection(collection: str) -> CollectionModel:
     "PATCH", "/collections/<collection>", scope=Scope.ADMIN, body=CollectionChange, answer=CollectionModel
 )
 def change_collection(collection: str, body: CollectionChange) -> CollectionModel:
-    """Change the rule or the index of a collection; what is left out stays as it is."""
+    """Change the rule or the index of a collection; omitted fields stay unchanged."""
     changes = body.rule.model_dump(exclude_none=True)
     index = None if body.index is None else body.index.value()
     return CollectionModel.of(services().store.collections.change_rule(collection, changes, index=index))
@@ -67,6 +67,6 @@ def change_collection(collection: str, body: CollectionChange) -> CollectionMode
 
 @routes.add("DELETE", "/collections/<collection>", scope=Scope.ADMIN, status=204)
 def delete_collection(collection: str) -> Response:
-    """Remove a collection with its classes and supports."""
+    """Delete a collection with its classes and supports."""
     services().store.collections.delete(collection)
     return Response(status=204)

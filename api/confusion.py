@@ -1,4 +1,4 @@
-"""The confusion matrix as a picture: SVG, drawn in plain Python, the same for the same figures."""
+"""The confusion matrix as SVG, drawn deterministically in plain Python."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
-CLASSES_MOST = 60  # that can still be read; of more, those confused most are drawn
-LABEL_MOST = 24  # characters of a label; the whole of it is in the tooltip
+CLASSES_MOST = 60  # more would be unreadable; the most confused classes are drawn
+LABEL_MOST = 24  # characters of a label; the tooltip shows the full one
 CELL_LARGE, CELL_SMALL = 34, 16  # px
-SIDE_MOST = 900  # px that the cells may take before they get smaller
-COUNTS_FROM = 16  # px of a cell from which its count fits
-RIGHT = (8, 81, 156)  # a blue for what was named right, an orange for what was not: told apart by everybody
+SIDE_MOST = 900  # px of the matrix, above which cells shrink
+COUNTS_FROM = 16  # px of a cell that is large enough for its count
+RIGHT = (8, 81, 156)  # blue for correct and orange for wrong: distinguishable with colour blindness
 WRONG = (217, 95, 2)
 INK, FAINT, PAPER = "#1a1a1a", "#d9d9d9", "#ffffff"
-GRID = 5  # classes from one line to the next
+GRID = 5  # classes between two grid lines
 MARGIN = 16
 TITLE_HEIGHT = 58
 FONT = 12
@@ -24,9 +24,9 @@ FONT = 12
 def confusion_svg(
     labels: Sequence[str], counts: Sequence[Sequence[int]], *, title: str, classes: int | None = None
 ) -> str:
-    """Draw a square matrix of counts, row i being what supports of class i were taken for.
+    """Draw a square matrix of counts; row i counts the predictions of supports of class i.
 
-    The shade of a cell is its share in its row. `classes` is how many there are, where not all are given.
+    The shade of a cell is its share of its row. `classes` is the total number if not all are given.
     """
     total = len(labels) if classes is None else classes
     shown = _most_confused(counts)
@@ -36,7 +36,7 @@ def confusion_svg(
 
 
 def _most_confused(counts: Sequence[Sequence[int]]) -> list[int]:
-    """Return the places of at most 60 classes, in order: those with the most cells off the diagonal."""
+    """Return the indices of at most 60 classes, in order: those with the most off-diagonal cells."""
     n = len(counts)
     wrong = [sum(counts[k]) + sum(row[k] for row in counts) - 2 * counts[k][k] for k in range(n)]
     return sorted(sorted(range(n), key=lambda place: -wrong[place])[:CLASSES_MOST])
@@ -44,7 +44,7 @@ def _most_confused(counts: Sequence[Sequence[int]]) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class _Grid:
-    """Where the cells begin, how wide they are, and how large their labels are written, in px."""
+    """Position and size of the cells, and the font size of the labels, in px."""
 
     left: int
     top: int
@@ -81,9 +81,9 @@ def _lines(labels: Sequence[str], counts: Sequence[Sequence[int]], title: str, c
 def _notes(shown: int, classes: int) -> list[str]:
     if shown == 0:
         return ["There is nothing to judge yet."]
-    notes = ["Rows: what it is. Columns: what it was taken for. Shade: share of the row."]
+    notes = ["Rows: true class. Columns: predicted class. Shade: share of the row."]
     if shown < classes:
-        notes.append(f"Of {classes} classes the {shown} that are confused most are drawn.")
+        notes.append(f"Of {classes} classes the {shown} most confused are drawn.")
     return notes
 
 
@@ -96,7 +96,7 @@ def _row(row: int, grid: _Grid, labels: Sequence[str], counts: Sequence[int]) ->
         x, y = grid.left + column * cell, grid.top + row * cell
         share = count / total
         colour, ink = _shade(RIGHT if row == column else WRONG, share)
-        told = f"{labels[row]} taken for {labels[column]}: {count} of {total}"
+        caption = f"{labels[row]} taken for {labels[column]}: {count} of {total}"
         number = ""
         if cell >= COUNTS_FROM and _width(str(count), _number_font(cell)) <= cell:
             number = _text(
@@ -104,7 +104,7 @@ def _row(row: int, grid: _Grid, labels: Sequence[str], counts: Sequence[int]) ->
                 colour=ink, anchor="middle",
             )  # fmt: skip
         found.append(
-            f'<g><title>{escape(told)}</title><rect x="{x}" y="{y}" width="{cell}" height="{cell}" '
+            f'<g><title>{escape(caption)}</title><rect x="{x}" y="{y}" width="{cell}" height="{cell}" '
             f'fill="{colour}"/>{number}</g>'
         )
     return found
@@ -154,19 +154,19 @@ def _number_font(cell: int) -> int:
 
 
 def _shade(full: tuple[int, int, int], share: float) -> tuple[str, str]:
-    """Return the colour of a cell, from paper at nothing to `full` at all, and of the ink on it."""
-    strength = 0.12 + 0.88 * share  # a single error must be seen
+    """Return the colour of a cell, from paper at share 0 to `full` at 1, and of the text on it."""
+    strength = 0.12 + 0.88 * share  # a single error must be visible
     red, green, blue = (round(255 + (part - 255) * strength) for part in full)
     return f"#{red:02x}{green:02x}{blue:02x}", PAPER if strength > 0.55 else INK
 
 
 def _cut(label: str) -> str:
-    """Shorten a label in its middle: the end may be all that tells two apart."""
+    """Shorten a label in its middle, since only the end may distinguish two labels."""
     half = LABEL_MOST // 2
     return label if len(label) <= LABEL_MOST else f"{label[:half]}…{label[1 - half :]}"
 
 
 def _width(text: str, font: int) -> int:
-    """Return about how many px a text takes."""
+    """Return the approximate width of a text in px."""
     wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
     return round(font * (0.6 * (len(text) - wide) + wide))

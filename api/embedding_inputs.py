@@ -1,14 +1,14 @@
-"""What may be embedded: pictures in three forms, and texts."""
+"""The inputs of the embeddings call: pictures in three forms, and texts."""
 
 from __future__ import annotations
 
-import base64
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from api.inputs import Image, Strict
 from api.services import services
+from core.base64_text import decode_base64
 from core.errors import ExemplarError
 from core.specs import EncoderSpec
 
@@ -26,21 +26,21 @@ class Picture(Strict):
 OneInput = Annotated[str, Field(min_length=1)] | Picture
 
 
-class EmbeddingsRequest(Strict):
-    """Pictures or texts to embed, named as OpenAI's call names them."""
+class EmbeddingsRequest(BaseModel):
+    """Pictures or texts to embed, named as in OpenAI's call."""
 
     input: OneInput | Annotated[list[OneInput], Field(min_length=1)] = Field(
         description="One or several: a data: URL or base64 of a picture, {image: {base64}}, or a text for an "
-        "encoder that reads."
+        "encoder with a text side."
     )
     model: str = Field(description="An encoder this service offers, or a collection: its encoder and views.")
-    encoding_format: Literal["float", "base64"] = "float"
-    dimensions: int | None = Field(None, description="Refused unless it is what the encoder gives.")
-    user: str | None = Field(None, description="Taken and not used.")
+    encoding_format: Literal["float", "base64"] | None = None
+    dimensions: int | None = Field(None, description="Must be the encoder's own dimension if given.")
+    user: str | None = Field(None, description="Accepted and ignored.")
 
 
 def content_of(one: str | Picture) -> bytes | None:
-    """Return the bytes of a picture, or None where the input is a text.
+    """Return the bytes of a picture, or None if the input is a text.
 
     Raises `url_not_allowed`, `picture_missing`, `item_invalid` or `picture_too_many_bytes`.
     """
@@ -59,9 +59,9 @@ def content_of(one: str | Picture) -> bytes | None:
             "picture_missing", "expected image.base64 or image.url with a data: URL, got none"
         )
     try:
-        content = base64.b64decode(encoded, validate=True)
+        content = decode_base64(encoded)
     except ValueError as error:
-        raise ExemplarError("item_invalid", f"expected base64: {error}") from error
+        raise ExemplarError("item_invalid", str(error)) from error
     most = services().settings.max_picture_bytes
     if len(content) > most:
         raise ExemplarError("picture_too_many_bytes", f"expected a picture of at most {most} bytes")
@@ -69,18 +69,18 @@ def content_of(one: str | Picture) -> bytes | None:
 
 
 def _is_picture(text: str) -> bool:
-    """Say whether a bare string is base64 that begins as a picture file does; any other is a text."""
+    """Return whether a bare string is base64 that starts like a picture file; any other is a text."""
     if len(text) < SHORTEST_PICTURE:
         return False
     try:
-        return base64.b64decode(text[:SHORTEST_PICTURE], validate=True).startswith(PICTURE_STARTS)
+        return decode_base64(text[:SHORTEST_PICTURE]).startswith(PICTURE_STARTS)
     except ValueError:
         return False
 
 
 def check_text(encoder: str, text: str) -> None:
-    """Raise `text_side_missing` where the encoder's name says so, or `item_invalid`."""
-    if EncoderSpec.parse(encoder).kind != "open_clip":  # more only a worker knows, who loads the encoder
+    """Raise `text_side_missing` if the encoder's kind has no text side, or `item_invalid`."""
+    if EncoderSpec.parse(encoder).kind != "open_clip":  # a worker, which loads the encoder, checks the rest
         raise ExemplarError(
             "text_side_missing",
             f"a text needs an encoder with a text side, such as open_clip:NAME/TAG, got {encoder!r}; "

@@ -1,4 +1,4 @@
-"""The view that gives vectors of pictures and texts away, in the shape of OpenAI's embeddings call."""
+"""The view that returns vectors of pictures and texts, in the shape of OpenAI's embeddings call."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Literal
 from flask import Response
 from pydantic import BaseModel, Field
 
-from api.auth import check_sight
+from api.auth import require_visible
 from api.embedding_inputs import EmbeddingsRequest, Picture, check_text, content_of
 from api.errors import STATUS_OF, problem_response
 from api.prefer import wait_s
@@ -38,7 +38,7 @@ class Embedding(BaseModel):
 
 
 class Usage(BaseModel):
-    """What was used: here inputs are counted, not tokens."""
+    """Usage: inputs are counted, not tokens."""
 
     prompt_tokens: int
     total_tokens: int
@@ -53,15 +53,37 @@ class EmbeddingList(BaseModel):
     usage: Usage
 
 
+class OfferedModel(BaseModel):
+    """An encoder, as OpenAI's clients list models."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int = 0
+    owned_by: Literal["exemplar"] = "exemplar"
+
+
+class ModelList(BaseModel):
+    """The encoders that this service offers."""
+
+    object: Literal["list"] = "list"
+    data: list[OfferedModel]
+
+
+@routes.add("GET", "/models", scope=Scope.CLASSIFY, answer=ModelList)
+def list_models() -> ModelList:
+    """List the encoders on offer, in the shape of OpenAI's call."""
+    return ModelList(data=[OfferedModel(id=spec) for spec in services().settings.encoders])
+
+
 @routes.add("POST", "/embeddings", scope=Scope.CLASSIFY, body=EmbeddingsRequest, answer=EmbeddingList)
 def make_embeddings(body: EmbeddingsRequest) -> Response:
-    """Give the vectors of pictures or texts, in the shape of OpenAI's call."""
+    """Return the vectors of pictures or texts, in the shape of OpenAI's call."""
     collection, encoder = _whose(body.model)
     inputs = body.input if isinstance(body.input, list) else [body.input]
-    body.input = ""  # while the worker is waited for, no picture shall be in memory
+    body.input = ""  # free the pictures' memory while waiting for the worker
     results = _embed(collection, encoder, inputs)
     for result in results:
-        if result["status"] == "failed":  # a list of vectors has no place for what is wrong with one
+        if result["status"] == "failed":  # a list of vectors has no place for the error of one
             error = error_of(result["error"])
             raise ExemplarError(error.code, f"input[{result['item']}]: {error.message}", retry=error.retry)
     vectors = [result["embedding"] for result in results]
@@ -82,7 +104,7 @@ def _whose(model: str) -> tuple[str, str]:
     if model in services().settings.encoders:
         return "", model
     try:
-        check_sight(collection=model)
+        require_visible(collection=model)
         encoder = services().store.collections.find(model).encoder
     except ExemplarError as error:
         if error.code != "collection_not_found":
@@ -98,7 +120,7 @@ def _whose(model: str) -> tuple[str, str]:
 
 
 def _embed(collection: str, encoder: str, inputs: list[str | Picture]) -> list[dict[str, Any]]:
-    """Let a worker embed; the job is only the way there and goes when its results are taken."""
+    """Let a worker embed; the job is internal and is deleted once its results are read."""
     settings, store = services().settings, services().store
     if len(inputs) > settings.max_items:
         raise ExemplarError(
@@ -143,9 +165,9 @@ def _item(job_id: str, encoder: str, index: int, one: str | Picture) -> Item:
 
 def _await(job_id: str, most_s: float) -> None:
     if not services().watch.wait(job_id, most_s):
-        services().store.control.cancel(job_id)  # nobody would take what is made now
-        living = services().store.workers.alive()
-        detail = f"no worker was done in {most_s:g} s" if living else "no worker has been heard of lately"
+        services().store.control.cancel(job_id)  # nobody will read its results
+        alive = services().store.workers.alive()
+        detail = f"no worker finished in {most_s:g} s" if alive else "no worker has a recent heartbeat"
         raise ExemplarError("embeddings_late", f"{detail}; try again later", retry=True)
 
 
@@ -162,10 +184,10 @@ def _floats(vector: str) -> list[float]:
     return list(struct.unpack(f"<{len(packed) // 4}f", packed))
 
 
-def _told(error: ExemplarError) -> Response:
-    """Return a problem object that also has its text where OpenAI's clients look for it."""
+def _openai_problem(error: ExemplarError) -> Response:
+    """Return a problem object that also has its text where OpenAI's clients expect it."""
     problem = {**problem_of(error), "message": error.message}
     return problem_response(problem, STATUS_OF.get(error.code, UNPROCESSABLE))
 
 
-routes.blueprint.register_error_handler(ExemplarError, _told)
+routes.blueprint.register_error_handler(ExemplarError, _openai_problem)

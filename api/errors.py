@@ -1,4 +1,4 @@
-"""Errors as HTTP knows them: the only place where a code meets a status (RFC 9457)."""
+"""The HTTP statuses of error codes: the only place where a code meets a status (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ STATUS_OF = {
     "encoder_unknown": 422,
     "export_empty": 409,
     "headers_too_large": 431,
+    "host_not_allowed": 421,
     "idempotency_conflict": 422,
     "index_invalid": 422,
     "internal_error": 500,
@@ -61,6 +62,7 @@ STATUS_OF = {
     "method_not_allowed": 405,
     "min_version_ahead": 409,
     "name_invalid": 422,
+    "origin_not_allowed": 403,
     "path_not_allowed": 422,
     "path_not_found": 404,
     "picture_empty": 422,
@@ -116,11 +118,11 @@ ITEM_CODES = (
     "work_failed",
     "worker_lost",
 )
-"""Codes that only the item of a job, or the log of its deliveries, carries; never a whole request."""
+"""Codes that occur only in the items of a job or the log of its deliveries, never for a whole request."""
 
 RETRY_AFTER_S = 2
-MOST_SHOWN = 10  # of the errors that one body has
-MOST_TEXT = 200  # of a caller's own text that is sent back
+MOST_SHOWN = 10  # errors of one body
+MOST_TEXT = 200  # characters of a caller's own text in an answer
 _CODE_OF = {404: "path_not_found", 405: "method_not_allowed", 413: "body_too_large"}
 
 
@@ -136,7 +138,7 @@ def problem_response(problem: dict[str, Any], status: int, **more: Any) -> Respo
 
 
 def handle_errors(app: Flask) -> None:
-    """Make every error of the app a problem object."""
+    """Return every error of the app as a problem object."""
 
     @app.errorhandler(ExemplarError)
     def _ours(error: ExemplarError) -> Response:
@@ -174,7 +176,9 @@ def handle_errors(app: Flask) -> None:
         return _ours(ExemplarError("body_unreadable", "expected JSON that is not nested so deeply"))
 
     @app.errorhandler(Exception)
-    def _ours_to_mend(error: Exception) -> Response:
+    def _internal_error(error: Exception) -> Response:
         log.error("request_failed", exc_info=error)
-        problem = problem_of(ExemplarError("internal_error", "something went wrong here; it has been logged"))
+        problem = problem_of(
+            ExemplarError("internal_error", "an internal error occurred; it has been logged")
+        )
         return problem_response(problem, 500)

@@ -18,28 +18,42 @@ routes = Routes("events")
 
 MEDIA_TYPE = "text/event-stream"
 POLL_S = 0.5
-KEEP_ALIVE_S = 10.0  # also how long it takes to notice that a reader has gone
-LONGEST_S = 600.0  # the reader then connects anew, and others who wait get a turn
+KEEP_ALIVE_S = 10.0  # also the time until a closed connection is noticed
+LONGEST_S = 600.0  # the client then reconnects, which frees the place for others
 RECONNECT_MS = 2000
 
 
-@routes.add("GET", "/jobs/<job_id>/events", scope=Scope.CLASSIFY, media_types=(MEDIA_TYPE,))
+@routes.add(
+    "GET",
+    "/jobs/<job_id>/events",
+    scope=Scope.CLASSIFY,
+    media_types=(MEDIA_TYPE,),
+    parameters=(
+        {
+            "name": "Last-Event-ID",
+            "in": "header",
+            "schema": {"type": "string"},
+            "description": "The last event that was seen; only what is newer is told.",
+        },
+    ),
+    responses={"204": {"description": "The job has ended and its last event was seen."}},
+)
 def watch_job(job_id: str) -> Response:
-    """Tell how a job goes on as server-sent events, the last one when it ends."""
+    """Stream a job's progress as server-sent events until it ends."""
     job = services().store.jobs.get(job_id)
     seen = request.headers.get("Last-Event-ID")
     if job.state in FINAL and seen == _id_of(job):
-        return Response(status=204)  # tells a browser not to connect again
+        return Response(status=204)  # stops a browser from reconnecting
     streams = services().streams
     streams.take()
     response = Response(stream_with_context(follow(job, seen)), content_type=MEDIA_TYPE)
     response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Accel-Buffering"] = "no"  # nginx would keep events until it has a buffer full
+    response.headers["X-Accel-Buffering"] = "no"  # nginx would buffer the events
     return streams.hold_for(response)
 
 
 def follow(job: Job, seen: str | None) -> Iterator[str]:
-    """Yield an event each time the job has come further than `seen`; end when it does."""
+    """Yield an event whenever the job has advanced beyond `seen`; end with the job."""
     jobs = services().store.jobs
     until = time.monotonic() + LONGEST_S
     silent_since = time.monotonic()
@@ -58,7 +72,7 @@ def follow(job: Job, seen: str | None) -> Iterator[str]:
         try:
             job = jobs.get(job.id)
         except ExemplarError as error:
-            if not error.retry:  # the job has been removed
+            if not error.retry:  # the job was deleted
                 return
 
 
@@ -69,5 +83,5 @@ def _event(job: Job) -> str:
 
 
 def _id_of(job: Job) -> str:
-    """Return what is alike as long as there is nothing new to tell."""
+    """Return a value that is equal as long as there is nothing new to send."""
     return f"{job.state.value}.{job.done}.{job.failed}.{job.total}"

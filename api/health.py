@@ -1,4 +1,4 @@
-"""Views for those who look after the service: live, ready, metrics."""
+"""Views for operators: liveness, readiness, metrics."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ routes = Routes("health", prefix="")
 
 @routes.add("GET", "/healthz", scope=None, answer=Health)
 def healthz() -> Health:
-    """Say that the process lives."""
+    """Report that the process is alive."""
     return Health(status="alive")
 
 
 @routes.add("GET", "/readyz", scope=None, answer=Health)
 def readyz() -> Response:
-    """Say whether record, disk, blobs and queue are fit and workers get on with what waits; 503 where not."""
+    """Report whether record, disk, blobs, queue and workers are ready; 503 if not."""
     checks = services().readiness.check()
     ready = all(result == "ok" for result in checks.values())
     return as_json(Health(status="ready" if ready else "not ready", checks=checks), 200 if ready else 503)
@@ -28,5 +28,5 @@ def readyz() -> Response:
 
 @routes.add("GET", "/metrics", scope=None, media_types=("text/plain",))
 def metrics() -> Response:
-    """Show the service in Prometheus' text format."""
+    """Return the service's metrics in Prometheus' text format."""
     return Response(generate_latest(services().registry), content_type=CONTENT_TYPE_LATEST)

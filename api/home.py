@@ -1,4 +1,4 @@
-"""The pages for people: the service in a browser, and the API described."""
+"""The pages for people: the web page, and the API documentation."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from core.errors import ExemplarError
 from core.picture_formats import VIDEO_SUFFIXES, suffixes_read
 
 FOLDER = Path(__file__).parent / "page"
-# What is shown comes from strangers: nothing but our own files may run, and no string becomes markup.
+# The page shows untrusted content: only our own files may run, and no string becomes markup.
 PAGE_CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'"
 )
-FOR_GOOD = "public, max-age=31536000, immutable"  # the address changes with the content
+FOR_GOOD = "public, max-age=31536000, immutable"  # the URL changes with the content
 
 
 def add_pages(app: Flask, operations: Sequence[Operation]) -> None:
@@ -32,7 +32,7 @@ def add_pages(app: Flask, operations: Sequence[Operation]) -> None:
 
     @pages.get("/openapi.json")
     def openapi() -> Response:
-        return jsonify(document)
+        return jsonify({**document, "servers": [{"url": request.script_root or "/"}]})
 
     @pages.get("/docs")
     def docs() -> str:
@@ -44,7 +44,7 @@ def add_pages(app: Flask, operations: Sequence[Operation]) -> None:
         pictures = suffixes_read(services().settings.formats_off)
         text = render_template(
             "home.html",
-            base=f"/page/{digest}",
+            base=f"page/{digest}",
             modules=modules,
             pictures=" ".join(pictures),
             videos=" ".join(sorted(VIDEO_SUFFIXES)),
@@ -60,8 +60,8 @@ def add_pages(app: Flask, operations: Sequence[Operation]) -> None:
 
     @pages.get("/page/<asked>/<name>")
     def asset(asked: str, name: str) -> Response:
-        if asked != digest or name not in assets:  # of another version: the page is to be loaded again
-            raise ExemplarError("path_not_found", "there is no such file of the page; load it again")
+        if asked != digest or name not in assets:  # a page of another version must be reloaded
+            raise ExemplarError("path_not_found", "there is no such file of the page; reload it")
         found = assets[name]
         packs = request.accept_encodings["gzip"] > 0
         response = Response(found.packed if packs else found.content, content_type=found.media_type)

@@ -1,4 +1,4 @@
-"""The JSON and the queries that callers send, as pydantic models that the OpenAPI document is made of."""
+"""The JSON bodies and queries of requests, as pydantic models; the OpenAPI document is made of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from core.types import (
 
 
 class Strict(BaseModel):
-    """A request's model: an unknown name is an error."""
+    """A request's model: unknown fields are an error."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -34,7 +34,7 @@ FalseReject = Annotated[
         le=0.5,
         allow_inf_nan=False,
         strict=True,
-        description="The share of pictures of known classes that may be called unknown; 0 calls none so.",
+        description="Target share of pictures of known classes that are called unknown; 0 rejects none.",
     ),
 ]
 Certainty = Annotated[
@@ -54,17 +54,16 @@ Coverage = Annotated[
         le=0.99,
         allow_inf_nan=False,
         strict=True,
-        description="How often `candidate_set` is to hold the true class.",
+        description="Target share of `candidate_set`s that contain the true class.",
     ),
 ]
 WhichRule = Annotated[
-    RuleName,
-    Field(description="`auto` is `kernel` while that answers fast enough, and `ridge` beyond."),
+    RuleName, Field(description="`auto` is `kernel` up to 2,000 supports, and `ridge` above.")
 ]
 
 
 class RuleModel(Strict):
-    """How supports become a decision, and what it aims at."""
+    """The decision rule and its targets."""
 
     name: WhichRule = RuleName.AUTO
     metric: Metric = Metric.COSINE
@@ -77,7 +76,7 @@ class RuleModel(Strict):
 
 
 class RuleChange(Strict):
-    """What to change about a rule; what is left out stays as it is."""
+    """Changes of a rule; omitted fields stay unchanged."""
 
     name: WhichRule | None = None
     metric: Metric | None = None
@@ -87,7 +86,7 @@ class RuleChange(Strict):
 
 
 class IndexModel(Strict):
-    """How the supports are searched; what is null is chosen by their number."""
+    """How the supports are searched; null chooses by their number."""
 
     name: IndexName = Field(
         IndexName.FLAT,
@@ -99,14 +98,14 @@ class IndexModel(Strict):
         ge=1,
         le=65_536,
         strict=True,
-        description="Lists that a search looks into, of `ivf` and `rabitq`.",
+        description="Lists that a search probes (`ivf`, `rabitq`).",
     )
     refine: int | None = Field(
         None,
         ge=1,
         le=1_000,
         strict=True,
-        description="Candidates compared exactly for each neighbour asked for, of `ivf` and `rabitq`.",
+        description="Candidates compared exactly per neighbour (`ivf`, `rabitq`).",
     )
 
     def value(self) -> Index:
@@ -114,19 +113,19 @@ class IndexModel(Strict):
 
 
 class NewCollection(Strict):
-    """A collection to make."""
+    """A collection to create."""
 
     name: str = Field(description="A slug: 1 to 63 of a-z, 0-9, - and _.", examples=["sports"])
     encoder: str | None = Field(None, description="One of the encoders this service offers.")
     rule: RuleModel = RuleModel()
     views: Views = Field(
         Views.ONE,
-        description="How often each picture is looked at: once, with its mirror image, or both also cropped.",
+        description="Views of each picture: the picture, with its mirror image, or both also cropped.",
     )
     prompts: str | list[str] | None = Field(
         None,
-        description="The sentences a label is read in, by an encoder that reads: `best7`, `all80`, or your "
-        "own with `{}` where the label goes. A class then answers by its name before it has a picture.",
+        description="Prompts for labels, if the encoder has a text side: `best7`, `all80`, or your "
+        "own with `{}` in place of the label. A class then answers by its name before it has a picture.",
         examples=["best7", ["a photo of a {}."]],
     )
     index: IndexModel = Field(default_factory=lambda: IndexModel.model_validate({}))
@@ -136,7 +135,7 @@ FIXED = ("name", "encoder", "views", "prompts")
 
 
 class CollectionChange(Strict):
-    """What to change about a collection; what is left out stays as it is."""
+    """Changes of a collection; omitted fields stay unchanged."""
 
     rule: RuleChange = RuleChange()
     index: IndexModel | None = None
@@ -150,21 +149,21 @@ class CollectionChange(Strict):
         if fixed:
             raise ExemplarError(
                 "collection_fixed",
-                f"{', '.join(fixed)}: cannot be changed once the collection is made; make another one and "
+                f"{', '.join(fixed)}: fixed once the collection is created; create another one and "
                 "enrol its pictures there",
             )
         return raw
 
 
 class NewClass(Strict):
-    """A class to make of its name alone."""
+    """A class to create from its name."""
 
     label: str
     kind: ClassKind = ClassKind.NORMAL
 
 
 class ClassChange(Strict):
-    """What to change about a class."""
+    """Changes of a class."""
 
     label: str | None = None
     kind: ClassKind | None = None
@@ -178,27 +177,27 @@ class Merge(Strict):
 
 
 class SupportChange(Strict):
-    """Where to move a support."""
+    """The class to move a support to."""
 
     label: str
 
 
 class PastImage(Strict):
-    """The picture of an item that a job has read already."""
+    """The picture of an item that a job has already read."""
 
     id: str = Field(description="The job's id.")
     item: int = Field(ge=0, description="The item's number in its results.")
 
 
 class Image(Strict):
-    """A picture inside JSON: one of these."""
+    """A picture inside JSON: exactly one of these."""
 
     base64: str | None = None
     job: PastImage | None = Field(
-        None, description="A picture that a job has read: what it was called is put right without an upload."
+        None, description="A picture of an earlier job, to correct its answer without another upload."
     )
     url: str | None = Field(
-        None, description="Where a worker is to fetch it from, if the service's operator allows that."
+        None, description="A URL for a worker to fetch, if the service's operator allows that."
     )
 
 
@@ -234,52 +233,52 @@ class AskItems(Strict):
 
 
 class PageQuery(Strict):
-    """Where a list goes on."""
+    """The position of a page in a list."""
 
     cursor: str | None = None
     limit: int = Field(100, ge=1, le=1000)
 
 
 class ResultQuery(PageQuery):
-    """Which results; of those asked for a page may have fewer than `limit`, or none, before the last."""
+    """A selection of results; a page may have fewer than `limit`, or none, before the last one."""
 
-    decision: DecisionName | None = Field(None, description="Only answers that say this; JSON alone.")
-    status: Literal["done", "failed"] | None = Field(None, description="Only such items; JSON alone.")
+    decision: DecisionName | None = Field(None, description="Only answers with this decision; JSON only.")
+    status: Literal["done", "failed"] | None = Field(
+        None, description="Only items with this status; JSON only."
+    )
 
 
 class SupportQuery(PageQuery):
-    """Which supports."""
+    """A selection of supports."""
 
     label: str | None = None
 
 
-class Told(Strict):
-    """Who is told of the end of a job."""
+class WebhookQuery(Strict):
+    """The webhook of a job."""
 
     webhook: str | None = Field(None, description="A URL that is called when the job has ended.")
 
 
-class AskQuery(Told):
-    """How to answer."""
+class AskQuery(WebhookQuery):
+    """Options of an answer."""
 
     top: int = Field(5, ge=1, le=100, description="Candidates and neighbours in each answer.")
-    min_version: int = Field(0, ge=0, description="The collection's version that must be searched at least.")
+    min_version: int = Field(0, ge=0, description="The oldest collection version that may be searched.")
 
 
-class EnrollQuery(Told):
-    """How to enrol a raw body."""
+class EnrollQuery(WebhookQuery):
+    """Options of enrolling a raw body."""
 
-    label: str | None = Field(None, description="The label, where the body is the picture itself.")
+    label: str | None = Field(None, description="The label, if the body is the picture itself.")
 
 
 class BulkQuery(AskQuery):
-    """What to do with the pictures of a bulk job."""
+    """Options of a bulk job."""
 
     kind: Literal[JobKind.CLASSIFY, JobKind.ENROLL] = Field(description="What to do with the pictures.")
-    label: str | None = Field(
-        None, description="To enrol: the label of pictures that have none of their own."
-    )
-    dry_run: bool = Field(False, description="Only say what would be done.")
+    label: str | None = Field(None, description="To enrol: the label of pictures without one of their own.")
+    dry_run: bool = Field(False, description="Only report what would be done.")
     smooth: bool = Field(
         False,
         description="To classify: once all are answered, smooth over each picture's five nearest.",
@@ -289,5 +288,5 @@ class BulkQuery(AskQuery):
 class BulkPlaces(Strict):
     """Pictures that are elsewhere: one of the two."""
 
-    folder: str | None = Field(None, description="A folder under the roots that the server allows.")
+    folder: str | None = Field(None, description="A folder under EXEMPLAR_ROOTS on the server.")
     urls: list[Annotated[str, Field(min_length=1, max_length=4096)]] | None = None

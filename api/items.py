@@ -11,7 +11,7 @@ from store.work.items import find_read_picture
 
 routes = Routes("items")
 
-DRAFT_SIDE = 320  # twice the thumbnail's: a JPEG is then decoded at an eighth of its size, say
+DRAFT_SIDE = 320  # twice the thumbnail's, so that a JPEG can be decoded at a reduced size
 
 
 @routes.add(
@@ -21,7 +21,7 @@ DRAFT_SIDE = 320  # twice the thumbnail's: a JPEG is then decoded at an eighth o
     media_types=("image/jpeg",),
 )
 def get_item_thumbnail(job_id: str, item: int) -> Response:
-    """Show the picture of an item that is done, small and made anew."""
+    """Show the picture of an item that is done as a newly encoded thumbnail."""
     from core.pictures import decode_picture, make_thumbnail  # noqa: PLC0415 - Pillow, which few calls need
 
     here = services()

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from flask import Response, g, request, stream_with_context
 
 from api.inputs import PageQuery, ResultQuery
+from api.links import link
 from api.models import JobModel, JobPage, JobSummary, ResultPage
 from api.pages import make_cursor, read_cursor, read_number
 from api.results import as_csv, as_ndjson, as_parquet, shown
@@ -28,13 +29,13 @@ _STREAMED: dict[str, tuple[Callable[[Job, int, int], Iterator[str] | Iterator[by
     "text/csv": (as_csv, "csv"),
     PARQUET: (as_parquet, "parquet"),
 }
-SCAN = 2000  # results that one call looks through for those of a decision
-SMALL = 2000  # results that the server keeps ready for a slow reader without holding a thread
+SCAN = 2000  # results read per call to find those with a decision
+SMALL = 2000  # results buffered for a slow client without holding a thread
 
 
 @routes.add("GET", "/jobs", scope=Scope.CLASSIFY, query=PageQuery, answer=JobPage)
 def list_jobs(query: PageQuery) -> JobPage:
-    """List jobs, the newest first."""
+    """List jobs, newest first."""
     found = services().store.jobs.page(before=read_cursor(query.cursor), limit=query.limit, of=g.collections)
     return JobPage(
         items=[JobModel.of(job, time.time()) for job in found],
@@ -44,7 +45,7 @@ def list_jobs(query: PageQuery) -> JobPage:
 
 @routes.add("GET", "/jobs/<job_id>", scope=Scope.CLASSIFY, answer=JobModel)
 def get_job(job_id: str) -> JobModel:
-    """Show how far a job has come."""
+    """Show a job and its progress."""
     return JobModel.of(services().store.jobs.get(job_id), time.time())
 
 
@@ -57,7 +58,7 @@ def get_job(job_id: str) -> JobModel:
     media_types=RESULT_TYPES,
 )
 def get_results(job_id: str, query: ResultQuery) -> Response:
-    """Show results: a page as JSON; all that are settled as NDJSON, CSV or Parquet."""
+    """Return results: a page as JSON, or all settled ones as NDJSON, CSV or Parquet."""
     job = services().store.jobs.get(job_id)
     media_type = request.accept_mimetypes.best_match(RESULT_TYPES, default=RESULT_TYPES[0])
     after = read_number(query.cursor)
@@ -79,7 +80,7 @@ def get_summary(job_id: str) -> JobSummary:
 
 
 def _page(job_id: str, after: int, query: ResultQuery) -> StoredPage:
-    """Return the next results that are asked for, after a look at no more than `SCAN` of all."""
+    """Return the next matching results, reading at most `SCAN`."""
     jobs = services().store.jobs
     if query.decision is None and query.status is None:
         return jobs.results(job_id, after=after, limit=query.limit)
@@ -95,7 +96,7 @@ def _fits(result: Result, query: ResultQuery) -> bool:
 
 
 def _stream(job: Job, media_type: str, first: int) -> Response:
-    """Send what is settled now, from item `first` on; `Link` says where it goes on while the job does."""
+    """Stream the settled results from item `first` on; while the job runs, `Link` gives the continuation."""
     end = services().store.jobs.reach(job.id)
     write, suffix = _STREAMED[media_type]
     content_type = "text/csv; charset=utf-8" if media_type == "text/csv" else media_type
@@ -106,5 +107,7 @@ def _stream(job: Job, media_type: str, first: int) -> Response:
     response.headers["Content-Disposition"] = f'attachment; filename="{job.id}.{suffix}"'
     if job.state not in FINAL:
         cursor = make_cursor(max(end, first))
-        response.headers["Link"] = f'</v1/jobs/{job.id}/results?cursor={quote(cursor)}>; rel="next"'
+        response.headers["Link"] = (
+            f'<{link(f"/v1/jobs/{job.id}/results")}?cursor={quote(cursor)}>; rel="next"'
+        )
     return services().streams.hold_for(response) if large else response

@@ -21,15 +21,15 @@ from store.work.chunks import Waiting
 from store.work.jobs import JobCount
 from store.work.workers import Worker
 
-WAITING_S = 2.0  # an index is read
-COUNTS_S = 15.0  # every row is read
-WORKERS_S = 5.0  # workers write theirs every 10 seconds
+WAITING_S = 2.0  # reads an index
+COUNTS_S = 15.0  # reads every row
+WORKERS_S = 5.0  # workers write their metrics every 10 seconds
 
 T = TypeVar("T")
 
 
 class _Kept(Generic[T]):
-    """What a query gave, for so long, so that many who ask cost as much as one."""
+    """A cached query result, so that many scrapes cost as much as one."""
 
     def __init__(self, read: Callable[[], T], for_s: float) -> None:
         self._read = read
@@ -45,7 +45,7 @@ class _Kept(Generic[T]):
 
 
 class RecordMetrics(Collector):
-    """Waiting work, jobs, items, webhooks and the workers with their own metrics, as the record has them."""
+    """Metrics from the record: waiting work, jobs, items, webhooks, and the workers' own."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._data = settings.data
@@ -56,7 +56,7 @@ class RecordMetrics(Collector):
         self._of_workers = _Kept(lambda: merged(store.workers.metrics()), WORKERS_S)
 
     def collect(self) -> Iterable[Metric]:
-        """Return all families; without the record there is little to tell."""
+        """Return all families; without the record only a few."""
         try:
             return [_up(1), *self._read()]
         except ExemplarError:
@@ -74,13 +74,13 @@ class RecordMetrics(Collector):
         yield deliveries
         yield from _workers(self._alive.get())
         free, total = disk_room(self._data)
-        yield GaugeMetricFamily("exemplar_disk_free_bytes", "Room where the data are.", free)
-        yield GaugeMetricFamily("exemplar_disk_bytes", "Size of the disk where the data are.", total)
+        yield GaugeMetricFamily("exemplar_disk_free_bytes", "Free space on the data folder's disk.", free)
+        yield GaugeMetricFamily("exemplar_disk_bytes", "Size of the data folder's disk.", total)
         yield from self._of_workers.get()
 
 
 def merged(texts: dict[str, str]) -> list[Metric]:
-    """Return the families of several expositions, by worker's name, each sample labelled with the worker."""
+    """Return the merged families of several workers' metrics; each sample is labelled with its worker."""
     families: dict[str, Metric] = {}
     for worker, text in texts.items():
         for family in text_string_to_metric_families(text):
@@ -99,7 +99,7 @@ def _waiting(waiting: Sequence[Waiting]) -> Iterable[Metric]:
         "exemplar_queued_items", "Items that wait for a worker.", labels=("lane", "encoder")
     )
     age = GaugeMetricFamily(
-        "exemplar_oldest_queued_seconds", "Age of the longest waiting chunk.", labels=("lane", "encoder")
+        "exemplar_oldest_queued_seconds", "Age of the oldest queued chunk.", labels=("lane", "encoder")
     )
     for work in waiting:
         depth.add_metric([work.lane.value, work.encoder], work.items)
@@ -123,9 +123,9 @@ def _jobs(counts: Sequence[JobCount]) -> Iterable[Metric]:
 def _workers(alive: Sequence[Worker]) -> Iterable[Metric]:
     idle = GaugeMetricFamily(
         "exemplar_worker_idle_seconds",
-        "Time since a worker last took or settled work.",
+        "Time since a worker last claimed or settled work.",
         labels=("worker",),
     )
     for worker in alive:
         idle.add_metric([worker.name], worker.idle_s)
-    return GaugeMetricFamily("exemplar_workers_alive", "Workers heard of lately.", len(alive)), idle
+    return GaugeMetricFamily("exemplar_workers_alive", "Workers with a recent heartbeat.", len(alive)), idle

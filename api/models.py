@@ -1,19 +1,20 @@
-"""The JSON of answers, as pydantic models that the OpenAPI document is made of."""
+"""The JSON of answers, as pydantic models; the OpenAPI document is made of them."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field
 
 from api.inputs import IndexModel, RuleModel
+from api.links import link
 from core.answers import Candidate, CandidateSet, Contribution, Explanation, Neighbour, Novelty
 from core.report import CollectionReport
 from core.results import Tally
 from core.types import (
-    Class,
     ClassKind,
     Collection,
     DecisionName,
@@ -26,18 +27,19 @@ from core.types import (
     Lane,
     Prompts,
     RuleName,
-    Support,
     Views,
 )
+from store.record.classes import Class
+from store.record.supports import Support
 from store.work.deliveries import Logged
 
 
 class IndexMeasureModel(BaseModel):
-    """How many of the nearest ten an approximate index finds, asked for a collection's own supports."""
+    """The recall@10 of an approximate index, measured with a collection's own supports."""
 
     name: IndexName
     recall_at_10: float
-    asked: int = Field(description="Supports that were asked for, each without itself.")
+    asked: int = Field(description="Supports used as queries, each without itself.")
     supports: int
     version: int
     measured_at: datetime
@@ -57,7 +59,7 @@ class CollectionModel(BaseModel):
     prompts: str | list[str] | None
     index: IndexModel
     index_measured: IndexMeasureModel | None = Field(
-        description="Null while every search compares with all supports, and for `milvus`."
+        description="Null while search is exact, and for `milvus`."
     )
     version: int
     classes: int
@@ -90,7 +92,7 @@ class ClassModel(BaseModel):
     kind: ClassKind
     supports: int
     created_at: datetime
-    thumbnails: list[str] = Field(description="Those of its first supports, at most 4.")
+    thumbnails: list[str] = Field(description="Thumbnails of its first supports, at most 4.")
 
     @classmethod
     def of(cls, collection: str, class_: Class) -> ClassModel:
@@ -128,7 +130,7 @@ class SupportModel(BaseModel):
 
 
 class Progress(BaseModel):
-    """How far a job has come."""
+    """The progress of a job."""
 
     total: int
     done: int
@@ -147,7 +149,7 @@ class JobModel(BaseModel):
     state: JobState
     expanding: bool = Field(description="Its items are still being read from the upload; total grows.")
     smooth: bool = Field(description="Its results are smoothed over nearest pictures before it ends.")
-    note: str | None = Field(description="Why results that were to be smoothed are not, or not all.")
+    note: str | None = Field(description="Why results that should have been smoothed are not, or not all.")
     progress: Progress
     created_at: datetime
     started_at: datetime | None
@@ -170,18 +172,20 @@ class JobModel(BaseModel):
             started_at=None if job.started_at is None else _moment(job.started_at),
             finished_at=None if job.finished_at is None else _moment(job.finished_at),
             links={
-                "self": f"/v1/jobs/{job.id}",
+                "self": link(f"/v1/jobs/{job.id}"),
                 **{
-                    name: f"/v1/jobs/{job.id}/{name}"
+                    name: link(f"/v1/jobs/{job.id}/{name}")
                     for name in ("results", "summary", "events", "deliveries")
                 },
-                **{name: f"/v1/jobs/{job.id}/{name}" for name in ("cancel", "pause", "resume", "retry")},
+                **{
+                    name: link(f"/v1/jobs/{job.id}/{name}") for name in ("cancel", "pause", "resume", "retry")
+                },
             },
         )
 
 
 class JobSummary(BaseModel):
-    """How many results of a job have which label, decision and error code, the greatest first."""
+    """The number of results of a job by label, decision and error code, greatest first."""
 
     job: str
     state: JobState
@@ -191,7 +195,7 @@ class JobSummary(BaseModel):
     labels: dict[str, int]
     decisions: dict[str, int]
     errors: dict[str, int]
-    note: str | None = Field(description="Why results that were to be smoothed are not, or not all.")
+    note: str | None = Field(description="Why results that should have been smoothed are not, or not all.")
 
     @classmethod
     def of(cls, job: Job, tally: Tally) -> JobSummary:
@@ -209,7 +213,7 @@ class JobSummary(BaseModel):
 
 
 class AttemptModel(BaseModel):
-    """One call of a webhook: the status that came back, or what went wrong."""
+    """One call of a webhook: the status of the answer, or the error."""
 
     number: int
     at: datetime
@@ -219,7 +223,7 @@ class AttemptModel(BaseModel):
 
 
 class DeliveryModel(BaseModel):
-    """What a webhook is told; `url` is shown without its query, which may hold secrets."""
+    """A webhook's delivery; of `url` only the host is shown: path and query may contain secrets."""
 
     id: str
     url: str
@@ -232,7 +236,7 @@ class DeliveryModel(BaseModel):
     def of(cls, delivery: Logged) -> DeliveryModel:
         return cls(
             id=delivery.id,
-            url=delivery.url.partition("?")[0],
+            url=_masked(delivery.url),
             state=delivery.state,
             created_at=_moment(delivery.created_at),
             next_at=None if delivery.next_at is None else _moment(delivery.next_at),
@@ -244,36 +248,37 @@ class DeliveryModel(BaseModel):
 
 
 class DeliveryList(BaseModel):
-    """The deliveries of a job, the oldest first."""
+    """The deliveries of a job, oldest first."""
 
     items: list[DeliveryModel]
 
 
 @dataclass(frozen=True, slots=True)
 class NeighbourModel(Neighbour):
-    """A support near to the picture."""
+    """A support near the picture."""
 
     thumbnail: str
 
 
 @dataclass(frozen=True, slots=True)
 class ContributionModel(Contribution):
-    """A support that spoke for the best class."""
+    """A support that contributed to the best class."""
 
     thumbnail: str
 
 
 @dataclass(frozen=True, slots=True)
 class ExplanationModel(Explanation):
-    """Why the best class is the best."""
+    """The explanation of the best class."""
 
     supports: Annotated[
-        tuple[ContributionModel, ...], Field(description="The supports that decided, the weightiest first.")
+        tuple[ContributionModel, ...],
+        Field(description="The supports that contributed most, largest share first."),
     ]
 
 
 class ProblemModel(BaseModel):
-    """What went wrong (RFC 9457), with a code that stays the same."""
+    """A problem object (RFC 9457) with a stable code."""
 
     type: str
     title: str
@@ -281,30 +286,30 @@ class ProblemModel(BaseModel):
     detail: str
     retry: bool
     status: int | None = None
-    request_id: str | None = Field(None, description="The request, as the log and `X-Request-Id` have it.")
+    request_id: str | None = Field(None, description="The request's id, as in the log and `X-Request-Id`.")
 
 
 class ResultModel(BaseModel):
-    """What became of one item; which fields are there depends on the kind of the job and on `status`."""
+    """The result of one item; its fields depend on the kind of the job and on `status`."""
 
     item: int
     custom_id: str | None
     status: Literal["done", "failed"]
     decision: DecisionName | None = None
     label: str | None = Field(
-        None, description="The class named; the best guess where ambiguous, null where unknown."
+        None, description="The predicted class; the best guess if ambiguous, null if unknown."
     )
     confidence: float | None = Field(None, description="The probability of the best class.")
     candidates: list[Candidate] | None = None
     neighbours: list[NeighbourModel] | None = None
-    rule: RuleName | None = Field(None, description="The rule that decided; `auto` says which it chose.")
+    rule: RuleName | None = Field(None, description="The rule that decided, never `auto`.")
     explanation: ExplanationModel | None = None
     candidate_set: CandidateSet | None = Field(
-        None, description="Null where there are too few supports to state one."
+        None, description="Null if there are too few supports to compute one."
     )
     novelty: Novelty | None = None
     smoothed: bool | None = Field(
-        None, description="Of a job that asks for it: whether this result has been smoothed yet."
+        None, description="For jobs with `smooth`: whether this result has been smoothed yet."
     )
     report: CollectionReport | None = None
     support_id: int | None = None
@@ -316,13 +321,14 @@ class ResultModel(BaseModel):
 
 
 class FinishedJob(JobModel):
-    """A job that was waited for, with its results."""
+    """A job that was waited for, with its first results."""
 
     results: list[ResultModel]
+    next_cursor: str | None = Field(description="Where `/results?cursor=` goes on, if these are not all.")
 
 
 class LabelCount(BaseModel):
-    """How many items a class would get."""
+    """The number of items that a class would get."""
 
     label: str
     items: int
@@ -337,9 +343,9 @@ class DryProblem(BaseModel):
 
 
 class DryRun(BaseModel):
-    """What a bulk job would do; pictures are not looked into.
+    """What a bulk job would do; pictures are not decoded.
 
-    Where `complete` is false there are more items than could be read in the time of a call, and the numbers
+    If `complete` is false, not all items could be read in the time limit, and the numbers
     are those of the first `items`.
     """
 
@@ -375,29 +381,29 @@ class SupportPage(BaseModel):
 
 
 class JobPage(BaseModel):
-    """A page of jobs, the newest first."""
+    """A page of jobs, newest first."""
 
     items: list[JobModel]
     next_cursor: str | None
 
 
 class ResultPage(BaseModel):
-    """A page of results in the order of the items; while the job runs, as far as they stand."""
+    """A page of results in the order of the items; while the job runs, up to the first gap."""
 
     items: list[ResultModel]
     next_cursor: str | None
 
 
 class Health(BaseModel):
-    """How the service is."""
+    """The state of the service."""
 
     status: str
     checks: dict[str, str] = Field(default_factory=dict)
 
 
 def thumbnail_path(collection: str, support_id: int) -> str:
-    """Return where a support's thumbnail is served."""
-    return f"/v1/collections/{collection}/supports/{support_id}/thumbnail"
+    """Return the path of a support's thumbnail."""
+    return link(f"/v1/collections/{collection}/supports/{support_id}/thumbnail")
 
 
 def _progress(job: Job, now: float) -> Progress:
@@ -417,6 +423,12 @@ def _progress(job: Job, now: float) -> Progress:
 
 def _prompts(prompts: Prompts | None) -> str | list[str] | None:
     return prompts if prompts is None or isinstance(prompts, str) else list(prompts)
+
+
+def _masked(url: str) -> str:
+    """Return a URL without its path and query: at some receivers they are the secret."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}" + ("/..." if parts.path.strip("/") or parts.query else "/")
 
 
 def _moment(seconds: float) -> datetime:

@@ -1,4 +1,4 @@
-"""Views that give a collection away as one file, and make one of such a file."""
+"""Views that export a collection as one file, and import such a file."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from pydantic import Field, ValidationError
 from api.auth import check_may_make
 from api.inputs import RuleModel, Strict
 from api.models import JobModel
+from api.openapi import FILE
 from api.requests import origin_of
 from api.routes import Routes
-from api.services import check_offered, check_reads, services
+from api.services import check_offered, require_text_encoder, services
 from api.submit import answer, idempotency_of, uploading
 from core.errors import ExemplarError
 from core.labels import check_slug
@@ -33,22 +34,22 @@ from store.work.submission import Submitted
 routes = Routes("portability")
 
 PART_BYTES = 1 << 20
-ANEW = f"import a file with pictures by another one: exemplar import FILE --encoder {PACKAGED[0]}"
+ANEW = f"import a file with pictures with another encoder: exemplar import FILE --encoder {PACKAGED[0]}"
 ZIP = {"application/zip", "application/x-zip-compressed", "application/octet-stream"}
 
 
 class ExportQuery(Strict):
-    """What goes into the file beside vectors, labels and the rule."""
+    """Options of an export."""
 
-    pictures: bool = Field(False, description="Whether the pictures of the supports go with it.")
+    pictures: bool = Field(False, description="Whether to include the pictures of the supports.")
 
 
 class ImportQuery(Strict):
-    """What becomes of the file."""
+    """Options of an import."""
 
-    name: str | None = Field(None, description="The collection's name here; default the one in the file.")
+    name: str | None = Field(None, description="Name of the new collection; default the one in the file.")
     encoder: str | None = Field(
-        None, description="Embed the pictures anew with this encoder instead of taking the vectors."
+        None, description="Embed the pictures again with this encoder instead of using the vectors."
     )
 
 
@@ -60,7 +61,7 @@ class ImportQuery(Strict):
     media_types=("application/zip",),
 )
 def export_collection(collection: str, query: ExportQuery) -> Response:
-    """Give a collection away as one file that NumPy and json read."""
+    """Export a collection as one file that NumPy and json can read."""
     streams, store = services().streams, services().store
     streams.take()
     try:
@@ -78,16 +79,23 @@ def export_collection(collection: str, query: ExportQuery) -> Response:
 
 
 @routes.add(
-    "POST", "/import", scope=Scope.ADMIN, query=ImportQuery, takes_pictures=True, answer=JobModel, status=202
+    "POST",
+    "/import",
+    scope=Scope.ADMIN,
+    query=ImportQuery,
+    takes_pictures=True,
+    answer=JobModel,
+    status=202,
+    uploads={"application/zip": FILE},
 )
 def import_collection(query: ImportQuery) -> Response:
-    """Make a collection of a file that was exported."""
+    """Create a collection from an exported file."""
     store = services().store
     if request.mimetype not in ZIP:
         raise ExemplarError(
             "media_type_invalid", f"expected application/zip, got {request.mimetype[:80] or 'none'!r}"
         )
-    store.jobs.check_room(to_read=True)  # before a large body is taken for nothing
+    store.jobs.check_room(to_read=True)  # before a large body is read
     job_id = new_job_id()
     with uploading(job_id) as upload:
         name, digest = _receive(job_id)
@@ -105,7 +113,7 @@ def _open_picture(blobs: Blobs, digest: str) -> BlobFile | None:
 
 
 def _receive(job_id: str) -> tuple[str, str]:
-    """Keep the body as it comes; return its name among the uploads, and its digest."""
+    """Store the body as a stream; return its name among the uploads, and its digest."""
     most = services().settings.bulk_max_bytes
     if (request.content_length or 0) > most:
         raise _too_large(most)
@@ -163,13 +171,13 @@ def _check_prompts(manifest: Manifest, encoder: str) -> None:
     if manifest.prompts is not None:
         check_prompts(manifest.prompts)
         check_rule_of_prompts(manifest.rule, manifest.prompts)
-        check_reads(encoder)
+        require_text_encoder(encoder)
 
 
 def _check_pictures(bundle: Bundle, encoder: str | None) -> None:
     if encoder is not None and not bundle.has_pictures:
         raise ExemplarError(
-            "bundle_invalid", "expected a file with pictures to embed anew; export it with pictures"
+            "bundle_invalid", "expected a file with pictures to embed again; export it with pictures"
         )
 
 

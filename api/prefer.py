@@ -1,4 +1,4 @@
-"""Waiting for the end of a job, as far as the caller would like to (RFC 7240), and what is said before it."""
+"""Waiting for a job as the caller prefers (RFC 7240), and the answer before it ends."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ import time
 
 from flask import Response, request
 
+from api.links import link
 from api.models import JobModel
 from api.routes import as_json
 from api.services import services
 from core.types import Job
 
-_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,20})\"?(?=$|[,;\s])")
+_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,20})\"?(?=$|[,;\s])", re.IGNORECASE)
 
 
 def wait_s(usual: float = 0.0) -> float:
-    """Return how long the caller would like to wait, within what we allow; `usual` where nothing is said."""
+    """Return the caller's preferred wait within our limit; `usual` if none is given."""
     match = _WAIT.search(request.headers.get("Prefer", ""))
     return min(float(match[1]) if match else usual, services().settings.max_wait_s)
 
 
 def accepted(job: Job) -> Response:
-    """Return the answer that a job is in the record and where to follow it."""
+    """Return the 202 of a stored job, with the location to follow it."""
     response = as_json(JobModel.of(job, time.time()), 202)
-    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    response.headers["Location"] = link(f"/v1/jobs/{job.id}")
     response.headers["Retry-After"] = "1"
     return response

@@ -1,4 +1,4 @@
-"""Rates: how many requests a caller makes, in a span of time and at once."""
+"""Rate limits: a caller's requests per time window, and at once."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from limits import RateLimitItem
     from limits.strategies import RateLimiter
 
-AWAY_S = 3.0  # after a failure Redis is left alone so long, and this process counts for itself
+AWAY_S = 3.0  # after a failure Redis is not used for this long, and this process counts alone
 SOCKET_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class _Left:
-    """What is left of the limit that is nearest to its end."""
+    """The state of the limit that is closest to exhausted."""
 
     amount: int
     window_s: int
@@ -32,7 +32,7 @@ class _Left:
 
 
 class Rates:
-    """The requests of callers, counted in Redis for all processes, and in this one while that is away."""
+    """Callers' requests, counted in Redis for all processes, or here while it is unavailable."""
 
     def __init__(self, redis_url: str, *, rate: str, at_once: int) -> None:
         self._at_once = at_once
@@ -54,7 +54,7 @@ class Rates:
         self._own: RateLimiter = strategies.SlidingWindowCounterRateLimiter(storage.MemoryStorage())
 
     def begin(self, caller: str) -> None:
-        """Count a request; raises `too_many_requests`. One that begins ends with the request under way."""
+        """Count a request; raises `too_many_requests`. The concurrent count falls when it ends."""
         if self._limits:
             g.rate = self._count(caller)
             if g.rate.remaining < 0:
@@ -69,7 +69,7 @@ class Rates:
             self._take(caller)
 
     def end(self, caller: str) -> None:
-        """Let another request of the caller begin."""
+        """Count another concurrent request of the caller."""
         with self._lock:
             self._under_way[caller] -= 1
             if self._under_way[caller] <= 0:
@@ -97,7 +97,7 @@ class Rates:
         return self._hit(self._own, caller)
 
     def _hit(self, limiter: RateLimiter, caller: str) -> _Left:
-        """Count a request under every limit; where one is used up, `remaining` is -1."""
+        """Count a request under every limit; `remaining` is -1 if one is exhausted."""
         nearest: _Left | None = None
         for limit in self._limits:
             passes = limiter.hit(limit, caller)
@@ -113,10 +113,10 @@ class Rates:
 
 
 def watch_rates(app: Flask, rates: Rates) -> None:
-    """Tell callers what is left of their rate (draft-ietf-httpapi-ratelimit-headers), and end what began."""
+    """Send the caller's remaining rate (draft-ietf-httpapi-ratelimit-headers), and count it as ended."""
 
     @app.after_request
-    def _tell(response: Response) -> Response:
+    def _add_headers(response: Response) -> Response:
         left: _Left | None = g.get("rate")
         if left is not None:
             response.headers["RateLimit-Policy"] = f'"requests";q={left.amount};w={left.window_s}'

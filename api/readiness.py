@@ -1,4 +1,4 @@
-"""Whether the service can do what it is there for: record, disk, blobs, queue and workers, each asked."""
+"""Readiness: whether record, disk, blobs, queue and workers can do their work."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from store.work.workers import Worker
 
 log = structlog.get_logger("exemplar.api")
 
-UNSERVED_S = 15.0  # a worker that is starting anew is not missed so long
+UNSERVED_S = 15.0  # tolerated, since a worker may be restarting
 
 
 class Readiness:
-    """Asks for each thing that the service needs, and logs what has changed since it was asked before."""
+    """Checks each dependency of the service, and logs changes since the last check."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings = settings
@@ -28,7 +28,7 @@ class Readiness:
         self._found: dict[str, str] = {}
 
     def check(self) -> dict[str, str]:
-        """Return `ok`, or the code of what is wrong, by what was asked."""
+        """Return `ok`, or an error code, by dependency."""
         store, stall_s = self._store, self._settings.stall_s
         return {
             "record": self._ask("record", self._check_record),
@@ -42,14 +42,14 @@ class Readiness:
 
     def _check_record(self) -> None:
         check_schema(self._store.database)
-        self._store.chunks.waiting()  # a version alone does not say that the tables are there
+        self._store.chunks.waiting()  # the schema version alone does not prove that the tables exist
 
     def _check_disk(self) -> None:
         free, _ = disk_room(self._settings.data)
         if free < self._settings.min_free_bytes:
             raise ExemplarError(
                 "disk_full",
-                f"expected {self._settings.min_free_bytes} free bytes where the data are, got {free}",
+                f"expected {self._settings.min_free_bytes} free bytes on the data folder's disk, got {free}",
             )
 
     def _ask(self, what: str, probe: Callable[[], object]) -> str:
@@ -58,7 +58,7 @@ class Readiness:
             probe()
         except ExemplarError as error:
             found, detail = error.code, error.message
-        except Exception as error:  # the boundary of the probe: whatever it is, the service is not ready
+        except Exception as error:  # the boundary of the probe: any error means not ready
             log.error("probe_failed", exc_info=error)
             found, detail = "internal_error", type(error).__name__
         if found != self._found.get(what, "ok"):
@@ -68,13 +68,13 @@ class Readiness:
 
 
 def check_workers(alive: Sequence[Worker], waiting: Sequence[Waiting], stall_s: float) -> None:
-    """Raise `no_worker`, `work_unserved` where nobody alive serves what waits, or `work_stalled`.
+    """Raise `no_worker`, `work_unserved` if no live worker serves waiting work, or `work_stalled`.
 
-    The last is said of work that waits while all who serve it have neither taken nor settled any for
-    `stall_s`, however well they beat.
+    The last means that work waits while all workers that serve it have neither claimed nor settled any for
+    `stall_s`, even if their heartbeats are recent.
     """
     if not alive:
-        raise ExemplarError("no_worker", "no worker has been heard of lately")
+        raise ExemplarError("no_worker", "no worker has a recent heartbeat")
     for work in waiting:
         serving = [one for one in alive if work.encoder in one.encoders and work.lane in one.lanes]
         if not serving and work.oldest_s > UNSERVED_S:
@@ -83,5 +83,5 @@ def check_workers(alive: Sequence[Worker], waiting: Sequence[Waiting], stall_s: 
             )
         if serving and work.oldest_s > stall_s and min(one.idle_s for one in serving) > stall_s:
             raise ExemplarError(
-                "work_stalled", f"{work.lane} work waits for {work.encoder} and no worker moves"
+                "work_stalled", f"{work.lane} work waits for {work.encoder} and no worker makes progress"
             )

@@ -1,4 +1,4 @@
-"""Views of a change of encoder: begun, looked at, compared, switched, taken back and forgotten."""
+"""Views of a reindex: start, show, compare, switch, switch back and forget."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from flask import Response
 from pydantic import BaseModel, Field
 
 from api.inputs import Strict
+from api.links import link
 from api.models import JobModel
 from api.prefer import accepted, wait_s
 from api.requests import origin_of
 from api.routes import Routes, as_json
-from api.services import check_offered, check_reads, services
+from api.services import check_offered, require_text_encoder, services
 from core.comparison import Comparison
 from core.errors import ExemplarError, error_of
 from core.types import FINAL, Collection, Item, Job, JobKind, JobRequest, Lane
@@ -24,50 +25,50 @@ from store.work.submission import Idempotency
 
 routes = Routes("reindex")
 
-WAIT_S = 5.0  # where the caller does not say
+WAIT_S = 5.0  # if the caller does not say
 
 
 class NewReindex(Strict):
-    """Which encoder the pictures of a collection are to be embedded with, beside the one that answers."""
+    """The encoder to embed a collection's pictures with, in addition to the active one."""
 
     encoder: str
 
 
 class SwitchOptions(Strict):
-    """How a collection goes over to its other encoder."""
+    """Options of a switch."""
 
     leave_out: bool = Field(
-        False, description="Whether supports that the other encoder has not seen may take no part."
+        False, description="Whether to exclude supports without a vector of the other encoder."
     )
 
 
 class UnseenModel(BaseModel):
-    """A support that the other encoder has no vector of."""
+    """A support without a vector of the other encoder."""
 
     support_id: int
     label: str
     external_id: str | None
-    picture: str = Field(description="The digest of its picture, which may not be kept here.")
+    picture: str = Field(description="The digest of its picture, which may not be stored here.")
 
 
 class ReindexModel(BaseModel):
-    """A change of encoder and how far it has come."""
+    """A reindex and its progress."""
 
     collection: str
     version: int
-    encoder: str = Field(description="The collection answers by it.")
-    other: str = Field(description="Its vectors stand beside.")
-    switched: bool = Field(description="Whether the collection has gone over; `back` leads back.")
+    encoder: str = Field(description="The active encoder.")
+    other: str = Field(description="The encoder of the secondary vectors.")
+    switched: bool = Field(description="Whether the collection has switched; `back` returns.")
     supports: int
-    embedded: int = Field(description="Supports that both encoders have seen.")
+    embedded: int = Field(description="Supports with vectors of both encoders.")
     working: bool = Field(description="Whether pictures still wait for the other encoder.")
-    missing: list[UnseenModel] = Field(description="The first 100 supports that it has not seen.")
+    missing: list[UnseenModel] = Field(description="The first 100 supports without a secondary vector.")
     links: dict[str, str]
 
     @classmethod
     def of(cls, reindex: Reindex) -> ReindexModel:
         values = asdict(reindex)
-        job = f"/v1/jobs/{values.pop('job_id')}"
+        job = link(f"/v1/jobs/{values.pop('job_id')}")
         return cls(**values, links={"job": job})
 
 
@@ -80,17 +81,17 @@ class ReindexModel(BaseModel):
     status=202,
 )
 def start_reindex(collection: str, body: NewReindex) -> Response:
-    """Embed the kept pictures with another encoder beside the one that answers."""
+    """Embed the stored pictures with another encoder, while the active one answers."""
     check_offered(body.encoder)
     store = services().store
     if store.collections.find(collection).prompts is not None:
-        check_reads(body.encoder)
+        require_text_encoder(body.encoder)
     return accepted(store.reindexes.start(collection, body.encoder))
 
 
 @routes.add("GET", "/collections/<collection>/reindex", scope=Scope.CLASSIFY, answer=ReindexModel)
 def get_reindex(collection: str) -> ReindexModel:
-    """Say how far a change of encoder has come, and which supports have no vector yet."""
+    """Show the progress of a reindex, and the supports without a secondary vector."""
     return ReindexModel.of(services().store.reindexes.get(collection))
 
 
@@ -102,7 +103,7 @@ def get_reindex(collection: str) -> ReindexModel:
     may_wait=True,
 )
 def compare_encoders(collection: str) -> Response:
-    """Set the reports of both encoders side by side, with the answers that would change."""
+    """Compare the reports of both encoders, with the answers that would change."""
     job = _submit(services().store.collections.find(collection))
     waited_s = wait_s(WAIT_S)
     if job.state not in FINAL and (waited_s <= 0 or not services().watch.wait(job.id, waited_s)):
@@ -118,7 +119,7 @@ def compare_encoders(collection: str) -> Response:
     answer=ReindexModel,
 )
 def switch_encoder(collection: str, body: SwitchOptions) -> ReindexModel:
-    """Let the collection answer by its other encoder from now on."""
+    """Make the collection answer with the other encoder."""
     return _switch(collection, back=False, leave_out=body.leave_out)
 
 
@@ -130,16 +131,16 @@ def switch_encoder(collection: str, body: SwitchOptions) -> ReindexModel:
     answer=ReindexModel,
 )
 def switch_back(collection: str, body: SwitchOptions) -> ReindexModel:
-    """Let the collection answer by the encoder that it had before the switch."""
+    """Make the collection answer with the encoder it had before the switch."""
     return _switch(collection, back=True, leave_out=body.leave_out)
 
 
 @routes.add("DELETE", "/collections/<collection>/reindex", scope=Scope.ADMIN, status=204)
 def forget_encoder(collection: str) -> Response:
-    """Drop the vectors of the encoder that does not answer."""
+    """Delete the vectors of the inactive encoder."""
     store = services().store
     job_id = store.reindexes.forget(collection)
-    with suppress(ExemplarError):  # the job may be gone long since
+    with suppress(ExemplarError):  # the job may have been deleted
         store.control.cancel(job_id)
     return Response(status=204)
 
@@ -151,7 +152,7 @@ def _switch(collection: str, *, back: bool, leave_out: bool) -> ReindexModel:
 
 
 def _submit(collection: Collection) -> Job:
-    """Return the job that compares what stands now: the one there is, unless it came to nothing."""
+    """Return the job that compares the current version: an existing one, unless it failed."""
     store = services().store
     check_offered(collection.encoder)
     reindex = store.reindexes.get(collection.name)

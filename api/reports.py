@@ -1,4 +1,4 @@
-"""Views of a collection's report; a job makes it, once for each version of the collection and rule."""
+"""Views of a collection's report, which one job makes for each version and rule."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from store.work.submission import Idempotency
 
 routes = Routes("reports")
 
-WAIT_S = 5.0  # where the caller does not say; most reports take a fraction of a second
+WAIT_S = 5.0  # if the caller does not say; most reports take a fraction of a second
 NOT_ASKED = -1.0
 
 
@@ -30,7 +30,7 @@ NOT_ASKED = -1.0
     may_wait=True,
 )
 def get_report(collection: str) -> Response:
-    """Say how well a collection tells its own pictures apart, and what would make it better."""
+    """Report a collection's accuracy, confusions and label errors, and which pictures to add."""
     made = _make(services().store.collections.find(collection))
     return accepted(made) if isinstance(made, Job) else _applied(as_json(made))
 
@@ -51,7 +51,7 @@ def get_confusion(collection: str) -> Response:
 
 
 def _make(collection: Collection) -> CollectionReport | Job:
-    """Return the report of the collection as it is now, or the job that is making it."""
+    """Return the report of the current version, or the job that is making it."""
     check_offered(collection.encoder)
     job = _submit(collection)
     waited_s = wait_s(WAIT_S)
@@ -61,7 +61,7 @@ def _make(collection: Collection) -> CollectionReport | Job:
 
 
 def _submit(collection: Collection) -> Job:
-    """Return the job of this version and rule: the one there is, unless it came to nothing."""
+    """Return the job of this version and rule: an existing one, unless it failed."""
     store = services().store
     rule = collection.rule
     key = f"report:{collection.id}:{collection.version}:{rule.name}:{rule.metric}"
@@ -79,7 +79,7 @@ def _submit(collection: Collection) -> Job:
 
 
 def _is_of(job: Job, collection: Collection) -> bool:
-    """Say whether a finished job has the report; the rule may have changed before the job had its turn."""
+    """Return whether a finished job has the report; the rule may have changed before the job ran."""
     if job.state is not JobState.SUCCEEDED:
         return False
     report = _read(job.id)

@@ -1,4 +1,4 @@
-"""Each request: its id, its line in the log, its metrics and its span."""
+"""Observation of requests: id, log line, metrics and span."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from runtime.tracing import Span, Tracing, read_traceparent
 log = structlog.get_logger("exemplar.access")
 
 REQUEST_ID = "X-Request-Id"
-PROBES = frozenset({"/healthz", "/readyz", "/metrics"})  # asked every few seconds, for ever
-UNMATCHED = "(none)"  # a path that is no route; the paths themselves would be without number
+PROBES = frozenset({"/healthz", "/readyz", "/metrics"})  # requested every few seconds
+UNMATCHED = "(none)"  # label of paths without a route, whose number is unlimited
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SANE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
 class RequestMetrics:
-    """How many requests there were, and how long they took."""
+    """The number and duration of requests."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each, of no use
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # an unneeded series for each metric
         self._count = Counter(
             "exemplar_http_requests",
             "Requests answered.",
@@ -40,21 +40,21 @@ class RequestMetrics:
         )
         self._took = Histogram(
             "exemplar_http_request_seconds",
-            "Time from a whole request to the end of its answer.",
+            "Time from a complete request to the end of its answer.",
             ("method", "route"),
             registry=registry,
             buckets=_BUCKETS_S,
         )
 
     def count(self, method: str, route: str, status: int, took_s: float) -> None:
-        """Count a request that has been answered."""
+        """Count an answered request."""
         self._count.labels(method, route, str(status)).inc()
         self._took.labels(method, route).observe(took_s)
 
 
 @dataclass(slots=True)
 class _Request:
-    """A request under way."""
+    """A request in progress."""
 
     id: str
     method: str
@@ -65,7 +65,7 @@ class _Request:
 
 
 class _Counted:
-    """The parts of a streamed answer, counted on their way."""
+    """The parts of a streamed answer, counted as they are sent."""
 
     def __init__(self, parts: Iterable[bytes]) -> None:
         self._parts = parts
@@ -77,14 +77,14 @@ class _Counted:
             yield part
 
     def close(self) -> None:
-        """Close what gives the parts."""
+        """Close the source of the parts."""
         close = getattr(self._parts, "close", None)
         if close is not None:
             close()
 
 
 def watch_requests(app: Flask, metrics: RequestMetrics, tracing: Tracing) -> None:
-    """Give each request an id and a span; log and count it once its answer has been taken."""
+    """Give each request an id and a span; log and count it once its answer was sent."""
 
     @app.before_request
     def _begin() -> None:
@@ -139,7 +139,7 @@ def watch_requests(app: Flask, metrics: RequestMetrics, tracing: Tracing) -> Non
 def request_id_of(headers: Headers) -> str:
     """Return the caller's X-Request-Id, else the trace id of its traceparent, else a new id.
 
-    An id that is longer than 64 characters, or has others than letters, digits and `._-`, counts as none.
+    An id longer than 64 characters, or with others than letters, digits and `._-`, is ignored.
     """
     given = headers.get(REQUEST_ID, "")
     if _SANE.fullmatch(given):
@@ -149,13 +149,13 @@ def request_id_of(headers: Headers) -> str:
 
 
 def request_id() -> str | None:
-    """Return the id of the request that is being answered."""
+    """Return the id of the current request."""
     under_way: Any = g.get("request")
     return None if under_way is None else under_way.id
 
 
 def origin_of(job_id: str, kind: JobKind) -> Origin:
-    """Return where a job comes from that this request submits; its span is the parent of its chunks'."""
+    """Return the origin of a job that this request submits; its span is the parent of its chunks'."""
     under_way: _Request = g.request
     span = under_way.tracing.begin(
         f"job {kind.value}",

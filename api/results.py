@@ -16,7 +16,7 @@ PAGE = 500
 
 
 def shown(job: Job, result: Result) -> ResultModel:
-    """Return a result as callers see it, its supports with the paths of their thumbnails."""
+    """Return a result as callers get it, its supports with the paths of their thumbnails."""
     return ResultModel.model_validate(_with_thumbnails(job, result))
 
 
@@ -27,7 +27,7 @@ def as_ndjson(job: Job, first: int, end: int) -> Iterator[str]:
 
 
 def as_csv(job: Job, first: int, end: int) -> Iterator[str]:
-    """Yield these results as lines of CSV, the names of the columns first."""
+    """Yield these results as lines of CSV, column names first."""
     yield csv_line(COLUMNS)
     for result in _between(job, first, end):
         yield csv_line(cells_of(result))
@@ -46,7 +46,7 @@ def _between(job: Job, first: int, end: int) -> Iterator[Result]:
     while after is not None and after < end:
         page = services().store.jobs.results(job.id, after=after, limit=PAGE)
         yield from (result for result in page.results if result["item"] < end)
-        after = None if page.next_item == after else page.next_item  # no further: it is still worked on
+        after = None if page.next_item == after else page.next_item  # no progress: the job is still running
 
 
 def _with_thumbnails(job: Job, result: Result) -> dict[str, Any]:

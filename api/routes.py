@@ -1,31 +1,34 @@
-"""Routes that know their contract: each view is registered with what the OpenAPI document says of it."""
+"""Routes with their contract: each view is registered with its description for the OpenAPI document."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from flask import Blueprint, Response, g, request
 from pydantic import BaseModel, ConfigDict
 
-from api.auth import check_key, check_sight
+from api.auth import check_key, require_visible
 from api.services import services
 from core.errors import ExemplarError
 from store.record.keys import Scope
 
 View = Callable[..., Any]
+Document = dict[str, Any]
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 LARGE_BYTES = 1 << 20
 
-_HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")  # may be half of a pair, which no UTF-8 can hold
+_HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")  # maybe a lone surrogate, which UTF-8 cannot encode
 
 
 class NoQuery(BaseModel):
-    """The query of a call that has none."""
+    """An empty query."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -46,6 +49,10 @@ class Operation:
     status: int
     media_types: tuple[str, ...]
     may_wait: bool
+    uploads: Mapping[str, Document]
+    parameters: tuple[Document, ...]
+    responses: Mapping[str, Document]
+    note: str
 
 
 class Routes:
@@ -69,17 +76,23 @@ class Routes:
         status: int = 200,
         media_types: tuple[str, ...] = ("application/json",),
         may_wait: bool = False,
+        uploads: Mapping[str, Document] = _NOTHING,
+        parameters: tuple[Document, ...] = (),
+        responses: Mapping[str, Document] = _NOTHING,
+        note: str = "",
     ) -> Callable[[View], View]:
         """Register a view; it gets `query` and `body` as models, and its model becomes the answer.
 
-        One that `may_wait` answers 202 with a job where what is asked for takes longer.
+        One that `may_wait` answers 202 with a job if the result takes longer. `uploads` are the schemas of
+        bodies other than JSON, by media type; `parameters`, `responses` and the `note` after its description
+        are added to the OpenAPI document.
         """
 
         def register(view: View) -> View:
             summary = (view.__doc__ or "").strip().splitlines()[0]
             operation = Operation(
                 method, self.prefix + path, view.__name__, summary, scope, query, body, takes_pictures,
-                answer, status, media_types, may_wait,
+                answer, status, media_types, may_wait, uploads, parameters, responses, note,
             )  # fmt: skip
             self.operations.append(operation)
             self.blueprint.add_url_rule(
@@ -94,7 +107,7 @@ def _checked(view: View, operation: Operation) -> View:
     def answer(**path: Any) -> Any:
         if operation.scope is not None:
             g.caller = check_key(operation.scope)
-            check_sight(collection=path.get("collection"), job_id=path.get("job_id"))
+            require_visible(collection=path.get("collection"), job_id=path.get("job_id"))
             query = (operation.query or NoQuery).model_validate(_read_query())
             if operation.query is not None:
                 path["query"] = query
@@ -108,12 +121,18 @@ def _checked(view: View, operation: Operation) -> View:
 
 
 def is_large() -> bool:
-    """Say whether only a few such bodies may be in memory at a time."""
+    """Return whether such bodies are large, so that only a few may be in memory at a time."""
     return (request.content_length or 0) > LARGE_BYTES
 
 
 def read_json() -> Any:
-    """Return the body as JSON; raises `body_unreadable`."""
+    """Return the body as JSON; raises `media_type_invalid` or `body_unreadable`.
+
+    A browser sends JSON of another origin only after asking, unless it may call it something else.
+    """
+    if not request.is_json:
+        got = request.mimetype[:80] or "none"
+        raise ExemplarError("media_type_invalid", f"expected Content-Type: application/json, got {got}")
     raw = request.get_data(cache=False)
     try:
         body = json.loads(raw, parse_constant=_refuse_constant)

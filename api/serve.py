@@ -1,4 +1,4 @@
-"""Serving the app with waitress, which buffers requests so that slow senders hold no thread."""
+"""The waitress server, which buffers requests so that slow senders hold no thread."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ from api.stop import Sockets, run_until_stopped
 from core.errors import ExemplarError, problem_of
 from core.settings import Settings
 from runtime.logs import set_up_logs
-from runtime.processes import give_large_memory_back
+from runtime.processes import return_large_blocks
 from runtime.tracing import open_tracing
 from store.migrate import ensure_schema
 from store.record.keys import Keys
 from store.store import open_store
 
-KEY_S = 1.0  # how long a large request may wait for the record before its body comes; all others wait too
-_BULK = re.compile(r"/v1/collections/[^/]+/bulk")
+KEY_S = 1.0  # how long a large request may wait for the record before its body is read; others wait too
+_LARGE = re.compile(r"/v1/(collections/[^/]+/bulk|import)")
 
 log = structlog.get_logger("exemplar.api")
 
 
 def serve(settings: Settings) -> None:
-    """Serve until told to stop; refuses to listen beyond loopback while there is no key."""
+    """Serve until stopped; refuses to listen beyond loopback without a key."""
     set_up_logs(settings.log_level)
-    give_large_memory_back()
+    return_large_blocks()
     store = open_store(settings)
     ensure_schema(store.database)
     public = not _is_loopback(settings.host)
-    if public and not store.keys.any_living():
+    if public and not store.keys.any_active():
         raise ExemplarError(
             "key_missing",
-            f"listening on {settings.host} needs a key; make one with `exemplar keys create NAME`, "
+            f"listening on {settings.host} needs a key; create one with `exemplar keys create NAME`, "
             "or listen on 127.0.0.1",
         )
     _spool_into(settings.data)
@@ -61,19 +61,20 @@ def serve(settings: Settings) -> None:
         threads=settings.http_threads,
         connection_limit=1000,
         channel_timeout=30,
-        max_request_body_size=settings.bulk_max_bytes + 1,  # the app refuses what is one byte longer
+        max_request_body_size=settings.bulk_max_bytes
+        + 1,  # the app rejects a body of one byte more than allowed
         recv_bytes=65536,
         ident="exemplar",
-        clear_untrusted_proxy_headers=True,
+        clear_untrusted_proxy_headers=not settings.proxies,  # else the app reads them
     )
-    port = getattr(server, "effective_port", settings.port)  # two sockets, of localhost say, have none
+    port = getattr(server, "effective_port", settings.port)  # missing for two sockets, as of localhost
     log.info("api_ready", url=f"http://{settings.host}:{port}")
     run_until_stopped(server, sockets, stop_s=settings.stop_s, ending=services_of(app).end)
     tracing.close()
 
 
 class _RefusedError(Error):
-    """What waitress refuses before the app sees it, as a problem object."""
+    """A refusal of waitress, before the app sees the request, as a problem object."""
 
     def __init__(self, error: Error) -> None:
         too_large = error.code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
@@ -101,10 +102,10 @@ class _RefusedError(Error):
 
 
 def parser_for(settings: Settings, keys: Keys, *, needs_key: bool) -> type[HTTPRequestParser]:
-    """Return what parses requests: waitress has settings neither for the form of its refusals nor for paths.
+    """Return the request parser: waitress has settings neither for the form of its refusals nor for paths.
 
-    Only bulk uploads may be large, and where keys are on only with a key: their bodies take disk before the
-    app sees them.
+    Only bulk uploads and imports may be large, and if keys are in use only with a key: their bodies use
+    disk before the app sees them.
     """
     allows = _Gate(keys, needs_key=needs_key).allows
 
@@ -113,7 +114,7 @@ def parser_for(settings: Settings, keys: Keys, *, needs_key: bool) -> type[HTTPR
             super().parse_header(header_plus)
             path: str = self.path  # type: ignore[attr-defined]  # the stubs lack it
             is_large = self.chunked or self.content_length > settings.max_body_bytes
-            if is_large and not (_BULK.fullmatch(path) and allows(self.headers.get("AUTHORIZATION", ""))):
+            if is_large and not (_LARGE.fullmatch(path) and allows(self.headers.get("AUTHORIZATION", ""))):
                 self.adj = copy(self.adj)
                 self.adj.max_request_body_size = settings.max_body_bytes + 1
 
@@ -127,10 +128,10 @@ def parser_for(settings: Settings, keys: Keys, *, needs_key: bool) -> type[HTTPR
 
 
 class _Gate:
-    """Says who may send a large body. It is asked in the one thread that reads from all clients.
+    """Decides who may send a large body, in the single thread that reads from all clients.
 
-    So the record is asked in another, and no answer within `KEY_S` is a no; while one that is late is still
-    awaited, everyone is told no at once.
+    So the record is queried in another thread; no answer within `KEY_S` is a no, and until a late answer
+    arrives, everyone is refused immediately.
     """
 
     def __init__(self, keys: Keys, *, needs_key: bool) -> None:
@@ -140,24 +141,24 @@ class _Gate:
         self._late: Future[bool] | None = None
 
     def allows(self, authorization: str) -> bool:
-        """Say whether a key lives, or none is needed."""
+        """Return whether the key is active, or none is needed."""
         if self._late is not None and not self._late.done():
             return False
         self._late = self._thread.submit(self._ask, authorization)
         try:
             return self._late.result(KEY_S)
-        except (TimeoutError, ExemplarError):  # the record is slow or away
+        except (TimeoutError, ExemplarError):  # the record is slow or unavailable
             return False
 
     def _ask(self, authorization: str) -> bool:
         kind, _, key = authorization.partition(" ")
         if kind.lower() == "bearer":
-            return self._keys.living(key.strip()) is not None
-        return not self._needs_key and not self._keys.any_living()
+            return self._keys.active(key.strip()) is not None
+        return not self._needs_key and not self._keys.any_active()
 
 
 def _spool_into(data: Path) -> None:
-    """Let bodies that are too large for memory wait on the disk of the data, and not on a small `/tmp`."""
+    """Buffer bodies that are too large for memory on the data folder's disk, not in a small `/tmp`."""
     folder = data.resolve() / "spool"
     folder.mkdir(parents=True, exist_ok=True)
     tempfile.tempdir = str(folder)

@@ -1,4 +1,4 @@
-"""What the views work with, made once per process."""
+"""The objects that views use, created once per process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LARGE_AT_ONCE = 4  # each takes up to four times its size while it is read; more
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The settings, the store and the watch of one API process."""
+    """The settings, the store and the waiter of one API process."""
 
     settings: Settings
     store: Store
@@ -32,15 +32,19 @@ class Services:
     streams: Streams
     rates: Rates
     needs_key: bool
-    """True where the API listens beyond loopback; on loopback a key is needed once there is one."""
+    """True if the API listens beyond loopback; on loopback a key is needed once there is one."""
     readiness: Readiness
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     """What `/metrics` shows."""
     large: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(LARGE_AT_ONCE))
     """Held while a large body is in memory."""
 
+    def is_locked(self) -> bool:
+        """Return whether callers need a key."""
+        return self.needs_key or self.store.keys.any_active()
+
     def end(self) -> None:
-        """Let all who wait for a job, or follow one, go: the process is stopping."""
+        """Release all requests that wait for a job or follow one: the process is stopping."""
         self.watch.end()
         self.streams.end()
 
@@ -51,7 +55,7 @@ def attach(services: Services) -> tuple[str, Services]:
 
 
 def services() -> Services:
-    """Return the services of the app that answers this request."""
+    """Return the services of the current app."""
     return services_of(current_app)
 
 
@@ -61,7 +65,7 @@ def services_of(app: Flask) -> Services:
 
 
 def check_offered(encoder: str) -> None:
-    """Raise `encoder_not_offered`, or `encoder_unknown` where no worker anywhere could do the work."""
+    """Raise `encoder_not_offered`, or `encoder_unknown` if no worker could run it."""
     if is_removed(encoder):
         raise removed(encoder)
     offered = services().settings.encoders
@@ -71,8 +75,8 @@ def check_offered(encoder: str) -> None:
         )
 
 
-def check_reads(encoder: str) -> None:
-    """Raise `text_side_missing` where the name says so; more only a worker knows, who loads the encoder."""
+def require_text_encoder(encoder: str) -> None:
+    """Raise `text_side_missing` if the encoder's kind has no text side; a worker checks the rest."""
     if EncoderSpec.parse(encoder).kind != "open_clip":
         raise ExemplarError(
             "text_side_missing",

@@ -1,4 +1,4 @@
-"""Stopping in good order: what is under way is answered first, within a bound."""
+"""Graceful stop: requests in progress are answered first, within a time limit."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from waitress.server import BaseWSGIServer
 
 log = structlog.get_logger("exemplar.api")
 
-LOOK_S = 0.5  # how soon an order to stop is noticed
+POLL_S = 0.5  # the delay before an order to stop is noticed
 DRAIN_LOOK_S = 0.05
 
 Sockets = dict[int, Any]
-"""Waitress' own map, by file number: listening sockets, connections and what wakes the loop."""
+"""Waitress' own map, by file number: listening sockets, connections and the loop's wake-up pipe."""
 
 
 def run_until_stopped(server: Any, sockets: Sockets, *, stop_s: float, ending: Callable[[], None]) -> None:
-    """Serve until SIGTERM or SIGINT, then answer what is under way for up to `stop_s` seconds.
+    """Serve until SIGTERM or SIGINT, then answer requests in progress for up to `stop_s` seconds.
 
-    `ending` lets those who wait for something go. A second signal ends the process at once.
+    `ending` releases requests that wait. A second signal ends the process immediately.
     """
     stopping = threading.Event()
 
@@ -38,7 +38,7 @@ def run_until_stopped(server: Any, sockets: Sockets, *, stop_s: float, ending: C
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     while not stopping.is_set():
-        wasyncore.loop(LOOK_S, map=sockets, count=1)
+        wasyncore.loop(POLL_S, map=sockets, count=1)
     log.info("api_stopping", within_s=stop_s)
     until = time.monotonic() + stop_s
     _stop_listening(sockets)
@@ -52,11 +52,11 @@ def run_until_stopped(server: Any, sockets: Sockets, *, stop_s: float, ending: C
 def _stop_listening(sockets: Sockets) -> None:
     for one in list(sockets.values()):
         if isinstance(one, BaseWSGIServer):
-            wasyncore.dispatcher.close(one)  # its own would close what wakes the loop too
+            wasyncore.dispatcher.close(one)  # its own close would also close the loop's wake-up pipe
 
 
 def _close_idle(sockets: Sockets) -> int:
-    """Close connections on which nothing is asked; return how many others there are."""
+    """Close idle connections; return the number of others."""
     busy = 0
     for one in list(sockets.values()):
         if not isinstance(one, HTTPChannel):

@@ -1,4 +1,4 @@
-"""Views that take work: enroll, classify and search."""
+"""Views that accept work: enroll, classify and search."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from functools import partial
 from flask import Response, g, request
 
 from api.inputs import AskItems, AskQuery, EnrollItems, EnrollQuery
+from api.links import link
 from api.models import FinishedJob, JobModel
+from api.openapi import FILE, form
+from api.pages import make_cursor
 from api.prefer import accepted, wait_s
 from api.requests import origin_of
 from api.results import shown
-from api.routes import Routes, is_large
+from api.routes import Document, Routes, is_large
 from api.services import check_offered, services
 from api.uploads import Upload, read_uploads
 from api.webhooks import check_webhook
@@ -32,18 +35,33 @@ routes = Routes("submit")
 
 MAX_KEY = 256
 
+IMAGES: Document = {"type": "array", "items": FILE}
+RAW = {"image/*": FILE, "application/octet-stream": FILE}
 takes_pictures = partial(routes.add, "POST", takes_pictures=True, answer=JobModel, status=202)
+asks = partial(
+    takes_pictures,
+    scope=Scope.CLASSIFY,
+    query=AskQuery,
+    body=AskItems,
+    uploads={"multipart/form-data": form("image", image=IMAGES), **RAW},
+)
 
 
-@takes_pictures("/collections/<collection>/enroll", scope=Scope.ENROLL, query=EnrollQuery, body=EnrollItems)
+@takes_pictures(
+    "/collections/<collection>/enroll",
+    scope=Scope.ENROLL,
+    query=EnrollQuery,
+    body=EnrollItems,
+    uploads={"multipart/form-data": form("image", image=IMAGES, label={"type": "string"}), **RAW},
+)
 def enroll(collection: str, query: EnrollQuery) -> Response:
     """Enrol labelled pictures; a class exists as soon as its first picture is enrolled."""
     return _submit(collection, JobKind.ENROLL, label=query.label, webhook=query.webhook)
 
 
-@takes_pictures("/collections/<collection>/classify", scope=Scope.CLASSIFY, query=AskQuery, body=AskItems)
+@asks("/collections/<collection>/classify")
 def classify(collection: str, query: AskQuery) -> Response:
-    """Name what is in pictures."""
+    """Classify pictures."""
     return _submit(
         collection,
         JobKind.CLASSIFY,
@@ -53,7 +71,7 @@ def classify(collection: str, query: AskQuery) -> Response:
     )
 
 
-@takes_pictures("/collections/<collection>/search", scope=Scope.CLASSIFY, query=AskQuery, body=AskItems)
+@asks("/collections/<collection>/search")
 def search(collection: str, query: AskQuery) -> Response:
     """Find the nearest supports of pictures, without a decision."""
     return _submit(
@@ -76,7 +94,7 @@ def _submit(
 ) -> Response:
     store = services().store
     check_webhook(webhook)
-    check_offered(store.collections.find(collection).encoder)  # before pictures are written for nothing
+    check_offered(store.collections.find(collection).encoder)  # before pictures are stored
     job_id = new_job_id()
     with uploading(job_id) as upload:
         items = _receive(job_id, kind, label)
@@ -93,19 +111,19 @@ def _submit(
 
 
 class Uploading:
-    """What a call keeps for the job it is about to submit."""
+    """Blobs stored for a job that is about to be submitted."""
 
     def __init__(self) -> None:
         self.is_needed = False
-        """Whether the job stands in the record, or may stand there."""
+        """Whether the job is in the record, or may be."""
 
     def submit(self, submit: Callable[[], Submitted]) -> Submitted:
-        """Submit the job; what was kept for it is needed from now on, unless this says otherwise."""
+        """Submit the job; its blobs are needed from now on, unless this says otherwise."""
         self.is_needed = True
         try:
             submitted = submit()
         except ExemplarError as error:
-            self.is_needed = error.code == "record_unavailable"  # it may have broken off after the commit
+            self.is_needed = error.code == "record_unavailable"  # the commit may have succeeded
             raise
         self.is_needed = not submitted.replayed
         return submitted
@@ -113,7 +131,7 @@ class Uploading:
 
 @contextmanager
 def uploading(job_id: str) -> Iterator[Uploading]:
-    """Remove what is kept for a job in the meantime, unless the job needs it."""
+    """Delete blobs stored for a job at the end, unless the job needs them."""
     upload = Uploading()
     try:
         yield upload
@@ -124,14 +142,14 @@ def uploading(job_id: str) -> Iterator[Uploading]:
 
 
 def _receive(job_id: str, kind: JobKind, label: str | None) -> list[Item]:
-    """Read the pictures and keep them; afterwards none is in memory, however long the caller waits."""
+    """Read and store the pictures; afterwards none is in memory, however long the caller waits."""
     large = is_large()
-    if large and "Idempotency-Key" not in request.headers:  # a job may be there under a key
-        services().store.jobs.check_room()  # before the body is taken for nothing
+    if large and "Idempotency-Key" not in request.headers:  # a key may replay an earlier job
+        services().store.jobs.check_room()  # before the body is read
     with services().large if large else nullcontext():
         uploads = read_uploads(kind, label, services().settings)
         if all(upload.error is not None for upload in uploads) and uploads[0].error is not None:
-            raise uploads[0].error  # there is nothing to work on
+            raise uploads[0].error  # no picture is valid
         return _keep(uploads, folder_of_pictures(kind, job_id))
 
 
@@ -174,7 +192,7 @@ def _asked(job_request: JobRequest) -> list[object]:
 
 
 def idempotency_of(asked: list[object]) -> Idempotency | None:
-    """Return the caller's Idempotency-Key with a digest of all that is asked, or None without a key."""
+    """Return the caller's Idempotency-Key with a digest of the request, or None without a key."""
     key = request.headers.get("Idempotency-Key")
     if key is None:
         return None
@@ -185,12 +203,12 @@ def idempotency_of(asked: list[object]) -> Idempotency | None:
 
 
 def answer(job: Job) -> Response:
-    """Return the 202 of an accepted job, or the job with its results where the caller waits for them."""
+    """Return the 202 of an accepted job, or the job with its results if the caller waits for them."""
     waited_s = wait_s()
     if waited_s > 0 and (job.state in FINAL or services().watch.wait(job.id, waited_s)):
         return _finished(job.id, waited_s)
     if waited_s > 0:
-        job = services().store.jobs.get(job.id)  # it has come further meanwhile
+        job = services().store.jobs.get(job.id)  # its state may have changed
     return accepted(job)
 
 
@@ -199,9 +217,11 @@ def _finished(job_id: str, waited_s: float) -> Response:
     job = store.jobs.get(job_id)
     page = store.jobs.results(job_id, limit=services().settings.max_items)
     model = FinishedJob(
-        **JobModel.of(job, time.time()).model_dump(), results=[shown(job, result) for result in page.results]
+        **JobModel.of(job, time.time()).model_dump(),
+        results=[shown(job, result) for result in page.results],
+        next_cursor=None if page.next_item is None else make_cursor(page.next_item),
     )
     response = Response(model.model_dump_json(exclude_unset=True), content_type="application/json")
-    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    response.headers["Location"] = link(f"/v1/jobs/{job.id}")
     response.headers["Preference-Applied"] = f"wait={waited_s:g}"
     return response

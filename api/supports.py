@@ -20,7 +20,7 @@ routes = Routes("supports")
     "GET", "/collections/<collection>/supports", scope=Scope.CLASSIFY, query=SupportQuery, answer=SupportPage
 )
 def list_supports(collection: str, query: SupportQuery) -> SupportPage:
-    """List supports in the order they were enrolled, of one class or of all."""
+    """List supports in order of enrolment, of one class or of all."""
     label = None if query.label is None else clean_label(query.label)
     found = services().store.supports.page(
         collection, label=label, after=read_number(query.cursor), limit=query.limit
@@ -47,14 +47,14 @@ def get_support(collection: str, support_id: int) -> SupportModel:
     answer=SupportModel,
 )
 def move_support(collection: str, support_id: int, body: SupportChange) -> SupportModel:
-    """Give a support to another class."""
+    """Move a support to another class."""
     moved = services().store.supports.move(collection, support_id, clean_label(body.label))
     return SupportModel.of(collection, moved)
 
 
 @routes.add("DELETE", "/collections/<collection>/supports/<id:support_id>", scope=Scope.ENROLL, status=204)
 def delete_support(collection: str, support_id: int) -> Response:
-    """Remove a support."""
+    """Delete a support."""
     services().store.supports.delete(collection, support_id)
     return Response(status=204)
 
@@ -66,7 +66,7 @@ def delete_support(collection: str, support_id: int) -> Response:
     media_types=("image/jpeg",),
 )
 def get_thumbnail(collection: str, support_id: int) -> Response:
-    """Show a support's picture, small and made anew."""
+    """Show a support's picture as a newly encoded thumbnail."""
     support = services().store.supports.get(collection, support_id)
     content = services().store.blobs.get(THUMBNAILS, support.thumbnail)
     response = Response(content, content_type="image/jpeg")

@@ -1,9 +1,7 @@
-"""Reading pictures out of a request: multipart, the raw picture, or JSON."""
+"""Reads the pictures of a request: multipart, a raw picture, or JSON."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,10 +9,11 @@ from typing import Any
 from flask import request
 from pydantic import TypeAdapter, ValidationError
 
-from api.auth import check_key, check_sight
+from api.auth import check_key, require_visible
 from api.inputs import AskItem, EnrollItem
 from api.routes import read_json
 from api.services import services
+from core.base64_text import decode_base64
 from core.caller_fields import CallersId, check_metadata
 from core.errors import ExemplarError
 from core.labels import clean_label
@@ -30,7 +29,7 @@ _CUSTOM_ID: TypeAdapter[str] = TypeAdapter(CallersId)
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """One picture of a request, or the error that stands in its place."""
+    """One picture of a request, or an error in its place."""
 
     content: bytes = b""
     label: str | None = None
@@ -39,11 +38,11 @@ class Upload:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     error: ExemplarError | None = None
     url: str | None = None
-    """Where the picture is to be fetched from; it then has no content yet."""
+    """The URL to fetch the picture from; it then has no content yet."""
 
 
 def read_uploads(kind: JobKind, label: str | None, settings: Settings) -> list[Upload]:
-    """Return the request's pictures in order; a bad one carries its error, its neighbours do not.
+    """Return the request's pictures in order; a bad one becomes an error and does not affect the others.
 
     Raises `body_empty`, `media_type_invalid`, `body_unreadable`, `picture_missing` or `items_too_many`.
     """
@@ -66,9 +65,12 @@ def read_uploads(kind: JobKind, label: str | None, settings: Settings) -> list[U
 
 
 def _multipart(kind: JobKind, label: str | None, settings: Settings) -> list[Upload]:
-    texts, files = ({name or "" for name in parts} for parts in (request.form, request.files))
-    unknown = sorted((texts - {"label"}) | (files - {"image"}))  # a part may have no name at all
-    if unknown:  # a part that is left out in silence is a picture that is lost
+    try:
+        texts, files = ({name or "" for name in parts} for parts in (request.form, request.files))
+    except ValueError as error:
+        raise ExemplarError("body_unreadable", f"expected multipart/form-data: {error}") from error
+    unknown = sorted((texts - {"label"}) | (files - {"image"}))  # a part may lack a name
+    if unknown:  # ignoring a part could lose a picture
         raise ExemplarError(
             "request_invalid", f"{unknown[0][:80]!r}: expected parts named image (files) and label (text)"
         )
@@ -90,7 +92,7 @@ def _json_items(most: int) -> Sequence[Any]:
     body = read_json()
     if not isinstance(body, dict) or set(body) != {"items"} or not isinstance(body["items"], list):
         raise ExemplarError("body_unreadable", 'expected {"items": [...]} and nothing else')
-    _check_count(body["items"], most)  # before each of them is looked at
+    _check_count(body["items"], most)  # before each of them is validated
     return body["items"]
 
 
@@ -126,7 +128,7 @@ def _from_json(kind: JobKind, raw: Any, settings: Settings) -> Upload:
 
 
 def _from_items(kind: JobKind, settings: Settings) -> list[Upload]:
-    """Read the items one by one: pictures of jobs are in no body, and must not fill the memory either."""
+    """Read the items one by one: pictures of jobs are not in the body, and must not fill memory either."""
     uploads: list[Upload] = []
     size = 0
     for raw in _json_items(settings.max_items):
@@ -148,7 +150,7 @@ def _custom_id(raw: Any) -> str | None:
 
 
 def _image_bytes(item: EnrollItem | AskItem, settings: Settings) -> bytes:
-    """Return the bytes of a picture, none where it is to be fetched by its URL."""
+    """Return the bytes of a picture, empty if it is to be fetched by its URL."""
     given = [name for name in ("base64", "job", "url") if getattr(item.image, name) is not None]
     if len(given) > 1:
         raise ExemplarError(
@@ -157,7 +159,7 @@ def _image_bytes(item: EnrollItem | AskItem, settings: Settings) -> bytes:
     if item.image.job is not None:
         check_key(Scope.CLASSIFY)
         past, store = item.image.job, services().store
-        check_sight(job_id=past.id)
+        require_visible(job_id=past.id)
         return find_read_picture(store.database, store.blobs, past.id, past.item)
     if item.image.url is not None:
         check_picture_url(item.image.url, hosts=settings.fetch_hosts, private_too=settings.fetch_private)
@@ -165,8 +167,8 @@ def _image_bytes(item: EnrollItem | AskItem, settings: Settings) -> bytes:
     if item.image.base64 is None:
         raise ExemplarError("picture_missing", "expected image.base64, image.job or image.url, got none")
     try:
-        return base64.b64decode(item.image.base64, validate=True)
-    except (binascii.Error, ValueError) as error:
+        return decode_base64(item.image.base64)
+    except ValueError as error:
         raise ExemplarError("item_invalid", f"image.base64: {error}") from error
 
 

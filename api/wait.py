@@ -1,4 +1,4 @@
-"""Waiting for jobs: one thread asks the record for all that are waited for."""
+"""Waiting for jobs: one thread polls the record for all waiting requests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Finished = Callable[[Sequence[str]], set[str]]
 
 
 class JobWatch:
-    """Lets many requests wait for their jobs at the price of one small query every 4 ms."""
+    """Lets many requests wait for their jobs at the cost of one small query every 4 ms."""
 
     def __init__(self, finished: Finished, *, places: int) -> None:
         self._finished = finished
@@ -24,10 +24,10 @@ class JobWatch:
         self._thread.start()
 
     def wait(self, job_id: str, timeout_s: float) -> bool:
-        """Wait for the end of a job; False where time ran out, too many wait already, or all is to end."""
+        """Wait for a job to end; return False on a time-out, if too many wait already, or on `stop`."""
         if self._has_ended or not self._places.acquire(blocking=False):
             return False
-        ended = threading.Event()  # its own: several may wait for one job, each as long as it likes
+        ended = threading.Event()  # one per waiter: several may wait for one job with different limits
         try:
             with self._changed:
                 self._waited.setdefault(job_id, set()).add(ended)
@@ -41,7 +41,7 @@ class JobWatch:
             self._places.release()
 
     def end(self) -> None:
-        """Let everyone go who waits, and nobody wait any more."""
+        """Release all waiters, and admit no more."""
         with self._changed:
             self._has_ended = True
             for waiting in self._waited.values():
@@ -56,7 +56,7 @@ class JobWatch:
             pause_s = POLL_S
             try:
                 finished = self._finished(job_ids)
-            except Exception:  # the record is away: those who wait will see so when their time is up
+            except Exception:  # the record is unavailable: waiters will see that when their time is up
                 finished, pause_s = set(), PAUSE_S
             with self._changed:
                 for job_id in finished:

@@ -1,4 +1,4 @@
-"""Webhooks: who may be called, and what became of the calls."""
+"""Views and checks of webhooks: allowed targets, and the log of deliveries."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ routes = Routes("webhooks")
 
 @routes.add("GET", "/jobs/<job_id>/deliveries", scope=Scope.CLASSIFY, answer=DeliveryList)
 def list_deliveries(job_id: str) -> DeliveryList:
-    """Show the calls of a job's webhook and what came of each."""
+    """Show the calls of a job's webhook with their outcomes."""
     found = services().store.deliveries.of_job(job_id)
     return DeliveryList(items=[DeliveryModel.of(delivery) for delivery in found])
 
 
 def check_webhook(url: str | None) -> None:
-    """Raise `webhooks_off`, `target_invalid` or `target_not_allowed` where a webhook cannot be called."""
+    """Raise `webhooks_off`, `target_invalid` or `target_not_allowed` if a webhook cannot be called."""
     settings = services().settings
     if url is None:
         return

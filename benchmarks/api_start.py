@@ -37,7 +37,7 @@ def _start_s(folder: str) -> float:
     environment = {**os.environ, "EXEMPLAR_DATA": folder, "EXEMPLAR_LOG_LEVEL": "WARNING"}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     begun = time.perf_counter()
-    command = [sys.executable, "-m", "cli.main", "api", "--port", str(port)]
+    command = [sys.executable, "-m", "exemplar_service", "api", "--port", str(port)]
     process = subprocess.Popen(command, env=environment)
     try:
         while True:

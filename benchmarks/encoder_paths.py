@@ -26,7 +26,7 @@ from encoders import Encoder, Prepared
 from encoders.device import Device, Runtime
 from encoders.opening import load_tower
 from encoders.openvino_forward import is_installed
-from encoders.running import run_all
+from encoders.running import RunningTower
 
 ENCODERS = (DEFAULT, LITE0, "deit", "vitb32")
 PICTURES = 96
@@ -84,10 +84,10 @@ def opened_by_path(spec: str, batch_size: int) -> list[Encoder]:
     return [
         Encoder(
             spec,
-            run_all(
-                [load_tower(part) for part in parsed.parts or (parsed,)],
-                Device("cpu", dtype, batch_size, runtime),
-            ),
+            [
+                RunningTower(load_tower(part), Device("cpu", dtype, batch_size, runtime))
+                for part in parsed.parts or (parsed,)
+            ],
         )
         for runtime in runtimes
         for dtype in (torch.float32, torch.bfloat16)

@@ -87,7 +87,7 @@ class Lab:
 
 
 def squash(picture: Image.Image, side: int) -> Any:
-    return Frame(side, side).look(picture, crop=False)[0]
+    return Frame(side, side).resize(picture, crop=False)[0]
 
 
 def mirrored(picture: Image.Image, side: int) -> Any:

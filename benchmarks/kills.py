@@ -60,7 +60,7 @@ def _run(stack: Stack, items: int, kills: int, chance: random.Random) -> None:
         items = len(jobs) * PER_JOB
         during = _ready(database)
         while not all(_job(http, job)["finished_at"] for job in jobs):
-            stack.mend()
+            stack.restart_dead()
             time.sleep(0.2)
         all_done_s = time.perf_counter() - wounds[-1].at
         took_s = time.perf_counter() - begun
@@ -115,7 +115,7 @@ def _kill_one(stack: Stack, database: Database, chance: random.Random, wounds: l
     dead = {owner for wound in wounds for owner in wound.owners}
     until = time.monotonic() + 5
     while time.monotonic() < until:
-        stack.mend()
+        stack.restart_dead()
         for owner in _owners(database) - dead:
             worker = owner.partition(":")[0]
             for wound in wounds:

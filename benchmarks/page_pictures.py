@@ -79,7 +79,7 @@ def _shoot(
             {"name": f"photo-{n + 1}.png", "mimeType": "image/png", "buffer": one}
             for n, one in enumerate(asked)
         ]
-        page.set_input_files('[aria-label="Questions: pictures"]', files)
+        page.set_input_files('[aria-label="Classify: pictures"]', files)
         page.wait_for_selector(".answer .because img")
         page.evaluate("document.querySelector('.asked').scrollIntoView()")
         page.evaluate("window.scrollBy(0, -80)")

@@ -71,7 +71,7 @@ def _rounds(url: str, rounds: int) -> None:
 
 
 def _worker(environment: dict[str, str], lane: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "cli.main", "worker", "--name", f"only-{lane}", "--lane", lane]
+    command = [sys.executable, "-m", "exemplar_service", "worker", "--name", f"only-{lane}", "--lane", lane]
     log = Path(environment["EXEMPLAR_DATA"]) / "logs" / f"{lane}.log"
     with open(log, "wb") as out:
         return subprocess.Popen(command, env={**os.environ, **environment}, stdout=out, stderr=out)

@@ -1,1 +1,1 @@
-"""The commands of the operator and of the client."""
+"""The operator's and the client's commands."""

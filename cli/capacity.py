@@ -1,4 +1,4 @@
-"""From a target to what it takes: cores, workers, memory, disk and commits, by measured times."""
+"""Estimate what a target load needs: cores, workers, memory, disk and commits, from measured times."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ GIB = 2**30
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """What one picture takes of one core with an encoder, and how large its vectors are.
+    """The cost of one picture on one core with an encoder, and the length of its vectors.
 
-    A batch of one is less than a batch of many only by the encoder; `dim` is of the vectors.
+    Batching speeds up only the encoder's share.
     """
 
-    cpu_ms: float  # of a bulk picture, all stages
-    embed_ms: float  # of it, in the encoder
-    alone_ms: float  # an interactive picture from submitted to answered, nothing else to do
+    cpu_ms: float  # per bulk picture, all stages
+    embed_ms: float  # of that, in the encoder
+    alone_ms: float  # an interactive picture on an idle service, from submission to answer
     dim: int
     worker_bytes: float  # of one worker process with this encoder and no supports
 
 
 SPEEDS: Mapping[str, Speed] = {
-    # the encoder by OpenVINO in fp32, 14.1 ms alone and 17.2 in batches (Lite0 5.5 and 5.8);
-    # besides it 1.5 ms of a bulk picture and 19 ms of an interactive one, as measured with version 0.1
+    # measured with OpenVINO in fp32: 14.1 ms alone, 17.2 in batches (Lite0 5.5 and 5.8), plus
+    # 1.5 ms for a bulk picture and 19 ms for an interactive one (version 0.1)
     "efficientnet_lite2": Speed(cpu_ms=18.7, embed_ms=17.2, alone_ms=33, dim=1280, worker_bytes=1.6 * GIB),
     "efficientnet_lite0": Speed(cpu_ms=7.3, embed_ms=5.8, alone_ms=25, dim=1280, worker_bytes=1.4 * GIB),
     "deit-tiny": Speed(cpu_ms=13.0, embed_ms=11.5, alone_ms=40, dim=192, worker_bytes=1.1 * GIB),
@@ -45,7 +45,7 @@ BUSY = 0.7  # of a core, on average over the busiest hour: beyond it waits grow 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a service is to bear; `peak` is the busiest hour over the mean of a day."""
+    """The load that a service has to handle; `peak` is the busiest hour divided by the mean of a day."""
 
     pictures_per_day: float
     peak: float = 4.0
@@ -55,12 +55,12 @@ class Target:
     p95_ms: float = 500.0
     picture_bytes: float = 200_000.0
     keep_days: float = 7.0
-    core_hour: float = 0.04  # in any currency
+    core_hour: float = 0.04  # price, in any currency
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What a target takes. Rates are of the busiest hour."""
+    """The resources a target needs; rates are those of the busiest hour."""
 
     pictures_per_s: float
     workers: int
@@ -75,14 +75,14 @@ class Need:
 
 
 def plan(target: Target, speed: Speed) -> Need:
-    """Size a service; workers have one core each, and enough of them that a person waits at most `p95_ms`."""
+    """Size a service of one-core workers such that the 95th percentile of latency is at most `p95_ms`."""
     rate = target.pictures_per_day / DAY_S * target.peak
     people = rate * target.interactive_share
     service_s = speed.cpu_ms / 1000
     workers = max(1, math.ceil(rate * service_s / BUSY))
     while wait_p95_s(people, service_s, workers) * 1000 + speed.alone_ms > target.p95_ms and workers < 10**6:
         if speed.alone_ms >= target.p95_ms:
-            break  # no number of workers makes one picture faster
+            break  # more workers do not make a single picture faster
         workers += max(1, workers // 20)
     supports_bytes = target.supports * speed.dim * 4 * SUPPORT_BYTES
     commits = people * COMMITS_OF_REQUEST + (rate - people) / BATCH * COMMITS_OF_BATCH
@@ -90,7 +90,7 @@ def plan(target: Target, speed: Speed) -> Need:
     return Need(
         pictures_per_s=rate,
         workers=workers,
-        cores=workers + max(1, math.ceil(people / 400)),  # the API beside them
+        cores=workers + max(1, math.ceil(people / 400)),  # plus the API's
         worker_bytes=speed.worker_bytes + supports_bytes,
         p95_ms=wait_p95_s(people, service_s, workers) * 1000 + speed.alone_ms,
         commits_per_s=commits,
@@ -102,10 +102,10 @@ def plan(target: Target, speed: Speed) -> Need:
 
 
 def wait_p95_s(rate: float, service_s: float, workers: int) -> float:
-    """Return what 95 of 100 callers wait at most for a free worker: M/M/c, by Erlang's C formula.
+    """Return the 95th percentile of the wait for a free worker, by Erlang's C formula (M/M/c).
 
     Erlang, "Solution of some problems in the theory of probabilities" (1917). Service times vary less than
-    the formula has it, so it says rather too much.
+    the formula assumes, so the result is slightly too high.
     """
     offered = rate * service_s
     if offered >= workers:
@@ -123,12 +123,12 @@ def _warnings(target: Target, speed: Speed, commits: float) -> list[str]:
     found = []
     if speed.alone_ms >= target.p95_ms:
         found.append(
-            f"one picture alone takes {speed.alone_ms:.0f} ms on a core: take a GPU or a smaller encoder"
+            f"one picture takes {speed.alone_ms:.0f} ms on an idle core: use a GPU or a smaller encoder"
         )
     if commits > 150:
-        found.append("SQLite takes about 150 commits a second: PostgreSQL")
+        found.append("SQLite handles about 150 commits a second: use PostgreSQL")
     if commits > 3000:
-        found.append("beyond a few thousand commits a second split the callers over several services")
+        found.append("above a few thousand commits a second, split the callers over several services")
     if target.supports > 1_000_000:
-        found.append("exact search is meant for a million supports: an index of its own kind, or Milvus")
+        found.append("exact search handles about a million supports: use the index ivf, rabitq or milvus")
     return found

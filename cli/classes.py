@@ -1,4 +1,4 @@
-"""`exemplar classes`: the labels of a collection at a running service."""
+"""`exemplar classes`: create and list the classes of a collection."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from core.types import ClassKind
 
 @click.group()
 def classes() -> None:
-    """Make classes of their names alone, and list them."""
+    """Create classes from their names, and list them."""
 
 
 @classes.command()
 @click.argument("labels", nargs=-1, required=True)
 @COLLECTION
-@click.option("--negative", is_flag=True, help="They stand for what must not be named.")
+@click.option("--negative", is_flag=True, help="Create negative classes: pictures of them are unknown.")
 @JSON
 @URL
 def add(labels: tuple[str, ...], collection: str, negative: bool, as_json: bool, url: str) -> None:
-    """Make classes without pictures; where the collection has prompts they answer at once."""
+    """Create classes without pictures; if the collection has prompts, they answer immediately."""
     client = Client(url)
     kind = ClassKind.NEGATIVE if negative else ClassKind.NORMAL
     for label in labels:
         body = {"label": label, "kind": kind.value}
         made = client.call("POST", f"/v1/collections/{collection}/classes", json=body).json()
-        print_json(made) if as_json else click.echo(f"made {label}")
+        print_json(made) if as_json else click.echo(f"created {label}")
 
 
 @classes.command("list")

@@ -1,4 +1,4 @@
-"""`exemplar classify`: names for picture files."""
+"""`exemplar classify`: classify picture files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 from cli.client import Json
 from cli.left_out import LeftOut
-from cli.local import reached
+from cli.local import service_client
 from cli.options import COLLECTION, LOCAL, URL
 from cli.pictures import find_pictures, none_found
 from cli.show import print_json, print_rows
@@ -23,19 +23,19 @@ SHOWN = 3  # supports of each answer
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @COLLECTION
-@click.option("--json", "form", flag_value="json", help="Print one JSON object a picture.")
+@click.option("--json", "form", flag_value="json", help="Print one JSON object per picture.")
 @click.option("--csv", "form", flag_value="csv", help="Print CSV.")
 @LOCAL
 @URL
 def classify(
     paths: tuple[Path, ...], collection: str, form: str | None, local: Path | None, url: str
 ) -> None:
-    """Name what is in pictures."""
+    """Classify pictures."""
     left_out = LeftOut()
     files = [picture.path for path in paths for picture in find_pictures(path, left_out)]
     if not files:
         raise none_found(f"in {', '.join(str(path) for path in paths)}", left_out)
-    with reached(url, local) as client:
+    with service_client(url, local) as client:
         path = f"/v1/collections/{collection}/classify"
         results = list(run_jobs(client, path, [(None, files)], "classifying"))
     if form == "json":
@@ -66,10 +66,10 @@ def _cells(result: Json) -> list[str]:
         f"{one['label']} #{one['support_id']} ({one['share']:.0%})"
         for one in result["explanation"]["supports"][:SHOWN]
     )
-    return [_said(result), f"{result['confidence']:.2f}" if result["label"] else "", because]
+    return [_decision_text(result), f"{result['confidence']:.2f}" if result["label"] else "", because]
 
 
-def _said(result: Json) -> str:
+def _decision_text(result: Json) -> str:
     if result["decision"] == DecisionName.KNOWN:
         return str(result["label"])
     return " ".join(filter(None, (result["label"], f"({result['decision']})")))

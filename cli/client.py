@@ -1,4 +1,4 @@
-"""Calling a service for a command: JSON as it comes, and errors as the commands know them."""
+"""The service's client as commands use it: JSON in and out, errors as ExemplarError."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import click
 import httpx
 
 from cli.sending import content_to_send
-from client import Exemplar, Retries, ServiceError
-from client.requests import Request
 from core.errors import ExemplarError
+from exemplar_client import Exemplar, Retries, ServiceError
+from exemplar_client.requests import Request
 
 BUSY_S = 2.0
 
@@ -24,23 +24,19 @@ Json = dict[str, Any]
 class Client:
     """A service at a URL; `EXEMPLAR_URL` and `EXEMPLAR_KEY` are the defaults.
 
-    A call is tried once: a person sees at once what is wrong, and `tag` has a patience of its own.
+    Calls are not retried: a person sees immediately what is wrong, and `tag` has its own retry loop.
     """
 
     def __init__(self, url: str | None = None, key: str | None = None) -> None:
-        try:
+        with _translated():
             self._service = Exemplar(url, key, retries=Retries(tries=1))
-        except httpx.InvalidURL as error:
-            raise ExemplarError(
-                "url_invalid", f"expected the URL of a service, got {url!r}: {error}"
-            ) from error
         self.url = self._service.url
         context = click.get_current_context(silent=True)
         if context is not None:
             context.find_root().call_on_close(self._service.close)
 
     def close(self) -> None:
-        """Close the connections; a command's end does it by itself."""
+        """Close the connections; this also happens when the command ends."""
         self._service.close()
 
     def call(
@@ -52,11 +48,11 @@ class Client:
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
-        """Send a request; a problem object comes back as the error it describes."""
+        """Send a request; raise a problem object as the error it describes."""
         return self._send(Request(method, path, params or {}, headers or {}, json=json))
 
     def ensure_collection(self, name: str, **options: Any) -> None:
-        """Make a collection unless it is there."""
+        """Create a collection if it does not exist."""
         with _translated():
             self._service.ensure_collection(name, **options)
 
@@ -67,7 +63,7 @@ class Client:
                 yield from page["items"]
 
     def submit(self, path: str, files: Sequence[Path], **form: str) -> Json:
-        """Send picture files as one job, again later where too much is waiting; return the job."""
+        """Submit picture files as one job, retrying while the queue is full; return the job."""
         parts = [("image", (file.name, content_to_send(file))) for file in files]
         while True:
             try:
@@ -82,38 +78,38 @@ class Client:
     def submit_bulk(
         self, collection: str, body: Iterator[bytes], media_type: str, key: str, **query: str | int
     ) -> Json:
-        """Send one bulk upload as it is read; the same key and bytes give the same job."""
+        """Stream one bulk upload; the same key and bytes give the same job."""
         path = f"/v1/collections/{collection}/bulk"
         return self.upload(path, lambda: body, media_type, key, **query)
 
     def upload(
         self, path: str, parts: Callable[[], Iterator[bytes]], media_type: str, key: str, **query: str | int
     ) -> Json:
-        """Send one large body as it is read and return its job; the same key and bytes give the same job."""
+        """Stream one large body and return its job; the same key and bytes give the same job."""
         headers = {"Content-Type": media_type, "Idempotency-Key": key}
         job: Json = self._send(Request("POST", path, query, headers, parts=parts)).json()
         return job
 
     def result_page(self, job_id: str, cursor: str | None, *, limit: int) -> Json:
-        """Return the results from a cursor on, as far as they stand."""
+        """Return the results settled so far, from a cursor on."""
         query = {"limit": limit} | ({} if cursor is None else {"cursor": cursor})
         page: Json = self.call("GET", f"/v1/jobs/{job_id}/results", params=query).json()
         return page
 
     def wait(self, job: Json, progress: Callable[[int], None] = lambda _: None) -> Json:
-        """Wait for the end of a job, telling how many items are ready."""
+        """Wait for a job to finish, reporting how many items are ready."""
         with _translated():
             found = self._service.job_of(dict(job)).wait(progress=lambda one: progress(one.done + one.failed))
         return found.model_dump(mode="json")
 
     def results(self, job: Json) -> Iterator[Json]:
-        """Yield the results of a job in the order of its items, until it has ended."""
+        """Yield the results of a job in the order of its items until the job has ended."""
         with _translated():
             for result in self._service.job_of(dict(job)).results():
                 yield result.model_dump(mode="json", exclude_unset=True)
 
     def parts(self, path: str, media_type: str, **query: str) -> Iterator[bytes]:
-        """Yield a body of this media type as it comes."""
+        """Yield a response body of this media type in chunks."""
         request = Request("GET", path, query, {"Accept": media_type})
         with _translated(), self._service.streaming(request) as response:
             yield from response.iter_bytes()
@@ -125,7 +121,7 @@ class Client:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Raise what the service says as the error that every command knows."""
+    """Raise the service's errors as the ExemplarError that every command handles."""
     try:
         yield
     except ServiceError as error:

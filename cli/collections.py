@@ -1,4 +1,4 @@
-"""`exemplar collections`: sets of classes at a running service."""
+"""`exemplar collections`: create, list and change collections."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ COLUMNS = ("name", "encoder", "rule", "index", "views", "prompts", "classes", "s
 
 @click.group()
 def collections() -> None:
-    """Make, list and change collections at a running service."""
+    """Create, list and change collections."""
 
 
 @collections.command()
 @click.argument("collection")
-@click.option("--encoder", metavar="SPEC", help="One of those the service offers; default its first.")
+@click.option("--encoder", metavar="SPEC", help="An encoder that the service offers; default its first.")
 @VIEWS
 @click.option(
     "--prompts",
     multiple=True,
-    help="Let an encoder that reads know classes by their names: best7, all80, or a sentence with {} (again "
+    help="Prompts for zero-shot classes (text encoders only): best7, all80, or a sentence with {} (repeat "
     "for more).",
 )
 @takes_index
@@ -42,7 +42,7 @@ def create(
     url: str,
     **chosen: object,
 ) -> None:
-    """Make a collection; its views and prompts stay as they are made, its encoder until a reindex."""
+    """Create a collection; views and prompts are fixed, the encoder can be changed by a reindex."""
     named = {
         "name": collection,
         "encoder": encoder,
@@ -51,7 +51,7 @@ def create(
         "index": index_of(chosen),
         "rule": given(chosen),
     }
-    _tell(Client(url).call("POST", "/v1/collections", json=given(named)).json(), as_json=as_json)
+    _print_collection(Client(url).call("POST", "/v1/collections", json=given(named)).json(), as_json=as_json)
 
 
 @collections.command("list")
@@ -70,9 +70,11 @@ def list_(as_json: bool, url: str) -> None:
 @JSON
 @URL
 def change(collection: str, as_json: bool, url: str, **chosen: object) -> None:
-    """Change the rule or the index of a collection; what is not named stays as it is."""
+    """Change the rule or the index of a collection; options that are not given stay unchanged."""
     body = given({"index": index_of(chosen), "rule": given(chosen)})
-    _tell(Client(url).call("PATCH", f"/v1/collections/{collection}", json=body).json(), as_json=as_json)
+    _print_collection(
+        Client(url).call("PATCH", f"/v1/collections/{collection}", json=body).json(), as_json=as_json
+    )
 
 
 def _cells(one: Json) -> list[object]:
@@ -90,7 +92,7 @@ def _cells(one: Json) -> list[object]:
     ]
 
 
-def _tell(collection: dict[str, Any], *, as_json: bool) -> None:
+def _print_collection(collection: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(collection)
         return

@@ -1,4 +1,4 @@
-"""`exemplar completion`: what a shell needs to complete the commands."""
+"""`exemplar completion`: shell completion scripts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SHELLS = ("bash", "zsh", "fish")
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print what makes a shell complete these commands.
+    """Print the completion script of a shell.
 
     \b
     bash: exemplar completion bash >> ~/.bashrc
@@ -21,5 +21,5 @@ def completion(context: click.Context, shell: str) -> None:
     """  # noqa: D301 - click looks for the character itself
     made = get_completion_class(shell)
     if made is None:
-        raise click.UsageError(f"this click completes no {shell}")
+        raise click.UsageError(f"expected a shell that click supports, got {shell}")
     click.echo(made(context.find_root().command, {}, "exemplar", "_EXEMPLAR_COMPLETE").source())

@@ -1,4 +1,4 @@
-"""`exemplar demo`: the whole service, from nothing to named pictures, on this machine and offline."""
+"""`exemplar demo`: start the service offline and show a first result on real pictures."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from core.types import DecisionName
 
 SAMPLES = 3
 ABOUT_TILES = f"""\
-The pictures are {len(PHOTOGRAPHS)} photographs in colour that come inside scikit-image and scikit-learn:
+The pictures are {len(PHOTOGRAPHS)} colour photographs that come with scikit-image and scikit-learn:
 {", ".join(PHOTOGRAPHS)} (under a microscope).
-Each is cut into square tiles that do not overlap. At most {SHOTS} of them are enrolled, the others are named:
-which photograph is this a piece of? That tiles of one photograph share its light and its colours makes
-this easier than real work; that some show nothing but sky or floor makes it harder. It shows that the
-service works from end to end, not how well it will tell your own classes apart.
-For that: make demo PHOTOS=path
+Each is cut into square tiles that do not overlap. At most {SHOTS} per photograph are enrolled, the others are
+classified: which photograph does this tile belong to? Tiles of one photograph share its light and colours,
+which makes this easier than real work; some show nothing but sky or floor, which makes it harder. The demo
+shows that the service works end to end, not how accurate it is on your own classes.
+For that, run: make demo PHOTOS=path
 """
 console = Console(highlight=False, soft_wrap=True)
 say = console.print
@@ -38,13 +38,13 @@ say = console.print
 @click.option(
     "--photos",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="A folder of folders of pictures: each folder is a class.",
+    help="A folder with one subfolder of pictures per class.",
 )
 @click.option(
-    "--data", type=click.Path(path_type=Path), help="Keep the data here instead of throwing it away."
+    "--data", type=click.Path(path_type=Path), help="Keep the data in this folder instead of deleting them."
 )
 @click.option("--port", type=int, default=0, help="Port of the API; 0 takes a free one.")
-@click.option("--serve", is_flag=True, help="Leave the service running at the end, until Ctrl-C.")
+@click.option("--serve", is_flag=True, help="Leave the service running until Ctrl-C.")
 def demo(photos: Path | None, data: Path | None, port: int, serve: bool) -> None:
     """Show a first result on real pictures, offline."""
     begun = time.perf_counter()
@@ -52,31 +52,31 @@ def demo(photos: Path | None, data: Path | None, port: int, serve: bool) -> None
         scratch = Path(at_end.enter_context(tempfile.TemporaryDirectory(prefix="exemplar-demo-")))
         pictures = split_folder(photos or write_tiles(scratch / "tiles"))
         settings = read_settings(data=data or scratch / "data", port=port)
-        stack = Stack(settings, workers=1, environment=_environment_of_its_own())
+        stack = Stack(settings, workers=1, environment=_isolated_environment())
         at_end.callback(stack.stop)
         stack.start(lambda line: say(f"  {line} …", style="dim"))
-        say(f"Service at [bold]{stack.url}[/bold]: Redis, API and one worker, each a process of its own.\n")
+        say(f"Service at [bold]{stack.url}[/bold]: Redis, API and one worker, each in its own process.\n")
         say(
             ABOUT_TILES
             if photos is None
-            else f"The pictures are those in {escape(str(photos))}, a class a folder.\n"
+            else f"The pictures are those in {escape(str(photos))}, one class per folder.\n"
         )
         client = Client(stack.url)
         for shots in (1, SHOTS):
             enrolled, answers = _one_round(client, pictures, shots)
         _show_samples(pictures, enrolled, answers)
-        say(f"\nDone in {time.perf_counter() - begun:.0f} s. Where to go next:")
-        say("  make demo PHOTOS=path      the same with a folder of your own (a folder is a class)")
-        say("  .venv/bin/exemplar up      leave the service running; its API is described at /docs")
+        say(f"\nDone in {time.perf_counter() - begun:.0f} s. Next steps:")
+        say("  make demo PHOTOS=path      run this on your own folder (one subfolder per class)")
+        say("  .venv/bin/exemplar up      start the service; /docs describes its API")
         say("  .venv/bin/exemplar enroll PHOTOS -c things; .venv/bin/exemplar classify FILE -c things")
         if serve:
-            say(f"\nThe service goes on at {stack.url} until Ctrl-C.")
+            say(f"\nThe service runs at {stack.url} until Ctrl-C.")
             _until_interrupted()
-        say("Stopping what was started.", style="dim")
+        say("Stopping the service.", style="dim")
 
 
-def _environment_of_its_own() -> dict[str, str]:
-    """Return what keeps a demo off a database and blobs that are really used, and on the default encoder."""
+def _isolated_environment() -> dict[str, str]:
+    """Return settings that keep the demo off a production database and blobs, on the default encoder."""
     encoders = ",".join(read_settings({}).encoders)
     return {"EXEMPLAR_DATABASE_URL": "", "EXEMPLAR_BLOBS_URL": "", "EXEMPLAR_ENCODERS": encoders}
 
@@ -84,7 +84,7 @@ def _environment_of_its_own() -> dict[str, str]:
 def _one_round(
     client: Client, pictures: DemoPictures, shots: int
 ) -> tuple[list[tuple[Path, Json]], list[Json]]:
-    """Enrol and classify in a collection of its own; return the results of both, of enrolment with files."""
+    """Enrol and classify in a new collection; return both sets of results, the enrolment's with files."""
     name = f"demo-{shots}-shot"
     client.ensure_collection(name)
     encoder = client.call("GET", f"/v1/collections/{name}").json()["encoder"]
@@ -109,24 +109,24 @@ def _one_round(
 
 
 def _best(answer: Json) -> str:
-    """Return the likeliest class of a picture, whatever was decided; the table is of these."""
+    """Return the most probable class of a picture, whatever the decision; the table uses it."""
     return str(answer["candidates"][0]["label"]) if answer["status"] == "done" else "(failed)"
 
 
 def _doubts(truth: Sequence[str], guessed: Sequence[str], answers: Sequence[Json]) -> str:
-    """Say which of its guesses the service is sure of, and how often each sort is right."""
+    """Print how many answers were known and how many not, and the accuracy of each group."""
     right = [a == b for a, b in zip(truth, guessed, strict=True)]
     sure = [answer.get("decision") == DecisionName.KNOWN for answer in answers]
     named = [hit for hit, is_sure in zip(right, sure, strict=True) if is_sure]
     unsure = [hit for hit, is_sure in zip(right, sure, strict=True) if not is_sure]
     return (
-        f"The table is of the best guess for each picture. The service itself is sure of {_share(named)} "
-        f"and calls the others ambiguous or unknown: {_share(unsure)}.\n"
+        f"The table is of the best guess for each picture. The service calls {_share(named)} known "
+        f"and the others ambiguous or unknown: {_share(unsure)}.\n"
     )
 
 
 def _share(right: Sequence[bool]) -> str:
-    return f"{len(right)} ({sum(right) / len(right):.0%} of them right)" if right else "0"
+    return f"{len(right)} ({sum(right) / len(right):.0%} of them correct)" if right else "0"
 
 
 def _show_samples(

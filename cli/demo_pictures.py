@@ -1,4 +1,4 @@
-"""Pictures for the demo: tiles of photographs that come with dependencies, or a folder of the user's."""
+"""Pictures for the demo: tiles of photographs that come with dependencies, or the user's own folder."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from cli.pictures import Picture, find_pictures
 from core.errors import ExemplarError
 
 SHOTS = 5
-TILES = 35  # at least, of each photograph
+TILES = 35  # minimum per photograph
 SEED = 0
 
-# These lie inside the wheels, so nothing is downloaded. Terms as the packages state them.
+# These are inside the wheels, so nothing is downloaded. Licences as the packages state them.
 PHOTOGRAPHS: dict[str, Callable[[], np.ndarray]] = {
     "astronaut": data.astronaut,  # NASA, public domain
     "cat": data.chelsea,  # Stefan van der Walt, CC0
@@ -37,14 +37,14 @@ PHOTOGRAPHS: dict[str, Callable[[], np.ndarray]] = {
 
 @dataclass(frozen=True, slots=True)
 class DemoPictures:
-    """Up to five supports of each class, and pictures held out to be named."""
+    """Up to five supports of each class, and held-out pictures to classify."""
 
     supports: dict[str, list[Path]]
     queries: list[Picture]
 
 
 def write_tiles(root: Path) -> Path:
-    """Cut each photograph into tiles, a folder a photograph below `root`; return `root`."""
+    """Cut each photograph into tiles, one folder per photograph under `root`; return `root`."""
     for label, load in PHOTOGRAPHS.items():
         photograph = Image.fromarray(load())
         folder = root / label
@@ -55,7 +55,7 @@ def write_tiles(root: Path) -> Path:
 
 
 def tile_boxes(width: int, height: int) -> Iterator[tuple[int, int, tuple[int, int, int, int]]]:
-    """Yield row, column and box of the largest squares of which TILES fit side by side, none over another."""
+    """Yield row, column and box of the largest squares of which TILES fit without overlap."""
     side = next(side for side in range(height, 0, -1) if (width // side) * (height // side) >= TILES)
     for row in range(height // side):
         for column in range(width // side):
@@ -64,7 +64,7 @@ def tile_boxes(width: int, height: int) -> Iterator[tuple[int, int, tuple[int, i
 
 
 def split_folder(root: Path) -> DemoPictures:
-    """Split a folder of folders: up to five supports a class (at most half of it), the rest held out."""
+    """Split a folder of class folders: up to five supports per class (at most half), the rest held out."""
     by_label: dict[str, list[Path]] = defaultdict(list)
     for picture in find_pictures(root):
         by_label[picture.label].append(picture.path)

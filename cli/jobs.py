@@ -1,4 +1,4 @@
-"""`exemplar jobs`: what has been submitted to a running service, and what became of it."""
+"""`exemplar jobs`: list and control jobs, and read their results."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ JOB = click.argument("job_id", metavar="JOB")
 
 @click.group()
 def jobs() -> None:
-    """List jobs, follow them, take them back, and read their results."""
+    """List jobs, follow them, cancel, pause or retry them, and read their results."""
 
 
 @jobs.command("list")
@@ -36,7 +36,7 @@ def jobs() -> None:
 @JSON
 @URL
 def list_(limit: int, as_json: bool, url: str) -> None:
-    """List jobs, the newest first."""
+    """List jobs, newest first."""
     found = list(islice(Client(url).pages("/v1/jobs"), limit))
     print_found(found, COLUMNS, [_cells(job) for job in found], as_json=as_json, whole=WHOLE)
 
@@ -46,7 +46,7 @@ def list_(limit: int, as_json: bool, url: str) -> None:
 @JSON
 @URL
 def show(job_id: str, as_json: bool, url: str) -> None:
-    """Show how far a job has come, and what is in its results."""
+    """Show a job's progress and a summary of its results."""
     client = Client(url)
     job, summary = (client.call("GET", f"/v1/jobs/{job_id}{part}").json() for part in ("", "/summary"))
     if as_json:
@@ -67,13 +67,13 @@ def show(job_id: str, as_json: bool, url: str) -> None:
 @JSON
 @URL
 def wait(job_id: str, as_json: bool, url: str) -> None:
-    """Wait for the end of a job; exit with 1 unless everything in it is done."""
+    """Wait for a job to end; exit with 1 unless every item is done."""
     client = Client(url)
     job = client.call("GET", f"/v1/jobs/{job_id}").json()
     with progress_bar() as bar:
         task = bar.add_task(job["kind"], total=None if job["expanding"] else job["progress"]["total"])
         job = client.wait(job, lambda ready: bar.update(task, completed=ready))
-    _tell([job], as_json=as_json)
+    _print_jobs([job], as_json=as_json)
     sys.exit(1 if job["state"] in MADE_BADLY else 0)
 
 
@@ -85,12 +85,12 @@ def wait(job_id: str, as_json: bool, url: str) -> None:
     type=click.Choice(list(FORMATS)),
     default="jsonl",
     show_default=True,
-    help="How to write them.",
+    help="Output format.",
 )
-@click.option("--out", type=click.File("wb", lazy=True), default="-", help="A file; default the output.")
+@click.option("--out", type=click.File("wb", lazy=True), default="-", help="Output file; default stdout.")
 @URL
 def results(job_id: str, form: str, out: IO[bytes], url: str) -> None:
-    """Print the results of a job, or write them to a file, as far as they are settled."""
+    """Print a job's results, or write them to a file, as far as they are settled."""
     parts: Iterator[bytes] = Client(url).parts(f"/v1/jobs/{job_id}/results", FORMATS[form])
     for part in parts:
         out.write(part)
@@ -103,20 +103,20 @@ def _control(name: str, help_: str) -> Callable[..., None]:
     @URL
     def control(job_ids: tuple[str, ...], as_json: bool, url: str) -> None:
         client = Client(url)
-        _tell(
+        _print_jobs(
             [client.call("POST", f"/v1/jobs/{job_id}/{name}").json() for job_id in job_ids], as_json=as_json
         )
 
     return control
 
 
-_control("cancel", "Take back what no worker has begun.")
-_control("pause", "Hold what no worker has begun.")
-_control("resume", "Let paused jobs go on.")
-_control("retry", "Try the failed items of jobs again.")
+_control("cancel", "Cancel the items of jobs that no worker has started.")
+_control("pause", "Pause jobs; running chunks finish.")
+_control("resume", "Resume paused jobs.")
+_control("retry", "Retry the failed items of jobs.")
 
 
-def _tell(found: Sequence[Json], *, as_json: bool) -> None:
+def _print_jobs(found: Sequence[Json], *, as_json: bool) -> None:
     print_found(found, COLUMNS, [_cells(job) for job in found], as_json=as_json, whole=WHOLE)
 
 

@@ -1,4 +1,4 @@
-"""`exemplar keys`: who may call the API."""
+"""`exemplar keys`: create, list and revoke API keys."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DAY_S = 86400.0
 
 @click.group()
 def keys() -> None:
-    """Make, list and revoke API keys."""
+    """Create, list and revoke API keys."""
 
 
 @keys.command()
@@ -30,21 +30,21 @@ def keys() -> None:
     "scopes",
     multiple=True,
     type=click.Choice([scope.value for scope in Scope]),
-    help="What it allows; may be given several times. Without it: admin, or with --collection all but admin.",
+    help="A scope of the key (repeatable). Default: admin, or with --collection all scopes but admin.",
 )
 @click.option(
     "--collection",
     "-c",
     "collections",
     multiple=True,
-    help="A collection that it is for, and no other; may be given several times.",
+    help="Restrict the key to this collection (repeatable).",
 )
-@click.option("--days", type=click.FloatRange(min=0, min_open=True), help="How long it lives.")
+@click.option("--days", type=click.FloatRange(min=0, min_open=True), help="Days until the key expires.")
 def create(name: str, scopes: tuple[str, ...], collections: tuple[str, ...], days: float | None) -> None:
-    """Make a key and print it; it cannot be shown again."""
+    """Create a key and print it; it cannot be shown again."""
     made = _keys().create(
         name,
-        [Scope(scope) for scope in scopes] or _usual_scopes(collections),
+        [Scope(scope) for scope in scopes] or _default_scopes(collections),
         collections=[check_slug(collection) for collection in collections] or None,
         lives_s=None if days is None else days * DAY_S,
     )
@@ -74,11 +74,11 @@ def list_(*, as_json: bool) -> None:
 @keys.command()
 @click.argument("key_id")
 def revoke(key_id: str) -> None:
-    """End a key at once."""
+    """Revoke a key immediately."""
     _keys().revoke(key_id)
 
 
-def _usual_scopes(collections: tuple[str, ...]) -> list[Scope]:
+def _default_scopes(collections: tuple[str, ...]) -> list[Scope]:
     return [Scope.CLASSIFY, Scope.ENROLL] if collections else [Scope.ADMIN]
 
 
@@ -98,8 +98,8 @@ def _state(shown: dict[str, Any]) -> str:
     if shown["revoked"]:
         return "revoked"
     if shown["expires_at"] is None:
-        return "living"
-    return f"{'until' if shown['expires_at'] > time.time() else 'ended'} {_moment(shown['expires_at'])}"
+        return "active"
+    return f"{'until' if shown['expires_at'] > time.time() else 'expired'} {_moment(shown['expires_at'])}"
 
 
 def _moment(at: float) -> str:

@@ -1,4 +1,4 @@
-"""A service for one command: the one that runs, or one of the command's own on a data folder."""
+"""The service that a command uses: a running one, or one started for the command on a data folder."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from core.settings import read_settings
 
 
 @contextmanager
-def reached(url: str, local: Path | None) -> Iterator[Client]:
-    """Give a client of the service at the URL, or of one that runs on `local` as long as it is needed.
+def service_client(url: str, local: Path | None) -> Iterator[Client]:
+    """Yield a client of the service at the URL, or of one that runs on `local` while it is needed.
 
-    The folder is that of `exemplar up --data`, before and after. Raises what `Stack.start` raises.
+    The folder may also be used by `exemplar up --data`. Raises what `Stack.start` raises.
     """
     if local is None:
         yield Client(url)

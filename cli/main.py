@@ -1,4 +1,4 @@
-"""`exemplar`: the commands, each imported only when it is used."""
+"""`exemplar`: the command group; each command is imported only when it is used."""
 
 from __future__ import annotations
 
@@ -17,26 +17,29 @@ COMMANDS = {
     "demo": ("cli.demo:demo", "Show a first result on real pictures, offline."),
     "api": ("cli.serve:api", "Run one API process."),
     "worker": ("cli.serve:worker", "Run one worker process."),
-    "enroll": ("cli.enroll:enroll", "Enrol pictures; a folder is a class."),
-    "classify": ("cli.classify:classify", "Name what is in pictures."),
+    "enroll": ("cli.enroll:enroll", "Enrol pictures; each folder is a class."),
+    "classify": ("cli.classify:classify", "Classify pictures."),
     "tag": (
         "cli.tag.command:tag",
-        "Name what is in any number of pictures; goes on where it was interrupted.",
+        "Classify any number of pictures into a file; resumes where it was interrupted.",
     ),
-    "jobs": ("cli.jobs:jobs", "List jobs, follow them, take them back, and read their results."),
-    "collections": ("cli.collections:collections", "Make, list and change collections at a running service."),
-    "classes": ("cli.classes:classes", "Make classes of their names alone, and list them."),
-    "report": ("cli.report_command:report", "Say how well a collection is told apart, and what it lacks."),
+    "jobs": ("cli.jobs:jobs", "List jobs, follow them, cancel, pause or retry them, and read their results."),
+    "collections": ("cli.collections:collections", "Create, list and change collections."),
+    "classes": ("cli.classes:classes", "Create classes from their names, and list them."),
+    "report": ("cli.report_command:report", "Report a collection's accuracy, confusions and label errors."),
     "export": ("cli.export:export", "Write a collection to one file."),
-    "import": ("cli.import_command:import_", "Make a collection of a file, also of other services'."),
-    "reindex": ("cli.reindex:reindex", "Change a collection's encoder without stopping, and back."),
+    "import": ("cli.import_command:import_", "Create a collection from a file or another service's data."),
+    "reindex": ("cli.reindex:reindex", "Change a collection's encoder without downtime, and switch back."),
     "evaluate": ("cli.evaluate:evaluate", "Measure accuracy on folders of pictures; needs no service."),
     "encoders": ("cli.encoders:encoders", "List encoders."),
-    "doctor": ("cli.doctor:doctor", "Examine record, blobs, snapshots, queue and workers, and mend them."),
-    "plan": ("cli.plan:plan_command", "Say how many workers and how much disk a target takes."),
-    "migrate": ("cli.migrate:migrate", "Bring the record's tables to the shape of this version."),
-    "keys": ("cli.keys:keys", "Make, list and revoke API keys."),
-    "completion": ("cli.completion:completion", "Print what makes a shell complete these commands."),
+    "doctor": (
+        "cli.doctor:doctor",
+        "Check record, blobs, snapshots, queue and workers; --repair fixes what can be fixed.",
+    ),
+    "plan": ("cli.plan:plan_command", "Estimate the workers, memory and disk that a target load needs."),
+    "migrate": ("cli.migrate:migrate", "Migrate the record's tables to this version."),
+    "keys": ("cli.keys:keys", "Create, list and revoke API keys."),
+    "completion": ("cli.completion:completion", "Print the completion script of a shell."),
 }
 UNUSABLE, UNREACHABLE, INTERRUPTED = 2, 3, 130
 
@@ -68,16 +71,16 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="exemplar")
 def exemplar() -> None:
-    """Name what is in a picture from a few examples of each class.
+    """Recognise what is in a picture from a few examples of each class.
 
     \b
-    Exit codes: 0 done; 1 some pictures or jobs failed; 2 the command cannot be done as it was given;
+    Exit codes: 0 done; 1 some pictures or jobs failed; 2 the command is invalid or cannot be done;
     3 no service answers; 130 interrupted. `exemplar tag` has its own.
     """  # noqa: D301 - click looks for the character itself
 
 
 def main(arguments: list[str] | None = None) -> Any:
-    """Run a command; what a user did wrong ends with one line and an exit code, never a trace back."""
+    """Run a command; a user's mistake ends with one line and an exit code, never a traceback."""
     try:
         sys.exit(exemplar.main(args=arguments, prog_name="exemplar", standalone_mode=False) or 0)
     except ExemplarError as error:
@@ -88,13 +91,9 @@ def main(arguments: list[str] | None = None) -> Any:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(INTERRUPTED)
-    except BrokenPipeError:  # whoever read the output has seen enough
+    except BrokenPipeError:  # the reader of the output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as error:
         click.echo(f"exemplar: {error.filename or 'a file'}: {error.strerror}", err=True)
         sys.exit(UNUSABLE)
-
-
-if __name__ == "__main__":
-    main()

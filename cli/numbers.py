@@ -1,4 +1,4 @@
-"""Numbers on the command line."""
+"""Number types of command-line options."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 
 
 class Number(click.FloatRange):
-    """A range of numbers; "nan", which every comparison lets through, is none."""
+    """A float range that rejects "nan", which every comparison lets through."""
 
     def convert(self, value: float, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return the number; fail as click does."""

@@ -1,4 +1,4 @@
-"""Options that many commands share."""
+"""Options shared by several commands."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import click
 
 from cli.numbers import Number
-from client.async_transport import URL as USUAL
 from core.types import IndexName, Metric, Rule, RuleName, Views
+from exemplar_client.async_transport import URL as USUAL
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -27,14 +27,14 @@ LOCAL = click.option(
     "--local",
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Work alone on this data folder: a service is started for the command and stopped after it.",
+    help="Use this data folder: start a service for the command and stop it afterwards.",
 )
 COLLECTION = click.option("-c", "--collection", required=True, metavar="NAME", help="The collection.")
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 VIEWS = click.option(
     "--views",
     type=click.Choice([one.value for one in Views]),
-    help="How often a picture is looked at: once (default), with its mirror image, or both also cropped.",
+    help="Views of each picture: the picture (default), with its mirror image, or both also cropped.",
 )
 _RULE = (
     click.option("--rule", "name", type=click.Choice([one.value for one in RuleName]), help="Default auto."),
@@ -42,12 +42,12 @@ _RULE = (
     click.option(
         "--false-reject",
         type=Number(0, 0.5),
-        help=f"The share of known pictures that may be called unknown; default {Rule().false_reject:g}.",
+        help=f"Target share of known pictures called unknown; default {Rule().false_reject:g}.",
     ),
     click.option(
         "--certainty",
         type=Number(0, 1),
-        help=f"A best class less probable is ambiguous; default {Rule().certainty:g}.",
+        help=f"A best class less probable than this is ambiguous; default {Rule().certainty:g}.",
     ),
     click.option(
         "--coverage",
@@ -60,33 +60,35 @@ _INDEX = (
     click.option(
         "--index",
         type=click.Choice([one.value for one in IndexName]),
-        help="How supports are searched; default flat.",
+        help="Index of the supports; default flat.",
     ),
-    click.option("--probes", type=click.IntRange(1, 65_536), help="Lists looked into, of ivf and rabitq."),
+    click.option(
+        "--probes", type=click.IntRange(1, 65_536), help="Lists that a search probes (ivf, rabitq)."
+    ),
     click.option(
         "--refine",
         type=click.IntRange(1, 1_000),
-        help="Candidates compared exactly for each neighbour, of ivf and rabitq.",
+        help="Candidates compared exactly per neighbour (ivf, rabitq).",
     ),
 )
 
 
 def takes_rule(command: F) -> F:
-    """Let a command take a rule and what it aims at."""
+    """Add the options of a rule to a command."""
     for option in reversed(_RULE):
         command = option(command)
     return command
 
 
 def takes_index(command: F) -> F:
-    """Let a command take an index and its parts."""
+    """Add the options of an index to a command."""
     for option in reversed(_INDEX):
         command = option(command)
     return command
 
 
 def index_of(options: dict[str, Any]) -> dict[str, Any] | None:
-    """Take the index out of a command's options, as the API has it; None where none was named."""
+    """Return the index of a command's options as the API expects it; None if none was given."""
     name, probes, refine = (options.pop(part) for part in ("index", "probes", "refine"))
     if name is None and (probes is not None or refine is not None):
         raise click.UsageError("--probes and --refine go with --index ivf or --index rabitq")
@@ -94,7 +96,7 @@ def index_of(options: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def rule_of(options: dict[str, Any]) -> Rule:
-    """Return the rule of these options; what was not given is as usual."""
+    """Return the rule of these options; options that were not given have their defaults."""
     found = given(options)
     name, metric = found.pop("name", RuleName.AUTO), found.pop("metric", Metric.COSINE)
     return Rule(RuleName(name), Metric(metric), **found)

@@ -1,4 +1,4 @@
-"""The progress bar of commands that take a while."""
+"""The progress bar of long-running commands."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 def progress_bar() -> Progress:
-    """Return a bar on standard error, so that standard output holds results alone."""
+    """Return a bar on standard error, so that standard output holds only results."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -1,4 +1,4 @@
-"""`exemplar reindex`: a collection's change of encoder, without stopping."""
+"""`exemplar reindex`: change a collection's encoder without downtime."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from cli.show import print_json, print_rows
 from core.errors import ExemplarError
 
 WAIT = {"Prefer": "wait=30"}
-READY_S = 30.0  # that a switch waits for what was enrolled a moment ago
+READY_S = 30.0  # that a switch waits for recent enrolments to be embedded
 PAUSE_S = 0.5
 SHOWN = 10
 
 
 @click.group()
 def reindex() -> None:
-    """Embed a collection with another encoder beside its own, compare, switch, and go back."""
+    """Embed a collection with a second encoder, compare the two, switch, and switch back."""
 
 
 @reindex.command()
 @click.argument("collection")
-@click.option("--encoder", required=True, metavar="SPEC", help="One of those that the service offers.")
+@click.option("--encoder", required=True, metavar="SPEC", help="An encoder that the service offers.")
 @URL
 def start(collection: str, encoder: str, url: str) -> None:
-    """Embed the kept pictures with another encoder; the collection answers as before."""
+    """Embed the stored pictures with another encoder; answers do not change yet."""
     client = Client(url)
     job = client.call("POST", _path(collection), json={"encoder": encoder}).json()
     with progress_bar() as bar:
         task = bar.add_task("embedding", total=None)
         client.wait(job, lambda ready: bar.update(task, completed=ready))
-    _tell(client.call("GET", _path(collection)).json())
+    _print_status(client.call("GET", _path(collection)).json())
 
 
 @reindex.command()
@@ -42,9 +42,9 @@ def start(collection: str, encoder: str, url: str) -> None:
 @JSON
 @URL
 def show(collection: str, as_json: bool, url: str) -> None:
-    """Say how far it has come, and which supports the other encoder has not seen."""
+    """Show the progress, and the supports without a vector of the other encoder."""
     found = Client(url).call("GET", _path(collection)).json()
-    print_json(found) if as_json else _tell(found)
+    print_json(found) if as_json else _print_status(found)
 
 
 @reindex.command()
@@ -52,7 +52,7 @@ def show(collection: str, as_json: bool, url: str) -> None:
 @JSON
 @URL
 def compare(collection: str, as_json: bool, url: str) -> None:
-    """Set both encoders' reports side by side, with the answers that would change."""
+    """Show the reports of both encoders, and the answers that would change."""
     client = Client(url)
     found = _made(client, _path(collection) + "/comparison")
     if as_json:
@@ -64,13 +64,13 @@ def compare(collection: str, as_json: bool, url: str) -> None:
     rows += [
         ("macro f1", *(None if side["macro_avg"] is None else side["macro_avg"]["f1"] for side in sides))
     ]
-    print_rows(("", "answers", "beside"), rows)
+    print_rows(("", "active", "secondary"), rows)
     for note in found["notes"]:
         click.echo(note)
     changed = found["changed"]
     click.echo(
-        f"\n{changed['total']} of {found['compared']} answers would change: {found['mended']} become right, "
-        f"{found['broken']} become wrong"
+        f"\n{changed['total']} of {found['compared']} answers would change: "
+        f"{found['corrected']} become right, {found['broken']} become wrong"
     )
     if changed["total"]:
         lines = [
@@ -81,19 +81,19 @@ def compare(collection: str, as_json: bool, url: str) -> None:
 
 @reindex.command()
 @click.argument("collection")
-@click.option("--leave-out", is_flag=True, help="Supports that it has not seen may take no part.")
+@click.option("--leave-out", is_flag=True, help="Switch although supports lack the new vector; skip those.")
 @URL
 def switch(collection: str, leave_out: bool, url: str) -> None:
-    """Let the collection answer by the other encoder from now on."""
+    """Make the collection answer with the other encoder."""
     _switch(Client(url), collection, "switch", leave_out=leave_out)
 
 
 @reindex.command()
 @click.argument("collection")
-@click.option("--leave-out", is_flag=True, help="Supports that it has not seen may take no part.")
+@click.option("--leave-out", is_flag=True, help="Switch although supports lack the old vector; skip those.")
 @URL
 def back(collection: str, leave_out: bool, url: str) -> None:
-    """Let the collection answer by the encoder that it had before the switch."""
+    """Make the collection answer with the encoder it had before the switch."""
     _switch(Client(url), collection, "back", leave_out=leave_out)
 
 
@@ -101,7 +101,7 @@ def back(collection: str, leave_out: bool, url: str) -> None:
 @click.argument("collection")
 @URL
 def forget(collection: str, url: str) -> None:
-    """Drop the vectors of the encoder that does not answer."""
+    """Delete the vectors of the inactive encoder."""
     Client(url).call("DELETE", _path(collection))
     click.echo(f"{collection} has vectors of one encoder only")
 
@@ -110,7 +110,9 @@ def _switch(client: Client, collection: str, way: str, *, leave_out: bool) -> No
     until = time.monotonic() + READY_S
     while True:
         try:
-            _tell(client.call("POST", f"{_path(collection)}/{way}", json={"leave_out": leave_out}).json())
+            _print_status(
+                client.call("POST", f"{_path(collection)}/{way}", json={"leave_out": leave_out}).json()
+            )
         except ExemplarError as error:
             if error.code != "reindex_unready" or time.monotonic() > until:
                 raise
@@ -120,7 +122,7 @@ def _switch(client: Client, collection: str, way: str, *, leave_out: bool) -> No
 
 
 def _made(client: Client, path: str) -> Json:
-    """Get what a job may have to make first."""
+    """Get a resource that a job may have to make first."""
     while True:
         response = client.call("GET", path, headers=WAIT)
         found: Json = response.json()
@@ -133,10 +135,10 @@ def _path(collection: str) -> str:
     return f"/v1/collections/{collection}/reindex"
 
 
-def _tell(found: Json) -> None:
+def _print_status(found: Json) -> None:
     click.echo(
-        f"{found['collection']} answers by {found['encoder']}; {found['other']} has seen {found['embedded']} "
-        f"of {found['supports']} supports" + (", and goes on" if found["working"] else "")
+        f"{found['collection']} answers with {found['encoder']}; {found['other']} has embedded "
+        f"{found['embedded']} of {found['supports']} supports" + (" so far" if found["working"] else "")
     )
     if found["missing"] and not found["working"]:
         rows = [(one["support_id"], one["label"], one["external_id"]) for one in found["missing"][:SHOWN]]

@@ -1,4 +1,4 @@
-"""`exemplar report`: how well a collection tells its own pictures apart, and what would make it better."""
+"""`exemplar report`: a collection's accuracy, confusions and label errors, and which pictures to add."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from cli.report_table import fit, numbers_text
 from core.specs import encoder_line
 
 COLUMNS = 100
-LABEL_CELLS = 22  # where two stand in a line
-LINES_MOST = 10  # of each list
+LABEL_CELLS = 22  # where a line holds two
+LINES_MOST = 10  # per list
 CLASSES_MOST = 100
 WAIT = {"Prefer": "wait=30"}
 
@@ -28,11 +28,11 @@ WAIT = {"Prefer": "wait=30"}
 @click.option(
     "--picture",
     type=click.Path(path_type=Path, dir_okay=False, writable=True),
-    help="Also write the confusion matrix as a picture, an SVG file.",
+    help="Also write the confusion matrix to an SVG file.",
 )
 @URL
 def report(collection: str, as_json: bool, picture: Path | None, url: str) -> None:
-    """Report on a collection: accuracy, confusions, wrong labels, duplicates, what to photograph next."""
+    """Report on a collection: accuracy, confusions, wrong labels, duplicates, which pictures to add."""
     client = Client(url)
     found: Json = _get(client, f"/v1/collections/{collection}/report").json()
     if picture is not None:
@@ -46,7 +46,7 @@ def report(collection: str, as_json: bool, picture: Path | None, url: str) -> No
 
 
 def _get(client: Client, path: str) -> httpx.Response:
-    """Get what a job may have to make first."""
+    """Get a resource that a job may have to make first."""
     while True:
         response = client.call("GET", path, headers=WAIT)
         if response.status_code != httpx.codes.ACCEPTED:
@@ -74,14 +74,14 @@ def _lines(collection: str, report: Json) -> Iterator[str]:
     yield numbers_text(report, CLASSES_MOST)
     small = [line["judgement"] for line in report["classes"]]
     if "rough" in small:
-        yield "  ~ fewer than 8 pictures: figures of its own are mostly luck"
+        yield "  ~ fewer than 8 pictures: the numbers of this class are not reliable"
     if "not_assessable" in small:
         yield "  ? one picture or none: cannot be judged"
     yield from _list("Too small to judge", report["too_small"], _small)
     yield from _list("Confused with each other", report["confused_pairs"], _pair)
-    yield from _list("May have a wrong label: look at the first ones", report["suspects"], _suspect)
-    yield from _list("The same picture more than once", report["duplicates"], _twins)
-    yield from _list("Nearly the same picture", report["near_duplicates"], _twins)
+    yield from _list("Possibly wrong labels, worst first", report["suspects"], _suspect)
+    yield from _list("Duplicates", report["duplicates"], _duplicate_line)
+    yield from _list("Near duplicates", report["near_duplicates"], _duplicate_line)
     yield from _list("What to photograph next", report["wanted"], _want)
 
 
@@ -108,13 +108,13 @@ def _pair(pair: Json) -> str:
 
 def _suspect(suspect: Json) -> str:
     label, rival = (fit(suspect[key], LABEL_CELLS) for key in ("label", "looks_like"))
-    return f"#{suspect['support_id']} {label}, looks like {rival} (margin {suspect['margin']:.2f})"
+    return f"#{suspect['support_id']} {label}, nearer to {rival} (margin {suspect['margin']:.2f})"
 
 
-def _twins(twins: Json) -> str:
-    pairs = zip(twins["support_ids"], twins["labels"], strict=True)
-    if not twins["conflict"]:
-        return f"{twins['labels'][0]}: " + _joined([f"#{support_id}" for support_id in twins["support_ids"]])
+def _duplicate_line(group: Json) -> str:
+    pairs = zip(group["support_ids"], group["labels"], strict=True)
+    if not group["conflict"]:
+        return f"{group['labels'][0]}: " + _joined([f"#{support_id}" for support_id in group["support_ids"]])
     return "in different classes: " + _joined(
         [f"#{support_id} {fit(label, LABEL_CELLS)}" for support_id, label in pairs]
     )

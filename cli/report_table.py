@@ -1,4 +1,4 @@
-"""The familiar table of a collection's report, laid out as scikit-learn does it."""
+"""The classification report of a collection, laid out as scikit-learn does."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ LABEL_CELLS = 48
 
 
 def numbers_text(report: Mapping[str, Any], most: int) -> str:
-    """Return the familiar table of a collection's report as JSON: of more than `most` classes, the weakest.
+    """Return the table of a report's JSON; of more than `most` classes, the weakest.
 
-    `~` marks classes of few supports, `?` those that could not be judged.
+    `~` marks classes with few supports, `?` those that could not be judged.
     """
     classes = report["classes"]
     if len(classes) > most:
@@ -35,11 +35,11 @@ def numbers_text(report: Mapping[str, Any], most: int) -> str:
 
 def _line(name: str, row: Mapping[str, Any], width: int) -> str:
     name = fit(name, LABEL_CELLS)
-    figures = (row[key] for key in ("precision", "recall", "f1"))
-    shown = "".join(f" {'-' if figure is None else f'{figure:.3f}':>9}" for figure in figures)
+    metrics = (row[key] for key in ("precision", "recall", "f1"))
+    shown = "".join(f" {'-' if metric is None else f'{metric:.3f}':>9}" for metric in metrics)
     return f"{' ' * (width - cell_len(name))}{name} {shown} {row['judged']:>9}"
 
 
 def fit(text: str, cells: int) -> str:
-    """Return a text that takes at most so many columns of a terminal."""
+    """Shorten a text to at most so many columns of a terminal."""
     return text if cell_len(text) <= cells else set_cell_size(text, cells - 1) + "…"

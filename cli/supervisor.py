@@ -1,4 +1,4 @@
-"""Child processes that are kept alive until all of them are stopped."""
+"""A supervisor of child processes: it restarts them until they are stopped."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pathlib import Path
 from runtime.processes import die_with_parent
 
 LONGEST_PAUSE_S = 10.0
-EARLY_S = 3.0  # a worker that lived longer had begun its work
+EARLY_S = 3.0  # a worker that lived longer had started its work
 GRACE_S = 35.0
 
 
 @dataclass(slots=True)
 class Child:
-    """One process of the service, started again where it ends by itself."""
+    """One process of the service, restarted when it exits."""
 
     name: str
     command: Sequence[str]
@@ -40,7 +40,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is for the supervisor alone, which stops all in order
+                start_new_session=True,  # Ctrl-C goes to the supervisor alone, which stops all in order
                 preexec_fn=die_with_parent,  # noqa: PLW1509 - one thread here, and prctl takes no lock
             )
         self.started_at = time.monotonic()
@@ -48,7 +48,7 @@ class Child:
         self.is_asked = False
 
     def plan_start(self) -> None:
-        """Choose when to start again: at once, but ever later for what dies soon after each start."""
+        """Choose when to restart: immediately, or after a growing delay if it died soon after its start."""
         now = time.monotonic()
         died_early = now - self.started_at < EARLY_S
         self.early_deaths = self.early_deaths + 1 if died_early else 0
@@ -56,27 +56,27 @@ class Child:
 
     @property
     def is_running(self) -> bool:
-        """Whether the process lives."""
+        """Whether the process is alive."""
         return self.process is not None and self.process.poll() is None
 
     @property
     def pid(self) -> int:
-        """The process id, 0 where it does not run."""
+        """The process id, 0 if it is not running."""
         return self.process.pid if self.process is not None and self.is_running else 0
 
     def ask_to_stop(self) -> None:
-        """Ask the process to end in good order, once: asked again it would end at once."""
+        """Ask the process to stop, once: a second signal would end it immediately."""
         if self.process is not None and not self.is_asked:
             self.is_asked = True
             self.process.terminate()
 
     def kill(self) -> None:
-        """Make the process end at once."""
+        """Kill the process."""
         if self.process is not None:
             self.process.kill()
 
     def stop(self, grace_s: float) -> None:
-        """Ask the process to end, and make it end where it does not within `grace_s`."""
+        """Ask the process to stop, and kill it after `grace_s`."""
         if self.process is None:
             return
         self.ask_to_stop()
@@ -88,20 +88,20 @@ class Child:
 
 
 class Supervisor:
-    """Starts children in order, keeps them alive, and stops them; all lean on the first."""
+    """Starts children in order, restarts them, and stops them; all depend on the first."""
 
     def __init__(self, grace_s: float = GRACE_S) -> None:
         self.children: list[Child] = []
         self._grace_s = grace_s
 
     def start(self, child: Child) -> Child:
-        """Start a child and keep it alive from now on."""
+        """Start a child and keep it running."""
         child.start()
         self.children.append(child)
         return child
 
-    def mend(self) -> list[Child]:
-        """Start again what has died; return what was found dead since the last call."""
+    def restart_dead(self) -> list[Child]:
+        """Restart dead children; return those found dead since the last call."""
         found = [child for child in self.children if not child.is_running and child.start_again_at is None]
         for child in found:
             child.plan_start()
@@ -121,7 +121,7 @@ class Supervisor:
         child.stop(self._grace_s)
 
     def stop(self) -> None:
-        """Stop all children at the same time, but the first only once the others have stopped."""
+        """Stop all children at the same time, but the first only after the others."""
         for child in self.children[1:]:
             child.ask_to_stop()
         while self.children:
@@ -129,6 +129,6 @@ class Supervisor:
             self.children.pop()
 
     def kill(self) -> None:
-        """Make all children end at once; who is stopping them then has not long to wait."""
+        """Kill all children, which also shortens a `stop` in progress."""
         for child in list(self.children):
             child.kill()

@@ -1,4 +1,4 @@
-"""One trial of recognition: supports drawn from a folder and enrolled, queries answered, and the figures."""
+"""One evaluation: supports drawn from a folder and enrolled, queries answered, and the resulting metrics."""
 
 from __future__ import annotations
 
@@ -23,49 +23,49 @@ from index.supports import Floats, Ids
 
 BINS = 15  # of the expected calibration error (Guo et al. 2017, arXiv 1706.04599)
 DRAWS = 5
-BLOCK = 1_024  # queries answered at a time
+BLOCK = 1_024  # queries per call
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is tried: so many supports of each class, and of every second class `uneven` where it is given."""
+    """What to evaluate: supports per class, `uneven` of them for every second class if given."""
 
     rule: Rule
     shots: int
     uneven: int | None = None
     draws: int | None = None
-    """None draws five times, or once where every draw would be the same."""
+    """None draws five times, or once if every draw would be the same."""
     smooth: bool = False
 
     def counts(self, classes: Sequence[str]) -> dict[str, int]:
-        """Return how many supports each class gets; the first, third and so on by name are the old ones."""
+        """Return the number of supports of each class; the first, third and so on by name count as old."""
         fewer = self.shots if self.uneven is None else min(self.uneven, self.shots)
         return {label: fewer if place % 2 else self.shots for place, label in enumerate(classes)}
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What one draw of supports made of the queries: the best candidate of each, and how sure it was."""
+    """The answers to the queries for one draw of supports, with each best candidate and its probability."""
 
     known: list[Answer]
-    strange: list[Answer]
+    unfamiliar: list[Answer]
     best: list[str]
     confidence: Floats
 
 
 def try_out(
-    plan: Plan, supports: Embedded, queries: Embedded, strangers: Embedded | None = None
+    plan: Plan, supports: Embedded, queries: Embedded, unfamiliar: Embedded | None = None
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return the figures of a plan as JSON, and the best candidates of its first draw.
+    """Return the metrics of a plan as JSON, and the best candidates of its first draw.
 
-    Accuracy, report and calibration are those of the best candidate, whatever was decided. What is a number
-    for each draw is averaged over draws; the report is the first draw's.
+    Accuracy, report and calibration use the best candidate, whatever the decision. Numbers are averaged over
+    the draws; the report is the first draw's.
     """
     counts = plan.counts(supports.classes)
     held = Counter(supports.labels)
     draws = plan.draws or (1 if all(held[label] <= count for label, count in counts.items()) else DRAWS)
     trials = [
-        _trial(plan, supports.take(draw(supports.labels, counts, number)), queries, strangers)
+        _trial(plan, supports.take(draw(supports.labels, counts, number)), queries, unfamiliar)
         for number in range(draws)
     ]
     accuracies = [accuracy(queries.labels, trial.best) for trial in trials]
@@ -77,12 +77,12 @@ def try_out(
         "accuracy": accuracies,
         "report": report_numbers(queries.labels, trials[0].best),
         "ece": float(np.mean([calibration_error(queries.labels, trial) for trial in trials])),
-        "unknown": None if strangers is None else _means(_unknown(trial) for trial in trials),
-        # beyond the contract
+        "unknown": None if unfamiliar is None else _means(_unknown(trial) for trial in trials),
+        # additions to the documented contract
         "accepted_at_target": None
-        if strangers is None
+        if unfamiliar is None
         else float(np.mean([_accepted(trial, plan.rule.false_reject) for trial in trials])),
-        "strangers": 0 if strangers is None else len(strangers.labels),
+        "unfamiliar": 0 if unfamiliar is None else len(unfamiliar.labels),
         "uneven": None if plan.uneven is None else _halves(counts, plan, queries, trials),
         "sets": None if plan.smooth else _sets(plan.rule.coverage, queries, trials),
         "decisions": _means(_decisions(plan.rule, queries, trial) for trial in trials),
@@ -93,7 +93,7 @@ def try_out(
 
 
 def draw(labels: Sequence[str], counts: Mapping[str, int], number: int) -> Ids:
-    """Return the rows of draw `number`: of each class the files from number * count on, wrapping round."""
+    """Return the rows of draw `number`: of each class the files from number * count on, wrapping around."""
     rows: list[int] = []
     for label in sorted(counts):
         own = [row for row, one in enumerate(labels) if one == label]
@@ -116,7 +116,7 @@ def enrolled(supports: Embedded) -> Replica:
 
 
 def calibration_error(truth: Sequence[str], trial: Trial) -> float:
-    """Return the expected calibration error: by how much probability and truth differ, over 15 bins."""
+    """Return the expected calibration error over 15 bins."""
     right = np.array(trial.best) == np.array(truth)
     bins = np.minimum((trial.confidence * BINS).astype(int), BINS - 1)
     gaps = [
@@ -127,10 +127,10 @@ def calibration_error(truth: Sequence[str], trial: Trial) -> float:
     return float(sum(gaps))
 
 
-def _trial(plan: Plan, supports: Embedded, queries: Embedded, strangers: Embedded | None) -> Trial:
+def _trial(plan: Plan, supports: Embedded, queries: Embedded, unfamiliar: Embedded | None) -> Trial:
     replica = enrolled(supports)
     known = _classified(replica, plan.rule, queries.vectors)
-    strange = [] if strangers is None else _classified(replica, plan.rule, strangers.vectors)
+    answers_to_unfamiliar = [] if unfamiliar is None else _classified(replica, plan.rule, unfamiliar.vectors)
     best = [answer.candidates[0].label for answer in known]
     confidence = np.array([answer.candidates[0].probability for answer in known])
     if plan.smooth:
@@ -138,7 +138,7 @@ def _trial(plan: Plan, supports: Embedded, queries: Embedded, strangers: Embedde
         smoothed = smooth(probabilities, queries.vectors)
         best = [labels[column] for column in smoothed.argmax(axis=1)]
         confidence = smoothed.max(axis=1).astype(np.float64)
-    return Trial(known, strange, best, confidence)
+    return Trial(known, answers_to_unfamiliar, best, confidence)
 
 
 def _classified(replica: Replica, rule: Rule, queries: Vectors) -> list[Answer]:
@@ -161,20 +161,22 @@ def _probabilities(replica: Replica, rule: Rule, queries: Vectors) -> tuple[list
 
 
 def _unknown(trial: Trial) -> dict[str, float | None]:
-    known, strange = _scores(trial.known), _scores(trial.strange)
-    novelty = trial.strange[0].novelty
+    known, unfamiliar = _scores(trial.known), _scores(trial.unfamiliar)
+    novelty = trial.unfamiliar[0].novelty
     return {
-        "auroc": float(roc_auc_score([1] * len(known) + [0] * len(strange), [*known, *strange])),
+        "auroc": float(roc_auc_score([1] * len(known) + [0] * len(unfamiliar), [*known, *unfamiliar])),
         "false_reject": _share(answer.decision is DecisionName.UNKNOWN for answer in trial.known),
-        "accepted_strangers": _share(answer.decision is not DecisionName.UNKNOWN for answer in trial.strange),
+        "accepted_strangers": _share(
+            answer.decision is not DecisionName.UNKNOWN for answer in trial.unfamiliar
+        ),
         "predicted": None if novelty is None else novelty.accepts_unfamiliar,
     }
 
 
 def _accepted(trial: Trial, false_reject: float) -> float:
-    """Return the share of strangers accepted by a threshold set on the queries themselves, at the target."""
+    """Return the share of unfamiliar pictures accepted by a threshold set on the queries, at the target."""
     threshold = np.quantile(_scores(trial.known), false_reject)
-    return float((_scores(trial.strange) >= threshold).mean())
+    return float((_scores(trial.unfamiliar) >= threshold).mean())
 
 
 def _scores(answers: Sequence[Answer]) -> Floats:
@@ -184,13 +186,13 @@ def _scores(answers: Sequence[Answer]) -> Floats:
 def _halves(
     counts: Mapping[str, int], plan: Plan, queries: Embedded, trials: Sequence[Trial]
 ) -> dict[str, Any]:
-    """Return the mean recall of the classes with many supports, the old ones, and of those with few."""
+    """Return the mean recall of the classes with many supports (old) and of those with few (new)."""
     classes = list(counts)
     parts: dict[str, Any] = {"old_shots": plan.shots, "new_shots": min(plan.uneven or 0, plan.shots)}
     for name, half in (("old_recall", classes[::2]), ("new_recall", classes[1::2])):
         recalls = [_recall(label, queries, trial) for trial in trials for label in half]
-        told = [recall for recall in recalls if recall is not None]
-        parts[name] = float(np.mean(told)) if told else None
+        present = [recall for recall in recalls if recall is not None]
+        parts[name] = float(np.mean(present)) if present else None
     return parts
 
 
@@ -200,7 +202,7 @@ def _recall(label: str, queries: Embedded, trial: Trial) -> float | None:
 
 
 def _sets(level: float, queries: Embedded, trials: Sequence[Trial]) -> dict[str, Any] | None:
-    """Return how often candidate sets hold the true class, and their mean size, where they are stated."""
+    """Return the coverage of the candidate sets and their mean size, None if there are none."""
     stated = [
         (label in answer.candidate_set.labels, len(answer.candidate_set.labels))
         for trial in trials
@@ -214,7 +216,7 @@ def _sets(level: float, queries: Embedded, trials: Sequence[Trial]) -> dict[str,
 
 
 def _decisions(rule: Rule, queries: Embedded, trial: Trial) -> dict[str, float | None]:
-    """Return the share of each decision, and how many of those that were called known were named right."""
+    """Return the share of each decision, and the accuracy of those called known."""
     unknown = np.array([answer.decision is DecisionName.UNKNOWN for answer in trial.known])
     known = ~unknown & (trial.confidence >= rule.certainty)
     right = np.array(trial.best) == np.array(queries.labels)
@@ -227,12 +229,12 @@ def _decisions(rule: Rule, queries: Embedded, trial: Trial) -> dict[str, float |
 
 
 def _means(rows: Iterable[Mapping[str, float | None]]) -> dict[str, float | None]:
-    """Average numbers name by name, over those draws that have one."""
+    """Average each number over the draws that have it."""
     rows = list(rows)
     means: dict[str, float | None] = {}
     for name in rows[0]:
-        told = [value for row in rows if (value := row[name]) is not None]
-        means[name] = float(np.mean(told)) if told else None
+        present = [value for row in rows if (value := row[name]) is not None]
+        means[name] = float(np.mean(present)) if present else None
     return means
 
 

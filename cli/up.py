@@ -1,4 +1,4 @@
-"""`exemplar up`: the whole service on this machine until Ctrl-C."""
+"""`exemplar up`: run the service on this machine until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from cli.stack import Stack, StartStoppedError
 from core.settings import read_settings
 from core.specs import encoder_line
 
-LOOK_S = 0.5
+POLL_S = 0.5
 
 
 @click.command()
-@click.option("--data", type=click.Path(path_type=Path), help="Folder of everything that is kept.")
-@click.option("--host", help="Address the API listens on; beyond loopback needs a key.")
+@click.option("--data", type=click.Path(path_type=Path), help="Data folder.")
+@click.option("--host", help="Address the API listens on; other than loopback needs a key.")
 @click.option("--port", type=int, help="Port the API listens on; 0 takes a free one.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Worker processes.")
 @click.option("--encoders", help="Encoders to offer, comma separated; the first is the default.")
@@ -28,7 +28,7 @@ def up(data: Path | None, host: str | None, port: int | None, workers: int, enco
     stop = threading.Event()
     stack = Stack(settings, workers=workers, environment=environment)
 
-    def end(*_: object) -> None:  # a handler that raised could be swallowed by a library
+    def end(*_: object) -> None:  # raising from a handler could be swallowed by a library
         if stop.is_set():
             stack.kill()
         stop.set()
@@ -41,11 +41,11 @@ def up(data: Path | None, host: str | None, port: int | None, workers: int, enco
             f"exemplar: ready at {stack.url} (data and logs in {settings.data.resolve()}; Ctrl-C stops)"
         )
         click.echo(f"exemplar: {encoder_line(settings.encoders[0], 'exemplar up --encoders')}")
-        while not stop.wait(LOOK_S):
-            for name in stack.mend():
-                click.echo(f"exemplar: {name} has died; it is started again", err=True)
+        while not stop.wait(POLL_S):
+            for name in stack.restart_dead():
+                click.echo(f"exemplar: {name} has died; restarting it", err=True)
     except StartStoppedError:
-        pass  # one may change one's mind
+        pass  # stopped by the user
     finally:
         click.echo("exemplar: stopping", err=True)
         stack.stop()

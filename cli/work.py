@@ -1,4 +1,4 @@
-"""Sending many pictures to a service and following the jobs."""
+"""Send many pictures to a service and follow the jobs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def run_jobs(
 ) -> Iterator[tuple[Path, Json]]:
     """Send groups of (label, files), show progress, and yield each file with its result, in order.
 
-    Those that cannot be read come first, as failed.
+    Unreadable files come first, as failed.
     """
     refused = {file: error for _, files in groups for file in files if (error := why_not(file))}
     yield from ((file, dict(failed_result(Item(0), error))) for file, error in refused.items())
@@ -47,7 +47,7 @@ def run_jobs(
 
 
 def _submit(client: Client, path: str, batch: Sequence[Path], label: str | None) -> Json | ExemplarError:
-    """Submit a batch; where the service refuses its pictures or its label, that is their result."""
+    """Submit a batch; a rejection of its pictures or its label becomes their result."""
     try:
         return client.submit(path, batch, **({} if label is None else {"label": label}))
     except ExemplarError as error:

@@ -1,6 +1,6 @@
-"""What is said about a picture: made by the index, stored in results, and shown over HTTP as it is.
+"""Answers about a picture: computed by the index, stored in results, and returned over HTTP unchanged.
 
-The OpenAPI document is made of these classes.
+The OpenAPI document is generated from these classes.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from pydantic import Field, PlainSerializer, TypeAdapter
 
 from core.types import DecisionName, RuleName
 
-DIGITS = 6  # of a confidence
+DIGITS = 6  # decimal places of a confidence
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A class that may be meant."""
+    """A candidate class."""
 
     label: str
     probability: float
@@ -26,7 +26,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A support near to the picture."""
+    """A support near the picture."""
 
     support_id: int
     label: str
@@ -35,71 +35,70 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """A support that spoke for the best class."""
+    """A support that contributed to the best class."""
 
     support_id: int
     label: str
     similarity: Annotated[float, Field(description="Cosine similarity to the picture.")]
-    share: Annotated[float, Field(description="Its part of what spoke for the best class.")]
+    share: Annotated[float, Field(description="Its share of all contributions to the best class.")]
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why the best class is the best."""
+    """The explanation of the best class."""
 
     margin: Annotated[
         float | None,
         Field(
-            description="How far the best class lies before the second, in the rule's own score; null where "
+            description="Difference between the best and the second class in the rule's own score; null if "
             "there is no second."
         ),
     ]
     supports: Annotated[
-        tuple[Contribution, ...], Field(description="The supports that decided, the weightiest first.")
+        tuple[Contribution, ...],
+        Field(description="The supports that contributed most, largest share first."),
     ]
 
 
 @dataclass(frozen=True, slots=True)
 class CandidateSet:
-    """The labels among which the true one is, as often as `level` says (a conformal set).
+    """The labels that contain the true one with a probability of `level` (a conformal set).
 
-    Learnt from the collection's own supports, for pictures of its classes.
+    Calibrated on the collection's own supports, for pictures of its classes.
     """
 
-    level: Annotated[
-        float, Field(description="How often such a set holds the true label, as the rule's `coverage`.")
-    ]
-    labels: Annotated[tuple[str, ...], Field(description="The most probable first.")]
+    level: Annotated[float, Field(description="The target coverage: the rule's `coverage`.")]
+    labels: Annotated[tuple[str, ...], Field(description="Most probable first.")]
 
 
 @dataclass(frozen=True, slots=True)
 class Novelty:
-    """How like something known the picture is, and from where on it counts as known."""
+    """How familiar the picture is, and the threshold below which it is unknown."""
 
-    score: Annotated[float, Field(description="The lower the less familiar.")]
+    score: Annotated[float, Field(description="Lower is less familiar.")]
     threshold: Annotated[
         float | None,
         Field(
-            description="A picture that scores less is unknown; null where there are too few supports to set "
+            description="A picture with a lower score is unknown; null if there are too few supports to set "
             "one."
         ),
     ]
     accepts_unfamiliar: Annotated[
         float | None,
         Field(
-            description="The share of pictures of classes not enrolled here that are expected to be named "
-            "all the same; null where it cannot be told."
+            description="Expected share of unfamiliar pictures, of classes not enrolled, that are accepted; "
+            "null if it cannot be estimated."
         ),
     ]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is said about one picture, and by which version of the collection.
+    """The answer about one picture, with the version of the collection that it is based on.
 
-    `label` is None where the picture is unknown, and the best guess where it is ambiguous; `confidence` is
-    its probability, 0 where there is none. `candidate_set` is None where
-    there are too few supports to state one.
+    `label` is None if the picture is unknown, and the best guess if it is ambiguous; `confidence` is
+    its probability, 0 if there is none. `candidate_set` is None if
+    there are too few supports to compute one.
     """
 
     decision: DecisionName
@@ -108,14 +107,14 @@ class Answer:
     candidates: tuple[Candidate, ...]
     neighbours: tuple[Neighbour, ...]
     rule: RuleName
-    """The rule that decided; `auto` has become another."""
+    """The rule that decided, never `auto`."""
     explanation: Explanation
     candidate_set: CandidateSet | None
     novelty: Novelty | None
     index_version: int
 
     def first(self, top: int) -> Answer:
-        """Return it with no more than `top` candidates and neighbours."""
+        """Return it with at most `top` candidates and neighbours."""
         return replace(self, candidates=self.candidates[:top], neighbours=self.neighbours[:top])
 
 
@@ -127,7 +126,7 @@ class Found:
     index_version: int
 
     def first(self, top: int) -> Found:
-        """Return it with no more than `top` neighbours."""
+        """Return it with at most `top` neighbours."""
         return replace(self, neighbours=self.neighbours[:top])
 
 
@@ -135,6 +134,6 @@ _JSON: TypeAdapter[Answer | Found] = TypeAdapter(Answer | Found)
 
 
 def as_json(answer: Answer | Found) -> Mapping[str, Any]:
-    """Return what stands in a result."""
+    """Return the form that results store."""
     found: Mapping[str, Any] = _JSON.dump_python(answer, mode="json")
     return found

@@ -1,4 +1,4 @@
-"""What callers may say of a picture beside its label: their own ids, and metadata."""
+"""Optional fields of a picture from its caller: ids and metadata."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pydantic import Field
 
 from core.errors import ExemplarError
 
-METADATA_BYTES = 4096  # of one item, as JSON
+METADATA_BYTES = 4096  # per item, as JSON
 METADATA_LEVELS = 8
 
 CallersId = Annotated[str, Field(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
-"""A caller's own name of something; no control characters, which PostgreSQL or a CSV could not hold."""
+"""A caller's own id; without control characters, which PostgreSQL and CSV cannot store."""
 
 
 def check_metadata(metadata: Mapping[str, Any]) -> None:
-    """Raise `item_invalid` unless metadata is plain JSON, small and flat enough."""
+    """Raise `item_invalid` unless metadata is plain JSON within the limits of size and depth."""
     try:
         size = len(json.dumps(metadata, ensure_ascii=False, allow_nan=False).encode())
     except (ValueError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""What changed in a collection between two versions: the feed that replicas follow."""
+"""Changes of a collection between two versions: the feed that replicas follow."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from core.vectors import Vector
 
 @dataclass(frozen=True, slots=True)
 class SupportChange:
-    """What a support is now; a removed one has neither class nor vector."""
+    """The current state of a support; a deleted one has neither class nor vector."""
 
     id: int
     class_id: int | None
@@ -20,7 +20,7 @@ class SupportChange:
 
 @dataclass(frozen=True, slots=True)
 class ClassChange:
-    """What a class is now."""
+    """The current state of a class."""
 
     id: int
     label: str
@@ -30,11 +30,11 @@ class ClassChange:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Everything that changed after a version, up to and with `version`.
+    """All changes after a version, up to and including `version`.
 
-    `epoch` tells vectors apart that do not go together: those of another record, or of another encoder. It is
-    when the collection began to answer by `encoder`.
-    `more` says that the record is further already: what follows is asked for from `version` on.
+    `epoch` distinguishes vectors of different records or encoders, which must not be mixed. It is
+    the time when the collection started to answer with `encoder`.
+    `more` means that the record has further changes, to be requested from `version` on.
     """
 
     version: int

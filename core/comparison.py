@@ -1,4 +1,4 @@
-"""Two encoders side by side: their reports over the same supports, and the answers that would change."""
+"""Comparison of two encoders: their reports over the same supports, and the answers that would change."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ class _Part(BaseModel):
 
 
 class ChangedAnswer(_Part):
-    """A support that the two encoders name differently, each judging it by the others."""
+    """A support that the two encoders classify differently, judging it by the others."""
 
     support_id: int
     label: str
-    named: str = Field(description="By the encoder that answers.")
+    named: str = Field(description="By the active encoder.")
     probability: float
     other_named: str = Field(description="By the other encoder.")
     other_probability: float
 
 
 class Comparison(_Part):
-    """What would change if the collection answered by its other encoder."""
+    """What would change if the collection answered with its other encoder."""
 
     version: int
-    encoder: str = Field(description="The collection answers by it.")
+    encoder: str = Field(description="The active encoder.")
     other: str
-    compared: int = Field(description="Supports that both encoders have seen; the reports are of these.")
+    compared: int = Field(description="Supports with vectors of both encoders; the reports are of these.")
     report: CollectionReport
     other_report: CollectionReport
     changed: Listed[ChangedAnswer] = Field(description="Answers that would change, at most 1000.")
-    mended: int = Field(description="Answers that are wrong now and would be right.")
+    corrected: int = Field(description="Answers that are wrong now and would be right.")
     broken: int = Field(description="Answers that are right now and would be wrong.")
     notes: tuple[str, ...]

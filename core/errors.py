@@ -1,15 +1,21 @@
-"""The one error type of the service, and the problem object (RFC 9457) that it is shown as."""
+"""The service's error type, and the problem object (RFC 9457) that represents it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+TITLES = {
+    "merge_invalid": "Cannot merge",
+    "url_fetch_off": "URL fetching is off",
+    "webhooks_off": "Webhooks are off",
+}
+
 
 class ExemplarError(Exception):
-    """Something a caller can understand: a stable code, and a message that says what to do.
+    """An error with a stable code, and a message that says what to do.
 
-    `retry` is true where the same request may succeed later without a change.
+    `retry` is true if the same request may succeed later unchanged.
     """
 
     def __init__(self, code: str, message: str, *, retry: bool = False) -> None:
@@ -20,12 +26,16 @@ class ExemplarError(Exception):
 
 
 def title_of(code: str) -> str:
-    """Return the short human title of a code: `label_too_long` reads "Label too long"."""
-    return code.replace("_", " ").capitalize()
+    """Return the short title of a code, such as "Label too long" or "Invalid name" (`name_invalid`)."""
+    if code in TITLES:
+        return TITLES[code]
+    subject = code.removesuffix("_invalid")
+    words = subject.replace("_", " ") if subject == code else f"invalid {subject.replace('_', ' ')}"
+    return (words[:1].upper() + words[1:]).replace("Url ", "URL ")
 
 
 def problem_of(error: ExemplarError) -> dict[str, Any]:
-    """Return the problem object of an error, as it stands in a failed item (no HTTP status)."""
+    """Return the problem object of an error, as in a failed item (without an HTTP status)."""
     return {
         "type": f"urn:exemplar:problem:{error.code}",
         "title": title_of(error.code),
@@ -36,5 +46,5 @@ def problem_of(error: ExemplarError) -> dict[str, Any]:
 
 
 def error_of(problem: Mapping[str, Any]) -> ExemplarError:
-    """Return the error that a problem object was made of."""
+    """Return the error that a problem object represents."""
     return ExemplarError(problem["code"], problem["detail"], retry=bool(problem.get("retry", False)))

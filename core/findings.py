@@ -1,4 +1,4 @@
-"""What an examination finds: something wrong, in words, and what would mend it."""
+"""A finding of a check: a problem in words, and its repair."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something wrong and how often; `mend` returns how much it mended, None where nothing can."""
+    """A problem with its number of occurrences; `repair` returns how many of them it fixed."""
 
     part: str
     """`record`, `blobs`, `snapshots`, `queue` or `workers`"""
     code: str
     message: str
     count: int
-    mend: Callable[[], int] | None = None
+    repair: Callable[[], int] | None = None
 
 
 def some_of(names: Sequence[object]) -> str:

@@ -1,4 +1,4 @@
-"""Names that people give: labels of classes and slugs of collections."""
+"""Validation of names: labels of classes and slugs of collections."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from core.errors import ExemplarError
 
 MAX_LABEL = 128
 _SLUG = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
-_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}  # control, bidi and other characters nobody sees
-_JOINERS = "\u200c\u200d"  # Persian and Indic words and families of emoji are spelled with them
+_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}  # control, bidi and other invisible characters
+_JOINERS = "\u200c\u200d"  # used in Persian and Indic words and in emoji sequences
 
 
 def clean_label(text: object) -> str:
@@ -25,7 +25,7 @@ def clean_label(text: object) -> str:
     seen = label.translate({ord(joiner): None for joiner in _JOINERS})
     if not seen or any(unicodedata.category(character) in _UNSEEN for character in seen):
         raise ExemplarError("label_invalid", "expected a label of visible characters, got control characters")
-    if any(part in (".", "..") for part in label.split("/")):  # in a path they would mean another one
+    if any(part in (".", "..") for part in label.split("/")):  # these have a special meaning in URL paths
         raise ExemplarError("label_invalid", f"expected a label without the parts . and .., got {label!r}")
     return label
 

@@ -1,4 +1,4 @@
-"""How labels are put to the text side of an encoder: by the templates of a name, or by one's own.
+"""Prompts: the templates in which labels are given to an encoder's text side, named or the caller's own.
 
 `best7` and `all80` are the templates of CLIP's notebook "Prompt engineering for ImageNet" (also in
 `open_clip.zero_shot_metadata`), where the seven did a bit better than the eighty, above all for small models.
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from core.errors import ExemplarError
 from core.types import Prompts
 
-LABEL = "{}"  # where the label goes
+LABEL = "{}"  # the placeholder of the label
 MAX_TEMPLATES = 100
 MAX_TEMPLATE = 200  # characters; CLIP reads 75 tokens
 
@@ -111,7 +111,7 @@ NAMED = {"best7": BEST7, "all80": ALL80}
 
 
 def check_prompts(prompts: object) -> Prompts:
-    """Return `best7`, `all80`, or one's own templates as a tuple; anything else raises `prompts_invalid`."""
+    """Return `best7`, `all80`, or custom templates as a tuple; anything else raises `prompts_invalid`."""
     if isinstance(prompts, str):
         if prompts in NAMED:
             return prompts
@@ -124,13 +124,13 @@ def check_prompts(prompts: object) -> Prompts:
 
 
 def templates_of(prompts: Prompts) -> tuple[str, ...]:
-    """Return the templates that prompts stand for; raises `prompts_invalid`."""
+    """Return the templates of prompts; raises `prompts_invalid`."""
     checked = check_prompts(prompts)
     return NAMED[checked] if isinstance(checked, str) else tuple(checked)
 
 
 def sentences_of(label: str, templates: Sequence[str]) -> list[str]:
-    """Return each template about a label; the underscores of a folder's name are read as spaces."""
+    """Return each template with the label filled in; underscores of a folder's name become spaces."""
     words = label.replace("_", " ")
     return [template.replace(LABEL, words) for template in templates]
 
@@ -143,7 +143,7 @@ def _checked(template: object) -> str:
     if len(template) > MAX_TEMPLATE:
         raise _invalid(f"one of {len(template)} characters")
     if not template.isprintable():
-        raise _invalid(f"{template[:80]!r} with characters that nobody sees")
+        raise _invalid(f"{template[:80]!r} with invisible characters")
     return template
 
 

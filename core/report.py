@@ -1,4 +1,4 @@
-"""The report of a collection: how well its own pictures are told apart, and what would make it better."""
+"""The report of a collection: how well its classes are separated, and what would improve it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.types import ClassKind, IndexName, Metric, RuleName
 
-FAIR = (
-    8  # pictures of a class from which on its own figures mean much (measured: below, they are mostly luck)
-)
+FAIR = 8  # pictures from which on a class's numbers are reliable (measured: with fewer mostly noise)
 
 
 class Judgement(StrEnum):
-    """How far the figures of a class can be believed."""
+    """How reliable the numbers of a class are."""
 
     FAIR = "fair"
     ROUGH = "rough"
@@ -23,9 +21,9 @@ class Judgement(StrEnum):
 
 
 def judgement_of(supports: int) -> Judgement:
-    """Return how far the figures of a class of so many supports can be believed.
+    """Return how reliable the numbers of a class of so many supports are.
 
-    A lone support cannot be left out and judged; fewer than eight say little.
+    A single support cannot be left out and judged; fewer than eight give a rough estimate.
     """
     if supports < 2:
         return Judgement.NOT_ASSESSABLE
@@ -40,19 +38,19 @@ T = TypeVar("T")
 
 
 class Listed(_Part, Generic[T]):
-    """The first of a list, and how many there are in all."""
+    """The first entries of a list, and the total number."""
 
     total: int
     items: tuple[T, ...]
 
 
 class ClassLine(_Part):
-    """One class in the familiar table; no figures where it could not be judged."""
+    """One class in the classification report; without numbers if it could not be judged."""
 
     label: str
     kind: ClassKind
     supports: int = Field(description="Supports enrolled.")
-    judged: int = Field(description="Supports judged, each by the others: what the table calls support.")
+    judged: int = Field(description="Supports judged, each by the others: the table's support column.")
     judgement: Judgement = Field(description="`rough` below 8 supports, `not_assessable` below 2.")
     precision: float | None
     recall: float | None
@@ -60,7 +58,7 @@ class ClassLine(_Part):
 
 
 class Average(_Part):
-    """An average over the classes that were judged."""
+    """An average over the judged classes."""
 
     precision: float
     recall: float
@@ -69,7 +67,7 @@ class Average(_Part):
 
 
 class ConfusedCell(_Part):
-    """How many supports of one class were taken for another."""
+    """The number of supports of one class predicted as another."""
 
     label: str
     named: str
@@ -77,23 +75,23 @@ class ConfusedCell(_Part):
 
 
 class Confusion(_Part):
-    """The confusion matrix: row i counts what supports of class i were taken for."""
+    """The confusion matrix: row i counts the predictions of supports of class i."""
 
-    labels: tuple[str, ...] = Field(description="At most 100: of more classes, those confused most.")
+    labels: tuple[str, ...] = Field(description="At most 100: of more classes, the most confused.")
     counts: tuple[tuple[int, ...], ...]
     complete: bool = Field(description="Whether every class is in the matrix.")
     errors: Listed[ConfusedCell] | None = Field(
-        description="Where it is not complete: the cells off the diagonal over all classes, at most 1000."
+        description="If it is not complete: the off-diagonal cells over all classes, at most 1000."
     )
 
 
 class ConfusedPair(_Part):
-    """Two classes taken for each other."""
+    """Two confused classes."""
 
     labels: tuple[str, str]
-    count: int = Field(description="Supports of either class that were taken for the other.")
-    rate: float = Field(description="Their share in the judged supports of both.")
-    taken: tuple[int, int] = Field(description="First taken for second, second taken for first.")
+    count: int = Field(description="Supports of either class predicted as the other.")
+    rate: float = Field(description="Their share of the judged supports of both.")
+    taken: tuple[int, int] = Field(description="First predicted as second, second predicted as first.")
 
 
 class SmallClass(_Part):
@@ -105,12 +103,12 @@ class SmallClass(_Part):
 
 
 class Suspect(_Part):
-    """A support that may have a wrong label: it is nearer to another class than to the rest of its own."""
+    """A support with a possibly wrong label: it is nearer to another class than to the rest of its own."""
 
     support_id: int
     label: str
     looks_like: str
-    margin: float = Field(description="Cosine to its class without itself, less that to the nearest other.")
+    margin: float = Field(description="Cosine to its class without itself, minus that to the nearest other.")
 
 
 class Duplicates(_Part):
@@ -118,11 +116,11 @@ class Duplicates(_Part):
 
     support_ids: tuple[int, ...]
     labels: tuple[str, ...]
-    conflict: bool = Field(description="Whether they stand in different classes.")
+    conflict: bool = Field(description="Whether they are in different classes.")
 
 
 class Wanted(_Part):
-    """What to photograph next."""
+    """A class that needs more pictures, and why."""
 
     label: str
     more: int
@@ -130,21 +128,21 @@ class Wanted(_Part):
 
 
 class CollectionReport(_Part):
-    """What the supports of a collection say about it, each judged without its fold (leave-fold-out)."""
+    """The report of a collection from its supports, each judged without its fold (leave-fold-out)."""
 
-    version: int = Field(description="The version of the collection that this is said of.")
+    version: int = Field(description="The collection's version that was judged.")
     rule: RuleName
     metric: Metric
-    rule_used: RuleName = Field(description="The rule that answers: `auto` is one of the others.")
+    rule_used: RuleName = Field(description="The rule that answers, never `auto`.")
     index: IndexName = Field(IndexName.FLAT, description="How the supports are searched.")
     recall_at_10: float | None = Field(
         None,
-        description="How many of a support's nearest ten the index finds; null where every search compares "
+        description="The recall@10 of the index; null where every search compares "
         "with all supports, and for `milvus`.",
     )
     supports: int
-    judged: int = Field(description="Supports that the figures are of; those alone in their class are not.")
-    examined: int = Field(description="Supports looked through for wrong labels and near duplicates.")
+    judged: int = Field(description="Supports that were judged; the only support of a class cannot be.")
+    examined: int = Field(description="Supports checked for wrong labels and near duplicates.")
     accuracy: float | None
     classes: tuple[ClassLine, ...]
     macro_avg: Average | None

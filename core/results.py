@@ -1,4 +1,4 @@
-"""Results: what stands in the answer for one item."""
+"""Results: the JSON for one item of a job."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Result = Mapping[str, Any]
 
 
 def done_result(item: Item, made: Mapping[str, Any]) -> Result:
-    """Return the result of an item that is done, with what was made of it."""
+    """Return the result of an item that is done, with these fields."""
     return {"item": item.index, "custom_id": item.custom_id, "status": "done", **made}
 
 
@@ -24,7 +24,7 @@ def failed_result(item: Item, error: ExemplarError) -> Result:
 
 
 Tally = Mapping[str, Mapping[str, int]]
-"""How many results have which label, decision and error code, by `labels`, `decisions` and `errors`."""
+"""The number of results by label, decision and error code: `labels`, `decisions` and `errors`."""
 
 
 def tally_of(results: Iterable[Result]) -> Tally:
@@ -41,7 +41,7 @@ def tally_of(results: Iterable[Result]) -> Tally:
 
 
 def sum_tallies(tallies: Iterable[Tally]) -> Tally:
-    """Return the counts of all together, the greatest first."""
+    """Return the sum of counts, greatest first."""
     total: dict[str, Counter[str]] = {"labels": Counter(), "decisions": Counter(), "errors": Counter()}
     for tally in tallies:
         for name, counts in tally.items():

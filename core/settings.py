@@ -24,14 +24,23 @@ from core.specs import PACKAGED, REINDEX, is_removed, removed
 from core.types import MAX_CHUNK_ITEMS
 
 PREFIX = "EXEMPLAR_"
-_LISTS = {"encoders", "roots", "remote_prefixes", "webhooks", "fetch_hosts", "formats_off"}
+_LISTS = {
+    "encoders",
+    "roots",
+    "remote_prefixes",
+    "webhooks",
+    "fetch_hosts",
+    "hosts",
+    "cors_origins",
+    "formats_off",
+}
 _RATE = "[1-9][0-9]*/(second|minute|hour|day)"
 _RATES = f"^({_RATE}(;{_RATE})*)?$"
 CLIENT_NAMES = {"EXEMPLAR_URL", "EXEMPLAR_KEY"}  # read by the client commands, not by the service
 
 
 class Settings(BaseModel):
-    """Everything about a process that may be chosen from outside."""
+    """The settings of a process."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,15 +51,15 @@ class Settings(BaseModel):
         "", description="SQLAlchemy URL of the record; empty means SQLite in the data folder."
     )
     blobs_url: str = Field(
-        "", description="fsspec URL of the blobs, s3://bucket/path say; empty means the data folder."
+        "", description="fsspec URL of the blobs, such as s3://bucket/path; empty means the data folder."
     )
     milvus_url: str = Field(
         "",
-        description="URL of the Milvus that holds collections of the index milvus; empty means Milvus Lite, "
-        "in a file of each worker's own in the data folder.",
+        description="URL of the Milvus server for collections with the index milvus; empty means Milvus "
+        "Lite, in a file per worker in the data folder.",
     )
     milvus_token: SecretStr = Field(
-        SecretStr(""), description="Token of that Milvus, user:password for instance."
+        SecretStr(""), description="Token of that Milvus server, for instance user:password."
     )
     redis_url: str = Field("redis://127.0.0.1:6379/0", description="URL of the queue (redis:// or unix://).")
     encoders: tuple[str, ...] = Field(
@@ -62,20 +71,20 @@ class Settings(BaseModel):
     precision: str = Field(
         "auto",
         pattern="^(auto|fp32|bf16|fp16)$",
-        description="Number format of encoders: auto takes a half format that the device computes in where "
-        "vectors keep a cosine of 0.999 to fp32; fp32, bf16 and fp16 are taken unchecked.",
+        description="Number format of encoders: auto uses a half format that the device supports if "
+        "vectors keep a cosine of 0.999 to fp32; fp32, bf16 and fp16 are used unchecked.",
     )
     runtime: str = Field(
         "auto",
         pattern="^(auto|torch)$",
-        description="What computes encoders on a CPU: auto takes OpenVINO where it is installed and keeps "
+        description="Runtime of encoders on a CPU: auto uses OpenVINO if it is installed and keeps "
         "vectors as above; torch never does.",
     )
     threads: int = Field(1, ge=1, description="Compute threads of one worker process.")
     decode_threads: int = Field(2, ge=1, description="Threads that decode pictures in one worker process.")
-    host: str = Field("127.0.0.1", description="Address the API listens on; beyond loopback needs a key.")
+    host: str = Field("127.0.0.1", description="Address the API listens on; other than loopback needs a key.")
     port: int = Field(8000, ge=0, le=65535, description="Port the API listens on; 0 takes a free one.")
-    http_threads: int = Field(32, ge=2, description="Requests served at the same time.")
+    http_threads: int = Field(32, ge=2, description="Requests handled at the same time.")
     max_body_bytes: int = Field(32 << 20, ge=1, description="Largest request body.")
     max_picture_bytes: int = Field(20 << 20, ge=1, description="Largest picture file.")
     max_pixels: int = Field(50_000_000, ge=1, description="Most pixels of a picture, width times height.")
@@ -87,11 +96,9 @@ class Settings(BaseModel):
     max_items: int = Field(256, ge=1, le=4096, description="Most items of one request.")
     bulk_max_bytes: int = Field(8 << 30, ge=1, description="Largest body of a bulk upload.")
     bulk_max_items: int = Field(250_000, ge=1, description="Most items of one bulk job.")
-    bulk_max_unpacked_bytes: int = Field(
-        64 << 30, ge=1, description="Most bytes that a bulk upload may have unpacked."
-    )
+    bulk_max_unpacked_bytes: int = Field(64 << 30, ge=1, description="Most unpacked bytes of a bulk upload.")
     bulk_max_jobs: int = Field(
-        32, ge=1, description="Bulk uploads that may wait to be read; past it submitting answers 429."
+        32, ge=1, description="Bulk uploads that may wait to be read; above it submitting answers 429."
     )
     bulk_window_items: int = Field(
         2048, ge=1, description="Items of one bulk job that are read ahead of the workers."
@@ -103,36 +110,37 @@ class Settings(BaseModel):
     )
     roots: tuple[str, ...] = Field(
         (),
-        description="Folders whose files bulk jobs may name, comma separated; empty allows none.",
+        description="Folders on the server that bulk jobs may read, comma separated; empty allows none.",
     )
     remote_prefixes: tuple[str, ...] = Field(
         (),
-        description="Where fsspec may read pictures that bulk jobs name, s3://bucket/folder/ say, "
-        "comma separated, each with a slash at its end; empty allows nothing.",
+        description="fsspec prefixes of pictures that bulk jobs may name, such as s3://bucket/folder/, "
+        "comma separated, each ending with a slash; empty allows none.",
     )
     max_queued_items: int = Field(
-        200_000, ge=1, description="Items that may wait in all; past it submitting answers 429."
+        200_000, ge=1, description="Items that may wait in total; above it submitting answers 429."
     )
-    max_wait_s: float = Field(60.0, gt=0, description="Longest time that Prefer: wait holds an answer.")
+    max_wait_s: float = Field(60.0, gt=0, description="Longest wait of Prefer: wait.")
     chunk_items: int = Field(64, ge=1, le=MAX_CHUNK_ITEMS, description="Most items of one chunk.")
-    interactive_items: int = Field(16, ge=0, description="A request of at most so many items goes first.")
-    lease_s: float = Field(20.0, gt=0, description="How long a silent worker keeps its chunks.")
+    interactive_items: int = Field(16, ge=0, description="A request of at most this many items goes first.")
+    lease_s: float = Field(
+        20.0, gt=0, description="Time after which an unresponsive worker loses its chunks."
+    )
     sweep_s: float = Field(2.0, gt=0, description="Time between two sweeps, by one of all workers.")
-    claim_s: float = Field(5.0, gt=0, description="How long a worker goes on claiming after one wake-up.")
+    claim_s: float = Field(5.0, gt=0, description="How long a worker continues to claim after one wake-up.")
     stall_s: float = Field(
         60.0,
         gt=0,
-        description="A worker that claims nothing for so long while work waits is restarted; one that makes "
-        "no progress with an upload for so long leaves it to others.",
+        description="A worker that claims nothing for this long while work waits is restarted; one that "
+        "makes no progress with an upload for this long releases it.",
     )
     stop_s: float = Field(
         25.0,
         gt=0,
-        description="How long a process that is told to stop may take to finish what it does; what is left "
-        "then goes back.",
+        description="How long a stopping process may take to finish what it does; the rest is requeued.",
     )
     max_attempts: int = Field(
-        4, ge=1, description="Workers that may die over a chunk; the first death may be in company."
+        4, ge=1, description="Attempts of a chunk before it fails; after a first worker death it runs alone."
     )
     job_ttl_s: float = Field(
         7 * 86400.0, gt=0, description="How long finished jobs and their uploads are kept."
@@ -145,28 +153,30 @@ class Settings(BaseModel):
     webhook_secret: SecretStr = Field(
         SecretStr(""),
         validate_default=True,
-        description="What webhooks are signed with: whsec_ and 24 to 64 bytes as base64; several with spaces "
-        "or line ends between, the newest first, all sign.",
+        description="Secrets that sign webhooks: whsec_ and 24 to 64 bytes as base64; of several, separated "
+        "by spaces or line ends, newest first, all sign.",
     )
     webhook_private: bool = Field(
         False, description="Webhooks may use plain http and call private addresses, for closed networks."
     )
     min_free_bytes: int = Field(
-        256 << 20, ge=0, description="The service is not ready while the disk of the data has less room."
+        256 << 20,
+        ge=0,
+        description="The service is not ready while the data folder's disk has less free space.",
     )
     metrics_host: str = Field(
-        "127.0.0.1", description="Address at which a worker serves its metrics; what it tells is no secret."
+        "127.0.0.1", description="Address at which a worker serves its metrics, which contain no secrets."
     )
     metrics_port: int = Field(
         0,
         ge=0,
         le=65535,
-        description="Port at which a worker serves its metrics; 0 shows them at the API's /metrics instead.",
+        description="Port at which a worker serves its metrics; 0 adds them to the API's /metrics instead.",
     )
     otlp_endpoint: str = Field(
         "",
-        description="Where spans go by OTLP over HTTP, http://127.0.0.1:4318 say; needs the extra tracing. "
-        "Empty leaves it to the standard OTEL_ variables, and without those nothing is traced.",
+        description="OTLP endpoint for traces, such as http://127.0.0.1:4318; needs the tracing extra. "
+        "Empty uses the standard OTEL_ variables, and without those nothing is traced.",
     )
     fetch_hosts: tuple[str, ...] = Field(
         (),
@@ -175,26 +185,43 @@ class Settings(BaseModel):
     )
     fetch_private: bool = Field(
         False,
-        description="Pictures may be fetched by plain http and from private addresses, in closed networks.",
+        description="Pictures may be fetched by plain http and from private addresses, for closed networks.",
     )
     fetch_s: float = Field(
-        15.0, gt=0, description="Longest time to fetch one picture, with redirects and further tries."
+        15.0, gt=0, description="Longest time to fetch one picture, including redirects and retries."
     )
     fetch_at_once: int = Field(
         32,
         ge=1,
-        description="Pictures that one worker fetches at the same time in a lane, half of them of one job.",
+        description="Pictures that one worker fetches at the same time per lane, half of them for one job.",
     )
     rate_limit: str = Field(
         "",
         pattern=_RATES,
-        description="Most requests of one key, or of one address where there are no keys: 600/minute say, "
-        "several with a semicolon between; empty sets none.",
+        description="Rate limit per key, or per address without keys, such as 600/minute; "
+        "several separated by semicolons; empty sets none.",
     )
     requests_at_once: int = Field(
         0,
         ge=0,
-        description="Most requests of one key or address under way at the same time; 0 sets no limit.",
+        description="Most concurrent requests per key or address; 0 sets no limit.",
+    )
+    hosts: tuple[str, ...] = Field(
+        (),
+        description="Names besides localhost that callers may use for this service while there are no keys, "
+        "comma separated: the name that a proxy passes on, say.",
+    )
+    cors_origins: tuple[str, ...] = Field(
+        (),
+        description="Web pages elsewhere that may call the service from a browser, comma separated: "
+        "https://app.example.com say; empty allows none.",
+    )
+    proxies: int = Field(
+        0,
+        ge=0,
+        le=8,
+        description="Reverse proxies before the API that set X-Forwarded-For, -Proto, -Host and -Prefix; "
+        "0 ignores these headers.",
     )
     log_level: str = Field(
         "INFO", pattern="^(?i:debug|info|warning|error)$", description="DEBUG, INFO, WARNING or ERROR."
@@ -204,7 +231,7 @@ class Settings(BaseModel):
     @classmethod
     def _check_encoders(cls, encoders: tuple[str, ...]) -> tuple[str, ...]:
         for encoder in filter(is_removed, encoders):
-            do = f"offer another one, {PACKAGED[0]} say; where it has collections, {REINDEX}"
+            do = f"offer another one, such as {PACKAGED[0]}; if it has collections, {REINDEX}"
             raise ValueError(removed(encoder, do=do).message)
         return encoders
 
@@ -223,8 +250,8 @@ class Settings(BaseModel):
             scheme, mark, rest = prefix.partition("://")
             if not scheme or not mark or not rest.endswith("/"):
                 raise ValueError(
-                    f"expected URLs that end with a slash, s3://bucket/folder/ say, got {prefix!r}: "
-                    "without it they would allow their neighbours too, s3://bucket/folder-secret say"
+                    f"expected URLs that end with a slash, such as s3://bucket/folder/, got {prefix!r}: "
+                    "without it they would also allow s3://bucket/folder-secret"
                 )
         return prefixes
 
@@ -235,14 +262,14 @@ class Settings(BaseModel):
         is_missing = not secrets and bool(info.data.get("webhooks"))
         if is_missing or not all(map(_is_webhook_secret, secrets)):
             raise ValueError(
-                "expected whsec_ and 24 to 64 bytes as base64, which webhooks are signed with, or several of "
+                "expected whsec_ and 24 to 64 bytes as base64, which sign webhooks, or several of "
                 "these with spaces between"
             )
         return secret
 
     @property
     def webhook_secrets(self) -> tuple[str, ...]:
-        """The secrets that sign webhooks, the newest first."""
+        """The secrets that sign webhooks, newest first."""
         return tuple(self.webhook_secret.get_secret_value().split())
 
     @property
@@ -275,10 +302,10 @@ def _is_webhook_secret(text: str) -> bool:
 
 
 def read_settings(environment: Mapping[str, str] | None = None, **chosen: Any) -> Settings:
-    """Read EXEMPLAR_* and what was chosen on the command line (None means not chosen).
+    """Read EXEMPLAR_* and the command-line options (None means not given).
 
-    A name with `_FILE` behind it is read from that file, as secrets are in containers. An unknown name
-    or an unusable value raises `settings_invalid`.
+    A variable with the suffix `_FILE` names a file with the value, as for container secrets. An unknown
+    name or an invalid value raises `settings_invalid`.
     """
     found: dict[str, Any] = {}
     for name, text in (os.environ if environment is None else environment).items():
@@ -294,7 +321,7 @@ def read_settings(environment: Mapping[str, str] | None = None, **chosen: Any) -
     except ValidationError as error:
         first = error.errors()[0]
         name = PREFIX + str(first["loc"][0]).upper()
-        if first["type"] == "extra_forbidden":  # its value stays unsaid: it may be a secret
+        if first["type"] == "extra_forbidden":  # do not show its value, which may be a secret
             raise ExemplarError("settings_invalid", f"{name}: there is no such setting") from error
         is_secret = Settings.model_fields[str(first["loc"][0])].annotation is SecretStr
         got = "" if is_secret else f", got {first['input']!r}"

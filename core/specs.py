@@ -1,4 +1,4 @@
-"""How an encoder is named: `KIND:NAME[/TAG][@FILE]`, a packaged one's plain name, or `concat:A+B`."""
+"""Encoder specs: `KIND:NAME[/TAG][@FILE]`, a packaged encoder's name, or `concat:A+B`."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ KINDS = ("open_clip", "timm")
 PACKAGED = (
     "efficientnet_lite2",
     "efficientnet_lite0",
-)  # their weights are Python packages; the default first
-RECOMMENDED = "open_clip:ViT-B-32/laion2b_s34b_b79k"  # where its weights can be had
-REMOVED = "compact"  # the default of 0.1; records may still name it
+)  # their weights are Python packages; the first is the default
+RECOMMENDED = "open_clip:ViT-B-32/laion2b_s34b_b79k"  # where its weights can be downloaded
+REMOVED = "compact"  # the default of 0.1; existing records may name it
 REINDEX = (
     f"give its collections another one: exemplar reindex start NAME --encoder {PACKAGED[0]}, "
     "then exemplar reindex switch NAME"
 )
 CONCAT = "concat:"
 _SPEC = re.compile(r"(?P<kind>[a-z_]+):(?P<name>[\w.-]+)(/(?P<tag>[\w.-]+))?(@(?P<file>[^@]+))?")
-# a file's name may hold a +, so a part ends only where what follows begins like another
+# a file's name may contain a +, so a part ends only where the next one starts with a kind
 _NEXT_PART = re.compile(rf"\+(?=[a-z_]+:|(?:{'|'.join((*PACKAGED, REMOVED))})(?:\+|$))")
 
 
 def encoder_line(spec: str, how: str) -> str:
-    """Say which encoder answers, and `how` to take a better one where there is one."""
+    """Return a line that names the active encoder, and says `how` to use a better one if there is one."""
     if not set(spec.removeprefix(CONCAT).split("+")) & set(PACKAGED):
         return f"encoder {spec}"
-    return f"encoder {spec}; CLIP recognises more where its weights can be had: {how} {RECOMMENDED}"
+    return f"encoder {spec}; CLIP recognises more if its weights can be downloaded: {how} {RECOMMENDED}"
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderSpec:
-    """The parts of an encoder's name; `str()` gives the name back.
+    """A parsed encoder spec; `str()` returns the original.
 
-    `parts` are those of a concat, two or more different ones, whose vectors stand side by side.
+    `parts` are those of a concat: two or more different encoders whose vectors are concatenated.
     """
 
     kind: str
@@ -46,7 +46,7 @@ class EncoderSpec:
 
     @classmethod
     def parse(cls, text: str) -> EncoderSpec:
-        """Parse a spec; an unusable one raises `encoder_unknown`."""
+        """Parse a spec; an invalid one raises `encoder_unknown`."""
         if text in PACKAGED:
             return cls(text)
         if text == REMOVED:
@@ -84,18 +84,18 @@ class EncoderSpec:
 
 
 def is_removed(text: str) -> bool:
-    """Return whether an encoder, or a part of it, was removed: records name it, and nothing can run it."""
+    """Return whether an encoder, or a part of it, was removed from this version."""
     return REMOVED in _names(text)
 
 
 def removed(text: str, *, do: str = REINDEX) -> ExemplarError:
-    """Return the error of such an encoder, which says what to do."""
+    """Return the error for a removed encoder, which says what to do."""
     what = text if text == REMOVED else f"{REMOVED}, a part of {text},"
     return ExemplarError("encoder_unknown", f"the encoder {what} was removed; {do}")
 
 
 def _names(text: str) -> list[str]:
-    """Return the names of a concat's parts, or the one name."""
+    """Return the names of a concat's parts, or the single name."""
     return _NEXT_PART.split(text.removeprefix(CONCAT)) if text.startswith(CONCAT) else [text]
 
 

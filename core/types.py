@@ -1,4 +1,4 @@
-"""The nouns of the service as frozen values."""
+"""The domain types of the service, as frozen values."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ MAX_CHUNK_ITEMS = 256
 
 
 class Lane(StrEnum):
-    """Where work waits: a person waits for `interactive`, nobody for `bulk`."""
+    """The priority of work: a person waits for `interactive`, nobody waits for `bulk`."""
 
     INTERACTIVE = "interactive"
     BULK = "bulk"
 
 
 class JobKind(StrEnum):
-    """What a job asks for."""
+    """The kind of a job."""
 
     CLASSIFY = "classify"
     ENROLL = "enroll"
@@ -31,7 +31,7 @@ class JobKind(StrEnum):
 
 
 class JobState(StrEnum):
-    """Where a job stands; the last four are final."""
+    """The state of a job; the last four are final."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -46,7 +46,7 @@ FINAL = frozenset({JobState.SUCCEEDED, JobState.PARTIAL, JobState.FAILED, JobSta
 
 
 class ChunkState(StrEnum):
-    """Where a chunk stands; the last two are final."""
+    """The state of a chunk; the last two are final."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -56,7 +56,7 @@ class ChunkState(StrEnum):
 
 
 class DeliveryState(StrEnum):
-    """Where a webhook delivery stands; the last two are final."""
+    """The state of a webhook delivery; the last two are final."""
 
     WAITING = "waiting"
     DELIVERED = "delivered"
@@ -64,14 +64,14 @@ class DeliveryState(StrEnum):
 
 
 class ClassKind(StrEnum):
-    """`negative` classes stand for things that must not be named."""
+    """The kind of a class; pictures of `negative` classes are unknown."""
 
     NORMAL = "normal"
     NEGATIVE = "negative"
 
 
 class RuleName(StrEnum):
-    """How supports become a decision; `auto` is `kernel` while that answers fast enough, `ridge` beyond."""
+    """The decision rules; `auto` is `kernel` up to 2,000 supports, and `ridge` above."""
 
     AUTO = "auto"
     KERNEL = "kernel"
@@ -82,14 +82,14 @@ class RuleName(StrEnum):
 
 
 class Metric(StrEnum):
-    """How alike two vectors are: cosine similarity, or mean squared error (smaller is nearer)."""
+    """The similarity of two vectors: cosine, or mean squared error (smaller is nearer)."""
 
     COSINE = "cosine"
     MSE = "mse"
 
 
 class DecisionName(StrEnum):
-    """What an answer says."""
+    """The decision of an answer."""
 
     KNOWN = "known"
     UNKNOWN = "unknown"
@@ -97,7 +97,7 @@ class DecisionName(StrEnum):
 
 
 class Views(StrEnum):
-    """How often a picture is looked at: once, with its mirror image, or those two whole and cropped."""
+    """The views of a picture: itself, with its mirror image, or both also cropped."""
 
     ONE = "1"
     FLIP = "flip"
@@ -106,20 +106,20 @@ class Views(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The decision rule of a collection, and what it aims at."""
+    """The decision rule of a collection, and its targets."""
 
     name: RuleName = RuleName.AUTO
     metric: Metric = Metric.COSINE
     false_reject: float = 0.05
-    """The share of pictures of known classes that may be called unknown; 0 calls nothing unknown."""
+    """Target share of pictures of known classes that are called unknown; 0 calls none unknown."""
     certainty: float = 0.5
     """A best class less probable than this is `ambiguous`."""
     coverage: float = 0.9
-    """How often the set of candidates is to hold the true class."""
+    """Target share of candidate sets that contain the true class."""
 
 
 class IndexName(StrEnum):
-    """How supports are searched: all of them, by FAISS's shorter ways, or in Milvus."""
+    """The index types: exact search, FAISS's approximate indexes, or Milvus."""
 
     FLAT = "flat"
     IVF = "ivf"
@@ -129,18 +129,18 @@ class IndexName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """The index of a collection; what is None is chosen by the number of supports."""
+    """The index of a collection; None chooses by the number of supports."""
 
     name: IndexName = IndexName.FLAT
     probes: int | None = None
-    """Lists that a search looks into, of `ivf` and `rabitq`."""
+    """Lists that a search probes (`ivf`, `rabitq`)."""
     refine: int | None = None
-    """Candidates compared exactly for each neighbour asked for, of `ivf` and `rabitq`."""
+    """Candidates compared exactly per neighbour (`ivf`, `rabitq`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class IndexMeasure:
-    """How many of the nearest ten an approximate index finds, asked for a collection's own supports."""
+    """The recall@10 of an approximate index, measured with a collection's own supports."""
 
     name: IndexName
     recall_at_10: float
@@ -151,14 +151,14 @@ class IndexMeasure:
 
 
 Prompts = str | Sequence[str]
-"""`best7`, `all80`, or templates with `{}` where the label goes."""
+"""`best7`, `all80`, or templates with `{}` in place of the label."""
 
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """A set of classes that share one encoder, one decision rule, and how pictures and labels are put to it.
+    """A set of classes that share one encoder, one decision rule, and the views and prompts.
 
-    `views` and `prompts` stay as they were made, as the encoder does. Without prompts labels are mere names.
+    `views` and `prompts` are fixed. Without prompts a label says nothing about pictures.
     """
 
     id: int
@@ -171,42 +171,17 @@ class Collection:
     prompts: Prompts | None = None
     index: Index = Index()
     index_measured: IndexMeasure | None = None
-    """What a worker measured last; None while every search compares with all supports."""
+    """The latest measurement; None while search is exact."""
     classes: int = 0
     supports: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Class:
-    """A label with its number of supports, and the ids of the first of them."""
-
-    id: int
-    label: str
-    kind: ClassKind
-    supports: int
-    created_at: float
-    first: Sequence[int] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Support:
-    """One labelled picture, without its vector."""
-
-    id: int
-    label: str
-    picture: str
-    thumbnail: str
-    external_id: str | None
-    metadata: Mapping[str, Any]
-    created_at: float
-
-
-@dataclass(frozen=True, slots=True)
 class Item:
-    """One picture of a job as it was accepted; `problem` is set where it was refused at the door.
+    """One picture of a job as it was accepted; `problem` is set if it was refused at submission.
 
-    Its bytes are the blob `picture`, or lie in a `place`: `pack:DIGEST:OFFSET:SIZE` of the job's uploads,
-    `file:PATH` of the server's folders, or a URL.
+    Its bytes are the blob `picture`, or at a `place`: `pack:DIGEST:OFFSET:SIZE` of the job's uploads,
+    `file:PATH` in a server folder, or a URL.
     """
 
     index: int
@@ -218,38 +193,38 @@ class Item:
     problem: Mapping[str, Any] | None = None
     place: str | None = None
     text: str | None = None
-    """What is to be embedded instead of a picture."""
+    """A text to embed instead of a picture."""
     support: int | None = None
-    """The support that is to be embedded by another encoder."""
+    """The support to be embedded by another encoder."""
 
     @property
     def is_unfetched(self) -> bool:
-        """Whether its picture has still to be fetched over the network."""
+        """Whether its picture must be fetched over the network first."""
         return is_web_url(self.place) and self.problem is None
 
 
 def is_web_url(place: str | None) -> bool:
-    """Say whether a place is on the web, and not one that fsspec reads."""
+    """Return whether a place is an http or https URL, not one that fsspec reads."""
     return place is not None and place.lower().startswith(("http://", "https://"))
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the items of a bulk job are: names of uploaded files, or a folder of the server's."""
+    """The source of a bulk job's items: names of uploaded files, or a folder on the server."""
 
     archive: str | None = None
     manifest: str | None = None
     manifest_is_csv: bool = False
     folder: str | None = None
     label: str | None = None
-    """The label of pictures that have none of their own."""
+    """The label of pictures without one of their own."""
     bundle: str | None = None
-    """The name of an uploaded file of a collection."""
+    """The name of an uploaded collection file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The request that a job came of, so that the lines and spans of its work can be found by it."""
+    """The request that submitted a job, to find the log lines and spans of its work."""
 
     request_id: str
     key: str
@@ -260,9 +235,9 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """What a caller submits, pictures already kept; a bulk job has a source to read its items from.
+    """A job to submit, its pictures already stored; a bulk job has a source to read its items from.
 
-    A job may be of an `encoder` alone, and then of no collection.
+    A job may belong to an `encoder` alone, without a collection.
     """
 
     collection: str
@@ -273,18 +248,18 @@ class JobRequest:
     min_version: int = 0
     source: Source | None = None
     webhook: str | None = None
-    """Where the end of the job is told."""
+    """The URL to call at the end of the job."""
     smooth: bool = False
-    """Whether pictures that look alike are to be answered alike, once all have been answered."""
+    """Whether to smooth the answers over similar pictures, once all have been answered."""
     origin: Origin | None = None
     encoder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job and how far it has come; `total` still grows while it is `expanding`.
+    """A job and its progress; `total` still grows while it is `expanding`.
 
-    `note` says why a job that was to be smoothed ended without that.
+    `note` says why a job was not smoothed although that was requested.
     """
 
     id: str

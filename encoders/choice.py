@@ -1,4 +1,4 @@
-"""By which runtime and in which number format an encoder runs: chosen by rule, the same in every run."""
+"""Choice of runtime and number format for an encoder, by rule, so that every run uses the same."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image
 
 from core.vectors import Vectors
 from encoders.device import PRECISIONS, Device, Runtime
-from encoders.geometry import Geometry, Looks
+from encoders.geometry import Geometry, Pixels
 from encoders.openvino_forward import is_installed
 from encoders.running import RunningTower
 from encoders.tower import Tower
@@ -21,35 +21,40 @@ from encoders.unit import to_unit
 log = structlog.get_logger("exemplar.encoders")
 
 PROBES, PROBE_SIDE = 8, 256
-# On 300 photographs this bound has meant a cosine of at least 0.999 to float32: ViT-B/32 in bf16 keeps it
+# On 300 photographs this bound means a cosine of at least 0.999 to float32: ViT-B/32 in bf16 meets it
 # (least cosine 0.9999), DeiT-Tiny (0.998) and EfficientNet-Lite2 (0.994) do not.
 MAX_MEAN_LOSS = 6e-5
-# The same of directions from the mean of the pictures, since the vectors of some networks are all much alike:
+# The same for directions from the mean of the pictures, since some networks' vectors are all similar:
 # ViT-B/32 loses 1.1e-3, DeiT-Tiny 1.5e-3, EfficientNet-Lite2 1.9e-2.
 MAX_CENTRED_LOSS = 2e-3
-ASKED = 150.0  # times that, where a half format was asked for: only a wrong translation differs by more
+ASKED = 150.0  # times that if a half format was requested: only a wrong translation differs by more
 
 
 def run_chosen(tower: Tower, device: Device, *, precision: str, runtime: str) -> RunningTower:
-    """Run a tower in the first way that gives the vectors of torch in float32; nothing is timed.
+    """Run a tower in the first way that reproduces torch's float32 vectors; nothing is timed.
 
-    Ways are tried in the order in which they were measured to be fast (docs/encoders.md): OpenVINO before
-    torch, on CPUs alone, and by each runtime the half format that agrees best before float32. With a
-    precision other than `auto` that format is taken unchecked, and with the runtime `torch` no other.
+    Ways are tried in order of measured speed (docs/encoders.md): OpenVINO before
+    torch, on CPUs only, and for each runtime the best half format before float32. With a
+    precision other than `auto` that format is used unchecked, and with the runtime `torch` only torch is.
     """
     plain = RunningTower(tower, device)
+    groups = [
+        [replace(device, runtime=one, dtype=dtype) for dtype in formats]
+        for one in _runtimes(device, runtime)
+        for formats in _formats(device, precision)
+    ]
+    if groups[0] == [device]:  # there is nothing to compare
+        return plain
     pictures = probes(tower.geometry)
     expected = _embed(plain, pictures)
     bound = ASKED if precision in ("bf16", "fp16") else 1.0
-    for one in _runtimes(device, runtime):
-        for formats in _formats(device, precision):
-            ways = [replace(device, runtime=one, dtype=dtype) for dtype in formats]
-            if ways == [device]:
-                return plain
-            tried = [_tried(tower, way, pictures, expected) for way in ways]
-            running, lost = min(tried, key=lambda each: each[1])
-            if running is not None and lost <= bound:
-                return running
+    for ways in groups:
+        if ways == [device]:
+            return plain
+        tried = [_tried(tower, way, pictures, expected) for way in ways]
+        running, lost = min(tried, key=lambda each: each[1])
+        if running is not None and lost <= bound:
+            return running
     return plain
 
 
@@ -59,7 +64,7 @@ def _runtimes(device: Device, wanted: str) -> list[Runtime]:
 
 
 def _formats(device: Device, wanted: str) -> list[list[torch.dtype]]:
-    """Return groups of formats to choose the best of, the faster group first."""
+    """Return groups of formats, faster group first; the most accurate format of a group is used."""
     if wanted != "auto":
         return [[PRECISIONS[wanted]]]
     halves = [torch.bfloat16] if device.name == "cpu" and cpu_has_bf16() else []
@@ -69,13 +74,13 @@ def _formats(device: Device, wanted: str) -> list[list[torch.dtype]]:
 
 
 def _tried(
-    tower: Tower, device: Device, pictures: Looks, expected: Vectors
+    tower: Tower, device: Device, pictures: Pixels, expected: Vectors
 ) -> tuple[RunningTower | None, float]:
-    """Return a tower running on a device, and how much its vectors differ; None where it cannot run so."""
+    """Return a tower running on a device, and the deviation of its vectors; None if it cannot run so."""
     try:
         running = RunningTower(replace(tower, module=deepcopy(tower.module)), device)
         lost = difference(expected, _embed(running, pictures))
-    except Exception as error:  # the edge to runtimes that know most networks, and formats of most devices
+    except Exception as error:  # the boundary to runtimes: they support most networks, not all
         log.info(
             "runtime_failed",
             device=device.name,
@@ -87,8 +92,8 @@ def _tried(
     return running, lost
 
 
-def _embed(running: RunningTower, pictures: Looks) -> Vectors:
-    """Embed pictures, one of them alone: what was translated for one size of batches shows."""
+def _embed(running: RunningTower, pictures: Pixels) -> Vectors:
+    """Embed pictures, one of them alone, to detect a network translated for one batch size only."""
     unmarked = np.zeros(len(pictures), np.bool_)
     return np.concatenate(
         [running.embed(part, unmarked[: len(part)]) for part in (pictures[:1], pictures[1:])]
@@ -96,16 +101,16 @@ def _embed(running: RunningTower, pictures: Looks) -> Vectors:
 
 
 def cpu_has_bf16() -> bool:
-    """Whether this CPU multiplies bfloat16 matrices itself; where it does not, it is slower than float32."""
+    """Return whether this CPU multiplies bfloat16 matrices natively; otherwise it is slower than float32."""
     found = torch.cpu.get_capabilities()
     return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
 
 
 def difference(expected: Vectors, found: Vectors) -> float:
-    """Return how far unit vectors of the same pictures, made in two ways, differ; up to 1 they agree.
+    """Return the deviation of unit vectors of the same pictures computed in two ways; up to 1 they agree.
 
-    It is the mean of 1 less their cosines, as they are and as seen from the mean of those expected, each as
-    a share of its bound, whichever is larger.
+    It is the mean of 1 minus their cosines, once as they are and once relative to the mean of those expected,
+    each divided by its bound, whichever is larger.
     """
     if not np.isfinite(found).all():
         return float("inf")
@@ -116,23 +121,23 @@ def difference(expected: Vectors, found: Vectors) -> float:
 
 def _mean_loss(expected: Vectors, found: Vectors) -> float:
     lost = 1.0 - np.einsum("ij,ij->i", expected.astype(np.float64), found.astype(np.float64))
-    return float(np.nan_to_num(lost).mean())  # nothing is left of vectors that are all the same
+    return float(np.nan_to_num(lost).mean())  # identical vectors vanish once the mean is subtracted
 
 
-def probes(geometry: Geometry) -> Looks:
-    """Return (PROBES, height, width, 3): noise with the spectrum of natural pictures, always the same.
+def probes(geometry: Geometry) -> Pixels:
+    """Return (PROBES, height, width, 3): deterministic noise with the spectrum of natural pictures.
 
     The amplitude falls with the frequency (Field, 1987), so that networks see edges and areas.
     """
     rng = np.random.default_rng(0)
     across = np.fft.fftfreq(PROBE_SIDE)
     frequency = np.maximum(np.hypot(across[:, None], across[None]), 1 / PROBE_SIDE)[..., None]
-    looks = []
+    views = []
     for _ in range(PROBES):
         waves = np.fft.fft2(rng.normal(size=(PROBE_SIDE, PROBE_SIDE, 3)), axes=(0, 1)) / frequency
         pixels = np.fft.ifft2(waves, axes=(0, 1)).real
-        grey = pixels.mean(2, keepdims=True)  # the colours of a natural picture mostly go together
+        grey = pixels.mean(2, keepdims=True)  # colour channels of natural pictures are correlated
         mixed = grey + (pixels - grey) * 0.4
         scaled = np.clip(128 + 60 * (mixed - mixed.mean()) / mixed.std(), 0, 255).astype(np.uint8)
-        looks.append(geometry.frame.look(Image.fromarray(scaled), crop=False))
-    return np.concatenate(looks)
+        views.append(geometry.frame.resize(Image.fromarray(scaled), crop=False))
+    return np.concatenate(views)

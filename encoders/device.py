@@ -1,4 +1,4 @@
-"""Where an encoder runs, by which runtime, and in which number format."""
+"""The device, runtime and number format of an encoder."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import torch
 
 from core.errors import ExemplarError
 
-CPU_BATCH, CUDA_BATCH = 16, 128  # a CPU gains nothing by more, and people wait for the batch under way
+CPU_BATCH, CUDA_BATCH = 16, 128  # a CPU gains nothing from more, and people wait for the running batch
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Runtime(StrEnum):
-    """What computes a network."""
+    """The library that computes a network."""
 
     TORCH = "torch"
     OPENVINO = "openvino"
@@ -22,7 +22,7 @@ class Runtime(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A torch device, the type its weights have there, the batch it is best fed with, and the runtime."""
+    """A torch device, the data type of its weights, its best batch size, and the runtime."""
 
     name: str
     dtype: torch.dtype
@@ -36,7 +36,7 @@ class Device:
 
 
 def choose_device(wanted: str) -> Device:
-    """Return what `auto`, `cpu`, `cuda` or `cuda:N` stands for, in float32; raise `device_missing`."""
+    """Return the device for `auto`, `cpu`, `cuda` or `cuda:N`, in float32; raise `device_missing`."""
     if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
         return Device("cpu", torch.float32, CPU_BATCH)
     name = "cuda" if wanted == "auto" else wanted

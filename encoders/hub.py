@@ -1,4 +1,4 @@
-"""The one error for weights that neither the hub's cache nor the network could give."""
+"""The error for weights that neither the hub's cache nor the network provides."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from core.errors import ExemplarError
 
 
 def hub_failed(spec: str, error: Exception) -> ExemplarError:
-    """Return `encoder_weights_missing` for a spec whose pretrained weights could not be had."""
+    """Return `encoder_weights_missing` for a spec whose pretrained weights are not available."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return ExemplarError(
         "encoder_weights_missing",

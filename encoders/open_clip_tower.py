@@ -1,4 +1,4 @@
-"""CLIP's image towers and, when first asked for, their text halves, by open_clip."""
+"""CLIP's image towers from open_clip, and their text halves, loaded on first use."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from encoders.weights import Weights, fit_weights, read_weights
 
 VISUAL = "visual."
 SCALE = "logit_scale"
-CONFIG = "open_clip_config.json"  # what downloads from the hub have beside the weights
-FOLDER = "local-dir:"  # how open_clip is told where such a file is
-MOST_SCALE = 100.0  # where CLIP's training cut it off
+CONFIG = "open_clip_config.json"  # included in downloads from the hub
+FOLDER = "local-dir:"  # open_clip's prefix for a folder with that file
+MOST_SCALE = 100.0  # the limit in CLIP's training
 NO_WEIGHTS = {"input_resolution", "context_length", "vocab_size"}  # numbers in OpenAI's own files
 
 
 class ImageTower(nn.Module):
-    """The image half of a CLIP model; models that also give tokens (CoCa) lose them here."""
+    """The image half of a CLIP model; models that also return tokens (CoCa) drop them here."""
 
     def __init__(self, visual: nn.Module) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class ImageTower(nn.Module):
 
 
 class TextHalf(nn.Module):
-    """A CLIP model that has lost its image half."""
+    """A CLIP model without its image half."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
@@ -58,8 +58,8 @@ class TextHalf(nn.Module):
 def load_open_clip(spec: EncoderSpec) -> Tower:
     """Load the image tower from a local file or by its pretrained tag.
 
-    A file `open_clip_config.json` beside the local file says what network the weights are of; without one
-    open_clip has to know the name. Raises `encoder_unknown`, `encoder_weights_missing` or
+    A file `open_clip_config.json` next to the local file describes the network of the weights; without one
+    open_clip must know the name. Raises `encoder_unknown`, `encoder_weights_missing` or
     `encoder_weights_invalid`.
     """
     network = _network(spec)
@@ -67,7 +67,7 @@ def load_open_clip(spec: EncoderSpec) -> Tower:
 
 
 def _network(spec: EncoderSpec) -> str:
-    """Return how open_clip knows the network: by name, or by the folder of its config."""
+    """Return the name or the config folder from which open_clip builds the network."""
     folder = Path(spec.file).parent if spec.file else None
     if folder and (folder / CONFIG).is_file():
         return f"{FOLDER}{folder}"
@@ -75,7 +75,7 @@ def _network(spec: EncoderSpec) -> str:
         raise ExemplarError(
             "encoder_unknown",
             f"expected a model of open_clip, got {spec.name!r}; open_clip.list_models() names them, and a "
-            f"file {CONFIG} beside the weights describes any other",
+            f"file {CONFIG} next to the weights describes any other",
         )
     return spec.name
 
@@ -84,7 +84,7 @@ def _from_file(spec: EncoderSpec, network: str) -> Tower:
     file = str(spec.file)
     weights = read_weights(file)
     visual = _create(spec, network, load_weights=False, pretrained_text=False).visual
-    # a file of the image half alone is as good
+    # a file with only the image half is enough
     images = {key.removeprefix(VISUAL): value for key, value in weights.items() if key.startswith(VISUAL)}
     fit_weights(visual, images or weights, file)
     text: TextSource | str = f"there is no text half in {file}"
@@ -148,17 +148,17 @@ def _needs_transformers(network: str) -> bool:
 
 def _create(spec: EncoderSpec, network: str, **options: Any) -> Any:
     logger = logging.getLogger()  # where open_clip logs
-    logger.addFilter(_is_news)
+    logger.addFilter(_is_relevant)
     try:
         return open_clip.create_model(network, **options)
-    except Exception as error:  # the edge to the hub, which fails in the ways of four libraries
+    except Exception as error:  # the boundary to the hub, which raises the errors of four libraries
         raise _not_built(spec, network, error) if spec.file else hub_failed(str(spec), error) from error
     finally:
-        logger.removeFilter(_is_news)
+        logger.removeFilter(_is_relevant)
 
 
 def _not_built(spec: EncoderSpec, network: str, error: Exception) -> ExemplarError:
-    described = f"{CONFIG} beside {spec.file}" if network != spec.name else f"the name {spec.name}"
+    described = f"{CONFIG} next to {spec.file}" if network != spec.name else f"the name {spec.name}"
     return ExemplarError(
         "encoder_weights_invalid",
         f"expected a network that open_clip can build by {described}, got {type(error).__name__}: "
@@ -166,8 +166,8 @@ def _not_built(spec: EncoderSpec, network: str, error: Exception) -> ExemplarErr
     )
 
 
-def _is_news(record: logging.LogRecord) -> bool:
-    """Leave out open_clip's warning of random weights: those of a local file are loaded afterwards."""
+def _is_relevant(record: logging.LogRecord) -> bool:
+    """Suppress open_clip's warning about random weights, which a local file replaces afterwards."""
     return record.module != "factory" or record.levelno > logging.WARNING
 
 

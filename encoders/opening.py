@@ -1,4 +1,4 @@
-"""An encoder's name -> the encoder."""
+"""Opening an encoder by its spec."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def open_encoder(
 ) -> Encoder:
     """Open a packaged encoder, `KIND:NAME[/TAG][@FILE]` or `concat:A+B` on `auto`, `cpu`, `cuda` or `cuda:N`.
 
-    With the precision `auto` it runs in a half format that the device computes in, where the vectors keep a
-    cosine of 0.999 to float32; `fp32`, `bf16` and `fp16` overrule that. With the runtime `auto` a CPU runs it
-    by OpenVINO where that is installed and keeps the vectors as well; with `torch` it never does.
+    With the precision `auto` it runs in a half format that the device supports, if the vectors keep a
+    cosine of 0.999 to float32; `fp32`, `bf16` and `fp16` override that. With the runtime `auto` a CPU uses
+    OpenVINO if it is installed and keeps the vectors as well; with `torch` it never does.
 
     Raises `encoder_unknown`, `encoder_weights_missing`, `encoder_weights_invalid` or `device_missing`.
     """
@@ -31,8 +31,8 @@ def open_encoder(
 
 
 def load_tower(spec: EncoderSpec) -> Tower:
-    """Load one network as its adapter does, on the CPU in float32; raises what `open_encoder` raises."""
-    # an adapter is imported when its kind is asked for: open_clip and timm take seconds to import
+    """Load one network with its adapter, on the CPU in float32; raises what `open_encoder` raises."""
+    # an adapter is imported when its kind is requested: open_clip and timm take seconds to import
     if spec.kind in PACKAGED:
         from encoders.efficientnet_lite import load_efficientnet_lite  # noqa: PLC0415
 

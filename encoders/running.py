@@ -1,8 +1,8 @@
-"""Towers where they run: on their device, by its runtime, in its number format, with their colour scale."""
+"""Towers running on their device, with their runtime, number format and colour normalisation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from core.vectors import Vectors
 from encoders.device import Device, Runtime
-from encoders.geometry import Looks
+from encoders.geometry import Pixels
 from encoders.tower import TextTower, Tower
 from encoders.unit import to_unit
 
-Forward = Callable[[Looks], npt.NDArray[np.float32]]
-"""Maps n looks to (n, dim) features of any length."""
+Forward = Callable[[Pixels], npt.NDArray[np.float32]]
+"""Maps n views to (n, dim) features of any length."""
 
 
 class RunningTower:
@@ -28,27 +28,22 @@ class RunningTower:
         self.features = tower.features
         self.device = device
         self._forward = forward_of(tower, device)
-        # a real forward is the one size that cannot be wrong, and it warms the kernels up
+        # a real forward pass gives the exact size, and it warms the kernels up
         blank = np.zeros((1, self.geometry.height, self.geometry.width, 3), np.uint8)
         self.dim = self._forward(blank).shape[1]
 
-    def embed(self, looks: Looks, mirrored: npt.NDArray[np.bool_]) -> Vectors:
-        """Map n looks, and behind them the mirror images of those marked, to unit rows, NaN where unfit."""
+    def embed(self, views: Pixels, mirrored: npt.NDArray[np.bool_]) -> Vectors:
+        """Map n views, then the mirror images of those marked, to unit rows, NaN if not finite."""
         if mirrored.any():
-            looks = np.concatenate([looks, looks[mirrored][:, :, ::-1]])
+            views = np.concatenate([views, views[mirrored][:, :, ::-1]])
         # a batch of several views takes no more memory than one of a single view
         size = self.device.batch_size
-        parts = [self._forward(looks[at : at + size]) for at in range(0, len(looks), size)]
+        parts = [self._forward(views[at : at + size]) for at in range(0, len(views), size)]
         return to_unit(np.concatenate(parts))
 
 
-def run_all(towers: Sequence[Tower], device: Device) -> list[RunningTower]:
-    """Run towers on one device, as it says."""
-    return [RunningTower(tower, device) for tower in towers]
-
-
 class Scaled(nn.Module):
-    """A network with its colour scale before it: maps looks to (n, dim) float32."""
+    """A network preceded by its colour normalisation: maps views to (n, dim) float32."""
 
     def __init__(self, tower: Tower, device: Device) -> None:
         super().__init__()
@@ -58,16 +53,16 @@ class Scaled(nn.Module):
         self._mean = torch.tensor(tower.geometry.mean, device=device.name).view(3, 1, 1)
         self._std = torch.tensor(tower.geometry.std, device=device.name).view(3, 1, 1)
 
-    def forward(self, looks: Tensor) -> Tensor:
+    def forward(self, views: Tensor) -> Tensor:
         """Map (n, height, width, 3) uint8 to (n, dim) float32."""
         # (n, h, w, 3) seen as (n, 3, h, w) already lies in memory as channels_last
-        batch = looks.permute(0, 3, 1, 2).float() / 255
+        batch = views.permute(0, 3, 1, 2).float() / 255
         features: Tensor = self.network(((batch - self._mean) / self._std).to(self._dtype))
         return features.float()
 
 
 def forward_of(tower: Tower, device: Device) -> Forward:
-    """Bring a tower to its device and return what computes it there."""
+    """Move a tower to its device and return its forward function."""
     if device.runtime is Runtime.OPENVINO:
         # it takes a fifth of a second to import, and may not be installed
         from encoders.openvino_forward import compiled  # noqa: PLC0415
@@ -76,15 +71,15 @@ def forward_of(tower: Tower, device: Device) -> Forward:
     scaled = Scaled(tower, device)
 
     @torch.inference_mode()
-    def forward(looks: Looks) -> npt.NDArray[np.float32]:
-        features: npt.NDArray[np.float32] = scaled(torch.from_numpy(looks).to(device.name)).cpu().numpy()
+    def forward(views: Pixels) -> npt.NDArray[np.float32]:
+        features: npt.NDArray[np.float32] = scaled(torch.from_numpy(views).to(device.name)).cpu().numpy()
         return features
 
     return forward
 
 
 class RunningText:
-    """A text half on a device, in float32: labels are few, and their vectors are kept."""
+    """A text half on a device, in float32: labels are few, and their vectors are stored."""
 
     def __init__(self, tower: TextTower, device: Device) -> None:
         self._module = tower.module.eval().to(device.name, torch.float32)
@@ -93,7 +88,7 @@ class RunningText:
 
     @torch.inference_mode()
     def embed(self, texts: list[str]) -> Vectors:
-        """Map n texts to unit rows, NaN where unfit; what is longer than the network reads is cut off."""
+        """Map n texts to unit rows, NaN if not finite; texts beyond the context length are cut off."""
         ids = self._tokenize(texts)
         size = self._device.batch_size
         parts = [ids[at : at + size].to(self._device.name) for at in range(0, len(ids), size)]

@@ -1,4 +1,4 @@
-"""How many threads torch uses in this process."""
+"""The number of torch's threads in this process."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import torch
 
 
 def use_threads(threads: int) -> None:
-    """Set the compute threads of the process; several workers with torch's default slow each other down."""
+    """Set the compute threads of the process; torch's default makes several workers slow each other down."""
     torch.set_num_threads(threads)

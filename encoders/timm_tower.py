@@ -1,4 +1,4 @@
-"""BEiT, ViT, DeiT, DINO, EfficientNet, ResNet and the rest of timm."""
+"""Image towers from timm: BEiT, ViT, DeiT, DINO, EfficientNet, ResNet and others."""
 
 from __future__ import annotations
 
@@ -50,19 +50,19 @@ def _from_hub(spec: EncoderSpec) -> Any:
         )
     try:
         return timm.create_model(spec.name, pretrained=True, num_classes=0)
-    except Exception as error:  # the edge to the hub, which fails in the ways of four libraries
+    except Exception as error:  # the boundary to the hub, which raises the errors of four libraries
         raise hub_failed(str(spec), error) from error
 
 
 def _converted(weights: Weights, model: Any) -> Weights:
-    """Rename an author's original names to timm's, by timm's own filter, where the file needs it."""
+    """Rename original weight names to timm's, by timm's own filter, if the file needs it."""
     convert = getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", None)
     if convert is None or set(model.state_dict()) <= set(weights):
         return weights
     try:
         converted: Weights = convert(dict(weights), model)
     except (KeyError, RuntimeError, ValueError, AttributeError, AssertionError):
-        return weights  # what does not fit is named when the weights are loaded
+        return weights  # loading them names what does not fit
     return converted
 
 

@@ -1,4 +1,4 @@
-"""What an adapter makes and an `Encoder` runs: a network with its input's geometry, and its text half."""
+"""The tower that an adapter loads and an `Encoder` runs: a network, its input geometry, and its text half."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from encoders.geometry import Geometry
 
 @dataclass(frozen=True, slots=True)
 class TextTower:
-    """A module that maps token ids (n, length) to (n, dim) features, and what makes ids of texts."""
+    """A module that maps token ids (n, length) to (n, dim) features, and its tokeniser."""
 
     module: nn.Module
     tokenize: Callable[[Sequence[str]], Tensor]
@@ -30,11 +30,11 @@ class TextSource:
 class Tower:
     """A module that maps normalised (n, 3, height, width) pictures to (n, dim) features of any length.
 
-    `text` is its text half, or the reason why there is none; `features` names what is done to the network's
-    own features, and is part of an encoder's identity.
+    `text` is its text half, or the reason why there is none; `features` names the treatment of the network's
+    features, and is part of an encoder's identity.
     """
 
     module: nn.Module
     geometry: Geometry
-    text: TextSource | str = "it sees pictures only"
+    text: TextSource | str = "it embeds pictures only"
     features: str = ""

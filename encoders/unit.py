@@ -1,4 +1,4 @@
-"""Features of any length -> vectors of unit length, and NaN where there is no direction."""
+"""Features of any length to vectors of unit length, and NaN for those without a direction."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SHORTEST = 1e-6  # a feature below this length has no direction
 
 def to_unit(features: npt.NDArray[np.float32]) -> Vectors:
     """Scale the rows of (n, dim) to unit length; one that is not finite or has no length becomes NaN."""
-    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is NaN like the rest
+    with np.errstate(over="ignore", invalid="ignore"):  # overflows become NaN like the rest
         lengths = np.linalg.norm(features, axis=1, keepdims=True)
     usable = np.isfinite(lengths) & (lengths >= SHORTEST)
     scaled: Vectors = np.divide(
@@ -22,5 +22,5 @@ def to_unit(features: npt.NDArray[np.float32]) -> Vectors:
 
 
 def mean_direction(vectors: Vectors, starts: npt.NDArray[np.int64]) -> Vectors:
-    """Average unit rows in runs that begin at `starts`: (m, dim) -> (len(starts), dim) of unit length."""
+    """Average unit rows in runs that start at `starts`: (m, dim) -> (len(starts), dim) of unit length."""
     return to_unit(np.add.reduceat(vectors, starts, axis=0))

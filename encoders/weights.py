@@ -1,4 +1,4 @@
-"""Files of weights -> tensors by name, never running what a file may hold."""
+"""Reading files of weights as tensors by name, without running code from them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from core.errors import ExemplarError
 
 Weights = dict[str, Tensor]
-WRAPPERS = ("state_dict", "model", "module")  # under which the training programs of the field nest weights
+WRAPPERS = ("state_dict", "model", "module")  # keys under which training programs nest weights
 
 
 def read_weights(file: str) -> Weights:
-    """Read a safetensors file, or a torch file that holds tensors only.
+    """Read a safetensors file, or a torch file that contains only tensors.
 
     Raises `encoder_weights_missing` or `encoder_weights_invalid`.
     """
@@ -33,7 +33,7 @@ def read_weights(file: str) -> Weights:
 
 
 def fit_weights(module: nn.Module, weights: Weights, source: str) -> None:
-    """Load weights that must cover the module exactly; raise `encoder_weights_invalid` where they do not."""
+    """Load weights that must match the module exactly; raise `encoder_weights_invalid` if they do not."""
     try:
         module.load_state_dict(weights)
     except RuntimeError as error:

@@ -22,7 +22,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.types import ClassKind, Rule, Views
 from formats.bounded_reader import Readable
 
-FORMAT = "exemplar-collection"
 MANIFEST, CHECKSUMS = "manifest.json", "checksums.json"
 IDS, CLASSES, VECTORS, ROWS = (
     "supports/ids.npy",

@@ -1,1 +1,1 @@
-"""Vectors -> neighbours -> decisions; the only place that imports faiss."""
+"""Vectors to neighbours to decisions; the only package that imports faiss."""

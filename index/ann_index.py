@@ -1,4 +1,4 @@
-"""Approximate nearest neighbours (ANN): indexes of FAISS that look into some of their lists."""
+"""Approximate nearest neighbours (ANN): FAISS indexes that probe a part of their lists."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from index.supports import Ids
 
 # times the root of the number of supports, as FAISS advises up to a million; then down to a power of two
 LISTS_PER_ROOT = 4
-POINTS_PER_LIST = 40  # to learn from; FAISS warns below 39
-ROUNDS = 8  # of k-means; recall has long stopped growing
-PROBED_SHARE = 32  # one list in so many is looked into where the collection does not say
-# A bit for each component leaves the order rough: of the nearest ten 94 % were among four candidates for
-# each, 99.9 % among ten (clustered vectors of 256 components). Half precision hardly needs any.
+POINTS_PER_LIST = 40  # for training; FAISS warns below 39
+ROUNDS = 8  # of k-means; more do not improve recall
+PROBED_SHARE = 32  # one list in so many is probed unless the collection says otherwise
+# One bit per component gives a rough order: of the nearest ten, 94 % were among four candidates for
+# each, 99.9 % among ten (clustered vectors of 256 components). Half precision hardly needs extra candidates.
 REFINES = {IndexName.RABITQ: 10, IndexName.IVF: 2}
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What training gave: the index as bytes, without supports, and of how many it was a sample."""
+    """A trained index as bytes, without supports, and the size of the sample it was trained on."""
 
     index: Index
     supports: int
@@ -33,10 +33,10 @@ class Trained:
 
 
 class AnnIndex:
-    """Proposes candidates by support id; whoever asks compares them exactly. Not safe between threads."""
+    """Proposes candidates by support id, which the caller compares exactly. Not thread-safe."""
 
     def __init__(self, trained: Trained) -> None:
-        """Raises RuntimeError where the bytes are of no index that this FAISS reads."""
+        """Raises RuntimeError if the bytes are not an index that this FAISS reads."""
         self.trained = trained
         index: Any = faiss.deserialize_index(np.frombuffer(trained.packed, np.uint8))
         self._faiss = index
@@ -47,17 +47,17 @@ class AnnIndex:
         return int(self._faiss.ntotal)
 
     def add(self, ids: Ids, vectors: Vectors) -> None:
-        """Add (n, dim) vectors; what is there already must not be added."""
+        """Add (n, dim) vectors of new supports; adding one twice is an error."""
         if len(ids):
             self._faiss.add_with_ids(np.ascontiguousarray(vectors), ids)
 
     def remove(self, ids: Ids) -> None:
-        """Remove supports; those that are not there are passed over."""
+        """Remove supports; missing ones are ignored."""
         if len(ids):
             self._faiss.remove_ids(faiss.IDSelectorBatch(ids))
 
     def candidates(self, queries: Vectors, k: int) -> Ids:
-        """Map (m, dim) queries to (m, k x refine) ids, -1 where the lists looked into hold no more."""
+        """Map (m, dim) queries to (m, k x refine) ids, -1 if the probed lists hold fewer."""
         found: Ids = self._faiss.search(
             np.ascontiguousarray(queries), min(k * self._refine, len(self)), params=self._parameters
         )[1]
@@ -80,7 +80,7 @@ def train(index: Index, sample: Vectors, supports: int) -> Trained:
 
 
 def lists_for(supports: int) -> int:
-    """Return how many lists so many supports are parted into."""
+    """Return the number of lists for so many supports."""
     return int(2 ** math.floor(math.log2(max(min(LISTS_PER_ROOT * math.sqrt(supports), supports), 1))))
 
 

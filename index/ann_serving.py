@@ -1,4 +1,4 @@
-"""Which approximate index serves a replica, and which is being filled; both follow its changes."""
+"""The approximate index that serves a replica, and the one that is being filled."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ from index.supports import Ids
 
 
 class AnnServing:
-    """Holds the index that serves, and one that is being filled; both follow every change.
+    """Holds the index that serves and the one that is being filled; both follow every change.
 
-    It belongs to a replica and is touched under that one's lock.
+    It belongs to a replica and is used only under the replica's lock.
     """
 
     def __init__(self) -> None:
         self.index = Index()
         self.serving: AnnIndex | None = None
         self.measured: IndexMeasure | None = None
-        self.tried = 0  # supports there were when training began last
+        self.tried = 0  # the number of supports when training last started
         self.trained: Trained | None = None
         self._filling: AnnIndex | None = None
 
     def begin(self, ann: AnnIndex | None) -> None:
-        """Let an index that will be filled follow the changes from now on; None gives up."""
+        """Make an index that will be filled follow the changes from now on; None drops it."""
         self._filling = ann
 
     def serve(self, ann: AnnIndex, measured: IndexMeasure) -> None:
-        """Let a filled index answer from now on."""
+        """Make a filled index answer from now on."""
         self.serving, self.measured, self.trained, self._filling = ann, measured, ann.trained, None
 
     def stop(self) -> None:
-        """Answer by comparing with all supports."""
+        """Answer by exact search."""
         self.serving = self.measured = self._filling = None
 
     def add(self, ids: Ids, vectors: Vectors) -> None:
-        """Follow supports that came."""
+        """Apply added supports."""
         for ann in (self.serving, self._filling):
             if ann is not None:
                 ann.add(ids, vectors)
 
     def remove(self, ids: Ids) -> None:
-        """Follow supports that went."""
+        """Apply removed supports."""
         for ann in (self.serving, self._filling):
             if ann is not None:
                 ann.remove(ids)
@@ -55,8 +55,8 @@ def compare(
 ) -> tuple[npt.NDArray[np.float32], Ids, Ids]:
     """Compare (m, dim) queries exactly with candidates, (m, c) rows of (n, dim) vectors or -1.
 
-    Returns (m, k) cosines and (m, k) rows, the nearest first, and the lines with fewer than k candidates,
-    which are not filled.
+    Returns (m, k) cosines and (m, k) rows, nearest first, and the queries with fewer than k candidates,
+    whose rows are not filled.
     """
     similarities = np.empty((len(queries), k), np.float32)
     rows = np.empty((len(queries), k), np.int64)

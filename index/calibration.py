@@ -1,8 +1,8 @@
-"""How far scores can be believed: fitted on the supports themselves, each judged without itself.
+"""Calibration of scores, fitted on the supports themselves, each judged without itself.
 
-No pictures are set aside for it. Leave-fold-out scores give the temperature and the candidate sets,
-leave-one-out scores the threshold under which a picture is of nothing known, and leave-class-out scores how
-many unfamiliar pictures pass that threshold all the same.
+No pictures are held out for it. Leave-fold-out scores give the temperature and the candidate sets,
+leave-one-out scores the threshold below which a picture is unfamiliar, and leave-class-out scores the
+share of unfamiliar pictures that pass that threshold.
 """
 
 from __future__ import annotations
@@ -19,42 +19,42 @@ from index.means import mean_scores_held_out
 from index.supports import MOST_JUDGED, Floats, Ids, Mask, Scores, Supports, places_of
 
 FOLDS = 5
-USUAL_INVERSE_TEMPERATURE = 30.0  # where there is nothing at all to fit it on
-# Where no class has two supports, but there are several: inverse temperature x the spread of an unfamiliar
+USUAL_INVERSE_TEMPERATURE = 30.0  # without data to fit it on
+# If no class has two supports, but there are several: inverse temperature x the spread of an unfamiliar
 # picture's scores over the classes. The best was 1.1 to 1.6 with four encoders, 10 to 40 sports and the
 # rules of regression, and up to 1.9 with prototypes.
 ONE_SHOT_SPREADS = 1.35
 ONE_SHOT_MOST = 36.0  # the best scale at one shot was 12 to 36
 INVERSE_TEMPERATURE_RANGE = (1.0, 300.0)
-# With one support a class nothing known can be left out. Unfamiliar and known pictures' scores are then taken
-# as two normal distributions of one width this far apart: an AUROC of 0.69, as measured at one shot.
+# With one support per class nothing known can be left out. The scores of unfamiliar and known pictures are
+# then modelled as normal distributions of equal width this far apart: an AUROC of 0.69, as at one shot.
 ONE_SHOT_SEPARATION = 0.70
 FEWEST_UNFAMILIAR = 8  # to take a quantile of
-FEWEST_CLASSES = 20  # in a sample: of a class that is larger than its share only a part is taken
+FEWEST_CLASSES = 20  # in a sample: a larger class contributes only a part of its supports
 MOST_CLASSES = 300  # that are left out one after the other
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What the supports say about the scores of a rule."""
+    """The calibration of a rule's scores, from the supports."""
 
     inverse_temperature: float
     """Probabilities are softmax(inverse_temperature x scores)."""
     nonconformity: Floats
-    """Ascending: 1 - the probability of the true class, of supports without their fold."""
+    """Nonconformity, ascending: 1 - the probability of the true class, of supports without their fold."""
     known: Floats
-    """Ascending: the novelty scores of supports without themselves."""
+    """Ascending: the novelty scores of supports, each left out."""
     unfamiliar: Floats
-    """Ascending: the novelty scores of supports without their whole class."""
+    """Ascending: the novelty scores of supports, each with its class left out."""
 
     def probabilities(self, scores: Scores) -> Floats:
         """Map (m, C) scores to rows that sum to 1."""
         return softmax(self.inverse_temperature * scores)
 
     def set_limit(self, level: float) -> float | None:
-        """Return the least probability in a set that holds the true class as often as `level` says.
+        """Return the least probability in a candidate set with a coverage of `level`.
 
-        Split-conformal, on leave-fold-out scores; None where there are too few of them to say it.
+        Split-conformal on leave-fold-out scores; None if there are too few of them.
         """
         place = math.ceil((len(self.nonconformity) + 1) * level)
         if place > len(self.nonconformity) or not len(self.nonconformity):
@@ -62,9 +62,9 @@ class Calibration:
         return float(1.0 - self.nonconformity[place - 1])
 
     def threshold(self, false_reject: float) -> float | None:
-        """Return the novelty score under which a picture is unknown; None where nothing can be told.
+        """Return the novelty score below which a picture is unknown; None if it cannot be estimated.
 
-        Of fewer supports than 1 / false_reject it is the least novelty score of all, which rejects some more.
+        With fewer supports than 1 / false_reject it is the least novelty score, which rejects a few more.
         """
         if false_reject <= 0:
             return None
@@ -77,7 +77,7 @@ class Calibration:
         return None
 
     def accepted_unfamiliar(self, threshold: float | None) -> float | None:
-        """Return the share of pictures of classes never enrolled that pass; None where it cannot be told."""
+        """Return the share of unfamiliar pictures that pass the threshold; None if it cannot be estimated."""
         if not len(self.unfamiliar):
             return None
         return 1.0 if threshold is None else float((self.unfamiliar >= threshold).mean())
@@ -88,7 +88,7 @@ NOTHING = np.empty(0)
 
 @dataclass(frozen=True, slots=True)
 class FoldScores:
-    """Scores of supports that were left out with their fold: those whose classes have others left."""
+    """Scores of supports left out with their fold, of classes that keep other supports."""
 
     rows: Ids
     """(r,)"""
@@ -118,7 +118,7 @@ def fold_loss(fit: Fit) -> float | None:
 
 
 def calibrate(fit: Fit, normal: Mask) -> Calibration:
-    """Judge a fit by its own supports; `normal` (C,) says which columns may be named."""
+    """Calibrate a fit on its own supports; `normal` (C,) marks the columns of normal classes."""
     supports = fit.supports
     normal = normal & (supports.counts > 0)
     chosen = sample(supports, fit.most_judged)
@@ -138,9 +138,9 @@ def calibrate(fit: Fit, normal: Mask) -> Calibration:
 
 
 def novelty(scores: Scores, likeness: Scores, normal: Mask) -> Floats:
-    """Return (m,): how known pictures look: the best score and the greatest likeness to a class mean.
+    """Return (m,), the novelty scores: the best score plus the greatest similarity to a class mean.
 
-    A rule's own score is unsafe alone: pictures of nothing at all get large ones.
+    A rule's own score alone is unsafe: pictures far from all supports can get large ones.
     """
     if not normal.any():
         return np.full(len(scores), -np.inf)
@@ -149,10 +149,10 @@ def novelty(scores: Scores, likeness: Scores, normal: Mask) -> Floats:
 
 
 def folds(columns: Ids) -> Ids:
-    """Return (n,) the fold of each support: at most five, each with as many of each class as can be.
+    """Return (n,) the fold of each support: at most five folds, each as balanced over classes as possible.
 
-    Every class puts its first support into fold 0, its second into fold 1 and so on, so that where classes
-    are of equal size they stay so when a fold is left out.
+    Every class puts its first support into fold 0, its second into fold 1 and so on, so that classes
+    of equal size stay equal when a fold is left out.
     """
     if not len(columns):
         return np.empty(0, np.int64)
@@ -161,11 +161,11 @@ def folds(columns: Ids) -> Ids:
 
 
 def sample(supports: Supports, most: int = MOST_JUDGED) -> Ids:
-    """Return the rows to judge by, ascending: all, or about `most`, small classes whole."""
+    """Return the rows to judge, ascending: all, or about `most` with small classes kept complete."""
     n = len(supports.ids)
     if n <= most:
         return np.arange(n)
-    share = max(most // FEWEST_CLASSES, 2)  # that one class may have
+    share = max(most // FEWEST_CLASSES, 2)  # per class
     held = np.flatnonzero(supports.counts > 0)
     stride = max(math.ceil(int(np.minimum(supports.counts[held], share).sum()) / most), 1)
     chosen = np.flatnonzero(np.isin(supports.columns, held[::stride]))
@@ -173,15 +173,15 @@ def sample(supports: Supports, most: int = MOST_JUDGED) -> Ids:
 
 
 def best_inverse_temperature(scores: Scores, columns: Ids) -> float:
-    """Return the scale whose softmax gives the true columns the greatest likelihood, by bisection.
+    """Return the scale whose softmax maximises the likelihood of the true columns, by bisection.
 
     Of n supports, the true column counts for (n + 1) / (n + 2) and the others share the rest (Platt 1999):
-    a few supports that are all told apart do not prove that everything is.
+    a few supports that are all classified correctly do not prove that all pictures will be.
     """
     n, classes = scores.shape
     if n == 0 or classes < 2:
         return USUAL_INVERSE_TEMPERATURE
-    scores = np.maximum(scores, -1e3)  # a class that a fold emptied
+    scores = np.maximum(scores, -1e3)  # a class without supports outside a fold
     own = scores[np.arange(n), columns]
     others = (scores.sum(axis=1) - own) / (classes - 1)
     target = ((n + 1) * own + others) / (n + 2)
@@ -194,7 +194,7 @@ def best_inverse_temperature(scores: Scores, columns: Ids) -> float:
 
 
 def usual_inverse_temperature(fit: Fit, chosen: Ids) -> float:
-    """Return the scale for supports that are alone in their classes, by the spread of others' scores."""
+    """Return the scale if every class has one support, from the spread of the other classes' scores."""
     rows, groups = _whole_classes(fit.supports, chosen)
     held = np.flatnonzero(fit.supports.counts > 0)
     if len(held) < 4:
@@ -206,7 +206,7 @@ def usual_inverse_temperature(fit: Fit, chosen: Ids) -> float:
 
 
 def softmax(scores: Scores) -> Floats:
-    """Map rows to probabilities; rows of nothing but -inf share alike."""
+    """Map rows to probabilities; rows of only -inf become uniform."""
     if scores.shape[1] == 0:
         return scores
     best = scores.max(axis=1, keepdims=True)
@@ -231,7 +231,7 @@ def _unfamiliar(fit: Fit, rows: Ids, normal: Mask) -> Floats:
 
 
 def _whole_classes(supports: Supports, rows: Ids) -> tuple[Ids, Ids]:
-    """Return those of the rows that are of classes to leave out whole, and the groups (n,) that do so."""
+    """Return the rows of classes that are left out completely, and the group (n,) of each support."""
     left_out = np.unique(supports.columns[rows])
     left_out = left_out[:: max(math.ceil(len(left_out) / MOST_CLASSES), 1)]
     groups = np.where(np.isin(supports.columns, left_out), supports.columns, -1)

@@ -1,4 +1,4 @@
-"""The sum and the number of each class's vectors, kept up to date support by support."""
+"""Sum and count of each class's vectors, updated support by support."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from index.supports import Floats, Ids, Supports
 
 
 class ClassSums:
-    """Holds float64 sums (dim,) and counts by class id; a class without supports is not among them."""
+    """Holds float64 sums (dim,) and counts by class id, without classes that have no support."""
 
     def __init__(self, dim: int) -> None:
         self._dim = dim
@@ -19,21 +19,21 @@ class ClassSums:
         self._counts: dict[int, int] = {}
 
     def add(self, class_id: int, vector: Vector) -> None:
-        """Count a support that came."""
+        """Add a support."""
         self._count(class_id, vector, 1)
 
     def remove(self, class_id: int, vector: Vector) -> None:
-        """Count a support that went."""
+        """Remove a support."""
         self._count(class_id, vector, -1)
 
     def held(self, class_ids: Iterable[int]) -> int:
-        """Return how many supports some classes have."""
+        """Return the number of supports of some classes."""
         return sum(self._counts.get(class_id, 0) for class_id in class_ids)
 
     def arrange(self, ids: Ids, owners: Ids, vectors: Vectors, named: Iterable[int] = ()) -> Supports:
         """Return supports (n,) of the classes `owners` (n,) as arrays, with a column for each class.
 
-        Classes of which only the name counts (`named`) have a column too.
+        With `named`, classes without supports have a column too.
         """
         class_ids = np.array(sorted({*self._sums, *named}), np.int64)
         sums = np.zeros((len(class_ids), self._dim))

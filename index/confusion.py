@@ -1,4 +1,4 @@
-"""How judged supports were named: the familiar figures, the confusion matrix, and the classes confused."""
+"""Predictions of judged supports: precision, recall, F1, the confusion matrix and confused pairs."""
 
 from __future__ import annotations
 
@@ -21,40 +21,40 @@ from core.report import (
 from core.types import ClassKind
 from index.supports import Floats, Ids, Supports
 
-MATRIX_MOST = 100  # classes of a matrix; more are confused in few cells of many
+MATRIX_MOST = 100  # classes of a matrix; with more classes most cells are empty
 CELLS_MOST = 1_000
 PAIRS_MOST = 50
-DIGITS = 6  # after the point
+DIGITS = 6  # decimal places
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """C classes in the order of their labels, and how their supports were named."""
+    """C classes in the order of their labels, and the predictions of their supports."""
 
     labels: Sequence[str]
     kinds: Sequence[ClassKind]
     supports: Ids
     """(C,)"""
     counts: Any
-    """(C, C) sparse: row i counts what supports of class i were taken for"""
+    """(C, C) sparse: row i counts the predictions of supports of class i"""
 
     @property
     def judged(self) -> Ids:
-        """(C,), the supports judged."""
+        """(C,), the number of judged supports."""
         return np.asarray(self.counts.sum(axis=1)).ravel()
 
 
 def judge(
     supports: Supports, labels: Sequence[str], kinds: Sequence[ClassKind], rows: Ids, probabilities: Floats
 ) -> Judged:
-    """Count what supports are taken for by (len(rows), C) probabilities; a line with a NaN is not counted."""
+    """Count the predictions in (len(rows), C) probabilities; rows with a NaN are not counted."""
     n = len(labels)
     order = sorted(range(n), key=lambda column: labels[column])
     place = np.empty(n, np.int64)
     place[order] = np.arange(n)
-    told = np.isfinite(probabilities).all(axis=1) if n else np.zeros(len(rows), np.bool_)
-    own = supports.columns[rows[told]]
-    named = probabilities[told].argmax(axis=1) if n else own
+    valid = np.isfinite(probabilities).all(axis=1) if n else np.zeros(len(rows), np.bool_)
+    own = supports.columns[rows[valid]]
+    named = probabilities[valid].argmax(axis=1) if n else own
     cells = coo_array((np.ones(len(own), np.int64), (place[own], place[named])), shape=(n, n))
     return Judged(
         labels=[labels[column] for column in order],
@@ -65,13 +65,13 @@ def judge(
 
 
 def table(judged: Judged) -> tuple[tuple[ClassLine, ...], Average | None, Average | None]:
-    """Return the lines of the classes, and the macro and the weighted average over those that were judged.
+    """Return the rows of the classes, and the macro and weighted averages over the judged ones.
 
-    The figures are those of scikit-learn's `classification_report` (tested), which takes seconds to import.
+    The numbers equal scikit-learn's `classification_report` (tested), which takes seconds to import.
     """
     support = judged.judged
-    figures = _figures(judged.counts)
-    shown = np.round(figures, DIGITS).tolist()
+    metrics = _class_metrics(judged.counts)
+    shown = np.round(metrics, DIGITS).tolist()
     able = support > 0
     lines = []
     for column, label in enumerate(judged.labels):
@@ -93,13 +93,13 @@ def table(judged: Judged) -> tuple[tuple[ClassLine, ...], Average | None, Averag
         return tuple(lines), None, None
     return (
         tuple(lines),
-        _average(figures[able], np.ones(int(able.sum())), int(support.sum())),
-        _average(figures[able], support[able], int(support.sum())),
+        _average(metrics[able], np.ones(int(able.sum())), int(support.sum())),
+        _average(metrics[able], support[able], int(support.sum())),
     )
 
 
-def _figures(counts: Any) -> Floats:
-    """Return (C, 3): precision, recall and F1 of each class; the precision of one never named is 0."""
+def _class_metrics(counts: Any) -> Floats:
+    """Return (C, 3): precision, recall and F1 of each class; precision is 0 if it was never predicted."""
     right = counts.diagonal().astype(np.float64)
     named, judged = np.asarray(counts.sum(axis=0)).ravel(), np.asarray(counts.sum(axis=1)).ravel()
     parts = [
@@ -110,13 +110,13 @@ def _figures(counts: Any) -> Floats:
     return np.stack(parts, axis=1)
 
 
-def _average(figures: Floats, weights: Ids | Floats, judged: int) -> Average:
-    precision, recall, f1 = np.round(np.average(figures, axis=0, weights=weights), DIGITS).tolist()
+def _average(metrics: Floats, weights: Ids | Floats, judged: int) -> Average:
+    precision, recall, f1 = np.round(np.average(metrics, axis=0, weights=weights), DIGITS).tolist()
     return Average(precision=precision, recall=recall, f1=f1, judged=judged)
 
 
 def matrix(judged: Judged) -> Confusion:
-    """Return the confusion matrix: of more than a hundred classes, those that are confused most."""
+    """Return the confusion matrix; of more than a hundred classes, the most confused ones."""
     off = _off_diagonal(judged.counts)
     complete = len(judged.labels) <= MATRIX_MOST
     shown: Ids = np.arange(len(judged.labels))
@@ -145,7 +145,7 @@ def _cells(judged: Judged, off: Any) -> Listed[ConfusedCell]:
 
 
 def pairs(judged: Judged) -> Listed[ConfusedPair]:
-    """Return the pairs of classes taken for each other, the most often confused first."""
+    """Return the pairs of confused classes, the most often confused first."""
     counts, support = judged.counts, judged.judged
     both = triu(counts + counts.T, k=1).tocoo()
     rates = both.data / np.maximum(support[both.row] + support[both.col], 1)

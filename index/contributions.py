@@ -1,4 +1,4 @@
-"""Which supports spoke for a class, and their shares of all that spoke for it."""
+"""Contributions: the supports that decided for a class, and their shares of the total."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from index.nearest import TEMPERATURE, VOTERS
 
 
 def contributions(fitted: Fitted, query: Vector, column: int, label: str, most: int) -> list[Contribution]:
-    """Return the supports that spoke most for the class of a column, whether they are near or not."""
+    """Return the supports that contributed most to the class of a column, near or not."""
     supports = fitted.fit.supports
     for_it = np.maximum(fitted.fit.contributions(query, column), 0.0)
     rows = np.argsort(-for_it, kind="stable")[:most]
@@ -32,7 +32,7 @@ def contributions(fitted: Fitted, query: Vector, column: int, label: str, most: 
 def near_contributions(
     fitted: Fitted, query: Vector, near: Near, column: int, label: str
 ) -> list[Contribution]:
-    """Return the supports of a class that are among the near, and their shares of all that spoke for it."""
+    """Return the supports of a class among the near ones, and their shares of all contributions."""
     supports = fitted.fit.supports
     near = near.first(VOTERS)
     own = near.class_ids == supports.class_ids[column]
@@ -42,7 +42,7 @@ def near_contributions(
     elif fitted.rule is RuleName.NEIGHBOURS:
         weights = np.exp((cosines - 1.0) / TEMPERATURE)
         total = float(weights.sum())
-    else:  # a class's score is the sum of its supports' cosines, but for a factor
+    else:  # a class's score is the sum of its supports' cosines, up to a factor
         weights, total = np.maximum(cosines, 0.0), float(supports.sums[column] @ query)
     return [
         Contribution(int(support_id), label, float(cosine), min(float(weight) / total, 1.0))

@@ -1,4 +1,4 @@
-"""From scores to an answer: a label with its probability and contributions, or an honest "unknown"."""
+"""Decisions: scores to an answer, which is a label with probability and contributions, or "unknown"."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from index.replicas import AnyReplica
 from index.supports import Floats, Ids, Mask
 from index.texts import LabelVectors
 
-CONTRIBUTIONS = 3  # supports named as what decided
+CONTRIBUTIONS = 3  # supports listed in an answer
 
 
 @dataclass(frozen=True, slots=True)
 class _Limits:
-    """The limits that hold for every answer of one version."""
+    """The thresholds of every answer of one version."""
 
     coverage: float
     set_limit: float | None
@@ -40,8 +40,8 @@ def classify(
 ) -> list[Answer]:
     """Answer m queries, each with its `top` candidates and neighbours.
 
-    A picture is unknown where nothing has been enrolled yet, where negative classes are likelier than
-    the best normal one, or where it looks like nothing known; it is ambiguous where the best class is less
+    A picture is unknown if nothing has been enrolled yet, if negative classes are more probable than
+    the best normal one, or if it is unfamiliar; it is ambiguous if the best class is less
     probable than the rule's `certainty`.
     """
     with replica.lock:
@@ -56,7 +56,7 @@ def search(replica: AnyReplica, queries: Vectors, *, top: int) -> tuple[list[tup
 
 
 class _Judgement:
-    """A fitted rule about to answer, with what the answers have in common."""
+    """A fitted rule with everything that its answers have in common."""
 
     def __init__(self, replica: AnyReplica, rule: Rule, fitted: Fitted, top: int) -> None:
         self._replica = replica
@@ -108,7 +108,7 @@ class _Judgement:
             return {**nothing, "confidence": 0.0, "novelty": None}
         best, limits = int(order[0]), self._limits
         negative = float(probabilities[~self._normal].sum())
-        # nothing has been seen of a class that is only a name, so it cannot be looked unlike
+        # a class without pictures has no supports that a picture could be unlike
         looked_at = self._supports.counts[best] > 0 and np.isfinite(nearness)
         strange = looked_at and limits.threshold is not None and nearness < limits.threshold
         decision = DecisionName.KNOWN

@@ -1,4 +1,4 @@
-"""Where FAISS computes: threads of the CPU, or a GPU."""
+"""The devices of FAISS: CPU threads, or a GPU."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import faiss
 from threadpoolctl import threadpool_limits
 
 # FAISS uses matrix multiplication only above this size of a batch (queries x dim); its own default
-# leaves batches of a few dozen queries 9 to 11 times slower
+# is 9 to 11 times slower on batches of a few dozen queries
 faiss.cvar.distance_compute_blas_threshold = 2048
 
 
 def use_search_threads(threads: int) -> None:
-    """Set how many threads a search and a rule's algebra use; more than cores to spare make both slower."""
+    """Set the threads of a search and of a rule's algebra; more than spare cores make both slower."""
     faiss.omp_set_num_threads(threads)
     threadpool_limits(threads, user_api="blas")
 
@@ -25,7 +25,7 @@ def gpu_is_here() -> bool:
 
 
 def flat_on_gpu(dim: int) -> Any:
-    """Return an empty flat index in the memory of the GPU."""
+    """Return an empty flat index in the GPU's memory."""
     return faiss.GpuIndexFlatIP(_gpu_resources(), dim)
 
 

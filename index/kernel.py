@@ -1,8 +1,8 @@
-"""Class-balanced kernel ridge regression in closed form, kept up to date support by support.
+"""Class-balanced kernel ridge regression in closed form, updated support by support.
 
-A class weighs the same however many pictures it has: without that a class of one picture among classes of
-sixteen is found one time in twenty. Everything that is asked of the supports themselves (leave one out, leave
-a fold or a class out) comes from the one inverse that answers queries.
+A class has the same weight however many pictures it has: without that a class of one picture among classes of
+sixteen is found one time in twenty. Scores of left-out supports (leave one, a fold or a class out) come
+from the same inverse that answers queries.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from index.supports import (
     one_hot,
 )
 
-RIDGE = 0.3  # between .1 and .5 it is a dial from old classes to new ones; balanced sets do not care
-REFIT_SHARE = 0.25  # of the rows: where more change at once, inverting anew costs less than updating
+RIDGE = 0.3  # from .1 to .5 it trades old classes for new ones; balanced sets are insensitive
+REFIT_SHARE = 0.25  # of the rows: if more change at once, a new inverse is cheaper than updates
 MIRROR = 256  # rows of an inverse mirrored at a time
-REFIT_AFTER = 1_000  # updated rows, so that rounding cannot add up
+REFIT_AFTER = 1_000  # updated rows, which limits rounding errors
 
 
 def similarity_kernel(left: Floats, right: Floats) -> Floats:
@@ -42,9 +42,9 @@ def similarity_kernel(left: Floats, right: Floats) -> Floats:
 
 
 def ridge_of(columns: Ids, counts: Ids) -> Floats:
-    """Return each support's ridge, (n,): the larger its class, the less it is believed.
+    """Return each support's ridge, (n,), which grows with the size of its class.
 
-    The harmonic mean of the counts is rounded to a quarter of an octave. That moves no ridge by more than
+    The harmonic mean of the counts is rounded to a quarter of an octave. That changes a ridge by at most
     9 %, and most enrolments then change the ridge of one class instead of every row.
     """
     scale = 2.0 ** (round(4.0 * math.log2(harmonic_mean(counts))) / 4.0)
@@ -55,7 +55,7 @@ def ridge_of(columns: Ids, counts: Ids) -> Floats:
 class KernelMatrix:
     """M = (K + diag(ridge))^-1 over the supports, float64, in the order of their rows.
 
-    After `follow` it is what a fit from scratch would be, to rounding (tests: 1e-8).
+    After `follow` it equals a fit from scratch, up to rounding (tests: 1e-8).
     """
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class KernelMatrix:
         self.updated = 0
 
     def follow(self, supports: Supports) -> None:
-        """Become the matrix of these supports, by updates where few changed, else anew."""
+        """Become the matrix of these supports, by updates if few changed, else by a new inverse."""
         kept = np.isin(self.ids, supports.ids)
         added = ~np.isin(supports.ids, self.ids)
         ridge = ridge_of(supports.columns, supports.counts) if len(supports.ids) else np.empty(0)
@@ -105,7 +105,7 @@ class KernelMatrix:
         self.vectors, self.ridge = self.vectors[kept], self.ridge[kept]
 
     def _shift(self, rows: Mask, ridge: Floats) -> None:
-        """Give some rows another ridge (Woodbury)."""
+        """Change the ridge of some rows (Woodbury)."""
         if not rows.any():
             return
         block = self.inverse[:, rows]
@@ -135,7 +135,7 @@ def invert(matrix: Floats) -> Floats:
     half, info = lapack.dpotri(factor, lower=1, overwrite_c=1)
     if info != 0:  # a positive definite matrix with a ridge always has an inverse
         raise ArithmeticError(f"the kernel matrix has no inverse (LAPACK dpotri: {info})")
-    inverse: Floats = half.T  # LAPACK's columns are our rows: the upper half is filled in, the lower is not
+    inverse: Floats = half.T  # LAPACK is column-major: only the upper half is filled
     for start in range(0, len(inverse), MIRROR):
         stop = start + MIRROR
         corner = np.triu(inverse[start:stop, start:stop])
@@ -147,9 +147,9 @@ def invert(matrix: Floats) -> Floats:
 class KernelFit:
     """The scores of kernel ridge regression on one version's supports.
 
-    With a prior, which is what a text side says before any picture, the regression learns what the prior
-    leaves over: `f(q) = prior(q) + k(q, S) M (Y - prior(S))` (ProKeR, CVPR 2025), so pictures take over as
-    they come.
+    With a prior, the zero-shot probabilities from class names, the regression learns the residual:
+    `f(q) = prior(q) + k(q, S) M (Y - prior(S))` (ProKeR, CVPR 2025), so pictures outweigh the prior as
+    they are added.
     """
 
     most_judged = MOST_JUDGED
@@ -168,7 +168,7 @@ class KernelFit:
         return scores if self._prior is None else scores + self._prior(queries)
 
     def held_out(self, groups: Ids, rows: Ids) -> Scores:
-        """Return (len(rows), C): the scores of some supports, each without its whole group."""
+        """Return (len(rows), C): the scores of some supports, each without its group."""
         inverse = self._matrix.inverse
         scores = self._targets[rows]
         alone, larger = groups_of(groups, rows)

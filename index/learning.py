@@ -1,4 +1,4 @@
-"""The fits of one replica: what its rules have learnt, brought up to date when an answer needs it."""
+"""The fitted rules of one replica, updated when an answer needs them."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from index.prior import Prior
 from index.ridge import REFIT_AFTER, REFIT_SHARE, RidgeFit, Scatter
 from index.supports import Floats, Mask, Scores, Supports
 
-CALIBRATE_ALWAYS = 2_000  # supports up to which every version is calibrated anew
-TRUSTS = (1.0, 0.5, 0.0)  # in names, of classes that have pictures; the best of them is taken
-CALIBRATE_SHARE = 0.05  # of the supports: beyond, calibration is renewed when so many have changed
+CALIBRATE_ALWAYS = 2_000  # supports up to which every version is calibrated
+TRUSTS = (1.0, 0.5, 0.0)  # weights of the prior for classes with pictures; the best one is used
+CALIBRATE_SHARE = 0.05  # of the supports: above CALIBRATE_ALWAYS, recalibrate once so many have changed
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A rule fitted to one version, and how far it can be believed."""
+    """A rule fitted to one version, with its calibration."""
 
     rule: RuleName
-    """The rule that was used; `auto` has become another."""
+    """The rule that was used, never `auto`."""
     fit: Fit
     calibration: Calibration
     prior: Prior | None
@@ -40,7 +40,7 @@ class Fitted:
 
 
 class Learner:
-    """Holds what is costly to make anew: the kernel's inverse, the ridge's scatter, the calibration."""
+    """Caches what is expensive to compute: the kernel's inverse, the ridge's scatter, the calibration."""
 
     def __init__(self, search: Search) -> None:
         self._search = search
@@ -61,7 +61,7 @@ class Learner:
             self._scatter.leave(vectors)
 
     def join(self, classes: Iterable[Vectors]) -> None:
-        """Put the classes that changed back in, given their vectors."""
+        """Add the changed classes again, given their vectors."""
         if self._scatter is not None:
             for vectors in classes:
                 self._scatter.join(vectors)
@@ -69,7 +69,7 @@ class Learner:
     def fitted(
         self, rule: Rule, supports: Supports, version: int, normal: Mask, prior: Prior | None
     ) -> Fitted:
-        """Return the rule fitted to these supports; `normal` (C,) says which columns may be named."""
+        """Return the rule fitted to these supports; `normal` (C,) marks the columns of normal classes."""
         used = rule_used(rule.name, len(supports.ids))
         key = (used, rule.metric)
         found = self._fitted.get(key)
@@ -83,9 +83,9 @@ class Learner:
         return self._fitted[key]
 
     def _trusted(self, used: RuleName, supports: Supports, prior: Prior | None) -> Prior | None:
-        """Return the prior with the trust under which left-out supports are likeliest.
+        """Return the prior with the trust that maximises the likelihood of left-out supports.
 
-        Names may say nothing of what is seen ("lot 17"), and pictures then do better without them.
+        Names may carry no visual meaning ("lot 17"), and pictures then do better without them.
         """
         if prior is None or used not in (RuleName.KERNEL, RuleName.RIDGE):
             return None
@@ -110,7 +110,7 @@ class Learner:
             if self._scatter is None:
                 self._scatter = Scatter(supports)
             return RidgeFit(supports, self._scatter, prior)
-        matrix, self._kernel = self._kernel or KernelMatrix(), None  # a time limit may strike in the middle
+        matrix, self._kernel = self._kernel or KernelMatrix(), None  # a time limit may interrupt the update
         matrix.follow(supports)
         self._kernel = matrix
         return KernelFit(supports, matrix, prior)

@@ -1,4 +1,4 @@
-"""Class means: the prototype rule, and the likeness to the nearest class."""
+"""Class means: the prototype rule, and the similarity to the nearest class mean."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from core.vectors import Vector, Vectors
 from index.supports import MOST_JUDGED, Floats, Ids, Scores, Supports, groups_of
 
 SHORTEST = 1e-12
-BLOCK = 1_024  # rows held out at a time
+BLOCK = 1_024  # left-out rows at a time
 
 
 def mean_scores(sums: Floats, counts: Ids, queries: Vectors, metric: Metric) -> Scores:
     """Score (m, d) queries by the mean vectors of C classes (Snell et al. 2017, arXiv 1703.05175).
 
-    Cosine compares directions. Mean squared error compares with the mean as it is, which is the shorter
-    the less its class agrees; it is given as 1 - dim * mse / 2, which is the cosine where the mean has
+    Cosine compares directions. Mean squared error compares with the unnormalised mean, which is shorter
+    the more its class varies; it is given as 1 - dim * mse / 2, which equals the cosine if the mean has
     unit length. A class without supports gets -inf.
     """
     means = sums / np.maximum(counts, 1)[:, None]
@@ -31,7 +31,7 @@ def mean_scores(sums: Floats, counts: Ids, queries: Vectors, metric: Metric) -> 
 
 
 def mean_scores_held_out(supports: Supports, groups: Ids, rows: Ids, metric: Metric) -> Scores:
-    """Return (len(rows), C): the scores of some supports by means without each one's whole group."""
+    """Return (len(rows), C): the scores of some supports by means without each one's group."""
     scores = np.empty((len(rows), len(supports.class_ids)))
     for start in range(0, len(rows), BLOCK):
         vectors = supports.vectors[rows[start : start + BLOCK]]
@@ -79,11 +79,11 @@ class MeanFit:
         return mean_scores(self.supports.sums, self.supports.counts, queries, self._metric)
 
     def held_out(self, groups: Ids, rows: Ids) -> Scores:
-        """Return (len(rows), C): the scores of some supports, each without its whole group."""
+        """Return (len(rows), C): the scores of some supports, each without its group."""
         return mean_scores_held_out(self.supports, groups, rows, self._metric)
 
     def contributions(self, query: Vector, column: int) -> Floats:
-        """Return what each support of a class adds to the class's score, (n,); other classes' add 0."""
+        """Return what each support of a class adds to the class's score, (n,); others' are 0."""
         rows = np.flatnonzero(self.supports.columns == column)
         shares = np.zeros(len(self.supports.ids))
         shares[rows] = self.supports.vectors[rows] @ query / len(rows)

@@ -1,4 +1,4 @@
-"""Milvus as a vector store: the vectors of one collection by support id, and the version that they are of."""
+"""Milvus as a vector store: the vectors of one collection by support id, and their version."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from core.errors import ExemplarError
 from core.vectors import Vectors
 from index.supports import Ids
 
-MARK = -1  # the row that says which version the others are of; supports have positive ids
-AT_ONCE = 1_000  # rows of a call: of 1,024 components 4 MB, far below Milvus's limit of a message
+MARK = -1  # id of the row that holds the version; supports have positive ids
+AT_ONCE = 1_000  # rows per call: at 1,024 components 4 MB, far below Milvus's message limit
 TIMEOUT_S = 30.0
-# Milvus Lite looks through rows that are not flushed one by one
+# Milvus Lite scans rows that are not flushed one by one
 FLUSH_AFTER = 2_000
-# the client's own ten seconds are more than a server of gRPC's defaults puts up with from an idle one
+# the client's default of ten seconds is more often than gRPC servers allow on an idle connection
 GRPC_OPTIONS = {"grpc.keepalive_time_ms": 300_000, "grpc.keepalive_permit_without_calls": False}
 
 
 class Milvus:
-    """A Milvus by URL, or Milvus Lite in a file of this process alone."""
+    """A Milvus server by URL, or Milvus Lite in a file of this process."""
 
     def __init__(self, url: str, token: str, folder: Path) -> None:
         """Nothing is opened before it is needed: the client takes seconds to import."""
@@ -37,7 +37,7 @@ class Milvus:
         self._slot: int | None = None
 
     def open(self, name: str, dim: int) -> MilvusStore:
-        """Open the store of one collection, making it where it is new; raises `index_unavailable`."""
+        """Open the store of one collection, creating it if necessary; raises `index_unavailable`."""
         with _translated():
             return MilvusStore(self._connected(), name, dim, embedded=not self._url)
 
@@ -55,9 +55,9 @@ class Milvus:
         return self._client
 
     def _own_file(self) -> Path:
-        """Return a file that no other process has: Milvus Lite is one process per file.
+        """Return a file that no other process uses: Milvus Lite allows one process per file.
 
-        Files are numbered and taken in turn, so that who comes after a crash goes on with what is there.
+        Files are numbered and the first free one is locked, so that a restarted process finds the old data.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         number = 0
@@ -69,12 +69,12 @@ class Milvus:
                 os.close(slot)
                 number += 1
                 continue
-            self._slot = slot  # held while the process lives
+            self._slot = slot  # locked while the process lives
             return self._folder / f"{number}.db"
 
 
 class MilvusStore:
-    """The rows of one collection. A row never changes: writing it again, or late, does no harm."""
+    """The rows of one collection. A row never changes, so writing it again, or late, is harmless."""
 
     def __init__(self, client: Any, name: str, dim: int, *, embedded: bool) -> None:
         self._client = client
@@ -87,7 +87,7 @@ class MilvusStore:
         client.load_collection(name)
 
     def version(self) -> int:
-        """Return a version whose supports are all here; 0 where none is."""
+        """Return a version whose supports are all stored; 0 if there is none."""
         with _translated():
             rows = self._client.query(
                 self._name,
@@ -99,7 +99,7 @@ class MilvusStore:
             return int(rows[0]["version"]) if rows else 0
 
     def note(self, version: int) -> None:
-        """Say that every support of a version is here; what was put before is."""
+        """Record that every support of a version is stored; earlier writes are flushed."""
         zero = np.zeros(self._dim, np.float32)
         with _translated():
             self._client.upsert(
@@ -107,7 +107,7 @@ class MilvusStore:
             )
 
     def put(self, ids: Ids, vectors: Vectors) -> None:
-        """Write (n, dim) vectors; they are found by every search that begins later, of any process."""
+        """Write (n, dim) vectors; every search that starts later in any process finds them."""
         with _translated():
             for start in range(0, len(ids), AT_ONCE):
                 some = slice(start, start + AT_ONCE)
@@ -122,14 +122,14 @@ class MilvusStore:
                 self._unflushed = 0
 
     def remove(self, ids: Ids) -> None:
-        """Remove rows; those that are not there are passed over."""
+        """Remove rows; missing ones are ignored."""
         with _translated():
             for start in range(0, len(ids), AT_ONCE):
                 some = ids[start : start + AT_ONCE].tolist()
                 self._client.delete(self._name, ids=some, timeout=TIMEOUT_S)
 
     def search(self, queries: Vectors, k: int) -> list[tuple[Ids, npt.NDArray[np.float32]]]:
-        """Map (m, dim) queries to ids and cosines of at most k rows, the nearest first."""
+        """Map (m, dim) queries to ids and cosines of at most k rows, nearest first."""
         with _translated():
             lines = self._client.search(
                 self._name,
@@ -149,7 +149,7 @@ class MilvusStore:
         ]
 
     def get(self, ids: Ids) -> tuple[Ids, Vectors]:
-        """Return those of the ids that are here, and their vectors."""
+        """Return the stored ones of these ids, and their vectors."""
         rows: list[Any] = []
         with _translated():
             for start in range(0, len(ids), AT_ONCE):
@@ -184,17 +184,17 @@ class MilvusStore:
                 self._name, schema=schema, index_params=index, consistency_level="Strong", timeout=TIMEOUT_S
             )
         except MilvusException:
-            if not self._client.has_collection(self._name):  # else another worker made it at the same time
+            if not self._client.has_collection(self._name):  # otherwise another worker has just created it
                 raise
 
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Turn what Milvus and its transport raise into an error after which the work is tried again."""
+    """Raise the errors of Milvus and its transport as one after which the work is retried."""
     try:
         yield
     except ExemplarError:
         raise
-    except Exception as error:  # pymilvus raises its own, gRPC's and builtin ones for a server that is away
-        message = f"Milvus did not do what was asked: {type(error).__name__}: {error}"[:300]
+    except Exception as error:  # pymilvus raises its own, gRPC's and builtin ones for an unreachable server
+        message = f"Milvus failed: {type(error).__name__}: {error}"[:300]
         raise ExemplarError("index_unavailable", message, retry=True) from error

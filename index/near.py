@@ -1,4 +1,4 @@
-"""What a search finds."""
+"""The result of a search."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from index.supports import Ids
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """The supports nearest to one picture, the nearest first."""
+    """The supports nearest to one picture, nearest first."""
 
     ids: Ids
     """(k,)"""

@@ -1,4 +1,4 @@
-"""The rules of neighbours: the nearest support, and the weighted vote of the nearest twenty."""
+"""The neighbour rules: the nearest support, and the weighted vote of the nearest twenty."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from core.vectors import Vector, Vectors
 from index.supports import MOST_JUDGED, Floats, Ids, Scores, Supports
 
 Search = Callable[[Vectors, int], tuple[npt.NDArray[np.float32], Ids]]
-"""(m, d) queries and k -> (m, k) cosines, the nearest first, and (m, k) rows of supports."""
+"""(m, d) queries and k -> (m, k) cosines, nearest first, and (m, k) rows of supports."""
 
-VOTERS = 20  # with the temperature, as in DINO's evaluation (Caron et al. 2021, arXiv 2104.14294)
+VOTERS = 20  # and the temperature as in DINO's evaluation (Caron et al. 2021, arXiv 2104.14294)
 TEMPERATURE = 0.07
-REACH = 64  # the nearest rule sees so many supports; no more are needed to name the first few classes
-BLOCK_CELLS = 1 << 22  # similarities held at a time: 16 MB as float32
-JUDGED_CELLS = 1 << 25  # similarities for all that are judged; some seconds of one core
+REACH = 64  # supports that the nearest rule considers, enough to rank the first few classes
+BLOCK_CELLS = 1 << 22  # similarities at a time: 16 MB as float32
+JUDGED_CELLS = 1 << 25  # similarities for all judged supports; some seconds of one core
 FEWEST_JUDGED = 200
 
 
 class NeighbourFit:
-    """A class scores by the supports among a picture's nearest k.
+    """Scores a class by its supports among a picture's nearest k.
 
     `vote` is T log of the sum of exp(cosine / T), whose softmax at 1 / T is the share of the vote; without a
-    vote it is the nearest cosine. A class that was not reached scores as one support a step of T
-    further than the last that was.
+    vote it is the nearest cosine. A class without a support among them scores like one support T further away
+    than the last.
     """
 
     def __init__(self, supports: Supports, search: Search, *, vote: bool) -> None:
@@ -43,7 +43,7 @@ class NeighbourFit:
         return self._score(similarities.astype(np.float64), rows)
 
     def held_out(self, groups: Ids, rows: Ids) -> Scores:
-        """Return (len(rows), C): the scores of some supports, each without its whole group."""
+        """Return (len(rows), C): the scores of some supports, each without its group."""
         scores = np.empty((len(rows), len(self.supports.class_ids)))
         vectors = self.supports.vectors
         step = max(BLOCK_CELLS // max(len(vectors), 1), 1)
@@ -57,7 +57,7 @@ class NeighbourFit:
         return scores
 
     def contributions(self, query: Vector, column: int) -> Floats:
-        """Return each support's vote for its class, (n,); without votes the nearest has it alone."""
+        """Return each support's vote for its class, (n,); without votes only the nearest counts."""
         similarities, rows = self._search(query[None], self._k)
         own = rows[0][self.supports.columns[rows[0]] == column]
         nearness = similarities[0][self.supports.columns[rows[0]] == column].astype(np.float64)

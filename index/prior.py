@@ -1,4 +1,4 @@
-"""What a text side says about a picture before any picture of its classes is known."""
+"""The zero-shot prior: class probabilities from class names, by an encoder's text side."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class Prior:
         self.trust = np.ones(len(class_ids))
 
     def trusted(self, trust: float, counts: Ids) -> Prior:
-        """Return the prior believed less of classes that have pictures (C,) to go by; names alone stay."""
+        """Return the prior with a lower trust in classes with pictures (C,); others keep full trust."""
         other = copy(self)
         other.trust = np.where(counts > 0, trust, 1.0)
         return other
 
     def __call__(self, queries: Vectors) -> Floats:
-        """Map (m, d) to (m, C) rows that sum to 1 at full trust, or to 0 where no class has a text."""
+        """Map (m, d) to (m, C) rows that sum to 1 at full trust, or to 0 if no class has a text."""
         if not self.named.any():
             return np.zeros((len(queries), len(self.named)))
         cosines = self.scale * (queries.astype(np.float64) @ self.vectors.T)
@@ -38,7 +38,7 @@ class Prior:
         return prior
 
     def is_like(self, other: Prior | None) -> bool:
-        """Say whether another prior was made of the same."""
+        """Return whether another prior was made from the same objects."""
         return (
             other is not None
             and self.scale == other.scale

@@ -1,4 +1,4 @@
-"""The supports themselves: which may be mislabelled, which are there twice."""
+"""The quality of supports: probably wrong labels, duplicates and near duplicates."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from scipy.sparse.csgraph import connected_components
 
 from index.supports import Floats, Ids, Supports, places_of
 
-BLOCK_CELLS = 1 << 23  # of a block of similarities: 64 MB as float64
+BLOCK_CELLS = 1 << 23  # similarities per block: 64 MB as float64
 SHORTEST = 1e-12
 NEAR = 0.13  # of the median distance to the nearest neighbour: the rule of cleanlab's Datalab
-NEAR_FEWEST = 10  # supports; a median of fewer says nothing, and only equal vectors are told
-SAME = 1e-6  # cosine distance of vectors that differ by rounding only
+NEAR_FEWEST = 10  # supports; with fewer the median is meaningless, and only equal vectors are reported
+SAME = 1e-6  # cosine distance of vectors that differ only by rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,9 @@ class Margins:
     """How much nearer supports are to their own class than to the nearest other one."""
 
     rows: Ids
-    """(m,), those whose class has another support, and that have another class to be compared with"""
+    """(m,), those whose class has another support, if there is another class to compare with"""
     values: Floats
-    """(m,), cosine to the own class's mean without the support itself, less `rivals`' """
+    """(m,), cosine to the own class's mean without the support itself, minus that to `rivals`"""
     rivals: Ids
     """(m,), the columns of the nearest other classes"""
 
@@ -40,10 +40,10 @@ def spread(columns: Ids, most: int) -> Ids:
 
 
 def margins(supports: Supports, rows: Ids) -> Margins:
-    """Compare supports with the class means, each with its own class's without itself.
+    """Compare supports with the class means, each with its own class's mean without itself.
 
-    Of the scores measured this one ranks wrong labels best. It is for ranking: most supports that it is
-    negative for are only hard to tell.
+    Of the measured scores this one ranks wrong labels best. It is for ranking: most supports with a negative
+    score are only hard to classify.
     """
     held = supports.counts > 0
     rows = rows[supports.counts[supports.columns[rows]] > 1]
@@ -66,7 +66,7 @@ def margins(supports: Supports, rows: Ids) -> Margins:
 
 
 def same_pictures(ids: Ids, pictures: Mapping[int, str]) -> list[Ids]:
-    """Return the rows of each picture that several supports show; `pictures` are digests by support id."""
+    """Return the rows of each picture with several supports; `pictures` are digests by support id."""
     found: dict[str, list[int]] = defaultdict(list)
     for row, support_id in enumerate(ids.tolist()):
         digest = pictures.get(support_id)
@@ -76,10 +76,10 @@ def same_pictures(ids: Ids, pictures: Mapping[int, str]) -> list[Ids]:
 
 
 def near_pictures(vectors: npt.NDArray[np.float32]) -> list[Ids]:
-    """Return groups of (n, d) unit vectors that are far nearer to each other than is usual here.
+    """Return groups of (n, d) unit vectors that are much nearer to each other than usual.
 
     Two are near where the cosine distance of one to its nearest neighbour is below 0.13 of the median such
-    distance (cleanlab, Datalab, "near duplicate"). Below ten vectors only equal ones are.
+    distance (cleanlab, Datalab, "near duplicate"). With fewer than ten vectors only equal ones are.
     """
     if len(vectors) < 2:
         return []

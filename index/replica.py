@@ -1,4 +1,4 @@
-"""The replica: one collection's supports in FAISS, brought up to date by its changes."""
+"""The replica: one collection's supports in FAISS, updated from the feed of changes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from index.texts import LabelVectors
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """All that a replica holds, as of one version, copied."""
+    """A copy of everything that a replica holds at one version."""
 
     version: int
     epoch: float
@@ -44,25 +44,27 @@ class Content:
 
 
 class Replica:
-    """Search over the supports of one collection, and what its rules have learnt from them.
+    """Search over the supports of one collection, and the rules fitted to them.
 
-    It is exact unless an approximate index serves, whose candidates are compared exactly.
+    Search is exact unless an approximate index serves, whose candidates are compared exactly.
 
-    One lock holds all of it: a FAISS index that is searched while it changes crashes the process. Who needs
-    several answers as of one version holds `lock` around them.
+    One lock guards all of it: searching a FAISS index while it changes crashes the process. To get
+    several answers of one version, hold `lock` around them.
     """
 
     def __init__(self, dim: int, *, gpu: bool = False) -> None:
         self.dim = dim
         self.version = 0
-        self.epoch = 0.0  # tells records apart; not known before the first change
+        self.epoch = 0.0  # identifies record and encoder; not known before the first change
         self.lock = threading.RLock()
         self.ann = AnnServing()
         self._flat = faiss.IndexFlatIP(dim)  # row i belongs to support _ids[i] of class _owners[i]
         self._ids: Ids = np.empty(0, np.int64)  # replaced, never changed
         self._order: Ids | None = None  # rows by ascending id
         self._owners: Ids = np.empty(0, np.int64)
-        self._classes: Mapping[int, ClassChange] = {}  # replaced, never changed: readers refer to it
+        self._classes: Mapping[
+            int, ClassChange
+        ] = {}  # replaced, never changed, since readers keep references
         self._sums = ClassSums(dim)
         self._supports: dict[bool, Supports] = {}
         self._learner = Learner(self.search)
@@ -74,12 +76,12 @@ class Replica:
 
     @property
     def index(self) -> Index:
-        """How the collection wants to be searched; an index other than `flat` takes time."""
+        """The index that the collection asks for; one other than `flat` needs training."""
         return self.ann.index
 
     @property
     def measured(self) -> IndexMeasure | None:
-        """What was measured of the approximate index that serves."""
+        """The measured recall of the approximate index that serves."""
         return self.ann.measured
 
     @property
@@ -89,11 +91,11 @@ class Replica:
 
     @property
     def classes(self) -> Mapping[int, ClassChange]:
-        """What each class is called and is, by id; with those that have no support."""
+        """Label and kind of each class by id, including classes without supports."""
         return self._classes
 
     def apply(self, changes: Changes) -> None:
-        """Take over changes; supports that came, moved or went are seen by the next search."""
+        """Apply changes; the next search sees them."""
         with self.lock:
             known = np.isin([change.id for change in changes.supports], self._ids)
             here = [change for change, found in zip(changes.supports, known, strict=True) if found]
@@ -115,7 +117,7 @@ class Replica:
     def search(self, queries: Vectors, k: int) -> tuple[npt.NDArray[np.float32], Ids]:
         """Map (m, dim) queries to the cosines (m, k) and rows (m, k) of the nearest supports, nearest first.
 
-        There are fewer than k where there are fewer supports.
+        If there are fewer than k supports, all are returned.
         """
         with self.lock:
             if self.ann.serving is None:
@@ -132,7 +134,7 @@ class Replica:
             return similarities, rows
 
     def search_by(self, ann: AnnIndex, queries: Vectors, k: int) -> tuple[npt.NDArray[np.float32], Ids]:
-        """Search among candidates; a query that gets too few is compared with all supports."""
+        """Search among candidates; a query with too few candidates is compared with all supports."""
         with self.lock:
             k = min(k, len(self._ids))
             rows_of = self.rows_of(ann.candidates(queries, k))
@@ -151,12 +153,12 @@ class Replica:
             ]
 
     def contributions(self, fitted: Fitted, query: Vector, near: Near, column: int) -> list[Contribution]:
-        """Return the few supports that spoke most for the class of a column, whether they are near or not."""
+        """Return the few supports that contributed most to the class of a column, near or not."""
         label = self._classes[int(fitted.fit.supports.class_ids[column])].label
         return contributions(fitted, query, column, label, len(near.ids))
 
     def rows_of(self, ids: Ids) -> Ids:
-        """Map ids of any shape to their rows, -1 where there is no such support."""
+        """Map ids of any shape to their rows, -1 for an unknown support."""
         with self.lock:
             if self._order is None:
                 self._order = np.argsort(self._ids, kind="stable")
@@ -174,9 +176,9 @@ class Replica:
             return vectors
 
     def supports(self, *, named: bool = False) -> Supports:
-        """Return all supports as arrays; their vectors are FAISS's own and die with the next change.
+        """Return all supports as arrays; their vectors are a view of FAISS's memory, invalid after a change.
 
-        A class without supports has a column only where `named` says that its name counts.
+        A class without supports has a column only with `named`, if its name counts.
         """
         with self.lock:
             if named not in self._supports:
@@ -185,7 +187,7 @@ class Replica:
             return self._supports[named]
 
     def fit(self, rule: Rule, texts: LabelVectors | None = None) -> Fitted:
-        """Return the rule as learnt from this version; it dies with the next change."""
+        """Return the rule fitted to this version; it is invalid after the next change."""
         with self.lock:
             supports = self.supports(named=texts is not None)
             prior = None if texts is None else self._prior_of(texts, supports)
@@ -193,14 +195,14 @@ class Replica:
             return self._learner.fitted(rule, supports, self.version, normal, prior)
 
     def _prior_of(self, texts: LabelVectors, supports: Supports) -> Prior:
-        """Return the prior of these texts and supports, the last one where they are the same objects."""
+        """Return the prior of these texts and supports, cached while they are the same objects."""
         last = self._prior
         if last is None or last[0] is not texts or last[1] is not supports:
             last = self._prior = texts, supports, Prior(texts, supports.class_ids, self.dim)
         return last[2]
 
     def content(self) -> Content:
-        """Return a copy of all."""
+        """Return a copy of everything."""
         with self.lock:
             return Content(
                 self.version,
@@ -217,7 +219,7 @@ class Replica:
         return class_ is not None and class_.kind is ClassKind.NORMAL
 
     def _touched(self, here: Sequence[SupportChange], added: Sequence[SupportChange]) -> list[int]:
-        """Return the classes that lose or get supports."""
+        """Return the classes that lose or gain supports."""
         losing = self._owners[np.isin(self._ids, [change.id for change in here])]
         getting = [int(change.class_id) for change in (*here, *added) if change.class_id is not None]
         return sorted({*losing.tolist(), *getting})
@@ -227,7 +229,7 @@ class Replica:
         return vectors
 
     def _rows(self) -> Vectors:
-        """Return FAISS's own storage as an array; it dies with the next change."""
+        """Return FAISS's own storage as an array; it is invalid after the next change."""
         n = len(self._ids)
         if n == 0:
             return np.empty((0, self.dim), np.float32)
@@ -259,7 +261,7 @@ class Replica:
         if not changes:
             return
         target = {change.id: int(change.class_id or 0) for change in changes}
-        owners = self._owners.copy()  # readers may refer to the old ones
+        owners = self._owners.copy()  # readers may keep references to the old ones
         for row in np.flatnonzero(np.isin(self._ids, list(target))):
             vector = np.asarray(self._flat.reconstruct(int(row)), np.float32)
             self._sums.remove(int(owners[row]), vector)
@@ -285,7 +287,7 @@ class Replica:
 
 
 def restore(content: Content, *, gpu: bool = False) -> Replica:
-    """Return a replica with the content of another."""
+    """Return a replica with the content of a copy."""
     replica = Replica(content.vectors.shape[1], gpu=gpu)
     supports = [
         SupportChange(int(support_id), int(class_id), vector)

@@ -16,16 +16,16 @@ from index.training import Run, follow_index, in_background
 from index.vector_store import VectorStoreReplica
 
 Feed = Callable[[int, int], Changes | None]
-"""(collection id, version) -> what changed after that version; None where the collection is gone."""
+"""(collection id, version) -> changes after that version; None if the collection is gone."""
 
 ENCODER_CHANGED = "encoder_changed"
 AnyReplica = Replica | VectorStoreReplica
 
-SAVE_AFTER = 5_000  # changes; reading as many rows again takes about a tenth of a second
+SAVE_AFTER = 5_000  # changes; reading as many rows takes about a tenth of a second
 
 
 class Replicas:
-    """Opens, follows and saves replicas; the record behind `feed` is the truth."""
+    """Opens, updates and saves replicas; the record behind `feed` is the source of truth."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Replicas:
         self._run = run
         self._open: dict[int, AnyReplica] = {}
         self._saved: dict[int, int] = {}
-        self._told: dict[int, IndexMeasure] = {}
+        self._reported: dict[int, IndexMeasure] = {}
         self._identities: dict[int, str] = {}
 
     def current(
@@ -55,10 +55,10 @@ class Replicas:
         encoder: str | None = None,
         identity: str = "",
     ) -> AnyReplica | None:
-        """Return a replica that holds every change committed before this call; None where it is deleted.
+        """Return a replica with every change committed before this call; None if the collection was deleted.
 
-        `identity` is the encoder's, as snapshots carry it: another one's snapshot is not read.
-        Raises `encoder_changed` where the collection no longer answers by the encoder that is named.
+        `identity` is the encoder's; snapshots of another one are not read.
+        Raises `encoder_changed` if the collection no longer answers with the named encoder.
         """
         replica = self._open.get(collection_id)
         if replica is not None and isinstance(replica, VectorStoreReplica) != (
@@ -78,16 +78,16 @@ class Replicas:
         return found
 
     def new_measure(self, collection_id: int) -> IndexMeasure | None:
-        """Return what was measured of a collection's approximate index, once."""
+        """Return the measured recall of a collection's approximate index, once."""
         replica = self._open.get(collection_id)
         measured = None if replica is None else replica.measured
-        if measured is None or measured is self._told.get(collection_id):
+        if measured is None or measured is self._reported.get(collection_id):
             return None
-        self._told[collection_id] = measured
+        self._reported[collection_id] = measured
         return measured
 
     def versions(self) -> dict[int, int]:
-        """Return the version that each replica holds, by collection id; safe to call from any thread."""
+        """Return the version of each replica, by collection id; thread-safe."""
         return {collection_id: replica.version for collection_id, replica in self._open.copy().items()}
 
     def save_all(self) -> None:
@@ -99,7 +99,7 @@ class Replicas:
     def _follow(
         self, collection_id: int, replica: AnyReplica, dim: int, index: Index, encoder: str | None
     ) -> AnyReplica | None:
-        """Apply what the record says until there is no more."""
+        """Apply changes from the record until there are no more."""
         while True:
             changes = self._feed(collection_id, replica.version)
             if changes is None:
@@ -107,15 +107,15 @@ class Replicas:
                 _drop(replica)
                 return None
             if encoder not in (None, changes.encoder):
-                raise ExemplarError(ENCODER_CHANGED, f"the collection answers by {changes.encoder} now")
+                raise ExemplarError(ENCODER_CHANGED, f"the collection now answers with {changes.encoder}")
             if _is_of_another_record(replica, changes):
-                if changes.epoch != replica.epoch:  # a set of vectors that nobody asks for again
+                if changes.epoch != replica.epoch:  # vectors of another record or encoder
                     _drop(replica)
                 self._forget(collection_id)
                 replica = self._empty(collection_id, dim, index)
                 continue
             if changes.version != replica.version:
-                # a time limit may strike in the middle: it is then made anew
+                # a time limit may interrupt an update: the replica is then built again
                 self._open.pop(collection_id, None)
                 replica.apply(changes)
             self._open[collection_id] = replica
@@ -140,11 +140,11 @@ class Replicas:
     def _forget(self, collection_id: int) -> None:
         self._open.pop(collection_id, None)
         self._saved.pop(collection_id, None)
-        self._told.pop(collection_id, None)
+        self._reported.pop(collection_id, None)
         snapshot.discard(self._folder, collection_id)
 
     def _save_if_due(self, collection_id: int, replica: Replica) -> None:
-        # a tenth more, so that a collection that grows is not written over and over again
+        # a tenth more, so that a growing collection is not saved over and over again
         unsaved = replica.version - self._saved.setdefault(collection_id, 0)
         if unsaved >= max(SAVE_AFTER, len(replica) // 10):
             self._save(collection_id, replica)
@@ -159,7 +159,7 @@ class Replicas:
 
 
 def _name(collection_id: int, epoch: float) -> str:
-    """Return what a collection is called in Milvus; records that share one are epoch at different times."""
+    """Return a collection's name in Milvus; records that share one server differ in their epochs."""
     return f"exemplar_{collection_id}_{int(epoch * 1000)}"
 
 
@@ -167,12 +167,12 @@ def _drop(replica: AnyReplica) -> None:
     if isinstance(replica, VectorStoreReplica):
         try:
             replica.drop()
-        except ExemplarError:  # it is away, or another worker was first
+        except ExemplarError:  # it is unreachable, or another worker was first
             return
 
 
 def _is_of_another_record(replica: AnyReplica, changes: Changes) -> bool:
-    """Say whether the record was replaced, or restored from a backup; either way the record is right."""
+    """Return whether the record was replaced, or restored from a backup, and is older than the replica."""
     if replica.version == 0:
         return False
     return changes.version < replica.version or changes.epoch != replica.epoch

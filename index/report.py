@@ -1,4 +1,4 @@
-"""The report of a collection from arrays: what its supports say when each is judged by the others."""
+"""The report of a collection, computed from arrays: each support is judged by the others."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from index.quality import margins, near_pictures, same_pictures, spread
 from index.supports import Floats, Ids, Supports
 
 EXAMINED_MOST = 10_000  # supports compared with each other: a few seconds of one core
-JUDGED_CELLS = 10_000_000  # supports times classes: 80 MB of probabilities, and as much again on the way
+JUDGED_CELLS = 10_000_000  # supports times classes: 80 MB of probabilities, and as much temporarily
 SUSPECTS_MOST = 50
 DUPLICATES_MOST = 50
 SMALL_MOST = 200
 WANTED_MOST = 20
-WEAK_F1 = 0.8  # a class below it, with pictures enough to tell, wants more of them
+WEAK_F1 = 0.8  # below it, a class with enough pictures for a reliable F1 wants more of them
 MORE_OF_WEAK = 3
 
 T = TypeVar("T")
@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a report is of: the supports of one version, their classes, and the rule that answers by them."""
+    """The input of a report: the supports of one version, their classes, and the rule that answers."""
 
     version: int
     rule: RuleName
@@ -46,7 +46,7 @@ class Subject:
     rule_used: RuleName
     supports: Supports
     labels: Sequence[str]
-    """(C,), what each column is called"""
+    """(C,), the label of each column"""
     kinds: Sequence[ClassKind]
     """(C,)"""
     index: IndexName = IndexName.FLAT
@@ -54,9 +54,9 @@ class Subject:
 
 
 def rows_to_judge(supports: Supports) -> Ids:
-    """Return the rows whose leave-fold-out probabilities a report wants: of classes with more than one.
+    """Return the rows whose leave-fold-out probabilities a report needs: of classes with more than one.
 
-    All of them, or of many supports the first of each class, so that memory stays bounded.
+    All of them, or with many supports the first of each class, so that memory stays bounded.
     """
     most = min(EXAMINED_MOST, max(JUDGED_CELLS // max(len(supports.counts), 1), 1))
     able = np.flatnonzero(supports.counts[supports.columns] > 1)
@@ -68,9 +68,9 @@ def make_report(
 ) -> CollectionReport:
     """Report on supports of which some were judged.
 
-    `probabilities` (len(rows), C) are those of supports without their fold; a line with a NaN was not judged,
-    as a support that is alone in its class cannot be. `pictures` are digests by support id, at least of those
-    that are there twice.
+    `probabilities` (len(rows), C) are those of supports without their fold; a row with a NaN was not judged,
+    as for the only support of a class. `pictures` are digests by support id, at least of those
+    that occur twice.
     """
     supports = subject.supports
     judged = judge(supports, subject.labels, subject.kinds, rows, probabilities)
@@ -117,9 +117,9 @@ def _too_small(classes: Sequence[ClassLine]) -> Listed[SmallClass]:
 
 
 def _suspects(subject: Subject, rows: Ids) -> Listed[Suspect]:
-    """List supports nearer to another class than to the rest of their own, the worst first.
+    """List supports nearer to another class than to the rest of their own, worst first.
 
-    Members of negative classes are left out: such a class holds what does not belong together.
+    Members of negative classes are left out, since such a class is not meant to be coherent.
     """
     normal = np.array([kind is ClassKind.NORMAL for kind in subject.kinds], np.bool_)
     supports = subject.supports
@@ -139,7 +139,7 @@ def _suspects(subject: Subject, rows: Ids) -> Listed[Suspect]:
 
 
 def _near_duplicates(subject: Subject, rows: Ids, same: Sequence[Ids]) -> Listed[Duplicates]:
-    """List near duplicates; of pictures that are exactly the same only the first is looked at."""
+    """List near duplicates; of exact duplicates only the first is considered."""
     again = np.concatenate([group[1:] for group in same]) if same else np.empty(0, np.int64)
     rows = rows[~np.isin(rows, again)]
     groups = near_pictures(subject.supports.vectors[rows])
@@ -160,9 +160,9 @@ def _duplicates(subject: Subject, rows: Ids) -> Duplicates:
 
 
 def _wanted(judged: Judged, classes: Sequence[ClassLine]) -> Listed[Wanted]:
-    """List what to photograph next: the classes with the fewest pictures first, of these the weakest.
+    """List the classes to photograph next: those with the fewest pictures first, of these the weakest.
 
-    Fewest first did better than any measure of doubt; classes with pictures enough come by their F1.
+    Fewest first did better than any measure of uncertainty; classes with enough pictures are ordered by F1.
     """
 
     def rank(place: int) -> tuple[int, float]:
@@ -189,13 +189,15 @@ def _wanted(judged: Judged, classes: Sequence[ClassLine]) -> Listed[Wanted]:
 def _reason(judged: Judged, line: ClassLine, place: int) -> str:
     parts = []
     if line.supports < FAIR:
-        parts.append(f"{line.supports} of {FAIR} for a fair judgement")
+        parts.append(
+            f"{line.supports} picture{'s' * (line.supports != 1)} so far; {FAIR} make this figure reliable"
+        )
     if line.f1 is not None and line.f1 < WEAK_F1:
         parts.append(f"F1 {line.f1:.2f}")
         taken = judged.counts[[place]].toarray().ravel()
         taken[place] = 0
         if taken.any():
-            parts.append(f"mostly taken for {judged.labels[int(taken.argmax())]}")
+            parts.append(f"mostly confused with {judged.labels[int(taken.argmax())]}")
     return ", ".join(parts)
 
 
@@ -208,12 +210,12 @@ def _notes(subject: Subject, classes: Sequence[ClassLine], judged: int, examined
     if alone:
         notes.append(f"{alone} of {len(classes)} classes have one picture, which cannot be judged.")
     if judged and (supports.counts > 0).sum() == 1:
-        notes.append("There is one class with pictures, so nothing could be taken for anything else.")
+        notes.append("Only one class has pictures, so there is nothing to confuse it with.")
     if judged < n - alone:
-        notes.append(f"Of {n} supports {judged} were judged, the first of each class, to keep within memory.")
+        notes.append(f"Of {n} supports {judged} were judged, the first of each class, to limit memory.")
     if examined < n:
         notes.append(
-            f"Of {n} supports {examined} were looked through for wrong labels and near duplicates, "
+            f"Of {n} supports {examined} were checked for wrong labels and near duplicates, "
             "the first of each class."
         )
     return tuple(notes)

@@ -1,7 +1,7 @@
-"""Class-balanced linear ridge regression: the primal twin of the kernel rule, for very many supports.
+"""Class-balanced linear ridge regression: the primal form of the kernel rule, for very many supports.
 
-Minimised is the sum over classes of the mean squared error within each class, so every class weighs the
-same. It needs one (d + 1, d + 1) matrix and the class means, however many supports there are.
+It minimises the sum over classes of the mean squared error within each class, so every class has the
+same weight. It needs one (d + 1, d + 1) matrix and the class means, however many supports there are.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from index.supports import (
 )
 
 RIDGE = 0.5
-REFIT_SHARE = 0.5  # of the rows: where the classes that change hold more, summing anew costs less
-REFIT_AFTER = 2_000  # changed classes, so that rounding cannot add up
-BLOCK = 4_096  # rows turned to float64 at a time
+REFIT_SHARE = 0.5  # of the rows: if the changed classes hold more, a new sum is cheaper
+REFIT_AFTER = 2_000  # changed classes, which limits rounding errors
+BLOCK = 4_096  # rows converted to float64 at a time
 
 
 def mean_outer(vectors: Vectors) -> Floats:
@@ -45,7 +45,7 @@ def with_intercept(vectors: Vectors) -> Floats:
 
 
 class Scatter:
-    """The sum over classes of `mean_outer`, kept up to date class by class."""
+    """The sum over classes of `mean_outer`, updated class by class."""
 
     def __init__(self, supports: Supports) -> None:
         self.total = np.zeros((supports.dim + 1,) * 2)
@@ -56,13 +56,13 @@ class Scatter:
             self.total += (block * weights[start : start + BLOCK, None]).T @ block
 
     def leave(self, vectors: Vectors) -> None:
-        """Take a class out, given its rows as they were."""
+        """Remove a class, given its old rows."""
         if len(vectors):
             self.total -= mean_outer(vectors)
             self.changed += 1
 
     def join(self, vectors: Vectors) -> None:
-        """Put a class in, given its rows as they are."""
+        """Add a class, given its current rows."""
         if len(vectors):
             self.total += mean_outer(vectors)
 
@@ -88,7 +88,7 @@ class RidgeFit:
         return scores if self._prior is None else scores + self._prior(queries)
 
     def held_out(self, groups: Ids, rows: Ids) -> Scores:
-        """Return (len(rows), C): the scores of some supports, each without its whole group."""
+        """Return (len(rows), C): the scores of some supports, each without its group."""
         scores = np.empty((len(rows), len(self.supports.class_ids)))
         alone, larger = groups_of(groups, rows)
         single = rows[alone]

@@ -1,4 +1,4 @@
-"""The rules of a collection too large to be held: class means and neighbours, judged by some supports."""
+"""Rules for a collection whose vectors are not in memory: class means and neighbours, judged on a sample."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from index.nearest import REACH, VOTERS, scores_of
 from index.supports import MOST_JUDGED, Floats, Ids, Scores, Supports
 
 NearFunction = Callable[[Vectors, int], list[Near]]
-BESIDE = 64  # neighbours asked for beyond a rule's own, so that some are left where a group is left out
+EXTRA = 64  # extra neighbours, so that enough are left when a group is left out
 
 
 class Sampled:
-    """Holds what was learnt from a sample; it serves one replica."""
+    """Caches what was fitted to a sample; it belongs to one replica."""
 
     def __init__(self) -> None:
         self._fitted: dict[tuple[RuleName, Metric], Fitted] = {}
         self._calibrated: dict[tuple[RuleName, Metric, bytes], tuple[int, Calibration]] = {}
 
     def forget(self) -> None:
-        """Learn anew for the next answer: supports have changed."""
+        """Refit for the next answer: supports have changed."""
         self._fitted = {}
 
     def fitted(
@@ -38,7 +38,7 @@ class Sampled:
         version: int,
         is_normal: Callable[[int], bool],
     ) -> Fitted:
-        """Return the rule fitted to this version; rules that need every vector give way to `prototype`."""
+        """Return the rule fitted to this version; rules that need all vectors become `prototype`."""
         used = rule.name if rule.name in (RuleName.NEIGHBOURS, RuleName.NEAREST) else RuleName.PROTOTYPE
         key = used, rule.metric
         if key not in self._fitted:
@@ -59,9 +59,9 @@ class Sampled:
 
 
 class SampledNeighbours:
-    """The rules of neighbours where the neighbours come from a vector store and only a sample is at hand."""
+    """The neighbour rules with neighbours from a vector store and a sample in memory."""
 
-    most_judged = MOST_JUDGED // 4  # each asks the store
+    most_judged = MOST_JUDGED // 4  # each needs a query of the store
 
     def __init__(self, supports: Supports, near: NearFunction, *, vote: bool) -> None:
         self.supports = supports
@@ -74,21 +74,21 @@ class SampledNeighbours:
         return self._score(self._near(queries, self._k))
 
     def held_out(self, groups: Ids, rows: Ids) -> Scores:
-        """Return (len(rows), C): the scores of some supports, each without its whole group.
+        """Return (len(rows), C): the scores of some supports, each without its group.
 
-        A class that is left out is so with those of it that were sampled; what is asked of it is how the
-        others score.
+        Of a left-out class only the sampled supports are left out; it is used for the scores of the
+        other classes.
         """
         scores = np.empty((len(rows), len(self.supports.class_ids)))
-        for start in range(0, len(rows), BESIDE):
-            some = rows[start : start + BESIDE]
-            found = self._near(self.supports.vectors[some], self._k + BESIDE)
+        for start in range(0, len(rows), EXTRA):
+            some = rows[start : start + EXTRA]
+            found = self._near(self.supports.vectors[some], self._k + EXTRA)
             left = [self._without(near, groups == groups[row]) for near, row in zip(found, some, strict=True)]
-            scores[start : start + BESIDE] = self._score(left)
+            scores[start : start + EXTRA] = self._score(left)
         return scores
 
     def contributions(self, query: Vector, column: int) -> Floats:
-        """Not asked for: what spoke for a class comes from the store too."""
+        """Unused: contributions come from the store too."""
         return np.zeros(len(self.supports.ids))
 
     def _without(self, near: Near, group: Ids) -> Near:
@@ -96,7 +96,7 @@ class SampledNeighbours:
         return Near(near.ids[left], near.class_ids[left], near.similarities[left])
 
     def _score(self, found: list[Near]) -> Scores:
-        """Score lines of neighbours, of which some may have fewer."""
+        """Score rows of neighbours, some of which may have fewer."""
         k = max((len(near.ids) for near in found), default=0)
         similarities = np.full((len(found), k), -np.inf)
         columns = np.zeros((len(found), k), np.int64)

@@ -1,4 +1,4 @@
-"""Smoothing over the pictures of one job: what looks alike is answered alike."""
+"""Smoothing over the pictures of one job: similar pictures get similar answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Probabilities = npt.NDArray[np.float32]
 """(m, C) float32, rows that sum to 1."""
 
 NEIGHBOURS = 5
-PULL = 3.0  # what the mean of the neighbours' probabilities weighs beside a picture's own log probability
+PULL = 3.0  # weight of the neighbours' mean probabilities relative to a picture's own log probability
 STEPS = 10
 BLOCK = 4_096  # pictures at a time
 SMALLEST = np.finfo(np.float32).tiny
@@ -24,14 +24,14 @@ SMALLEST = np.finfo(np.float32).tiny
 def smooth(probabilities: npt.NDArray[np.floating[Any]], vectors: Vectors) -> Probabilities:
     """Smooth (m, C) probabilities of m pictures over each one's five nearest, by (m, d) unit vectors.
 
-    Ten times `p = softmax(log p0 + 3 W p)`, with W the mean over a picture's neighbours: those nearest to
-    it, and those that it is nearest to. The result depends on all the pictures, so it is for jobs that are
-    answered as a whole; it asks for no balance of classes among them. More of the best candidates are right
-    afterwards, but all are surer than they should be: calibration is lost.
+    Ten iterations of `p = softmax(log p0 + 3 W p)`, where W averages over a picture's neighbours: its nearest
+    ones, and those that it is nearest to. The result depends on all pictures of the job; the classes need
+    not be balanced. Accuracy rises, but all probabilities become too high: calibration is lost.
+    The candidate sets are therefore dropped.
 
-    Beside its arguments it takes two float32 arrays like `probabilities`, one more where those are not
+    In addition to its arguments it needs two float32 arrays like `probabilities`, one more if those are not
     float32, and half a kilobyte a picture: 200,000 pictures and 100 classes take 0.3 GB. The search
-    compares every picture with every other: of 384 components, 20,000 take 7 s on one core, 200,000 a hundred
+    compares every picture with every other: at 384 components, 20,000 take 7 s on one core, 200,000 a hundred
     times that. Raises ValueError unless both have a row for each picture.
     """
     if len(probabilities) != len(vectors):
@@ -51,9 +51,9 @@ def smooth(probabilities: npt.NDArray[np.floating[Any]], vectors: Vectors) -> Pr
 
 
 def neighbour_means(vectors: Vectors) -> csr_array:
-    """Return W (m, m): row i averages over the neighbours of picture i, of unit vectors (m, d).
+    """Return W (m, m): row i averages over the neighbours of picture i, given unit vectors (m, d).
 
-    Two pictures are neighbours where one is among the five nearest of the other; copies of a picture are
+    Two pictures are neighbours if one is among the five nearest of the other; copies of a picture are
     neighbours like any other, and no picture is its own.
     """
     m = len(vectors)

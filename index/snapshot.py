@@ -26,7 +26,7 @@ from runtime.files import write_durably
 NAME = re.compile(r"c(?P<collection>\d+)-v(?P<version>\d+)-(?P<digest>[0-9a-f]{64})\.npz")
 
 
-DRAFT_TTL_S = 3600.0  # a draft this old was left by a worker that was killed while it wrote
+DRAFT_TTL_S = 3600.0  # an older draft was left by a worker that was killed while writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class _Found:
 
 
 def save(replica: Replica, folder: Path, collection_id: int, *, identity: str = "") -> Path:
-    """Write a snapshot under a name that carries its version and checksum; others are removed.
+    """Write a snapshot under a name that carries its version and checksum; others are deleted.
 
     `identity` is the encoder's. Raises OSError.
     """
@@ -57,14 +57,14 @@ def save(replica: Replica, folder: Path, collection_id: int, *, identity: str = 
 def load(
     folder: Path, collection_id: int, dim: int, *, identity: str = "", gpu: bool = False
 ) -> Replica | None:
-    """Return the newest complete snapshot by this encoder; None means start from SQL.
+    """Return the newest complete snapshot of this encoder; None means to start from SQL.
 
-    A damaged snapshot is removed.
+    A damaged snapshot is deleted.
     """
     for found in sorted(_found(folder, collection_id), key=lambda one: -one.version):
         try:
             packed = found.path.read_bytes()
-        except OSError:  # another worker wrote a newer one and removed this, or the disk is broken
+        except OSError:  # another worker wrote a newer one and deleted this, or the disk is broken
             continue
         if hashlib.sha256(packed).hexdigest() != found.digest:
             _remove(found.path)
@@ -76,7 +76,7 @@ def load(
 
 
 def discard(folder: Path, collection_id: int) -> None:
-    """Remove every snapshot of a collection: it is gone, or they are of another record."""
+    """Delete every snapshot of a collection: it is gone, or they belong to another record."""
     for found in _found(folder, collection_id):
         _remove(found.path)
 
@@ -99,7 +99,7 @@ def _pack(content: Content, identity: str) -> bytes:
 
 
 def _unpack(packed: bytes, version: int, identity: str) -> Content | None:
-    """Return what `_pack` packed, None where another version of this program or encoder wrote it."""
+    """Return the unpacked content, None if another version of this program or encoder wrote it."""
     try:
         with np.load(BytesIO(packed), allow_pickle=False) as arrays:
             if arrays["encoder"].tobytes().decode() != identity:
@@ -139,7 +139,7 @@ def _remove_old_drafts(folder: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    with suppress(OSError):  # a folder that cannot be written is no reason to answer nobody
+    with suppress(OSError):  # a read-only folder must not prevent answers
         path.unlink()
 
 

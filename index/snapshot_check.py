@@ -1,4 +1,4 @@
-"""Examining snapshots: those that are damaged or of nothing only cost time, and are removed."""
+"""Checks of snapshots: damaged or orphaned ones are deleted."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from index.snapshot import NAME
 
 
 def examine_snapshots(folder: Path, versions: Mapping[int, int]) -> Iterator[Finding]:
-    """Yield what is wrong with the snapshots of one data folder; `versions` are the collections' by id."""
+    """Yield problems of the snapshots of one data folder; `versions` are the collections' by id."""
     found = {path: match for path in _files(folder) if (match := NAME.fullmatch(path.name))}
-    damaged = [path for path, match in found.items() if not _is_whole(path, match["digest"])]
+    damaged = [path for path, match in found.items() if not _is_intact(path, match["digest"])]
     if damaged:
-        message = f"{len(damaged)} snapshots are damaged; workers make them anew from the record"
+        message = f"{len(damaged)} snapshots are damaged; workers write new ones from the record"
         yield Finding("snapshots", "snapshot_damaged", message, len(damaged), partial(_remove, damaged))
-    strange = [
+    orphaned = [
         path
         for path, match in found.items()
         if path not in damaged and int(match["version"]) > versions.get(int(match["collection"]), -1)
     ]
-    if strange:
-        message = f"{len(strange)} snapshots are of collections or versions that the record does not have"
-        yield Finding("snapshots", "snapshot_strange", message, len(strange), partial(_remove, strange))
+    if orphaned:
+        message = f"{len(orphaned)} snapshots belong to collections or versions that the record does not have"
+        yield Finding("snapshots", "snapshot_orphaned", message, len(orphaned), partial(_remove, orphaned))
 
 
 def _files(folder: Path) -> list[Path]:
     return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
-def _is_whole(path: Path, digest: str) -> bool:
+def _is_intact(path: Path, digest: str) -> bool:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest() == digest
-    except FileNotFoundError:  # a worker wrote a newer one and removed it
+    except FileNotFoundError:  # a worker wrote a newer one and deleted it
         return True
     except OSError:
         return False

@@ -1,4 +1,4 @@
-"""What a rule learns from: the labelled vectors of one version as arrays."""
+"""The training data of a rule: the labelled vectors of one version as arrays."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ Ids = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 Scores = npt.NDArray[np.float64]
-"""(m, C), the higher the likelier; -inf where a class has nothing to be compared with."""
+"""(m, C), higher is more likely; -inf for a class without supports."""
 
 PriorFunction = Callable[[Vectors], Floats]
-"""(m, d) queries -> (m, C), what is thought of them before the supports are looked at."""
+"""(m, d) queries -> (m, C), class probabilities before any support is considered."""
 
-MOST_JUDGED = 2_000  # supports that a rule is judged by, each left out of it
+MOST_JUDGED = 2_000  # supports that are left out and judged for calibration
 
 
 @dataclass(frozen=True, slots=True)
 class Supports:
-    """n supports of C classes; a class that has only a name has a column and no support."""
+    """n supports of C classes; a class without pictures has a column and no support."""
 
     ids: Ids
     """(n,)"""
@@ -41,19 +41,19 @@ class Supports:
 
     @property
     def dim(self) -> int:
-        """The components of a vector."""
+        """The number of components of a vector."""
         return int(self.vectors.shape[1])
 
 
 def one_hot(columns: Ids, classes: int) -> Floats:
-    """Map (n,) columns to (n, classes) rows of zeros with a single one."""
+    """Map (n,) columns to (n, classes) one-hot rows."""
     targets = np.zeros((len(columns), classes))
     targets[np.arange(len(columns)), columns] = 1.0
     return targets
 
 
 def places_of(columns: Ids) -> Ids:
-    """Return (n,): how many rows of the same column stand before each."""
+    """Return (n,): how many earlier rows have the same column."""
     order = np.argsort(columns, kind="stable")
     counts = np.bincount(columns)
     places = np.empty(len(columns), np.int64)
@@ -68,10 +68,10 @@ def harmonic_mean(counts: Ids) -> float:
 
 
 def groups_of(groups: Ids, rows: Ids) -> tuple[Ids, list[tuple[Ids, Ids]]]:
-    """Part `rows` by how much is left out with each of them.
+    """Partition `rows` by the size of their group.
 
-    Returns the places in `rows` of those whose group is the row alone, and for every larger group all of its
-    rows beside the places in `rows` of those that are asked for.
+    Returns the positions in `rows` of those that are alone in their group, and for every larger group all its
+    rows with the positions in `rows` of those that are requested.
     """
     sizes = np.bincount(groups + 1)
     alone = np.flatnonzero(sizes[groups[rows] + 1] == 1)

@@ -1,4 +1,4 @@
-"""What an encoder's text side makes of labels, by class: the prior of a class before it has pictures."""
+"""The text vectors of labels by class: the prior of a class before it has pictures."""
 
 from __future__ import annotations
 

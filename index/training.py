@@ -1,4 +1,4 @@
-"""Training of approximate indexes in the background; searches compare with all supports meanwhile."""
+"""Training of approximate indexes in the background; searches stay exact meanwhile."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from index.ann_index import POINTS_PER_LIST, AnnIndex, Trained, lists_for, train
 from index.replica import Replica
 from index.supports import Ids
 
-TRAIN_FROM = 20_000  # supports; fewer are all compared within some milliseconds
-RETRAIN_AFTER = 4  # times as many supports as there were
-FILLED_AT_ONCE = 1_024  # supports; an answer waits no longer for the lock than they take
+TRAIN_FROM = 20_000  # supports; fewer are compared exactly within some milliseconds
+RETRAIN_AFTER = 4  # times as many supports as at the last training
+FILLED_AT_ONCE = 1_024  # supports added while the lock is held, which bounds the wait of an answer
 ASKED = 256  # supports that recall is measured with
 NEAREST = 10
 
@@ -25,12 +25,12 @@ Run = Callable[[Callable[[], None]], None]
 
 
 def in_background(work: Callable[[], None]) -> None:
-    """Run in a thread that ends with the process."""
+    """Run in a daemon thread."""
     threading.Thread(target=work, name="train", daemon=True).start()
 
 
 def follow_index(replica: Replica, index: Index, *, run: Run = in_background) -> None:
-    """Bring a replica's approximate index to what the collection asks for; train where that is due."""
+    """Give a replica the approximate index that its collection asks for, training it if necessary."""
     ann, n = replica.ann, len(replica)
     with replica.lock:
         if index != ann.index:
@@ -43,13 +43,13 @@ def follow_index(replica: Replica, index: Index, *, run: Run = in_background) ->
             ann.tried = 0
         if n < TRAIN_FROM or n < RETRAIN_AFTER * ann.tried:
             return
-        ann.tried = n  # before the work, so that one that fails is not begun with every search
+        ann.tried = n  # set first, so that a failed training is not repeated with every search
     run(lambda: build(replica, index))
 
 
 def build(replica: Replica, index: Index) -> None:
-    """Train, fill and measure an approximate index, and let it serve, unless the index is another by then."""
-    faiss.omp_set_num_threads(1)  # of this thread: a worker's other cores have work
+    """Train, fill and measure an approximate index, and let it serve, unless the index was changed."""
+    faiss.omp_set_num_threads(1)  # for this thread: a worker's other cores have work
     known = replica.ann.trained
     usable = known is not None and _fits(known, index, len(replica))
     trained = replace(known, index=index) if known is not None and usable else _train(replica, index)
@@ -63,9 +63,9 @@ def build(replica: Replica, index: Index) -> None:
 
 
 def measure(replica: Replica, ann: AnnIndex) -> IndexMeasure:
-    """Ask for some of the replica's own supports, each without itself, both ways."""
+    """Measure recall by searching for some of the replica's own supports, exactly and approximately."""
     asked, share = 0, 0.0
-    for start in range(0, ASKED, 32):  # a few at a time, for the lock
+    for start in range(0, ASKED, 32):  # in small batches, to release the lock
         with replica.lock:
             rows = np.unique(np.linspace(0, len(replica) - 1, ASKED).astype(np.int64))[start : start + 32]
             queries = replica.vectors_at(rows)
@@ -98,7 +98,7 @@ def _train(replica: Replica, index: Index) -> Trained:
 
 
 def _fill(replica: Replica, ann: AnnIndex, index: Index) -> bool:
-    """Add what the replica holds, block by block; what changes meanwhile reaches the index by the replica."""
+    """Add the replica's supports block by block; concurrent changes reach the index through the replica."""
     with replica.lock:
         replica.ann.begin(ann)
         ids: Ids = replica.ids

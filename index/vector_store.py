@@ -1,4 +1,4 @@
-"""Replicas whose vectors are in a vector store (Milvus): a worker holds which support is of which class."""
+"""Replicas whose vectors are in a vector store (Milvus); the worker knows the class of each support."""
 
 from __future__ import annotations
 
@@ -22,47 +22,47 @@ from index.sampled import Sampled
 from index.supports import Floats, Ids, Supports
 from index.texts import LabelVectors
 
-WHOLE_MOST = 10_000  # supports up to which the vectors are in memory too, and every rule learns from all
-MOST_FOUND = 16_384  # neighbours that a vector store is asked for
-SPARE = 16  # neighbours asked for beyond those wanted: some may be of versions that are not ours
-JUDGED_MOST = 2_000  # supports that a rule is judged by where not all are at hand
+WHOLE_MOST = 10_000  # supports up to which the vectors are also in memory, and every rule uses all of them
+MOST_FOUND = 16_384  # neighbours per query of a vector store
+SPARE = 16  # extra neighbours, since some may belong to other versions
+JUDGED_MOST = 2_000  # sampled supports for calibration if not all are in memory
 
 
 class VectorStore(Protocol):
-    """Where vectors are kept by support id."""
+    """A store of vectors by support id."""
 
     def version(self) -> int:
-        """Return a version whose supports are all here."""
+        """Return a version whose supports are all stored."""
 
     def note(self, version: int) -> None:
-        """Say that every support of a version is here."""
+        """Record that every support of a version is stored."""
 
     def put(self, ids: Ids, vectors: Vectors) -> None:
-        """Write vectors, found by every search that begins later."""
+        """Write vectors, found by every search that starts later."""
 
     def remove(self, ids: Ids) -> None:
-        """Remove rows, also such as are not there."""
+        """Remove rows; missing ones are ignored."""
 
     def search(self, queries: Vectors, k: int) -> list[tuple[Ids, npt.NDArray[np.float32]]]:
         """Map queries to ids and cosines of at most k rows."""
 
     def get(self, ids: Ids) -> tuple[Ids, Vectors]:
-        """Return those of the ids that are here, and their vectors."""
+        """Return the stored ones of these ids, and their vectors."""
 
     def drop(self) -> None:
         """Remove everything."""
 
 
 class VectorStoreReplica:
-    """Follows the record as a replica does, and leaves vectors to a store that other workers may share.
+    """Follows the record like a replica, and leaves vectors to a store that other workers may share.
 
-    The store holds a row for each support, written once and never changed; which class a support is of, and
-    whether it still is one, this worker knows itself as of its own version. So rows that other workers wrote
-    too early or removed too late are passed over, and nobody needs to be alone in writing.
+    The store holds a row for each support, written once and never changed; class membership and deletion
+    of supports are known to this worker as of its own version. So rows that other workers wrote
+    too early or removed too late are ignored, and several workers may write at once.
     """
 
     index = Index(IndexName.MILVUS)
-    measured: IndexMeasure | None = None  # the store knows its own recall
+    measured: IndexMeasure | None = None  # the recall of a store is not measured
 
     def __init__(
         self, open_store: Callable[[float], VectorStore], dim: int, *, whole_most: int = WHOLE_MOST
@@ -80,7 +80,7 @@ class VectorStoreReplica:
         self._owners: Ids = np.empty(0, np.int64)
         self._classes: Mapping[int, ClassChange] = {}
         self._sums: dict[int, Floats] = {}
-        self._unsure: set[int] = set()  # classes that lost supports whose vectors were not told
+        self._unsure: set[int] = set()  # classes whose sums must be recomputed, since they lost supports
         self._sampled = Sampled()
         self._drawn: tuple[int, Ids, Vectors] | None = None  # the sample, and the version it was drawn at
 
@@ -89,14 +89,14 @@ class VectorStoreReplica:
 
     @property
     def classes(self) -> Mapping[int, ClassChange]:
-        """What each class is called and is, by id; with those that have no support."""
+        """Label and kind of each class by id, including classes without supports."""
         return self._classes
 
     def apply(self, changes: Changes) -> None:
-        """Take over changes, the store first: a version that is claimed here is all there.
+        """Apply changes, to the store first: it must hold every version that this replica claims.
 
-        Where the store is of a version before this replica's, because it lost something or another worker
-        was slow to write its mark, nothing is taken over but that version: what follows is asked for again.
+        If the store's version is older than this replica's, because it lost data or another worker
+        has not written its mark yet, only go back to that version: the changes are then requested again.
         """
         with self.lock:
             self.epoch = changes.epoch
@@ -113,17 +113,17 @@ class VectorStoreReplica:
                 self._store.put(ids, vectors)
                 self._store.remove(gone)
                 self._store.note(changes.version)
-            self._let_go(gone)
+            self._forget(gone)
             self._take(ids, owners, vectors)
             if changes.classes:
                 classes = {**self._classes, **{change.id: change for change in changes.classes}}
                 self._classes = {id_: change for id_, change in classes.items() if not change.deleted}
-            self._follow_whole(changes)
+            self._follow_all(changes)
             self._sampled.forget()
             self.version = changes.version
 
     def near(self, queries: Vectors, k: int) -> list[Near]:
-        """Map (m, dim) queries to the k nearest supports of each; fewer where there are fewer."""
+        """Map (m, dim) queries to the k nearest supports of each, or fewer if there are fewer."""
         with self.lock:
             wanted = min(k, len(self._ids))
             if wanted == 0 or not len(queries):
@@ -139,31 +139,31 @@ class VectorStoreReplica:
                 asked = min(4 * asked, MOST_FOUND)
 
     def fit(self, rule: Rule, texts: LabelVectors | None = None) -> Fitted:
-        """Return the rule as learnt from this version; it dies with the next change.
+        """Return the rule fitted to this version; it is invalid after the next change.
 
-        Of more supports than are kept whole, class means and neighbours are what there is to answer by.
+        With more supports than fit in memory, only class means and neighbours are available.
         """
         with self.lock:
             if len(self) <= self._whole_most:
-                return self._brought_whole().fit(rule, texts)
+                return self._in_memory().fit(rule, texts)
             return self._sampled.fitted(rule, self._sample, self.near, self.version, self._is_normal)
 
     def contributions(self, fitted: Fitted, query: Vector, near: Near, column: int) -> list[Contribution]:
-        """Return the few supports that spoke most for a column's class; of many, those among the near."""
+        """Return the few supports that contributed most to a column's class, of many only near ones."""
         with self.lock:
             if len(self) <= self._whole_most:
-                return self._brought_whole().contributions(fitted, query, near, column)
+                return self._in_memory().contributions(fitted, query, near, column)
             label = self._classes[int(fitted.fit.supports.class_ids[column])].label
             return near_contributions(fitted, query, near, column, label)
 
     def recover(self) -> None:
-        """After the store failed: open it again, and go back to the version that it still holds."""
+        """After a failure of the store: reopen it, and go back to the version that it holds."""
         with self.lock:
             if self._opened is None and self.version > 0:
                 self.version = min(self.version, self._store.version())
 
     def drop(self) -> None:
-        """Remove what the store holds: the collection is gone or searched otherwise."""
+        """Delete the store's rows: the collection is gone or has another index."""
         if self._opened is not None:
             self._opened.drop()
 
@@ -174,7 +174,7 @@ class VectorStoreReplica:
         return self._opened
 
     def _take(self, ids: Ids, owners: Ids, vectors: Vectors) -> None:
-        """Count supports (n,) for their classes, and those that were of another no more for that one."""
+        """Count supports (n,) for their classes, and subtract those that belonged to another."""
         places = np.searchsorted(self._ids, ids)
         known = np.zeros(len(ids), bool)
         inside = places < len(self._ids)
@@ -197,19 +197,19 @@ class VectorStoreReplica:
         for class_id, sum_ in zip(class_ids.tolist(), sums, strict=True):
             self._sums[class_id] = self._sums.get(class_id, 0.0) + sign * sum_
 
-    def _let_go(self, gone: Ids) -> None:
+    def _forget(self, gone: Ids) -> None:
         lost = np.isin(self._ids, gone)
         self._unsure |= set(self._owners[lost].tolist())
         self._ids, self._owners = self._ids[~lost], self._owners[~lost]
 
-    def _follow_whole(self, changes: Changes) -> None:
+    def _follow_all(self, changes: Changes) -> None:
         if len(self) > self._whole_most:
             self._whole = None
         if self._whole is not None:
             self._whole.apply(changes)
 
-    def _brought_whole(self) -> Replica:
-        """Return the replica of a collection that is small, fetching it where it was larger before."""
+    def _in_memory(self) -> Replica:
+        """Return the replica of a small collection, reading its vectors if it was larger before."""
         if self._whole is None:
             ids, vectors = self._store.get(self._ids)
             owners = dict(zip(self._ids.tolist(), self._owners.tolist(), strict=True))
@@ -223,7 +223,7 @@ class VectorStoreReplica:
         return self._whole
 
     def _sample(self) -> Supports:
-        """Return some supports with their vectors, beside the counts and sums of all."""
+        """Return some supports with their vectors, with the counts and sums of all."""
         class_ids, counts = np.unique(self._owners, return_counts=True)
         self._sum_again(class_ids)
         if self._drawn is None or abs(self.version - self._drawn[0]) >= CALIBRATE_SHARE * len(self):
@@ -242,7 +242,7 @@ class VectorStoreReplica:
         )
 
     def _sum_again(self, class_ids: Ids) -> None:
-        """Sum the vectors of classes that lost supports: the record no longer has those that went."""
+        """Recompute the sums of classes that lost supports: the record no longer has the removed vectors."""
         for class_id in self._unsure & set(class_ids.tolist()):
             _, vectors = self._store.get(self._ids[self._owners == class_id])
             self._sums[class_id] = vectors.astype(np.float64).sum(axis=0)
@@ -255,7 +255,7 @@ class VectorStoreReplica:
         return class_ is not None and class_.kind is ClassKind.NORMAL
 
     def _known(self, ids: Ids, similarities: npt.NDArray[np.float32]) -> Near:
-        """Return those found that are supports of this version."""
+        """Return the found rows that are supports of this version."""
         places = np.minimum(np.searchsorted(self._ids, ids), len(self._ids) - 1)
         ours = self._ids[places] == ids
         return Near(ids[ours], self._owners[places[ours]], similarities[ours])
@@ -264,7 +264,7 @@ class VectorStoreReplica:
         try:
             return self._store.search(queries, k)
         except ExemplarError:
-            self._opened = None  # `recover` looks what is left of it
+            self._opened = None  # `recover` will reopen it
             raise
 
 

@@ -1,1 +1,1 @@
-"""The process and its surroundings: logs, traces, durable files, and where it may connect."""
+"""The process and its environment: logs, traces, durable files, and outbound addresses."""

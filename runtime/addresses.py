@@ -1,4 +1,4 @@
-"""Where the service may connect on behalf of others: public addresses only, unless it is told otherwise."""
+"""Addresses that the service may connect to for callers: public ones only, unless configured otherwise."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from core.errors import ExemplarError
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 MAX_URL = 2048
-PORTS = (80, 443)  # and those from 1024 on: below are mail, shells and the like
-# Where machines are shown their own secrets, or a link's own addresses: never called, private or not.
+PORTS = (80, 443)  # and those from 1024 on: others belong to mail, shells and the like
+# Cloud metadata services, which reveal secrets, and link-local addresses: never allowed, private or not.
 _NEVER_V4 = [
     ipaddress.ip_network(text)
     for text in (
-        "169.254.0.0/16",  # a link's own; AWS, Google, Azure and others
+        "169.254.0.0/16",  # link-local; AWS, Google, Azure and others
         "100.100.100.200/32",  # Alibaba
         "168.63.129.16/32",  # Azure
         "192.0.0.192/32",  # Oracle
@@ -27,28 +27,28 @@ _NEVER_V4 = [
 _NEVER_V6 = [
     ipaddress.ip_network(text)
     for text in (
-        "fe80::/10",  # a link's own
+        "fe80::/10",  # link-local
         "fd00:ec2::254/128",  # AWS
         "fd20:ce::254/128",  # Google
     )
 ]
-# What `is_global` lets through, of some versions of Python, and no caller has business with: the relays of
-# 6to4 (RFC 7526), and what protocols have for themselves (RFC 6890).
+# Ranges that `is_global` of some Python versions allows, and no caller needs: the relays of
+# 6to4 (RFC 7526), and ranges reserved for protocols (RFC 6890).
 _REFUSED_V4 = [ipaddress.ip_network(text) for text in ("192.88.99.0/24", "192.0.0.0/24")]
-_GLOBAL_V6 = ipaddress.ip_network("2000::/3")  # all that has been given out for unicast (RFC 4291)
-# Tunnels, whose addresses hold another one that a router on the way unpacks: Teredo and 6to4; and what
-# stands in 2000::/3 but is not on the internet: protocols' own, benchmarks, documentation (RFC 6890, 9637).
+_GLOBAL_V6 = ipaddress.ip_network("2000::/3")  # all unicast addresses assigned so far (RFC 4291)
+# Tunnels, whose addresses contain another one that a router unpacks: Teredo and 6to4; and ranges
+# in 2000::/3 that are not on the internet: for protocols, benchmarks, documentation (RFC 6890, 9637).
 _REFUSED_V6 = [
     ipaddress.ip_network(text) for text in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
 ]
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # how IPv4 is reached where there is only IPv6 (RFC 6052)
-# Forms whose last 32 bits are an IPv4 address: NAT64, its local ones (RFC 8215), SIIT, and the oldest.
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # reaches IPv4 from networks with only IPv6 (RFC 6052)
+# Forms whose last 32 bits are an IPv4 address: NAT64, its local ones (RFC 8215), SIIT, and IPv4-compatible.
 _ENDS_IN_V4 = [_NAT64, *map(ipaddress.ip_network, ("64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96"))]
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A URL that may be asked for, by its parts; `path` is what follows the host, with the query."""
+    """An allowed URL by its parts; `path` is everything after the host, including the query."""
 
     scheme: str
     host: str
@@ -59,8 +59,8 @@ class Target:
 def check_url(url: str, *, hosts: Sequence[str], private_too: bool) -> Target:
     """Return the parts of a URL that may be called; raises `target_invalid` or `target_not_allowed`.
 
-    `hosts` are names, `*.example.com` for all names under one, or `*` for every host. Plain http is for
-    where private addresses are allowed too. Names are not resolved here; see `resolve`.
+    `hosts` are names, `*.example.com` for all subdomains, or `*` for every host. Plain http is
+    allowed only together with private addresses. Names are not resolved here; see `resolve`.
     """
     if len(url) > MAX_URL or not url.isascii() or any(character <= " " for character in url):
         raise _invalid(f"expected a URL of at most {MAX_URL} ASCII characters without spaces")
@@ -92,7 +92,7 @@ def check_url(url: str, *, hosts: Sequence[str], private_too: bool) -> Target:
 def check_picture_url(url: str, *, hosts: Sequence[str], private_too: bool) -> Target:
     """Return the parts of a URL that a picture may be fetched from.
 
-    Raises `url_fetch_off` where no host is allowed, or `url_refused`.
+    Raises `url_fetch_off` if no host is allowed, or `url_refused`.
     """
     if not hosts:
         raise ExemplarError("url_fetch_off", "this service fetches no pictures by URL; upload them")
@@ -103,15 +103,15 @@ def check_picture_url(url: str, *, hosts: Sequence[str], private_too: bool) -> T
 
 
 def check_address(address: Address, *, private_too: bool) -> None:
-    """Raise `target_not_allowed` unless an address is public, or private where that is allowed too."""
+    """Raise `target_not_allowed` unless an address is public, or private if that is allowed too."""
     if not _is_never(address) and (is_public(address) or (private_too and _is_private(address))):
         return
-    # without the address: what a name means inside is nothing to tell strangers
+    # without the address: how a name resolves inside the network is not for callers to know
     raise ExemplarError("target_not_allowed", "expected a host that has public addresses only")
 
 
 def is_public(address: Address) -> bool:
-    """Say whether an address is one of the open internet, whichever way it is written."""
+    """Return whether an address is on the public internet, in any of its notations."""
     if _is_never(address):
         return False
     if isinstance(address, ipaddress.IPv4Address):
@@ -131,10 +131,10 @@ def is_public(address: Address) -> bool:
 
 
 def resolve(host: str, port: int, *, private_too: bool) -> list[Address]:
-    """Return the addresses of a host once each of them has been checked.
+    """Return the addresses of a host after checking each of them.
 
-    Whoever connects must connect to one of these, and not ask for the name again: it may have changed by
-    then. Raises `target_not_allowed`, or `target_unresolved` (retry) where the name has none.
+    Callers must connect to one of these and not resolve the name again, since it may have changed by
+    then. Raises `target_not_allowed`, or `target_unresolved` (retry) if the name has none.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -149,7 +149,7 @@ def resolve(host: str, port: int, *, private_too: bool) -> list[Address]:
 
 
 def _is_never(address: Address) -> bool:
-    """Say whether an address, or one that it holds for a router to unpack, is of those never to be called."""
+    """Return whether an address, or one that it contains for a router to unpack, is never allowed."""
     if isinstance(address, ipaddress.IPv4Address):
         return any(address in network for network in _NEVER_V4)
     plain = ipaddress.IPv6Address(int(address))  # without a scope
@@ -157,7 +157,7 @@ def _is_never(address: Address) -> bool:
 
 
 def _held_by(address: ipaddress.IPv6Address) -> list[ipaddress.IPv4Address]:
-    """Return the IPv4 addresses that stand in an IPv6 address, in each form that routers unpack."""
+    """Return the IPv4 addresses inside an IPv6 address, in each form that routers unpack."""
     held = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
     if any(address in network for network in _ENDS_IN_V4):
         held.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
@@ -165,7 +165,7 @@ def _held_by(address: ipaddress.IPv6Address) -> list[ipaddress.IPv4Address]:
 
 
 def _is_private(address: Address) -> bool:
-    """Say whether this is a machine of one's own network, and no tunnel out of it."""
+    """Return whether this is an address of a private network, and no tunnel out of it."""
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
             return _is_private(address.ipv4_mapped)

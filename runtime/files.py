@@ -1,62 +1,72 @@
-"""Files that are written whole or not at all, and that outlive a power cut."""
+"""Atomic and durable writes of files."""
 
 from __future__ import annotations
 
 import os
 import secrets
 import shutil
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
 def write_durably(path: str, content: bytes) -> None:
-    """Write a file into a folder that is there; it is on disk once this returns.
+    """Write a file into an existing folder; it is on disk once this returns.
 
-    Raises OSError, and leaves no draft then.
+    Raises OSError, and leaves no temporary file then.
     """
     write_parts_durably(path, (content,))
 
 
 def write_parts_durably(path: str, parts: Iterable[bytes]) -> None:
-    """Write a file of parts, none of which is kept in memory; as `write_durably` otherwise.
+    """Write a file from parts, none of which is kept in memory; otherwise like `write_durably`.
 
-    Raises what `parts` raises too.
+    Also raises what `parts` raises.
     """
-    draft = f"{path}.{secrets.token_hex(4)}.part"
+    with replacing(path) as draft, open(draft, "wb") as file:
+        for part in parts:
+            file.write(part)
+
+
+@contextmanager
+def replacing(path: str | Path, *, durable: bool = True) -> Iterator[str]:
+    """Give the name of a draft to write; it becomes the file where the block ends, and goes where it fails.
+
+    A durable file is on disk once this returns. Raises OSError, and what the block raises.
+    """
+    folder = os.path.dirname(path) or "."
+    draft = os.path.join(folder, f".{secrets.token_hex(8)}.part")  # as short a name as any file system takes
     try:
-        with open(draft, "wb") as file:
-            for part in parts:
-                file.write(part)
-            file.flush()
-            os.fsync(file.fileno())
+        yield draft
+        if durable:
+            _sync(draft)
         os.replace(draft, path)
-    except BaseException:
-        with suppress(OSError):
+    finally:
+        with suppress(OSError):  # it is no longer there, unless it is a link to the same file
             os.unlink(draft)
-        raise
-    _sync_folder(os.path.dirname(path))
+    if durable:
+        _sync(folder)
 
 
 def make_folder(path: str) -> None:
-    """Make a folder and those above it, each on disk once this returns. Raises OSError."""
+    """Make a folder and its parents, each on disk once this returns. Raises OSError."""
     if os.path.isdir(path):
         return
     parent = os.path.dirname(path)
     make_folder(parent)
     os.makedirs(path, exist_ok=True)
-    _sync_folder(parent)
+    _sync(parent)
 
 
 def disk_room(folder: Path) -> tuple[int, int]:
-    """Return the free bytes, and all bytes, of the disk where a folder is or would be made."""
+    """Return the free and the total bytes of the disk where a folder is or would be made."""
     there = next(one for one in (folder.resolve(), *folder.resolve().parents) if one.exists())
     usage = shutil.disk_usage(there)
     return usage.free, usage.total
 
 
-def _sync_folder(folder: str) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _sync(path: str) -> None:
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

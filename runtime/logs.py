@@ -1,4 +1,4 @@
-"""Logs: one line an event, as JSON where a machine reads them."""
+"""Logs: one line per event, as JSON unless written to a terminal."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 
 import structlog
 
-MOST_TEXT = 2_000  # characters of a value that a line holds
-MOST_TRACE = 16_000  # of an exception's trace
+MOST_TEXT = 2_000  # characters of a value in a line
+MOST_TRACE = 16_000  # characters of an exception's traceback
 
 
 def set_up_logs(level: str, **always: str) -> None:
-    """Send structlog's and the standard library's events to standard error in one form.
+    """Send the events of structlog and of the standard library to standard error in one form.
 
-    JSON unless that is a terminal; `always` is in every line. What a line says of others' text (labels, file
-    names, headers) cannot begin another line nor steer a terminal.
+    JSON unless that is a terminal; `always` is in every line. Untrusted text in a line (labels, file
+    names, headers) cannot start another line nor control a terminal.
     """
     as_text = sys.stderr.isatty()
 
@@ -47,8 +47,8 @@ def set_up_logs(level: str, **always: str) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
-    logging.captureWarnings(True)  # they too are lines
-    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)  # which are always the same
+    logging.captureWarnings(True)  # log warnings in the same form
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)  # its lines are always the same
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
 
 
@@ -67,10 +67,10 @@ def _cut(value: Any, most: int) -> Any:
 
 
 def _escape(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Show what is not printable as Python does; JSON has escapes of its own."""
-    trace = event.pop("exception", None)  # which alone has lines
+    """Escape unprintable characters as Python does; JSON has its own escapes."""
+    trace = event.pop("exception", None)  # the only value with several lines
     shown = {name: _printable(value) for name, value in event.items()}
-    if trace is not None:  # indented, so that none of its lines looks like an event
+    if trace is not None:  # indented, so that none of its lines can pass for an event
         shown["exception"] = "\n".join(f"  {_printable(line)}" for line in trace.split("\n"))
     return shown
 

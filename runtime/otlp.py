@@ -1,7 +1,10 @@
-"""Spans by OpenTelemetry, sent as OTLP over HTTP; imported only where they are asked for."""
+"""Spans from OpenTelemetry, sent as OTLP over HTTP; imported only if tracing is on."""
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
+import requests
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
@@ -13,14 +16,15 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from runtime.tracing import NONE, Attributes, Span, Tracing
 
 _CONTEXT = TraceContextTextMapPropagator()
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 _PATH = "/v1/traces"  # OTLP specification 1.9, "OTLP/HTTP request"
 
 
 class OtlpTracing(Tracing):
-    """Begins spans that a processor is given when they end."""
+    """Starts spans, which a processor receives when they end."""
 
     def __init__(self, service: str, processor: SpanProcessor) -> None:
-        # what OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say goes before
+        # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES take precedence
         resource = Resource.create({"service.name": service}).merge(OTELResourceDetector().detect())
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
         self._provider.add_span_processor(processor)
@@ -60,6 +64,9 @@ class _OtlpSpan(Span):
 
 
 def tracing_to(endpoint: str, service: str) -> OtlpTracing:
-    """Return what sends spans to a collector, the one that OTEL_ variables name where `endpoint` is empty."""
-    exporter = OTLPSpanExporter(endpoint=endpoint.rstrip("/") + _PATH) if endpoint else OTLPSpanExporter()
+    """Return the exporter to a collector, the one of the OTEL_ variables if `endpoint` is empty."""
+    session = requests.Session()
+    session.trust_env = urlsplit(endpoint).hostname not in _THIS_MACHINE  # no proxy of the environment for it
+    url = endpoint.rstrip("/") + _PATH if endpoint else None
+    exporter = OTLPSpanExporter(endpoint=url, session=session)
     return OtlpTracing(service, BatchSpanProcessor(exporter))

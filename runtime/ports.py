@@ -1,17 +1,17 @@
-"""A port for a process that is about to listen."""
+"""A free port for a process that is about to listen."""
 
 from __future__ import annotations
 
 import secrets
 import socket
 
-# systems give none of these to a connection that goes out, which could take one before anybody listens
+# systems do not use these for outgoing connections, which could take a port before the process listens
 _QUIET = range(20_000, 32_768)
 _TRIES = 50
 
 
 def free_port(host: str = "127.0.0.1", port: int = 0) -> int:
-    """Return a port of the host that nobody listens on: the one asked for, or any. Raises OSError."""
+    """Return an unused port of the host: the requested one, or any. Raises OSError."""
     family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     for tries_left in reversed(range(_TRIES)):
         found = port or secrets.choice(_QUIET)

@@ -1,4 +1,4 @@
-"""Spans of what is done, in W3C Trace Context; nothing is written, or imported, unless it is asked for."""
+"""Spans in W3C Trace Context; nothing is exported, or imported, unless tracing is on."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ NONE: Attributes = MappingProxyType({})
 
 
 class Span:
-    """Something done, between its beginning and its `end`; this one is written nowhere."""
+    """An operation between start and `end`; this one is not exported."""
 
     def __init__(self, traceparent: str | None) -> None:
         self.traceparent = traceparent
-        """The context for what comes of it, in this process or another."""
+        """The context for operations that it causes, in this process or another."""
 
     def end(
         self, *, at_ns: int | None = None, error: str | None = None, attributes: Attributes = NONE
     ) -> None:
-        """End now, or at a time in nanoseconds since 1970, with more to say of it."""
+        """End now, or at a time in nanoseconds since 1970, with further attributes."""
 
 
 class Tracing:
-    """Begins spans; this one writes none and hands on the caller's context."""
+    """Starts spans; this one exports none and passes on the caller's context."""
 
     def begin(
         self,
@@ -42,22 +42,22 @@ class Tracing:
         at_ns: int | None = None,
         attributes: Attributes = NONE,
     ) -> Span:
-        """Begin a span under a traceparent; `kind` is server, producer, consumer or internal."""
+        """Start a span under a traceparent; `kind` is server, producer, consumer or internal."""
         return Span(parent)
 
     def close(self) -> None:
-        """Send what has not been sent."""
+        """Send the spans that are not sent yet."""
 
 
 def read_traceparent(header: str | None) -> str | None:
-    """Return a traceparent that is as W3C Trace Context (level 1) says, None for any other."""
+    """Return a traceparent that is valid by W3C Trace Context (level 1), None for any other."""
     return header if header is not None and _TRACEPARENT.fullmatch(header) else None
 
 
 def open_tracing(settings: Settings, service: str, environment: Mapping[str, str] | None = None) -> Tracing:
-    """Return what writes spans where the settings or OTEL_ variables say where to; it starts a thread then.
+    """Return the exporting tracer if the settings or OTEL_ variables configure one; it then starts a thread.
 
-    Raises `settings_invalid` where the extra is not installed.
+    Raises `settings_invalid` if the extra is not installed.
     """
     given = os.environ if environment is None else environment
     is_off = given.get("OTEL_SDK_DISABLED", "").lower() == "true"

@@ -1,1 +1,1 @@
-"""All that outlives a process: the record (SQL), the blobs and the queue; api and worker meet only here."""
+"""Everything that outlives a process: the record (SQL), the blobs and the queue, shared by api and worker."""

@@ -1,4 +1,4 @@
-"""The database's own clock: leases of several hosts must not depend on each host's time."""
+"""The database's clock, so that leases do not depend on each host's time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
 
-class now_s(GenericFunction[float]):  # noqa: N801 - spelled as the SQL function that it is
+class now_s(GenericFunction[float]):  # noqa: N801 - named like the SQL function
     """Seconds since 1970, read when the statement runs."""
 
     type = Float()

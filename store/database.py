@@ -1,4 +1,4 @@
-"""Opening the record: SQLite for one machine, PostgreSQL for many."""
+"""The connection to the record: SQLite for one machine, PostgreSQL for many."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from core.errors import ExemplarError
 
-# libpq: a server out of reach would otherwise be waited for as long as TCP tries, minutes or hours
+# client side: without these, an unreachable server is waited for as long as TCP retries, minutes or hours
 POSTGRES_PATIENCE = {
     "connect_timeout": 5,
     "keepalives_idle": 10,
@@ -21,7 +21,7 @@ POSTGRES_PATIENCE = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }
-# the server: a client that is out of reach would otherwise keep its locks as long
+# server side: without these, an unreachable client keeps its locks as long
 POSTGRES_GUARDS = {
     "idle_in_transaction_session_timeout": "20s",
     "tcp_keepalives_idle": "10",
@@ -41,14 +41,14 @@ class Database:
 
     @property
     def name(self) -> str:
-        """What tells this record from others, without its password."""
+        """Identifies this record, without its password."""
         return make_url(self.url).render_as_string(hide_password=True)
 
     @contextmanager
     def read(self, *, patient: bool = False) -> Iterator[Connection]:
-        """A transaction that only reads: one snapshot, no lock. Raises `record_unavailable`.
+        """A read-only transaction: one snapshot, no lock. Raises `record_unavailable`.
 
-        A `patient` one may think for long between two statements.
+        A `patient` one may be idle for long between two statements.
         """
         with _translated(), self._engine.connect() as connection:
             connection.execution_options(exemplar_reads=True)
@@ -99,12 +99,16 @@ def _translated() -> Iterator[None]:
 
 def _postgres_engine(url: str) -> Engine:
     asked = make_url(url).query
-    connect_args = {name: value for name, value in POSTGRES_PATIENCE.items() if name not in asked}
+    connect_args: dict[str, Any] = {
+        name: value for name, value in POSTGRES_PATIENCE.items() if name not in asked
+    }
+    # behind PgBouncer in transaction mode the next statement may meet another server's prepared ones
+    connect_args["prepare_threshold"] = None
     engine = create_engine(url, pool_pre_ping=True, connect_args=connect_args)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _: Any) -> None:
-        with connection.cursor() as cursor:  # what a host that is cut off had locked, others need
+        with connection.cursor() as cursor:  # release the locks of a host that is cut off
             cursor.execute("; ".join(f"SET {name} = '{value}'" for name, value in POSTGRES_GUARDS.items()))
         connection.commit()
 
@@ -131,7 +135,7 @@ def _sqlite_engine(url: str) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         reads = connection.get_execution_options().get("exemplar_reads", False)
-        # a writer takes the lock at once: upgrading a read lock later fails instead of waiting
+        # a writer takes the lock at BEGIN: upgrading a read lock later fails instead of waiting
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine

@@ -1,4 +1,4 @@
-"""A column type: text in the database, a member of an enumeration in Python."""
+"""A column type: text in the database, an enumeration member in Python."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ E = TypeVar("E", bound=StrEnum)
 
 
 class EnumText(TypeDecorator[E]):
-    """The values of an enumeration; a value that it lacks raises ValueError."""
+    """The values of an enumeration; other values raise ValueError."""
 
     impl = Text
     cache_ok = True

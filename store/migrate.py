@@ -1,4 +1,4 @@
-"""Bringing the record's tables to the shape that this version needs."""
+"""Migration of the record's tables to this version."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from store.database import Database
 
 HEAD = "0011"
 SCRIPTS = Path(__file__).parent / "migrations"
-_LOCK = 7_220_411_017  # any number that is ours alone: two processes that migrate take turns
+_LOCK = 7_220_411_017  # an arbitrary number for the advisory lock of migrations
 
 
 def ensure_schema(database: Database) -> None:
-    """Apply every migration that is missing; safe to call from several processes at once.
+    """Apply every missing migration; safe to call from several processes at once.
 
-    A record that a newer version has migrated raises `record_too_new`.
+    Raises `record_too_new` if a newer version has migrated the record.
     """
     if _found(database) != HEAD:
         _migrate(database)
 
 
 def check_schema(database: Database) -> None:
-    """Raise `record_not_migrated` unless the tables have the shape that this version needs."""
+    """Raise `record_not_migrated` unless the tables are at this version's migration."""
     found = _found(database)
     if found != HEAD:
         raise ExemplarError(

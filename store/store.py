@@ -1,4 +1,4 @@
-"""The store as one thing: opened once per process and passed to what needs it."""
+"""The store: the record, blobs and wake-ups, opened once per process and passed to its users."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from store.work.workers import Workers
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """The record by its nouns, the blobs and the wake-ups."""
+    """The parts of the record, the blobs and the wake-ups."""
 
     database: Database
     collections: Collections

@@ -32,7 +32,7 @@ metadata = MetaData(
     }
 )
 
-# 64 bits on both databases; SQLite counts up by itself only on a column declared INTEGER
+# 64 bits on both databases; SQLite autoincrements only a column declared INTEGER
 BigKey = BigInteger().with_variant(Integer, "sqlite")
 
 collection = Table(
@@ -53,7 +53,7 @@ collection = Table(
     sqlite_autoincrement=True,  # ids are never reused
 )
 
-# A deleted class stays as a tombstone, so that work accepted before the deletion does not bring it back.
+# A deleted class stays as a tombstone, so that work accepted before the deletion does not recreate it.
 class_ = Table(
     "class",
     metadata,
@@ -78,7 +78,7 @@ Index(
 )
 
 # A deleted support stays as a tombstone (no class, no vector) whose seq tells the replicas.
-# The collection's active slot says which vector is of the encoder that answers: 0 `vector`, 1 `vector_b`.
+# The collection's active slot says which vector belongs to the active encoder: 0 `vector`, 1 `vector_b`.
 support = Table(
     "support",
     metadata,
@@ -100,8 +100,8 @@ Index("ix_support_class", support.c.class_id, support.c.id)
 Index("ix_support_collection", support.c.collection_id, support.c.id)
 Index("ix_support_picture", support.c.collection_id, support.c.picture)
 
-# A change of encoder: the other encoder, whose vectors are in the inactive slot. Supports whose seq is
-# after `position` are still to be looked at. Jobs go long before this, so its job may be gone.
+# A reindex: the other encoder, whose vectors are in the inactive slot. Supports whose seq is
+# after `position` are still to be queued. Jobs expire earlier than this row, so its job may be gone.
 reindex = Table(
     "reindex",
     metadata,
@@ -183,13 +183,13 @@ Index(
     postgresql_where=text(f"state = '{ChunkState.RUNNING}'"),
 )
 
-# SQLite takes a partial index only where it reads the index's own condition, so that is no parameter; and for
-# the order of ids it goes through all rows by id, unless the order is an expression's.
+# SQLite uses a partial index only if the query repeats the index's condition literally, not as a parameter;
+# and to sort by id it scans all rows by id, unless the sort key is an expression.
 IS_QUEUED = chunk.c.state == literal(ChunkState.QUEUED.value, literal_execute=True)
 IS_RUNNING = chunk.c.state == literal(ChunkState.RUNNING.value, literal_execute=True)
 BY_ID = chunk.c.id + literal(0, literal_execute=True)
 
-# Chunks whose pictures are elsewhere wait to be fetched, and for no encoder.
+# Chunks whose pictures must be fetched first; they do not wait for an encoder.
 Index(
     "ix_chunk_unfetched",
     chunk.c.lane,
@@ -200,7 +200,7 @@ Index(
 )
 
 # How many results of a settled chunk have which label, decision and error; small next to the results.
-# `kept` names the blob with what smoothing needs of them.
+# `kept` names the blob with the smoothing inputs.
 tally = Table(
     "tally",
     metadata,
@@ -211,7 +211,7 @@ tally = Table(
 )
 Index("ix_tally_job", tally.c.job_id)
 
-# A call of a job's webhook: its body stays the same however often it is sent.
+# A webhook delivery: its body stays the same however often it is sent.
 delivery = Table(
     "delivery",
     metadata,
@@ -246,7 +246,7 @@ delivery_attempt = Table(
     Column("error", Text, nullable=True),
 )
 
-# What a bulk job's items are read from; the row goes when all of them stand in chunks.
+# What a bulk job's items are read from; the row is deleted once all of them are in chunks.
 source = Table(
     "source",
     metadata,
@@ -260,7 +260,7 @@ source = Table(
     Column("reason", Text, nullable=True),
 )
 
-# A job that is to be smoothed; the row goes when that has been done, and the job ends with it.
+# A job to be smoothed; the row is deleted when that is done, and the job ends with it.
 smoothing = Table(
     "smoothing",
     metadata,
@@ -295,7 +295,7 @@ worker = Table(
     Column("metrics", Text, nullable=True),
 )
 
-# What an encoder makes of a label; costs a second a hundred labels, so it is kept. `prompts` is a digest.
+# An encoder's vector of a label; a hundred labels take a second, so it is stored. `prompts` is a digest.
 text_vector = Table(
     "text_vector",
     metadata,
@@ -305,8 +305,8 @@ text_vector = Table(
     Column("vector", LargeBinary, nullable=False),
 )
 
-# What an encoder makes of one picture that everyone can draw: it tells its weights from others'. The identity
-# says by which treatment of features, runtime and number format the worker that opened it last runs it.
+# An encoder's vector of a reference picture, which tells its weights from others'. The identity gives the
+# feature treatment, runtime and number format of the worker that opened the encoder last.
 probe = Table(
     "probe",
     metadata,

@@ -1,4 +1,4 @@
-"""Archives of every kind, good and evil, made in the test."""
+"""Archives of every kind, valid and malicious, made in the test."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def patched_directory(archive: bytes, offset: int, form: str, value: int) -> byt
 
 
 def claiming(archive: bytes, entries: int, *, zip64: bool) -> bytes:
-    """Return a zip whose end record claims so many entries, in the form for large zips if asked for."""
+    """Return a zip whose end record claims so many entries, as zip64 if requested."""
     at = archive.rindex(b"PK\x05\x06")
     size = int.from_bytes(archive[at + 12 : at + 16], "little")
     start = at - size
@@ -83,7 +83,7 @@ def entries_of(
     settings: Settings | None = None,
     **source: object,
 ) -> list[tuple[Entry, bytes | str]]:
-    """Read a source whole; return each entry with its bytes, or with the code of its error."""
+    """Read a source completely; return each entry with its bytes, or with the code of its error."""
     files = {"archive": archive, "manifest": manifest}
     asked = Source(
         archive="archive" if archive is not None else None,

@@ -20,7 +20,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PATIENCE_MS = 90_000  # for what comes or never does
+PATIENCE_MS = 90_000  # for events that either come or never do
 PHONE = {"width": 360, "height": 740}
 
 
@@ -40,7 +40,7 @@ def running_browser() -> Iterator[Browser]:
 
 @contextmanager
 def visit(browser: Browser, url: str, **options: Any) -> Iterator[Page]:
-    """Open the page; at the end nothing may have left its origin, failed in its scripts, or been alerted."""
+    """Open the page; at the end no request may have left its origin, no script failed, no alert shown."""
     outside: list[str] = []
     wrong: list[str] = []
     context = browser.new_context(**options)
@@ -59,7 +59,7 @@ def visit(browser: Browser, url: str, **options: Any) -> Iterator[Page]:
 
 
 def keep_undo(page: Page) -> None:
-    """Rest the pointer on what offers to undo: it goes after 10 s otherwise."""
+    """Keep the pointer on the undo message, which otherwise disappears after 10 s."""
     page.locator(".toast").last.hover()
 
 
@@ -68,7 +68,7 @@ def is_inside(asked: str, url: str) -> bool:
 
 
 def is_ours(message: Any) -> bool:
-    """Say whether a message is an error of the scripts, and not of an answer that the page shows anyway."""
+    """Return whether a console message is an error of the scripts, not of a response that it handles."""
     return message.type == "error" and "Failed to load resource" not in message.text
 
 
@@ -81,7 +81,7 @@ def as_files(*pictures: bytes, name: str = "picture") -> list[dict[str, Any]]:
 
 
 def drop(page: Page, selector: str, *paths: Path) -> None:
-    """Drop files or folders of the disk as the system does, which gives the page real entries."""
+    """Drop files or folders from disk as the system does, which gives the page real entries."""
     box = page.locator(selector).bounding_box()
     assert box is not None
     session = page.context.new_cdp_session(page)
@@ -92,6 +92,6 @@ def drop(page: Page, selector: str, *paths: Path) -> None:
 
 
 def is_drawn(page: Page, selector: str) -> bool:
-    """Say whether an image has pixels, which it has only where it was fetched and decoded."""
+    """Return whether an image has pixels, that is, whether it was fetched and decoded."""
     page.wait_for_function("selector => document.querySelector(selector)?.naturalWidth > 20", arg=selector)
     return True

@@ -41,5 +41,5 @@ def ask(
 
 
 def codes(results: Sequence[dict[str, Any]]) -> list[str]:
-    """Return the error codes of results, "" where there is none."""
+    """Return the error codes of results, "" for those without an error."""
     return [result.get("error", {}).get("code", "") for result in results]

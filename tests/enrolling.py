@@ -1,4 +1,4 @@
-"""What the tests of the store share: jobs submitted, claimed and settled without an encoder."""
+"""Helpers of the store's tests: jobs submitted, claimed and settled without an encoder."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def claim(
 
 
 def settle(store: Store, chunk: Chunk, owner: str = OWNER, failing: Sequence[int] = ()) -> bool:
-    """Settle a chunk: its pictures are enrolled or answered, some of them fail."""
+    """Settle a chunk: its pictures are enrolled or answered, and some of them fail."""
 
     def outcome(item: Item) -> Any:
         if item.index in failing:
@@ -70,12 +70,12 @@ def enroll(store: Store, *items: Item, collection: str = "things") -> list[dict[
 
 
 def enroll_labels(store: Store, *labels: str, collection: str = "things") -> list[int]:
-    """Enrol a picture of its own for each label and return the ids of the supports."""
+    """Enrol one picture for each label and return the ids of the supports."""
     start = store.collections.get(collection).version
     items = [Item(n, f"{start + n:04}", label) for n, label in enumerate(labels)]
     return [result["support_id"] for result in enroll(store, *items, collection=collection)]
 
 
 def items_of(store: Store, job_id: str) -> list[int]:
-    """Return the numbers of the items that the job's first page of results has."""
+    """Return the numbers of the items on the job's first page of results."""
     return [result["item"] for result in store.jobs.results(job_id, limit=10_000).results]

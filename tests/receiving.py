@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that keeps what it is sent, and answers as it is told."""
+"""A real HTTP server on loopback that records requests and sends prepared answers."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Received:
 
 @dataclass
 class Receiver:
-    """What came, and what is answered: a status, or a function that answers by hand."""
+    """Received requests, and the answers: statuses, or a function that answers."""
 
     url: str = ""
     statuses: list[int | Callable[[BaseHTTPRequestHandler], None]] = field(default_factory=list)
     requests: list[Received] = field(default_factory=list)
 
     def wait(self, count: int, timeout_s: float = 100.0) -> None:
-        """Wait until so many requests have come."""
+        """Wait until so many requests have arrived."""
         until = time.monotonic() + timeout_s
         while len(self.requests) < count:
             assert time.monotonic() < until, f"{len(self.requests)} of {count} requests came"
@@ -42,7 +42,7 @@ class Receiver:
 
 @contextmanager
 def receiving() -> Iterator[Receiver]:
-    """Serve until left; answers 204 once the statuses are used up."""
+    """Serve until closed; answers 204 once the statuses are used up."""
     receiver = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
@@ -65,7 +65,7 @@ def receiving() -> Iterator[Receiver]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     receiver.url = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
         yield receiver
     finally:

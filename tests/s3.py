@@ -12,7 +12,7 @@ KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAU
 
 @contextmanager
 def s3_running(address: str = "127.0.0.1") -> Iterator[str]:
-    """Run a server on a port of its own; gives its URL."""
+    """Run a server on its own port; gives its URL."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import boto3

@@ -1,4 +1,4 @@
-"""Services of their own, for tests that kill, stop or set up the whole of one, and hold its worker still."""
+"""Separate services, for tests that kill, stop or configure one, and pause its worker."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from core.settings import Settings
 def running_service(folder: Path | None = None, **settings: str) -> Iterator[Stack]:
     """Run Redis, API and one worker as processes, with EXEMPLAR_* settings; its folder goes with it.
 
-    Unless told otherwise it offers the tiny encoder alone.
+    By default it offers the tiny encoder alone.
     """
     folder = folder or Path(tempfile.mkdtemp(prefix="exemplar-service-"))
     settings = {"encoders": TINY, **settings}
@@ -39,7 +39,7 @@ def running_service(folder: Path | None = None, **settings: str) -> Iterator[Sta
 
 @contextmanager
 def held(stack: Stack) -> Iterator[None]:
-    """Hold the worker still: the service takes and answers whatever needs none, and no work is done."""
+    """Pause the worker: the service answers whatever needs none, and no work is done."""
     worker = psutil.Process(stack.pid_of("worker-1"))
     family = [worker, *worker.children()]
     until(lambda: _hold(family, stack))
@@ -51,7 +51,7 @@ def held(stack: Stack) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a job has come."""
+    """The progress of a job."""
 
     done: int
     total: int
@@ -60,7 +60,7 @@ class Progress:
 
 @contextmanager
 def held_amid(stack: Stack, submit: Callable[[], str], amid: Callable[[Progress], bool]) -> Iterator[str]:
-    """Hold the worker still in the midst of a job; gives where that job is.
+    """Pause the worker in the middle of a job; gives the job's path.
 
     `submit` makes a job, and another one where the worker was through it before it could be held.
     """
@@ -82,7 +82,7 @@ def _record(stack: Stack, *, patience_s: float) -> sqlite3.Connection:
 
 
 def _progress(stack: Stack, job: str) -> Progress | None:
-    """Return how far a job has come, None once it has ended."""
+    """Return the progress of a job, None once it has ended."""
     query = "SELECT done, total, expanding, finished_at FROM job WHERE id = ?"
     with closing(_record(stack, patience_s=30)) as record:
         done, total, expanding, finished_at = record.execute(query, (job.rpartition("/")[2],)).fetchone()
@@ -90,7 +90,7 @@ def _progress(stack: Stack, job: str) -> Progress | None:
 
 
 def _hold(family: list[psutil.Process], stack: Stack) -> bool:
-    """Stop processes, unless that is just when they write: then nobody else could."""
+    """Freeze processes, but not while they write, which would block all other writers."""
     for process in family:
         process.suspend()
     until(lambda: all(map(_stands_still, family)))
@@ -103,11 +103,11 @@ def _hold(family: list[psutil.Process], stack: Stack) -> bool:
 
 
 def _stands_still(process: psutil.Process) -> bool:
-    """Say whether every thread of a process has been stopped by now."""
+    """Return whether every thread of a process is stopped."""
     threads = Path(f"/proc/{process.pid}/task").glob("*/stat")
     try:
         return all(thread.read_text().rpartition(")")[2].split()[0] == "T" for thread in threads)
-    except (FileNotFoundError, ProcessLookupError):  # one was just ending
+    except (FileNotFoundError, ProcessLookupError):  # a thread or process has just ended
         return False
 
 

@@ -14,14 +14,14 @@ Answer = bytes | Callable[[BaseHTTPRequestHandler], None]
 
 @dataclass
 class Pictures:
-    """What each path gives: the bytes of a picture, or a function that answers by hand."""
+    """The content of each path: the bytes of a picture, or a function that answers."""
 
     url: str = ""
     answers: dict[str, Answer] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
 
     def at(self, path: str, answer: Answer) -> str:
-        """Give something at a path and return its URL."""
+        """Serve content at a path and return its URL."""
         self.answers[path] = answer
         return self.url + path
 
@@ -49,7 +49,7 @@ def _give(handler: BaseHTTPRequestHandler, answer: Answer) -> None:
         answer(handler)
         return
     handler.send_response(200)
-    handler.send_header("Content-Type", "text/html")  # what it says is not what counts
+    handler.send_header("Content-Type", "text/html")  # the media type must not matter
     handler.send_header("Content-Length", str(len(answer)))
     handler.end_headers()
     handler.wfile.write(answer)
@@ -57,7 +57,7 @@ def _give(handler: BaseHTTPRequestHandler, answer: Answer) -> None:
 
 @contextmanager
 def serving() -> Iterator[Pictures]:
-    """Serve until left."""
+    """Serve until closed."""
     pictures = Pictures()
 
     class Handler(BaseHTTPRequestHandler):
@@ -71,7 +71,7 @@ def serving() -> Iterator[Pictures]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     pictures.url = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
         yield pictures
     finally:

@@ -33,7 +33,7 @@ HELD_OUT = tuple(
 """One pair of each colour and each shape."""
 
 SIDE = 96
-_SCALE = 2  # drawn so many times larger, and then made smaller, for smooth edges
+_SCALE = 2  # drawn larger and then reduced, for smooth edges
 
 Points = list[tuple[float, float]]
 
@@ -47,7 +47,7 @@ def draw(label: str, rng: np.random.Generator) -> Image.Image:
     picture = Image.new("RGB", (side, side), ground)
     radius = side * rng.uniform(0.22, 0.38)
     middle = rng.uniform(radius * 1.1, side - radius * 1.1, 2)
-    tilt, facing = rng.uniform(-0.25, 0.25), rng.choice((-1, 1))  # a crescent looks to either side
+    tilt, facing = rng.uniform(-0.25, 0.25), rng.choice((-1, 1))  # a crescent faces either side
     _stamp(ImageDraw.Draw(picture), shape, middle, radius, tilt, facing, ink, ground)
     return picture.resize((SIDE, SIDE), Image.Resampling.BOX)
 

@@ -1,4 +1,4 @@
-"""What the tests of the index share: small collections of supports, and their changes."""
+"""Helpers of the index's tests: small collections of supports, and their changes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def replica_of(
 
 
 def make_supports(ids: Ids, owners: Ids, vectors: Vectors, named: Ids | None = None) -> Supports:
-    """Arrange supports; `owners` (n,) are their classes' ids, `named` those of classes that may have none."""
+    """Arrange supports; `owners` (n,) are their class ids, `named` those of classes that need no supports."""
     class_ids = np.unique(owners if named is None else np.concatenate([owners, named]))
     columns = np.searchsorted(class_ids, owners)
     sums = np.zeros((len(class_ids), vectors.shape[1]))

@@ -127,7 +127,7 @@ def test_what_holds_nothing_to_work_on_is_refused_and_not_kept(
 
 
 def test_call_looks_ahead_only_so_far(local: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hidden files of 512 MB in 0.5 MB: the worker passes over them, the call does not wait for that."""
+    """Hidden files of 512 MB in 0.5 MB: the worker skips them, and the call does not wait for that."""
     unpacked = 0
     take = Forward._take
 
@@ -147,7 +147,7 @@ def test_call_looks_ahead_only_so_far(local: httpx.Client, monkeypatch: pytest.M
 def test_archive_with_too_many_files_is_refused_with_both_numbers(settings: Settings, store: Store) -> None:
     limited = settings.model_copy(update={"bulk_max_items": 1})
     transport = httpx.WSGITransport(app=create_app(limited, store, needs_key=False))
-    with httpx.Client(transport=transport, base_url="http://local") as http:
+    with httpx.Client(transport=transport, base_url="http://localhost") as http:
         refused = post(http, make_zip(GOOD))
     assert (refused.status_code, refused.json()["code"]) == (413, "items_too_many")
     assert "at most 1 entries" in refused.json()["detail"] and "got 2" in refused.json()["detail"]
@@ -230,7 +230,7 @@ def rooted(settings: Settings, store: Store, tmp_path: Path) -> Iterator[httpx.C
         update={"roots": (str(root),), "bulk_max_bytes": 1000, "max_body_bytes": 500}
     )
     transport = httpx.WSGITransport(app=create_app(chosen, store, needs_key=False))
-    with httpx.Client(transport=transport, base_url="http://local") as client:
+    with httpx.Client(transport=transport, base_url="http://localhost") as client:
         client.event_hooks = {"response": [Contract(client.get("/openapi.json").json()).check]}
         yield client
 
@@ -285,13 +285,13 @@ def test_upload_is_kept_only_where_its_job_may_stand_in_the_record(
     assert [1 for _ in uploads(settings)] == kept * 2
 
 
-def test_full_queue_is_told_before_the_body_is_taken(
+def test_full_queue_is_reported_before_the_body_is_read(
     settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = replace(store, jobs=Jobs(store.database, chunk_items=64, max_queued_items=100, max_sources=1))
     transport = httpx.WSGITransport(app=create_app(settings, small, needs_key=False))
     key = {"Idempotency-Key": "k"}
-    with httpx.Client(transport=transport, base_url="http://local") as http:
+    with httpx.Client(transport=transport, base_url="http://localhost") as http:
         first = post(http, make_zip(GOOD), headers=key)
         assert first.status_code == 202
         taken: list[int] = []
@@ -338,7 +338,7 @@ def test_more_items_than_are_smoothed_are_refused_where_they_are_counted(
     limited = settings.model_copy(update={"smooth_max_items": 1})
     transport = httpx.WSGITransport(app=create_app(limited, store, needs_key=False))
     urls = json.dumps({"urls": ["https://example.org/1.jpg", "https://example.org/2.jpg"]}).encode()
-    with httpx.Client(transport=transport, base_url="http://local") as http:
+    with httpx.Client(transport=transport, base_url="http://localhost") as http:
         for body, media_type, query in (
             (urls, "application/json", {}),
             (make_zip(GOOD), "application/zip", {"dry_run": "true"}),

@@ -21,10 +21,10 @@ OTHER = {"name": "nearest", "metric": "mse", "false_reject": 0.0, "certainty": 1
 
 @pytest.fixture
 def reading(settings: Settings, store: Store) -> httpx.Client:
-    """The API of a service that offers an encoder that reads, and some that do not."""
+    """The API of a service that offers an encoder with a text side, and some without."""
     offered = settings.model_copy(update={"encoders": (READS, DEFAULT, PART, f"concat:{DEFAULT}+{PART}")})
     app = create_app(offered, store, needs_key=False)
-    return httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://local")
+    return httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://localhost")
 
 
 def make(http: httpx.Client, **more: Any) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def test_refusal_to_change_says_what_cannot_be_changed(local: httpx.Client) -> N
     assert local.get("/v1/collections/things").json()["rule"] == USUAL
 
 
-def test_rule_of_an_earlier_version_is_shown_whole(local: httpx.Client, store: Store) -> None:
+def test_rule_of_an_earlier_version_is_shown_complete(local: httpx.Client, store: Store) -> None:
     store.collections.create("things", DEFAULT, Rule(RuleName.PROTOTYPE, Metric.MSE))
     with store.database.write() as connection:
         connection.exec_driver_sql(

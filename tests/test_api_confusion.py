@@ -46,15 +46,15 @@ def test_of_many_classes_those_confused_most_are_drawn() -> None:
     counts = [[4 if row == column else 0 for column in range(n)] for row in range(n)]
     counts[n - 1][n - 2] = 3
     drawn = texts(confusion_svg([f"class {k}" for k in range(n)], counts, title="t", classes=500))
-    assert f"Of 500 classes the {CLASSES_MOST} that are confused most are drawn." in drawn
+    assert f"Of 500 classes the {CLASSES_MOST} most confused are drawn." in drawn
     assert {f"class {n - 1}", f"class {n - 2}", "class 0"} < set(drawn) and "class 70" not in drawn
 
 
-def test_nothing_to_draw_is_said() -> None:
+def test_empty_matrix_says_there_is_nothing_to_draw() -> None:
     assert "There is nothing to judge yet." in texts(confusion_svg([], [], title="t"))
 
 
-def test_long_label_is_cut_in_its_middle_and_whole_in_the_tooltip() -> None:
+def test_long_label_is_cut_in_its_middle_and_complete_in_the_tooltip() -> None:
     label = "left front wheel of the cart " * 2 + "7"
     svg = confusion_svg([label], [[1]], title="t")
     [name, _] = [text for text in texts(svg) if "…" in text]

@@ -23,10 +23,10 @@ OF_READINESS = {"disk_full", "no_worker", "record_not_migrated", "work_stalled",
 
 @pytest.fixture
 def offline(tmp_path: Path) -> httpx.Client:
-    """The app without a record: for what needs none."""
+    """The app without a record, for tests that do not need one."""
     settings = Settings(data=tmp_path)
     app = create_app(settings, open_store(settings), needs_key=False)
-    return httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://local")
+    return httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://localhost")
 
 
 def test_document_is_valid_openapi(offline: httpx.Client) -> None:
@@ -44,7 +44,7 @@ def test_every_route_is_in_the_document(tmp_path: Path) -> None:
         for method in rule.methods - {"HEAD", "OPTIONS"}
         if rule.endpoint != "static" and not rule.endpoint.startswith("pages.")
     }
-    client = httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://local")
+    client = httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://localhost")
     paths = client.get("/openapi.json").json()["paths"]
     described = {(method.upper(), path) for path, methods in paths.items() for method in methods}
     assert described == served

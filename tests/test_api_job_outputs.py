@@ -1,4 +1,4 @@
-"""What comes out of jobs over HTTP: results in every form, counts, events, control and webhooks."""
+"""Outputs of jobs over HTTP: results in every form, counts, events, control and webhooks."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def get(local: httpx.Client, job: str, accept: str, cursor: str | None = None) -
     return local.get(f"/v1/jobs/{job}/results", params=params, headers={"Accept": accept})
 
 
-def test_whole_job_comes_in_every_form(local: httpx.Client, job: str) -> None:
+def test_complete_job_comes_in_every_form(local: httpx.Client, job: str) -> None:
     lines = lines_of(get(local, job, "application/x-ndjson"))
     rows = list(csv.DictReader(io.StringIO(get(local, job, "text/csv").text)))
     table = pq.read_table(io.BytesIO(get(local, job, PARQUET).content)).to_pylist()
@@ -90,7 +90,7 @@ def test_forms_are_files_with_a_name(local: httpx.Client, job: str) -> None:
         assert named == f'attachment; filename="{job}.{suffix}"'
 
 
-def test_stream_of_a_running_job_goes_on_where_it_ended(local: httpx.Client, things: Store) -> None:
+def test_stream_of_a_running_job_resumes_where_it_ended(local: httpx.Client, things: Store) -> None:
     job = ask(things, 192, lane=Lane.BULK)
     chunks = claim(things, items=1000)
     seen: list[int] = []
@@ -101,7 +101,9 @@ def test_stream_of_a_running_job_goes_on_where_it_ended(local: httpx.Client, thi
         seen += [line["item"] for line in lines_of(response)]
         url = response.links.get("next", {}).get("url")
         if steps < 3:
-            finish(things, chunks[(1, 0, 2)[steps]])  # the second before the first: a gap is waited for
+            finish(
+                things, chunks[(1, 0, 2)[steps]]
+            )  # the second before the first: the stream waits for the gap
         steps += 1
     assert seen == list(range(192))
     assert steps == 4
@@ -123,7 +125,7 @@ def test_job_without_results_gives_an_empty_file(local: httpx.Client, things: St
 
 def test_parquet_is_written_by_groups_of_rows() -> None:
     parts = list(parquet_parts(answer(n, n % 7 == 0) for n in range(2 * GROUP_ROWS + 5)))
-    assert len(parts) == 4  # three groups and the footer: no more than one group is ever held
+    assert len(parts) == 4  # three row groups and the footer: at most one group is in memory
     file = pq.ParquetFile(io.BytesIO(b"".join(parts)))
     assert [file.metadata.row_group(n).num_rows for n in range(3)] == [GROUP_ROWS, GROUP_ROWS, 5]
     assert SCHEMA.names[: len(COLUMNS)] == list(COLUMNS)
@@ -143,7 +145,7 @@ def test_long_answers_have_places_of_their_own(
     second = app.test_client().get(url, headers=accept)
     assert (second.status_code, second.json["code"]) == (503, "streams_full")
     assert int(second.headers["Retry-After"]) > 0
-    first.close()  # the reader has gone
+    first.close()  # the client disconnects
     assert app.test_client().get(url, headers=accept).status_code == 200
 
 
@@ -203,7 +205,7 @@ def test_ended_job_has_one_event_and_then_none(local: httpx.Client, job: str) ->
     assert event["event"] == "end"
     assert json.loads(event["data"])["state"] == "partial"
     again = local.get(f"/v1/jobs/{job}/events", headers={"Last-Event-ID": event["id"]})
-    assert again.status_code == 204  # a browser then stays away
+    assert again.status_code == 204  # a browser then does not reconnect
 
 
 def test_reader_that_comes_back_hears_only_what_is_new(local: httpx.Client, job: str) -> None:
@@ -237,7 +239,7 @@ def picture() -> bytes:
     return encode(Image.new("RGB", (8, 8), "red"))
 
 
-def test_webhooks_are_off_unless_the_operator_turns_them_on(local: httpx.Client, things: Store) -> None:
+def test_webhooks_are_off_unless_the_operator_enables_them(local: httpx.Client, things: Store) -> None:
     for call in ("enroll", "classify", "search", "bulk"):
         params = {"webhook": "https://example.com/"} | ({"kind": "classify"} if call == "bulk" else {})
         refused = local.post(f"/v1/collections/things/{call}", params=params, files=files(picture()))
@@ -274,5 +276,5 @@ def test_webhook_is_kept_with_its_job(settings: Settings, things: Store) -> None
     things.control.cancel(job)
     things.deliveries.announce()
     [delivery] = client.get(f"/v1/jobs/{job}/deliveries").json["items"]
-    assert (delivery["url"], delivery["state"]) == ("https://a.example.com/hook", "waiting")
+    assert (delivery["url"], delivery["state"]) == ("https://a.example.com/...", "waiting")
     assert delivery["attempts"] == []

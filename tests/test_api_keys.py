@@ -1,4 +1,4 @@
-"""Who may do what: keys, scopes, and the refusal to listen to the world without them."""
+"""Keys and scopes, and the refusal to listen beyond loopback without keys."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_loopback_needs_no_key_as_long_as_there_is_none(things: httpx.Client, st
 
 def test_world_needs_a_key_even_where_there_is_none(settings: Settings, store: Store) -> None:
     app = create_app(settings, store, needs_key=True)
-    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://local") as client:
+    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://localhost") as client:
         assert outcome(client.get("/v1/collections")) == (401, "key_missing")
 
 
@@ -130,10 +130,11 @@ def test_idempotency_keys_of_two_callers_are_two(things: httpx.Client, store: St
 
 def start_api(data: Path, port: int) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "EXEMPLAR_DATA": str(data), "EXEMPLAR_REDIS_URL": f"unix://{data}/none"}
-    command = [sys.executable, "-m", "cli.main", "api", "--host", "0.0.0.0", "--port", str(port)]
+    command = [sys.executable, "-m", "exemplar_service", "api", "--host", "0.0.0.0", "--port", str(port)]
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
 
 
+@pytest.mark.processes
 def test_api_does_not_listen_to_the_world_without_a_key(tmp_path: Path) -> None:
     process = start_api(tmp_path, 0)
     _, log = process.communicate(timeout=100)
@@ -143,6 +144,7 @@ def test_api_does_not_listen_to_the_world_without_a_key(tmp_path: Path) -> None:
     assert "Traceback" not in log.decode()
 
 
+@pytest.mark.processes
 def test_api_listens_to_the_world_with_a_key_and_ends_on_sigterm(tmp_path: Path) -> None:
     store = open_store(Settings(data=tmp_path))
     ensure_schema(store.database)

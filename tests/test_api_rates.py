@@ -1,4 +1,4 @@
-"""Rates: what a caller is told, whom it concerns, and that it holds without Redis."""
+"""Rate limits: the headers, the caller that they apply to, and their function without Redis."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from core.settings import Settings, read_settings
 from store.record.keys import Scope
 from store.store import Store, open_store
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture
 def store(tmp_path: Path, sqlite_template: Path, redis_url: str) -> Iterator[Store]:
@@ -31,7 +33,7 @@ def store(tmp_path: Path, sqlite_template: Path, redis_url: str) -> Iterator[Sto
 
 def client_of(store: Store, tmp_path: Path, **chosen: Any) -> httpx.Client:
     app = create_app(Settings(data=tmp_path, **chosen), store, needs_key=False)
-    return httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://local")
+    return httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://localhost")
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -42,7 +44,7 @@ def statuses(client: httpx.Client, count: int, **headers: str) -> list[int]:
     return [client.get("/v1/collections", headers=headers).status_code for _ in range(count)]
 
 
-def test_rate_is_told_and_then_refused(store: Store, tmp_path: Path, redis_url: str) -> None:
+def test_rate_is_reported_and_then_enforced(store: Store, tmp_path: Path, redis_url: str) -> None:
     client = client_of(store, tmp_path, redis_url=redis_url, rate_limit="3/hour")
     answers = [client.get("/v1/collections") for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
@@ -110,7 +112,7 @@ def test_requests_at_once_are_bounded_for_each_caller(store: Store, tmp_path: Pa
         return answer
 
     app.view_functions["collections.list_collections"] = slow
-    client = httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://local")
+    client = httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://localhost")
     threads = [threading.Thread(target=statuses, args=(client, 1), kwargs=key) for _ in range(2)]
     for thread in threads:
         thread.start()

@@ -1,4 +1,4 @@
-"""`/readyz` tells the truth about record, disk, blobs, queue and workers."""
+"""`/readyz` reports the state of record, disk, blobs, queue and workers."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from store.store import Store
 from store.work.chunks import Waiting
 from store.work.workers import Worker
 
+pytestmark = pytest.mark.processes
+
 OTHER = "timm:resnet18"
 
 
@@ -36,9 +38,9 @@ def waiting(encoder: str, oldest_s: float) -> Waiting:
     ("alive", "queued", "code"),
     [
         ([], [], "no_worker"),
-        ([worker(DEFAULT)], [waiting(DEFAULT, 300)], None),  # it moves, there is much to do
-        ([worker(DEFAULT, idle_s=300)], [], None),  # nothing is to be done
-        ([worker(DEFAULT, idle_s=300)], [waiting(DEFAULT, 30)], None),  # it may have come just now
+        ([worker(DEFAULT)], [waiting(DEFAULT, 300)], None),  # it makes progress, there is much to do
+        ([worker(DEFAULT, idle_s=300)], [], None),  # there is nothing to do
+        ([worker(DEFAULT, idle_s=300)], [waiting(DEFAULT, 30)], None),  # the work may have just arrived
         ([worker(DEFAULT, idle_s=300)], [waiting(DEFAULT, 300)], "work_stalled"),
         ([worker(DEFAULT, idle_s=300), worker(DEFAULT)], [waiting(DEFAULT, 300)], None),
         ([worker(DEFAULT, idle_s=300), worker(OTHER)], [waiting(DEFAULT, 300)], "work_stalled"),
@@ -87,13 +89,13 @@ def set_migration(store: Store, version: str) -> None:
 def test_record_that_was_not_migrated_is_not_ready(manned: httpx.Client, store: Store) -> None:
     set_migration(store, "0001")
     assert found(manned) == {"record": "record_not_migrated"}
-    set_migration(store, HEAD)  # the tests that follow have the same record
+    set_migration(store, HEAD)  # the following tests use the same record
     assert found(manned) == {}
 
 
 @pytest.fixture
 def full_redis(redis_url: str) -> Iterator[None]:
-    """Redis answers, and refuses what is written."""
+    """Redis answers, and refuses writes."""
     with redis.Redis.from_url(redis_url) as connection:
         connection.config_set("maxmemory", "1")
         connection.config_set("maxmemory-policy", "noeviction")
@@ -109,7 +111,7 @@ def test_disk_that_is_nearly_full_is_not_ready(settings: Settings, store: Store)
     store.workers.beat(worker(DEFAULT))
     crowded = settings.model_copy(update={"min_free_bytes": 1 << 60})
     app = create_app(crowded, store, needs_key=False)
-    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://local") as client:
+    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://localhost") as client:
         assert found(client) == {"disk": "disk_full"}
 
 
@@ -119,5 +121,5 @@ def test_what_changes_is_logged_once(local: httpx.Client, store: Store) -> None:
             local.get("/readyz")
         store.workers.beat(worker(DEFAULT))
         local.get("/readyz")
-    told = [(line["what"], line["found"]) for line in lines if line["event"] == "readiness"]
-    assert told == [("workers", "no_worker"), ("workers", "ok")]
+    logged = [(line["what"], line["found"]) for line in lines if line["event"] == "readiness"]
+    assert logged == [("workers", "no_worker"), ("workers", "ok")]

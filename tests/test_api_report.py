@@ -1,4 +1,4 @@
-"""The report over HTTP: of the running service, and of the record where a worker has not come yet."""
+"""The report over HTTP: in the running service, and before a worker has made it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ from core.types import Item, JobKind
 from store.store import Store
 from store.work.settlement import Settlement
 
+pytestmark = pytest.mark.processes
+
 Digits = Callable[[int, int], bytes]
 
 
 @pytest.fixture
 def reported(http: httpx.Client, collection: str, digits: Digits) -> str:
-    """Three digits of eight pictures, one of them under a wrong label and one in two classes."""
+    """Three digits of eight pictures, one of them with a wrong label and one in two classes."""
     for digit in (0, 1, 4):
         enroll(http, collection, f"digit {digit}", *(digits(digit, n) for n in range(8)))
     enroll(http, collection, "digit 1", digits(0, 20))
@@ -66,9 +68,7 @@ def test_matrix_is_drawn(http: httpx.Client, reported: str) -> None:
     assert "digit 0 taken for digit 0: 8 of 8" in texts
 
 
-def test_report_is_made_once_for_a_version_and_anew_for_the_next(
-    http: httpx.Client, collection: str, digits: Digits
-) -> None:
+def test_report_is_made_once_per_version(http: httpx.Client, collection: str, digits: Digits) -> None:
     def jobs() -> list[str]:
         found = http.get("/v1/jobs?limit=100").json()["items"]
         return [job["id"] for job in found if (job["collection"], job["kind"]) == (collection, "report")]
@@ -134,7 +134,7 @@ def test_report_that_takes_longer_is_a_job(local: httpx.Client, things: Store) -
     assert (again.status_code, again.json()["id"]) == (202, job["id"])
 
 
-def test_report_that_failed_is_made_anew(local: httpx.Client, things: Store) -> None:
+def test_failed_report_is_made_again(local: httpx.Client, things: Store) -> None:
     first = get(local, "things", wait="wait=0").json()["id"]
     [chunk] = claim(things)
     assert chunk.kind is JobKind.REPORT
@@ -160,7 +160,9 @@ def test_failure_while_one_waits_is_a_problem(local: httpx.Client, things: Store
     assert "the device is on fire" in problem.json()["detail"] and problem.json()["retry"]
 
 
-def test_report_of_a_rule_that_has_changed_meanwhile_is_made_anew(local: httpx.Client, things: Store) -> None:
+def test_report_of_a_rule_that_has_changed_meanwhile_is_made_again(
+    local: httpx.Client, things: Store
+) -> None:
     first = get(local, "things", wait="wait=0").json()["id"]
     [chunk] = claim(things)
     stale = {**EMPTY, "rule": "nearest", "rule_used": "nearest"}

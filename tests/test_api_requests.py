@@ -1,4 +1,4 @@
-"""Requests that are not as they should be: each gets a problem object with a stable code."""
+"""Invalid requests: each gets a problem object with a stable code."""
 
 from __future__ import annotations
 
@@ -115,6 +115,9 @@ def things(store: Store, local: httpx.Client) -> httpx.Client:
     return local
 
 
+JSON = {"Content-Type": "application/json"}
+
+
 def code_of(response: httpx.Response) -> str:
     problem = response.json()
     assert problem["type"] == f"urn:exemplar:problem:{problem['code']}"
@@ -127,7 +130,9 @@ def test_wrong_path_or_query_is_a_problem(things: httpx.Client) -> None:
 
 
 def test_wrong_json_is_a_problem(things: httpx.Client) -> None:
-    answers = [(body, things.post("/v1/collections", content=body)) for body, _, _ in WRONG_JSON]
+    answers = [
+        (body, things.post("/v1/collections", content=body, headers=JSON)) for body, _, _ in WRONG_JSON
+    ]
     assert [(body, r.status_code, code_of(r)) for body, r in answers] == WRONG_JSON
 
 

@@ -16,6 +16,8 @@ from core.settings import Settings
 from core.types import Rule
 from store.store import Store
 
+pytestmark = pytest.mark.processes
+
 Digits = Callable[[int, int], bytes]
 
 
@@ -171,7 +173,7 @@ WRONG_FORMS = [
     ({"files": files(b"x"), "data": {"label": "a", "lable": "b"}}, 422, "request_invalid"),
     ({"content": b"", "headers": {"Content-Type": "image/png"}}, 400, "body_empty"),
     ({"content": b"x", "headers": {"Content-Type": "text/plain"}}, 415, "media_type_invalid"),
-    ({"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}, 422, "picture_missing"),
+    ({"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}, 400, "body_unreadable"),
     ({"json": {"items": []}}, 422, "picture_missing"),
     ({"json": {"items": {}}}, 400, "body_unreadable"),
     ({"json": {"items": [], "more": 1}}, 400, "body_unreadable"),
@@ -277,7 +279,7 @@ def test_two_urls_under_one_idempotency_key_are_a_conflict(settings: Settings, s
     allowed = settings.model_copy(update={"fetch_hosts": ("*",)})
     store.collections.create("things", DEFAULT, Rule())
     app = create_app(allowed, store, needs_key=False)
-    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://local") as client:
+    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://localhost") as client:
         answers = [
             client.post(
                 "/v1/collections/things/classify",

@@ -1,4 +1,4 @@
-"""Keys that are for some collections: nothing of any other is seen, whatever is called."""
+"""Keys restricted to some collections: no call reveals anything of another."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ from store.record.keys import Scope
 from store.store import Store, open_store
 from worker.pipeline import run_pipeline
 
+pytestmark = pytest.mark.processes
+
 ZIP = "application/zip"
 TENANTS = {"apple": ("apple-1", "apple-2"), "berry": ("berry-1", "berry-2")}
 
@@ -35,13 +37,13 @@ def grey(level: int) -> bytes:
 
 
 class Service:
-    """The API with a worker beside it, and what each tenant has there."""
+    """The API with a worker, and the collections and jobs of each tenant."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self.store = store
         self.http = httpx.Client(
             transport=httpx.WSGITransport(app=create_app(settings, store, needs_key=True)),
-            base_url="http://local",
+            base_url="http://localhost",
         )
         scopes = [Scope.CLASSIFY, Scope.ENROLL, Scope.ADMIN]
         self.keys = {
@@ -104,7 +106,7 @@ READS = [
     "/v1/collections/{collection}/export",
 ]
 ABSENT = ["/v1/collections/{collection}/reindex", "/v1/collections/{collection}/reindex/comparison"]
-"""Reads of what no collection here has."""
+"""Reads of things that belong to no collection here."""
 WRITES = [
     ("POST", "/v1/collections", {"name": "{collection}"}),
     ("PATCH", "/v1/collections/{collection}", {"rule": {"certainty": 0.4}}),
@@ -129,11 +131,11 @@ WRITES = [
     ("POST", "/v1/collections/{collection}/reindex/back", {}),
 ]
 APART = {"/v1/embeddings", "/v1/import"}  # they name a collection elsewhere: see the tests at the end
-ANYBODYS = {"/healthz", "/readyz", "/metrics", "/v1/collections", "/v1/jobs"}
+ANYBODYS = {"/healthz", "/readyz", "/metrics", "/v1/collections", "/v1/jobs", "/v1/models"}
 
 
 def test_every_call_is_tried_here(service: Service) -> None:
-    """A call that is new stands in one of the lists above, or is seen to here."""
+    """A new call must be in one of the lists above, or in an exception here."""
     names = {"collection": "{collection}", "job_id": "{job}", "support_id": "{support}", "label": "{label}"}
     paths = service.http.get("/openapi.json").json()["paths"]
     there = {path.format(**names, item=0) for path in paths} - ANYBODYS - APART
@@ -142,7 +144,7 @@ def test_every_call_is_tried_here(service: Service) -> None:
 
 
 def foreign(service: Service, tenant: str, text: str) -> list[str]:
-    """Return what a text says of the other tenant."""
+    """Return everything in a text that belongs to the other tenant."""
     [other] = TENANTS.keys() - {tenant}
     said = [other, *TENANTS[other], *service.jobs[other]]
     return [secret for secret in said if secret in text]
@@ -173,7 +175,7 @@ def test_nothing_foreign_is_read(service: Service, data: st.DataObject) -> None:
     asked_for = answer.text
     if caller != owner and path not in paged:
         assert answer.status_code == 404, (path, answer.text)
-        # what the caller said itself may be said again
+        # what the caller sent itself may be repeated
         for word in named.values():
             asked_for = asked_for.replace(str(word), "")
     else:
@@ -212,7 +214,7 @@ def test_lists_are_of_ones_own_page_by_page(service: Service) -> None:
                 if page["next_cursor"] is None:
                     break
                 cursor = {"cursor": page["next_cursor"]}
-            # reports are jobs too, of whoever asked for one
+            # reports are jobs too, owned by the caller who requested one
             assert set(expected) <= set(found)
             for name in found:
                 owner = name if path == "/v1/collections" else service.store.jobs.get(name).collection

@@ -1,4 +1,4 @@
-"""What the API tells of its requests: ids, lines in the log, metrics, and where jobs come from."""
+"""Observation of requests: ids, log lines, metrics, and the origin of jobs."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = f"00-{TRACE}-00f067aa0ba902b7-01"
 
 
-def values(exposition: str) -> dict[tuple[str, ...], float]:
+def values(text: str) -> dict[tuple[str, ...], float]:
     return {
         (sample.name, *(label for _, label in sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(exposition)
+        for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
 
@@ -129,7 +129,7 @@ def test_metrics_show_what_workers_have_given(local: httpx.Client, store: Store)
     assert found["exemplar_record_up",] == 1
 
 
-def test_expositions_are_merged_family_by_family() -> None:
+def test_metrics_are_merged_family_by_family() -> None:
     metrics = Metrics()
     families = merged({"a": metrics.text(), "b": metrics.text()})
     names = [family.name for family in families]
@@ -137,11 +137,12 @@ def test_expositions_are_merged_family_by_family() -> None:
     assert {sample.labels["worker"] for family in families for sample in family.samples} == {"a", "b"}
 
 
+@pytest.mark.processes
 def test_metrics_of_the_api_itself_outlive_the_record(tmp_path: Path, redis_url: str) -> None:
     nowhere = "postgresql+psycopg://nobody@127.0.0.1:1/nothing"
     settings = Settings(data=tmp_path, database_url=nowhere, redis_url=redis_url)
     app = create_app(settings, open_store(settings), needs_key=False)
-    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://local") as client:
+    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://localhost") as client:
         client.get("/healthz")
         found = values(client.get("/metrics").text)
     assert found["exemplar_record_up",] == 0

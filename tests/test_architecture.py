@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).parents[1]
 LIST_MODULES = "import sys, {0}; print(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
 

@@ -17,7 +17,7 @@ from cli.main import exemplar
 FREE = Times(claim_s=0, settle_s=0, load_s=0, embed_s=0.01, decide_s=0, idle_s=0, embeds_on_core=False)
 
 
-def test_nobody_waits_for_a_worker_that_is_nearly_idle() -> None:
+def test_wait_for_a_nearly_idle_worker_is_zero() -> None:
     assert wait_p95_s(rate=1, service_s=0.01, workers=1) == 0.0
 
 
@@ -26,7 +26,7 @@ def test_one_worker_waits_as_the_textbook_says() -> None:
     assert wait_p95_s(80, 0.01, 1) == pytest.approx(math.log(0.8 / 0.05) * 0.01 / 0.2)
 
 
-def test_work_that_never_ends_is_said_to_wait_for_ever() -> None:
+def test_overload_means_an_infinite_wait() -> None:
     assert wait_p95_s(101, 0.01, 1) == math.inf
 
 
@@ -56,8 +56,8 @@ def test_simulated_people_go_before_bulk_work_and_none_is_lost() -> None:
     load = Load(bulk_chunks=50, interactive_per_s=20, for_s=5)
     seen = simulate(load, Site(workers=1, cores=2), FREE, seed=3)
     assert seen.items == 50 * 64 + len(seen.waits_s)
-    most_s = (2 * 64 - 1) * 0.01  # of one batch, whose last chunk may go over its size
-    assert max(seen.waits_s) < 3 * most_s  # what is in the encoder, what is loaded beside it, and itself
+    most_s = (2 * 64 - 1) * 0.01  # one batch, whose last chunk may exceed its size
+    assert max(seen.waits_s) < 3 * most_s  # the batch in the encoder, the one being loaded, and itself
     assert max(seen.waits_s) < seen.ended_s / 5
 
 
@@ -70,7 +70,7 @@ def test_simulation_repeats_with_its_seed() -> None:
 def test_plan_is_printed_for_people_and_for_programs() -> None:
     run = CliRunner().invoke(exemplar, ["plan", "--per-day", "1000000", "--encoder", "vit-b-32"])
     assert run.exit_code == 0, run.output
-    assert "workers, a core each" in run.output
+    assert "workers, one core each" in run.output
     run = CliRunner().invoke(exemplar, ["plan", "--per-day", "1000000", "--json"])
     assert json.loads(run.output)["workers"] >= 1
 

@@ -1,4 +1,4 @@
-"""The commands as a person types them."""
+"""Commands run as a user types them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ from cli.stack import Stack
 from core.errors import ExemplarError
 from core.types import Lane
 
+pytestmark = pytest.mark.processes
+
 
 def run(
     *arguments: str, url: str = "http://127.0.0.1:9", **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command as a process of its own."""
+    """Run a command as a process."""
     return subprocess.run(
-        [sys.executable, "-m", "cli.main", *arguments],
+        [sys.executable, "-m", "exemplar_service", *arguments],
         capture_output=True,
         text=True,
         env={"PATH": "/usr/bin:/bin", "EXEMPLAR_URL": url, **environment},
@@ -95,8 +97,8 @@ def test_key_may_be_for_a_collection_and_for_some_days(tmp_path: Path) -> None:
     run("keys", "create", "shop", "-c", "birds", "-c", "dogs", "--days", "30", **place)
     listed = run("keys", "list", **place).stdout
     assert "birds, dogs" in listed and "classify, enroll" in listed and "until 20" in listed
-    unfit = run("keys", "create", "shop", "--collection", "Not A Slug", **place)
-    assert unfit.returncode == 2 and "name_invalid" in unfit.stderr
+    invalid = run("keys", "create", "shop", "--collection", "Not A Slug", **place)
+    assert invalid.returncode == 2 and "name_invalid" in invalid.stderr
 
 
 def test_encoders_are_listed() -> None:

@@ -18,6 +18,8 @@ from PIL import Image
 from cli.demo_pictures import PHOTOGRAPHS, TILES, split_folder, tile_boxes, write_tiles
 from core.settings import read_settings
 
+pytestmark = pytest.mark.processes
+
 
 @given(st.integers(64, 600), st.integers(64, 600))
 def test_tiles_are_squares_inside_the_photograph_and_none_lies_over_another(width: int, height: int) -> None:
@@ -45,18 +47,18 @@ def test_photographs_are_in_colour_and_their_tiles_are_enrolled_or_asked(tmp_pat
 def test_demo_enrols_names_reports_and_stops_what_it_started(tmp_path: Path) -> None:
     environment = {**os.environ, "EXEMPLAR_DATABASE_URL": "sqlite:////nowhere/real.sqlite"}
     run = subprocess.run(
-        [sys.executable, "-m", "cli.main", "demo", "--data", str(tmp_path)],
+        [sys.executable, "-m", "exemplar_service", "demo", "--data", str(tmp_path)],
         capture_output=True,
         text=True,
         timeout=280,
-        env=environment,  # a demo must never write into a record that is really used
+        env=environment,  # a demo must never write into a production record
     )
     assert run.returncode == 0, run.stderr
     assert re.findall(r"10 classes, (\d) examples? of each.*?, (\d+) held-out", run.stdout) == [
         ("1", "304"),
         ("5", "304"),
     ]
-    assert "photographs in colour" in run.stdout and "easier than real work" in run.stdout
+    assert "colour photographs" in run.stdout and "easier than real work" in run.stdout
     assert run.stdout.count(f"Encoder: {read_settings({}).encoders[0]}\n") == 2
     assert run.stdout.count("macro avg") == 2
     one, five = (float(number) for number in re.findall(r"accuracy ([01]\.\d+)\n", run.stdout))
@@ -74,7 +76,9 @@ def _speaks_of(process: psutil.Process, folder: str) -> bool:
 
 def test_demo_on_a_folder_without_classes_says_what_it_expected(tmp_path: Path) -> None:
     run = subprocess.run(
-        [sys.executable, "-m", "cli.main", "demo", "--photos", str(tmp_path)], capture_output=True, text=True
+        [sys.executable, "-m", "exemplar_service", "demo", "--photos", str(tmp_path)],
+        capture_output=True,
+        text=True,
     )
     assert run.returncode == 2
     assert "two or more folders" in run.stderr and "Traceback" not in run.stderr

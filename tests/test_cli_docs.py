@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
-import pytest
 
 from cli.main import exemplar
 
@@ -14,12 +13,11 @@ PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
 WIDTH = 100
 HEAD = """# Commands
 
-Made from the commands themselves by `make generate`. `EXEMPLAR_URL` says where the service is, and
-`EXEMPLAR_KEY` is the key where keys are on. Tables are for people; with `--json` a command prints JSON alone
-on its standard output, and progress always goes to standard error. `exemplar completion bash`, `zsh` or
-`fish` prints what makes a shell complete all of this. `--local DIR` needs no running service: one is started
-on that data folder for the command and stopped after it; `exemplar up --data DIR` finds there what was
-enrolled.
+`make generate` writes this page from the commands. Set `EXEMPLAR_URL` to the service's URL, and
+`EXEMPLAR_KEY` to your key if keys are in use. With `--json` a command prints only JSON to standard output;
+progress goes to standard error. For shell completion, see `exemplar completion`. With `--local DIR` a command
+needs no running service: it starts one on that data folder and stops it afterwards; `exemplar up --data DIR`
+uses the same data.
 """
 
 
@@ -45,7 +43,7 @@ def commands(
 def page() -> str:
     parts = [HEAD]
     for context in commands(exemplar, "exemplar"):
-        context.command._help_option = None  # kept from a call of the command alone, which had fewer names
+        context.command._help_option = None  # cached by a direct call of the command, which had fewer names
         parts.append(f"## {context.command_path}\n\n```text\n{context.get_help()}\n```\n")
     return "\n".join(parts)
 
@@ -54,10 +52,10 @@ def test_page_of_commands_is_current() -> None:
     assert PAGE.read_text() == page() + "\n", "run: make generate"
 
 
-@pytest.mark.parametrize("context", list(commands(exemplar, "exemplar")), ids=lambda one: one.command_path)
-def test_every_option_has_help(context: click.Context) -> None:
+def test_every_option_has_help() -> None:
     without = [
-        parameter.name
+        (context.command_path, parameter.name)
+        for context in commands(exemplar, "exemplar")
         for parameter in context.command.params
         if isinstance(parameter, click.Option) and not parameter.help
     ]

@@ -1,4 +1,4 @@
-"""`exemplar evaluate`: draws, figures and its JSON."""
+"""`exemplar evaluate`: draws, metrics and its JSON."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def run(folders: tuple[Path, Path], *more: str) -> dict[str, Any]:
 
 
 def clustered(each: int, *, spread: float = 0.1, seed: int = 1) -> Embedded:
-    """Pictures of four classes, each class around a direction of its own."""
+    """Pictures of four classes, each class around its own direction."""
     noise = units(4 * each, dim=16, seed=seed)
     vectors = np.eye(16, dtype=np.float32)[:4].repeat(each, axis=0) + spread * noise
     labels = [label for label in CLASSES for _ in range(each)]
@@ -86,11 +86,11 @@ def test_json_has_the_shape_of_the_contract(folders: tuple[Path, Path]) -> None:
 
 def test_every_option_is_heard(folders: tuple[Path, Path]) -> None:
     more = ["--views", "full", "--rule", "prototype", "--metric", "mse", "--draws", "2", "--shots", "3"]
-    outcome = run(folders, *more, "--uneven", "1", "--strangers", "1", "--smooth", "--false-reject", "0")
+    outcome = run(folders, *more, "--uneven", "1", "--held-out", "1", "--smooth", "--false-reject", "0")
     assert (outcome["views"], outcome["rule"]) == ("full", "prototype/mse")
     assert (outcome["classes"], outcome["queries"]) == (2, 8)
     (result,) = outcome["results"]
-    assert (result["draws"], result["strangers"], result["smoothed"]) == (2, 4, True)
+    assert (result["draws"], result["unfamiliar"], result["smoothed"]) == (2, 4, True)
     assert (result["uneven"]["old_shots"], result["uneven"]["new_shots"]) == (3, 1)
     assert result["sets"] is None
     assert (result["unknown"]["false_reject"], result["unknown"]["accepted_strangers"]) == (0, 1)
@@ -117,7 +117,7 @@ def test_table_and_summary_fit_a_terminal(folders: tuple[Path, Path]) -> None:
         str(query),
         "--encoder",
         LITE0,
-        "--strangers",
+        "--held-out",
         "1",
         "--uneven",
         "1",
@@ -147,59 +147,59 @@ def test_queries_of_a_class_without_supports_are_refused(folders: tuple[Path, Pa
     support, query = folders
     (support / "7").rename(support / "8")
     done = CliRunner().invoke(evaluate, ["--support", str(support), "--query", str(query), "--encoder", TINY])
-    assert "got 7 as well; pictures of no class go to --unknown" in str(done.exception)
+    assert "got 7 as well; give pictures of no class with --unknown" in str(done.exception)
 
 
-def test_strangers_come_from_a_folder_or_from_the_classes(folders: tuple[Path, Path]) -> None:
+def test_unfamiliar_pictures_come_from_a_folder_or_from_the_classes(folders: tuple[Path, Path]) -> None:
     arguments = ["--support", str(folders[0]), "--query", str(folders[1]), "--unknown", str(folders[1])]
-    done = CliRunner().invoke(evaluate, [*arguments, "--strangers", "1"])
+    done = CliRunner().invoke(evaluate, [*arguments, "--held-out", "1"])
     assert done.exit_code == 2 and "got both" in done.output
 
 
 @pytest.mark.parametrize("shots", ["one", "0", "1,", "1,-5"])
-def test_unfit_shots_are_refused(folders: tuple[Path, Path], shots: str) -> None:
+def test_invalid_shots_are_refused(folders: tuple[Path, Path], shots: str) -> None:
     arguments = ["--support", str(folders[0]), "--query", str(folders[1]), "--shots", shots]
     assert "expected numbers" in str(CliRunner().invoke(evaluate, arguments).exception)
 
 
 def test_held_out_classes_are_spread_evenly_and_not_enrolled() -> None:
-    supports, queries, strangers = hold_out(clustered(2), clustered(3), 2)
+    supports, queries, unfamiliar = hold_out(clustered(2), clustered(3), 2)
     assert supports.classes == queries.classes == ["a", "c"]
-    assert strangers.classes == ["b", "d"]
-    assert len(strangers.labels) == 6
+    assert unfamiliar.classes == ["b", "d"]
+    assert len(unfamiliar.labels) == 6
 
 
 def test_at_least_one_class_is_left(folders: tuple[Path, Path]) -> None:
-    with pytest.raises(ExemplarError, match="expected fewer strangers than the 4 classes, got 4"):
+    with pytest.raises(ExemplarError, match="expected fewer held-out classes than the 4 classes, got 4"):
         hold_out(clustered(2), clustered(2), 4)
 
 
 @pytest.mark.parametrize("rule", list(RuleName))
-def test_clusters_apart_are_told_apart_by_every_rule(rule: RuleName) -> None:
-    strangers = Embedded(["?"] * 20, units(20, dim=16, seed=7))
-    figures, best = try_out(Plan(Rule(rule), 5), clustered(8), clustered(10, seed=2), strangers)
-    assert figures["accuracy_mean"] == 1.0
+def test_separate_clusters_are_classified_by_every_rule(rule: RuleName) -> None:
+    unfamiliar = Embedded(["?"] * 20, units(20, dim=16, seed=7))
+    metrics, best = try_out(Plan(Rule(rule), 5), clustered(8), clustered(10, seed=2), unfamiliar)
+    assert metrics["accuracy_mean"] == 1.0
     assert best == clustered(10).labels
-    assert figures["unknown"]["auroc"] > 0.99
-    assert figures["unknown"]["accepted_strangers"] < 0.2
-    assert figures["accepted_at_target"] < 0.1
-    assert figures["sets"]["coverage"] > 0.8 and figures["sets"]["size"] >= 1
+    assert metrics["unknown"]["auroc"] > 0.99
+    assert metrics["unknown"]["accepted_strangers"] < 0.2
+    assert metrics["accepted_at_target"] < 0.1
+    assert metrics["sets"]["coverage"] > 0.8 and metrics["sets"]["size"] >= 1
 
 
 def test_accuracy_counts_the_best_candidate_whatever_was_decided() -> None:
-    figures, _ = try_out(Plan(Rule(certainty=1), 1), clustered(1), clustered(4))
-    assert figures["accuracy_mean"] == 1.0
-    assert (figures["decisions"]["known"], figures["decisions"]["ambiguous"]) == (0, 1)
-    assert figures["decisions"]["right_of_known"] is None
+    metrics, _ = try_out(Plan(Rule(certainty=1), 1), clustered(1), clustered(4))
+    assert metrics["accuracy_mean"] == 1.0
+    assert (metrics["decisions"]["known"], metrics["decisions"]["ambiguous"]) == (0, 1)
+    assert metrics["decisions"]["right_of_known"] is None
 
 
 def test_uneven_counts_go_to_every_second_class() -> None:
     plan = Plan(Rule(), 5, uneven=1)
     assert plan.counts(CLASSES) == {"a": 5, "b": 1, "c": 5, "d": 1}
-    figures, _ = try_out(plan, clustered(5), clustered(6, spread=2.5))
-    recalls = [figures["report"][label]["recall"] for label in CLASSES]
-    assert figures["draws"] == 5
-    assert 0 < figures["uneven"]["new_recall"] <= 1
+    metrics, _ = try_out(plan, clustered(5), clustered(6, spread=2.5))
+    recalls = [metrics["report"][label]["recall"] for label in CLASSES]
+    assert metrics["draws"] == 5
+    assert 0 < metrics["uneven"]["new_recall"] <= 1
     first = try_out(Plan(Rule(), 5, uneven=1, draws=1), clustered(5), clustered(6, spread=2.5))[0]
     assert first["uneven"]["old_recall"] == pytest.approx((recalls[0] + recalls[2]) / 2)
     assert first["uneven"]["new_recall"] == pytest.approx((recalls[1] + recalls[3]) / 2)

@@ -201,6 +201,7 @@ def dump(postgres_url: str, tmp_path: Path, digits: Digits) -> Path:
     return tmp_path / "faces.sql"
 
 
+@pytest.mark.processes
 def test_compreface_dump_is_read_with_its_pictures(dump: Path, digits: Digits) -> None:
     found, problems = read("compreface", dump)
     assert [(p.label, p.external_id) for p in found] == [
@@ -211,6 +212,7 @@ def test_compreface_dump_is_read_with_its_pictures(dump: Path, digits: Digits) -
     assert problems == ["manifest_invalid", "picture_missing"]
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("content", [b"", b"CREATE TABLE subject (id uuid);\n", None])
 def test_what_is_no_plain_dump_of_compreface_is_refused(dump: Path, content: bytes | None) -> None:
     file = dump.with_name("custom.sql")
@@ -228,7 +230,8 @@ def test_picture_outside_its_folder_is_refused(folder: Path, name: str) -> None:
     assert caught.value.code in ("path_not_allowed", "url_not_allowed")
 
 
-def test_manifest_is_enrolled_and_what_is_wrong_is_told(service: Stack, folder: Path) -> None:
+@pytest.mark.processes
+def test_manifest_is_enrolled_and_its_errors_are_reported(service: Stack, folder: Path) -> None:
     name = f"c-{uuid4().hex[:8]}"
     (folder / "broken.png").write_bytes(b"no picture")
     table = folder / "t.csv"
@@ -237,7 +240,7 @@ def test_manifest_is_enrolled_and_what_is_wrong_is_told(service: Stack, folder: 
     )
     done = run("import", str(table), "--from", "csv", "--as", name, url=service.url)
     assert done.returncode == 1
-    assert f"{name}: 2 enrolled, 1 had been before, 2 failed" in done.stdout
+    assert f"{name}: 2 enrolled, 1 already there, 2 failed" in done.stdout
     assert "picture_missing" in done.stderr and "picture_unreadable" in done.stderr
     supports = httpx.get(f"{service.url}/v1/collections/{name}/supports").json()["items"]
     assert [(s["label"], s["external_id"]) for s in supports] == [("zero", "a1"), ("one", None)]

@@ -20,6 +20,8 @@ from cli.main import COMMANDS, exemplar
 from cli.stack import Stack
 from cli.work import run_jobs
 
+pytestmark = pytest.mark.processes
+
 Digits = Callable[[int, int], bytes]
 
 
@@ -83,14 +85,14 @@ def test_lists_are_json_for_programs(service: Stack, name: str) -> None:
     assert json.loads(changed.stdout)["rule"]["certainty"] == 0.7
 
 
-def test_pictures_beside_classes_are_left_out_and_said(
+def test_pictures_next_to_class_folders_are_skipped_with_a_warning(
     service: Stack,
     photos: Path,
     digits: Digits,
 ) -> None:
     (photos / "loose.png").write_bytes(digits(9, 0))
     enrolled = run("enroll", str(photos), "-c", f"c-{uuid4().hex[:8]}", url=service.url)
-    assert "8 enrolled in 2 classes" in enrolled.stdout and "1 pictures lie in" in enrolled.stderr
+    assert "8 enrolled in 2 classes" in enrolled.stdout and "skipping 1 pictures in" in enrolled.stderr
 
 
 def test_folder_of_one_class_is_that_class(service: Stack, photos: Path) -> None:
@@ -130,7 +132,7 @@ def test_no_service_is_exit_code_3_and_a_wrong_option_2(photos: Path) -> None:
 
 def test_interrupt_is_quiet(tmp_path: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "cli.main", "up", "--data", str(tmp_path), "--port", "0"],
+        [sys.executable, "-m", "exemplar_service", "up", "--data", str(tmp_path), "--port", "0"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -150,7 +152,7 @@ def test_file_that_cannot_be_written_is_one_line(service: Stack, name: str, tmp_
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_shells_are_told_how_to_complete(shell: str) -> None:
+def test_completion_script_is_printed_for_each_shell(shell: str) -> None:
     if shell == "bash" and not Path("/bin/bash").exists():
         pytest.skip("bash is not here")
     made = CliRunner().invoke(exemplar, ["completion", shell], catch_exceptions=False)

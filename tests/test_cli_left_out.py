@@ -113,6 +113,7 @@ def test_evaluate_says_it_beside_its_figures(album: Path, digits: Digits) -> Non
     assert (outcome["left_out"]["video"], outcome["live_photos"]) == (6, 2)
 
 
+@pytest.mark.processes
 def test_commands_say_it_in_words_and_as_json(service: Stack, album: Path) -> None:
     name = f"c-{uuid4().hex[:8]}"
     (album / "loose.png").write_bytes((album / "cat" / "IMG_1.jpg").read_bytes())

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 import httpx
 import numpy as np
+import pytest
 from calls import enroll
 from rich.cells import cell_len
 from sklearn.metrics import classification_report
@@ -76,6 +77,7 @@ def test_lines_fit_a_hundred_columns_whatever_the_labels() -> None:
     assert max(map(cell_len, lines)) <= 100
 
 
+@pytest.mark.processes
 def test_report_is_printed_and_drawn(
     service: Stack, http: httpx.Client, digits: Digits, tmp_path: Path
 ) -> None:
@@ -95,12 +97,13 @@ def test_report_is_printed_and_drawn(
         "\nencoder ",
     ):
         assert part in printed.stdout
-    assert re.search(r"#\d+ digit 1, looks like digit 0 \(margin -0\.\d+\)", printed.stdout)
+    assert re.search(r"#\d+ digit 1, nearer to digit 0 \(margin -0\.\d+\)", printed.stdout)
     assert ElementTree.parse(file).getroot().tag == "{http://www.w3.org/2000/svg}svg"
     as_json = run("report", "-c", name, "--json", url=service.url)
     assert json.loads(as_json.stdout)["supports"] == 13
 
 
+@pytest.mark.processes
 def test_collection_that_is_not_there_is_one_line(service: Stack) -> None:
     answer = run("report", "-c", "nowhere", url=service.url)
     assert (answer.returncode, "collection_not_found" in answer.stderr) == (2, True)

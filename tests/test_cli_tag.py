@@ -1,4 +1,4 @@
-"""`exemplar tag` against the running service, as a person types it and as fate breaks it off."""
+"""`exemplar tag` against the running service, including interruptions."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ from waiting import until
 from cli.stack import Stack
 from runtime.ports import free_port
 
+pytestmark = pytest.mark.processes
+
 Digits = Callable[[int, int], bytes]
 Finished = subprocess.CompletedProcess[str]
 Begun = tuple[subprocess.Popen[str], str]
@@ -33,7 +35,7 @@ Begun = tuple[subprocess.Popen[str], str]
 
 def start(*arguments: str | bytes | Path, url: str, cwd: Path | None = None) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "cli.main", "tag", *arguments],
+        [sys.executable, "-m", "exemplar_service", "tag", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -50,7 +52,7 @@ def tag(*arguments: str | bytes | Path, url: str, cwd: Path | None = None) -> Fi
 
 
 def read(out: Path) -> list[dict[str, object]]:
-    """Read an output of any form; what CSV cannot hold is put back."""
+    """Read an output of any format; values that CSV cannot hold are restored."""
     if out.suffix == ".parquet":
         return pq.read_table(out).to_pylist()
     if out.suffix == ".jsonl":
@@ -66,7 +68,7 @@ def read(out: Path) -> list[dict[str, object]]:
 
 
 def sent(http: httpx.Client, collection: str) -> int:
-    """Return how many pictures the service was ever sent for a collection, those enrolled left out."""
+    """Return how many pictures were sent to the service for a collection, without those enrolled."""
     jobs = http.get("/v1/jobs", params={"limit": 1000}).json()["items"]
     return sum(
         job["progress"]["total"]
@@ -77,7 +79,7 @@ def sent(http: httpx.Client, collection: str) -> int:
 
 @pytest.fixture
 def numbers(http: httpx.Client, collection: str, digits: Digits) -> str:
-    """A collection that knows two digits."""
+    """A collection with two digits."""
     for digit in (3, 4):
         enroll(http, collection, f"digit {digit}", *(digits(digit, n) for n in range(3)))
     return collection
@@ -110,7 +112,7 @@ def check_many(rows: list[dict[str, object]], many: Path) -> None:
 def begin(
     http: httpx.Client, service: Stack, collection: str, *arguments: str | Path, url: str = ""
 ) -> Begun:
-    """Start a run that cannot end: the service holds one of its jobs."""
+    """Start a run that cannot end: one of its jobs is paused."""
     with held(service):
         process = start(*arguments, url=url or service.url)
         job = until(lambda: jobs_of(http, collection))[0]
@@ -174,7 +176,7 @@ def test_no_cell_of_csv_is_a_formula(service: Stack, numbers: str, tmp_path: Pat
     assert [row["path"] for row in read(tmp_path / "r.csv")] == ["'=1+1.png", "'-c.png"]
 
 
-def test_killed_run_goes_on_and_sends_nothing_twice(
+def test_killed_run_resumes_and_sends_nothing_twice(
     http: httpx.Client, service: Stack, numbers: str, many: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "r.csv"
@@ -189,16 +191,16 @@ def test_killed_run_goes_on_and_sends_nothing_twice(
             process = start(*command, url=service.url)
     http.post(f"/v1/jobs/{job}/resume")
     with out.open("ab") as file:
-        file.write(b"half a li")  # as a kill in the middle of a write leaves it
+        file.write(b"half a li")  # what a kill in the middle of a write leaves
     answer = tag(*command, url=service.url)
     assert answer.returncode == 0, answer.stderr
-    assert "going on" in answer.stderr
+    assert "resuming" in answer.stderr
     check_many(read(out), many)
     assert sent(http, numbers) == 600
     assert not out.with_name("r.csv.resume").exists()
 
 
-def test_ctrl_c_leaves_a_run_that_goes_on(
+def test_run_can_be_resumed_after_ctrl_c(
     http: httpx.Client, service: Stack, numbers: str, many: Path, tmp_path: Path, digits: Digits
 ) -> None:
     out = tmp_path / "r.parquet"
@@ -208,7 +210,7 @@ def test_ctrl_c_leaves_a_run_that_goes_on(
     process.send_signal(signal.SIGINT)
     printed, err = process.communicate(timeout=90)
     assert process.returncode == 3, err
-    assert "jobs go on at the service" in err and "To go on:\n  exemplar tag" in err
+    assert "jobs continue at the service" in err and "To resume:\n  exemplar tag" in err
     summary = json.loads(printed)
     assert (summary["state"], summary["total"]) == ("unfinished", 600) and summary["done"] < 600
     http.post(f"/v1/jobs/{job}/resume")
@@ -224,7 +226,7 @@ def test_ctrl_c_leaves_a_run_that_goes_on(
     os.utime(many / "000.png", (1, 1))
     answer = tag(*command, url=service.url)
     assert answer.returncode == 0, answer.stderr
-    assert "1 pictures that are new" in answer.stderr and "1 pictures have changed" in answer.stderr
+    assert "1 pictures added since" in answer.stderr and "1 pictures have changed" in answer.stderr
     assert json.loads(answer.stdout)["done"] == 601
     check_many([row for row in read(out) if not str(row["path"]).endswith("new.png")], many)
     assert sent(http, numbers) == 601
@@ -244,15 +246,15 @@ def test_pictures_of_a_job_that_was_cancelled_say_so(
 
 
 class Line:
-    """A line to the service that can be cut."""
+    """A connection to the service that can be cut."""
 
     def __init__(self, port: int) -> None:
         self._to = port
         self._ends: list[socket.socket] = []
         self.port = free_port()
-        self.mend()
+        self.come_back()
 
-    def mend(self) -> None:
+    def come_back(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", self.port))
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
@@ -288,7 +290,7 @@ def line(service: Stack) -> Iterator[Line]:
 
 
 @pytest.mark.parametrize("patience", ["0", "60"])
-def test_run_outlives_a_line_that_breaks(
+def test_run_survives_a_broken_connection(
     http: httpx.Client,
     service: Stack,
     line: Line,
@@ -306,12 +308,12 @@ def test_run_outlives_a_line_that_breaks(
     if patience == "0":
         _, err = process.communicate(timeout=90)
         assert process.returncode == 3 and "service_unreachable" in err, err
-        line.mend()
+        line.come_back()
         process = start(*command, url=url)
     else:
         assert process.stderr is not None
-        assert any("trying again" in said for said in process.stderr)
-        line.mend()
+        assert any("retrying" in said for said in process.stderr)
+        line.come_back()
     http.post(f"/v1/jobs/{job}/resume")
     _, err = process.communicate(timeout=90)
     assert process.returncode == 0, err
@@ -335,7 +337,7 @@ def test_archives_and_manifests_are_taken_and_twins_tagged_once(
     paths = ("a.zip", "broken.zip", "list.jsonl", "photos/inner", "photos/inner/0.png")
     answer = tag(*paths, "-c", numbers, "--out", out, url=service.url, cwd=tmp_path)
     assert answer.returncode == 2, answer.stderr
-    assert "1 pictures named twice are tagged once" in answer.stderr
+    assert "1 pictures given twice are tagged once" in answer.stderr
     found = {(row["path"], row["custom_id"]): row["label"] or row["error_code"] for row in read(out)}
     assert found == {
         ("a.zip/x/3.png", None): "digit 3",
@@ -383,7 +385,7 @@ def test_sidecars_and_a_tree_by_class(
 
     again = tag(*command, "--overwrite-sidecars", "--out", tmp_path / "s.csv", url=service.url)
     assert "3 sidecars" not in again.stdout and "4 sidecars written" in again.stdout
-    assert len([path for path in tree.rglob("*") if path.is_file()]) == 8  # a run of its own loses nothing
+    assert len([path for path in tree.rglob("*") if path.is_file()]) == 8  # a separate run loses nothing
 
 
 def test_picture_of_an_empty_collection_is_sorted_as_unknown(

@@ -41,7 +41,7 @@ def files(tmp_path: Path) -> list[Listed]:
 
 @pytest.fixture
 def journal_of() -> Iterator[JournalOf]:
-    """Opens journals with pictures in them."""
+    """Opens journals that contain pictures."""
     journals = []
 
     def make(path: Path | str, files: list[Listed]) -> Journal:
@@ -101,7 +101,7 @@ def test_changes_since_the_run_was_begun_are_counted(
     journal.cut(2, 10_000)
     folder = tmp_path / "in"
     (folder / "0.png").write_bytes(b"other")  # sent
-    (folder / "3.png").write_bytes(b"other")  # waits, so what is sent is how it is now
+    (folder / "3.png").write_bytes(b"other")  # not sent yet, so its current content is sent
     (folder / "4.png").unlink()
     (folder / "5.png").write_bytes(b"new")
     changes = journal.add(list_paths([folder, folder / "0.png"]))
@@ -156,10 +156,10 @@ def test_output_that_others_have_changed_is_not_gone_on_with(tmp_path: Path, nam
     output.finish()
     assert path.stat().st_size == written["size"]
     path.write_bytes(path.read_bytes().replace(b"picture", b"Picture"))
-    with pytest.raises(ExemplarError, match="not as the interrupted run left it"):
+    with pytest.raises(ExemplarError, match="was changed since the interrupted run"):
         Output(path).open(written)
     path.unlink()
-    with pytest.raises(ExemplarError, match="is gone"):
+    with pytest.raises(ExemplarError, match="is missing"):
         Output(path).open(written)
 
 
@@ -218,7 +218,7 @@ def test_pictures_of_one_name_are_all_placed(tmp_path: Path, by: By, journal_of:
     names = put()
     assert len(names) == 3 and "1.jpg" in names
     assert {path.read_text() for path in (tree / "cat").iterdir()} == {"a", "b", "c"}
-    assert put() == names  # as a run does that was killed before it noted this
+    assert put() == names  # like a run that was killed before it stored this
 
 
 def test_of_camera_raw_the_preview_is_sent(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The client against the running service, and its retries against answers that are made up."""
+"""The client against the running service, and its retries against prepared answers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ import httpx
 import pytest
 
 from cli.stack import Stack
-from client import AsyncExemplar, Exemplar, Retries, ServiceError
+from exemplar_client import AsyncExemplar, Exemplar, Retries, ServiceError
+
+pytestmark = pytest.mark.processes
 
 Digits = Callable[[int, int], bytes]
 PAGE = Path(__file__).parents[1] / "docs" / "client.md"
@@ -55,17 +57,17 @@ def answering(
 
 
 def problem(status: int, code: str, **headers: str) -> httpx.Response:
-    told = {"type": "t", "title": "T", "code": code, "detail": "why", "retry": True, "status": status}
+    problem = {"type": "t", "title": "T", "code": code, "detail": "why", "retry": True, "status": status}
     return httpx.Response(
-        status, json=told, headers={name.replace("_", "-"): v for name, v in headers.items()}
+        status, json=problem, headers={name.replace("_", "-"): v for name, v in headers.items()}
     )
 
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses that are made, which take no time."""
+    """The requested pauses, without waiting."""
     made: list[float] = []
-    monkeypatch.setattr("client.transport.time.sleep", made.append)
+    monkeypatch.setattr("exemplar_client.transport.time.sleep", made.append)
     return made
 
 
@@ -115,7 +117,7 @@ def test_held_answer_brings_its_results_and_asks_no_more(
     client: Exemplar, things: str, digits: Digits
 ) -> None:
     job = client.classify(things, digits(3, 0), wait_s=60)
-    client.close()  # nothing more may be asked
+    client.close()  # no further request may be sent
     assert [result.label for result in job.results()] == ["digit 3"]
 
 
@@ -188,7 +190,7 @@ def test_retry_after_is_respected_and_the_key_stays_the_same(pauses: list[float]
     assert client.classify("c", b"picture").id == "j1"
     assert len(pauses) == 2 and pauses[0] == 7 and 0.25 <= pauses[1] <= 0.5
     assert len({request.headers["Idempotency-Key"] for request in seen}) == 1
-    assert len({request.content[-60:] for request in seen}) == 3  # each has a boundary of its own
+    assert len({request.content[-60:] for request in seen}) == 3  # each has its own boundary
     assert all(b"picture" in request.content for request in seen)
 
 
@@ -228,7 +230,7 @@ def test_answer_of_a_proxy_is_an_error_too(pauses: list[float]) -> None:
     assert caught.value.code == "service_failed" and caught.value.retry
 
 
-def test_bulk_file_is_sent_anew_from_its_beginning(tmp_path: Path, pauses: list[float]) -> None:
+def test_bulk_file_is_sent_again_from_its_beginning(tmp_path: Path, pauses: list[float]) -> None:
     (tmp_path / "a.zip").write_bytes(b"bytes of a zip")
     seen: list[httpx.Request] = []
     answers = (problem(503, "record_unavailable"), httpx.Response(202, json=JOB))

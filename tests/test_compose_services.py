@@ -1,4 +1,4 @@
-"""The services of docker-compose.yml by hand: their very commands, PostgreSQL, a Redis with a password."""
+"""The services of docker-compose.yml started by hand: their commands, PostgreSQL, a Redis with a password."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from tiny import TINY
 
 from runtime.ports import free_port
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -35,7 +37,7 @@ def command_of(stage: str) -> list[str]:
 
 @pytest.fixture
 def environment(tmp_path: Path, postgres_url: str) -> Iterator[dict[str, str]]:
-    """What compose gives to api and worker: the secrets as files, the rest as it stands in the file."""
+    """The environment of api and worker: the secrets as files, the rest as in the compose file."""
     name = f"compose_{uuid4().hex}"
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')

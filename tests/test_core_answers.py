@@ -1,4 +1,4 @@
-"""One definition of an answer: what the index says is what is stored and what is shown."""
+"""One definition of an answer, for the index, the store and the API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names that people give."""
+"""Labels and names of collections."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def test_file_that_is_not_there_is_refused_by_name() -> None:
     assert "EXEMPLAR_DATABASE_URL_FILE" in refusal({"EXEMPLAR_DATABASE_URL_FILE": "/nowhere/url"})
 
 
-def test_everything_lies_in_the_data_folder_unless_told_otherwise(tmp_path: Path) -> None:
+def test_everything_is_in_the_data_folder_by_default(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path)
     assert settings.record_url == f"sqlite:///{tmp_path}/record.sqlite"
     assert settings.blob_root == f"file://{tmp_path}/blobs"

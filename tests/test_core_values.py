@@ -55,6 +55,20 @@ def test_problem_object_has_a_stable_type_and_a_title() -> None:
     assert "status" not in problem
 
 
+@pytest.mark.parametrize(
+    ("code", "title"),
+    [
+        ("name_invalid", "Invalid name"),
+        ("merge_invalid", "Cannot merge"),
+        ("url_fetch_off", "URL fetching is off"),
+        ("url_not_allowed", "URL not allowed"),
+        ("class_exists", "Class exists"),
+    ],
+)
+def test_title_of_a_code_reads_as_english(code: str, title: str) -> None:
+    assert problem_of(ExemplarError(code, "expected another"))["title"] == title
+
+
 def test_failed_item_carries_its_problem() -> None:
     result = failed_result(Item(3, custom_id="a"), ExemplarError("picture_empty", "no bytes"))
     assert (result["item"], result["custom_id"], result["status"]) == (3, "a", "failed")

@@ -1,4 +1,4 @@
-"""What is shipped for Prometheus and Grafana asks for metrics that there are."""
+"""The files for Prometheus and Grafana use only metrics that exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The documents are true: what there is is in them, and what is in them is there."""
+"""The documentation is complete and names nothing that does not exist."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ERRORS = {"ExemplarError", "ServiceError"}
 
 
 def settings_table() -> str:
-    """The table of docs/settings.md, made from the settings themselves."""
+    """The table of docs/settings.md, generated from the settings."""
     lines = ["| name | default | what |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
         default = ",".join(field.default) if isinstance(field.default, tuple) else str(field.default)
@@ -60,21 +60,24 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page: Path) -> None:
-    lost = []
-    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
-        if re.match(r"[a-z]+:", link):
-            continue
-        file, _, anchor = link.partition("#")
-        target = page.parent / file if file else page
-        if not target.exists() or (anchor and anchor not in anchors(target)):
-            lost.append(link)
-    assert not lost
+def leads_somewhere(page: Path, link: str) -> bool:
+    file, _, anchor = link.partition("#")
+    target = page.parent / file if file else page
+    return target.exists() and (not anchor or anchor in anchors(target))
+
+
+def test_links_lead_somewhere() -> None:
+    links = [(page, link) for page in PAGES for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text())]
+    lost = [
+        (page.name, link)
+        for page, link in links
+        if not re.match(r"[a-z]+:", link) and not leads_somewhere(page, link)
+    ]
+    assert links and not lost
 
 
 def codes() -> set[str]:
-    """Every code that an error is raised with."""
+    """Every error code that is raised."""
     files = (path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
     nodes = (node for path in files for node in ast.walk(ast.parse(path.read_text())))
     raised = (node for node in nodes if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ERRORS)
@@ -95,7 +98,7 @@ def sh_blocks(page: Path) -> list[str]:
 
 
 def command_lines(page: Path) -> Iterator[list[str]]:
-    """The words behind `exemplar` wherever a page runs it."""
+    """The words after `exemplar` wherever a page runs it."""
     for line in "".join(sh_blocks(page)).splitlines():
         found = re.match(r" *(?:until )?(?:\w+=\S+ )*(?:\.venv/bin/)?exemplar (.*)", line)
         if found:
@@ -103,8 +106,8 @@ def command_lines(page: Path) -> Iterator[list[str]]:
             yield words[: words.index(">>") if ">>" in words else None]
 
 
-def misfit(words: list[str]) -> str | None:
-    """What of a command line its command does not have: a subcommand or an option."""
+def invalid_word(words: list[str]) -> str | None:
+    """A word of a command line that its command does not have: a subcommand or an option."""
     command: click.Command = exemplar
     context = click.Context(command)
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
@@ -118,19 +121,20 @@ def misfit(words: list[str]) -> str | None:
     return unknown[0] if unknown else None
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_commands_of_the_documents_exist(page: Path) -> None:
-    assert not [(words, misfit(words)) for words in command_lines(page) if misfit(words)]
+def test_commands_of_the_documents_exist() -> None:
+    lines = [(page.name, words) for page in PAGES for words in command_lines(page)]
+    assert lines and not [(page, words, invalid_word(words)) for page, words in lines if invalid_word(words)]
 
 
 def test_a_command_that_does_not_exist_is_noticed() -> None:
-    assert misfit(["classify", "a.jpg", "--colection", "things"]) == "--colection"
-    assert misfit(["reindex", "begin", "things"]) == "begin"
+    assert invalid_word(["classify", "a.jpg", "--colection", "things"]) == "--colection"
+    assert invalid_word(["reindex", "begin", "things"]) == "begin"
     assert list(command_lines(ROOT / "docs" / "quickstart.md"))
 
 
+@pytest.mark.processes
 def test_backup_of_one_machine_is_restored_as_the_page_says(tmp_path: Path, redis_url: str) -> None:
-    """The very commands of docs/operations.md, but for the last, which leaves the service running."""
+    """The commands of docs/operations.md except the last, which leaves the service running."""
     settings = Settings(data=tmp_path / "exemplar-data")
     settings.data.mkdir()
     store = open_store(settings)

@@ -1,4 +1,4 @@
-"""The doctor: faults planted in record, blobs, snapshots and queue are found, and mended where told."""
+"""The doctor: faults planted in record, blobs, snapshots and queue are found, and repaired on request."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from store.blobs import PICTURES, THUMBNAILS, uploads_of
 from store.checks.blobs import SAFE_S
 from store.store import Store, open_store
 
+pytestmark = pytest.mark.processes
+
 
 def codes(store: Store, settings: Settings, *, repair: bool = False, deep: bool = False) -> list[str]:
     found = examine(store, settings, repair=repair, deep=deep)
@@ -30,14 +32,14 @@ def codes(store: Store, settings: Settings, *, repair: bool = False, deep: bool 
 
 @pytest.fixture
 def healthy(things: Store, settings: Settings) -> Store:
-    """A record with a support that has its files, a job that ended, and nothing wrong."""
+    """A record with a support and its files, a job that ended, and no problems."""
     enroll(things, b"a picture")
     assert codes(things, settings) == []
     return things
 
 
 def enroll(store: Store, picture: bytes) -> str:
-    """Enrol a picture with a thumbnail that is there; return its digest."""
+    """Enrol a picture with an existing thumbnail; return its digest."""
     name = store.blobs.put(PICTURES, picture)
     thumbnail = store.blobs.put(THUMBNAILS, b"small " + picture)
     submit(store, Item(0, name, "cat"))
@@ -66,8 +68,8 @@ def only_file(settings: Settings, folder: str) -> Path:
     return path
 
 
-def mended(store: Store, settings: Settings, code: str) -> None:
-    """Expect just this finding, that a repair mends it, and that nothing is found then."""
+def repaired(store: Store, settings: Settings, code: str) -> None:
+    """Expect exactly this finding, that a repair fixes it, and that nothing is found then."""
     assert codes(store, settings) == [code]
     found = examine(store, settings, repair=True)
     assert [finding.code for finding, _ in found.findings] == [code]
@@ -75,27 +77,27 @@ def mended(store: Store, settings: Settings, code: str) -> None:
     assert codes(store, settings) == []
 
 
-def test_counts_that_differ_from_the_results_are_counted_anew(healthy: Store, settings: Settings) -> None:
+def test_counts_that_differ_from_the_results_are_corrected(healthy: Store, settings: Settings) -> None:
     write(healthy, update(t.job).values(done=7, failed=2))
-    mended(healthy, settings, "counts_differ")
+    repaired(healthy, settings, "counts_differ")
     [job] = healthy.jobs.page()
     assert (job.done, job.failed) == (1, 0)
 
 
 def test_version_behind_its_supports_is_lifted(healthy: Store, settings: Settings) -> None:
     write(healthy, update(t.collection).values(version=0))
-    mended(healthy, settings, "version_behind")
+    repaired(healthy, settings, "version_behind")
     assert healthy.collections.get("things").version == 1
 
 
 def test_settled_job_that_did_not_end_is_ended(healthy: Store, settings: Settings) -> None:
     write(healthy, update(t.job).values(state="running", finished_at=None))
-    mended(healthy, settings, "job_not_ended")
+    repaired(healthy, settings, "job_not_ended")
     [job] = healthy.jobs.page()
     assert (job.state.value, job.finished_at is not None) == ("succeeded", True)
 
 
-def test_items_that_nobody_works_on_are_told(healthy: Store, settings: Settings) -> None:
+def test_missing_items_are_reported(healthy: Store, settings: Settings) -> None:
     write(healthy, update(t.job).values(state="running", total=5))
     assert codes(healthy, settings, repair=True) == ["items_missing"]
     assert examine(healthy, settings).exit_code == PROBLEMS
@@ -111,9 +113,9 @@ def test_chunk_of_a_worker_long_gone_is_queued_again(healthy: Store, settings: S
     assert len(claim(healthy)) == 1
 
 
-def test_support_without_its_vector_is_told(healthy: Store, settings: Settings) -> None:
+def test_support_without_its_vector_is_reported(healthy: Store, settings: Settings) -> None:
     write(healthy, update(t.support).values(vector=None))
-    assert codes(healthy, settings, repair=True) == ["support_half"]
+    assert codes(healthy, settings, repair=True) == ["support_incomplete"]
 
 
 def test_rows_that_refer_to_nothing_are_removed(healthy: Store, settings: Settings) -> None:
@@ -130,7 +132,7 @@ def test_rows_that_refer_to_nothing_are_removed(healthy: Store, settings: Settin
     else:
         write(healthy, text("SET session_replication_role = replica"), orphan)
         healthy.database.close()
-    mended(healthy, settings, "orphan_rows")
+    repaired(healthy, settings, "orphan_rows")
 
 
 def test_record_without_tables_is_migrated(bare_url: str, settings: Settings) -> None:
@@ -144,19 +146,19 @@ def test_record_without_tables_is_migrated(bare_url: str, settings: Settings) ->
     store.database.close()
 
 
-def test_missing_files_of_supports_are_told(healthy: Store, settings: Settings) -> None:
+def test_missing_files_of_supports_are_reported(healthy: Store, settings: Settings) -> None:
     only_file(settings, PICTURES).unlink()
     only_file(settings, THUMBNAILS).unlink()
     assert codes(healthy, settings, repair=True) == ["pictures_missing", "thumbnails_missing"]
 
 
-def test_missing_upload_of_waiting_work_is_told(healthy: Store, settings: Settings) -> None:
+def test_missing_upload_of_waiting_work_is_reported(healthy: Store, settings: Settings) -> None:
     ask(healthy, 1)
     assert codes(healthy, settings) == ["pending_missing"]
 
 
 @pytest.mark.parametrize("deep", [False, True])
-def test_file_that_is_not_what_was_written_is_told(healthy: Store, settings: Settings, deep: bool) -> None:
+def test_damaged_file_is_reported(healthy: Store, settings: Settings, deep: bool) -> None:
     only_file(settings, PICTURES).write_bytes(b"a pictuse")
     assert codes(healthy, settings, deep=deep) == ["blob_damaged"]
 
@@ -171,7 +173,7 @@ def test_old_files_that_belong_to_nothing_are_removed_and_no_others(
     age(settings, PICTURES)
     age(settings, THUMBNAILS)
     young = healthy.blobs.put(PICTURES, b"of a job that is being submitted")
-    mended(healthy, settings, "blob_orphaned")
+    repaired(healthy, settings, "blob_orphaned")
     assert healthy.blobs.get(PICTURES, young) and healthy.blobs.get(PICTURES, waiting)
     assert len(list(healthy.blobs.files(PICTURES))) == 3
     assert len(list(healthy.blobs.files(THUMBNAILS))) == 1
@@ -181,8 +183,8 @@ def test_orphan_that_is_kept_again_meanwhile_is_spared(healthy: Store, settings:
     healthy.blobs.put(PICTURES, b"of nothing")
     age(settings, PICTURES)
     [(finding, _)] = examine(healthy, settings).findings
-    healthy.blobs.put(PICTURES, b"of nothing")  # as a caller does whose job is not in the record yet
-    assert finding.mend is not None and finding.mend() == 0
+    healthy.blobs.put(PICTURES, b"of nothing")  # like a caller whose job is not in the record yet
+    assert finding.repair is not None and finding.repair() == 0
     assert len(list(healthy.blobs.files(PICTURES))) == 2
 
 
@@ -202,13 +204,13 @@ def test_picture_of_a_removed_support_may_go(healthy: Store, settings: Settings)
     healthy.jobs.remove([job.id])
     age(settings, PICTURES)
     age(settings, THUMBNAILS)
-    mended(healthy, settings, "blob_orphaned")
+    repaired(healthy, settings, "blob_orphaned")
 
 
 def test_old_upload_without_a_job_is_removed(healthy: Store, settings: Settings) -> None:
     long_ago = f"{int((time.time() - 2 * SAFE_S) * 1000):012x}{'0' * 20}"
     healthy.blobs.put(uploads_of(long_ago), b"left behind")
-    mended(healthy, settings, "upload_orphaned")
+    repaired(healthy, settings, "upload_orphaned")
 
 
 @pytest.fixture
@@ -220,17 +222,17 @@ def snapshots(healthy: Store, settings: Settings) -> Iterator[Path]:
 def test_damaged_snapshot_is_removed(healthy: Store, settings: Settings, snapshots: Path) -> None:
     id_ = healthy.collections.get("things").id
     (snapshots / f"c{id_}-v1-{'0' * 64}.npz").write_bytes(b"half a snapshot")
-    mended(healthy, settings, "snapshot_damaged")
+    repaired(healthy, settings, "snapshot_damaged")
     assert list(snapshots.iterdir()) == []
 
 
 def test_snapshot_of_no_collection_is_removed(healthy: Store, settings: Settings, snapshots: Path) -> None:
     empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     (snapshots / f"c999-v1-{empty}.npz").write_bytes(b"")
-    mended(healthy, settings, "snapshot_strange")
+    repaired(healthy, settings, "snapshot_orphaned")
 
 
-def test_work_without_hint_or_worker_is_told(healthy: Store, settings: Settings) -> None:
+def test_work_without_wake_up_or_worker_is_reported(healthy: Store, settings: Settings) -> None:
     job = submit(healthy, Item(0, None, problem={"code": "x"}), kind=JobKind.CLASSIFY)
     write(healthy, update(t.chunk).where(t.chunk.c.job_id == job).values(queued_at=1.0))
     assert codes(healthy, settings) == ["wake_up_missing", "worker_missing"]
@@ -263,14 +265,14 @@ def test_command_says_in_words_what_is_wrong(
 ) -> None:
     assert run(settings, monkeypatch) == (
         HEALTHY,
-        "record: well\nblobs: well\nsnapshots: well\nqueue: well\nworkers: well\n",
+        "record: ok\nblobs: ok\nsnapshots: ok\nqueue: ok\nworkers: ok\n",
     )
     write(healthy, update(t.collection).values(version=0))
     code, said = run(settings, monkeypatch)
     assert code == PROBLEMS
-    assert "record: replicas would miss changes of things" in said and "--repair mends it" in said
+    assert "record: replicas would miss changes of things" in said and "--repair fixes it" in said
     code, said = run(settings, monkeypatch, "--repair")
-    assert (code, "mended 1 of 1" in said) == (HEALTHY, True)
+    assert (code, "repaired 1 of 1" in said) == (HEALTHY, True)
 
 
 def test_command_prints_json(healthy: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from sklearn.datasets import load_sample_images
+from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
+from timm.models.beit import Beit
 
 from core.errors import ExemplarError
 from core.specs import PACKAGED, EncoderSpec
@@ -26,9 +28,11 @@ from encoders.device import Device
 from encoders.efficientnet_lite import NETWORKS
 from encoders.geometry import Geometry
 from encoders.opening import load_tower
-from encoders.running import run_all
+from encoders.running import RunningTower
 from encoders.tower import Tower
 from tests.tiny import TINY
+
+pytestmark = pytest.mark.processes
 
 ROOT = Path(__file__).parents[1]
 DEIT = ROOT.parent / "shared" / "weights" / "deit_tiny_patch16_224.safetensors"
@@ -45,6 +49,16 @@ def save_timm(name: str, file: Path, **options: object) -> str:
     torch.manual_seed(0)
     save_file(timm.create_model(name, **options).state_dict(), file)
     return f"timm:{name}@{file}"
+
+
+default_cfgs = generate_default_cfgs({"tiny_beit.untrained": {"input_size": (3, 64, 64), "url": ""}})
+
+
+def tiny_beit(pretrained: bool = False, **options: object) -> torch.nn.Module:
+    """BEiT as timm has it, but of two narrow layers: timm's smallest has 86 million weights."""
+    size = {"img_size": 64, "patch_size": 16, "embed_dim": 64, "depth": 2, "num_heads": 2}
+    parts = {"use_abs_pos_emb": False, "use_rel_pos_bias": True, "init_values": 0.1}
+    return build_model_with_cfg(Beit, "tiny_beit", pretrained, **size, **parts, **options)
 
 
 def save_tiny_clip(folder: Path) -> str:
@@ -67,7 +81,7 @@ def spec_of(kind: str, folder: Path) -> str:
     if kind == "concat":
         return f"concat:{LITE0}+{spec_of('timm_vit', folder)}"
     if kind == "timm_beit":
-        return save_timm("beit_base_patch16_224", folder / "beit.safetensors", num_classes=0)
+        return save_timm(register_model(tiny_beit).__name__, folder / "beit.safetensors", num_classes=0)
     if kind == "timm_deit":
         if not DEIT.exists():
             pytest.skip("the real DeiT-Tiny is not under ../shared/weights")
@@ -125,7 +139,7 @@ def test_preparing_in_many_threads_gives_the_same_pixels(encoder: Encoder, views
         together = list(pool.map(lambda picture: encoder.prepare(picture, views), many))
     for one, picture in zip(together, many, strict=True):
         again = encoder.prepare(picture, views)
-        assert all(np.array_equal(*looks) for looks in zip(one.looks, again.looks, strict=True))
+        assert all(np.array_equal(*views) for views in zip(one.views, again.views, strict=True))
 
 
 def test_opening_again_gives_the_same_vectors(encoder: Encoder) -> None:
@@ -156,13 +170,13 @@ def test_bfloat16_keeps_the_direction(encoder: Encoder) -> None:
     expected = encoder.embed(prepared)
     spec = EncoderSpec.parse(encoder.spec)
     towers = [load_tower(part) for part in spec.parts or (spec,)]
-    half = Encoder(encoder.spec, run_all(towers, Device("cpu", torch.bfloat16, 32)))
+    half = Encoder(encoder.spec, [RunningTower(tower, Device("cpu", torch.bfloat16, 32)) for tower in towers])
     assert half.precision == "bf16"
     assert agreement(expected, half.embed(prepared)) >= 0.995
 
 
 class Plain(torch.nn.Module):
-    """The mean colour, but not a number for white; black is the zero vector."""
+    """The mean colour, but NaN for white; black is the zero vector."""
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
         colour = batch.mean((2, 3))
@@ -171,7 +185,7 @@ class Plain(torch.nn.Module):
 
 def test_a_picture_without_a_direction_fails_alone() -> None:
     tower = Tower(Plain(), Geometry(8, 8, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)))
-    encoder = Encoder("plain", run_all([tower], Device("cpu", torch.float32, 32)))
+    encoder = Encoder("plain", [RunningTower(tower, Device("cpu", torch.float32, 32))])
     vectors = encoder.embed(
         [encoder.prepare(Image.new("RGB", (8, 8), colour)) for colour in ("black", "white", "olive")]
     )
@@ -237,7 +251,7 @@ def test_a_torch_file_of_tensors_is_read(tmp_path: Path) -> None:
 
 
 class Code:
-    """What a hostile pickle looks like."""
+    """A hostile pickle."""
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return (os.system, ("touch never-run",))
@@ -255,7 +269,7 @@ def test_a_pickle_with_code_is_refused_and_not_run(tmp_path: Path, monkeypatch: 
 
 
 def package_of(name: str, folder: Path, content: bytes | None) -> None:
-    """Make a package where that of an encoder's weights would be, with a file or without."""
+    """Create a package in place of an encoder's weights package, with a file or without."""
     module, _, inside = NETWORKS[name].file.partition("/")
     (folder / module / inside).parent.mkdir(parents=True)
     (folder / module / "__init__.py").touch()
@@ -293,7 +307,7 @@ def test_package_with_another_file_is_refused_and_not_read(
 
 
 def crops(picture: Image.Image) -> list[Image.Image]:
-    """Nine squares of a photograph that do not overlap, each with other things on it."""
+    """Nine squares of a photograph that do not overlap, with different content."""
     side = picture.height // 3
     corners = [(side * column, side * row) for column in range(3) for row in range(3)]
     return [picture.crop((x, y, x + side, y + side)) for x, y in corners]
@@ -301,7 +315,7 @@ def crops(picture: Image.Image) -> list[Image.Image]:
 
 @pytest.mark.parametrize("name", PACKAGED)
 def test_pieces_of_one_photograph_are_nearer_than_those_of_another(name: str) -> None:
-    """Each of a temple and of a flower, to the mean of the others; with random weights they are not."""
+    """Each square of a temple and of a flower is nearer to its own class mean; not with random weights."""
     encoder = open_encoder(name, device="cpu")
     china, flower = (
         encoder.embed([encoder.prepare(crop) for crop in crops(Image.fromarray(pixels))])
@@ -322,7 +336,7 @@ def test_a_broken_file_is_refused(name: str, tmp_path: Path) -> None:
 
 
 def test_weights_out_of_reach_say_how_to_provide_them(tmp_path: Path) -> None:
-    # its own process, because the hub reads its settings once; one for both, because torch is long to import
+    # a separate process, because the hub reads its settings once; one for both, because torch imports slowly
     program = (
         "import sys\nfrom core.errors import ExemplarError\nfrom encoders import open_encoder\n"
         "for spec in sys.argv[1:]:\n"

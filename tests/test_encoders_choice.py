@@ -1,4 +1,4 @@
-"""A runtime and a number format are chosen by rule, and only where vectors stay as they are."""
+"""Runtime and number format are chosen by rule, and only if vectors stay equal."""
 
 from __future__ import annotations
 
@@ -21,13 +21,15 @@ from encoders.device import Device, Runtime
 from encoders.geometry import Geometry
 from encoders.tower import Tower
 
+pytestmark = pytest.mark.processes
+
 CPU = Device("cpu", torch.float32, 4)
 BOUND = 0.999  # of the cosine to torch in float32
 LITE2 = "efficientnet_lite2"
 
 
 class Lifted(torch.nn.Module):
-    """The mean colour of areas: with a large lift bfloat16 cannot tell areas apart."""
+    """The mean colour of areas: with a large lift bfloat16 cannot distinguish areas."""
 
     def __init__(self, lift: float) -> None:
         super().__init__()
@@ -38,7 +40,7 @@ class Lifted(torch.nn.Module):
 
 
 class Alike(Lifted):
-    """Vectors that nearly all agree: bfloat16 changes little of them, and much of what tells them apart."""
+    """Vectors that are nearly equal: bfloat16 changes little of them, but much of their differences."""
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
         areas = super().forward(batch)
@@ -46,7 +48,7 @@ class Alike(Lifted):
 
 
 class Convolved(torch.nn.Module):
-    """Every runtime knows it."""
+    """A network that every runtime supports."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +59,7 @@ class Convolved(torch.nn.Module):
 
 
 class Fixed(torch.nn.Module):
-    """Sound for several pictures, but one alone is answered with another's features."""
+    """Correct for several pictures, but a single one gets another's features."""
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
         means = torch.nn.functional.avg_pool2d(batch, 8).flatten(1)
@@ -65,7 +67,7 @@ class Fixed(torch.nn.Module):
 
 
 class Odd(torch.nn.Module):
-    """OpenVINO has no such function."""
+    """A network with a function that OpenVINO lacks."""
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
         return torch.special.bessel_j0(batch).mean((2, 3))
@@ -96,9 +98,19 @@ def test_fp32_is_chosen_where_bf16_changes_vectors(has_bf16: bool) -> None:
     assert chosen(Lifted(100.0), runtime="torch") == ("torch", "fp32")
 
 
-def test_fp32_is_chosen_where_bf16_changes_what_tells_similar_vectors_apart() -> None:
+def test_fp32_is_chosen_if_bf16_blurs_similar_vectors() -> None:
     assert chosen(Alike(0.0), runtime="torch", precision="auto")[1] == ("bf16" if cpu_has_bf16() else "fp32")
     assert chosen(Alike(16.0), runtime="torch") == ("torch", "fp32")
+
+
+@pytest.mark.parametrize("asked", [{"precision": "fp32", "runtime": "torch"}, {}])
+def test_nothing_is_compared_where_there_is_one_way(
+    asked: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("encoders.choice.cpu_has_bf16", lambda: False)
+    monkeypatch.setattr("encoders.choice.is_installed", lambda: asked != {})
+    monkeypatch.setattr("encoders.choice.probes", lambda _: pytest.fail("pictures were drawn to compare"))
+    assert chosen(Lifted(0.0), **asked) == ("torch", "fp32")
 
 
 def test_openvino_is_chosen_where_it_is_installed_and_agrees(has_bf16: bool) -> None:
@@ -134,7 +146,7 @@ def test_openvino_in_a_format_that_is_asked_for_must_still_translate_rightly() -
 
 
 def test_half_format_that_agrees_better_is_chosen_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No GPU is here: a CPU under another name computes, in formats that a CPU computes slowly."""
+    """There is no GPU: a CPU under another name computes, in formats that are slow on it."""
     gpu = Device("cpu:0", torch.float32, 4)
     assert chosen(Convolved(), device=gpu) == ("torch", "fp16")
     assert chosen(Lifted(100.0), device=gpu) == ("torch", "fp32")
@@ -198,7 +210,7 @@ def test_chosen_way_keeps_the_vectors_of_real_pictures() -> None:
 
 @pytest.mark.skipif(not cpu_has_bf16(), reason="this CPU has no bfloat16")
 def test_bf16_loses_more_than_the_bound_with_the_default_encoder() -> None:
-    """Why the default runs in fp32: where this fails, the bound or the runtime has changed."""
+    """Why the default runs in fp32: if this fails, the bound or the runtime has changed."""
     plain = open_encoder(LITE2, device="cpu", precision="fp32")
     half = open_encoder(LITE2, device="cpu", precision="bf16")
     prepared = [plain.prepare(picture) for picture in real_pictures()]
@@ -218,12 +230,12 @@ def test_small_decode_keeps_the_vector_within_the_bound_on_real_pictures() -> No
     if not folder.exists():
         pytest.skip("no ../shared/data")
     encoder = open_encoder(LITE2, device="cpu", precision="fp32")
-    looks = [[], []]
+    views = [[], []]
     for file in sorted(folder.glob("*/*.jpg"))[::130]:
         large = _enlarged(file.read_bytes())
-        for side, into in ((10_000, looks[0]), (encoder.draft_side, looks[1])):
+        for side, into in ((10_000, views[0]), (encoder.draft_side, views[1])):
             into.append(encoder.prepare(decode_picture(large, max_pixels=10**7, draft_side=side)))
-    assert (encoder.embed(looks[0]) * encoder.embed(looks[1])).sum(1).min() >= BOUND
+    assert (encoder.embed(views[0]) * encoder.embed(views[1])).sum(1).min() >= BOUND
 
 
 def _enlarged(content: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Specs of encoders side by side, wherever specs go: names of queues, settings, the list of encoders."""
+"""Specs of concatenated encoders in queue names, settings and the list of encoders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Facts about the text side: a small CLIP trained on drawn shapes, and encoders that cannot read."""
+"""The text side: a small CLIP trained on drawn shapes, and encoders without a text side."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from core.types import Prompts, Views
 from encoders import Encoder, open_encoder
 from encoders.device import Device
 from encoders.geometry import Geometry
-from encoders.running import run_all
+from encoders.running import RunningTower
 from encoders.tower import TextSource, TextTower, Tower
 from tests.shapes import COLOURS, HELD_OUT, LABELS, SPEC, WEIGHTS, draw_many
 from tests.tiny import TINY
@@ -39,7 +39,7 @@ def reader() -> Iterator[Encoder]:
 
 
 def accuracy(encoder: Encoder, prompts: Prompts, shown: tuple[str, ...], among: tuple[str, ...]) -> float:
-    """The share of new drawings that are named rightly from names alone."""
+    """The accuracy on new drawings from names alone."""
     drawn = draw_many(shown, 10, seed=77)
     pictures = encoder.embed([encoder.prepare(picture) for _, picture in drawn])
     nearest = (pictures @ encoder.embed_labels(among, prompts).T).argmax(axis=1)
@@ -180,7 +180,7 @@ def test_an_encoder_without_a_text_side_says_so(spec: str) -> None:
 
 
 class Odd(torch.nn.Module):
-    """A text half that has no number for one text and no length for another."""
+    """A text half that gives NaN for one text and zero length for another."""
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         return torch.where(ids == 1, torch.nan, ids.float()).repeat(1, 3)
@@ -195,14 +195,16 @@ class Grey(torch.nn.Module):
 
 def test_a_label_without_a_direction_fails_alone() -> None:
     text = TextSource(lambda: TextTower(Odd(), lambda texts: torch.tensor([[len(t)] for t in texts])), 1.0)
-    encoder = Encoder("odd", run_all([Tower(Grey(), Geometry(8, 8), text)], Device("cpu", torch.float32, 2)))
+    encoder = Encoder(
+        "odd", [RunningTower(Tower(Grey(), Geometry(8, 8), text), Device("cpu", torch.float32, 2))]
+    )
     vectors = encoder.embed_labels(["", "x", "xy"], ["{}"])
     assert np.isnan(vectors[:2]).all()
     assert np.linalg.norm(vectors[2]) == pytest.approx(1)
 
 
 def test_another_network_of_text_side_by_config(tmp_path: Path) -> None:
-    """A model with its text half apart (`custom_text`), as SigLIP and others have."""
+    """A model with a separate text half (`custom_text`), like SigLIP and others."""
     config = json.loads((WEIGHTS.parent / "open_clip_config.json").read_text())
     config["model_cfg"]["custom_text"] = True
     (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
@@ -233,7 +235,7 @@ def test_a_tokenizer_that_is_not_installed_is_named(
 def test_a_config_that_describes_nothing_is_refused(content: str, tmp_path: Path) -> None:
     (tmp_path / "open_clip_config.json").write_text(content)
     shutil.copy(WEIGHTS, tmp_path)
-    with pytest.raises(ExemplarError, match=r"open_clip_config\.json beside") as caught:
+    with pytest.raises(ExemplarError, match=r"open_clip_config\.json next to") as caught:
         open_encoder(f"open_clip:shapes@{tmp_path / WEIGHTS.name}", device="cpu")
     assert caught.value.code == "encoder_weights_invalid"
 
@@ -266,8 +268,8 @@ def test_prompts_are_checked_and_kept() -> None:
     "prompts",
     ["best8", "a {}", "", [], (), None, 7, ["a"], ["{} and {}"], [3], ["{}" + "x" * 200], ["a {}"] * 101, {}],
 )
-def test_unfit_prompts_are_refused(prompts: object, reader: Encoder) -> None:
-    for check in (check_prompts, lambda unfit: reader.embed_labels(["red star"], unfit)):
+def test_invalid_prompts_are_refused(prompts: object, reader: Encoder) -> None:
+    for check in (check_prompts, lambda invalid: reader.embed_labels(["red star"], invalid)):
         with pytest.raises(ExemplarError, match="best7 or all80") as caught:
             check(prompts)
         assert caught.value.code == "prompts_invalid"

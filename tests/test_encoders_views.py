@@ -1,4 +1,4 @@
-"""Facts about views, and about encoders side by side."""
+"""Views, and concatenated encoders."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ from core.vectors import is_unit
 from encoders import Encoder, open_encoder
 from encoders.device import Device
 from encoders.geometry import CROPPED, Frame, Geometry
-from encoders.running import run_all
+from encoders.running import RunningTower
 from encoders.tower import Tower
 from tests.shapes import LABELS, draw_many
+
+pytestmark = pytest.mark.processes
 
 LITE = PACKAGED[1]
 CPU = Device("cpu", torch.float32, 4)
@@ -69,9 +71,9 @@ def test_a_mirrored_picture_has_the_same_vector_in_both_mirrored_settings(lite: 
 
 
 def test_full_adds_the_centre_and_its_mirror_image() -> None:
-    """Of a tower that only sees the mean colour: the middle counts twice."""
+    """For a tower that only sees the mean colour: the middle counts twice."""
     tower = Tower(Mean(), Geometry(32, 32, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)))
-    encoder = Encoder("mean", run_all([tower], CPU))
+    encoder = Encoder("mean", [RunningTower(tower, CPU)])
     picture = Image.new("RGB", (200, 100), "red")
     picture.paste("blue", (100 - 44, 0, 100 + 44, 100))
     whole = unit(np.array([200 - 88, 0, 88]))
@@ -89,10 +91,10 @@ class Mean(torch.nn.Module):
 
 def test_a_crop_has_the_shape_of_the_input_and_stands_in_the_middle() -> None:
     picture = drawings()[0]
-    looks = Frame(40, 40).look(picture, crop=True)
-    assert looks.shape == (2, 40, 40, 3)
+    views = Frame(40, 40).resize(picture, crop=True)
+    assert views.shape == (2, 40, 40, 3)
     expected = centre_of(picture, CROPPED * 90).resize((40, 40), Image.Resampling.BICUBIC)
-    assert np.abs(looks[1].astype(int) - np.asarray(expected).astype(int)).mean() < 4
+    assert np.abs(views[1].astype(int) - np.asarray(expected).astype(int)).mean() < 4
 
 
 def test_pictures_of_different_views_share_a_batch(lite: Encoder) -> None:
@@ -110,14 +112,14 @@ def test_a_batch_of_many_views_is_taken_in_parts() -> None:
             seen.append(len(batch))
             return super().forward(batch)
 
-    encoder = Encoder("counting", run_all([Tower(Counting(), Geometry(8, 8))], CPU))
+    encoder = Encoder("counting", [RunningTower(Tower(Counting(), Geometry(8, 8)), CPU)])
     encoder.embed([encoder.prepare(picture, Views.FULL) for picture in drawings()])
     assert sum(seen[1:]) == 20
     assert max(seen) <= CPU.batch_size
 
 
 class Brittle(torch.nn.Module):
-    """The mean colour less a half; not a number where the upper left corner is white."""
+    """The mean colour less a half; NaN if the upper left corner is white."""
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
         corner = batch[:, :, :1, :1].mean((1, 2, 3), keepdim=False)[:, None]
@@ -125,9 +127,9 @@ class Brittle(torch.nn.Module):
 
 
 @pytest.mark.parametrize("views", [Views.FLIP, Views.FULL])
-def test_a_picture_with_one_unfit_view_fails_alone(views: Views) -> None:
+def test_a_picture_with_one_invalid_view_fails_alone(views: Views) -> None:
     geometry = Geometry(8, 8, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-    encoder = Encoder("brittle", run_all([Tower(Brittle(), geometry)], CPU))
+    encoder = Encoder("brittle", [RunningTower(Tower(Brittle(), geometry), CPU)])
     bad = Image.new("RGB", (16, 16), "olive")
     bad.paste("white", (8, 0, 16, 8))  # the corner of the mirror image
     good = Image.new("RGB", (16, 16), "olive")
@@ -143,7 +145,7 @@ def save_resnet(folder: Path) -> str:
 
 
 def test_a_concat_is_its_parts_side_by_side(tmp_path: Path) -> None:
-    # each would choose its engine by a measurement of its own
+    # each would choose its runtime by its own measurement
     plain = partial(open_encoder, device="cpu", precision="fp32", runtime="torch")
     lite, other = plain(LITE), plain(save_resnet(tmp_path))
     both = plain(f"concat:{LITE}+{other.spec}")
@@ -160,22 +162,22 @@ def test_a_concat_is_its_parts_side_by_side(tmp_path: Path) -> None:
 
 def test_three_parts_have_equal_weight() -> None:
     geometry = Geometry(8, 8, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-    encoder = Encoder("three", run_all([Tower(Mean(), geometry)] * 3, CPU))
+    encoder = Encoder("three", [RunningTower(Tower(Mean(), geometry), CPU)] * 3)
     vector = vector_of(encoder, Image.new("RGB", (8, 8), "red"))
     assert np.allclose(vector, np.array([1, 0, 0] * 3) / np.sqrt(3), atol=1e-6)
 
 
 def test_parts_with_one_frame_share_the_resized_picture() -> None:
     towers = [Tower(Mean(), Geometry(8, 8)), Tower(Mean(), Geometry(8, 8, mean=(0.5, 0.5, 0.5)))]
-    encoder = Encoder("two", run_all([*towers, Tower(Mean(), Geometry(9, 8))], CPU))
-    first, second, third = encoder.prepare(drawings()[0]).looks
+    encoder = Encoder("two", [RunningTower(one, CPU) for one in (*towers, Tower(Mean(), Geometry(9, 8)))])
+    first, second, third = encoder.prepare(drawings()[0]).views
     assert first is second
     assert third.shape == (1, 9, 8, 3)
 
 
-def test_one_unfit_part_makes_the_whole_vector_invalid() -> None:
+def test_one_invalid_part_invalidates_the_vector() -> None:
     geometry = Geometry(8, 8, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-    encoder = Encoder("two", run_all([Tower(Mean(), geometry), Tower(Brittle(), geometry)], CPU))
+    encoder = Encoder("two", [RunningTower(Tower(net, geometry), CPU) for net in (Mean(), Brittle())])
     white, grey = (Image.new("RGB", (8, 8), colour) for colour in ("white", "lightgrey"))
     vectors = encoder.embed([encoder.prepare(picture) for picture in (white, grey)])
     assert np.isnan(vectors[0]).all()

@@ -13,12 +13,12 @@ from conftest import skip_or_fail
 from benchmarks.faults.__main__ import SCENARIOS, run
 from benchmarks.faults.postgres import Postgres
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Postgres]:
-    """A server of its own, since it is killed."""
+    """A separate server, since it is killed."""
     try:
         server = Postgres()
     except ImportError:
@@ -36,7 +36,7 @@ def check(*names: str, database: str, postgres: Postgres | None) -> None:
         assert line["faults"] > 0 and line["items"] > 0
 
 
-def test_nothing_is_lost_with_workers_hints_or_the_api_on_sqlite() -> None:
+def test_nothing_is_lost_with_workers_wake_ups_or_the_api_on_sqlite() -> None:
     check("F1", "F5", "F13", database="sqlite", postgres=None)
 
 

@@ -1,4 +1,4 @@
-"""Lists of what means harm, in their short form: addresses, broken pictures, hostile files."""
+"""Short lists of hostile inputs: addresses, broken pictures, malicious files."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from benchmarks import ssrf
 from benchmarks.hostile import hostile_files
 from benchmarks.malformed import Malformed, broken_files, decode_all
 from runtime import addresses
+
+pytestmark = pytest.mark.processes
 
 
 def test_no_trick_leads_to_an_address_that_is_not_public() -> None:
@@ -26,7 +28,7 @@ def test_tricks_would_be_seen_if_addresses_were_not_checked(monkeypatch: pytest.
     assert {line.partition(":")[0] for line in wrong} == {"picture", "webhook", "redirect", "rebinding"}
 
 
-def test_broken_pictures_are_refused_or_whole_and_nothing_crashes() -> None:
+def test_broken_pictures_are_refused_or_complete_and_nothing_crashes() -> None:
     found = decode_all(list(islice(broken_files(seed=7), 300)))
     assert (found.files, found.crashes, found.wrong) == (300, [], [])
     assert found.codes["accepted"] > 50 and found.codes["picture_unreadable"] > 100
@@ -41,7 +43,7 @@ def test_hostile_files_come_to_nothing() -> None:
 
 def test_what_kills_a_decoder_would_be_seen() -> None:
     class Killing(bytes):
-        """Ends the process where it is looked at."""
+        """Ends the process when it is evaluated."""
 
         def __len__(self) -> int:
             import os

@@ -38,18 +38,18 @@ def supports_of(ids: list[int], owners: list[int]) -> Supports:
 )
 @settings(max_examples=150)
 def test_kernel_after_any_history_is_the_kernel_from_scratch(history: Any) -> None:
-    """Each step gives supports a class from 1 on, or takes them away (0)."""
+    """Each step moves supports to a class from 1 on, or removes them (0)."""
     matrix, owner_of = KernelMatrix(), dict[int, int]()
     for step in history:
         for id_, owner in step.items():
             owner_of.pop(id_, None) if owner == 0 else owner_of.__setitem__(id_, owner)
         supports = supports_of(list(owner_of), list(owner_of.values()))
         matrix.follow(supports)
-        anew = KernelMatrix()
-        anew.follow(supports)
-        np.testing.assert_allclose(matrix.inverse, anew.inverse, atol=1e-8)
+        fresh = KernelMatrix()
+        fresh.follow(supports)
+        np.testing.assert_allclose(matrix.inverse, fresh.inverse, atol=1e-8)
         np.testing.assert_allclose(
-            KernelFit(supports, matrix).scores(QUERIES), KernelFit(supports, anew).scores(QUERIES), atol=1e-8
+            KernelFit(supports, matrix).scores(QUERIES), KernelFit(supports, fresh).scores(QUERIES), atol=1e-8
         )
 
 
@@ -74,11 +74,11 @@ def test_replica_after_any_history_scores_as_one_made_from_scratch(rule: RuleNam
         for change in batch:
             record.change(*change)
         replica.apply(record.read())
-        replica.fit(Rule(rule))  # so that the next change meets a fit to bring up to date
-    anew = Replica(4)
-    anew.apply(record.read_all())
+        replica.fit(Rule(rule))  # so that the next change has a fit to update
+    fresh = Replica(4)
+    fresh.apply(record.read_all())
     np.testing.assert_allclose(
-        replica.fit(Rule(rule)).fit.scores(queries), anew.fit(Rule(rule)).fit.scores(queries), atol=1e-6
+        replica.fit(Rule(rule)).fit.scores(queries), fresh.fit(Rule(rule)).fit.scores(queries), atol=1e-6
     )
 
 
@@ -97,7 +97,7 @@ def test_scatter_of_many_single_changes_is_the_scatter_from_scratch() -> None:
 
 
 def fit_of(rule: RuleName, supports: Supports, weights: Supports | None = None) -> Any:
-    """Fit supports; `weights` are those whose counts weigh the classes, where these are a part of them."""
+    """Fit supports; `weights` are those whose counts weigh the classes, if these are a part of them."""
     if rule is RuleName.PROTOTYPE:
         return MeanFit(supports, Metric.COSINE)
     if rule in (RuleName.NEIGHBOURS, RuleName.NEAREST):
@@ -139,7 +139,7 @@ def test_held_out_scores_are_those_of_a_fit_without_them(rule: RuleName, kind: s
 def test_held_out_closed_form_is_the_regression_without_them(
     rule: RuleName, kind: str, with_prior: bool
 ) -> None:
-    """The ridges of the others stay as they are, as the closed form has it."""
+    """The other ridges stay unchanged, as in the closed form."""
     supports = supports_of(list(range(32)), OWNERS)
     groups = groups_for(kind, supports)
     rows = np.flatnonzero(groups >= 0)
@@ -178,17 +178,17 @@ def test_folds_hold_as_many_of_each_class() -> None:
     assert folds(np.empty(0, np.int64)).shape == (0,)
 
 
-def test_sharpness_is_where_the_likelihood_is_greatest() -> None:
+def test_inverse_temperature_maximises_the_likelihood() -> None:
     rng = np.random.default_rng(1)
     scores = rng.normal(size=(4000, 5)) * 0.2
     truth = np.array([rng.choice(5, p=row) for row in softmax(12.0 * scores)])
     assert best_inverse_temperature(scores, truth) == pytest.approx(12, rel=0.1)
 
 
-def test_few_supports_that_are_all_told_apart_are_no_proof() -> None:
+def test_few_correct_supports_do_not_prove_certainty() -> None:
     scores = np.eye(3)[np.repeat(np.arange(3), 3)] * 0.3 + 0.2
-    sharpness = best_inverse_temperature(scores, np.repeat(np.arange(3), 3))
-    assert softmax(sharpness * scores).max() == pytest.approx(10 / 11, abs=0.01)
+    scale = best_inverse_temperature(scores, np.repeat(np.arange(3), 3))
+    assert softmax(scale * scores).max() == pytest.approx(10 / 11, abs=0.01)
 
 
 def test_inverse_of_a_positive_definite_matrix() -> None:
@@ -199,8 +199,8 @@ def test_inverse_of_a_positive_definite_matrix() -> None:
     assert invert(np.empty((0, 0))).shape == (0, 0)
 
 
-def test_one_support_a_class_takes_its_scale_from_the_spread_of_strangers() -> None:
-    """The less the scores of strangers differ, the sharper the softmax must be, within bounds."""
+def test_one_support_per_class_takes_its_scale_from_the_spread_of_unfamiliar_scores() -> None:
+    """The less unfamiliar pictures' scores differ, the greater the inverse temperature, within bounds."""
     for dim, at_most in ((4, 36.0), (16, 36.0), (512, 36.0)):
         replica = replica_of(units(30, dim=dim, seed=2), list(range(1, 31)))
         fitted = replica.fit(Rule(RuleName.PROTOTYPE))
@@ -213,7 +213,7 @@ def test_too_few_classes_for_a_spread_take_the_usual_scale() -> None:
     assert replica_of(units(3), [1, 2, 3]).fit(Rule()).calibration.inverse_temperature == 30.0
 
 
-def test_sample_takes_small_classes_whole_and_a_share_of_large_ones() -> None:
+def test_sample_takes_all_of_small_classes_and_a_share_of_large_ones() -> None:
     owners = np.concatenate([np.full(5000, 1), np.repeat(np.arange(2, 302), 17)])
     ids = np.arange(1, len(owners) + 1)
     supports = make_supports(ids, owners, np.resize(VECTORS, (len(ids), DIM)))
@@ -239,12 +239,12 @@ def test_update_that_was_cut_short_costs_a_refit_and_nothing_else(monkeypatch: p
         with pytest.raises(TimeoutError):
             replica.fit(Rule(RuleName.KERNEL))
     scores = replica.fit(Rule(RuleName.KERNEL)).fit.scores(QUERIES)
-    anew = KernelMatrix()
-    anew.follow(replica.supports())
-    np.testing.assert_allclose(scores, KernelFit(replica.supports(), anew).scores(QUERIES), atol=1e-8)
+    fresh = KernelMatrix()
+    fresh.follow(replica.supports())
+    np.testing.assert_allclose(scores, KernelFit(replica.supports(), fresh).scores(QUERIES), atol=1e-8)
 
 
-def test_class_turned_negative_is_calibrated_anew_however_large_the_collection() -> None:
+def test_class_made_negative_is_recalibrated_in_a_collection_of_any_size() -> None:
     vectors = units(2_100, dim=DIM, seed=7)
     replica = replica_of(vectors, [n % 3 + 1 for n in range(2_100)])
     before = replica.fit(Rule(RuleName.PROTOTYPE)).calibration

@@ -19,7 +19,7 @@ from core.types import ClassKind, Rule, RuleName
 from index.decide import classify
 from index.replica import Replica
 
-# few directions, so that ties and equal vectors are met often
+# few directions, so that ties and equal vectors are frequent
 VECTORS = [unit(*row) for row in np.ndindex(2, 2, 2, 2) if any(row)] + [unit(-1, 0, 0, 0), unit(-1, 1, 0, 0)]
 QUERIES = np.stack([unit(1, 2, 3, 4), unit(1, 0, 0, 0), unit(-1, -1, 1, 0)])
 
@@ -34,7 +34,7 @@ HISTORY = st.lists(st.lists(CHANGE, min_size=1, max_size=8), max_size=8)
 
 
 class Record:
-    """The truth: supports and classes as plain dicts, and what changed since the feed was last read."""
+    """The truth: supports and classes as plain dicts, and the changes since the feed was last read."""
 
     def __init__(self) -> None:
         self.version = self.last_id = 0
@@ -54,13 +54,13 @@ class Record:
             self._name(second, f"c{second}")
             self._set(chosen, second, self.supports[chosen][1])
         elif what == "remove" and chosen is not None:
-            self._bury(chosen)
+            self._delete(chosen)
         elif what == "rename" and first in self.classes:
             self.classes.pop(first)
             self._name(first, f"new name {second}")
         elif what == "delete class" and first in self.classes:
             for id_ in [id_ for id_, (class_id, _) in self.supports.items() if class_id == first]:
-                self._bury(id_)
+                self._delete(id_)
             gone = self.classes.pop(first)
             self._changed_classes[first] = ClassChange(first, gone.label, gone.kind, deleted=True)
 
@@ -85,14 +85,14 @@ class Record:
         self._changed.pop(id_, None)
         self._changed[id_] = SupportChange(id_, class_id, vector)
 
-    def _bury(self, id_: int) -> None:
+    def _delete(self, id_: int) -> None:
         del self.supports[id_]
         self._changed.pop(id_, None)
         self._changed[id_] = SupportChange(id_, None, None)
 
 
 def with_copy() -> Replica:
-    """A replica that searches a copy of its vectors, as one does that has them on a GPU too."""
+    """A replica that searches a copy of its vectors, like one with a copy on a GPU."""
     replica = Replica(DIM)
     replica._searched = faiss.IndexFlatIP(DIM)
     return replica
@@ -132,9 +132,9 @@ def test_replica_equals_brute_force_and_one_made_from_scratch(make: Any, history
             record.change(*change)
         replica.apply(record.read())
         assert_equals_brute_force(replica, record, k)
-    anew = make()
-    anew.apply(record.read_all())
-    assert_equals_brute_force(anew, record, k)
+    fresh = make()
+    fresh.apply(record.read_all())
+    assert_equals_brute_force(fresh, record, k)
 
 
 def test_empty_replica_has_nothing() -> None:
@@ -168,7 +168,7 @@ def test_class_without_supports_has_a_column_only_where_names_count() -> None:
     [unit(1, 0, 0), unit(1, 0, 0, 0) * 2, np.full(DIM, np.nan, np.float32)],
     ids=["dim", "length", "nan"],
 )
-def test_vector_that_is_unfit_never_enters(vector: np.ndarray) -> None:
+def test_invalid_vector_never_enters(vector: np.ndarray) -> None:
     replica = replica_of(units(2), [1, 1])
     with pytest.raises(ExemplarError):
         replica.apply(Changes(9, (), [SupportChange(7, 1, vector)]))
@@ -212,8 +212,8 @@ def test_search_meets_changes_without_harm() -> None:
         for version in range(2, 102):
             gone = ClassChange(9, "nine", ClassKind.NORMAL, deleted=version % 2 == 1)
             nine = [SupportChange(n, 9, vectors[n]) for n in range(201, 260)]
-            buried = [SupportChange(n, None, None) for n in range(201, 260)]
-            replica.apply(Changes(version, [gone], buried if gone.deleted else nine))
+            deleted = [SupportChange(n, None, None) for n in range(201, 260)]
+            replica.apply(Changes(version, [gone], deleted if gone.deleted else nine))
         stop.set()
         assert all(future.result() > 0 for future in answering)
     assert len(replica) == 200

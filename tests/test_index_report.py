@@ -50,7 +50,7 @@ def subject(
 
 
 def judged(of: Subject, named: list[int] | np.ndarray | None = None, **more: object) -> CollectionReport:
-    """Make the report; `named` are the columns that all supports are taken for, -1 where nothing is said."""
+    """Make the report; `named` are the predicted columns of all supports, -1 for no prediction."""
     columns = of.supports.columns if named is None else np.asarray(named)
     probabilities = np.full((len(columns), len(of.labels)), 0.1)
     probabilities[np.arange(len(columns)), columns] = 0.9
@@ -59,7 +59,7 @@ def judged(of: Subject, named: list[int] | np.ndarray | None = None, **more: obj
 
 
 def clusters(owners: list[int], *, spread: float = 0.05, seed: int = 0) -> np.ndarray:
-    """Vectors near the axis of their class, as far from each other as `spread` says."""
+    """Vectors near the axis of their class, as far apart as `spread` says."""
     noise = np.random.default_rng(seed).normal(size=(len(owners), DIM)) * spread
     return noise + np.eye(DIM)[np.asarray(owners)]
 
@@ -103,7 +103,7 @@ def test_lone_support_is_not_judged_and_its_class_has_no_figures() -> None:
     fair, rough, lone = found.classes
     assert (fair.judgement, rough.judgement, lone.judgement) == tuple(Judgement)
     assert (lone.judged, lone.precision, lone.recall, lone.f1) == (0, None, None, None)
-    assert rough.recall == pytest.approx(2 / 3, abs=1e-6)  # one of it was taken for the lone one
+    assert rough.recall == pytest.approx(2 / 3, abs=1e-6)  # one of it was confused with the single one
     assert (found.judged, found.supports) == (11, 12)
     assert [small.label for small in found.too_small.items] == ["class 03", "class 02"]
     assert "1 of 3 classes" in found.notes[0]
@@ -170,7 +170,7 @@ def test_same_picture_in_two_classes_is_a_conflict() -> None:
     assert found.items[1].labels == ("class 01", "class 02")
 
 
-def test_near_duplicates_are_grouped_and_strangers_are_not() -> None:
+def test_near_duplicates_are_grouped_and_others_are_not() -> None:
     vectors = np.random.default_rng(3).normal(size=(40, DIM))
     for twin, of in ((7, 5), (9, 5), (31, 30)):
         vectors[twin] = vectors[of] + 0.01 * vectors[twin]
@@ -192,7 +192,7 @@ def test_vectors_that_are_all_equal_are_one_group() -> None:
     assert group.tolist() == list(range(30))
 
 
-def test_same_picture_is_not_told_a_second_time_as_a_near_duplicate() -> None:
+def test_duplicate_is_not_listed_again_as_a_near_duplicate() -> None:
     owners = [1] * 10 + [2] * 10
     vectors = clusters(owners, spread=0.3)
     vectors[15] = vectors[3]
@@ -215,8 +215,8 @@ def test_classes_with_the_fewest_pictures_are_wanted_first_and_of_these_the_weak
         ("class 05", 3),
         ("class 01", 3),
     ]
-    assert wanted[0].reason == "0 of 8 for a fair judgement"
-    assert wanted[4].reason == "F1 0.62, mostly taken for class 01"
+    assert wanted[0].reason == "0 pictures so far; 8 make this figure reliable"
+    assert wanted[4].reason == "F1 0.62, mostly confused with class 01"
 
 
 def test_nothing_more_is_wanted_of_a_negative_class() -> None:
@@ -240,7 +240,7 @@ def test_one_support_each_can_be_reported_on_without_a_figure() -> None:
     assert [line.judgement for line in found.classes] == [Judgement.NOT_ASSESSABLE] * 3
 
 
-def test_one_class_alone_is_said_to_be_no_test() -> None:
+def test_report_notes_that_one_class_cannot_be_confused() -> None:
     found = judged(subject([1] * 9))
     assert found.accuracy == 1.0
     assert "one class" in found.notes[0]
@@ -264,7 +264,7 @@ def test_of_many_supports_the_first_of_each_class_are_taken() -> None:
     assert spread(columns, 5).tolist() == [0, 1, 4, 6, 7]
 
 
-def test_sampling_is_said_in_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_report_notes_sampling(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "EXAMINED_MOST", 20)
     of = subject(np.repeat(np.arange(1, 6), 10))
     rows = rows_to_judge(of.supports)

@@ -130,7 +130,7 @@ def test_nothing_enrolled_means_unknown(rule: Rule) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=str)
-def test_one_picture_of_one_class_is_all_there_is_and_strangers_cannot_be_told(rule: Rule) -> None:
+def test_one_picture_of_one_class_gives_no_novelty_threshold(rule: Rule) -> None:
     [answer] = classify(replica_of(units(1), [1]), rule, units(1, seed=9), top=5)
     assert (answer.decision, answer.label, answer.confidence) == (DecisionName.KNOWN, "c1", 1.0)
     assert answer.novelty is not None
@@ -147,7 +147,7 @@ def test_negative_class_that_wins_means_unknown(rule: Rule) -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=str)
 def test_negative_classes_count_together(rule: Rule) -> None:
-    """Two negative classes, each a little less likely than the normal one, are likelier than it together."""
+    """Two negative classes, each a little less probable than the normal one, are more probable together."""
     supports = np.eye(DIM, dtype=np.float32)[:3]
     query = unit(1, 0.97, 0.97, 0)[None]
     rule = replace(rule, false_reject=0.0)
@@ -169,7 +169,7 @@ def blobs(classes: int, each: int, *, seed: int, spread: float = 0.5) -> tuple[n
 
 @pytest.mark.parametrize("rule", [RuleName.KERNEL, RuleName.RIDGE])
 def test_class_of_one_picture_among_large_ones_is_found(rule: RuleName) -> None:
-    """Ten classes have sixteen pictures, ten have one; plain ridge regression hardly ever names the new."""
+    """Ten classes have sixteen pictures, ten have one; plain ridge hardly ever predicts the latter."""
     vectors, labels = blobs(20, 16, seed=1, spread=1.2)
     few = np.flatnonzero((np.array(labels) <= 10) | (np.arange(len(labels)) % 16 == 0))
     supports, owners = vectors[few], np.array(labels)[few]
@@ -186,7 +186,7 @@ def test_class_of_one_picture_among_large_ones_is_found(rule: RuleName) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=str)
-def test_strangers_are_unknown_and_known_pictures_are_not(rule: Rule) -> None:
+def test_unfamiliar_pictures_are_unknown_and_known_pictures_are_not(rule: Rule) -> None:
     vectors, labels = blobs(10, 8, seed=1)
     replica = replica_of(vectors, labels)
     known = classify(replica, rule, blobs(10, 20, seed=2)[0], top=3)
@@ -312,8 +312,8 @@ def test_names_that_say_nothing_are_not_trusted_where_there_are_pictures() -> No
     assert right[1] >= right[0] - 0.01
 
 
-def test_name_alone_beside_classes_with_pictures_is_found() -> None:
-    """A class without pictures wins where its text speaks for it, however little the other names help."""
+def test_class_with_only_a_name_is_found_among_classes_with_pictures() -> None:
+    """A class without pictures wins if its text supports it, however little the other names help."""
     vectors, labels = blobs(6, 6, seed=1)
     named = np.zeros(32, np.float32)
     named[0] = 1

@@ -1,4 +1,4 @@
-"""Snapshots and replicas: a start from disk, and the record that is always right."""
+"""Snapshots and replicas: a start from disk, with the record as the source of truth."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ VECTORS = units(200)
 
 
 class Record:
-    """A record of collection 1 that grows by one support with each version; it counts how it is read."""
+    """A record of collection 1 that grows by one support with each version; it counts its reads."""
 
     def __init__(self, version: int = 0, *, epoch: float = 1.5) -> None:
         self.version = version
@@ -165,7 +165,7 @@ def test_record_that_is_older_than_the_replica_is_right(folder: Path) -> None:
     replicas.save_all()
     record.version = 4
     assert len(replicas.current(1, DIM) or ()) == 4
-    assert files(folder) == []  # it would be taken for true once the record has grown past it
+    assert files(folder) == []  # it would look valid once the record has grown past it
     replicas.save_all()
     assert files(folder)[0].startswith("c1-v4-")
 

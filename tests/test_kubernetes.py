@@ -1,4 +1,4 @@
-"""The manifests under deploy/kubernetes: rendered by kustomize, and held to Kubernetes' own schemas."""
+"""The manifests under deploy/kubernetes: rendered by kustomize, and validated by Kubernetes' schemas."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ import yaml
 from cli.main import COMMANDS
 from core.settings import PREFIX, Settings
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).parents[1]
 MANIFESTS = ROOT / "deploy" / "kubernetes"
 OWN_KINDS = {"Kustomization", "Component"}
@@ -24,7 +26,7 @@ Resource = dict[str, Any]
 
 
 def files() -> list[Path]:
-    """The files of resources, without those that tell kustomize what to do."""
+    """The resource files, without those for kustomize."""
     return [file for file in sorted(MANIFESTS.glob("*/*.yaml")) if file.name != "kustomization.yaml"]
 
 
@@ -34,7 +36,7 @@ def resources() -> list[Resource]:
 
 @pytest.fixture(scope="module")
 def rendered() -> list[Resource]:
-    """What `kubectl kustomize` makes of the example."""
+    """The output of `kubectl kustomize` for the example."""
     if shutil.which("kubectl") is None:
         if os.environ.get("CI"):
             pytest.fail("kubectl is not installed")
@@ -50,7 +52,7 @@ def named(resources: list[Resource], kind: str, name: str) -> Resource:
 
 
 def pods(resources: list[Resource]) -> dict[str, Resource]:
-    """The pods' specifications by the name of what makes them."""
+    """The pod specifications by the name of their resource."""
     makers = [one for one in resources if one["kind"] in ("Deployment", "Job")]
     return {maker["metadata"]["name"]: maker["spec"]["template"]["spec"] for maker in makers}
 

@@ -14,6 +14,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from cli.stack import Stack
 
+pytestmark = pytest.mark.processes
+
 Digits = Callable[[int, int], bytes]
 Views = dict[str, str]
 
@@ -108,7 +110,7 @@ def test_page_is_used_by_keyboard_alone(browser: Browser, service: Stack, digits
         reach(page, ".answer .fix button:nth-of-type(2)")
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
         page.keyboard.press("Enter")
-        expect(page.locator(".answer.fixed")).to_contain_text("Now an example of one")
+        expect(page.locator(".answer.fixed")).to_contain_text("Added to one")
         keep_undo(page)
         reach(page, ".toast button")
         page.keyboard.press("Enter")
@@ -148,12 +150,12 @@ def test_view_that_comes_is_where_the_focus_goes(browser: Browser, service: Stac
         assert page.title() == "Jobs · Exemplar"
 
 
-def test_what_happens_is_told_in_a_live_region(
+def test_actions_are_announced_in_a_live_region(
     browser: Browser, service: Stack, digits: Digits, views: Views
 ) -> None:
     view = list(views)[1]
     with visit(browser, service.url) as page:
         show(page, views, view)
-        page.set_input_files('[aria-label="Questions: pictures"]', as_files(digits(1, 8)))
-        expect(page.locator("#said")).to_contain_text("1 picture answered")
+        page.set_input_files('[aria-label="Classify: pictures"]', as_files(digits(1, 8)))
+        expect(page.locator("#said")).to_contain_text("1 picture classified")
         assert is_drawn(page, ".answer .shown")

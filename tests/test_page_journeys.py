@@ -21,11 +21,13 @@ from core.settings import Settings
 from store.record.keys import Scope
 from store.store import open_store
 
+pytestmark = pytest.mark.processes
+
 Digits = Callable[[int, int], bytes]
 
 TEACH = '[aria-label="Examples: pictures"]'
 TEACH_FOLDER = '[aria-label="Examples: folder"]'
-ASK = '[aria-label="Questions: pictures"]'
+ASK = '[aria-label="Classify: pictures"]'
 
 
 @pytest.fixture(scope="module")
@@ -73,24 +75,33 @@ def classify(http: httpx.Client, collection: str, *pictures: tuple[str, bytes]) 
 def test_first_picture_is_named_from_nothing(page: Page, digits: Digits) -> None:
     name = f"first-{uuid4().hex[:8]}"
     page.get_by_label("Name", exact=True).fill(name)
-    page.get_by_role("button", name="Make it").click()
+    page.get_by_role("button", name="Create").click()
     for label, digit in (("zero", 0), ("one", 1)):
         page.set_input_files(TEACH, as_files(*(digits(digit, n) for n in range(3))))
-        page.get_by_label("What do they show?").fill(label)
+        page.get_by_label("Label for these pictures").fill(label)
         page.keyboard.press("Enter")
         expect(page.locator(".class-card .label", has_text=label)).to_be_visible()
     page.set_input_files(ASK, as_files(digits(0, 5), name="new"))
     answer = page.locator(".answer")
     expect(answer.locator("strong")).to_have_text("zero")
     expect(answer.locator(".sure")).to_contain_text("%")
-    expect(answer.locator(".badge")).to_have_text("known")
+    expect(answer.locator(".badge")).to_have_text("recognised")
     expect(answer.locator(".file")).to_have_text("new-0.png")
     assert is_drawn(page, ".answer .shown") and is_drawn(page, ".because img")
 
 
+def test_id_of_a_collection_is_derived_from_any_name(page: Page, http: httpx.Client) -> None:
+    unique = uuid4().hex[:8]
+    page.get_by_label("Name", exact=True).fill(f" Café, Été & {unique}! ")
+    expect(page.locator("#name-help code")).to_have_text(f"cafe-ete-{unique}")
+    page.get_by_role("button", name="Create").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"cafe-ete-{unique}")
+    assert http.get(f"/v1/collections/cafe-ete-{unique}").status_code == 200
+
+
 def test_field_names_what_is_chosen(page: Page, http: httpx.Client, collection: str, digits: Digits) -> None:
     open_view(page, f"#/c/{collection}")
-    page.get_by_label("Name", exact=True).fill("nought")
+    page.get_by_label("Label", exact=True).fill("nought")
     page.set_input_files(TEACH, as_files(digits(0, 0), digits(0, 1)))
     expect(page.locator(".ok")).to_contain_text("2 examples of nought")
     assert labels_of(http, collection) == {"nought": 2}
@@ -106,8 +117,8 @@ def test_folders_name_what_is_in_them(
     (tmp_path / "one" / "notes.txt").write_text("no picture")
     open_view(page, f"#/c/{collection}")
     drop(page, ".drop >> nth=0", tmp_path)
-    expect(page.locator(".ok")).to_contain_text("20 examples of 2 things")
-    expect(page.locator(".told").first).to_contain_text("1 file left out: 1 TXT file")
+    expect(page.locator(".ok")).to_contain_text("20 examples of 2 classes")
+    expect(page.locator(".message").first).to_contain_text("1 file skipped: 1 TXT file")
     assert labels_of(http, collection) == {"one": 10, "zéro 0": 10}
 
 
@@ -120,8 +131,8 @@ def test_files_that_are_no_pictures_are_counted_by_what_they_are(
         (tmp_path / "zero" / name).write_bytes(b"x")
     open_view(page, f"#/c/{collection}")
     drop(page, ".drop >> nth=0", tmp_path)
-    told = page.locator(".told").first
-    expect(told).to_contain_text("5 files left out:")
+    told = page.locator(".message").first
+    expect(told).to_contain_text("5 files skipped:")
     for what in ("2 videos", "1 Thumbs.db", "1 hidden file", "1 other file"):
         expect(told).to_contain_text(what)
     expect(told).to_contain_text("1 Live Photo taken without the video.")
@@ -144,7 +155,7 @@ def test_file_that_fails_says_why_beside_its_name(
     page: Page, http: httpx.Client, collection: str, digits: Digits
 ) -> None:
     open_view(page, f"#/c/{collection}")
-    page.get_by_label("Name", exact=True).fill("zero")
+    page.get_by_label("Label", exact=True).fill("zero")
     broken = {"name": "broken.png", "mimeType": "image/png", "buffer": b"no picture"}
     page.set_input_files(TEACH, [*as_files(digits(0, 0)), broken])
     failed = page.locator(".answer.failed")
@@ -159,7 +170,7 @@ def test_wrong_answer_is_put_right_in_one_click(
     open_view(page, f"#/c/{taught}")
     page.set_input_files(ASK, as_files(digits(0, 7)))
     page.locator(".fix").get_by_role("button", name="one", exact=True).click()
-    expect(page.locator(".answer.fixed")).to_contain_text("Now an example of one")
+    expect(page.locator(".answer.fixed")).to_contain_text("Added to one")
     keep_undo(page)
     assert labels_of(http, taught) == {"zero": 4, "one": 5}
     page.get_by_role("button", name="Undo").click()
@@ -173,10 +184,10 @@ def test_unknowns_of_a_job_are_named_together(
     http.patch(f"/v1/collections/{taught}/classes/one", json={"kind": "negative"})
     pictures = [("a.png", digits(1, 0)), ("b.png", digits(0, 0)), ("c.png", digits(1, 1))]
     open_view(page, f"#/jobs/{classify(http, taught, *pictures)}")
-    page.get_by_role("button", name="Unknown 2").click()
-    page.get_by_role("button", name="Select these").click()
-    page.get_by_label("Name for the selected pictures").fill("stroke")
-    page.get_by_role("button", name="Name them").click()
+    page.get_by_role("button", name="Not recognised 2").click()
+    page.get_by_role("button", name="Select all").click()
+    page.get_by_label("Label for the selected pictures").fill("stroke")
+    page.get_by_role("button", name="Add to class").click()
     expect(page.locator(".answer.fixed")).to_have_count(2)
     assert labels_of(http, taught)["stroke"] == 2
 
@@ -203,7 +214,7 @@ def test_job_is_held_let_go_on_and_taken_back(
 
 def test_report_shows_matrix_and_what_to_photograph(page: Page, taught: str) -> None:
     open_view(page, f"#/c/{taught}/report")
-    expect(page.locator(".figures")).to_contain_text("named right")
+    expect(page.locator(".figures")).to_contain_text("accuracy, 8 pictures")
     assert is_drawn(page, ".matrix img")
     expect(page.get_by_role("heading", name="What to photograph next")).to_be_visible()
     expect(page.get_by_text("Encoder: ")).to_contain_text("efficientnet_lite0")
@@ -264,7 +275,7 @@ def test_enrolling_into_a_class_that_waits_to_go_comes_after(
 ) -> None:
     open_view(page, f"#/c/{taught}/class/zero")
     page.get_by_role("button", name="Delete").click()
-    page.get_by_label("Name", exact=True).fill("zero")
+    page.get_by_label("Label", exact=True).fill("zero")
     page.set_input_files(TEACH, as_files(digits(0, 9)))
     expect(page.locator(".ok")).to_be_visible()
     assert labels_of(http, taught) == {"zero": 1, "one": 4}
@@ -361,7 +372,7 @@ def test_key_is_asked_for_and_stands_in_no_address(
             assert is_drawn(page, ".tile img")
             page.reload()
             expect(page.locator(".tile")).to_have_count(4)
-            page.get_by_role("button", name="Forget the key").click()
+            page.get_by_role("button", name="Forget key").click()
             expect(page.get_by_label("Key", exact=True)).to_be_visible()
             assert page.evaluate("JSON.stringify({...localStorage}) + document.cookie") == "{}"
         assert not [address for address in addresses if key in address]
@@ -372,7 +383,7 @@ def test_key_is_asked_for_and_stands_in_no_address(
 
 def test_problem_is_shown_as_its_own_text(page: Page, taught: str) -> None:
     page.get_by_label("Name", exact=True).fill(taught)
-    page.get_by_role("button", name="Make it").click()
+    page.get_by_role("button", name="Create").click()
     expect(page.get_by_role("alert")).to_contain_text("There is already a collection named")
     open_view(page, "#/c/nowhere")
     expect(page.get_by_role("alert")).to_contain_text("There is no collection named 'nowhere'.")

@@ -1,4 +1,4 @@
-"""A record whose collections answer by an encoder that was removed: what it says, and the way out."""
+"""A record whose collections use a removed encoder: the errors, and the way out."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ OF_CLASS = 3
 
 
 def make_record(store: Store, digits: Digits) -> str:
-    """Make a collection as 0.1 did, with pictures of three digits; return a job that waits for an answer."""
+    """Create a collection as 0.1 did, with pictures of three digits; return a waiting job."""
     store.collections.create("things", REMOVED, Rule())
     for digit in range(3):
         pictures = [store.blobs.put(PICTURES, digits(digit, n)) for n in range(OF_CLASS)]
@@ -71,6 +71,7 @@ def test_setting_that_names_it_is_refused_at_the_start(spec: str) -> None:
     assert caught.value.code == "settings_invalid"
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("command", [("up",), ("api",), ("worker",), ("encoders", "list")])
 def test_commands_say_it_in_one_line(command: tuple[str, ...], tmp_path: Path) -> None:
     refused = run(*command, EXEMPLAR_ENCODERS=REMOVED, EXEMPLAR_DATA=str(tmp_path))
@@ -78,6 +79,7 @@ def test_commands_say_it_in_one_line(command: tuple[str, ...], tmp_path: Path) -
     assert WAY_OUT in refused.stderr and len(refused.stderr.splitlines()) == 1
 
 
+@pytest.mark.processes
 def test_worker_that_is_to_serve_it_says_so_and_ends(settings: Settings) -> None:
     place = {"EXEMPLAR_DATA": str(settings.data), "EXEMPLAR_REDIS_URL": settings.redis_url}
     refused = run("worker", "--encoder", REMOVED, **place)
@@ -141,7 +143,7 @@ def test_cancelled_and_paused_jobs_stay_what_they_are(store: Store, waiting: str
 
 
 def see_all(store: Store, encoder: str) -> None:
-    """Embed by another encoder whatever waits for it."""
+    """Embed with another encoder whatever waits for it."""
     while store.reindexes.advance():
         for chunk in store.chunks.claim("w:2", encoder, list(Lane), 999):
             assert settle_reindex(store, chunk)
@@ -194,7 +196,7 @@ def test_doctor_names_the_collections(settings: Settings, store: Store, waiting:
 
 @pytest.fixture(scope="module")
 def upgraded(tmp_path_factory: pytest.TempPathFactory, digits: Digits) -> Iterator[tuple[Stack, str]]:
-    """A service with the default encoder on the data of 0.1, and the job that waited there."""
+    """A service with the default encoder on the data of 0.1, and the job that waits there."""
     data = tmp_path_factory.mktemp("of-0.1") / "data"
     data.mkdir()
     settings = Settings(data=data)
@@ -212,6 +214,7 @@ def http(upgraded: tuple[Stack, str]) -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.mark.processes
 def test_job_that_waited_for_it_before_the_upgrade_ends(
     upgraded: tuple[Stack, str], http: httpx.Client
 ) -> None:
@@ -223,6 +226,7 @@ def test_job_that_waited_for_it_before_the_upgrade_ends(
     assert http.get("/readyz").status_code == 200
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     "command",
     [
@@ -242,6 +246,7 @@ def test_commands_about_the_collection_say_what_to_do(
     assert WAY_OUT in refused.stderr + refused.stdout and "Traceback" not in refused.stderr
 
 
+@pytest.mark.processes
 def test_file_of_the_collection_needs_another_encoder(upgraded: tuple[Stack, str], tmp_path: Path) -> None:
     file = str(tmp_path / "things.zip")
     assert run("export", "things", "--out", file, "--pictures", url=upgraded[0].url).returncode == 0
@@ -253,13 +258,14 @@ def test_file_of_the_collection_needs_another_encoder(upgraded: tuple[Stack, str
     assert httpx.get(f"{upgraded[0].url}/v1/collections/again").json()["supports"] == 3 * OF_CLASS
 
 
+@pytest.mark.processes
 def test_reindex_gives_the_collection_another_encoder(
     upgraded: tuple[Stack, str], http: httpx.Client, digits: Digits
 ) -> None:
     url = upgraded[0].url
     begun = run("reindex", "start", "things", "--encoder", DEFAULT, url=url)
     assert begun.returncode == 0, begun.stderr
-    assert f"{DEFAULT} has seen {3 * OF_CLASS} of {3 * OF_CLASS} supports" in begun.stdout
+    assert f"{DEFAULT} has embedded {3 * OF_CLASS} of {3 * OF_CLASS} supports" in begun.stdout
     switched = run("reindex", "switch", "things", url=url)
     assert switched.returncode == 0, switched.stderr
     answers = ask(http, "things", *(digits(digit, 0) for digit in range(3)))

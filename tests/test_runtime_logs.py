@@ -1,4 +1,4 @@
-"""Log lines: one an event, whatever text from outside is in them."""
+"""Log lines: one per event, whatever untrusted text they contain."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ import os
 import pty
 import subprocess
 import sys
+
+import pytest
+
+pytestmark = pytest.mark.processes
 
 HOSTILE = 'cat\n{"event": "forged"}\r\x1b[2J\u202e\u2028end'
 SCRIPT = f"""

@@ -14,6 +14,7 @@ from runtime.tracing import Tracing, open_tracing, read_traceparent
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
+@pytest.mark.processes
 def test_process_that_traces_nothing_imports_nothing_for_it() -> None:
     script = (
         "import sys; from core.settings import Settings; from runtime.tracing import open_tracing;"
@@ -24,7 +25,7 @@ def test_process_that_traces_nothing_imports_nothing_for_it() -> None:
     assert done.stdout.split("\n")[:2] == ["[]", "False"]
 
 
-def test_context_of_the_caller_is_handed_on_where_nothing_is_traced() -> None:
+def test_context_of_the_caller_is_passed_on_without_tracing() -> None:
     span = Tracing().begin("request", parent=PARENT)
     span.end()
     assert span.traceparent == PARENT

@@ -26,12 +26,14 @@ from store import tables as t
 from store.record.keys import Scope
 from store.store import open_store
 
+pytestmark = pytest.mark.processes
+
 Digits = Callable[[int, int], bytes]
 
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Stack]:
-    """A service that reads only a little ahead, with a folder of its own that callers may name."""
+    """A service that reads only a little ahead, with its own folder that callers may name."""
     folder = Path(tempfile.mkdtemp(prefix="exemplar-bulk-"))
     (folder / "photos").mkdir()
     settings = {
@@ -72,7 +74,7 @@ def bulk(
 
 def finish(client: httpx.Client, running: Stack, job: str) -> dict[str, object]:
     def ended() -> dict[str, object] | None:
-        running.mend()
+        running.restart_dead()
         found = client.get(job).json()
         return None if found["finished_at"] is None else found
 
@@ -138,7 +140,7 @@ def test_urls_fail_with_a_clear_problem(client: httpx.Client, birds: str) -> Non
 def held_while_it_is_read(
     client: httpx.Client, running: Stack, digits: Digits, make: Callable[..., bytes]
 ) -> AbstractContextManager[str]:
-    """Submit 1,200 different pictures and hold the worker still once some are enrolled, and not all read."""
+    """Submit 1,200 different pictures and pause the worker once some are enrolled, and not all read."""
     archive = make({f"digit/{n:04}.png": digits(n % 10, n // 10) for n in range(1200)})
 
     def submit() -> str:
@@ -183,7 +185,7 @@ def test_job_outlives_child_after_child(client: httpx.Client, running: Stack, di
     with held_while_it_is_read(client, running, digits, make_zip) as job:
         [child] = worker.children()
         child.kill()
-    for _ in range(2):  # these have hardly begun
+    for _ in range(2):  # these have hardly started
         child = until(
             lambda dead=child: next((one for one in worker.children() if one.pid != dead.pid), None)
         )
@@ -202,7 +204,7 @@ def test_cancelled_job_is_read_no_further(client: httpx.Client, running: Stack, 
 
 
 def is_to_be_read(running: Stack, job: str) -> bool:
-    """Say whether the record still knows of a source from which a worker could read on."""
+    """Return whether the record still has a source from which a worker could read on."""
     store = open_store(Settings(data=Path(running.environment["EXEMPLAR_DATA"])))
     with store.database.read() as connection:
         source = select(t.source).where(t.source.c.job_id == job.rpartition("/")[2])
@@ -241,7 +243,7 @@ def test_upload_may_come_in_chunks(client: httpx.Client, birds: str, digits: Dig
 
 
 def test_large_body_without_a_key_is_refused_before_it_comes(running: Stack, birds: str) -> None:
-    """Once there is a key, a stranger may not fill the disk; revoked at the end, for the other tests."""
+    """Once there is a key, callers without one cannot fill the disk; it is revoked for the other tests."""
     store = open_store(Settings(data=Path(running.environment["EXEMPLAR_DATA"])))
     key = store.keys.create("k", [Scope.CLASSIFY])
     try:
@@ -258,7 +260,7 @@ def test_large_body_without_a_key_is_refused_before_it_comes(running: Stack, bir
             address = ("127.0.0.1", int(running.environment["EXEMPLAR_PORT"]))
             with socket.create_connection(address, timeout=90) as line:
                 line.sendall(head.encode())
-                if expected != b" 413 ":  # the others are answered before any of it comes
+                if expected != b" 413 ":  # the others are answered before the body is sent
                     line.sendall(bytes(size))
                 assert expected in line.makefile("rb").readline()
     finally:

@@ -10,6 +10,8 @@ import pytest
 from calls import WAIT, ask, codes, enroll, files
 from tiny import LITE0
 
+pytestmark = pytest.mark.processes
+
 Digits = Callable[[int, int], bytes]
 
 LABELS = ["a/b", "/a", "a//b", "a/", "100%", "%2F", "é", "日本", "🦊", "a b", '"quoted"', "it's", "?x=1#y"]

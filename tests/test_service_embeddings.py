@@ -21,6 +21,8 @@ from core.settings import Settings
 from encoders import open_encoder
 from store.store import Store
 
+pytestmark = pytest.mark.processes
+
 Digits = Callable[[int, int], bytes]
 
 
@@ -69,6 +71,16 @@ def test_text_and_its_picture_are_nearer_than_text_and_another(ai: openai.OpenAI
     made = np.array([one.embedding for one in ai.embeddings.create(model=SPEC, input=inputs).data])
     cosines = made[:2] @ made[2:].T
     assert cosines[0, 0] > cosines[0, 1] and cosines[1, 1] > cosines[1, 0]
+
+
+def test_fields_of_later_clients_are_ignored(http: httpx.Client, digits: Digits) -> None:
+    sent = {"model": TINY, "input": data_url(digits(1, 1)), "encoding_format": None, "made_up": {"later": 1}}
+    answer = http.post("/v1/embeddings", json=sent)
+    assert isinstance(answer.json()["data"][0]["embedding"][0], float)
+
+
+def test_openai_client_lists_the_encoders(ai: openai.OpenAI) -> None:
+    assert [one.id for one in ai.models.list().data][:1] == [SPEC]
 
 
 def test_picture_is_the_same_in_every_form_and_format(http: httpx.Client, digits: Digits) -> None:
@@ -139,7 +151,7 @@ def test_without_a_worker_the_call_ends_in_time_and_nothing_is_left(
     settings: Settings, store: Store, digits: Digits
 ) -> None:
     app = create_app(settings, store, needs_key=False)
-    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://local") as http:
+    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://localhost") as http:
         body = {"model": DEFAULT, "input": data_url(digits(1, 0))}
         answer = http.post("/v1/embeddings", json=body, headers={"Prefer": "wait=1"})
     assert (answer.status_code, answer.json()["code"]) == (503, "embeddings_late")

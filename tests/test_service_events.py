@@ -1,4 +1,4 @@
-"""Watching, holding and being told, over the wire of the running service."""
+"""Events, pause and webhooks over the wire of the running service."""
 
 from __future__ import annotations
 
@@ -23,19 +23,21 @@ from waiting import until
 from cli.stack import Stack
 from core.settings import Settings
 
+pytestmark = pytest.mark.processes
+
 Digits = Callable[[int, int], bytes]
 WATCHERS = 50
 
 
 def submit(http: httpx.Client, collection: str, digits: Digits) -> str:
-    """Ask of 250 pictures and return where the job is."""
+    """Classify 250 pictures and return the job's path."""
     pictures = files(*(digits(n % 10, n // 10) for n in range(250)))
     job = http.post(f"/v1/collections/{collection}/classify", files=pictures).json()
     return f"/v1/jobs/{job['id']}"
 
 
 def submit_and_pause(http: httpx.Client, service: Stack, collection: str, digits: Digits) -> str:
-    """Submit a job of 250 pictures and pause it before it is begun; return where it is."""
+    """Submit a job of 250 pictures and pause it before it starts; return its path."""
     with held(service):
         path = submit(http, collection, digits)
         assert http.post(f"{path}/pause").json()["state"] == "paused"
@@ -43,7 +45,7 @@ def submit_and_pause(http: httpx.Client, service: Stack, collection: str, digits
 
 
 def has_begun(progress: Progress) -> bool:
-    """Say whether so little of 250 pictures is done that what a worker holds besides is not the rest."""
+    """Return whether more of 250 pictures is open than what a worker can hold."""
     return 0 < progress.done < 100
 
 
@@ -80,7 +82,7 @@ def test_fifty_watchers_do_not_freeze_the_service(
     with ThreadPoolExecutor(WATCHERS) as pool:
         watching = [pool.submit(watch, n) for n in range(WATCHERS)]
         started.wait(timeout=90)
-        for _ in range(20):  # none of these would come before the job goes on
+        for _ in range(20):  # none of these would answer before the job continues
             assert http.get("/healthz").status_code == 200
         assert ask(http, collection, digits(0, 1))[0]["label"] == "zero"
         http.post(f"{path}/resume")
@@ -88,7 +90,7 @@ def test_fifty_watchers_do_not_freeze_the_service(
     places = Settings().http_threads // 4
     assert outcomes.count((200, "event: end")) == places
     assert outcomes.count((503, "streams_full")) == WATCHERS - places
-    assert httpx.get(f"{service.url}{path}/events").status_code == 200  # their places are free again
+    assert httpx.get(f"{service.url}{path}/events").status_code == 200  # their slots are free again
 
 
 def test_watcher_that_hangs_up_gives_its_place_back(
@@ -105,11 +107,11 @@ def test_watcher_that_hangs_up_gives_its_place_back(
         with httpx.stream("GET", f"{service.url}{path}/events", timeout=90) as response:
             return response.status_code == 200
 
-    until(has_a_place)  # noticed with the next sign of life
+    until(has_a_place)  # noticed at the next heartbeat
     http.post(f"{path}/cancel")
 
 
-def test_paused_job_frees_the_worker_and_goes_on_when_resumed(
+def test_paused_job_frees_the_worker_and_continues_when_resumed(
     service: Stack, http: httpx.Client, collection: str, digits: Digits
 ) -> None:
     enroll(http, collection, "zero", digits(0, 0))
@@ -140,7 +142,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def telling() -> Iterator[Stack]:
-    """A service of its own that may call webhooks on loopback."""
+    """A separate service that may call webhooks on loopback."""
     settings = {
         "webhooks": "127.0.0.1",
         "webhook_secret": SECRET,
@@ -152,7 +154,7 @@ def telling() -> Iterator[Stack]:
 
 
 def kill_workers() -> None:
-    """Kill the workers of this test's service, as a machine does that runs out of memory."""
+    """Kill the workers of this test's service, like a machine that runs out of memory."""
     for process in psutil.Process().children(recursive=True):
         try:
             ours = process.environ().get("EXEMPLAR_WEBHOOKS") == "127.0.0.1"
@@ -163,7 +165,7 @@ def kill_workers() -> None:
             os.kill(process.pid, signal.SIGKILL)
 
 
-def test_end_of_a_bulk_job_is_told(telling: Stack, receiver: Receiver, digits: Digits) -> None:
+def test_end_of_a_bulk_job_calls_its_webhook(telling: Stack, receiver: Receiver, digits: Digits) -> None:
     with httpx.Client(base_url=telling.url, timeout=90) as client:
         client.post("/v1/collections", json={"name": "things"})
         enroll(client, "things", "zero", digits(0, 0))
@@ -175,9 +177,9 @@ def test_end_of_a_bulk_job_is_told(telling: Stack, receiver: Receiver, digits: D
         )
         assert answer.status_code == 202, answer.text
     receiver.wait(1, 90)
-    told = Webhook(SECRET).verify(receiver.requests[0].body, receiver.requests[0].headers)
-    assert (told["data"]["id"], told["data"]["state"]) == (answer.json()["id"], "partial")
-    assert told["data"]["progress"] == {"total": 2, "done": 1, "failed": 1}
+    received = Webhook(SECRET).verify(receiver.requests[0].body, receiver.requests[0].headers)
+    assert (received["data"]["id"], received["data"]["state"]) == (answer.json()["id"], "partial")
+    assert received["data"]["progress"] == {"total": 2, "done": 1, "failed": 1}
 
 
 def test_webhook_outlives_a_worker_that_is_killed_over_it(
@@ -202,13 +204,13 @@ def test_webhook_outlives_a_worker_that_is_killed_over_it(
         assert reached.wait(90)
         kill_workers()
         released.set()
-        until(telling.mend)
+        until(telling.restart_dead)
         receiver.wait(2, 90)
         first, second = receiver.requests[:2]
         assert first.headers["webhook-id"] == second.headers["webhook-id"]
         assert first.body == second.body
-        told = Webhook(SECRET).verify(second.body, second.headers)
-        assert (told["data"]["id"], told["data"]["state"]) == (job["id"], "succeeded")
+        received = Webhook(SECRET).verify(second.body, second.headers)
+        assert (received["data"]["id"], received["data"]["state"]) == (job["id"], "succeeded")
 
         def delivered() -> dict[str, Any] | None:
             [delivery] = client.get(f"/v1/jobs/{job['id']}/deliveries").json()["items"]

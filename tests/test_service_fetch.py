@@ -1,4 +1,4 @@
-"""Pictures by URL through the whole service: enrolled, classified, and beside hosts that are slow."""
+"""Pictures by URL through the running service: enrolled, classified, and not delayed by slow hosts."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import pytest
 from services import running_service
 from serving import Pictures, serving, status
 from waiting import until
+
+pytestmark = pytest.mark.processes
 
 Digits = Callable[[int, int], bytes]
 WAIT = {"Prefer": "wait=60"}
@@ -72,7 +74,7 @@ def test_manifest_names_urls(client: httpx.Client, pictures: Pictures, digits: D
     assert job["results"][70]["error"]["code"] == "url_failed"
 
 
-def test_slow_hosts_hold_up_nobody_else(client: httpx.Client, pictures: Pictures, digits: Digits) -> None:
+def test_slow_hosts_delay_no_other_work(client: httpx.Client, pictures: Pictures, digits: Digits) -> None:
     answering = threading.Event()
     slow = pictures.at("/slow", lambda _: answering.wait(600))
     fast = pictures.at("/fast", digits(0, 1))

@@ -1,4 +1,4 @@
-"""The running service among strangers: slow ones, curious ones, and those that send what is no turn."""
+"""The running service with hostile clients: slow senders, scanners, and forged queue messages."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ from core.types import Lane
 from store.queue.wake_ups import TASK, queue_of
 from store.record.keys import Scope
 from store.store import open_store
+
+pytestmark = pytest.mark.processes
 
 Digits = Callable[[int, int], bytes]
 
@@ -61,7 +63,7 @@ def client(stack: Stack, key: str) -> Iterator[httpx.Client]:
         yield made
 
 
-def test_slow_senders_hold_up_nobody(stack: Stack, client: httpx.Client, digits: Digits) -> None:
+def test_slow_senders_delay_no_other_request(stack: Stack, client: httpx.Client, digits: Digits) -> None:
     enroll(client, "things", "zero", digits(0, 0))
     address = ("127.0.0.1", int(stack.environment["EXEMPLAR_PORT"]))
     head = b"POST /v1/collections/things/classify HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
@@ -76,7 +78,7 @@ def test_slow_senders_hold_up_nobody(stack: Stack, client: httpx.Client, digits:
             assert len(ask(client, "things", digits(0, drop))) == 1
 
 
-def test_pickled_turn_is_not_run_and_the_worker_lives(
+def test_pickled_wake_up_is_not_run_and_the_worker_survives(
     stack: Stack, client: httpx.Client, tmp_path: Path, digits: Digits
 ) -> None:
     proof = tmp_path / "it-ran"
@@ -140,7 +142,7 @@ def test_refusal_of_the_server_itself_has_the_guards_too(stack: Stack) -> None:
 
 
 def test_no_secret_is_in_logs_errors_or_metrics(stack: Stack, client: httpx.Client, key: str) -> None:
-    """Run last here: it reads what all the others have left in the logs."""
+    """Runs last in this file: it reads what all the others have left in the logs."""
     secret = key.split("_", 2)[2]
     wrong = f"ex_{key.split('_')[1]}_guess-{secret[:20]}"
     url = f"http://127.0.0.1:9999/1.png?token={QUERY_TOKEN}"
@@ -163,8 +165,8 @@ def test_no_secret_is_in_logs_errors_or_metrics(stack: Stack, client: httpx.Clie
     def deliveries() -> list[dict[str, Any]]:
         return client.get(f"/v1/jobs/{job}/deliveries").json()["items"]
 
-    told = until(lambda: [one for one in deliveries() if one["attempts"]])
-    said = [answer.text for answer in answers[:1] + answers[2:]] + [json.dumps(told)]
+    received = until(lambda: [one for one in deliveries() if one["attempts"]])
+    said = [answer.text for answer in answers[:1] + answers[2:]] + [json.dumps(received)]
     logs = [path.read_text() for path in Path(stack.environment["EXEMPLAR_DATA"]).glob("logs/*.log")]
     assert len("".join(logs)) > 1000
     for text in (*said, *logs):

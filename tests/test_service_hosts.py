@@ -1,4 +1,4 @@
-"""API and worker as on hosts of their own: no folder in common, blobs on S3, the record in PostgreSQL."""
+"""API and worker on separate hosts: no shared folder, blobs on S3, the record in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from calls import ask, codes, enroll
 from conftest import postgres_database
 
 from benchmarks.faults.site import Plan, Site
+
+pytestmark = pytest.mark.processes
 
 Digits = Callable[[int, int], bytes]
 

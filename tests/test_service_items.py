@@ -1,4 +1,4 @@
-"""Items of jobs in the running service: seen again, put right, and found by what became of them."""
+"""Items of jobs in the running service: shown again, corrected, and found by their outcome."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from core.types import Item
 from store.blobs import PICTURES
 from store.record.keys import Scope
 from store.store import Store, open_store
+
+pytestmark = pytest.mark.processes
 
 Digits = Callable[[int, int], bytes]
 
@@ -146,7 +148,7 @@ def test_pictures_of_jobs_may_be_no_more_than_a_body_holds(
     [chunk] = claim(store)
     settle(store, chunk)
     transport = httpx.WSGITransport(app=create_app(small, store, needs_key=False))
-    with httpx.Client(transport=transport, base_url="http://local") as client:
+    with httpx.Client(transport=transport, base_url="http://localhost") as client:
         items = [{"label": "one", "image": {"job": {"id": job, "item": 0}}}] * 4
         few = client.post("/v1/collections/things/enroll", json={"items": items[:3]})
         many = client.post("/v1/collections/things/enroll", json={"items": items})

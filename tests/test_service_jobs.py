@@ -22,6 +22,8 @@ from store.store import Store
 from store.work.jobs import new_job_id
 from store.work.settlement import Settlement
 
+pytestmark = pytest.mark.processes
+
 Digits = Callable[[int, int], bytes]
 
 

@@ -1,4 +1,4 @@
-"""Pictures of all kinds through the queue: the bad ones fail alone, the odd ones are seen aright."""
+"""Pictures of all kinds through the queue: bad ones fail alone, unusual ones are decoded correctly."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ from benchmarks.profiles import P3, in_profile, rgb_profile
 from benchmarks.raw_files import MAKERS
 from benchmarks.scenes import SAMPLES, scene
 
+pytestmark = pytest.mark.processes
+
 Digits = Callable[[int, int], bytes]
 
-SAME = 0.999  # cosine of two encodings of one picture, JPEG's losses apart
+SAME = 0.999  # cosine of two encodings of one picture, despite JPEG's losses
 ALIKE = 0.9
 
 
 def bomb(width: int, height: int) -> bytes:
-    """Return a PNG of a few KB that is very large once it is decoded."""
+    """Return a PNG of a few KB that is very large once decoded."""
 
     def part(kind: bytes, content: bytes) -> bytes:
         return (
@@ -40,7 +42,7 @@ def bomb(width: int, height: int) -> bytes:
 
 @pytest.fixture
 def photo(digits: Digits) -> Image.Image:
-    """A picture that is neither upright-symmetric nor grey."""
+    """A picture that is neither symmetric nor grey."""
     picture = Image.open(BytesIO(digits(4, 0))).convert("RGB").resize((96, 64))
     picture.paste((220, 40, 20), (0, 0, 30, 64))
     return picture

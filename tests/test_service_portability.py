@@ -1,4 +1,4 @@
-"""A change of encoder and a collection's file in the running service, with people asking all the while."""
+"""Reindex, export and import in the running service, under continuous requests."""
 
 from __future__ import annotations
 
@@ -24,13 +24,15 @@ from waiting import until
 
 from cli.stack import Stack
 
+pytestmark = pytest.mark.processes
+
 Digits = Callable[[int, int], bytes]
 OF_CLASS = 12
 
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A tiny encoder of random weights."""
+    """A tiny encoder with random weights."""
     file = tmp_path_factory.mktemp("weights") / "vit.safetensors"
     save_file(timm.create_model("test_vit", num_classes=0).state_dict(), file)
     return f"timm:test_vit@{file}"
@@ -60,7 +62,7 @@ def things(client: httpx.Client, digits: Digits) -> str:
 
 
 class Asking(threading.Thread):
-    """Asks one picture after the other until it is stopped."""
+    """Classifies one picture after the other until it is stopped."""
 
     def __init__(self, url: str, collection: str, picture: bytes) -> None:
         super().__init__(daemon=True)
@@ -79,12 +81,12 @@ class Asking(threading.Thread):
             self.jobs.append(answer.headers["location"])
 
     def await_more(self) -> None:
-        """Wait until what is asked from now on has been answered, once at least."""
-        enough = len(self.jobs) + 2  # one is on its way already
+        """Wait until a request that starts now has been answered."""
+        enough = len(self.jobs) + 2  # one is already in progress
         until(lambda: len(self.jobs) >= enough)
 
     def stop(self) -> None:
-        """Ask no more."""
+        """Send no more requests."""
         self._stopped.set()
         self.join()
         self._http.close()
@@ -92,7 +94,7 @@ class Asking(threading.Thread):
 
 def finish(client: httpx.Client, running: Stack, job: str) -> dict[str, Any]:
     def ended() -> dict[str, Any] | None:
-        running.mend()
+        running.restart_dead()
         found = client.get(job).json()
         return None if found["finished_at"] is None else found
 
@@ -101,7 +103,7 @@ def finish(client: httpx.Client, running: Stack, job: str) -> dict[str, Any]:
 
 def until_seen(client: httpx.Client, running: Stack, path: str) -> dict[str, Any]:
     def rested() -> dict[str, Any] | None:
-        running.mend()
+        running.restart_dead()
         found = client.get(path).json()
         return None if found["working"] else found
 
@@ -124,7 +126,7 @@ def test_encoder_is_changed_and_changed_back_while_people_ask_and_a_worker_is_ki
     for child in worker.children():
         child.kill()
     worker.kill()
-    running.mend()
+    running.restart_dead()
     path_of = f"/v1/collections/{things}/enroll"
     taught = client.post(path_of, data={"label": "new"}, files=files(digits(0, 20))).headers["location"]
     assert finish(client, running, taught)["state"] == "succeeded"
@@ -178,7 +180,7 @@ def test_file_of_a_collection_makes_the_same_collection(
     assert client.get(thumbnail).headers["content-type"] == "image/jpeg"
 
 
-def test_pictures_of_a_file_are_embedded_anew(
+def test_pictures_of_a_file_are_embedded_again(
     client: httpx.Client, running: Stack, things: str, other: str
 ) -> None:
     body = client.get(f"/v1/collections/{things}/export", params={"pictures": "true"}).content

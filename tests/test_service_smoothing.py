@@ -1,4 +1,4 @@
-"""Bulk jobs smoothed in the running service: real pictures in, smoothed answers out, whatever dies."""
+"""Smoothed bulk jobs in the running service, with processes killed."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from tiny import LITE0
 from waiting import until
 
 from cli.stack import Stack
+
+pytestmark = pytest.mark.processes
 
 Digits = Callable[[int, int], bytes]
 Results = list[dict[str, object]]
@@ -60,7 +62,7 @@ def submit(client: httpx.Client, collection: str, body: bytes, **query: object) 
 
 def finish(client: httpx.Client, running: Stack, job: str) -> dict[str, object]:
     def ended() -> dict[str, object] | None:
-        running.mend()
+        running.restart_dead()
         found = client.get(job).json()
         return None if found["finished_at"] is None else found
 

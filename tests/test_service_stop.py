@@ -1,4 +1,4 @@
-"""Processes that are told to stop: they finish or hand back, and end with exit code 0."""
+"""Processes that are stopped: they finish or requeue, and end with exit code 0."""
 
 from __future__ import annotations
 
@@ -31,12 +31,14 @@ from store.migrate import ensure_schema
 from store.store import Store, open_store
 from store.work.jobs import new_job_id
 
+pytestmark = pytest.mark.processes
+
 Digits = Callable[[int, int], bytes]
 
 
 @pytest.fixture
 def apart(tmp_path: Path, redis_url: str) -> Iterator[Settings]:
-    """Settings of a service of which nothing but Redis runs."""
+    """Settings of a service of which only Redis runs."""
     with redis.Redis.from_url(redis_url) as connection:
         connection.flushall()
     yield Settings(data=tmp_path, redis_url=redis_url)
@@ -60,7 +62,7 @@ def start(settings: Settings, *command: str, **more: str) -> subprocess.Popen[st
         **more,
     }
     return subprocess.Popen(
-        [sys.executable, "-m", "cli.main", *command],
+        [sys.executable, "-m", "exemplar_service", *command],
         env=environment,
         text=True,
         stderr=subprocess.PIPE,
@@ -70,7 +72,7 @@ def start(settings: Settings, *command: str, **more: str) -> subprocess.Popen[st
 
 @pytest.fixture
 def api(apart: Settings, record: Store) -> Iterator[subprocess.Popen[str]]:
-    """An API that would take an hour to finish what is under way, so that no time limit ends it."""
+    """An API that would take an hour to finish its requests, so that no time limit ends it."""
     process = start(apart, "api", "--port", "0", EXEMPLAR_STOP_S="3600", EXEMPLAR_MAX_WAIT_S="3600")
     try:
         process.url = read_url(process)  # type: ignore[attr-defined]
@@ -85,7 +87,7 @@ def read_url(process: subprocess.Popen[str]) -> str:
 
 
 def read_until(process: subprocess.Popen[str], words: str) -> str:
-    """Return the line of the log that has these words."""
+    """Return the line of the log with these words."""
     assert process.stderr is not None
     for line in process.stderr:
         if words in line:
@@ -104,7 +106,7 @@ def test_api_answers_who_waits_before_it_stops(
 
     asking = threading.Thread(target=ask)
     asking.start()
-    until(lambda: record.chunks.waiting())  # it is asked, and nobody works on it
+    until(lambda: record.chunks.waiting())  # submitted, and no worker runs
     api.terminate()
     asking.join()
     assert api.wait(100) == 0
@@ -129,9 +131,7 @@ def running(record: Store) -> int:
         return int(connection.execute(found).scalar_one())
 
 
-def test_worker_that_is_told_to_stop_leaves_nothing_leased(
-    apart: Settings, record: Store, digits: Digits
-) -> None:
+def test_stopped_worker_leaves_nothing_leased(apart: Settings, record: Store, digits: Digits) -> None:
     items = [Item(n, record.blobs.put(PICTURES, digits(n % 10, n // 10)), "cat") for n in range(600)]
     job = record.jobs.submit(new_job_id(), JobRequest("things", JobKind.ENROLL, Lane.BULK, items)).job.id
     worker = start(apart, "worker", "--name", "w", EXEMPLAR_SWEEP_S="0.5")
@@ -146,7 +146,7 @@ def test_worker_that_is_told_to_stop_leaves_nothing_leased(
     assert all(json.loads(line)["worker"] == "w" for line in out.splitlines())
 
 
-def test_worker_whose_child_hangs_stops_within_its_bound_and_at_once_when_told_again(
+def test_worker_whose_child_hangs_stops_within_its_limit_and_immediately_on_a_second_signal(
     apart: Settings, record: Store
 ) -> None:
     for signals, stop_s, code in ((1, 1, 0), (2, 3600, 1)):
@@ -164,7 +164,7 @@ def test_worker_whose_child_hangs_stops_within_its_bound_and_at_once_when_told_a
 
 
 def minds_a_stop(worker: subprocess.Popen[str]) -> bool:
-    """Say whether a worker has been told to stop: from then on it has an alarm set, and catches that."""
+    """Return whether a worker is stopping: it then has an alarm set, and catches its signal."""
     status = Path(f"/proc/{worker.pid}/status").read_text()
     caught = int(re.search(r"^SigCgt:\s*(\w+)$", status, re.MULTILINE)[1], 16)  # type: ignore[index]
     return bool(caught >> (signal.SIGALRM - 1) & 1)
@@ -176,37 +176,37 @@ def check(settings: Settings, what: str) -> tuple[int, str]:
     return (probe.returncode, said)
 
 
-def let_age(sign: Path, age_s: float) -> None:
-    """Make a sign of life as old as it is after so long."""
-    os.utime(sign, (time.time() - age_s,) * 2)
+def let_age(heartbeat: Path, age_s: float) -> None:
+    """Set the age of a heartbeat file."""
+    os.utime(heartbeat, (time.time() - age_s,) * 2)
 
 
-def test_probe_of_a_worker_tells_the_truth(apart: Settings, record: Store) -> None:
-    """And its metrics are at its own port where that is asked for, and Ctrl-C ends it in good order."""
+def test_probe_of_a_worker_reports_its_state(apart: Settings, record: Store) -> None:
+    """And its metrics are on its own port if configured, and Ctrl-C ends it in good order."""
     code, said = check(apart, "live")
     assert code == 1 and "no heartbeat file" in said
     port = free_port()
     worker = start(apart, "worker", "--name", "w", EXEMPLAR_METRICS_PORT=str(port))
     try:
-        read_until(worker, " ready.")  # Celery's own line: until then Ctrl-C is as it likes
+        read_until(worker, " ready.")  # Celery's own line: before it Ctrl-C has no defined effect
         until(lambda: record.workers.alive())
         assert check(apart, "ready")[0] == check(apart, "live")[0] == 0
         assert "exemplar_sweeps_total" in httpx.get(f"http://127.0.0.1:{port}/metrics").text
         assert record.workers.metrics() == {}
         [child] = psutil.Process(worker.pid).children()
         child.suspend()
-        sign = apart.data / "workers" / "w.json"
-        let_age(sign, 30)
+        heartbeat = apart.data / "workers" / "w.json"
+        let_age(heartbeat, 30)
         assert check(apart, "ready")[0] == 1
-        let_age(sign, 16)
+        let_age(heartbeat, 16)
         assert check(apart, "live")[0] == 0
-        let_age(sign, 90)
+        let_age(heartbeat, 90)
         assert check(apart, "live")[0] == 1
         child.resume()
         worker.send_signal(signal.SIGINT)
         worker.communicate(timeout=100)
         assert worker.returncode == 0
-        assert not sign.exists()
+        assert not heartbeat.exists()
     finally:
         worker.kill()
         worker.communicate()

@@ -1,4 +1,4 @@
-"""Classes known by their names in the running service, by the small CLIP that was trained on drawn shapes."""
+"""Zero-shot classes in the running service, with the small CLIP that was trained on drawn shapes."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from tiny import TINY
 from cli.stack import Stack
 from core.settings import Settings
 
+pytestmark = pytest.mark.processes
+
 PHOTO = ["a photo of a {}."]
 
 
@@ -35,7 +37,7 @@ def blind(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory, blind: str) -> Iterator[Stack]:
-    """The whole service with the small CLIP, the same without a text half, and TINY."""
+    """The service with the small CLIP, the same without a text half, and TINY."""
     offered = {"EXEMPLAR_ENCODERS": f"{SPEC},{blind},{TINY}"}
     data = tmp_path_factory.mktemp("clip")
     stack = Stack(Settings(data=data, port=0), workers=1, environment=offered)
@@ -79,13 +81,13 @@ def share(results: list[dict[str, Any]], labels: tuple[str, ...]) -> float:
 
 
 def test_classes_of_names_alone_know_what_was_never_shown(http: httpx.Client) -> None:
-    """Not even to the encoder: it has seen the colours and the shapes, and none of these pairs."""
+    """New even to the encoder: it was trained on the colours and the shapes, but on none of these pairs."""
     collection = make(http, prompts=PHOTO)
     add(http, collection, *HELD_OUT)
     results = ask(http, collection, *pictures(*HELD_OUT))
     assert share(results, HELD_OUT) >= 0.8
     assert [result["label"] for result in results] == first(results)
-    assert {result["novelty"] for result in results} == {None}  # nothing has been seen of any class
+    assert {result["novelty"] for result in results} == {None}  # no class has a picture
 
 
 def test_pictures_join_what_the_names_say(http: httpx.Client) -> None:

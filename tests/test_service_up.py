@@ -1,4 +1,4 @@
-"""`exemplar up`: it keeps alive what it started, and leaves nothing behind."""
+"""`exemplar up`: it restarts dead processes, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -24,9 +24,11 @@ from cli.supervisor import Child, Supervisor
 from core.errors import ExemplarError
 from core.settings import Settings
 
+pytestmark = pytest.mark.processes
+
 
 def start_up(data: Path, port: int, temporary: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "cli.main", "up", "--data", str(data), "--port", str(port)]
+    command = [sys.executable, "-m", "exemplar_service", "up", "--data", str(data), "--port", str(port)]
     environment = {**os.environ, "TMPDIR": str(temporary), "EXEMPLAR_ENCODERS": TINY}
     return subprocess.Popen(
         command, env=environment, text=True, stderr=subprocess.STDOUT, stdout=subprocess.PIPE
@@ -34,7 +36,7 @@ def start_up(data: Path, port: int, temporary: Path) -> subprocess.Popen[str]:
 
 
 def read_until(process: subprocess.Popen[str], words: str) -> str:
-    """Return the line that has these words."""
+    """Return the line with these words."""
     assert process.stdout is not None
     for line in process.stdout:
         if words in line:
@@ -44,7 +46,7 @@ def read_until(process: subprocess.Popen[str], words: str) -> str:
 
 @pytest.fixture
 def temporary() -> Iterator[Path]:
-    """A short folder for sockets, whose paths may not be long."""
+    """A short folder for sockets, whose paths are limited in length."""
     with tempfile.TemporaryDirectory(prefix="ex-") as folder:
         yield Path(folder)
 
@@ -151,12 +153,12 @@ def test_supervisor_waits_longer_for_what_dies_early(tmp_path: Path, monkeypatch
     child = supervisor.start(sleeper(tmp_path, 0))
     for pause_s in (2, 4, 8, 10, 10):
         until(lambda: not child.is_running)
-        assert [dead.name for dead in supervisor.mend()] == ["sleeper"]
+        assert [dead.name for dead in supervisor.restart_dead()] == ["sleeper"]
         now += pause_s - 0.1
         ended = child.process
-        assert supervisor.mend() == [] and child.process is ended
+        assert supervisor.restart_dead() == [] and child.process is ended
         now += 0.1
-        supervisor.mend()
+        supervisor.restart_dead()
         assert child.process is not ended
     supervisor.stop()
 

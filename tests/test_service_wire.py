@@ -1,4 +1,4 @@
-"""What comes over the wire of the running service and is no proper request."""
+"""Malformed requests over the wire of the running service."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from calls import WAIT, ask, enroll
 
 from cli.stack import Stack
 
+pytestmark = pytest.mark.processes
+
 Digits = Callable[[int, int], bytes]
 
 HEAD = b"POST /v1/collections HTTP/1.1\r\nHost: x\r\n"
@@ -23,7 +25,7 @@ def send(service: Stack, request: bytes, *, hang_up: bool = False) -> tuple[int,
     """Send bytes and return status, content type and problem."""
     address = ("127.0.0.1", int(service.environment["EXEMPLAR_PORT"]))
     with socket.create_connection(address, timeout=90) as connection:
-        with suppress(ConnectionError):  # who is refused may find the line closed while still sending
+        with suppress(ConnectionError):  # a refused sender may find the connection closed while sending
             connection.sendall(request)
         if hang_up:
             connection.shutdown(socket.SHUT_WR)
@@ -89,7 +91,7 @@ def test_picture_larger_than_allowed_is_refused(http: httpx.Client, collection: 
     assert (response.status_code, response.json()["code"]) == (413, "picture_too_many_bytes")
 
 
-def test_chunked_body_is_read_whole(http: httpx.Client, collection: str, digits: Digits) -> None:
+def test_chunked_body_is_read_completely(http: httpx.Client, collection: str, digits: Digits) -> None:
     [support] = enroll(http, collection, "zero", digits(0, 0))
     picture = digits(0, 0)
 
@@ -107,9 +109,7 @@ def test_chunked_body_is_read_whole(http: httpx.Client, collection: str, digits:
     assert result["neighbours"][0]["similarity"] > 0.999
 
 
-def test_form_that_breaks_off_loses_no_picture_in_silence(
-    http: httpx.Client, collection: str, digits: Digits
-) -> None:
+def test_form_that_breaks_off_is_an_error(http: httpx.Client, collection: str, digits: Digits) -> None:
     part = b'--b\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n'
     body = part + digits(0, 0) + b"\r\n" + part + digits(0, 1)
     response = http.post(
@@ -117,13 +117,13 @@ def test_form_that_breaks_off_loses_no_picture_in_silence(
         content=body,
         headers={"Content-Type": "multipart/form-data; boundary=b"},
     )
-    assert (response.status_code, response.json()["code"]) == (422, "picture_missing")
+    assert (response.status_code, response.json()["code"]) == (400, "body_unreadable")
 
 
 def test_forty_callers_at_once_are_all_served(
     http: httpx.Client, service: Stack, collection: str, digits: Digits
 ) -> None:
-    """More than there are threads that may wait."""
+    """More requests than threads that may wait."""
     enroll(http, collection, "zero", digits(0, 0))
     with ThreadPoolExecutor(40) as pool:
         answers = list(

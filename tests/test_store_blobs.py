@@ -84,7 +84,7 @@ def test_check_writes_and_leaves_nothing(blobs: Blobs, tmp_path: Path) -> None:
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-def test_local_folder_holds_whole_files_under_their_digests(tmp_path: Path) -> None:
+def test_local_folder_holds_complete_files_under_their_digests(tmp_path: Path) -> None:
     digest = Blobs(f"file://{tmp_path}").put(PICTURES, b"a picture")
     [file] = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert file == tmp_path / PICTURES / digest[:2] / digest
@@ -107,9 +107,7 @@ def test_bytes_and_every_new_folder_are_synced_before_put_returns(
     assert synced == ["folder", "folder", "folder", "file", "folder"]
 
 
-def test_full_disk_is_told_as_such_and_leaves_no_draft(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_full_disk_is_reported_and_leaves_no_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blobs = Blobs(f"file://{tmp_path}")
 
     def full(handle: int) -> None:

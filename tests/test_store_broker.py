@@ -1,4 +1,4 @@
-"""A Celery worker whose Redis dies in the middle of a turn, and comes back."""
+"""A Celery worker whose Redis dies while it handles a wake-up, and comes back."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pytest
 from conftest import redis_server
 from waiting import until
 
 from store.queue.wake_ups import new_celery
+
+pytestmark = pytest.mark.processes
 
 QUEUE = "bulk.sleeper"
 WORKER = f"""
@@ -33,7 +36,7 @@ app.worker_main(["worker", "--pool=prefork", "--concurrency=1", "--queues={QUEUE
 """
 
 
-def test_turn_that_cannot_be_acknowledged_leaves_the_worker_able_to_take_others(tmp_path: Path) -> None:
+def test_wake_up_that_cannot_be_acknowledged_does_not_block_the_worker(tmp_path: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="exemplar-redis-") as folder:
         with redis_server(folder) as url:
             command = [sys.executable, "-c", WORKER, url, str(tmp_path)]
@@ -41,7 +44,7 @@ def test_turn_that_cannot_be_acknowledged_leaves_the_worker_able_to_take_others(
                 worker = subprocess.Popen(command, start_new_session=True, stderr=log)
             send(url, "first")
             until((tmp_path / "first.begun").exists)
-        try:  # Redis is away while the turn is acknowledged
+        try:  # Redis is down while the wake-up is acknowledged
             (tmp_path / "first.go").touch()
             until(lambda: "Couldn't ack" in (tmp_path / "log").read_text())
             with redis_server(folder):

@@ -1,4 +1,4 @@
-"""A collection as one file: written, read by NumPy alone, checked, and made again, on both databases."""
+"""A collection as one file: exported, read by NumPy alone, verified, and imported, on both databases."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ def begin(store: Store, settings: Settings, file: bytes, name: str = "others") -
 
 def run(tools: Tools, file: bytes, name: str = "others") -> JobState:
     submitted = begin(tools.store, tools.settings, file, name)
-    feeder = SourceReader(tools.store, tools.settings, tools.owner)
-    while feeder.round():
+    source_reader = SourceReader(tools.store, tools.settings, tools.owner)
+    while source_reader.round():
         pass
-    feeder.stop()
+    source_reader.stop()
     return tools.store.jobs.get(submitted.job.id).state
 
 
@@ -121,7 +121,7 @@ def test_encoder_that_runs_otherwise_than_before_is_named_once(tools: Tools) -> 
         keep_probes(tools)
     assert lines == []
     encoder.identity = "toy bf16"  # type: ignore[misc]
-    for expected in (["encoder_runs_otherwise"], []):
+    for expected in (["encoder_identity_changed"], []):
         with capture_logs() as lines:
             keep_probes(tools)
         assert [line["event"] for line in lines] == expected
@@ -167,7 +167,7 @@ def test_imported_collection_answers_the_same_to_the_last_bit(tools: Tools, pict
         ("supports/rows.jsonl", lambda b: b[: len(b) // 2], "bundle_invalid"),
     ],
 )
-def test_unfit_file_is_refused_whole_and_leaves_nothing(
+def test_invalid_file_is_refused_and_leaves_nothing(
     tools: Tools, name: str, change: Callable[[bytes], bytes], code: str
 ) -> None:
     file = changed(export(tools.store), name, change, honest=True)
@@ -200,18 +200,18 @@ def test_file_of_other_weights_is_refused(tools: Tools) -> None:
     assert result["error"]["code"] == "encoder_differs"
 
 
-def test_import_goes_on_after_a_worker_died(tools: Tools, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_import_continues_after_a_worker_died(tools: Tools, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worker.importing.SLICE_ITEMS", 2)
     store = tools.store
     begin(store, tools.settings, export(store))
     dead = SourceReader(store, tools.settings, "dead:1")
     dead.round()
     assert store.collections.get("others").supports == 2
-    store.sources.expire_leases("dead")  # what a pulse and the lease do
-    feeder = SourceReader(store, tools.settings, tools.owner)
-    while feeder.round():
+    store.sources.expire_leases("dead")  # what a heartbeat and the lease do
+    source_reader = SourceReader(store, tools.settings, tools.owner)
+    while source_reader.round():
         pass
-    dead.round()  # it comes back
+    dead.round()  # it continues after losing its lease
     assert store.collections.get("others").supports == 6
     assert [s.picture for s in store.supports.page("others")] == [
         s.picture for s in store.supports.page("things")
@@ -232,7 +232,7 @@ def test_name_that_is_taken_is_refused(tools: Tools) -> None:
 def test_bytes_that_were_changed_are_never_believed(
     store: Store, settings: Settings, data: st.DataObject
 ) -> None:
-    """Whatever a byte becomes, the file is refused with an error of ours or says the same as before."""
+    """Whatever a byte becomes, the file is refused with our error or has the same content as before."""
     file = bytearray(export(store))
     place = data.draw(st.integers(0, len(file) - 1))
     file[place] ^= data.draw(st.integers(1, 255))

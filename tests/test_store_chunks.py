@@ -23,7 +23,7 @@ from store.work.settlement import Settlement
 
 
 def lose(store: Store, chunk: Chunk, owner: str = "w:1", reason: str | None = None) -> None:
-    """Let a chunk's worker die, or its work fail with a reason, and sweep."""
+    """Let a chunk's worker die, or its processing fail with a reason, and sweep."""
     if reason is None:
         assert store.chunks.expire_leases(owner.partition(":")[0]) >= 1
     else:
@@ -123,7 +123,7 @@ def test_two_claimers_never_get_the_same_chunk(things: Store) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         counted = Counter(chunk for taken in pool.map(take_all, range(4)) for chunk in taken)
-    assert len(counted) >= 60 - 3 * 4  # one that finds everything locked may leave early
+    assert len(counted) >= 60 - 3 * 4  # a worker that finds everything locked may end early
     assert set(counted.values()) == {1}
 
 
@@ -225,6 +225,14 @@ def test_new_life_of_a_worker_ends_the_leases_of_the_earlier(things: Store) -> N
     claim(things, items=1, owner="alpha:1")
     claim(things, items=1, owner="alphabet:1")
     assert things.chunks.expire_leases("alpha") == 1
+
+
+def test_new_life_of_a_worker_leaves_others_whose_name_begins_so(things: Store) -> None:
+    ask(things, 2)
+    claim(things, items=1, owner="gpu:1")
+    claim(things, items=1, owner="gpu:2:1")
+    assert things.chunks.expire_leases("gpu") == 1
+    assert things.chunks.expire_leases("gpu:2") == 1
 
 
 def test_name_of_a_worker_is_no_pattern(things: Store) -> None:
@@ -355,7 +363,7 @@ def test_deleting_a_collection_and_settling_its_work_do_not_lock_each_other(thin
 
 
 @pytest.mark.parametrize("step", ["renew", "sweep", "waiting", "waits"])
-def test_pulse_on_sqlite_goes_through_no_chunks_but_those_it_is_about(tmp_path: Path, step: str) -> None:
+def test_heartbeat_on_sqlite_reads_only_the_chunks_it_needs(tmp_path: Path, step: str) -> None:
     store = open_store(Settings(data=tmp_path))
     ensure_schema(store.database)
     said: list[tuple[str, Any]] = []

@@ -1,4 +1,4 @@
-"""A clock that is set back: leases that would last for an hour, and signs of life from the future."""
+"""A clock that is set back: leases that would last for an hour, and heartbeats from the future."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HOUR_S = 3600.0
 
 
 def set_back(store: Store, *columns: object) -> None:
-    """Let the clock go back an hour: what was written before stands in the future now."""
+    """Set the clock back an hour: earlier times are in the future now."""
     with store.database.write() as connection:
         for column in columns:
             connection.execute(update(column.table).values({column.name: column + HOUR_S}))  # type: ignore[attr-defined]
@@ -31,7 +31,7 @@ def test_lease_that_ends_later_than_any_can_has_run_out(things: Store) -> None:
     assert things.chunks.sweep() == 0
     set_back(things, t.chunk.c.lease_until)
     assert things.chunks.sweep() == 1
-    [again] = claim(things, owner="living:1")
+    [again] = claim(things, owner="active:1")
     assert (again.job_id, again.items) == (chunk.job_id, chunk.items)
 
 
@@ -39,9 +39,9 @@ def test_worker_that_holds_a_chunk_renews_its_lease_by_the_new_clock(
     things: Store, settings: Settings
 ) -> None:
     ask(things, 1)
-    claim(things, owner="living:1")
+    claim(things, owner="active:1")
     set_back(things, t.chunk.c.lease_until)
-    assert things.chunks.renew("living:1") == 1
+    assert things.chunks.renew("active:1") == 1
     assert things.chunks.sweep() == 0
     with things.database.read() as connection:
         left_s = connection.execute(select(t.chunk.c.lease_until - now_s())).scalar_one()
@@ -72,33 +72,33 @@ def test_every_table_with_leases_is_tested_here() -> None:
 def test_lease_on_a_fetch_that_ends_later_than_any_can_has_run_out(things: Store) -> None:
     submit(things, Item(0, place="https://example.org/a.png"), kind=JobKind.CLASSIFY)
     assert things.fetches.claim("dead:1", Lane.INTERACTIVE) is not None
-    assert things.fetches.claim("living:1", Lane.INTERACTIVE) is None
+    assert things.fetches.claim("active:1", Lane.INTERACTIVE) is None
     set_back(things, t.chunk.c.lease_until)
-    assert things.fetches.claim("living:1", Lane.INTERACTIVE) is not None
+    assert things.fetches.claim("active:1", Lane.INTERACTIVE) is not None
 
 
 def test_lease_on_a_source_that_ends_later_than_any_can_has_run_out(things: Store) -> None:
     submit(things, kind=JobKind.CLASSIFY, lane=Lane.BULK, source=Source(archive="a" * 64))
     assert len(things.sources.hold("dead:1", 1)) == 1
-    assert things.sources.hold("living:1", 1) == []
+    assert things.sources.hold("active:1", 1) == []
     set_back(things, t.source.c.lease_until)
-    assert len(things.sources.hold("living:1", 1)) == 1
+    assert len(things.sources.hold("active:1", 1)) == 1
 
 
 def test_lease_on_a_smoothing_that_ends_later_than_any_can_has_run_out(things: Store, answered: str) -> None:
     assert things.smoothings.claim("dead:1") is not None
-    assert things.smoothings.claim("living:1") is None
+    assert things.smoothings.claim("active:1") is None
     set_back(things, t.smoothing.c.lease_until)
-    held = things.smoothings.claim("living:1")
+    held = things.smoothings.claim("active:1")
     assert held is not None and held.job_id == answered
 
 
 def test_lease_on_a_delivery_that_ends_later_than_any_can_has_run_out(things: Store, answered: str) -> None:
     end(things, answered)
     assert len(things.deliveries.claim("dead:1", 1)) == 1
-    assert things.deliveries.claim("living:1", 1) == []
+    assert things.deliveries.claim("active:1", 1) == []
     set_back(things, t.delivery.c.lease_until, t.delivery.c.due_at)
-    [delivery] = things.deliveries.claim("living:1", 1)
+    [delivery] = things.deliveries.claim("active:1", 1)
     assert delivery.attempts == 2
 
 
@@ -112,9 +112,9 @@ def test_next_call_of_a_webhook_waits_no_longer_than_its_schedule(things: Store,
 
 
 def end(store: Store, job: str) -> None:
-    """Bring a job to its end without smoothing, and make its delivery."""
+    """End a job without smoothing, and create its delivery."""
     assert store.smoothings.claim("w:1") is not None
-    assert store.smoothings.finish("w:1", job, store.smoothings.kept(job))
+    assert store.smoothings.finish("w:1", job, store.smoothings.chunks(job))
     assert store.deliveries.announce() == 1
 
 

@@ -30,7 +30,7 @@ def test_name_is_taken_once(things: Store) -> None:
     assert things.collections.get("things").encoder == DEFAULT
 
 
-def test_collection_counts_living_classes_and_supports(things: Store) -> None:
+def test_collection_counts_active_classes_and_supports(things: Store) -> None:
     enroll_labels(things, "cat", "cat", "dog", "fox")
     things.classes.delete("things", "fox")
     found = things.collections.get("things")
@@ -73,7 +73,7 @@ def test_views_and_prompts_stay_as_they_were_made(store: Store, prompts: Prompts
     assert store.collections.current(made.id) == made
 
 
-def test_rule_that_cannot_use_prompts_is_refused_beside_them(store: Store) -> None:
+def test_rule_that_cannot_use_prompts_is_refused_with_them(store: Store) -> None:
     for name in RuleName:
         if name in (RuleName.AUTO, RuleName.KERNEL, RuleName.RIDGE):
             store.collections.create(name, DEFAULT, Rule(name), prompts="best7")

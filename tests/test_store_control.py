@@ -1,4 +1,4 @@
-"""Control: jobs held, let go on, taken back and tried again, on both databases."""
+"""Control: jobs paused, resumed, cancelled and retried, on both databases."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def done_in(store: Store, job: str) -> list[int]:
     return [r["item"] for r in store.jobs.results(job, limit=10_000).results if r["status"] == "done"]
 
 
-def test_paused_work_is_not_claimed_and_goes_on_when_resumed(things: Store) -> None:
+def test_paused_work_is_not_claimed_and_continues_when_resumed(things: Store) -> None:
     job = ask(things, 3)
     assert things.control.pause(job).state is JobState.PAUSED
     assert claim(things) == []
-    assert things.chunks.waiting() == []  # so nobody is reminded of it, and no worker counts as stalled
+    assert things.chunks.waiting() == []  # so no wake-up is repeated for it, and no worker counts as stalled
     revived = things.control.resume(job)
     assert (revived.job.state, revived.encoder) == (JobState.QUEUED, DEFAULT)
     assert len(claim(things)) == 3
@@ -181,7 +181,7 @@ def test_enrolment_that_is_tried_again_makes_no_support_twice(things: Store) -> 
     assert things.collections.get("things").supports == 6
     after = things.jobs.results(job).results
     assert [r for r in after if r["item"] != 2] == [r for r in before if r["item"] != 2]
-    assert not settle(things, chunk)  # the worker of the time before comes back from the dead
+    assert not settle(things, chunk)  # the earlier worker continues after losing its lease
     assert things.collections.get("things").supports == 6
 
 
@@ -262,7 +262,7 @@ def test_two_retries_at_once_try_once(things: Store) -> None:
 
 
 def hold_open(monkeypatch: pytest.MonkeyPatch, *, longest_s: float) -> tuple[Event, Event]:
-    """Let claims stop once they have locked chunks; return what tells that they have, and what ends it."""
+    """Block claims once they have locked chunks; return an event for that, and one that unblocks them."""
     locked, go_on = Event(), Event()
     real = claims._lock_queued
 
@@ -282,7 +282,7 @@ def test_chunks_that_a_claim_holds_are_taken_back_with_their_job(
 ) -> None:
     job = ask(things, 200, lane=Lane.BULK)
     with monkeypatch.context() as held, ThreadPoolExecutor(1) as pool:
-        # on SQLite nobody else can write meanwhile, so it ends by itself
+        # on SQLite no other process can write meanwhile, so it ends by itself
         locked, go_on = hold_open(held, longest_s=0.3 if things.database.is_sqlite else 100)
         claiming = pool.submit(claim, things, 64)
         assert locked.wait(100)
@@ -306,7 +306,7 @@ def test_chunks_that_a_claim_holds_are_taken_back_with_their_job(
 
 def test_claim_passes_over_jobs_that_are_held_to_those_that_wait(things: Store) -> None:
     held, free = ask(things, 2), ask(things, 1)
-    with things.database.write() as connection:  # as a claim that died between two locks may leave it
+    with things.database.write() as connection:  # like a claim that died between two locks
         connection.execute(update(t.job).where(t.job.c.id == held).values(state=JobState.PAUSED.value))
     assert [chunk.job_id for chunk in claim(things, 2)] == [free]
     assert things.chunks.waiting() == []
@@ -332,7 +332,7 @@ def test_tried_again_in_many_transactions_the_job_ends_once(
     with monkeypatch.context() as retrying:
         retrying.setattr(things.database, "write", work_before)
         things.control.retry(job)
-    assert ended == [True, False, False]  # it had ended before, and then not until the last
+    assert ended == [True, False, False]  # it had ended before, and then only with the last
     chunks = claim(things)
     assert [item.index for chunk in chunks for item in chunk.items] == [0, 64, 128]
     for chunk in chunks:

@@ -1,4 +1,4 @@
-"""The record's connections: a client that no longer answers keeps nobody waiting."""
+"""The record's connections: an unresponsive client blocks no other."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from sqlalchemy import text
 
 from core.errors import ExemplarError
 from store.database import POSTGRES_GUARDS, Database
+
+pytestmark = pytest.mark.processes
 
 LOCK = text("SELECT pg_advisory_xact_lock(4711)")
 
@@ -27,7 +29,7 @@ def test_locks_of_a_client_that_is_gone_are_freed(
         return time.monotonic() - begun
 
     with pytest.raises(ExemplarError) as caught, ThreadPoolExecutor(1) as pool, gone.write() as connection:
-        connection.execute(LOCK)  # and then nothing more is heard of it
+        connection.execute(LOCK)  # and then it does nothing more
         assert 0.3 < pool.submit(lock).result() < 10
     assert caught.value.code == "record_unavailable"
     for database in (gone, other):

@@ -1,4 +1,4 @@
-"""What enrolment promises, on both databases."""
+"""Guarantees of enrolment, on both databases."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_class_renamed_and_then_deleted_does_not_come_back(things: Store) -> Non
     assert result["error"]["code"] == "class_deleted"
 
 
-def test_class_made_anew_does_not_take_what_was_meant_for_the_old_one(things: Store) -> None:
+def test_recreated_class_does_not_take_work_of_the_old_one(things: Store) -> None:
     enroll(things, Item(0, "aa", "cat"), Item(1, "bbb", "dog"))
     meant_for_cat = submit(things, Item(0, "cccc", "cat"))
     meant_for_dog = submit(things, Item(0, "dddd", "dog"))
@@ -115,7 +115,7 @@ def test_class_made_anew_does_not_take_what_was_meant_for_the_old_one(things: St
     assert things.jobs.results(meant_for_dog).results[0]["label"] == "canis"
 
 
-def test_label_of_a_deleted_class_can_be_enrolled_anew(things: Store) -> None:
+def test_label_of_a_deleted_class_can_be_enrolled_again(things: Store) -> None:
     enroll(things, Item(0, "aa", "cat"))
     things.classes.delete("things", "cat")
     [result] = enroll(things, Item(0, "aa", "cat"))

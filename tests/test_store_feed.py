@@ -26,7 +26,7 @@ def test_feed_of_a_new_collection_is_empty(things: Store) -> None:
     assert (changes.version, list(changes.supports), list(changes.classes)) == (0, [], [])
 
 
-def test_feed_tells_collections_of_one_id_apart(things: Store) -> None:
+def test_feed_distinguishes_collections_of_one_id(things: Store) -> None:
     made_at = things.collections.get("things").created_at
     assert feed(things).epoch == pytest.approx(made_at, abs=1) and made_at > 0
 
@@ -157,8 +157,8 @@ def test_changes_are_never_read_half(things: Store) -> None:
         writer = pool.submit(merge_to_and_fro)
         for _ in range(25):
             changes = feed(things)
-            living = {class_.id for class_ in changes.classes if not class_.deleted}
+            active = {class_.id for class_ in changes.classes if not class_.deleted}
             assert sorted(change.id for change in changes.supports) == ids
-            assert {change.class_id for change in changes.supports} <= living
+            assert {change.class_id for change in changes.supports} <= active
         stop.set()
         writer.result()

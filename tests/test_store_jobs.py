@@ -144,7 +144,7 @@ def test_running_job_shows_results_up_to_the_first_gap(things: Store) -> None:
     assert ([result["item"] for result in rest.results], rest.next_item) == ([1, 2, 3], None)
 
 
-def test_waiting_job_has_an_empty_page_that_goes_on(things: Store) -> None:
+def test_waiting_job_has_an_empty_page_with_a_cursor(things: Store) -> None:
     page = things.jobs.results(ask(things, 2))
     assert (list(page.results), page.next_item) == ([], 0)
 
@@ -181,7 +181,7 @@ def test_jobs_and_items_are_counted_by_kind_and_state(things: Store) -> None:
     }
 
 
-def test_those_that_ended_are_told_apart(things: Store) -> None:
+def test_finished_jobs_are_distinguished(things: Store) -> None:
     done, waiting = ask(things, 1), ask(things, 1)
     settle(things, claim(things, items=1)[0])
     assert things.jobs.finished_among([done, waiting, "nothing"]) == {done}
@@ -221,7 +221,7 @@ def test_job_that_is_tried_again_while_old_ones_are_removed_stays(
     def retried_first() -> Any:
         if not looked:
             looked.append(True)
-            things.control.retry(job)  # after the first look, before anything is locked
+            things.control.retry(job)  # after the first read, before anything is locked
         return real()
 
     monkeypatch.setattr(things.database, "write", retried_first)

@@ -20,7 +20,7 @@ def id_of(key: str) -> str:
 
 def test_key_allows_what_it_was_made_for(store: Store) -> None:
     key = store.keys.create("shop", [Scope.CLASSIFY, Scope.ENROLL])
-    found = store.keys.living(key)
+    found = store.keys.active(key)
     assert found is not None and found.scopes == {Scope.CLASSIFY, Scope.ENROLL}
 
 
@@ -34,27 +34,27 @@ def test_record_holds_no_secret(store: Store) -> None:
 
 def test_secret_of_another_key_is_refused(store: Store) -> None:
     first, second = store.keys.create("a", [Scope.ADMIN]), store.keys.create("b", [Scope.CLASSIFY])
-    assert store.keys.living(f"ex_{id_of(second)}_{first.split('_', 2)[2]}") is None
+    assert store.keys.active(f"ex_{id_of(second)}_{first.split('_', 2)[2]}") is None
 
 
 @pytest.mark.parametrize("key", ["", "_", "ex__", "ex_nobody_nothing", "schlüssel", "ex_" + "x" * 5000])
 def test_anything_else_is_refused(store: Store, key: str) -> None:
     store.keys.create("shop", [Scope.ADMIN])
-    assert store.keys.living(key) is None
+    assert store.keys.active(key) is None
 
 
 @pytest.mark.parametrize("end", ["", "x"])
 def test_key_cut_short_or_made_longer_is_refused(store: Store, end: str) -> None:
     key = store.keys.create("shop", [Scope.ADMIN])
-    assert store.keys.living(key[:-1] + end + end) is None
+    assert store.keys.active(key[:-1] + end + end) is None
 
 
 def test_revoked_key_ends_at_once(store: Store) -> None:
     key = store.keys.create("shop", [Scope.ADMIN])
-    assert store.keys.any_living()
+    assert store.keys.any_active()
     store.keys.revoke(id_of(key))
-    assert store.keys.living(key) is None
-    assert not store.keys.any_living()
+    assert store.keys.active(key) is None
+    assert not store.keys.any_active()
     assert [listed.revoked for listed in store.keys.page()] == [True]
 
 
@@ -92,15 +92,15 @@ def test_worker_that_left_is_not_alive_but_its_next_life_is(store: Store) -> Non
 
 def test_key_ends_when_its_time_is_over_and_opens_nothing_by_that(store: Store) -> None:
     key = store.keys.create("guest", [Scope.CLASSIFY], lives_s=60)
-    assert store.keys.living(key) is not None
+    assert store.keys.active(key) is not None
     with store.database.write() as connection:
         connection.execute(update(t.api_key).values(expires_at=now_s() - 1))
-    assert store.keys.living(key) is None
-    assert store.keys.any_living(), "the API does not go on without keys"
+    assert store.keys.active(key) is None
+    assert store.keys.any_active(), "the API does not go on without keys"
 
 
 def test_key_is_for_the_collections_that_it_was_made_for(store: Store) -> None:
     limited = store.keys.create("shop", [Scope.CLASSIFY], collections=["b", "a", "b"])
     everything = store.keys.create("all", [Scope.CLASSIFY])
-    found = [store.keys.living(key) for key in (limited, everything)]
+    found = [store.keys.active(key) for key in (limited, everything)]
     assert [key.collections for key in found if key] == [{"a", "b"}, None]

@@ -113,7 +113,7 @@ def test_coverage_of_a_rule_is_kept_under_its_new_name(bare_url: str, tmp_path: 
 
 @pytest.fixture
 def first_record(bare_url: str, tmp_path: Path) -> Settings:
-    """A record as version 0.1 made it, with a support and a picture that waits."""
+    """A record as created by version 0.1, with a support and a picture that waits."""
     record_at("0001", bare_url, FIRST_RECORD).close()
     return Settings(data=tmp_path / "data", database_url=bare_url)
 
@@ -128,7 +128,9 @@ def record_at(revision: str, url: str, statements: str) -> Database:
         command.upgrade(config, revision)
         for statement in statements.replace("{encoder}", REMOVED).split(";"):
             given = {"vector": pack_vector(vector(1))} if ":vector" in statement else {}
-            connection.execute(text(statement.replace('": ', '"\\: ')), given)  # colons of JSON are no names
+            connection.execute(
+                text(statement.replace('": ', '"\\: ')), given
+            )  # colons of JSON are no parameters
     return database
 
 
@@ -136,7 +138,7 @@ def test_first_record_opens_with_all_it_held(first_record: Settings) -> None:
     store = open_store(first_record)
     ensure_schema(store.database)
     found = store.collections.get("sports")
-    assert found.rule == Rule(RuleName.PROTOTYPE, Metric.MSE)  # with the targets that are usual now
+    assert found.rule == Rule(RuleName.PROTOTYPE, Metric.MSE)  # with the current defaults
     assert (found.views, found.prompts, found.version, found.supports) == (Views.ONE, None, 2, 1)
     assert np.array_equal(store.supports.changes_since(1, 0).supports[0].vector, vector(1))
     [chunk] = store.chunks.claim("w:1", REMOVED, list(Lane), 8)
@@ -152,6 +154,7 @@ def test_rule_of_the_first_record_is_changed_in_part(first_record: Settings) -> 
     store.database.close()
 
 
+@pytest.mark.processes
 def test_several_processes_may_migrate_at_once(bare_url: str) -> None:
     processes = [subprocess.Popen([sys.executable, "-c", MIGRATE, bare_url]) for _ in range(4)]
     assert [process.wait(100) for process in processes] == [0] * 4
@@ -168,7 +171,7 @@ def test_record_of_a_newer_version_is_refused(bare_url: str) -> None:
     database.close()
 
 
-def test_record_that_does_not_answer_is_told_as_such() -> None:
+def test_unresponsive_record_is_reported() -> None:
     database = Database("postgresql+psycopg://127.0.0.1:9/nothing?connect_timeout=2")
     with pytest.raises(ExemplarError) as caught:
         ensure_schema(database)

@@ -13,6 +13,8 @@ from test_store_blobs import code_of
 from core.errors import ExemplarError
 from store.blobs import PICTURES, THUMBNAILS, Blobs, uploads_of
 
+pytestmark = pytest.mark.processes
+
 PART = 6 << 20  # S3 takes parts of 5 MB and more
 
 
@@ -43,7 +45,7 @@ def test_missing_bytes_are_not_found(blobs: Blobs) -> None:
     assert code_of(blobs.open, PICTURES, "0" * 64) == "blob_not_found"
 
 
-def test_upload_in_parts_is_whole_and_can_be_read_here_and_there(blobs: Blobs) -> None:
+def test_streamed_upload_is_complete_and_seekable(blobs: Blobs) -> None:
     name = blobs.put_stream(uploads_of("job1"), [b"a" * PART, b"b" * PART, b"end"])
     file = blobs.open(uploads_of("job1"), name)
     file.seek(PART - 2)
@@ -102,11 +104,11 @@ def test_check_writes_and_leaves_nothing(blobs: Blobs) -> None:
     assert blobs.files("probe") == []
 
 
-def test_server_that_is_away_is_told_as_such(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_server_is_reported(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     monkeypatch.setattr("s3fs.core.S3FileSystem.retries", 1)
-    monkeypatch.setattr(S3FileSystem, "cachable", False)  # a cached one keeps the server of the first
+    monkeypatch.setattr(S3FileSystem, "cachable", False)  # a cached one keeps the first server
     away = Blobs(f"s3://exemplar/{uuid4().hex}")
     for call in (
         lambda: away.put(PICTURES, b"a picture"),

@@ -1,4 +1,4 @@
-"""Jobs that end with their smoothing, on both databases: held by one worker, written over, ended once."""
+"""Jobs that end with their smoothing, on both databases: held by one worker, updated, ended once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OTHER = "v:2"
 
 
 def settle(store: Store, chunk: Chunk, *failing: int) -> None:
-    """Settle a chunk as a worker does: every picture is ambiguous, some fail."""
+    """Settle a chunk like a worker: every picture is ambiguous, some fail."""
 
     def outcome(item: Item) -> dict[str, Any]:
         if item.index in failing:
@@ -66,7 +66,7 @@ def test_job_ends_with_its_smoothing(things: Store) -> None:
     assert (found.state, found.smooth, found.done, found.finished_at) == (JobState.RUNNING, True, 6, None)
     held = things.smoothings.claim(OWNER)
     assert held is not None and (held.job_id, held.items, held.top, held.attempts) == (job, 6, 5, 1)
-    chunks = things.smoothings.kept(job)
+    chunks = things.smoothings.chunks(job)
     assert [(c.first_item, c.size, c.name) for c in chunks] == [(0, 4, f"{0:064x}"), (4, 2, f"{4:064x}")]
     assert things.smoothings.write(OWNER, job, chunks, known)
     assert things.smoothings.finish(OWNER, job, chunks)
@@ -82,7 +82,7 @@ def test_results_go_on_until_the_job_has_ended(things: Store) -> None:
     assert things.jobs.results(job).next_item == 6
     assert things.jobs.results(job, after=6).next_item == 6
     things.smoothings.claim(OWNER)
-    things.smoothings.finish(OWNER, job, things.smoothings.kept(job))
+    things.smoothings.finish(OWNER, job, things.smoothings.chunks(job))
     assert things.jobs.results(job).next_item is None
 
 
@@ -110,13 +110,13 @@ def test_job_that_is_still_read_is_not_smoothed_yet(things: Store, items: int) -
     things.sources.feed(OWNER, job, items, [], last=True)
     assert things.jobs.get(job).finished_at is None
     assert things.smoothings.claim(OWNER) is not None
-    assert things.smoothings.finish(OWNER, job, things.smoothings.kept(job))
+    assert things.smoothings.finish(OWNER, job, things.smoothings.chunks(job))
     assert state_of(things, job) is JobState.SUCCEEDED
 
 
 def test_job_is_smoothed_by_one_and_by_the_next_when_that_dies(things: Store) -> None:
     job = answered(things, 6)
-    chunks = things.smoothings.kept(job)
+    chunks = things.smoothings.chunks(job)
     assert things.smoothings.claim(OWNER) is not None
     assert things.smoothings.claim(OTHER) is None
     assert things.smoothings.write(OWNER, job, chunks[:1], known)
@@ -140,7 +140,7 @@ def test_lease_that_ran_out_is_no_lease(things: Store) -> None:
     assert held is not None and (held.job_id, held.attempts) == (job, 2)
 
 
-def test_what_is_released_counts_no_attempt_and_what_is_handed_back_does(things: Store) -> None:
+def test_release_counts_no_attempt_and_failure_does(things: Store) -> None:
     job = answered(things, 2)
     things.smoothings.claim(OWNER)
     things.smoothings.release(OWNER)
@@ -153,7 +153,7 @@ def test_what_is_released_counts_no_attempt_and_what_is_handed_back_does(things:
 
 def test_cancelled_job_is_not_written_any_more(things: Store) -> None:
     job = answered(things, 6)
-    chunks = things.smoothings.kept(job)
+    chunks = things.smoothings.chunks(job)
     things.smoothings.claim(OWNER)
     things.smoothings.write(OWNER, job, chunks[:1], known)
     assert things.control.cancel(job).state is JobState.CANCELLED
@@ -164,7 +164,7 @@ def test_cancelled_job_is_not_written_any_more(things: Store) -> None:
     assert things.smoothings.claim(OWNER) is None
 
 
-def test_paused_job_is_smoothed_once_it_goes_on(things: Store) -> None:
+def test_paused_job_is_smoothed_once_it_is_resumed(things: Store) -> None:
     job = answered(things, 2)
     things.control.pause(job)
     assert things.smoothings.claim(OWNER) is None
@@ -176,14 +176,14 @@ def test_smoothing_that_was_begun_ends_a_paused_job(things: Store) -> None:
     job = answered(things, 2)
     things.smoothings.claim(OWNER)
     things.control.pause(job)
-    assert things.smoothings.finish(OWNER, job, things.smoothings.kept(job))
+    assert things.smoothings.finish(OWNER, job, things.smoothings.chunks(job))
     assert state_of(things, job) is JobState.SUCCEEDED
 
 
-def test_retried_job_is_smoothed_anew(things: Store) -> None:
+def test_retried_job_is_smoothed_again(things: Store) -> None:
     job = answered(things, 6, 1, 5)
     things.smoothings.claim(OWNER)
-    before = things.smoothings.kept(job)
+    before = things.smoothings.chunks(job)
     things.smoothings.write(OWNER, job, before, known)
     assert things.smoothings.finish(OWNER, job, before, "a note")
     assert (state_of(things, job), things.jobs.get(job).note) == (JobState.PARTIAL, "a note")
@@ -191,7 +191,7 @@ def test_retried_job_is_smoothed_anew(things: Store) -> None:
     assert things.smoothings.claim(OWNER) is None
     for chunk in claim(things):
         settle(things, chunk)
-    after = things.smoothings.kept(job)
+    after = things.smoothings.chunks(job)
     assert [(c.first_item, c.size, c.name) for c in after] == [
         (0, 1, f"{0:064x}"),
         (1, 1, f"{1:064x}"),
@@ -210,7 +210,7 @@ def test_retried_job_is_smoothed_anew(things: Store) -> None:
 def test_smoothing_of_what_a_retry_has_changed_meanwhile_does_not_end_the_job(things: Store) -> None:
     job = answered(things, 6, 1)
     things.smoothings.claim(OWNER)
-    before = things.smoothings.kept(job)
+    before = things.smoothings.chunks(job)
     assert things.smoothings.finish(OWNER, job, before)
     things.control.retry(job)
     for chunk in claim(things):
@@ -224,8 +224,8 @@ def test_smoothing_of_what_a_retry_has_changed_meanwhile_does_not_end_the_job(th
 def test_job_of_which_all_failed_ends_as_failed(things: Store) -> None:
     job = answered(things, 2, 0, 1)
     things.smoothings.claim(OWNER)
-    assert [chunk.name for chunk in things.smoothings.kept(job)] == [None]
-    assert things.smoothings.finish(OWNER, job, things.smoothings.kept(job))
+    assert [chunk.name for chunk in things.smoothings.chunks(job)] == [None]
+    assert things.smoothings.finish(OWNER, job, things.smoothings.chunks(job))
     assert state_of(things, job) is JobState.FAILED
 
 

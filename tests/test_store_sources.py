@@ -1,4 +1,4 @@
-"""Sources on both databases: held by one worker, fed once, and a job that ends when all has been read."""
+"""Sources on both databases: held by one worker, read once, and a job that ends when all has been read."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_lease_runs_out_unless_it_is_renewed(things: Store) -> None:
     assert len(things.sources.hold("v:2", 4)) == 1
 
 
-def test_released_source_counts_no_attempt_and_one_handed_back_does(things: Store) -> None:
+def test_released_source_counts_no_attempt_and_a_failed_one_does(things: Store) -> None:
     job = submit(things)
     things.sources.hold("w:1", 4)
     things.sources.release("w:1")

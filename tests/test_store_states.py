@@ -43,7 +43,7 @@ FORGET_CHANGES = {
 
 
 class Changes:
-    """What the database saw of changes of state."""
+    """The state changes that the database saw."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -56,7 +56,7 @@ class Changes:
 
 @pytest.fixture
 def changes(things: Store) -> Iterator[Changes]:
-    """Every change of state from now on, written down by triggers."""
+    """Every state change from now on, recorded by triggers."""
     name = "sqlite" if things.database.is_sqlite else "postgresql"
     with things.database.write() as connection:
         connection.execute(
@@ -80,7 +80,7 @@ def bulk(store: Store, kind: JobKind = JobKind.CLASSIFY) -> str:
 
 
 def partial(store: Store, failing: tuple[int, ...] = (1,)) -> str:
-    """Bring a job of two pictures in one chunk to its end, some of them failed."""
+    """End a job of two pictures in one chunk, with some of them failed."""
     job = ask(store, 2, lane=Lane.BULK)
     for chunk in claim(store):
         assert settle(store, chunk, failing=failing)
@@ -164,7 +164,7 @@ def _end_jobs(store: Store) -> None:
 
 
 def _halt_jobs(store: Store) -> None:
-    """Pause, resume and cancel before and after the first claim; chunks come back meanwhile."""
+    """Pause, resume and cancel before and after the first claim; chunks are requeued meanwhile."""
     job = ask(store, 1)
     store.control.pause(job)
     store.control.resume(job)
@@ -185,7 +185,7 @@ def _halt_jobs(store: Store) -> None:
 
 
 def _retry_jobs(store: Store) -> None:
-    """Retry what failed, and take it back while it is queued, and while it is paused."""
+    """Retry what failed, and cancel it while it is queued, and while it is paused."""
     for failing in ((1,), (0, 1)):
         job = partial(store, failing)
         store.control.retry(job)
@@ -198,7 +198,7 @@ def _retry_jobs(store: Store) -> None:
 
 
 def _read_sources(store: Store) -> None:
-    """End jobs that no worker has claimed anything of."""
+    """End jobs of which no worker has claimed anything."""
     store.sources.feed(OWNER, bulk(store), 0, [], last=True)
     refused = Item(0, problem={"code": "picture_empty", "detail": "no bytes"})
     good = Enrolment(Item(1, "aa", "cat"), vector(1), "t")

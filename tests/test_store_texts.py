@@ -1,4 +1,4 @@
-"""The vectors of labels, kept on both databases."""
+"""The stored vectors of labels, on both databases."""
 
 from __future__ import annotations
 

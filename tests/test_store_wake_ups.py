@@ -1,4 +1,4 @@
-"""WakeUps, on a real Redis."""
+"""Wake-ups, on a real Redis."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from waiting import until
 from core.errors import ExemplarError
 from core.types import Lane
 from store.queue.wake_ups import ENOUGH, TASK, WakeUps, broker_url_of, queue_of
+
+pytestmark = pytest.mark.processes
 
 ENCODER = "open_clip:ViT-B-32/laion2b_s34b_b79k"
 QUEUE = queue_of(Lane.BULK, ENCODER)
@@ -41,20 +43,20 @@ def test_socket_is_spelled_as_celery_wants_it() -> None:
     assert broker_url_of("redis://host:1/2") == "redis://host:1/2"
 
 
-def test_hint_carries_lane_and_encoder_and_no_data(queue: redis.Redis, redis_url: str) -> None:
+def test_wake_up_carries_lane_and_encoder_and_no_data(queue: redis.Redis, redis_url: str) -> None:
     assert WakeUps(redis_url).send(Lane.BULK, ENCODER)
     [message] = queue.lrange(QUEUE, 0, -1)
     assert json.loads(message)["headers"]["task"] == TASK
     assert len(message) < 2000
 
 
-def test_hint_is_skipped_where_enough_wait(queue: redis.Redis, redis_url: str) -> None:
+def test_wake_up_is_skipped_if_enough_are_queued(queue: redis.Redis, redis_url: str) -> None:
     wake_ups = WakeUps(redis_url)
     assert all(wake_ups.send(Lane.BULK, ENCODER) for _ in range(10))
     assert queue.llen(QUEUE) == ENOUGH == 2
 
 
-def test_reminder_is_sent_only_where_no_hint_waits(queue: redis.Redis, redis_url: str) -> None:
+def test_repeated_wake_up_is_sent_only_if_none_is_queued(queue: redis.Redis, redis_url: str) -> None:
     wake_ups = WakeUps(redis_url)
     wake_ups.wake_workers(Lane.BULK, ENCODER)
     wake_ups.wake_workers(Lane.BULK, ENCODER)
@@ -88,7 +90,7 @@ def test_sweeping_stops_no_longer_than_a_pause_whatever_stands_in_redis(
     until(lambda: wake_ups.may_sweep(60), timeout_s=30)
 
 
-def test_reminders_are_as_many_as_there_are_workers_to_take_them(queue: redis.Redis, redis_url: str) -> None:
+def test_repeated_wake_ups_are_as_many_as_workers_can_take(queue: redis.Redis, redis_url: str) -> None:
     wake_ups = WakeUps(redis_url)
     for workers, messages in ((3, 3), (3, 3), (1, 3), (5, 5)):
         wake_ups.wake_workers(Lane.BULK, ENCODER, workers=workers)
@@ -99,7 +101,7 @@ def test_reminders_are_as_many_as_there_are_workers_to_take_them(queue: redis.Re
 def test_queue_that_is_gone_is_no_error_and_costs_little_time(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is tried once, and then left alone for a while."""
+    """It is tried once, and then not used for a while."""
     monkeypatch.setattr("store.queue.wake_ups.PAUSE_S", 3600)
     wake_ups, tried = WakeUps(url), []
     ask = wake_ups._redis.llen
@@ -109,7 +111,7 @@ def test_queue_that_is_gone_is_no_error_and_costs_little_time(
     assert tried == [QUEUE]
 
 
-def test_queue_that_is_gone_is_told_when_asked() -> None:
+def test_missing_queue_is_reported() -> None:
     with pytest.raises(ExemplarError) as caught:
         WakeUps("redis://127.0.0.1:9/0").check()
     assert (caught.value.code, caught.value.retry) == ("queue_unavailable", True)

@@ -8,7 +8,7 @@ from worker.activity import Activity, Progress
 
 
 class Clock:
-    """A clock that is moved by hand."""
+    """A clock that tests advance."""
 
     now = 100.0
 
@@ -34,7 +34,7 @@ def test_work_that_waits_long_enough_is_a_stall(clock: Clock) -> None:
     assert ask(activity)
 
 
-def test_worker_that_was_idle_for_hours_is_given_the_whole_time(clock: Clock) -> None:
+def test_worker_that_was_idle_for_hours_gets_the_full_time(clock: Clock) -> None:
     activity = Activity(clock)
     clock.now += 7200
     assert not ask(activity)
@@ -42,7 +42,7 @@ def test_worker_that_was_idle_for_hours_is_given_the_whole_time(clock: Clock) ->
     assert not ask(activity)
 
 
-def test_turn_between_two_looks_ends_the_wait(clock: Clock) -> None:
+def test_run_between_two_checks_ends_the_wait(clock: Clock) -> None:
     activity = Activity(clock)
     ask(activity)
     clock.now += 50
@@ -52,7 +52,7 @@ def test_turn_between_two_looks_ends_the_wait(clock: Clock) -> None:
     assert not ask(activity)
 
 
-def test_turn_under_way_is_no_stall(clock: Clock) -> None:
+def test_run_in_progress_is_no_stall(clock: Clock) -> None:
     activity = Activity(clock)
     ask(activity)
     with activity.run("w"):

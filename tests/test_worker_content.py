@@ -1,4 +1,4 @@
-"""Where pictures come from: what may pass is tried again; what is odd about one place is its own error."""
+"""Remote pictures: transient errors are retried, permanent ones fail one item."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ URL = "faulty://bucket/1.jpg"
 
 
 class Faulty(AbstractFileSystem):
-    """A file system whose objects cannot be read, for the reason that a test gives."""
+    """A file system whose objects cannot be read, with the error that a test sets."""
 
     protocol = "faulty"
     cachable = False
@@ -36,7 +36,7 @@ fsspec.register_implementation("faulty", Faulty, clobber=True)
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """A store whose blobs are asked for, and whose record is not."""
+    """A store whose blobs are used, and whose record is not."""
     return open_store(Settings(data=tmp_path / "data"))
 
 
@@ -57,7 +57,7 @@ class BotoError(Exception):
 
 
 class EndpointConnectionError(Exception):
-    """As botocore names it, which has no base in common with any other."""
+    """Like botocore's error of that name, which shares no base class with any other."""
 
 
 def chunk_of(item: Item) -> Chunk:

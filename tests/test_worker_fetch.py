@@ -1,4 +1,4 @@
-"""Pictures by URL: fetched within bounds, each with its own outcome, and beside the work of encoders."""
+"""Pictures by URL: fetched within limits, each with its own outcome, in parallel with the encoder."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def pictures() -> Iterator[Pictures]:
 
 @pytest.fixture
 def never() -> Iterator[Callable[..., Any]]:
-    """What comes to no end before the test does."""
+    """A function that does not return before the test ends."""
     over = threading.Event()
     yield lambda *_, **__: over.wait()
     over.set()
@@ -119,12 +119,12 @@ def test_failure_that_may_pass_is_tried_again(pictures: Pictures, allowed: Setti
     assert fetch_picture(url, allowed) == b"picture"
 
 
-def test_failure_that_stays_is_told(pictures: Pictures, allowed: Settings) -> None:
+def test_permanent_failure_is_reported(pictures: Pictures, allowed: Settings) -> None:
     assert code_of(pictures.at("/500", status(500)), allowed) == "url_unreachable"
     assert code_of(pictures.at("/404", status(404)), allowed) == "url_failed"
     assert code_of(pictures.at("/204", status(204)), allowed) == "url_failed"
     assert (pictures.asked["/500"], pictures.asked["/404"]) == (fetch.MOST_TRIES, 1)
-    assert code_of("http://127.0.0.1:9/", allowed) == "url_refused"  # a port that is none of the web's
+    assert code_of("http://127.0.0.1:9/", allowed) == "url_refused"  # not a port of the web
     assert code_of("http://127.0.0.1:65535/", allowed) == "url_unreachable"
 
 
@@ -202,7 +202,7 @@ def fetcher(things: Store, allowing: Settings) -> Iterator[Fetcher]:
 
 
 def run(fetcher: Fetcher) -> None:
-    """Fetch until nothing is left to fetch."""
+    """Fetch until nothing is left."""
     until(lambda: fetcher.round() == 0)
 
 
@@ -318,7 +318,7 @@ def test_blobs_that_are_away_lose_nothing(
         patched.setattr(type(things.blobs), "put", full)
         run(fetcher)
     assert claim(things) == []
-    things.fetches.release("w:1:bulk")  # as once the lease has run out
+    things.fetches.release("w:1:bulk")  # like an expired lease
     run(fetcher)
     assert [chunk.items[0].problem for chunk in claim(things)] == [None]
 

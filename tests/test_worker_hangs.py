@@ -1,4 +1,4 @@
-"""A turn that hangs: whatever holds it up goes with the child, or it would hold up every turn to come."""
+"""A run that hangs: it ends with the child process, so that it cannot block later runs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from core.types import Lane
 from store.queue.wake_ups import new_celery
 from worker.process import _Child
 
+pytestmark = pytest.mark.processes
 
-def test_child_ends_with_the_turn_that_took_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+
+def test_child_ends_with_the_run_that_took_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings()
     child = _Child(new_celery(settings.redis_url), settings, "w", [DEFAULT], list(Lane))
 
@@ -32,5 +34,5 @@ def test_child_ends_with_the_turn_that_took_too_long(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(_Child, "_tools", None, raising=False)
     monkeypatch.setattr(os, "_exit", end)
     with pytest.raises(SystemExit):
-        child._turn("bulk", DEFAULT)
+        child._run("bulk", DEFAULT)
     assert ended == [1]

@@ -1,4 +1,4 @@
-"""What a turn promises, with a toy encoder in this process, on both databases."""
+"""Guarantees of the pipeline, with a toy encoder in this process, on both databases."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def red() -> bytes:
     return encode(Image.new("RGB", (8, 8), (250, 10, 10)))
 
 
-def test_turn_settles_all_that_waits_in_batches(
+def test_run_settles_all_queued_work_in_batches(
     tools: Tools, store: Store, encoder: ToyEncoder, digits: Digits
 ) -> None:
     job = submit(store, JobKind.ENROLL, *(digits(0, n) for n in range(10)))
@@ -91,7 +91,7 @@ def test_answer_says_which_rule_decided_and_why(tools: Tools, store: Store, digi
     assert set(result["novelty"]) == {"score", "threshold", "accepts_unfamiliar"}
 
 
-def test_turn_without_work_is_over_at_once(tools: Tools) -> None:
+def test_run_without_work_ends_immediately(tools: Tools) -> None:
     assert run_pipeline(tools, DEFAULT) == 0
 
 
@@ -125,7 +125,7 @@ def test_work_that_failed_once_is_done_later(
     run_pipeline(tools, DEFAULT)
     encoder.fails = False
     store.chunks.sweep()
-    for _ in range(2):  # what failed once is taken alone
+    for _ in range(2):  # what failed once is claimed alone
         run_pipeline(tools, DEFAULT)
     assert store.jobs.get(job).state is JobState.SUCCEEDED
 
@@ -148,7 +148,7 @@ def test_blobs_that_are_away_for_a_moment_fail_no_item(
 
 
 class Away(MemoryFileSystem):
-    """Somewhere else, where nothing answers."""
+    """A remote server that does not answer."""
 
     protocol = "away"
 
@@ -165,7 +165,7 @@ def remote_tools(settings: Settings, store: Store, encoder: ToyEncoder) -> Itera
 
 
 def submit_remote(store: Store, picture: bytes) -> str:
-    """Submit a job of two pictures: one of a place that does not answer, one that is here."""
+    """Submit a job of two pictures: one on an unresponsive server, one stored here."""
     job = new_job_id()
     here = store.blobs.put(uploads_of(job), picture)
     items = [Item(0, place="away://bucket/a.jpg"), Item(1, here)]
@@ -223,7 +223,7 @@ def test_decoder_that_raises_anything_hands_the_work_back(
     assert codes(store, job) == [""]
 
 
-def test_class_deleted_before_the_turn_stays_deleted(tools: Tools, store: Store, digits: Digits) -> None:
+def test_class_deleted_before_the_run_stays_deleted(tools: Tools, store: Store, digits: Digits) -> None:
     submit(store, JobKind.ENROLL, digits(0, 0))
     run_pipeline(tools, DEFAULT)
     job = submit(store, JobKind.ENROLL, digits(0, 1))
@@ -234,7 +234,7 @@ def test_class_deleted_before_the_turn_stays_deleted(tools: Tools, store: Store,
 
 
 @pytest.mark.parametrize("kind", OF_PICTURES)
-def test_collection_deleted_before_the_turn_fails_its_items(
+def test_collection_deleted_before_the_run_fails_its_items(
     tools: Tools, store: Store, digits: Digits, kind: JobKind
 ) -> None:
     job = submit(store, kind, digits(0, 0), b"text")
@@ -261,12 +261,12 @@ def test_uploads_of_an_old_job_that_cannot_be_removed_with_it_go_later(
     monkeypatch.setattr("worker.sweep.ORPHAN_S", -60.0)
     assert remove_orphaned_uploads(store) == 1
     for look in (lambda: store.jobs.get(job), lambda: store.blobs.get(uploads_of(job), digest_of(picture))):
-        with pytest.raises(ExemplarError, match=r"there is no job|are not here"):
+        with pytest.raises(ExemplarError, match=r"there is no job|are missing"):
             look()
 
 
-def test_each_turn_has_an_owner_of_its_own(tools: Tools, store: Store, digits: Digits) -> None:
-    """So what one turn leaves undone is not kept alive by the next."""
+def test_each_run_has_its_own_owner(tools: Tools, store: Store, digits: Digits) -> None:
+    """So the leases of what one run leaves undone are not renewed by the next."""
     submit(store, JobKind.CLASSIFY, digits(0, 0))
     owners = set()
     for _ in range(2):
@@ -277,7 +277,8 @@ def test_each_turn_has_an_owner_of_its_own(tools: Tools, store: Store, digits: D
     assert all(owner.startswith("w:") for owner in owners)
 
 
-def test_worker_is_stalled_when_work_waits_and_no_turn_comes(
+@pytest.mark.processes
+def test_worker_is_stalled_when_work_waits_and_no_run_starts(
     tools: Tools, store: Store, settings: Settings, digits: Digits
 ) -> None:
     submit(store, JobKind.CLASSIFY, digits(0, 0))
@@ -298,7 +299,7 @@ def test_worker_is_not_stalled_while_redis_is_away(tools: Tools, store: Store, d
     assert not any(is_stalled(lonely) for _ in range(3))
 
 
-def test_work_for_others_stalls_nobody(tools: Tools, store: Store, digits: Digits) -> None:
+def test_work_for_other_workers_is_no_stall(tools: Tools, store: Store, digits: Digits) -> None:
     store.collections.create("others", "timm:other", Rule())
     items = [Item(0, "a" * 64)]
     store.jobs.submit(new_job_id(), JobRequest("others", JobKind.CLASSIFY, Lane.BULK, items))
@@ -316,7 +317,7 @@ def submit_bulk(store: Store, *pictures: bytes) -> str:
 def test_person_who_waits_overtakes_bulk_work_at_the_next_batch(
     settings: Settings, store: Store, encoder: ToyEncoder, digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A chunk of bulk is larger than a batch of the encoder; nobody waits for the rest of it."""
+    """A bulk chunk is larger than a batch of the encoder; interactive work does not wait for its rest."""
     bulk = submit_bulk(store, *(digits(1, n) for n in range(12)))
     asked: list[str] = []
     embed = encoder.embed
@@ -333,10 +334,10 @@ def test_person_who_waits_overtakes_bulk_work_at_the_next_batch(
     assert store.jobs.get(bulk).state is JobState.SUCCEEDED
 
 
-def test_turn_ends_only_when_all_is_settled(
+def test_run_ends_only_when_all_is_settled(
     tools: Tools, store: Store, digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The leases of a turn end with it, so nothing may be settled afterwards."""
+    """The leases of a run end with it, so nothing may be settled afterwards."""
     job = submit(store, JobKind.CLASSIFY, *(digits(0, n) for n in range(6)))
     settle = type(store.chunks).settle
 

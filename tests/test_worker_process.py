@@ -1,4 +1,4 @@
-"""Worker processes that are killed, stopped, frozen or cannot begin."""
+"""Worker processes that are killed, stopped, frozen or cannot start."""
 
 from __future__ import annotations
 
@@ -29,18 +29,20 @@ from store.store import Store, open_store
 from store.work.jobs import new_job_id
 from store.work.leases import Lease
 
+pytestmark = pytest.mark.processes
+
 Digits = Callable[[int, int], bytes]
 
 
 def submit(http: httpx.Client, collection: str, digits: Digits, *, start: int = 0) -> str:
-    """Enrol 160 different pictures as one job and return where it is."""
+    """Enrol 160 different pictures as one job and return its path."""
     pictures = files(*(digits(n % 10, start + n // 10) for n in range(160)))
     path = f"/v1/collections/{collection}/enroll"
     return http.post(path, data={"label": "digit"}, files=pictures).headers["location"]
 
 
 def submit_anew(http: httpx.Client, collection: str, digits: Digits) -> Callable[[], str]:
-    """Return what enrols 160 pictures at each call, different ones."""
+    """Return a function that enrols 160 different pictures at each call."""
     starts = itertools.count(0, 16)
     return lambda: submit(http, collection, digits, start=next(starts))
 
@@ -50,10 +52,10 @@ def is_under_way(progress: Progress) -> bool:
 
 
 def finish(http: httpx.Client, service: Stack, job: str) -> None:
-    """Wait for the end of a job as `exemplar up` does, which starts again what has died."""
+    """Wait for the end of a job while restarting dead processes, as `exemplar up` does."""
 
     def ended() -> bool:
-        service.mend()
+        service.restart_dead()
         return http.get(job).json()["finished_at"] is not None
 
     until(ended)
@@ -112,7 +114,7 @@ def test_job_outlives_redis(http: httpx.Client, service: Stack, collection: str,
 
 @pytest.fixture
 def apart(tmp_path: Path, redis_url: str) -> Iterator[Settings]:
-    """Settings of a service of which nothing but Redis runs."""
+    """Settings of a service of which only Redis runs."""
     with redis.Redis.from_url(redis_url) as connection:
         connection.flushall()
     yield Settings(data=tmp_path, redis_url=redis_url)
@@ -136,7 +138,7 @@ def start_worker(settings: Settings, **more: str) -> subprocess.Popen[bytes]:
         "EXEMPLAR_SWEEP_S": "0.5",
         **more,
     }
-    command = [sys.executable, "-m", "cli.main", "worker", "--name", "w"]
+    command = [sys.executable, "-m", "exemplar_service", "worker", "--name", "w"]
     return subprocess.Popen(command, env=environment, stderr=subprocess.STDOUT, stdout=subprocess.PIPE)
 
 
@@ -147,7 +149,7 @@ def ask(store: Store, picture: bytes) -> str:
 
 
 def test_worker_takes_up_what_its_earlier_life_left(apart: Settings, record: Store, digits: Digits) -> None:
-    """And stops in good order: exit code 0, no lease, no sign of life."""
+    """And stops in good order: exit code 0, no lease, no heartbeat file."""
     job = ask(record, digits(0, 0))
     record.chunks._lease = Lease(t.chunk, 3600.0)
     [left] = record.chunks.claim("w:earlier", TINY, list(Lane), 9)

@@ -1,4 +1,4 @@
-"""A change of encoder: followed, compared, switched and taken back, on both databases."""
+"""A reindex: followed, compared, switched and switched back, on both databases."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ OLD, NEW = DEFAULT, "timm:resnet18"
 
 
 class OtherToy(ToyEncoder):
-    """Sees the same with another number of components."""
+    """The same vectors with another number of components."""
 
     spec = NEW
     dim = 3
@@ -59,9 +59,9 @@ def things(tools: Tools, store: Store, digits: Digits) -> None:
 
 
 def work(tools: Tools) -> None:
-    """Let a worker of both encoders do all there is."""
-    feeder = SourceReader(tools.store, tools.settings, tools.owner)
-    while sum([feeder.round(), *(run_pipeline(tools, spec) for spec in tools.encoders)]):
+    """Let a worker of both encoders do all the work."""
+    source_reader = SourceReader(tools.store, tools.settings, tools.owner)
+    while sum([source_reader.round(), *(run_pipeline(tools, spec) for spec in tools.encoders)]):
         pass
 
 
@@ -125,7 +125,7 @@ def test_enrolments_meanwhile_and_after_the_switch_are_followed(
 def test_changes_meanwhile_are_followed(tools: Tools, store: Store, digits: Digits) -> None:
     first = store.supports.page("things")[0]
     store.reindexes.start("things", NEW)
-    SourceReader(store, tools.settings, tools.owner).round()  # the chunks are made, and stand
+    SourceReader(store, tools.settings, tools.owner).round()  # its chunks exist now
     store.supports.delete("things", first.id)
     store.classes.change("things", "one", new_label="uno")
     work(tools)

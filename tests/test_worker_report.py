@@ -30,7 +30,7 @@ def replica(*counts: int) -> Replica:
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_supports_of_clear_classes_are_all_told_apart(rule: RuleName) -> None:
+def test_supports_of_clear_classes_are_all_classified(rule: RuleName) -> None:
     report = report_on(replica(4, 3, 2, 1), Rule(rule), None, {})
     assert (report.rule_used, report.version) == (rule, 14)
     assert (report.accuracy, report.judged, report.supports) == (1.0, 9, 10)
@@ -57,8 +57,8 @@ def test_class_of_a_name_alone_stands_in_the_report(counts: tuple[int, ...]) -> 
 
 def test_support_among_another_class_is_named_by_that_class_and_suspected() -> None:
     made = replica(6, 6)
-    astray = np.eye(DIM, dtype=np.float32)[1]
-    made.apply(Changes(15, [], [SupportChange(13, 1, astray)]))
+    outlier = np.eye(DIM, dtype=np.float32)[1]
+    made.apply(Changes(15, [], [SupportChange(13, 1, outlier)]))
     report = report_on(made, Rule(), None, {1: "aa", 13: "aa"})
     assert report.confusion.counts == ((6, 1), (0, 6))
     [suspect] = report.suspects.items

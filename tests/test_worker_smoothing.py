@@ -1,4 +1,4 @@
-"""Smoothing in this process: what is kept, what changes, and that doing it again gives the same."""
+"""Smoothing in this process: its inputs, its changes, and that repeating it gives the same."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def work(tools: Tools) -> None:
 def asked(
     tools: Tools, *, pictures: Sequence[bytes] = (), smoothed: bool = True, top: int = 2, chunk: int = 5
 ) -> str:
-    """Submit pictures to be named, answer them, and return the job."""
+    """Submit pictures to classify, answer them, and return the job."""
     store, job = tools.store, new_job_id()
     pictures = pictures or [grey_picture(level) for level in LEVELS]
     items = [Item(n, store.blobs.put(uploads_of(job), p), custom_id=f"p{n}") for n, p in enumerate(pictures)]
@@ -101,7 +101,7 @@ def test_results_are_those_of_smoothing_all_pictures_of_the_job(
 
     labels = ["dark", "light"]
     prior = [[{c["label"]: c["probability"] for c in r["candidates"]}[at] for at in labels] for r in before]
-    names = [chunk.name for chunk in tools.store.smoothings.kept(job)]
+    names = [chunk.name for chunk in tools.store.smoothings.chunks(job)]
     kept = [unpack(tools.store.blobs.get(uploads_of(job), name or "")) for name in names]
     expected = smooth(np.array(prior), np.concatenate([part.vectors for part in kept]))
     after = results(tools, job)
@@ -131,7 +131,7 @@ def test_job_that_does_not_ask_for_it_keeps_and_changes_nothing(
     job = asked(tools, smoothed=False)
     assert not smoother.round()
     assert all("smoothed" not in result for result in results(tools, job))
-    assert all(chunk.name is None for chunk in tools.store.smoothings.kept(job))
+    assert all(chunk.name is None for chunk in tools.store.smoothings.chunks(job))
 
 
 def test_failed_pictures_are_left_out(tools: Tools, smoother: SmoothingLoop) -> None:
@@ -235,7 +235,7 @@ def test_retried_pictures_are_smoothed_with_the_others(
 def test_job_of_too_many_items_ends_as_it_is_and_says_so(tools: Tools, settings: Settings) -> None:
     limited = settings.model_copy(update={"smooth_max_items": 10})
     job = asked(replace(tools, settings=limited))
-    assert [chunk.name is None for chunk in tools.store.smoothings.kept(job)][:3] == [False, False, True]
+    assert [chunk.name is None for chunk in tools.store.smoothings.chunks(job)][:3] == [False, False, True]
     assert SmoothingLoop(tools.store, limited, "w:1").round()
     found = tools.store.jobs.get(job)
     assert found.state is JobState.SUCCEEDED
@@ -297,7 +297,7 @@ def test_thread_smooths_until_it_is_stopped(tools: Tools, smoother: SmoothingLoo
     assert tools.store.jobs.get(job).state is JobState.SUCCEEDED
 
 
-# What follows needs no record.
+# The following tests need no record.
 
 
 def part(probabilities: Sequence[Sequence[float]], *, first: int = 0, **changes: Any) -> SmoothingInputs:
@@ -360,7 +360,7 @@ def test_class_that_was_renamed_or_came_meanwhile_is_one_class() -> None:
 
 
 def test_probabilities_beyond_the_best_are_shared() -> None:
-    """Each picture has kept two of three classes; the third gets what is left of it."""
+    """Each picture has probabilities of two of three classes; the third gets the rest."""
     first = part([[0.7, 0.2]] * 2)
     other = part([[0.6, 0.3]] * 2, first=2, class_ids=np.array([1, 3]), labels=["a", "c"])
     found = answer(Smoother([first, other], top=3), 0)

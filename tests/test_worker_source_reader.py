@@ -1,4 +1,4 @@
-"""Feeding: sources become chunks as the work goes on, on both databases, with real pictures."""
+"""The source reader: sources become chunks as the work proceeds, on both databases, with real pictures."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ Digits = Callable[[int, int], bytes]
 
 
 @pytest.fixture
-def feeder(things: Store, settings: Settings) -> Iterator[SourceReader]:
-    feeder = SourceReader(things, settings, "w:1")
-    yield feeder
-    feeder.stop()
+def reader(things: Store, settings: Settings) -> Iterator[SourceReader]:
+    reader = SourceReader(things, settings, "w:1")
+    yield reader
+    reader.stop()
 
 
 def submit(
@@ -55,11 +55,11 @@ def submit(
     return store.jobs.submit(job_id, request).job.id
 
 
-def finish(store: Store, feeder: SourceReader, settings: Settings) -> dict[int, bytes | str]:
-    """Feed and work until nothing is left; return the bytes of each item, or the code of its error."""
+def finish(store: Store, reader: SourceReader, settings: Settings) -> dict[int, bytes | str]:
+    """Read and work until nothing is left; return the bytes of each item, or the code of its error."""
     contents: dict[int, bytes | str] = {}
     while True:
-        fed = feeder.round()
+        fed = reader.round()
         chunks = claim(store, 1000)
         for chunk in chunks:
             for item in chunk.items:
@@ -89,66 +89,66 @@ def files_of(count: int) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("make", [make_zip, make_tar])
-def test_archive_becomes_items(things: Store, feeder: SourceReader, settings: Settings, make) -> None:
+def test_archive_becomes_items(things: Store, reader: SourceReader, settings: Settings, make) -> None:
     job = submit(things, make(files_of(600)))
     assert things.jobs.get(job).expanding
-    contents = finish(things, feeder, settings)
+    contents = finish(things, reader, settings)
     assert contents == {number: f"picture {number}".encode() for number in range(600)}
     found = things.jobs.get(job)
     assert (found.state, found.total, found.done, found.expanding) == (JobState.SUCCEEDED, 600, 600, False)
 
 
-def test_upload_goes_once_it_is_read(things: Store, feeder: SourceReader, settings: Settings) -> None:
+def test_upload_is_deleted_once_it_is_read(things: Store, reader: SourceReader, settings: Settings) -> None:
     job = submit(things, make_zip(files_of(3)))
     folder = settings.data / "blobs" / uploads_of(job)
     [upload] = os.listdir(folder)
-    finish(things, feeder, settings)
+    finish(things, reader, settings)
     [pack] = os.listdir(folder)  # what a retry reads
     assert pack != upload
 
 
-def test_bad_items_fail_alone(things: Store, feeder: SourceReader, settings: Settings) -> None:
+def test_bad_items_fail_alone(things: Store, reader: SourceReader, settings: Settings) -> None:
     files = {"../evil.jpg": b"x", "cat/1.jpg": b"one", "cat/2.jpg": b"", "cat/3.zip": b"x"}
     job = submit(things, make_zip(files), kind=JobKind.ENROLL)
-    assert finish(things, feeder, settings) == {
+    assert finish(things, reader, settings) == {
         0: "member_invalid", 1: b"one", 2: "picture_empty", 3: "archive_nested"
     }  # fmt: skip
     assert things.jobs.get(job).state is JobState.PARTIAL
 
 
 def test_broken_archive_gives_what_could_be_read(
-    things: Store, feeder: SourceReader, settings: Settings
+    things: Store, reader: SourceReader, settings: Settings
 ) -> None:
     job = submit(things, make_tar(files_of(300))[: 100 * 1024])
-    contents = finish(things, feeder, settings)
+    contents = finish(things, reader, settings)
     assert contents == {**{n: f"picture {n}".encode() for n in range(100)}, 100: "archive_unreadable"}
     assert things.jobs.get(job).state is JobState.PARTIAL
 
 
 def test_reading_waits_for_the_work(things: Store, settings: Settings) -> None:
-    feeder = SourceReader(things, settings.model_copy(update={"bulk_window_items": 500}), "w:1")
+    reader = SourceReader(things, settings.model_copy(update={"bulk_window_items": 500}), "w:1")
     job = submit(things, make_tar(files_of(2000)))
     for _ in range(10):
-        feeder.round()
+        reader.round()
     assert things.jobs.get(job).total == 512
     [chunk] = claim(things, 64)
     settle(things, chunk)
     for _ in range(10):
-        feeder.round()
+        reader.round()
     assert things.jobs.get(job).total == 768
-    assert finish(things, feeder, settings).keys() == set(range(64, 2000))
+    assert finish(things, reader, settings).keys() == set(range(64, 2000))
     assert things.jobs.get(job).state is JobState.SUCCEEDED
-    feeder.stop()
+    reader.stop()
 
 
 def test_paused_job_is_not_read_and_others_are(
-    things: Store, feeder: SourceReader, settings: Settings
+    things: Store, reader: SourceReader, settings: Settings
 ) -> None:
     paused = [submit(things, make_tar(files_of(3))) for _ in range(5)]
     for job in paused:
         things.control.pause(job)
     job = submit(things, make_tar(files_of(3)))
-    assert len(finish(things, feeder, settings)) == 3
+    assert len(finish(things, reader, settings)) == 3
     assert things.jobs.get(job).state is JobState.SUCCEEDED
     assert things.jobs.get(paused[0]).total == 0
 
@@ -163,74 +163,74 @@ def test_another_worker_reads_on_without_doubling(
     for _ in range(rounds):
         first.round()
     first._store.sources.hold("w:1", 4)
-    things.sources.expire_leases("w")  # it died, its lease with it
+    things.sources.expire_leases("w")  # it died, and its lease expired
     second = SourceReader(things, settings, "v:2")
     contents = finish(things, second, settings)
     assert contents == {number: f"picture {number}".encode() for number in range(600)}
-    first.round()  # it comes back from the dead
+    first.round()  # it continues after losing its lease
     assert things.jobs.get(job).total == 600
     second.stop()
 
 
 def test_job_whose_source_cannot_be_read_ends(
-    things: Store, feeder: SourceReader, settings: Settings, monkeypatch
+    things: Store, reader: SourceReader, settings: Settings, monkeypatch
 ) -> None:
     monkeypatch.setattr(source_reader, "RETRY_S", 0.0)
     job = submit(things, make_tar(files_of(300)))
-    feeder.round()
-    monkeypatch.setattr(feeder, "_slice", lambda *_: 1 / 0)
+    reader.round()
+    monkeypatch.setattr(reader, "_slice", lambda *_: 1 / 0)
     for _ in range(10):
-        feeder.round()
-    contents = finish(things, feeder, settings)
+        reader.round()
+    contents = finish(things, reader, settings)
     assert contents[256] == "work_failed" and len(contents) == 257
     assert things.jobs.get(job).state is JobState.PARTIAL
 
 
 def test_attempts_are_not_burnt_while_a_cause_may_pass(
-    things: Store, feeder: SourceReader, settings: Settings, monkeypatch
+    things: Store, reader: SourceReader, settings: Settings, monkeypatch
 ) -> None:
     now = 1000.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     submit(things, make_tar(files_of(3)))
     with monkeypatch.context() as patched:
-        patched.setattr(feeder, "_slice", lambda *_: 1 / 0)
+        patched.setattr(reader, "_slice", lambda *_: 1 / 0)
         for _ in range(10):
-            assert not feeder.round()
+            assert not reader.round()
         [held] = things.sources.hold("w:1", 4)
         assert held.attempts == 1
     now += source_reader.RETRY_S
-    assert feeder.round()
-    assert finish(things, feeder, settings).keys() == {0, 1, 2}
+    assert reader.round()
+    assert finish(things, reader, settings).keys() == {0, 1, 2}
 
 
 def test_pause_is_longer_after_each_failure(
-    things: Store, feeder: SourceReader, settings: Settings, monkeypatch
+    things: Store, reader: SourceReader, settings: Settings, monkeypatch
 ) -> None:
     now = 1000.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     submit(things, make_tar(files_of(3)))
-    monkeypatch.setattr(feeder, "_slice", lambda *_: 1 / 0)
+    monkeypatch.setattr(reader, "_slice", lambda *_: 1 / 0)
     pauses = []
     for _ in range(settings.max_attempts):
-        feeder.round()
-        [failure] = feeder._failed.values()
+        reader.round()
+        [failure] = reader._failed.values()
         pauses.append(failure.until - now)
         now = failure.until
-        feeder.round()
+        reader.round()
     assert pauses == [1, 2, 4, 8]
 
 
 def test_files_that_are_passed_over_hold_up_no_other_source(
-    things: Store, feeder: SourceReader, settings: Settings, monkeypatch
+    things: Store, reader: SourceReader, settings: Settings, monkeypatch
 ) -> None:
-    """Each round ends after a while, though an archive holds nothing but hidden files for long."""
+    """Each round ends after a while, even if an archive contains only hidden files for long."""
     hidden = {f"cat/.{number}": b"x" for number in range(50)}
     long = submit(things, make_tar(hidden | files_of(3)))
     other = submit(things, make_tar(files_of(5)))
     monkeypatch.setattr(source_reader, "PASSING_S", -1.0)
-    assert feeder.round()
+    assert reader.round()
     assert (things.jobs.get(long).total, things.jobs.get(other).total) == (0, 5)
-    while feeder.round():
+    while reader.round():
         pass
     assert things.jobs.get(long).total == 3
 
@@ -255,14 +255,14 @@ def test_source_that_kills_worker_after_worker_is_given_up(things: Store, settin
     for life in range(settings.max_attempts):
         things.sources.hold(f"w:{life}", 4)
         things.sources.expire_leases("w")
-    feeder = SourceReader(things, settings, "w:last")
-    assert finish(things, feeder, settings) == {0: "worker_lost"}
+    reader = SourceReader(things, settings, "w:last")
+    assert finish(things, reader, settings) == {0: "worker_lost"}
     assert things.jobs.get(job).state is JobState.FAILED
-    feeder.stop()
+    reader.stop()
 
 
 def test_blobs_that_are_away_are_waited_for(
-    things: Store, feeder: SourceReader, settings: Settings, monkeypatch
+    things: Store, reader: SourceReader, settings: Settings, monkeypatch
 ) -> None:
     submit(things, make_tar(files_of(3)))
 
@@ -272,8 +272,8 @@ def test_blobs_that_are_away_are_waited_for(
     with monkeypatch.context() as patched:
         patched.setattr(type(things.blobs), "put", away)
         for _ in range(10):
-            assert not feeder.round()
-    assert len(finish(things, feeder, settings)) == 3
+            assert not reader.round()
+    assert len(finish(things, reader, settings)) == 3
 
 
 def test_folder_is_listed_once(things: Store, settings: Settings, tmp_path: Path) -> None:
@@ -308,12 +308,12 @@ def test_rows_name_files_urls_and_objects(things: Store, settings: Settings, tmp
         {"url": "memory://pictures/no.jpg"}, {"url": "memory://pictures/../2.jpg"}, {"url": "s3://other/2.jpg"},
         {"url": "file:///etc/passwd"}, {"url": "memory://other/2.jpg"},
     ]  # fmt: skip
-    feeder = SourceReader(things, settings, "w:1")
+    reader = SourceReader(things, settings, "w:1")
     submit(things, manifest="\n".join(map(json.dumps, rows)).encode())
-    contents = finish(things, feeder, settings)
+    contents = finish(things, reader, settings)
     assert list(contents.values())[:3] == [b"one", b"two", "picture_unreadable"]
     assert set(list(contents.values())[3:]) <= {"url_not_allowed", "path_not_allowed"}
-    feeder.stop()
+    reader.stop()
 
 
 def test_file_that_was_swapped_for_a_link_is_not_read(
@@ -325,12 +325,12 @@ def test_file_that_was_swapped_for_a_link_is_not_read(
     picture.write_bytes(b"one")
     settings = settings.model_copy(update={"roots": (str(tmp_path / "root"),)})
     submit(things, manifest=b'{"file": "1.jpg"}')
-    feeder = SourceReader(things, settings, "w:1")
-    feeder.round()
+    reader = SourceReader(things, settings, "w:1")
+    reader.round()
     picture.unlink()
     picture.symlink_to(tmp_path / "secret.jpg")
-    assert finish(things, feeder, settings) == {0: "path_not_allowed"}
-    feeder.stop()
+    assert finish(things, reader, settings) == {0: "path_not_allowed"}
+    reader.stop()
 
 
 def test_memory_stays_flat_however_large_the_archive(things: Store, settings: Settings) -> None:
@@ -342,28 +342,28 @@ def test_memory_stays_flat_however_large_the_archive(things: Store, settings: Se
     out.close()
     request = JobRequest("things", JobKind.CLASSIFY, Lane.BULK, (), source=Source(archive=archive))
     things.jobs.submit(job_id, request)
-    feeder = SourceReader(things, settings.model_copy(update={"bulk_window_items": 100_000}), "w:1")
-    feeder.round()
+    reader = SourceReader(things, settings.model_copy(update={"bulk_window_items": 100_000}), "w:1")
+    reader.round()
     process = psutil.Process()
     before = process.memory_info().rss
     peak = before
-    while feeder.round():
+    while reader.round():
         peak = max(peak, process.memory_info().rss)
     assert things.jobs.get(job_id).total == 2000
     assert peak - before < 40 << 20
-    feeder.stop()
+    reader.stop()
 
 
-def test_pictures_of_one_slice_share_a_pack(things: Store, feeder: SourceReader, settings: Settings) -> None:
+def test_pictures_of_one_slice_share_a_pack(things: Store, reader: SourceReader, settings: Settings) -> None:
     job = submit(things, make_zip(files_of(256)))
-    feeder.round()
+    reader.round()
     [chunk, *_] = claim(things, 64)
     assert chunk.items[0] == replace(Item(0, None, None, "cat/00000.jpg"), place=chunk.items[0].place)
     folder = settings.data / "blobs" / uploads_of(job)
     assert len(os.listdir(folder)) == 2  # the archive and one pack
 
 
-def test_source_of_a_feeder_that_hangs_goes_to_another(
+def test_source_of_a_reader_that_hangs_goes_to_another(
     things: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quick = settings.model_copy(update={"stall_s": 0.2, "lease_s": 0.2})
@@ -371,7 +371,7 @@ def test_source_of_a_feeder_that_hangs_goes_to_another(
     with tools_with(quick, things, ToyEncoder()) as tools:
         sources = Sources(things.database, lease_s=0.2, chunk_items=64)
         tools = replace(tools, store=replace(things, sources=sources))
-        feeder = SourceReader(tools.store, quick, tools.owner, tools.reading)
+        reader = SourceReader(tools.store, quick, tools.owner, tools.reading)
         hangs, let_go = threading.Event(), threading.Event()
 
         def hang(*_: object, **__: object) -> Iterator[Entry]:
@@ -380,11 +380,11 @@ def test_source_of_a_feeder_that_hangs_goes_to_another(
             yield from ()
 
         monkeypatch.setattr("worker.source_reader.read_steps", hang)
-        feeder.start()
-        pulse = Heartbeat(tools)
+        reader.start()
+        heartbeat = Heartbeat(tools)
 
         def take_over() -> list[HeldSource]:
-            pulse._beat()
+            heartbeat._beat()
             return sources.hold("w2:1", 4)
 
         try:
@@ -392,7 +392,7 @@ def test_source_of_a_feeder_that_hangs_goes_to_another(
             others = until(take_over)
         finally:
             let_go.set()
-            feeder.stop()
+            reader.stop()
     assert [held.job_id for held in others] == [job]
 
 
@@ -400,7 +400,7 @@ def test_uploads_that_no_job_came_of_go_after_a_day(things: Store, settings: Set
     job = submit(things, make_zip(files_of(1)))
     old = f"{int((time.time() - 90_000) * 1000):012x}" + "0" * 20
     things.blobs.put_stream(uploads_of(old), [b"x"])
-    things.blobs.put_stream(uploads_of(new_job_id()), [b"x"])  # which is just coming in
+    things.blobs.put_stream(uploads_of(new_job_id()), [b"x"])  # an upload in progress
     assert remove_orphaned_uploads(things) == 1
     assert len(things.blobs.jobs_with_uploads()) == 2 and job in things.blobs.jobs_with_uploads()
     assert remove_orphaned_uploads(things) == 0

@@ -1,4 +1,4 @@
-"""Classes that are known by their names, with a toy encoder that reads, on both databases."""
+"""Zero-shot classes, with a toy encoder that has a text side, on both databases."""
 
 from __future__ import annotations
 
@@ -92,8 +92,8 @@ def test_deleted_class_is_no_candidate(tools: Tools) -> None:
     assert [candidate["label"] for candidate in result["candidates"]] == ["black"]
 
 
-def test_pictures_count_beside_the_name(tools: Tools) -> None:
-    """What the name gets wrong the pictures put right."""
+def test_pictures_count_in_addition_to_the_name(tools: Tools) -> None:
+    """Pictures correct what the name gets wrong."""
     for label in ("white", "black"):
         tools.store.classes.add("things", label)
     submit(tools.store, JobKind.ENROLL, *(shade(0.8 + n / 50) for n in range(8)), label="black")
@@ -103,7 +103,7 @@ def test_pictures_count_beside_the_name(tools: Tools) -> None:
     assert best(named(tools, 0.9, 0.2)) == ["black", "white"]
 
 
-def test_label_the_encoder_makes_nothing_of_harms_nobody(tools: Tools, encoder: ToyEncoder) -> None:
+def test_label_without_a_finite_vector_affects_no_other(tools: Tools, encoder: ToyEncoder) -> None:
     for label in ("white", "nonsense"):
         tools.store.classes.add("things", label)
     assert best(named(tools, 1.0)) == ["white"]
@@ -143,7 +143,7 @@ def test_text_side_that_breaks_is_given_up_and_the_worker_lives_on(
     assert best(named(tools, 1.0)) == ["white"]
 
 
-def test_more_labels_than_a_turn_can_read_are_read_by_the_next_ones(
+def test_more_labels_than_one_run_can_embed_are_left_to_the_next_runs(
     tools: Tools, encoder: ToyEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for n in range(6):

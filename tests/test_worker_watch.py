@@ -1,4 +1,4 @@
-"""What a worker tells of the chunks it works on: lines, metrics, and spans from the request on."""
+"""Observation of chunks by a worker: log lines, metrics, and spans from the request on."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_line_of_a_chunk_names_request_job_key_and_collection(
     settings: Settings, tools: Tools, digits: Digits
 ) -> None:
     app = create_app(settings, tools.store, needs_key=False)
-    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://local") as client:
+    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://localhost") as client:
         path, sent = "/v1/collections/things/enroll", {"image": digits(0, 0)}
         job = client.post(path, data={"label": "cat"}, files=sent, headers={"X-Request-Id": "r-1"}).json()
     with capture_logs() as lines:
@@ -69,7 +69,7 @@ def test_line_of_a_chunk_names_request_job_key_and_collection(
     }
 
 
-def test_turn_counts_items_stages_batches_and_claims(tools: Tools, digits: Digits) -> None:
+def test_run_counts_items_stages_batches_and_claims(tools: Tools, digits: Digits) -> None:
     submit(tools.store, JobKind.ENROLL, digits(0, 0), b"no picture")
     submit(tools.store, JobKind.CLASSIFY, digits(0, 0))
     run_pipeline(tools, DEFAULT)
@@ -102,16 +102,16 @@ def test_chunk_that_another_worker_has_taken_over_counts_as_lost(tools: Tools, d
     assert [line["log_level"] for line in lines if line["event"] == "chunk_lost"] == ["warning"]
 
 
-def test_pulse_writes_figures_and_replicas_into_the_record(tools: Tools, digits: Digits) -> None:
+def test_heartbeat_writes_metrics_and_replicas_into_the_record(tools: Tools, digits: Digits) -> None:
     submit(tools.store, JobKind.ENROLL, digits(0, 0))
     run_pipeline(tools, DEFAULT)
     submit(tools.store, JobKind.CLASSIFY, digits(0, 0))
     run_pipeline(tools, DEFAULT)  # opens the replica at version 1
     submit(tools.store, JobKind.ENROLL, digits(0, 1))
     run_pipeline(tools, DEFAULT)
-    pulse = Heartbeat(tools)
-    pulse.start()
-    pulse.stop()
+    heartbeat = Heartbeat(tools)
+    heartbeat.start()
+    heartbeat.stop()
     written = tools.store.workers.metrics()["w"]
     assert 'exemplar_replica_version{collection="things"} 1.0' in written
     assert 'exemplar_replica_lag{collection="things"} 1.0' in written
@@ -120,9 +120,9 @@ def test_pulse_writes_figures_and_replicas_into_the_record(tools: Tools, digits:
 
 def test_figures_at_a_port_of_their_own_are_not_in_the_record_too(tools: Tools) -> None:
     apart = replace(tools, settings=tools.settings.model_copy(update={"metrics_port": 9100}))
-    pulse = Heartbeat(apart)
-    pulse.start()
-    pulse.stop()
+    heartbeat = Heartbeat(apart)
+    heartbeat.start()
+    heartbeat.stop()
     assert tools.store.workers.metrics() == {}
 
 
@@ -145,7 +145,7 @@ def test_spans_lead_from_the_request_to_the_stages_of_its_chunk(
     tracing = OtlpTracing("test", SimpleSpanProcessor(spans))
     app = create_app(settings, tools.store, needs_key=False, tracing=tracing)
     caller = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://local") as client:
+    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://localhost") as client:
         client.get("/healthz")
         client.post(
             "/v1/collections/things/classify",
@@ -179,20 +179,20 @@ def test_all_that_a_worker_holds_waits_again_at_once_and_is_not_blamed(tools: To
     assert {chunk.attempts for chunk in again} == {1}
 
 
-def test_worker_that_is_told_to_stop_ends_its_turn_and_releases_what_it_took_ahead(
+def test_stopping_worker_ends_its_run_and_releases_what_it_claimed_ahead(
     tools: Tools, digits: Digits
 ) -> None:
     submit(tools.store, JobKind.ENROLL, *(digits(n, 0) for n in range(10)))
     encoder = tools.encoders[DEFAULT]
-    told: list[bool] = []
-    tools.activity._stopping = lambda: bool(told)
+    stopped: list[bool] = []
+    tools.activity._stopping = lambda: bool(stopped)
     embed = encoder.embed
 
-    def tell(prepared: object) -> object:
-        told.append(True)
+    def stop_during(prepared: object) -> object:
+        stopped.append(True)
         return embed(prepared)  # type: ignore[arg-type]
 
-    encoder.embed = tell  # type: ignore[assignment,method-assign]
+    encoder.embed = stop_during  # type: ignore[assignment,method-assign]
     assert run_pipeline(tools, DEFAULT) == encoder.batch_size
     [waiting] = tools.store.chunks.waiting()
     assert waiting.items == 10 - encoder.batch_size

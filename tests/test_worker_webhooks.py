@@ -1,4 +1,4 @@
-"""Webhooks: signed, told at least once, tried for a day, and never led astray, on both databases."""
+"""Webhooks: signed, sent at least once, retried for a day, and safe from redirection, on both databases."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def postman(things: Store, settings: Settings) -> Iterator[WebhookSender]:
+def sender(things: Store, settings: Settings) -> Iterator[WebhookSender]:
     found = WebhookSender(things.deliveries, allowing(settings), "w:1")
     yield found
     found.stop()
 
 
 def finish(store: Store, webhook: str | None, failing: tuple[int, ...] = ()) -> str:
-    """Submit a job with a webhook and bring it to its end."""
+    """Submit a job with a webhook and end it."""
     job = submit(store, Item(0, "aa"), Item(1, "bb"), kind=JobKind.CLASSIFY, webhook=webhook)
     for chunk in claim(store):
         assert settle(store, chunk, failing=failing)
@@ -55,31 +55,35 @@ def finish(store: Store, webhook: str | None, failing: tuple[int, ...] = ()) -> 
 
 
 def make_due(store: Store) -> None:
-    """Let the time pass until the next try."""
+    """Advance the time to the next attempt."""
     with store.database.write() as connection:
         connection.execute(update(t.delivery).values(due_at=1.0))
 
 
-def test_end_of_a_job_is_told_and_signed(things: Store, postman: WebhookSender, receiver: Receiver) -> None:
+def test_end_of_a_job_sends_a_signed_call(things: Store, sender: WebhookSender, receiver: Receiver) -> None:
     job = finish(things, f"{receiver.url}/hook?token=1", failing=(1,))
-    assert postman.deliver_due() == 1
+    assert sender.deliver_due() == 1
     [request] = receiver.requests
     assert request.path == "/hook?token=1"
     assert request.headers["host"] == receiver.url.removeprefix("http://")
-    told = Webhook(SECRET).verify(request.body, request.headers)
-    assert (told["type"], told["data"]["id"], told["data"]["state"]) == ("job.finished", job, "partial")
-    assert told["data"]["progress"] == {"total": 2, "done": 1, "failed": 1}
+    received = Webhook(SECRET).verify(request.body, request.headers)
+    assert (received["type"], received["data"]["id"], received["data"]["state"]) == (
+        "job.finished",
+        job,
+        "partial",
+    )
+    assert received["data"]["progress"] == {"total": 2, "done": 1, "failed": 1}
     [logged] = things.deliveries.of_job(job)
     assert (logged.state, logged.id) == (DeliveryState.DELIVERED, request.headers["webhook-id"])
     assert [(a.number, a.status, a.error) for a in logged.attempts] == [(1, 204, None)]
-    assert postman.deliver_due() == 0
+    assert sender.deliver_due() == 0
 
 
 def test_signature_is_the_one_of_the_standard(
-    things: Store, postman: WebhookSender, receiver: Receiver
+    things: Store, sender: WebhookSender, receiver: Receiver
 ) -> None:
     finish(things, receiver.url)
-    postman.deliver_due()
+    sender.deliver_due()
     [request] = receiver.requests
     key = base64.b64decode(SECRET.removeprefix("whsec_"))
     id_, at = request.headers["webhook-id"], request.headers["webhook-timestamp"]
@@ -96,9 +100,9 @@ def test_every_secret_signs_while_one_takes_the_place_of_another(
     newest, strange = (f"whsec_{base64.b64encode(bytes([n] * 32)).decode()}" for n in (1, 2))
     rotating = allowing(settings).model_copy(update={"webhook_secret": SecretStr(f"{newest}\n{SECRET}")})
     finish(things, receiver.url)
-    postman = WebhookSender(things.deliveries, rotating, "w:1")
-    postman.deliver_due()
-    postman.stop()
+    sender = WebhookSender(things.deliveries, rotating, "w:1")
+    sender.deliver_due()
+    sender.stop()
     [request] = receiver.requests
     for secret in (newest, SECRET):
         assert Webhook(secret).verify(request.body, request.headers)["type"] == "job.finished"
@@ -113,45 +117,43 @@ def test_every_secret_signs_while_one_takes_the_place_of_another(
         Webhook(strange).verify(request.body, request.headers)
 
 
-def test_job_without_a_webhook_tells_nobody(things: Store, postman: WebhookSender) -> None:
+def test_job_without_a_webhook_sends_no_call(things: Store, sender: WebhookSender) -> None:
     job = finish(things, None)
-    assert postman.deliver_due() == 0
+    assert sender.deliver_due() == 0
     assert things.deliveries.of_job(job) == []
 
 
-def test_cancelled_job_is_told_too(things: Store, postman: WebhookSender, receiver: Receiver) -> None:
+def test_cancelled_job_sends_a_call_too(things: Store, sender: WebhookSender, receiver: Receiver) -> None:
     job = submit(things, Item(0, "aa"), kind=JobKind.CLASSIFY, webhook=receiver.url)
-    assert postman.deliver_due() == 0
+    assert sender.deliver_due() == 0
     things.control.cancel(job)
-    postman.deliver_due()
+    sender.deliver_due()
     assert json.loads(receiver.requests[0].body)["data"]["state"] == "cancelled"
 
 
-def test_job_that_is_tried_again_is_told_anew(
-    things: Store, postman: WebhookSender, receiver: Receiver
-) -> None:
+def test_retried_job_sends_another_call(things: Store, sender: WebhookSender, receiver: Receiver) -> None:
     job = finish(things, receiver.url, failing=(1,))
-    postman.deliver_due()
+    sender.deliver_due()
     things.control.retry(job)
-    assert postman.deliver_due() == 0
+    assert sender.deliver_due() == 0
     for chunk in claim(things):
         settle(things, chunk)
-    postman.deliver_due()
+    sender.deliver_due()
     first, second = receiver.requests
     assert json.loads(second.body)["data"]["state"] == "succeeded"
     assert first.headers["webhook-id"] != second.headers["webhook-id"]
 
 
 def test_refused_delivery_is_made_again_with_the_same_id_and_body(
-    things: Store, postman: WebhookSender, receiver: Receiver
+    things: Store, sender: WebhookSender, receiver: Receiver
 ) -> None:
     receiver.statuses = [500, 429]
     job = finish(things, receiver.url)
     for _ in range(3):
-        assert postman.deliver_due() == 1
-        assert postman.deliver_due() == 0  # not before its time
+        assert sender.deliver_due() == 1
+        assert sender.deliver_due() == 0  # not before it is due
         make_due(things)
-    assert postman.deliver_due() == 0
+    assert sender.deliver_due() == 0
     assert len({(r.headers["webhook-id"], r.body) for r in receiver.requests}) == 1
     [logged] = things.deliveries.of_job(job)
     assert [(a.number, a.status) for a in logged.attempts] == [(1, 500), (2, 429), (3, 204)]
@@ -180,44 +182,44 @@ def test_delivery_is_tried_for_about_a_day_and_given_up(things: Store) -> None:
 
 
 def test_receiver_that_is_gone_is_left_alone(
-    things: Store, postman: WebhookSender, receiver: Receiver
+    things: Store, sender: WebhookSender, receiver: Receiver
 ) -> None:
     receiver.statuses = [410]
     job = finish(things, receiver.url)
-    postman.deliver_due()
+    sender.deliver_due()
     make_due(things)
-    assert postman.deliver_due() == 0
+    assert sender.deliver_due() == 0
     assert things.deliveries.of_job(job)[0].state is DeliveryState.GIVEN_UP
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_redirects_are_not_followed(
-    things: Store, postman: WebhookSender, receiver: Receiver, status: int
+    things: Store, sender: WebhookSender, receiver: Receiver, status: int
 ) -> None:
     receiver.statuses = [status]
     job = finish(things, receiver.url)
-    postman.deliver_due()
+    sender.deliver_due()
     assert [request.path for request in receiver.requests] == ["/"]
     assert things.deliveries.of_job(job)[0].state is DeliveryState.WAITING
 
 
 def test_worker_that_dies_over_a_delivery_leaves_it_to_the_next(
-    things: Store, postman: WebhookSender, receiver: Receiver
+    things: Store, sender: WebhookSender, receiver: Receiver
 ) -> None:
     job = finish(things, receiver.url)
     things.deliveries.announce()
     [dying] = things.deliveries.claim("dead:1", 4)
-    assert postman.deliver_due() == 0  # its lease still holds
+    assert sender.deliver_due() == 0  # its lease still holds
     things.deliveries.expire_leases("dead")
-    assert postman.deliver_due() == 1
-    assert not things.deliveries.settle("dead:1", dying, Outcome(1.0, 500))  # back from the dead, too late
+    assert sender.deliver_due() == 1
+    assert not things.deliveries.settle("dead:1", dying, Outcome(1.0, 500))  # too late: the lease is lost
     [logged] = things.deliveries.of_job(job)
     assert (logged.state, [a.number for a in logged.attempts]) == (DeliveryState.DELIVERED, [2])
     assert receiver.requests[0].headers["webhook-id"] == dying.id
 
 
-def test_call_that_fails_in_a_way_nobody_foresaw_is_an_attempt_like_any_other(
-    things: Store, postman: WebhookSender, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+def test_call_with_an_unexpected_error_counts_as_an_attempt(
+    things: Store, sender: WebhookSender, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = finish(things, receiver.url)
     with monkeypatch.context() as broken:
@@ -226,24 +228,24 @@ def test_call_that_fails_in_a_way_nobody_foresaw_is_an_attempt_like_any_other(
             raise ValueError("a header that no library takes")
 
         broken.setattr("worker.webhooks.post", fail)
-        assert postman.deliver_due() == 1
+        assert sender.deliver_due() == 1
     [logged] = things.deliveries.of_job(job)
     assert [(a.number, a.error) for a in logged.attempts] == [(1, "internal_error: ValueError")]
     assert logged.next_at is not None and logged.next_at <= time.time() + 10  # the first of the delays
     make_due(things)
-    postman.deliver_due()
+    sender.deliver_due()
     assert things.deliveries.of_job(job)[0].state is DeliveryState.DELIVERED
 
 
 def test_two_postmen_deliver_once(things: Store, settings: Settings, receiver: Receiver) -> None:
     for _ in range(12):
         finish(things, receiver.url)
-    postmen = [WebhookSender(things.deliveries, allowing(settings), f"w{n}:1") for n in range(3)]
+    senders = [WebhookSender(things.deliveries, allowing(settings), f"w{n}:1") for n in range(3)]
     with ThreadPoolExecutor(3) as pool:
         for _ in range(6):
-            list(pool.map(lambda postman: postman.deliver_due(), postmen))
-    for postman in postmen:
-        postman.stop()
+            list(pool.map(lambda sender: sender.deliver_due(), senders))
+    for sender in senders:
+        sender.stop()
     assert len(receiver.requests) == 12
     assert len({request.headers["webhook-id"] for request in receiver.requests}) == 12
 
@@ -255,10 +257,10 @@ def test_private_target_is_not_called_and_the_log_says_why(
     strict = Settings.model_validate(
         settings.model_dump() | {"webhooks": ("*",), "webhook_secret": SECRET, "webhook_private": False}
     )
-    postman = WebhookSender(things.deliveries, strict, "w:1")
-    job = finish(things, f"https://localhost:{port}/")  # a name, so that only its address tells
-    postman.deliver_due()
-    postman.stop()
+    sender = WebhookSender(things.deliveries, strict, "w:1")
+    job = finish(things, f"https://localhost:{port}/")  # a name, so that only its address reveals it
+    sender.deliver_due()
+    sender.stop()
     assert receiver.requests == []
     [attempt] = things.deliveries.of_job(job)[0].attempts
     assert attempt.error is not None and attempt.error.startswith("target_not_allowed: ")
@@ -290,7 +292,7 @@ def test_connection_goes_to_the_address_that_was_checked(
 
 
 def drip(handler: BaseHTTPRequestHandler) -> None:
-    """Answer a byte at a time, without end."""
+    """Answer one byte at a time, without end."""
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
     try:
         while True:
@@ -301,7 +303,7 @@ def drip(handler: BaseHTTPRequestHandler) -> None:
 
 
 def flood(handler: BaseHTTPRequestHandler) -> None:
-    """Answer more than anybody wants."""
+    """Answer with more than the size limit."""
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
     try:
         while True:
@@ -323,7 +325,7 @@ def test_answer_that_floods_is_cut_off_in_size(receiver: Receiver) -> None:
     assert (reply.status, len(reply.body)) == (200, 1000)
 
 
-def test_nobody_at_the_port_is_a_failure_to_be_tried_again() -> None:
+def test_closed_port_is_a_failure_to_be_retried() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -20,7 +20,7 @@ TINY = f"timm:{NETWORK}@{WEIGHTS}"
 
 
 def write_tiny() -> None:
-    """Write the weights of TINY where they are not there yet: the same bytes each time."""
+    """Write the weights of TINY if they do not exist: the same bytes each time."""
     if WEIGHTS.exists():
         return
     import timm

@@ -1,4 +1,4 @@
-"""Waiting for states: what a test waits for either comes or never does, however busy the machine is."""
+"""Waiting for states without time limits that a busy machine could exceed."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TypeVar
 
 import psutil
 
-PATIENCE_S = 100.0  # no test waits so long for what comes; it only ends one that waits for what never does
+PATIENCE_S = 100.0  # far longer than any awaited event takes; it only ends a wait for one that never comes
 
 T = TypeVar("T")
 
 
 def until(what: Callable[[], T], timeout_s: float = PATIENCE_S) -> T:
-    """Wait until something is so, and return it."""
+    """Wait until a condition holds, and return its value."""
     end = time.monotonic() + timeout_s
     while not (found := what()):
         assert time.monotonic() < end, "it did not happen in time"
@@ -23,7 +23,7 @@ def until(what: Callable[[], T], timeout_s: float = PATIENCE_S) -> T:
 
 
 def lives(process: psutil.Process) -> bool:
-    """Say whether a process runs; one that has ended and waits for its parent to notice does not."""
+    """Return whether a process runs; a zombie does not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

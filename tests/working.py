@@ -1,4 +1,4 @@
-"""What the tests of the worker share: a toy encoder, and the tools of a worker in this process."""
+"""Helpers of the worker's tests: a toy encoder, and the tools of a worker in this process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GREYS = {"black": 0.0, "grey": 0.5, "white": 1.0, **{f"{n} %": n / 100 for n in 
 
 
 class ToyEncoder:
-    """Sees the mean grey of a picture and reads the names of greys; a red picture has no vector.
+    """Embeds the mean grey of a picture and the names of greys; a red picture has no vector.
 
     `fails` makes every picture fail, and an encoder made with `reads=False` has no text side.
     """
@@ -63,7 +63,7 @@ class ToyEncoder:
         return vectors
 
     def embed_labels(self, labels: Sequence[str], prompts: Prompts) -> np.ndarray:
-        """What is no grey has no vector."""
+        """Names other than greys have no vector."""
         assert self.text_scale
         self.read.append(list(labels))
         return _at([GREYS.get(label, float("nan")) for label in labels])
@@ -76,7 +76,7 @@ def _at(greys: Sequence[float]) -> np.ndarray:
 
 @contextmanager
 def tools_with(settings: Settings, store: Store, encoder: Encoder | ToyEncoder) -> Iterator[Tools]:
-    """The tools of a worker in this process, with an encoder; a turn ends only where nothing waits."""
+    """The tools of a worker in this process, with an encoder; a run ends only when nothing waits."""
     with ThreadPoolExecutor(2) as decoders, ThreadPoolExecutor(1) as loader, ThreadPoolExecutor(1) as settler:
         yield Tools(
             settings=settings.model_copy(update={"claim_s": 3600.0}),

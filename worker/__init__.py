@@ -1,1 +1,1 @@
-"""Wake-ups in, facts out: the Celery app and what it does with a chunk."""
+"""The worker process: wake-ups in, settled chunks out."""

@@ -1,4 +1,4 @@
-"""What a worker is doing: the run under way, and how long nothing has moved."""
+"""A worker's activity: the current run of the pipeline, and the time since its last step."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from contextlib import contextmanager
 
 
 def new_owner(name: str) -> str:
-    """Return an owner of leases that was never there before.
+    """Return a new, unique owner of leases.
 
-    A worker that was thought dead cannot be mistaken for the one that took its place.
+    A worker whose lease has expired cannot be mistaken for the one that replaced it.
     """
     return f"{name}:{secrets.token_hex(6)}"
 
 
 class Progress:
-    """When a thread that holds leases moved last, written by it and read by the heartbeat."""
+    """When a thread that holds leases last made a step; the thread writes it, the heartbeat reads it."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._moved_at = clock()
 
     def moved(self) -> None:
-        """Count a step; call it often."""
+        """Record a step; call it often."""
         self._moved_at = self._clock()
 
     def is_moving(self, stall_s: float) -> bool:
-        """Return whether the last step is less than `stall_s` ago: a thread that hangs keeps no lease."""
+        """Return whether the last step is less than `stall_s` ago: a thread that hangs loses its leases."""
         return self._clock() - self._moved_at < stall_s
 
 
 class Activity:
-    """Shared by pipeline and heartbeat; `stopping` returns whether the process is to end."""
+    """Shared by pipeline and heartbeat; `stopping` returns whether the process is stopping."""
 
     def __init__(
         self,
@@ -50,26 +50,26 @@ class Activity:
 
     @property
     def owner(self) -> str | None:
-        """Who holds the leases of the run under way; None between two runs."""
+        """The owner of the leases of the current run; None between two runs."""
         return self._owner
 
     @property
     def is_stopping(self) -> bool:
-        """Whether no more work is to be taken."""
+        """Whether no more work is to be claimed."""
         return self._stopping()
 
     @property
     def idle_s(self) -> float:
-        """How long ago work was last taken or settled, in seconds."""
+        """The seconds since work was last claimed or settled."""
         return self._clock() - self._moved_at
 
     def moved(self) -> None:
-        """Count a step of the work."""
+        """Record a step of the work."""
         self._moved_at = self._clock()
 
     @contextmanager
     def run(self, name: str) -> Iterator[str]:
-        """A run of the pipeline; its owner is its own, so the leases of what it leaves undone run out."""
+        """Run the pipeline under a new owner, so that the leases of what it leaves undone expire."""
         self._owner = new_owner(name)
         try:
             yield self._owner
@@ -78,9 +78,9 @@ class Activity:
             self._ran_at = self._moved_at = self._clock()
 
     def is_stalled(self, *, work_waits: bool, stall_s: float) -> bool:
-        """Return whether work has waited for `stall_s` without a run; ask often.
+        """Return whether work has waited for `stall_s` without a run; call it often.
 
-        A run under way is no stall: Celery's time limits watch over it.
+        A run in progress is no stall: Celery's time limits bound it.
         """
         now = self._clock()
         if not work_waits or self._owner is not None:

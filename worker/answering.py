@@ -1,4 +1,4 @@
-"""Answering: embedded pictures -> answers or neighbours, by one search for all that are asked alike."""
+"""Answering: embedded pictures to answers or neighbours, with one search for chunks of equal options."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Said = Answer | Found | ExemplarError
 
 @dataclass(frozen=True, slots=True)
 class _Searched:
-    """What one search gave for each vector, and what it was made with."""
+    """The result of one search for each vector, and what it was computed with."""
 
     said: Sequence[Said]
     version: int = 0
@@ -39,9 +39,9 @@ class _Searched:
 
 
 def answer(tools: Tools, encoder: Encoder, chunks: Sequence[EmbeddedChunk]) -> list[Settlement]:
-    """Answer chunks that are alike in collection, kind, `top` and `smooth`.
+    """Answer chunks that agree in collection, kind, `top` and `smooth`.
 
-    Raises `encoder_changed`, and what may be better another time (retry), as `labels_unread`.
+    Raises `encoder_changed`, and errors to be retried later, such as `labels_unread`.
     """
     vectors = [
         picture.made
@@ -92,7 +92,7 @@ def _keep(
     answered: Sequence[tuple[Embedded, Said]],
     searched: _Searched,
 ) -> str | None:
-    """Keep what smoothing needs of a chunk and return the name of its blob; None where it is not smoothed."""
+    """Store the smoothing inputs of a chunk and return the name of their blob; None if it is not smoothed."""
     done = [(picture, one) for picture, one in answered if isinstance(one, Answer)]
     if not chunk.smooth or not done:
         return None
@@ -129,5 +129,6 @@ def _behind(chunk: Chunk, version: int) -> ExemplarError | None:
     if version >= chunk.min_version:
         return None
     return ExemplarError(
-        "min_version_ahead", f"min_version {chunk.min_version} was asked for, the index is at {version}"
+        "min_version_ahead",
+        f"expected min_version of at most {version}, the index's version, got {chunk.min_version}",
     )

@@ -1,4 +1,4 @@
-"""Two encoders compared over the supports of a collection that both have seen."""
+"""Comparison of two encoders over the supports of a collection that both have embedded."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from worker.report import judge
 
 CHANGED_MOST = 1_000
 DIGITS = 6
-NAMES_LEFT_OUT = "names of classes (prompts) take no part in this comparison"
+NAMES_LEFT_OUT = "this comparison ignores prompts (class names)"
 
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """What a support is called by the others."""
+    """The predicted class of a support, judged by the others."""
 
     label: str
     named: str
@@ -42,7 +42,7 @@ def compare_encoders(store: Store, collection_id: int) -> Comparison:
         raise ExemplarError("reindex_not_found", "the collection has vectors of one encoder only")
     encoder, changes, other, other_changes = found
     if not changes.supports:
-        raise ExemplarError("reindex_unready", "no support has been seen by both encoders yet", retry=False)
+        raise ExemplarError("reindex_unready", "no support has vectors of both encoders yet", retry=False)
     pictures = store.supports.repeated_pictures(collection_id)
     report, named = _judge(changes, collection.rule, pictures)
     other_report, other_named = _judge(other_changes, collection.rule, pictures)
@@ -56,7 +56,7 @@ def compare_encoders(store: Store, collection_id: int) -> Comparison:
         report=report,
         other_report=other_report,
         changed=Listed(total=len(changed), items=tuple(_changed(*one) for one in changed[:CHANGED_MOST])),
-        mended=sum(then.named == then.label for _, _, then in changed),
+        corrected=sum(then.named == then.label for _, _, then in changed),
         broken=sum(now.named == now.label for _, now, _ in changed),
         notes=() if collection.prompts is None else (NAMES_LEFT_OUT,),
     )
@@ -65,7 +65,7 @@ def compare_encoders(store: Store, collection_id: int) -> Comparison:
 def _judge(
     changes: Changes, rule: Rule, pictures: Mapping[int, str]
 ) -> tuple[CollectionReport, dict[int, _Named]]:
-    """Report on one encoder's vectors, and name each support that was judged by the others."""
+    """Report on one encoder's vectors, and return the predicted class of each judged support."""
     vectors = [support.vector for support in changes.supports if support.vector is not None]
     replica = Replica(len(vectors[0]))
     replica.apply(changes)

@@ -1,4 +1,4 @@
-"""Where the bytes of an item come from: a blob, a pack of blobs, a file of the server's, or elsewhere."""
+"""Read the bytes of an item: from a blob, a pack of blobs, a file on the server, or a remote object."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from core.settings import Settings
 from core.types import Chunk, Item, is_web_url
 from formats.server_folders import read_file
 from store.store import Store
-from store.work.items import kept_picture
+from store.work.items import stored_picture
 
-# Why an object will not be there another time either; what other errors of the system say may pass.
+# Errors that mean that an object will never be there; all other system errors may be transient.
 _FOR_GOOD = {
     errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.EINVAL, errno.ENAMETOOLONG,
     errno.ELOOP, errno.ENOTSUP,
 }  # fmt: skip
 REMOTE_UNAVAILABLE = "remote_unavailable"
-_PASSING = {408, 425, 429}  # HTTP statuses that say so, besides all from 500 on
+_PASSING = {408, 425, 429}  # transient HTTP statuses, in addition to 500 and above
 
 
 def read_content(store: Store, settings: Settings, chunk: Chunk, item: Item) -> bytes:
-    """Return the bytes of an item's picture; raises ExemplarError, whatever is wrong with it."""
+    """Return the bytes of an item's picture; raises ExemplarError for any failure."""
     try:
         return _read(store, settings, chunk, item)
     except ExemplarError:
         raise
-    except Exception as error:  # the boundary of one item: those beside it must go on
+    except Exception as error:  # the boundary of one item: the other items must continue
         raise ExemplarError(
             "picture_unreadable", f"the picture's place cannot be read: {type(error).__name__}: {error}"[:300]
         ) from error
@@ -36,20 +36,20 @@ def read_content(store: Store, settings: Settings, chunk: Chunk, item: Item) -> 
 
 def _read(store: Store, settings: Settings, chunk: Chunk, item: Item) -> bytes:
     if item.place is None or item.place.startswith("pack:"):
-        return kept_picture(store.blobs, chunk.kind, chunk.job_id, item)
+        return stored_picture(store.blobs, chunk.kind, chunk.job_id, item)
     kind, _, rest = item.place.partition(":")
     if kind == "file":
         return read_file(rest, settings.roots, max_bytes=settings.max_picture_bytes)
-    if is_web_url(item.place):  # accepted by a version that fetched nothing
-        raise ExemplarError("url_fetch_off", "this picture was never fetched; submit it anew")
+    if is_web_url(item.place):  # accepted by a version without URL fetching
+        raise ExemplarError("url_fetch_off", "this picture was never fetched; submit it again")
     return read_remote(item.place, settings)
 
 
 def read_remote(url: str, settings: Settings) -> bytes:
-    """Return the bytes of a URL that fsspec reads, s3:// say, under the prefixes that the settings allow.
+    """Return the bytes of a URL that fsspec reads, s3:// for instance, under an allowed prefix.
 
-    Raises `url_not_allowed`, `picture_too_many_bytes`, `picture_unreadable` where it is not there or denied,
-    and `remote_unavailable` (retry) where it may be read another time.
+    Raises `url_not_allowed`, `picture_too_many_bytes`, `picture_unreadable` if it is missing or denied,
+    and `remote_unavailable` (retry) for a transient failure.
     """
     allowed = any(url.startswith(prefix) for prefix in settings.remote_prefixes)
     if not allowed or ".." in url.split("/") or "::" in url:
@@ -75,7 +75,7 @@ def read_remote(url: str, settings: Settings) -> bytes:
 
 
 def _may_pass(error: BaseException) -> bool:
-    """Say whether an error is one of a network or a server that is busy: time-outs, connections, 5xx."""
+    """Return whether an error is transient: a time-out, a broken connection, or a status 5xx."""
     status = _status(error)
     if status is not None:
         return status >= 500 or status in _PASSING
@@ -83,13 +83,13 @@ def _may_pass(error: BaseException) -> bool:
         return True
     if isinstance(error, OSError) and not isinstance(error, FileNotFoundError | PermissionError):
         return error.errno not in _FOR_GOOD
-    # the clients of clouds share no base: botocore's ConnectTimeoutError, aiohttp's ClientConnectionError
+    # the cloud clients share no base class: botocore's ConnectTimeoutError, aiohttp's ClientConnectionError
     names = [kind.__name__ for kind in type(error).__mro__]
     return any("Timeout" in name or "Connection" in name for name in names)
 
 
 def _status(error: BaseException) -> int | None:
-    """Return the HTTP status that an error of a cloud's client carries, under whichever name."""
+    """Return the HTTP status of a cloud client's error, whatever its attribute is called."""
     response = getattr(error, "response", None)
     if isinstance(response, dict):  # botocore
         return _number(response.get("ResponseMetadata", {}).get("HTTPStatusCode"))

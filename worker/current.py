@@ -1,4 +1,4 @@
-"""The collection of a chunk and its replica, as they are now."""
+"""The current collection of a chunk and its up-to-date replica."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from worker.tools import Tools
 
 
 def current_replica(tools: Tools, encoder: Encoder, chunk: Chunk) -> tuple[AnyReplica, Collection]:
-    """Return the replica with every change committed until now; raises `collection_not_found`.
+    """Return the replica with every change committed so far; raises `collection_not_found`.
 
-    Raises `encoder_changed` where the collection no longer answers by the chunk's encoder.
+    Raises `encoder_changed` if the collection no longer answers with the chunk's encoder.
     """
     if chunk.collection_id is None:
         raise collection_gone()

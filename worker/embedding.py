@@ -1,4 +1,4 @@
-"""Embedding: the pictures of loaded chunks -> unit vectors, in batches of the encoder."""
+"""Embedding: the pictures of loaded chunks to unit vectors, in batches of the encoder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from worker.tools import Tools
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """A loaded picture with its unit vector, or with the error that stands in its place."""
+    """A loaded picture with its unit vector, or with an error in its place."""
 
     loaded: Loaded
     made: Vector | ExemplarError
@@ -34,7 +34,7 @@ def embed(
     *,
     between: Callable[[], None] | None = None,
 ) -> list[EmbeddedChunk]:
-    """Embed the pictures of chunks in batches, and call `between` before each where they are several."""
+    """Embed the pictures of chunks in batches, and call `between` before each if there are several."""
     pictures = [picture for chunk in chunks for picture in chunk.pictures]
     embedded: list[Embedded] = []
     for at in range(0, len(pictures), encoder.batch_size):
@@ -66,6 +66,6 @@ def _embedded(loaded: Loaded, vector: Vector | None, embed_ms: float) -> Embedde
     if loaded.error is not None:
         return Embedded(loaded, loaded.error, embed_ms)
     if vector is None or not is_unit(vector):
-        unfit = "the encoder gave no finite vector for this picture; try another picture"
-        return Embedded(loaded, ExemplarError("vector_invalid", unfit), embed_ms)
+        detail = "the encoder gave no finite vector for this picture; try another picture"
+        return Embedded(loaded, ExemplarError("vector_invalid", detail), embed_ms)
     return Embedded(loaded, vector, embed_ms)

@@ -1,4 +1,4 @@
-"""Embeddings: the vectors of pictures and texts, as results that callers take away."""
+"""Embeddings: vectors of pictures and texts as results for callers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Made = Vector | ExemplarError
 
 
 def embeddings(encoder: Encoder, chunks: Sequence[EmbeddedChunk]) -> list[Settlement]:
-    """Return a vector or an error for each item; the texts of all chunks are read together."""
+    """Return a vector or an error for each item; the texts of all chunks are embedded together."""
     items = [picture.loaded.item for _, pictures in chunks for picture in pictures]
     read = iter(_read(encoder, [item.text for item in items if item.text is not None]))
     return [
@@ -29,7 +29,7 @@ def embeddings(encoder: Encoder, chunks: Sequence[EmbeddedChunk]) -> list[Settle
 
 
 def _read(encoder: Encoder, texts: Sequence[str]) -> Sequence[Made]:
-    """Return the vectors of texts, or the error that stands in the place of each."""
+    """Return the vectors of texts, or an error in the place of each."""
     try:
         return list(encoder.embed_texts(texts)) if texts else []
     except ExemplarError as error:
@@ -39,12 +39,12 @@ def _read(encoder: Encoder, texts: Sequence[str]) -> Sequence[Made]:
 
 
 def _made(picture: Embedded, read: Iterator[Made]) -> Made:
-    """Return what was made of an item; of a text that is the next of those read."""
+    """Return the vector or error of an item; that of a text is the next of those embedded."""
     if picture.loaded.item.text is not None:
         vector = next(read)
         if isinstance(vector, ExemplarError) or is_unit(vector):
             return vector
-        return ExemplarError("vector_invalid", "the encoder gave no finite vector for this")
+        return ExemplarError("vector_invalid", "the encoder gave no finite vector for this input")
     return picture.made
 
 

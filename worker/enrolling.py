@@ -1,4 +1,4 @@
-"""Enrolling: embedded pictures -> what is written as supports when their chunk is settled."""
+"""Enrolling: embedded pictures to the supports written when their chunk is settled."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from worker.embedding import Embedded, EmbeddedChunk
 
 
 def enrolments(chunk: EmbeddedChunk) -> Settlement:
-    """Return the enrolments of a chunk, and the errors of pictures that cannot be enrolled."""
+    """Return the enrolments of a chunk, with errors in the place of pictures that cannot be enrolled."""
     claimed, pictures = chunk
     return Settlement(claimed, [_outcome(picture) for picture in pictures])
 

@@ -1,4 +1,4 @@
-"""Pictures by URL, fetched by threads of their own, so that slow hosts hold up neither encoder nor people."""
+"""Fetching of pictures by URL in separate threads, so that slow hosts delay neither encoder nor callers."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from worker.outbound import Reply, send
 
 log = structlog.get_logger("exemplar.worker")
 
-PAUSE_S = 0.2  # between two looks for what is to be fetched
+PAUSE_S = 0.2  # between two polls for unfetched chunks
 JOIN_S = 5.0
-BULK_CHUNKS = 4  # at once in the bulk lane; each has a part of the threads
+BULK_CHUNKS = 4  # at a time in the bulk lane; they share the threads
 MOST_REDIRECTS = 5
 MOST_TRIES = 3
-FIRST_PAUSE_S = 0.3  # before a second try; doubled before a third
+FIRST_PAUSE_S = 0.3  # before the second attempt; doubled before the third
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-PASSING = frozenset({408, 425, 429})  # besides all from 500 on
+PASSING = frozenset({408, 425, 429})  # transient statuses, in addition to 500 and above
 HEADERS = {"User-Agent": "exemplar", "Accept": "image/*, */*;q=0.1", "Accept-Encoding": "identity"}
 
 
 class Fetcher:
-    """A thread that fetches what one lane needs until it is stopped, some chunks at a time.
+    """A thread that fetches the pictures of one lane, several chunks at a time, until it is stopped.
 
-    Half of the places at most are for one job, so that its slow hosts do not hold up the others.
+    One job gets at most half of the slots, so that its slow hosts do not delay the others.
     """
 
     def __init__(self, store: Store, settings: Settings, owner: str, lane: Lane) -> None:
@@ -51,16 +51,16 @@ class Fetcher:
         self._chunks = ThreadPoolExecutor(self._places, f"fetch-{lane.value}-chunk")
         self._under_way: dict[Future[None], Fetch] = {}
         self._renewed_at = time.monotonic()
-        # where fetching is off, only refusals are to be made
+        # if fetching is off, chunks only have to be refused
         pause_s = PAUSE_S if settings.fetch_hosts else settings.sweep_s
         self._loop = Loop(f"fetch-{lane.value}", self._step, pause_s=pause_s)
 
     def start(self) -> None:
-        """Begin to fetch in a thread."""
+        """Start the thread."""
         self._loop.start()
 
     def stop(self) -> None:
-        """Stop, and leave what is under way to others."""
+        """Stop, and release the chunks in progress to other workers."""
         self._loop.stop(join_s=JOIN_S)
         self._chunks.shutdown(wait=False, cancel_futures=True)
         self._store.fetches.release(self._owner)
@@ -70,13 +70,13 @@ class Fetcher:
         return False  # the end of a chunk wakes the loop
 
     def round(self) -> int:
-        """Begin with as many chunks as there are places for; return how many are under way."""
+        """Start as many chunks as there are free slots; return how many are in progress."""
         self._under_way = {future: fetch for future, fetch in self._under_way.items() if not future.done()}
         if self._under_way and time.monotonic() - self._renewed_at > self._settings.lease_s / 4:
             self._store.fetches.renew(self._owner, [fetch.chunk_id for fetch in self._under_way.values()])
             self._renewed_at = time.monotonic()
         while len(self._under_way) < self._places:
-            fetch = self._store.fetches.claim(self._owner, self._lane, besides=self._large_jobs())
+            fetch = self._store.fetches.claim(self._owner, self._lane, exclude_jobs=self._large_jobs())
             if fetch is None:
                 break
             future = self._chunks.submit(self._fetch, fetch)
@@ -96,13 +96,13 @@ class Fetcher:
                 return
             if self._store.fetches.put(self._owner, fetch.chunk_id, items):
                 self._store.wake_ups.send(fetch.lane, fetch.encoder)
-        except ExemplarError as error:  # record or blobs are away: once the lease is over it is fetched again
-            log.warning("fetch_missed", job=fetch.job_id, error=error.message)
+        except ExemplarError as error:  # record or blobs are unavailable: it is fetched again after its lease
+            log.warning("fetch_interrupted", job=fetch.job_id, error=error.message)
         except Exception as error:  # the boundary of a chunk
             log.error("fetch_failed", job=fetch.job_id, exc_info=error)
 
     def _fetched(self, fetch: Fetch, item: Item) -> Item:
-        """Return an item with its picture among our blobs, or with what is wrong."""
+        """Return an item with its picture stored as a blob, or with an error."""
         if not item.is_unfetched or item.place is None or self._loop.is_stopping:
             return item
         try:
@@ -118,9 +118,9 @@ class Fetcher:
 
 
 def fetch_picture(url: str, settings: Settings) -> bytes:
-    """Return the bytes at a URL; they may be no picture.
+    """Return the bytes at a URL; they need not be a picture.
 
-    Redirects are followed, each to an address that is checked as the first is. Raises `url_fetch_off`,
+    Redirects are followed, and each address is checked like the first. Raises `url_fetch_off`,
     `url_refused`, `url_unreachable` (retry), `url_failed` or `url_too_large`.
     """
     deadline = time.monotonic() + settings.fetch_s
@@ -134,7 +134,7 @@ def fetch_picture(url: str, settings: Settings) -> bytes:
 
 
 def _ask(target: Target, deadline: float, settings: Settings) -> Reply:
-    """Ask until something is answered that will last, a few times and within the time."""
+    """Request a URL with a few attempts within the time limit, until the answer is not transient."""
     for tries_left in reversed(range(MOST_TRIES)):
         pause_s = FIRST_PAUSE_S * 2 ** (MOST_TRIES - 1 - tries_left)
         try:
@@ -182,7 +182,7 @@ def _next_url(url: str, location: str) -> str:
     try:
         return urljoin(url, location)
     except ValueError as error:
-        raise ExemplarError("url_refused", f"the host sends on to no URL: {error}"[:200]) from error
+        raise ExemplarError("url_refused", f"the host redirects to no valid URL: {error}"[:200]) from error
 
 
 def _may_pass(status: int) -> bool:

@@ -1,4 +1,4 @@
-"""The heartbeat of a worker: it renews leases, says that the worker lives, and sweeps for all workers."""
+"""The heartbeat of a worker: it renews leases, reports the worker as alive, and sweeps for all."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from worker.tools import Tools
 
 log = structlog.get_logger("exemplar.worker")
 
-SWEEP_SHARE = 0.9  # of the time between two beats, in which one of all workers sweeps
-TICK_S = 0.25  # how soon an order to stop is noticed
-METRICS_S = 10.0  # between two writings of the worker's metrics into the record
+SWEEP_SHARE = 0.9  # of the time between two beats, during which only one worker sweeps
+TICK_S = 0.25  # the delay before an order to stop is noticed
+METRICS_S = 10.0  # between two writes of the worker's metrics into the record
 
 
 class Heartbeat:
@@ -36,13 +36,13 @@ class Heartbeat:
         self._beat_at = self._metrics_at = 0.0
         self._stop_by: float | None = None
         tick_s = min(self._pause_s, TICK_S)
-        # leases do not wait for a back-off: the next beat is due whatever became of the last
+        # leases cannot wait for a back-off: the next beat is due even if this one failed
         self._loop = Loop(
-            "heartbeat", self._tick, pause_s=tick_s, max_back_off_s=tick_s, on_error=self._missed
+            "heartbeat", self._tick, pause_s=tick_s, max_back_off_s=tick_s, on_error=self._log_failure
         )
 
     def start(self) -> None:
-        """Beat once, so that a worker that is ready is known at once, and go on in a thread."""
+        """Beat once, so that a ready worker is known immediately, then continue in a thread."""
         self._beat()
         self._loop.start()
 
@@ -51,12 +51,12 @@ class Heartbeat:
         self._loop.stop()
 
     def _tick(self) -> bool:
-        self._leave_when_due()
+        self._leave_if_due()
         if time.monotonic() >= self._beat_at:
             self._beat()
         return False
 
-    def _missed(self, error: Exception) -> None:
+    def _log_failure(self, error: Exception) -> None:
         self._write_file(error.code if isinstance(error, ExemplarError) else "internal_error")
 
     def _write_file(self, fault: str | None = None) -> None:
@@ -66,8 +66,8 @@ class Heartbeat:
         state = "stopping" if activity.is_stopping else "working"
         write_heartbeat(settings.data, self._tools.name, WorkerState(state, fault))
 
-    def _leave_when_due(self) -> None:
-        """Requeue everything once the time to stop in is over."""
+    def _leave_if_due(self) -> None:
+        """Requeue everything once the time limit for stopping is over."""
         tools = self._tools
         if self._stop_by is None and tools.activity.is_stopping:
             self._stop_by = time.monotonic() + tools.settings.stop_s
@@ -75,8 +75,8 @@ class Heartbeat:
             return
         try:
             requeue_all(tools)
-        except ExemplarError as error:  # the leases end by themselves
-            log.warning("requeue_missed", error=error.message)
+        except ExemplarError as error:  # the leases will expire
+            log.warning("requeue_failed", error=error.message)
         self._leave()
 
     def _beat(self) -> None:
@@ -95,7 +95,7 @@ class Heartbeat:
         self._write_file()
 
     def _metrics(self) -> str | None:
-        """Return the metrics where they are due, and are not asked for at a port of the worker's own."""
+        """Return the metrics when they are due and the worker has no metrics port of its own."""
         if time.monotonic() < self._metrics_at:
             return None
         self._metrics_at = time.monotonic() + METRICS_S
@@ -112,7 +112,7 @@ def _worker(tools: Tools) -> Worker:
 
 
 def requeue_all(tools: Tools) -> None:
-    """Let others have all that this worker holds, at once; what it still does of it has no effect."""
+    """Requeue everything that this worker holds; its later results have no effect."""
     chunks = 0
     if tools.activity.owner is not None:
         chunks = tools.store.chunks.requeue_all(tools.activity.owner)
@@ -123,9 +123,9 @@ def requeue_all(tools: Tools) -> None:
 
 
 def is_stalled(tools: Tools) -> bool:
-    """Return whether no wake-up reaches this worker although work for it waits and the queue answers.
+    """Return whether no wake-up reaches this worker although its work waits and the queue answers.
 
-    A parent process of Celery that hangs is helped only by a new one.
+    Only a restart helps against a Celery parent process that hangs.
     """
     is_idle = tools.activity.owner is None
     ours = is_idle and any(tools.store.chunks.waits(encoder, tools.lanes) for encoder in tools.encoders)
@@ -133,11 +133,11 @@ def is_stalled(tools: Tools) -> bool:
         if ours:
             tools.store.wake_ups.check()
     except ExemplarError:
-        ours = False  # without Redis no worker gets any
+        ours = False  # without Redis no worker gets wake-ups
     return tools.activity.is_stalled(work_waits=ours, stall_s=tools.settings.stall_s)
 
 
 def _restart() -> None:
-    log.error("worker_stalled", error="work waits and no wake-up comes; the supervisor starts a new worker")
+    log.error("worker_stalled", error="work waits and no wake-up arrives; the supervisor restarts the worker")
     os.kill(os.getppid(), signal.SIGKILL)
     os._exit(1)

@@ -1,4 +1,4 @@
-"""Importing: the supports of a collection's file, checked whole first and then written a slice at a time."""
+"""Importing: the supports of a collection's file, verified first and then written a slice at a time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import structlog
 
 from core.errors import ExemplarError, problem_of
 from core.pictures import decode_picture, make_thumbnail
-from core.probe import is_alike
+from core.probe import is_same_encoder
 from core.settings import Settings
 from core.types import Item
 from core.vectors import unpack_vector
@@ -25,7 +25,7 @@ from worker.activity import Progress
 
 log = structlog.get_logger("exemplar.worker")
 
-SLICE_ITEMS = 256  # of supports with a picture to decode, a second or two
+SLICE_ITEMS = 256  # supports whose pictures are decoded, which takes a second or two
 
 
 @dataclass(slots=True)
@@ -37,7 +37,7 @@ class _Reading:
 
 
 class Importer:
-    """Writes what files hold; what is unfit in a file ends its job before the first support is written."""
+    """Writes the supports of files; an invalid file ends its job before the first support is written."""
 
     def __init__(self, store: Store, settings: Settings, owner: str, progress: Progress) -> None:
         self._store = store
@@ -69,7 +69,7 @@ class Importer:
             log.info("collection_imported", job=held.job_id, supports=position)
 
     def close(self, job_id: str) -> None:
-        """Leave a file."""
+        """Close a file."""
         reading = self._open.pop(job_id, None)
         if reading is not None:
             reading.file.close()
@@ -100,7 +100,7 @@ class Importer:
         return Enrolment(item, unpack_vector(one.vector), thumbnail, one.created_at)
 
     def _keep_picture(self, bundle: Bundle, digest: str) -> str:
-        """Keep a picture and return its thumbnail's digest, which is none where it did not come along."""
+        """Store a picture and return its thumbnail's digest, empty if the file has no picture."""
         content = bundle.picture(digest)
         if content is None:
             return ""
@@ -111,7 +111,7 @@ class Importer:
         return self._store.blobs.put(THUMBNAILS, make_thumbnail(picture))
 
     def refuse(self, held: HeldSource, error: ExemplarError) -> None:
-        """End a job with what is wrong with its file; the collection goes where nothing is in it yet."""
+        """End a job with its file's error; an empty collection is deleted."""
         log.warning("import_refused", job=held.job_id, code=error.code, error=error.message)
         refused = Item(held.position, problem=problem_of(error))
         ours = self._store.imports.settle(self._owner, held.job_id, held.position, [refused], last=True)
@@ -122,7 +122,7 @@ class Importer:
 
 
 def check_probe(store: Store, bundle: Bundle) -> None:
-    """Raise `encoder_differs` where the encoder of this name gives other vectors here."""
+    """Raise `encoder_differs` if the encoder of this name gives other vectors here."""
     encoder = bundle.manifest.encoder
     probe = store.probes.get(encoder.spec)
     if probe is None:
@@ -132,9 +132,9 @@ def check_probe(store: Store, bundle: Bundle) -> None:
         raise ExemplarError(
             "encoder_differs", f"{encoder.spec} gives {len(here)} components here, {encoder.dim} in the file"
         )
-    if encoder.probe is not None and not is_alike(np.array(encoder.probe, np.float32), here):
+    if encoder.probe is not None and not is_same_encoder(np.array(encoder.probe, np.float32), here):
         raise ExemplarError(
             "encoder_differs",
-            f"{encoder.spec} has other weights here: its vectors do not go with those of the file; import "
-            "with an encoder named, which embeds the pictures anew",
+            f"{encoder.spec} has other weights here, so its vectors do not match the file's; import "
+            "with an encoder named, which embeds the pictures again",
         )

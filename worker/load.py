@@ -20,12 +20,12 @@ from worker.tools import Tools
 
 log = structlog.get_logger("exemplar.worker")
 
-FIRST_PAUSE_S, PAUSE_GROWTH = 10.0, 6.0  # 10 s, 1 min, 6 min: with four attempts a place has seven minutes
+FIRST_PAUSE_S, PAUSE_GROWTH = 10.0, 6.0  # 10 s, 1 min, 6 min: four attempts take seven minutes
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A picture as the encoder wants it, or the error that stands in its place."""
+    """A picture prepared for the encoder, or an error in its place."""
 
     item: Item
     prepared: Prepared | None
@@ -43,10 +43,10 @@ class LoadedChunk:
 
 
 def load(tools: Tools, encoder: Encoder, claimed: Sequence[Chunk]) -> list[LoadedChunk]:
-    """Decode the pictures of chunks; a picture that is broken carries its error.
+    """Decode the pictures of chunks; a broken picture becomes an error.
 
-    A chunk with a place elsewhere that does not answer is deferred, and is not among them; after some
-    attempts the pictures there fail. Raises what may be better another time: `blobs_unavailable`.
+    A chunk whose remote place does not answer is deferred and left out; after some
+    attempts its pictures fail. Raises errors to be retried later: `blobs_unavailable`.
     """
     waiting = [
         (chunk, [tools.decoders.submit(_load_one, tools, encoder, chunk, item) for item in chunk.items])
@@ -62,7 +62,7 @@ def _loaded(tools: Tools, chunk: Chunk, futures: Sequence[Future[Loaded]]) -> Lo
     except ExemplarError as error:
         if error.code != REMOTE_UNAVAILABLE:
             raise
-        for future in futures:  # each of them may wait as long for the same place
+        for future in futures:  # each may wait for the same place
             future.cancel()
         pause_s = FIRST_PAUSE_S * PAUSE_GROWTH ** (chunk.attempts - 1)
         log.warning(error.code, chunk=chunk.id, error=error.message, pause_s=pause_s)
@@ -100,7 +100,7 @@ def _load(tools: Tools, encoder: Encoder, chunk: Chunk, item: Item, start: float
     thumbnail = ""
     if KINDS[chunk.kind].enrols:
         thumbnail = tools.store.blobs.put(THUMBNAILS, make_thumbnail(picture))
-        if item.place is not None:  # a support keeps its picture; a change of encoder embeds it again
+        if item.place is not None:  # supports keep their pictures, which a reindex embeds again
             item = replace(item, picture=tools.store.blobs.put(PICTURES, content))
     with stage("prepare"):
         prepared = encoder.prepare(picture, chunk.views)

@@ -1,4 +1,4 @@
-"""The background loop: one step, again and again in a thread of its own, until it is stopped."""
+"""A background loop: a thread that repeats one step until it is stopped."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ MAX_BACK_OFF_S = 5.0
 
 
 class Loop:
-    """Runs a step at once again while it returns True (there was work), else after a pause or a wake-up.
+    """Repeats a step immediately while it returns True (there was work), else after a pause or a wake-up.
 
-    Errors never end the thread. After each one in a row the pause doubles, up to `max_back_off_s`.
+    Errors never end the thread. Each consecutive error doubles the pause, up to `max_back_off_s`.
     """
 
     def __init__(
@@ -34,30 +34,30 @@ class Loop:
         self._pause_s = pause_s
         self._max_back_off_s = max(max_back_off_s, pause_s)
         self._on_error = on_error
-        self._errors = 0  # in a row
+        self._errors = 0  # consecutive
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Begin; the first step is taken at once."""
+        """Start; the first step runs immediately."""
         self._thread.start()
 
     @property
     def is_stopping(self) -> bool:
-        """Whether the step under way is the last; a long step asks for it."""
+        """Whether the loop ends after the current step; long steps should check it."""
         return self._stop.is_set()
 
     def wake(self) -> None:
-        """Cut the pause short: there is work. A wake-up does not shorten the pause after an error."""
+        """End the pause early: there is work. A wake-up does not shorten the pause after an error."""
         self._wake.set()
 
     def pause(self, pause_s: float) -> None:
-        """Wait inside a step, no longer than until the loop is stopped."""
+        """Wait inside a step, but not beyond `stop`."""
         self._stop.wait(pause_s)
 
     def stop(self, *, join_s: float | None = None) -> None:
-        """Let the step under way be the last, and wait for its end; `None` waits as long as it takes."""
+        """Let the current step be the last, and wait for its end; `None` waits without limit."""
         self._stop.set()
         self._wake.set()
         if self._thread.is_alive():
@@ -68,8 +68,8 @@ class Loop:
             self._wake.clear()  # before the step, which sees all work announced until now
             try:
                 busy = self._step()
-            except Exception as error:  # the boundary of the thread: one bad step must not be the last
-                if not self._stop.is_set():  # what a step needs may be closed by then
+            except Exception as error:  # the boundary of the thread: one failed step must not be the last
+                if not self._stop.is_set():  # the step's dependencies may be closed by then
                     self._failed(error)
             else:
                 self._errors = 0
@@ -77,10 +77,10 @@ class Loop:
                     self._wake.wait(self._pause_s)
 
     def _failed(self, error: Exception) -> None:
-        if isinstance(error, ExemplarError):  # the record or the blobs are away
-            log.warning("loop_waits", loop=self.name, error=error.message)
+        if isinstance(error, ExemplarError):  # the record or the blobs are unavailable
+            log.warning("loop_backing_off", loop=self.name, error=error.message)
         else:
             log.error("loop_failed", loop=self.name, exc_info=error)
         self._on_error(error)
         self._stop.wait(min(self._pause_s * 2**self._errors, self._max_back_off_s))
-        self._errors = min(self._errors + 1, 16)  # 2 ** 16 is beyond any bound
+        self._errors = min(self._errors + 1, 16)  # 2 ** 16 exceeds any limit

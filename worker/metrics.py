@@ -1,4 +1,4 @@
-"""The metrics of a worker, as Prometheus reads them."""
+"""The Prometheus metrics of a worker."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from prometheus_client import (
     generate_latest,
 )
 
-MOST_COLLECTIONS = 100  # whose replicas have metrics of their own
+MOST_COLLECTIONS = 100  # whose replicas have their own metrics
 _STAGE_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60)
 _BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 class Metrics:
-    """What a worker counts from its start on."""
+    """The counters of a worker since its start."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each, of no use
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # an unneeded series for each metric
         self.registry = registry = CollectorRegistry()
         ProcessCollector("exemplar_worker", registry=registry)
         self.stage = Histogram(
@@ -50,24 +50,24 @@ class Metrics:
         )
         self.ends = Counter(
             "exemplar_chunk_ends",
-            "Claimed chunks that were settled, requeued without blame, failed in this attempt, or lost "
-            "with their lease to another worker.",
+            "Claimed chunks by how they ended: settled, requeued, attempt failed, or lost "
+            "because another worker took over the expired lease.",
             ("outcome",),
             registry=registry,
         )
-        self.sweeps = Counter("exemplar_sweeps", "Looks for chunks whose lease ran out.", registry=registry)
-        self.leases_ran_out = Counter(
-            "exemplar_leases_ran_out", "Chunks found by sweeps whose lease had run out.", registry=registry
+        self.sweeps = Counter("exemplar_sweeps", "Sweeps for chunks with expired leases.", registry=registry)
+        self.leases_expired = Counter(
+            "exemplar_leases_expired", "Chunks with expired leases found by sweeps.", registry=registry
         )
         self.webhook_calls = Counter(
             "exemplar_webhook_calls",
-            "Calls of webhooks: delivered, refused by the receiver, or failed on the way.",
+            "Webhook calls: delivered, refused by the receiver, or failed on the way.",
             ("outcome",),
             registry=registry,
         )
         self._version = Gauge(
             "exemplar_replica_version",
-            "Version of the collection that the worker's replica holds.",
+            "Version of the collection that the worker's replica has.",
             ("collection",),
             registry=registry,
         )
@@ -79,7 +79,7 @@ class Metrics:
         )
 
     def show_replicas(self, replicas: Mapping[str, tuple[int, int]]) -> None:
-        """Show replicas by their collection's name: the version each holds, and the record's."""
+        """Report the versions of replicas by collection name, and how far they are behind the record."""
         for gauge in (self._version, self._lag):
             gauge.clear()
         for name, (held, current) in sorted(replicas.items())[:MOST_COLLECTIONS]:
@@ -87,5 +87,5 @@ class Metrics:
             self._lag.labels(name).set(max(current - held, 0))
 
     def text(self) -> str:
-        """Return all in Prometheus' text format."""
+        """Return all metrics in Prometheus' text format."""
         return generate_latest(self.registry).decode()

@@ -1,4 +1,4 @@
-"""The metrics of a worker at a port of its own."""
+"""The metrics endpoint of a worker on a port of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from worker.metrics import Metrics
 
 
 def serve_metrics(settings: Settings, metrics: Metrics) -> None:
-    """Serve `/metrics` in a thread, where the settings name a port; raises `port_in_use`."""
+    """Serve `/metrics` in a thread if the settings name a port; raises `port_in_use`."""
     if settings.metrics_port == 0:
         return
     try:

@@ -1,8 +1,8 @@
-"""Requests to other people's servers: to the addresses that were checked, within a time and a size.
+"""HTTP requests to external servers: only to checked addresses, within limits of time and size.
 
-The check stands where the socket is opened, so nothing that happens above it (a second look-up of the
-name, a redirect, a proxy of the environment) can lead elsewhere. The host of the URL is still what the
-certificate is checked against and what the `Host` header says.
+The address is checked where the socket is opened, so that nothing above it (a second name look-up,
+a redirect, a proxy from the environment) can bypass the check. The certificate and the `Host` header
+still use the host of the URL.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ import httpcore
 from core.errors import ExemplarError
 from runtime.addresses import Address, Target, resolve
 
-CONNECT_S = 5.0  # a host that drops what comes is not waited for as long as one that is at work
+CONNECT_S = 5.0  # a host that drops packets gets less time than one that is working
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What another server answered, names of headers in lower case; `body` is cut off at the size allowed."""
+    """Another server's answer; header names are lower case, and `body` is cut off at the size limit."""
 
     status: int
     headers: Mapping[str, str]
@@ -43,13 +43,13 @@ def send(
     max_bytes: int,
     private_too: bool,
 ) -> Reply:
-    """Ask once, follow no redirect, and return what came.
+    """Send one request, follow no redirect, and return the answer.
 
-    Raises `target_not_allowed` where the name leads to an address that is not public, `target_unresolved`
+    Raises `target_not_allowed` if the name resolves to an address that is not public, `target_unresolved`
     or `target_failed` (both retry).
     """
     host = f"[{target.host}]" if ":" in target.host else target.host
-    # made of the parts that were checked: two readers of one URL may differ over what its host is
+    # built from the checked parts: two parsers of one URL may disagree about its host
     url = httpcore.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
     port = "" if target.port == {"https": 443, "http": 80}[target.scheme] else f":{target.port}"
     sent: list[tuple[bytes | str, bytes | str]] = [("Host", host + port), *headers.items()]
@@ -64,7 +64,7 @@ def send(
             return Reply(response.status, {name.lower(): text for name, text in found}, body)
     except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError) as error:
         detail = f"{type(error).__name__}: {error}"[:300]
-        raise ExemplarError("target_failed", f"no answer came: {detail}", retry=True) from error
+        raise ExemplarError("target_failed", f"no answer: {detail}", retry=True) from error
 
 
 @cache
@@ -82,7 +82,7 @@ def _read(parts: Iterable[bytes], max_bytes: int) -> bytes:
 
 
 class _Checked(httpcore.NetworkBackend):
-    """Opens connections to checked addresses only, each step within what is left of the time."""
+    """Opens connections to checked addresses only, each step within the remaining time."""
 
     def __init__(self, deadline: float, *, private_too: bool) -> None:
         self._deadline = deadline
@@ -108,13 +108,13 @@ class _Checked(httpcore.NetworkBackend):
         raise failed or httpcore.ConnectError("the name has no address")
 
     def _resolve(self, host: str, port: int) -> list[Address]:
-        """Resolve in a thread of its own: a name server that does not answer cannot be told to stop."""
+        """Resolve in a thread of its own: a hanging name server lookup cannot be cancelled."""
         found: Future[list[Address]] = Future()
 
         def ask() -> None:
             try:
                 found.set_result(resolve(host, port, private_too=self._private_too))
-            except Exception as error:  # the boundary of the thread: whoever waits is to know
+            except Exception as error:  # the boundary of the thread: the caller must get any error
                 found.set_exception(error)
 
         threading.Thread(target=ask, name="resolve", daemon=True).start()
@@ -125,7 +125,7 @@ class _Checked(httpcore.NetworkBackend):
 
 
 class _Timed(httpcore.NetworkStream):
-    """A connection whose every step ends by one moment, so that a slow drip cannot hold it open."""
+    """A connection with one deadline for all steps, so that slow sending cannot hold it open."""
 
     def __init__(self, stream: httpcore.NetworkStream, deadline: float) -> None:
         self._stream = stream
@@ -149,7 +149,7 @@ class _Timed(httpcore.NetworkStream):
         try:
             stream = self._stream.start_tls(ssl_context, server_hostname, _left(self._deadline))
         except Exception:
-            self._stream.close()  # httpcore leaves that to whoever failed
+            self._stream.close()  # httpcore leaves that to the caller after a failure
             raise
         return _Timed(stream, self._deadline)
 

@@ -1,4 +1,4 @@
-"""The pipeline: claim what waits, work on it, and go on until nothing waits or the time is up."""
+"""The pipeline: claim queued work, process it, and repeat until the queue is empty or the time is up."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from worker.tools import Tools
 
 log = structlog.get_logger("exemplar.worker")
 
-PAUSE_S = 0.5  # for a record or blobs that did not answer
+PAUSE_S = 0.5  # after the record or the blobs did not answer
 
 
 def run_pipeline(tools: Tools, spec: str) -> int:
-    """Work for one encoder for a few seconds; return how many items were settled.
+    """Process one encoder's work for a few seconds; return how many items were settled.
 
-    While one batch is in the encoder, the next is claimed and decoded, and the one before is answered and
-    settled. Where a person waits, that goes first at every batch of the encoder.
+    While one batch is in the encoder, the next is claimed and decoded, and the previous one is answered and
+    settled. Interactive work goes first at every batch of the encoder.
     """
     with tools.activity.run(tools.name) as owner:
         pipeline = _Pipeline(replace(tools, owner=owner), tools.encoders[spec])
@@ -38,7 +38,7 @@ def run_pipeline(tools: Tools, spec: str) -> int:
 
 
 class _Pipeline:
-    """One run: what is loaded ahead of the encoder, and what is settled behind it."""
+    """One run: a batch is loaded ahead of the encoder, and one is settled behind it."""
 
     def __init__(self, tools: Tools, encoder: Encoder) -> None:
         self._tools = tools
@@ -67,20 +67,20 @@ class _Pipeline:
         return self._items
 
     def await_settled(self) -> None:
-        """Return once nothing is being settled any more."""
+        """Wait until nothing is being settled."""
         if self._settled is not None:
             self._items += self._settled.result()
             self._settled = None
 
     def _lanes_during(self, chunks: Sequence[LoadedChunk]) -> Sequence[Lane]:
-        """Return the lanes to claim from during a batch; what overtakes a long one is claimed later."""
+        """Return the lanes to claim from during a batch; work that overtakes a long one is claimed later."""
         return (Lane.BULK,) if self._is_long(chunks) and Lane.BULK in self._tools.lanes else self._tools.lanes
 
     def _is_long(self, chunks: Sequence[LoadedChunk]) -> bool:
         return sum(len(chunk.pictures) for chunk in chunks) > self._encoder.batch_size
 
     def _overtake(self) -> None:
-        """Work on what people wait for, one batch of it."""
+        """Process one batch of interactive work."""
         if Lane.INTERACTIVE in self._tools.lanes:
             urgent = _next(self._tools, self._encoder, (Lane.INTERACTIVE,))
             if urgent:
@@ -90,15 +90,15 @@ class _Pipeline:
         tools, encoder = self._tools, self._encoder
         try:
             embedded = embed(tools, encoder, chunks, between=between)
-        except Exception as error:  # the boundary of the work: whatever went wrong, the chunks must go on
+        except Exception as error:  # the boundary of processing: the chunks must be released after any error
             _fail_attempt(tools, [loaded.chunk for loaded in chunks], error)
             return
-        self.await_settled()  # one batch behind the encoder, so that memory stays flat and the order is kept
+        self.await_settled()  # at most one batch behind the encoder, which bounds memory and keeps the order
         self._settled = tools.settler.submit(_settle, tools, encoder, embedded)
 
 
 def _next(tools: Tools, encoder: Encoder, lanes: Sequence[Lane]) -> list[LoadedChunk]:
-    """Claim what fills one batch of the encoder and decode it; empty where nothing waits."""
+    """Claim enough to fill one batch of the encoder and decode it; empty if nothing is queued."""
     while claimed := tools.store.chunks.claim(tools.owner, encoder.spec, lanes, encoder.batch_size):
         loaded = _load(tools, encoder, claimed)
         if loaded is None:
@@ -109,13 +109,13 @@ def _next(tools: Tools, encoder: Encoder, lanes: Sequence[Lane]) -> list[LoadedC
 
 
 def _load(tools: Tools, encoder: Encoder, claimed: Sequence[Chunk]) -> list[LoadedChunk] | None:
-    """Decode claimed chunks; empty where all of them were deferred, None where that failed."""
+    """Decode claimed chunks; empty if all of them were deferred, None if that failed."""
     tools.watch.claimed(claimed)
     tools.activity.moved()
     try:
         with tools.watch.stage("load", claimed):
             return load(tools, encoder, claimed)
-    except Exception as error:  # the boundary of the loading: the chunks must go on
+    except Exception as error:  # the boundary of loading: the chunks must be released after any error
         _fail_attempt(tools, claimed, error)
         return None
 
@@ -123,7 +123,7 @@ def _load(tools: Tools, encoder: Encoder, claimed: Sequence[Chunk]) -> list[Load
 def _settle(tools: Tools, encoder: Encoder, chunks: Sequence[EmbeddedChunk]) -> int:
     try:
         return settle(tools, encoder, chunks)
-    except Exception as error:  # the boundary of the work: whatever went wrong, the chunks must go on
+    except Exception as error:  # the boundary of processing: the chunks must be released after any error
         _fail_attempt(tools, [chunk for chunk, _ in chunks], error)
         return 0
 

@@ -1,4 +1,4 @@
-"""What the encoders of a worker make of one picture, and how they run, for the record."""
+"""The probes of a worker's encoders: their vectors of a reference picture, stored in the record."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ log = structlog.get_logger("exemplar.worker")
 
 
 def keep_probes(tools: Tools) -> None:
-    """Keep a probe for each encoder, and warn where it runs otherwise than in the worker that kept the last.
+    """Store a probe for each encoder, and warn if another worker runs it in a different way.
 
     An encoder that gives no finite vector has no probe.
     """
     for spec, encoder in tools.encoders.items():
         before = tools.store.probes.get(spec)
         if before is not None and before.identity not in ("", encoder.identity):
-            log.warning("encoder_runs_otherwise", encoder=spec, now=encoder.identity, before=before.identity)
+            log.warning(
+                "encoder_identity_changed", encoder=spec, now=encoder.identity, before=before.identity
+            )
         [vector] = encoder.embed([encoder.prepare(probe_picture())])
         if is_unit(vector):
             tools.store.probes.put(spec, Probe(vector, encoder.identity))

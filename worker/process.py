@@ -33,20 +33,20 @@ from worker.heartbeat_file import WorkerState, remove_heartbeat, write_heartbeat
 
 log = structlog.get_logger("exemplar.worker")
 
-LATE_S = 5.0  # a child that stops in time says so itself
-_FAILED, _STOPPING = 0, 1  # places in the memory that child and parent share
+LATE_S = 5.0  # added to the child's own limit
+_FAILED, _STOPPING = 0, 1  # offsets in the memory that child and parent share
 
 
 def run_worker(
     settings: Settings, *, name: str | None, encoders: Sequence[str], lanes: Sequence[Lane]
 ) -> None:
-    """Serve turns until told to stop; ends with exit code 1 where the child could not begin.
+    """Run a worker until it is stopped; exits with code 1 if the child could not start.
 
-    The name must be the worker's own: one that starts under a name ends the leases of its earlier life.
+    The name must be unique: a worker expires the leases of an earlier process with its name.
     """
     name = name or socket.gethostname()
     set_up_logs(settings.log_level, worker=name)
-    _quieten(settings.log_level)
+    _set_up_celery_logs(settings.log_level)
     write_heartbeat(settings.data, name, WorkerState("starting"))
     app = new_celery(settings.redis_url)
     child = _Child(app, settings, name, encoders, lanes)
@@ -70,9 +70,9 @@ def run_worker(
         sys.exit(1)
 
 
-def _quieten(level: str) -> None:
-    """Let Celery write its lines as we do, and none for every turn; its banner is no line at all."""
-    setup_logging.connect(lambda **_: None, weak=False)  # it sets up nothing of its own then
+def _set_up_celery_logs(level: str) -> None:
+    """Send Celery's log through ours, without a line for every task, and drop its banner."""
+    setup_logging.connect(lambda **_: None, weak=False)  # keeps Celery from configuring logging
     if level.upper() != "DEBUG":
         for name in ("celery.app.trace", "celery.worker.strategy", "faiss.loader"):
             logging.getLogger(name).setLevel(logging.WARNING)
@@ -80,7 +80,7 @@ def _quieten(level: str) -> None:
 
 
 class _Child:
-    """What happens in the pool's child: nothing that starts threads or CUDA may happen before the fork."""
+    """The pool's child process; nothing before the fork may start threads or CUDA."""
 
     def __init__(
         self, app: Celery, settings: Settings, name: str, encoders: Sequence[str], lanes: Sequence[Lane]
@@ -96,53 +96,51 @@ class _Child:
 
     @property
     def has_failed(self) -> bool:
-        """Whether a child could not begin."""
+        """Whether a child could not start."""
         return self._shared[_FAILED] != 0
 
     def is_stopping(self) -> bool:
-        """Say whether the parent has been told to stop; asked by the child."""
+        """Return whether the parent is stopping; called by the child."""
         return self._shared[_STOPPING] != 0
 
     def connect(self) -> None:
-        """Tell Celery what to do when the child begins, works and ends, and when the parent is to stop."""
+        """Connect Celery's signals for the start, work and end of the child, and for the parent's stop."""
         worker_shutting_down.connect(self._stop, weak=False)
         worker_ready.connect(_treat_ctrl_c_as_sigterm, weak=False)
         worker_process_init.connect(self._begin, weak=False)
         worker_process_shutdown.connect(self._end, weak=False)
-        self._app.task(self._turn, name=TASK)
+        self._app.task(self._run, name=TASK)
 
-    def _turn(self, lane: str, encoder: str) -> int:
+    def _run(self, lane: str, encoder: str) -> int:
         from worker.pipeline import run_pipeline  # noqa: PLC0415 - imports torch: only after the fork
 
         try:
             return run_pipeline(self._tools, encoder)
         except SoftTimeLimitExceeded:
-            # a thread that hangs over a picture cannot be ended, and every turn to come would wait for it
-            log.error(
-                "pipeline_hangs", error="the turn took too long; a new child goes on without what hangs"
-            )
+            # a thread that hangs in a decoder cannot be ended, and every later run would wait for it
+            log.error("pipeline_hangs", error="the run took too long; a new child continues without it")
             os._exit(1)
 
     def _stop(self, **_: Any) -> None:
-        """In the parent's signal handler: the child ends its turn; a second signal ends both at once."""
+        """In the parent's signal handler: the child ends its run; a second signal ends both immediately."""
         if self.is_stopping():
-            os._exit(1)  # the child dies with its parent, and leases end what it leaves
+            os._exit(1)  # the child dies with its parent, and its leases expire
         self._shared[_STOPPING] = 1
         signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
-        signal.alarm(math.ceil(self._settings.stop_s + LATE_S))  # where the child cannot say that it is time
+        signal.alarm(math.ceil(self._settings.stop_s + LATE_S))  # in case the child does not stop by itself
 
     def _begin(self, **_: Any) -> None:
         die_with_parent()
-        if self.has_failed:  # the parent has been asked to stop, and starts children as long as it has not
+        if self.has_failed:  # the parent is stopping, and starts children until it has stopped
             sys.exit(1)
-        from worker.fetch import Fetcher  # noqa: PLC0415 - after the fork, as what comes with it
+        from worker.fetch import Fetcher  # noqa: PLC0415 - after the fork, as its imports
         from worker.heartbeat import Heartbeat  # noqa: PLC0415 - imports torch: only after the fork
         from worker.metrics_server import serve_metrics  # noqa: PLC0415 - starts a thread: only after the fork
         from worker.probes import keep_probes  # noqa: PLC0415 - imports torch: only after the fork
-        from worker.smoothing_loop import SmoothingLoop  # noqa: PLC0415 - after the fork, as what comes with it
-        from worker.source_reader import SourceReader  # noqa: PLC0415 - after the fork, as what comes with it
+        from worker.smoothing_loop import SmoothingLoop  # noqa: PLC0415 - after the fork, as its imports
+        from worker.source_reader import SourceReader  # noqa: PLC0415 - after the fork, as its imports
         from worker.tools import open_tools  # noqa: PLC0415 - imports torch: only after the fork
-        from worker.webhooks import WebhookSender  # noqa: PLC0415 - after the fork, as what comes with it
+        from worker.webhooks import WebhookSender  # noqa: PLC0415 - after the fork, as its imports
 
         try:
             tools = open_tools(
@@ -189,7 +187,7 @@ class _Child:
 
     def _give_up(self) -> None:
         self._shared[_FAILED] = 1
-        os.kill(os.getppid(), signal.SIGTERM)  # a child that dies would be started again for ever
+        os.kill(os.getppid(), signal.SIGTERM)  # Celery would restart a dead child for ever
         sys.exit(1)
 
 
@@ -198,5 +196,5 @@ def _treat_ctrl_c_as_sigterm(**_: Any) -> None:
 
 
 def _leave() -> None:
-    """End both processes in good order: nothing is held any more."""
+    """End both processes in good order: no lease is held any more."""
     os.kill(os.getppid(), signal.SIGALRM)

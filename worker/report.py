@@ -1,4 +1,4 @@
-"""The report of a collection, made where its replica is."""
+"""The report of a collection, computed from its replica."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from index.texts import LabelVectors
 
 @dataclass(frozen=True, slots=True)
 class Judgements:
-    """What a rule says of supports without their fold."""
+    """A rule's predictions of supports without their fold."""
 
     subject: Subject
     rows: Ids
-    """(m,), of those that were judged"""
+    """(m,), rows of the judged supports"""
     probabilities: Floats
-    """(m, C); a row with a NaN was not judged after all"""
+    """(m, C); a row with a NaN could not be judged"""
 
 
 def judge(replica: AnyReplica, rule: Rule, texts: LabelVectors | None) -> Judgements:
-    """Judge the supports of a replica, each by the others of its version without the fold it is in.
+    """Judge the supports of a replica by a rule fitted without their fold.
 
-    The arrays are the replica's own, to be used under its lock.
+    The arrays belong to the replica; use them only under its lock.
     """
     fitted = replica.fit(rule, texts)
     supports = fitted.fit.supports
@@ -58,7 +58,7 @@ def report_on(
 ) -> CollectionReport:
     """Report on the supports of a replica.
 
-    `pictures` are digests by support id, of those that are there twice.
+    `pictures` are digests by support id, of pictures with several supports.
     """
     with replica.lock:
         judged = judge(replica, rule, texts)

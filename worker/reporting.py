@@ -1,4 +1,4 @@
-"""Reports and comparisons of encoders as results of the jobs that ask for them."""
+"""Reports and comparisons of encoders as results of the jobs that request them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from worker.tools import Tools
 
 
 def report(tools: Tools, encoder: Encoder, chunk: Chunk) -> Settlement:
-    """Make the report that a chunk asks for.
+    """Make the report that a chunk requests.
 
-    Raises `encoder_changed`, and what may be better another time (retry), as `labels_unread`.
+    Raises `encoder_changed`, and errors to be retried later, such as `labels_unread`.
     """
     make = _comparison if chunk.kind is JobKind.COMPARE else _report
     [item] = chunk.items

@@ -1,4 +1,4 @@
-"""Settling: embedded chunks -> results and supports in the record, by what their jobs ask for."""
+"""Settling: embedded chunks to results and supports in the record, depending on the kind of job."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Maker = Callable[[Tools, Encoder, Sequence[EmbeddedChunk]], list[Settlement]]
 
 
 def settle(tools: Tools, encoder: Encoder, chunks: Sequence[EmbeddedChunk]) -> int:
-    """Answer and settle embedded chunks, enrolments first; return how many items that were."""
+    """Answer and settle embedded chunks, enrolments first; return the number of items."""
     for make in dict.fromkeys(_MAKERS.values()):
         some = [pair for pair in chunks if _MAKERS[pair[0].kind] is make]
         alone = make is _reports  # each takes long
@@ -45,7 +45,7 @@ def _settle(tools: Tools, made: Sequence[Settlement]) -> None:
 
 
 def _groups(chunks: Sequence[EmbeddedChunk]) -> Iterator[list[EmbeddedChunk]]:
-    """Part chunks into those that are asked alike."""
+    """Group chunks with equal options."""
 
     def alike(pair: EmbeddedChunk) -> tuple[int, str, int, bool]:
         return pair[0].collection_id or 0, pair[0].kind.value, pair[0].top, pair[0].smooth
@@ -57,7 +57,7 @@ def _groups(chunks: Sequence[EmbeddedChunk]) -> Iterator[list[EmbeddedChunk]]:
 def _made(
     tools: Tools, encoder: Encoder, make: Maker, alike: Sequence[EmbeddedChunk]
 ) -> Sequence[Settlement]:
-    """Return what becomes of chunks that are asked alike; none where they are queued again."""
+    """Return the settlements of chunks with equal options; empty if they are requeued."""
     try:
         return make(tools, encoder, alike)
     except ExemplarError as error:
@@ -94,11 +94,11 @@ _MAKERS: Mapping[JobKind, Maker] = {
     JobKind.REPORT: _reports,
     JobKind.COMPARE: _reports,
 }
-"""What makes the settlements of a kind, in this order: what is enrolled is found by the searches after it."""
+"""The functions that settle each kind, in this order: searches find what the enrolments before them added."""
 
 
 def _requeue_for_encoder(tools: Tools, chunks: Sequence[Chunk]) -> None:
-    """Queue chunks for the encoder that their collection has changed to."""
+    """Requeue chunks for the encoder that their collection has changed to."""
     tools.watch.requeued(chunks, ENCODER_CHANGED)
     for spec in tools.store.chunks.requeue_for_encoder(tools.owner, chunks):
         log.info(ENCODER_CHANGED, encoder=spec, chunks=len(chunks))

@@ -1,4 +1,4 @@
-"""Smoothed answers: what was kept of all chunks of a job -> what changes in their results."""
+"""Smoothed answers: the smoothing inputs of all chunks of a job to changed results."""
 
 from __future__ import annotations
 
@@ -15,22 +15,20 @@ from core.vectors import Vectors
 from index.smoothing import SMALLEST, Probabilities, smooth
 from worker.smoothing_inputs import SmoothingInputs
 
-MOST_CELLS = 20_000_000  # pictures times classes: three float32 arrays of it at a time are 0.24 GB
+MOST_CELLS = 20_000_000  # pictures times classes: three float32 arrays of that size take 0.24 GB
 
 
 class Smoother:
-    """The answers to the pictures of one job, smoothed over each one's nearest.
+    """The answers to the pictures of one job, each smoothed over its nearest pictures.
 
-    What is unknown stays so. Other pictures are unknown too where negative classes are likelier now than
-    the best class, and ambiguous where that is less probable than the collection's rule asks for.
+    Unknown pictures stay unknown. Others become unknown if negative classes are now more probable than
+    the best class, and ambiguous if that is less probable than the collection's rule requires.
     """
 
     def __init__(self, parts: Sequence[SmoothingInputs], top: int) -> None:
-        """Smooth; raises `smooth_invalid` where there are too many for memory, or vectors of two encoders."""
+        """Smooth; raises `smooth_invalid` if there are too many for memory, or vectors of two encoders."""
         if len({part.encoder for part in parts}) > 1:
-            raise ExemplarError(
-                "smooth_invalid", "the collection changed its encoder in the middle of the job"
-            )
+            raise ExemplarError("smooth_invalid", "the collection changed its encoder during the job")
         self._top = top
         classes = _classes(parts)
         places = {class_id: column for column, class_id in enumerate(classes)}
@@ -42,7 +40,7 @@ class Smoother:
         if len(self._line) * len(classes) > MOST_CELLS:
             raise ExemplarError(
                 "smooth_invalid",
-                f"expected at most {MOST_CELLS:,} pictures times classes to smooth over, "
+                f"expected at most {MOST_CELLS:,} pictures times classes to smooth, "
                 f"got {len(self._line):,} times {len(classes):,}",
             )
         prior: Probabilities = np.empty((len(self._line), len(classes)), np.float32)
@@ -55,14 +53,14 @@ class Smoother:
         self._probabilities = smooth(prior, vectors) if classes else prior
 
     def change(self, result: Result) -> Result:
-        """Return a result as it is once smoothed; one that failed, or of no such picture, as it was.
+        """Return the smoothed result; a failed one, or one without inputs, stays unchanged.
 
-        The set of candidates goes: how often it holds the truth is not known once smoothed.
+        The candidate set is dropped, since its coverage is unknown after smoothing.
         """
         line = self._line.get(result["item"])
         if line is None or result["status"] != "done":
             return result
-        if not self._labels:  # there was nothing to choose from
+        if not self._labels:  # there are no classes to choose from
             return {**result, "smoothed": True}
         probabilities = self._probabilities[line]
         order = np.argsort(-probabilities, kind="stable")[: self._top]
@@ -90,7 +88,7 @@ class Smoother:
 
 
 def _classes(parts: Sequence[SmoothingInputs]) -> dict[int, tuple[str, bool]]:
-    """Return label and whether normal by id, as the last part has it: it may have been renamed meanwhile."""
+    """Return label and whether normal by class id, from the last part, since classes can be renamed."""
     return {
         int(class_id): (label, bool(normal))
         for part in parts
@@ -99,7 +97,7 @@ def _classes(parts: Sequence[SmoothingInputs]) -> dict[int, tuple[str, bool]]:
 
 
 def _fill(prior: Probabilities, part: SmoothingInputs, places: Sequence[int]) -> None:
-    """Fill (n, C) rows, which sum to 1; classes not in a row's best share what is left of it."""
+    """Fill (n, C) rows, which sum to 1; classes not among a row's best share the rest of its probability."""
     best = part.columns.shape[1]
     left = np.maximum(1.0 - part.probabilities.sum(axis=1, keepdims=True), 0.0)
     prior[:] = left / max(prior.shape[1] - best, 1)

@@ -1,4 +1,4 @@
-"""What smoothing needs of answered pictures: vectors and probabilities, as one blob for each chunk."""
+"""Smoothing inputs: vectors and probabilities of answered pictures, as one blob per chunk."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from core.changes import ClassChange
 from core.types import ClassKind, DecisionName
 from core.vectors import Vectors
 
-BEST = 64  # classes of which each picture's probability is kept
+BEST = 64  # classes per picture whose probabilities are stored
 
 
 @dataclass(frozen=True, slots=True)
 class SmoothingInputs:
-    """n answered pictures of one chunk, and the u classes that are among anyone's best."""
+    """n answered pictures of one chunk, and the u classes that are among the best of any."""
 
     items: npt.NDArray[np.int64]
-    """(n,) their numbers in the job"""
+    """(n,) item numbers in the job"""
     vectors: Vectors
     """(n, d)"""
     is_unknown: npt.NDArray[np.bool_]
-    """(n,) whether they look like nothing known"""
+    """(n,) whether the picture is unfamiliar"""
     columns: npt.NDArray[np.int64]
-    """(n, k) their best classes, as places in `class_ids`"""
+    """(n, k) their best classes, as positions in `class_ids`"""
     probabilities: npt.NDArray[np.float32]
     """(n, k)"""
     class_ids: npt.NDArray[np.int64]
@@ -51,9 +51,9 @@ def keep(
     *,
     encoder: str = "",
 ) -> SmoothingInputs:
-    """Return what is kept of some pictures, answered with at least `BEST` candidates by these classes."""
+    """Return the inputs of some pictures, answered with at least `BEST` candidates by these classes."""
     by_label = {class_.label: class_ for class_ in classes.values()}
-    best = [answer.candidates[:BEST] for answer in answers]  # of one version: all of one length
+    best = [answer.candidates[:BEST] for answer in answers]  # all of one version, so of equal length
     labels = sorted({candidate.label for line in best for candidate in line})
     place = {label: column for column, label in enumerate(labels)}
     shape = len(answers), len(best[0]) if best else 0
@@ -72,7 +72,7 @@ def keep(
 
 
 def pack(inputs: SmoothingInputs) -> bytes:
-    """Return it as bytes, the same for the same; vectors as float16: cosines keep three digits."""
+    """Return it as bytes, deterministically; vectors as float16: cosines keep three digits."""
     out = BytesIO()
     np.savez(
         out,
@@ -91,7 +91,7 @@ def pack(inputs: SmoothingInputs) -> bytes:
 
 
 def unpack(content: bytes) -> SmoothingInputs:
-    """Return what `pack` packed, its vectors of unit length again."""
+    """Return the inputs in these bytes, with vectors of unit length again."""
     with np.load(BytesIO(content), allow_pickle=False) as found:
         vectors = found["vectors"].astype(np.float32)
         return SmoothingInputs(

@@ -1,4 +1,4 @@
-"""The smoothing of jobs: a thread that smooths the answers of bulk jobs once all their pictures have one."""
+"""The smoothing loop: a thread that smooths the answers of bulk jobs once all pictures are answered."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from core.settings import Settings
 from index.devices import use_search_threads
 from store.blobs import uploads_of
 from store.store import Store
-from store.work.smoothing import HeldSmoothing, KeptChunk
+from store.work.smoothing import HeldSmoothing, SettledChunk
 from worker.loops import Loop
 from worker.smoother import Smoother
 from worker.smoothing_inputs import SmoothingInputs, unpack
@@ -17,16 +17,16 @@ from worker.smoothing_inputs import SmoothingInputs, unpack
 log = structlog.get_logger("exemplar.worker")
 
 PAUSE_S = 0.25
-AWAY_S = 2.0  # the record or the blobs did not answer
+AWAY_S = 2.0  # pause after the record or the blobs did not answer
 JOIN_S = 5.0
-CHUNKS_AT_ONCE = 16  # in one transaction, with all their results, so that others write in between
+CHUNKS_AT_ONCE = 16  # per transaction with all their results, so that others can write in between
 
 
 class SmoothingLoop:
     """Smooths one job after the other until it is stopped.
 
-    A thread of its own, so that people who wait are answered meanwhile. What it writes follows from what
-    was kept alone, so doing it again writes the same.
+    It has its own thread, so that interactive work is answered meanwhile. Its results depend only on the
+    stored inputs, so repeating it gives the same.
     """
 
     def __init__(self, store: Store, settings: Settings, owner: str) -> None:
@@ -36,30 +36,30 @@ class SmoothingLoop:
         self._loop = Loop("smoothing", self.round, pause_s=PAUSE_S)
 
     def start(self) -> None:
-        """Begin in a thread."""
+        """Start the thread."""
         self._loop.start()
 
     def stop(self) -> None:
-        """Stop, and leave what is under way to others."""
+        """Stop, and release the job in progress to other workers."""
         self._loop.stop(join_s=JOIN_S)
         self._store.smoothings.release(self._owner)
 
     def round(self) -> bool:
-        """Smooth one job; return whether there was any."""
+        """Smooth one job; return whether there was one."""
         held = self._store.smoothings.claim(self._owner)
         if held is None:
             return False
-        use_search_threads(self._settings.threads)  # OpenMP counts for each thread
+        use_search_threads(self._settings.threads)  # OpenMP has a setting per thread
         try:
             self._smooth(held)
         except ExemplarError as error:
             if error.retry:
-                log.warning("smoothing_missed", job=held.job_id, error=error.message)
+                log.warning("smoothing_interrupted", job=held.job_id, error=error.message)
                 self._loop.pause(AWAY_S)
                 self._store.smoothings.release(self._owner)
             else:
                 self._fail_attempt(held, error)
-        except Exception as error:  # the boundary of the work: the job must go on, or end
+        except Exception as error:  # the boundary of processing: the job must continue, or end
             self._fail_attempt(held, error)
         return True
 
@@ -69,7 +69,7 @@ class SmoothingLoop:
         self._store.smoothings.fail_attempt(self._owner, held.job_id, reason)
 
     def _smooth(self, held: HeldSmoothing) -> None:
-        chunks = self._store.smoothings.kept(held.job_id)
+        chunks = self._store.smoothings.chunks(held.job_id)
         if not self._loop.is_stopping:
             note = self._invalid(held)
             if note is None:
@@ -80,17 +80,17 @@ class SmoothingLoop:
             log.info("job_smoothed", job=held.job_id, items=held.items, note=note)
 
     def _invalid(self, held: HeldSmoothing) -> str | None:
-        """Return why a job is not to be smoothed, or None where it is."""
+        """Return why a job is not to be smoothed, or None."""
         most = self._settings.smooth_max_items
         if held.items > most:
             return f"not smoothed: expected at most {most:,} items, got {held.items:,}"
         if held.attempts > self._settings.max_attempts:
-            why = f"at last with: {held.reason}" if held.reason else "the workers died over it"
+            why = f"at last with: {held.reason}" if held.reason else "because the workers died"
             return f"smoothing was given up after {held.attempts - 1} attempts, {why}"
         return None
 
-    def _write(self, held: HeldSmoothing, chunks: list[KeptChunk]) -> str | None:
-        """Smooth and write a few chunks at a time; return why it could not be done, or None where it was."""
+    def _write(self, held: HeldSmoothing, chunks: list[SettledChunk]) -> str | None:
+        """Smooth and write a few chunks at a time; return why that was impossible, or None."""
         parts = self._read(held.job_id, chunks)
         if not parts:
             return None
@@ -107,7 +107,7 @@ class SmoothingLoop:
                 break
         return None
 
-    def _read(self, job_id: str, chunks: list[KeptChunk]) -> list[SmoothingInputs]:
-        """Read what was kept; pieces of a chunk that was tried again share a blob, which is read once."""
+    def _read(self, job_id: str, chunks: list[SettledChunk]) -> list[SmoothingInputs]:
+        """Read the stored inputs; pieces of a retried chunk share a blob, which is read once."""
         names = dict.fromkeys(chunk.name for chunk in chunks if chunk.name is not None)
         return [unpack(self._store.blobs.get(uploads_of(job_id), name)) for name in names]

@@ -1,4 +1,4 @@
-"""Reading of bulk jobs' sources into chunks, not far ahead of the work, by a thread.
+"""The source reader: a thread that reads bulk jobs' sources into chunks, a little ahead of the work.
 
 It also queues the supports of collections that another encoder has to embed.
 """
@@ -28,38 +28,38 @@ from worker.loops import Loop
 
 log = structlog.get_logger("exemplar.worker")
 
-MOST_OPEN = 4  # sources that one worker reads in turns
+MOST_OPEN = 4  # sources that one worker reads in alternation
 SLICE_ITEMS = 256
 PACK_BYTES = (
     16 << 20
-)  # pictures of a slice are kept as one blob, which costs two fsyncs however many they are
+)  # pictures of a slice are stored as one blob, which costs two fsyncs however many they are
 PAUSE_S = 0.25
-PASSING_S = 1.0  # how long one source may pass over files that are no items, before the others' turn
-RETRY_S = 1.0  # before a source that failed is read again; twice as long after each failure
+PASSING_S = 1.0  # how long one source may skip files that are no items before the next source is read
+RETRY_S = 1.0  # before a failed source is read again; doubled after each failure
 MOST_RETRY_S = 30.0
 
 
 @dataclass(slots=True)
 class _Reading:
-    """A source that is being read, its files open."""
+    """A source that is being read, with its files open."""
 
     entries: Iterator[Entry | None]
     files: list[BlobFile]
     position: int
     again: int
-    """How many entries stand in chunks already, since an earlier reader, and are to be read once more."""
+    """The number of entries that an earlier reader has already put into chunks, to be skipped."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """Why a source could not be read on, and when that is said and it is free for another try."""
+    """Why reading a source failed, and when it is released for another attempt."""
 
     reason: str
     until: float
 
 
 class SourceReader:
-    """Reads sources, a slice of each in turn, until it is stopped."""
+    """Reads sources until it is stopped, alternating between them slice by slice."""
 
     def __init__(
         self, store: Store, settings: Settings, owner: str, progress: Progress | None = None
@@ -74,11 +74,11 @@ class SourceReader:
         self._loop = Loop("source-reader", self.round, pause_s=PAUSE_S)
 
     def start(self) -> None:
-        """Begin to read in a thread."""
+        """Start the thread."""
         self._loop.start()
 
     def stop(self) -> None:
-        """Stop after the slice under way, and leave what is left to others."""
+        """Stop after the current slice, and release the sources to other workers."""
         self._loop.stop()
         for job_id in list(self._open):
             self._close(job_id)
@@ -92,31 +92,31 @@ class SourceReader:
             self._close(job_id)
         for job_id in self._failed.keys() - {source.job_id for source in held}:
             del self._failed[job_id]
-        fed = [self._feed(source) for source in held if not self._loop.is_stopping]
-        return self._reindex() or any(fed)
+        read = [self._read_source(source) for source in held if not self._loop.is_stopping]
+        return self._reindex() or any(read)
 
     def _reindex(self) -> bool:
-        """Queue the next supports that another encoder has to see; say whether there were any."""
+        """Queue the next supports for another encoder; return whether there were any."""
         encoders = self._store.reindexes.advance()
         for encoder in encoders:
             self._store.wake_ups.send(Lane.BULK, encoder)
         return bool(encoders)
 
-    def _feed(self, held: HeldSource) -> bool:
-        """Turn the next slice of a source into chunks, unless enough of its items wait already."""
+    def _read_source(self, held: HeldSource) -> bool:
+        """Turn the next slice of a source into chunks, unless enough of its items already wait."""
         if held.job_id in self._failed:
             return self._fail_in_time(held)
         if held.paused or held.unsettled >= self._settings.bulk_window_items:
             return False
         try:
-            self._feed_slice(held)
+            self._read_slice(held)
         except Exception as error:
             self._close(held.job_id)
             if isinstance(error, ExemplarError) and error.retry:
-                log.warning("feed_missed", job=held.job_id, error=error.message)
+                log.warning("source_interrupted", job=held.job_id, error=error.message)
                 return False
             log.error("source_failed", job=held.job_id, exc_info=error)
-            # held for a while: its attempts must not be used up while the cause may last
+            # keep it for a while: its attempts must not be used up while the cause may last
             pause_s = min(RETRY_S * 2 ** max(held.attempts - 1, 0), MOST_RETRY_S)
             reason = f"{type(error).__name__}: {error}"[:500]
             self._failed[held.job_id] = _Failure(reason, time.monotonic() + pause_s)
@@ -124,7 +124,7 @@ class SourceReader:
         return True
 
     def _fail_in_time(self, held: HeldSource) -> bool:
-        """Leave a source that failed once its pause is over, to any worker; return whether it is over."""
+        """Release a failed source to any worker once its pause is over; return whether it is over."""
         failure = self._failed[held.job_id]
         if time.monotonic() < failure.until:
             return False
@@ -132,7 +132,7 @@ class SourceReader:
         del self._failed[held.job_id]
         return True
 
-    def _feed_slice(self, held: HeldSource) -> None:
+    def _read_slice(self, held: HeldSource) -> None:
         if held.attempts > self._settings.max_attempts:
             self._give_up(held)
             return
@@ -171,7 +171,7 @@ class SourceReader:
         return reading
 
     def _listed(self, held: HeldSource, folder: str) -> Source:
-        """List a folder once, so that reading on later finds the same files in the same order."""
+        """List a folder once, so that resuming finds the same files in the same order."""
         label = label_of(held.source, self._settings)
         found = walk(folder, self._settings.roots)
         name = self._store.blobs.put_stream(uploads_of(held.job_id), map(self._line, found))
@@ -180,9 +180,9 @@ class SourceReader:
         return source
 
     def _slice(self, job_id: str, reading: _Reading) -> tuple[list[Item], bool]:
-        """Read so many entries and keep their pictures in one pack; say whether they were the last.
+        """Read so many entries and store their pictures in one pack; return whether they were the last.
 
-        There may be none, where it took long to pass over what is no item or was read before.
+        The result may be empty if many entries were skipped.
         """
         pack: list[bytes] = []
         size = 0
@@ -220,12 +220,12 @@ class SourceReader:
         if held.reason is None:
             error = ExemplarError(
                 "worker_lost",
-                f"{held.attempts - 1} workers died while they read on here; the rest is given up",
+                f"{held.attempts - 1} workers died while they read on from here; the rest is not read",
             )
         else:
             error = ExemplarError(
                 "work_failed",
-                f"reading on here failed {held.attempts - 1} times, at last with: {held.reason}",
+                f"reading on from here failed {held.attempts - 1} times, at last with: {held.reason}",
             )
         if KINDS[held.kind].reads_vectors:
             self._importer.refuse(held, error)
@@ -236,7 +236,7 @@ class SourceReader:
         self._forget(held)
 
     def _forget(self, held: HeldSource) -> None:
-        """Remove an upload whose pictures lie in packs now; if that fails it goes with the job."""
+        """Delete an upload whose pictures are in packs now; if that fails it is deleted with the job."""
         for name in (held.source.archive, held.source.manifest):
             if name is not None:
                 with suppress(ExemplarError):

@@ -1,4 +1,4 @@
-"""The sweep, done by one of all workers: expired leases, lost wake-ups, old jobs, orphaned uploads."""
+"""The sweep, run by one of all workers: expired leases, lost wake-ups, old jobs, orphaned uploads."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from worker.metrics import Metrics
 
 log = structlog.get_logger("exemplar.worker")
 
-UPLOADS_S = 3600.0  # between two looks for uploads without a job
+UPLOADS_S = 3600.0  # between two checks for uploads without a job
 ORPHAN_S = 86400.0  # an upload may take long before its job is in the record
 AT_ONCE = 500  # ids in one statement
 
 
 class Sweep:
-    """What is done with every beat, and what less often."""
+    """The steps of a sweep, some run at every beat and some less often."""
 
     def __init__(self, store: Store, metrics: Metrics, job_ttl_s: float) -> None:
         self._store = store
@@ -34,9 +34,9 @@ class Sweep:
         """Sweep once."""
         expired = self._store.chunks.sweep()
         self._metrics.sweeps.inc()
-        self._metrics.leases_ran_out.inc(expired)
+        self._metrics.leases_expired.inc(expired)
         if expired:
-            log.info("leases_ran_out", chunks=expired)
+            log.info("leases_expired", chunks=expired)
         waiting = self._store.chunks.waiting()
         end_removed(self._store, waiting)
         wake_workers(self._store, waiting)
@@ -47,7 +47,7 @@ class Sweep:
 
 
 def wake_workers(store: Store, waiting: Sequence[Waiting]) -> None:
-    """Send a wake-up again to each worker that can take waiting work: Redis may have lost the first."""
+    """Send a wake-up again for each worker that can take waiting work: Redis may have lost the first."""
     workers = store.workers.alive() if waiting else []
     for work in waiting:
         able = sum(work.encoder in worker.encoders and work.lane in worker.lanes for worker in workers)
@@ -55,7 +55,7 @@ def wake_workers(store: Store, waiting: Sequence[Waiting]) -> None:
 
 
 def end_removed(store: Store, waiting: Sequence[Waiting]) -> None:
-    """End what waits for encoders that were removed: no worker will ever serve them."""
+    """Fail the work of removed encoders, which no worker will ever serve."""
     for encoder in sorted({work.encoder for work in waiting if is_removed(work.encoder)}):
         error = removed(encoder)
         chunks = store.chunks.end_queued(encoder, error)
@@ -63,7 +63,7 @@ def end_removed(store: Store, waiting: Sequence[Waiting]) -> None:
 
 
 def remove_old_jobs(store: Store, job_ttl_s: float) -> None:
-    """Remove jobs that ended long ago, with their uploads."""
+    """Delete jobs that ended long ago, with their uploads."""
     for job_id in store.jobs.remove_old(
         job_ttl_s
     ):  # uploads left here are found by `remove_orphaned_uploads`
@@ -71,7 +71,7 @@ def remove_old_jobs(store: Store, job_ttl_s: float) -> None:
 
 
 def remove_orphaned_uploads(store: Store) -> int:
-    """Remove uploads whose job was never written, since the API process died; return how many."""
+    """Delete uploads whose job was never written, because the API process died; return how many."""
     long_ago = time.time() - ORPHAN_S
     old = [job_id for job_id in store.blobs.jobs_with_uploads() if 0 < submitted_at(job_id) < long_ago]
     orphans: list[str] = []

@@ -1,4 +1,4 @@
-"""Texts: the vectors of a collection's labels, from this process, from the record, or made by the encoder."""
+"""Texts: the vectors of a collection's labels, from this process, the record, or the encoder."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from index.replicas import AnyReplica
 from index.texts import LabelVectors
 from store.record.texts import Texts
 
-AT_ONCE = 32  # labels; each is read in up to 80 sentences
-READ_S = 5.0  # others wait as long
+AT_ONCE = 32  # labels per batch; each is embedded in up to 80 sentences
+READ_S = 5.0  # per run; other work waits as long
 LABELS_UNREAD = "labels_unread"
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
     classes: Mapping[int, ClassChange]
-    """as the replica holds them: replaced, never changed"""
+    """as the replica has them: replaced, never changed"""
     texts: LabelVectors
 
 
 class TextCache:
-    """The texts of each replica as this process used them last; they go with their replica."""
+    """The texts of each replica as last used by this process; they are dropped with their replica."""
 
     def __init__(self) -> None:
         self._known: WeakKeyDictionary[AnyReplica, _Known] = WeakKeyDictionary()
@@ -40,9 +40,9 @@ class TextCache:
     def texts_of(
         self, kept: Texts, encoder: Encoder, collection: Collection, replica: AnyReplica
     ) -> LabelVectors | None:
-        """Return what the encoder makes of the classes' labels; None for a collection without prompts.
+        """Return the vectors of the classes' labels; None for a collection without prompts.
 
-        Raises `text_side_missing`, or `labels_unread` where there are more new labels than one turn can read.
+        Raises `text_side_missing`, or `labels_unread` if there are more new labels than one run can embed.
         """
         if collection.prompts is None:
             return None
@@ -61,21 +61,21 @@ def _by_label(known: _Known) -> dict[str, Vector]:
 
 
 def _read(kept: Texts, encoder: Encoder, prompts: Prompts, labels: list[str]) -> dict[str, Vector]:
-    """Return the vectors of labels, those that nobody has embedded before made and kept now.
+    """Return the vectors of labels; embed and store those that are new.
 
-    A label of which the encoder makes nothing finite is left out.
+    A label without a finite vector is left out.
     """
     key = encoder.spec, _digest(prompts)
     found = kept.get(*key, labels)
     new = [label for label in labels if label not in found]
     until = time.monotonic() + READ_S
     for start in range(0, len(new), AT_ONCE):
-        if start > 0 and time.monotonic() > until:  # what was read is kept: the next turn goes on from here
-            waiting = f"{len(new) - start} labels are still to be read by the encoder"
+        if start > 0 and time.monotonic() > until:  # what was embedded is stored: the next run continues
+            waiting = f"{len(new) - start} labels are still to be embedded"
             raise ExemplarError(LABELS_UNREAD, waiting, retry=True)
         some = new[start : start + AT_ONCE]
         made = dict(zip(some, encoder.embed_labels(some, prompts), strict=True))
-        kept.put(*key, made)  # what is not finite too: it need not be tried again
+        kept.put(*key, made)  # including vectors that are not finite, so that they are not computed again
         found |= made
     return {label: vector for label, vector in found.items() if is_unit(vector)}
 

@@ -1,4 +1,4 @@
-"""What a worker process holds while it lives: the store, the encoders, the replicas, its threads."""
+"""The long-lived objects of a worker process: store, encoders, replicas and threads."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ log = structlog.get_logger("exemplar.worker")
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """The tools of one worker process; `owner` is who holds leases, another one in each turn."""
+    """The tools of one worker process; `owner` holds leases and differs in each run."""
 
     settings: Settings
     name: str
@@ -46,7 +46,7 @@ class Tools:
 
     @property
     def device(self) -> str:
-        """Where the encoders run."""
+        """The device of the encoders."""
         return next(iter(self.encoders.values())).device
 
 
@@ -58,14 +58,14 @@ def open_tools(
     *,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Tools:
-    """Open everything; raises what an encoder or the record raises that is not there.
+    """Open everything; raises the errors of missing encoders or an unavailable record.
 
-    `stopping` says whether the process has been told to stop.
+    `stopping` returns whether the process is stopping.
     """
     use_threads(settings.threads)
     use_search_threads(settings.threads)
     store = open_store(settings)
-    ensure_schema(store.database)  # a worker may be there before the first API
+    ensure_schema(store.database)  # a worker may start before the first API
     return Tools(
         settings=settings,
         name=name,

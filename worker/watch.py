@@ -1,4 +1,4 @@
-"""What a worker reports of the chunks it works on: metrics, lines in the log, and spans."""
+"""Observation of chunks in progress: metrics, log lines and spans."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class _UnderWay:
 
 
 class Watch:
-    """Follows chunks from their claim to their end; shared by the threads of a worker."""
+    """Follows chunks from claim to end; shared by the threads of a worker."""
 
     def __init__(self, tracing: Tracing | None = None) -> None:
         self.metrics = Metrics()
@@ -47,7 +47,7 @@ class Watch:
 
     @contextmanager
     def stage(self, name: str, chunks: Sequence[Chunk] = ()) -> Iterator[None]:
-        """Time a stage of the work, and show it in the spans of these chunks."""
+        """Time a stage of the work, and add it to the spans of these chunks."""
         begun_ns, start = time.time_ns(), time.perf_counter()
         try:
             yield
@@ -61,17 +61,19 @@ class Watch:
                     under_way.stretches.append(stretch)
 
     def claimed(self, chunks: Sequence[Chunk]) -> None:
-        """Begin to follow chunks."""
+        """Start to follow chunks."""
         for chunk in chunks:
             self._under_way[chunk.id] = _UnderWay(time.time_ns())
             self.metrics.claims.labels("first" if chunk.attempts <= 1 else "again").inc()
 
     def settled(self, settlements: Sequence[Settlement], ours: Sequence[bool]) -> None:
-        """Tell of chunks that have been settled, or that another worker had taken over."""
+        """Record chunks that were settled, or lost to another worker."""
         for settlement, is_ours in zip(settlements, ours, strict=True):
             chunk, failed = settlement.chunk, 0
             if not is_ours:
-                self._end(chunk, "lost", log.warning, error="the lease had ended, another worker has it")
+                self._end(
+                    chunk, "lost", log.warning, error="the lease had expired, another worker has the chunk"
+                )
                 continue
             for outcome in map(_outcome, settlement.outcomes):
                 self.metrics.items.labels(chunk.kind.value, outcome).inc()
@@ -79,27 +81,27 @@ class Watch:
             self._end(chunk, "settled", log.info, failed=failed)
 
     def requeued(self, chunks: Sequence[Chunk], why: str) -> None:
-        """Log chunks that were requeued through no fault of theirs."""
+        """Record chunks that were requeued and are not at fault."""
         for chunk in chunks:
             self._end(chunk, "requeued", log.info, error=why)
 
     def attempt_failed(self, chunks: Sequence[Chunk], error: Exception) -> None:
-        """Log chunks on which the work failed."""
+        """Record chunks whose processing failed."""
         why = f"{error.code if isinstance(error, ExemplarError) else type(error).__name__}: {error}"
         for chunk in chunks:
             self._end(chunk, "attempt_failed", log.error, error=why)
 
     def forget(self) -> None:
-        """Follow no chunk any more: the turn is over."""
+        """Forget all chunks: the run has ended."""
         self._under_way.clear()
 
-    def _end(self, chunk: Chunk, outcome: str, tell: Any, **more: Any) -> None:
+    def _end(self, chunk: Chunk, outcome: str, write: Any, **more: Any) -> None:
         self.metrics.ends.labels(outcome).inc()
         under_way = self._under_way.pop(chunk.id, None)
         ended_ns = time.time_ns()
         begun_ns = ended_ns if under_way is None else under_way.begun_ns
         ms = round((ended_ns - begun_ns) / 1e6, 1)
-        tell(f"chunk_{outcome}", **about(chunk), items=len(chunk.items), ms=ms, **more)
+        write(f"chunk_{outcome}", **about(chunk), items=len(chunk.items), ms=ms, **more)
         self._trace(chunk, outcome, under_way or _UnderWay(begun_ns), ended_ns, more.get("error"))
 
     def _trace(
@@ -120,7 +122,7 @@ class Watch:
 
 
 def about(chunk: Chunk) -> dict[str, Any]:
-    """Return what finds a chunk in the log: its ids, its request's and its key's."""
+    """Return the log fields that identify a chunk: its ids, its request's and its key's."""
     origin = chunk.origin
     return {
         "request_id": None if origin is None else origin.request_id,

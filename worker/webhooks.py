@@ -1,4 +1,4 @@
-"""Webhooks: signed calls at the end of a job, made by a thread (https://www.standardwebhooks.com)."""
+"""Webhooks: signed calls at the end of a job, sent by a thread (https://www.standardwebhooks.com)."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from worker.outbound import send
 
 log = structlog.get_logger("exemplar.worker")
 
-AT_ONCE = 4  # a receiver that does not answer holds up three others at most
+AT_ONCE = 4  # a receiver that does not answer blocks three others at most
 TOTAL_S = 15.0
-MAX_BYTES = 16 << 10  # of an answer, which is not read
-GONE = 410  # the receiver wants no more
+MAX_BYTES = 16 << 10  # of an answer, which is not used
+GONE = 410  # the receiver wants no more calls
 
 
 class WebhookSender:
-    """Makes the calls that are due until it is stopped."""
+    """Sends the calls that are due until it is stopped."""
 
     def __init__(
         self, deliveries: Deliveries, settings: Settings, owner: str, metrics: Metrics | None = None
@@ -39,17 +39,17 @@ class WebhookSender:
         self._senders = ThreadPoolExecutor(AT_ONCE, "webhook")
 
     def start(self) -> None:
-        """Begin, where webhooks are on."""
+        """Start the thread, if webhooks are on."""
         if self._settings.webhooks:
             self._loop.start()
 
     def stop(self) -> None:
-        """Stop without waiting; calls under way are made again by others."""
+        """Stop without waiting; other workers repeat the calls in progress."""
         self._loop.stop(join_s=0)
         self._senders.shutdown(wait=False, cancel_futures=True)
 
     def deliver_due(self) -> int:
-        """Make the calls that are due, a few at a time; return how many."""
+        """Send the calls that are due, a few at a time; return how many."""
         self._deliveries.announce()
         due = self._deliveries.claim(self._owner, AT_ONCE)
         list(self._senders.map(self._deliver, due))
@@ -61,7 +61,7 @@ class WebhookSender:
             status = post(delivery, self._settings)
             outcome = Outcome(_ms_since(start), status, is_final=status == GONE)
         except ExemplarError as error:
-            # an address that is not allowed may be corrected by tomorrow, as any other fault of the receiver
+            # an address that is not allowed may be corrected by tomorrow, like any other fault there
             outcome = Outcome(_ms_since(start), error=f"{error.code}: {error.message}"[:500])
         except Exception as error:  # the boundary of a call: unsettled, it would be due again for ever
             log.error("webhook_failed", id=delivery.id, exc_info=error)
@@ -72,14 +72,14 @@ class WebhookSender:
 
 
 def post(delivery: Delivery, settings: Settings) -> int:
-    """Make one call, signed, and return the status that came back.
+    """Send one signed call, and return the status of the answer.
 
     Raises `target_invalid`, `target_not_allowed`, `target_unresolved` or `target_failed`.
     """
     private_too = settings.webhook_private
     target = check_url(delivery.url, hosts=settings.webhooks, private_too=private_too)
     now = datetime.now(UTC)
-    # each secret signs, so that receivers may take the new one before or after the service does
+    # each secret signs, so that receivers may adopt the new one before or after the service does
     signers = [Webhook(secret) for secret in settings.webhook_secrets]
     headers = {
         "Content-Type": "application/json",

@@ -1,14 +1,12 @@
-// One answered picture: what it is, how sure that is, because of which examples, and how to put it right.
+// One result: label, confidence, the examples behind it, and a way to correct it.
 
 import { button, h, percent } from "./element.js";
 import { correct } from "./correct.js";
 import { labelForm } from "./label-field.js";
 import { picture } from "./picture.js";
-import { itemProblem, problem } from "./tell.js";
+import { itemProblem, problem } from "./messages.js";
 
-const WORDS = {
-  known: "known", ambiguous: "not sure", unknown: "unknown",
-};
+const WORDS = { known: "recognised", ambiguous: "not sure" };
 const REASONS = 4;
 
 /**
@@ -25,16 +23,16 @@ export function answer(job, result, { list, onpick }) {
   const shown = picture(`/v1/jobs/${job.id}/items/${result.item}/thumbnail`, name, { class: "shown" });
   if (job.kind !== "classify") {
     return h("li", { class: "answer" }, shown, h("div", {}, h("p", { class: "verdict" }, result.label ?? "done"), h("p", { class: "file" }, name),
-      result.duplicate_of === result.support_id && h("p", { class: "quiet" }, "was there already")));
+      result.duplicate_of === result.support_id && h("p", { class: "quiet" }, "already there")));
   }
   const pick = h("input", { type: "checkbox", "aria-label": `Select ${name}`, onchange: onpick });
   const fix = h("div", { class: "fix" });
   const card = h("li", { class: `answer ${result.decision}` }, h("label", { class: "pick" }, pick, shown),
     h("div", {},
       h("p", { class: "verdict" },
-        h("strong", {}, result.label ?? "Something new"), " ",
+        h("strong", {}, result.label ?? "Not recognised"), " ",
         result.label != null && h("span", { class: "sure" }, percent(result.confidence)), " ",
-        h("span", { class: "badge" }, WORDS[result.decision])),
+        WORDS[result.decision] && h("span", { class: "badge" }, WORDS[result.decision])),
       h("p", { class: "file" }, name), because(result), fix));
   card.pick = pick;
   card.result = result;
@@ -50,39 +48,39 @@ export function answer(job, result, { list, onpick }) {
   return card;
 }
 
-/** Show that a picture now stands in a class. */
+/** Show that a picture has been added to a class. */
 export function fixed(card, label) {
   card.classList.add("fixed");
   card.pick.checked = false;
   card.pick.disabled = true;
-  const told = h("p", { class: "fix", tabindex: "-1" }, `Now an example of ${label}`);
+  const note = h("p", { class: "fix", tabindex: "-1" }, `Added to ${label}`);
   const held = card.contains(document.activeElement);
-  card.querySelector(".fix").replaceWith(told);
-  if (held) told.focus();
+  card.querySelector(".fix").replaceWith(note);
+  if (held) note.focus();
 }
 
 function because({ label, explanation, neighbours }) {
   const reasons = explanation?.supports?.length && label != null ? explanation.supports : neighbours ?? [];
   if (!reasons.length) return h("p", { class: "quiet" }, "No examples to compare with yet.");
   return h("div", { class: "because" },
-    h("span", { class: "quiet" }, label == null ? "nearest" : "because of"),
+    h("span", { class: "quiet" }, label == null ? "closest" : "based on"),
     h("ul", {}, reasons.slice(0, REASONS).map((one) => {
-      const told = `${one.label}, similarity ${one.similarity.toFixed(2)}`;
-      return h("li", {}, picture(one.thumbnail, told, { title: told }), h("span", {}, one.similarity.toFixed(2)));
+      const title = `${one.label}, similarity ${one.similarity.toFixed(2)}`;
+      return h("li", {}, picture(one.thumbnail, title, { title }), h("span", {}, one.similarity.toFixed(2)));
     })));
 }
 
-// The best guess is offered too: to agree makes the picture one more example of its class.
+// The best guess is offered too: confirming it adds the picture to that class.
 function choices(result, onlabel, list) {
   const guesses = (result.candidates ?? []).slice(0, 3).map(({ label }) => label);
-  const other = button(guesses.length ? "Other…" : "Name it…", () => {
-    const form = labelForm({ name: "What it really is", action: "Save", list, onlabel });
+  const other = button(guesses.length ? "Other…" : "Add label…", () => {
+    const form = labelForm({ name: "Correct label", action: "Save", list, onlabel });
     other.replaceWith(form);
     form.field.focus();
   }, { class: "chip" });
   return [
-    guesses.length > 0 && h("span", { class: "quiet" }, "It is"),
-    ...guesses.map((label) => button(label, () => onlabel(label), { class: "chip", title: `Keep it as an example of ${label}` })),
+    guesses.length > 0 && h("span", { class: "quiet" }, "Correct label:"),
+    ...guesses.map((label) => button(label, () => onlabel(label), { class: "chip", title: `Add this picture to ${label}` })),
     other,
   ].filter(Boolean);
 }

@@ -1,4 +1,4 @@
-// The answers of a job: counted by decision, page after page, to be named in groups and taken home.
+// The results of a job: filtered by decision, labelled in groups, downloaded as files.
 
 import { call, page } from "./api.js";
 import { answer, fixed } from "./answer.js";
@@ -6,12 +6,12 @@ import { correct } from "./correct.js";
 import { downloads } from "./download.js";
 import { button, count, h } from "./element.js";
 import { labelForm, labelList } from "./label-field.js";
-import { problem } from "./tell.js";
+import { problem } from "./messages.js";
 
 const AT_ONCE = 48;
 const FILTERS = {
-  all: ["All", {}], known: ["Known", { decision: "known" }], ambiguous: ["Not sure", { decision: "ambiguous" }],
-  unknown: ["Unknown", { decision: "unknown" }], failed: ["Failed", { status: "failed" }],
+  all: ["All", {}], known: ["Recognised", { decision: "known" }], ambiguous: ["Not sure", { decision: "ambiguous" }],
+  unknown: ["Not recognised", { decision: "unknown" }], failed: ["Failed", { status: "failed" }],
 };
 
 /**
@@ -20,7 +20,7 @@ const FILTERS = {
  */
 export function answers(job, { signal, filter = "all" }) {
   const list = labelList(job.collection, signal);
-  const tabs = h("div", { class: "row", role: "group", "aria-label": "Which answers" });
+  const tabs = h("div", { class: "row", role: "group", "aria-label": "Filter results" });
   const body = h("div", { class: "body" });
   const selection = selectionBar(job, list, body);
   const more = button("Show more", () => next(), { class: "more", hidden: true });
@@ -31,15 +31,15 @@ export function answers(job, { signal, filter = "all" }) {
     more.disabled = true;
     try {
       let found;
-      do { // a page of few may be empty before the last
+      do { // a filtered page may be empty before the last one
         found = await page(job.links.results, { limit: AT_ONCE, cursor, ...FILTERS[filter][1] }, signal);
         for (const result of found.items) place(result);
         const stuck = found.next_cursor === cursor;
         cursor = found.next_cursor;
-        if (stuck) break; // it is still worked on
+        if (stuck) break; // the job is still running
       } while (cursor && !found.items.length);
       more.hidden = !cursor;
-      if (!body.childElementCount) body.append(h("p", { class: "quiet" }, "Nothing here."));
+      if (!body.childElementCount) body.append(h("p", { class: "quiet" }, "No results."));
     } catch (error) {
       if (!signal.aborted) body.append(problem(error, next));
     }
@@ -69,15 +69,15 @@ export function answers(job, { signal, filter = "all" }) {
   };
   show();
   next();
-  const whole = h("section", { class: "answers", "aria-label": "Answers" },
+  const section = h("section", { class: "answers", "aria-label": "Results" },
     h("div", { class: "row spread" }, tabs, downloads(job, signal)), body, more, selection.bar, list);
-  whole.refresh = () => { show(); choose(filter); };
-  return whole;
+  section.refresh = () => { show(); choose(filter); };
+  return section;
 }
 
 function group(name, body, update) {
   const cards = h("ul", { class: "cards" });
-  const all = button("Select these", () => {
+  const all = button("Select all", () => {
     for (const card of cards.children) if (card.pick && !card.pick.disabled) card.pick.checked = true;
     update();
   }, { class: "small" });
@@ -85,18 +85,18 @@ function group(name, body, update) {
   return cards;
 }
 
-// What is ticked gets one name.
+// One label for all ticked pictures.
 function selectionBar(job, list, body) {
-  const told = h("span", { "aria-live": "polite" });
+  const selected = h("span", { "aria-live": "polite" });
   const wrong = h("div");
   const ticked = () => [...body.querySelectorAll(".answer")].filter((card) => card.pick?.checked);
-  const form = labelForm({ name: "Name for the selected pictures", action: "Name them", list, placeholder: "What do they show?", onlabel: async (label) => {
+  const form = labelForm({ name: "Label for the selected pictures", action: "Add to class", list, placeholder: "Class", onlabel: async (label) => {
     const cards = ticked();
     wrong.replaceChildren();
     try {
       const failed = new Set((await correct(job, cards.map((card) => card.result), label)).map((one) => one.error.detail));
       for (const card of cards) fixed(card, label);
-      if (failed.size) wrong.append(problem({ title: "Some were not taken", message: [...failed].join("; ") }));
+      if (failed.size) wrong.append(problem({ title: "Some pictures were not added", message: [...failed].join("; ") }));
       form.field.value = "";
     } catch (error) {
       wrong.append(problem(error));
@@ -104,11 +104,11 @@ function selectionBar(job, list, body) {
     update();
   } });
   const clear = button("Clear", () => { for (const card of ticked()) card.pick.checked = false; update(); }, { class: "small" });
-  const bar = h("div", { class: "selection", hidden: true }, told, form, clear, wrong);
+  const bar = h("div", { class: "selection", hidden: true }, selected, form, clear, wrong);
   const update = () => {
     const number = ticked().length;
     bar.hidden = number === 0 && !wrong.childElementCount;
-    told.textContent = number ? `${count(number, "picture")} selected` : "";
+    selected.textContent = number ? `${count(number, "picture")} selected` : "";
   };
   return { bar, update };
 }

@@ -3,10 +3,11 @@
 import { askKey, forgetKey, key } from "./key.js";
 
 const AWAY = {
-  title: "No answer from the service", code: "away", retry: true,
-  detail: "Check that it runs and that you are connected, then try again.",
+  title: "Service unreachable", code: "away", retry: true,
+  detail: "Check that the service is running and that you are connected, then try again.",
 };
 const TRIES = 4;
+const ROOT = new URL(".", document.baseURI).pathname.slice(0, -1); // the prefix of a proxy on a sub-path
 
 /** A problem object (RFC 9457) that was the answer. */
 export class Problem extends Error {
@@ -40,7 +41,7 @@ async function answer(method, path, { json, headers = {}, signal, keepalive }) {
   const body = json === undefined ? undefined : JSON.stringify(json);
   const used = key();
   const sent = { ...headers, ...(body && { "Content-Type": "application/json" }) };
-  const response = await fetch(path, { method, body, signal, keepalive, headers: { ...sent, ...bearer() } })
+  const response = await fetch(addressOf(path), { method, body, signal, keepalive, headers: { ...sent, ...bearer() } })
     .catch((error) => { throw error.name === "AbortError" ? error : new Problem(0, AWAY); });
   if (response.ok) return response;
   const problem = problemOf(response.status, await response.text(), response.headers.get("Retry-After"));
@@ -73,7 +74,7 @@ export async function send(path, body, options = {}) {
 function sendOnce(path, body, headers, { onsent }) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.open("POST", path);
+    request.open("POST", addressOf(path));
     for (const [name, value] of Object.entries({ ...headers, ...bearer() })) request.setRequestHeader(name, value);
     request.upload.onprogress = (event) => onsent?.(event.loaded / Math.max(event.total, 1));
     request.onerror = () => reject(new Problem(0, AWAY));
@@ -110,7 +111,12 @@ function random() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16)).join("-");
 }
 
-/** The address of a collection and what is in it. */
+/** Where a path of the API is reached; paths in answers may have the prefix already. */
+function addressOf(path) {
+  return path.startsWith(`${ROOT}/v1/`) ? path : ROOT + path;
+}
+
+/** The path of a collection and what is in it. */
 export function pathOf(collection, ...rest) {
   return ["/v1/collections", collection, ...rest].map((part, n) => (n ? encodeURIComponent(part) : part)).join("/");
 }

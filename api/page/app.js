@@ -1,8 +1,8 @@
-// The page: an address after # is a view; each view ends all it has begun when the next one comes.
+// The page: an address after # is a view; a view stops its requests when the next one opens.
 
 import { h } from "./element.js";
 import { forgetKey, key } from "./key.js";
-import { problem } from "./tell.js";
+import { problem } from "./messages.js";
 import { classView, picturesView } from "./view-class.js";
 import { collectionView } from "./view-collection.js";
 import { homeView } from "./view-home.js";
@@ -18,7 +18,7 @@ const ROUTES = [
   [/^\/jobs$/, jobsView, []],
   [/^\/jobs\/([^/]+)$/, jobView, ["id"]],
 ];
-const TABS = [["Teach and ask", ""], ["All pictures", "pictures"], ["Report", "report"]];
+const TABS = [["Add and classify", ""], ["All pictures", "pictures"], ["Report", "report"]];
 
 const main = document.getElementById("main");
 let leave = new AbortController();
@@ -33,7 +33,7 @@ async function show() {
   try {
     view = await find()(signal);
   } catch (error) {
-    view = { title: "This did not work", parts: [problem(error, show), h("p", {}, h("a", { href: "#/" }, "All collections"))] };
+    view = { title: "Something went wrong", parts: [problem(error, show), h("p", {}, h("a", { href: "#/" }, "All collections"))] };
   }
   if (signal.aborted) return;
   main.removeAttribute("aria-busy");
@@ -51,19 +51,19 @@ function find() {
     const match = pattern.exec(path);
     if (match) return (signal) => view(Object.fromEntries(names.map((name, n) => [name, decodeURIComponent(match[n + 1])])), signal);
   }
-  throw { title: "No such page", message: "the address may be cut off" };
+  throw { title: "Page not found", message: "check the address" };
 }
 
 function trail({ collection, tab }) {
   if (collection === undefined && tab !== "job") return null;
   const parts = [tab === "job" ? h("a", { href: "#/jobs" }, "Jobs") : h("a", { href: "#/" }, "Collections")];
   if (tab === "class" || tab === "pictures" || tab === "report") parts.push(" / ", h("a", { href: `#/c/${collection}` }, collection));
-  return h("nav", { class: "trail", "aria-label": "Where you are" }, parts);
+  return h("nav", { class: "trail", "aria-label": "Breadcrumb" }, parts);
 }
 
 function tabs({ collection, tab }) {
   if (collection === undefined) return null;
-  return h("nav", { class: "tabs", "aria-label": "Of this collection" }, TABS.map(([name, place]) =>
+  return h("nav", { class: "tabs", "aria-label": "Collection" }, TABS.map(([name, place]) =>
     h("a", { href: `#/c/${collection}${place && `/${place}`}`, "aria-current": tab === place && "page" }, name)));
 }
 

@@ -1,11 +1,11 @@
-// Asking: pictures are dropped, and named.
+// The panel that classifies dropped pictures.
 
 import { answers } from "./answers.js";
 import { dropZone } from "./drop.js";
 import { count, h } from "./element.js";
 import { jobBar } from "./job-bar.js";
 import { submit } from "./submit.js";
-import { complain, problem, say } from "./tell.js";
+import { complain, problem, say } from "./messages.js";
 import { isOver } from "./watch.js";
 
 /**
@@ -15,8 +15,8 @@ import { isOver } from "./watch.js";
 export function ask(collection, { signal, place }) {
   const stage = h("div", { class: "stage" });
   const classify = async (pictures) => {
-    const bar = h("progress", { max: 1, value: 0, "aria-label": "Sending" });
-    stage.replaceChildren(h("p", {}, `Sending ${count(pictures.length, "picture")}`), bar);
+    const bar = h("progress", { max: 1, value: 0, "aria-label": "Upload" });
+    stage.replaceChildren(h("p", {}, `Uploading ${count(pictures.length, "picture")}`), bar);
     try {
       show(await submit(collection, "classify", pictures, { onsent: (share) => (bar.value = share) }));
     } catch (error) {
@@ -33,21 +33,21 @@ export function ask(collection, { signal, place }) {
       if (shown) shown.refresh();
       else if (now.progress.done + now.progress.failed || ended) {
         shown = answers(now, { signal });
-        place.replaceChildren(h("div", { class: "row spread" }, h("h2", { tabindex: "-1" }, "Answers"), h("a", { href: `#/jobs/${job.id}` }, "Open as a page")), shown);
+        place.replaceChildren(h("div", { class: "row spread" }, h("h2", { tabindex: "-1" }, "Results"), h("a", { href: `#/jobs/${job.id}` }, "Open job")), shown);
         if (isIdle(panel)) place.querySelector("h2").focus({ preventScroll: true });
         place.scrollIntoView({ block: "nearest" });
-        say(`${count(now.progress.done, "picture")} answered`);
+        say(`${count(now.progress.done, "picture")} classified`);
       }
     } }));
   };
   const panel = h("section", { class: "panel", "aria-labelledby": "ask-title" },
-    h("h2", { id: "ask-title" }, "Ask what it is"),
-    dropZone({ name: "Questions", text: "Drop pictures to name here", hint: "one or thousands; each answer shows the examples that decided it.", onpictures: classify }),
+    h("h2", { id: "ask-title" }, "Classify pictures"),
+    dropZone({ name: "Classify", text: "Drop pictures to classify here", hint: "One or thousands. Each result shows the examples behind it.", onpictures: classify }),
     stage);
   return panel;
 }
 
-// whoever has gone on to something else meanwhile keeps their place
+// do not take the focus from a user who has moved on
 function isIdle(panel) {
   return document.activeElement === document.body || panel.contains(document.activeElement);
 }

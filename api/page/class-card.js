@@ -5,7 +5,7 @@ import { picture } from "./picture.js";
 
 export function classCard(collection, { label, kind, supports, thumbnails }) {
   return h("li", {}, h("a", { class: "class-card", href: `#/c/${collection}/class/${encodeURIComponent(label)}` },
-    h("span", { class: "mosaic" }, thumbnails.length ? thumbnails.map((path) => picture(path, "")) : h("span", { class: "quiet" }, "no picture yet")),
+    h("span", { class: "mosaic" }, thumbnails.length ? thumbnails.map((path) => picture(path, "")) : h("span", { class: "quiet" }, "No pictures yet")),
     h("span", { class: "label" }, label),
-    h("span", { class: "quiet" }, count(supports, "picture"), kind === "negative" && ", never named")));
+    h("span", { class: "quiet" }, count(supports, "picture"), kind === "negative" && ", background")));
 }

@@ -20,7 +20,7 @@ export async function correct(job, results, label) {
     const items = results.slice(start, start + AT_ONCE).map(({ item }) => ({ label, image: { job: { id: job.id, item } } }));
     outcomes.push(...await enrol(job.collection, items));
   }
-  // one that stood there before is not ours to take away
+  // undo must not remove a picture that was there before
   const added = outcomes.filter((one) => one.status === "done" && one.duplicate_of !== one.support_id);
   if (added.length) {
     done(`${count(added.length, "picture")} added to ${label}`, async () => {
@@ -41,5 +41,5 @@ async function enrol(collection, items) {
     return [...await enrol(collection, items.slice(0, half)), ...await enrol(collection, items.slice(half))];
   }
   if (job.results) return job.results;
-  throw { title: "Not done yet", message: "the service is busy: the pictures are accepted and will be added; see the jobs" };
+  throw { title: "Still in progress", message: "the service is busy; the pictures will be added, see Jobs" };
 }

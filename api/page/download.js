@@ -2,7 +2,7 @@
 
 import { file } from "./api.js";
 import { button, h } from "./element.js";
-import { problem } from "./tell.js";
+import { problem } from "./messages.js";
 
 const FORMS = {
   CSV: ["text/csv", "csv"],

@@ -2,21 +2,21 @@
 
 import { button, count, h } from "./element.js";
 import { ACCEPT, readDrop, readInput } from "./files.js";
-import { problem, say } from "./tell.js";
+import { problem, say } from "./messages.js";
 
 /**
  * @param {{text: string, hint: string, onpictures: (pictures: import("./files.js").Picture[]) => void}} what
  */
 export function dropZone({ text, hint, onpictures, name }) {
-  const told = h("div", { class: "told" });
+  const message = h("div", { class: "message" });
   const take = ({ pictures, others, live }) => {
-    told.replaceChildren();
+    message.replaceChildren();
     const sum = [...others.values()].reduce((one, other) => one + other, 0);
     const named = [...others].map(([what, number]) => (what.includes(".") ? `${number} ${what}` : count(number, what)));
-    if (sum) told.append(h("p", {}, `${count(sum, "file")} left out: ${named.join(", ")}.`));
-    if (live) told.append(h("p", {}, `${count(live, "Live Photo")} taken without the video.`));
+    if (sum) message.append(h("p", {}, `${count(sum, "file")} skipped: ${named.join(", ")}.`));
+    if (live) message.append(h("p", {}, `${count(live, "Live Photo")} taken without the video.`));
     if (pictures.length) onpictures(pictures);
-    else if (!sum && !live) say("No files there");
+    else if (!sum && !live) say("No files found");
   };
   const choose = (folder) => {
     const input = h("input", { type: "file", multiple: true, hidden: true, "aria-label": `${name}: ${folder ? "folder" : "pictures"}`,
@@ -27,8 +27,8 @@ export function dropZone({ text, hint, onpictures, name }) {
   const [files, folder] = [choose(false), choose(true)];
   const zone = h("div", { class: "drop" },
     h("p", { class: "lead" }, text), h("p", { class: "quiet" }, hint),
-    h("div", { class: "row" }, button("Choose pictures", () => files.click()), button("Choose a folder", () => folder.click())),
-    files, folder, told);
+    h("div", { class: "row" }, button("Choose pictures", () => files.click()), button("Choose folder", () => folder.click())),
+    files, folder, message);
   zone.addEventListener("dragover", (event) => { event.preventDefault(); zone.classList.add("over"); });
   zone.addEventListener("dragleave", () => zone.classList.remove("over"));
   zone.addEventListener("drop", async (event) => {
@@ -37,7 +37,7 @@ export function dropZone({ text, hint, onpictures, name }) {
     try {
       take(await readDrop(event.dataTransfer));
     } catch (error) {
-      told.replaceChildren(problem(error));
+      message.replaceChildren(problem(error));
     }
   });
   return zone;

@@ -1,15 +1,16 @@
-// A job on its way: how far it has come, and the buttons that hold it, let it go on, or take it back.
+// The progress of a job, with buttons to pause, resume, cancel and retry it.
 
 import { call } from "./api.js";
 import { button, count, h } from "./element.js";
-import { problem, say } from "./tell.js";
+import { problem, say } from "./messages.js";
 import { follow, isOver } from "./watch.js";
 
 const MOVES = {
   queued: ["pause", "cancel"], running: ["pause", "cancel"], paused: ["resume", "cancel"],
   partial: ["retry"], failed: ["retry"],
 };
-const NAMES = { pause: "Pause", cancel: "Cancel", resume: "Resume", retry: "Try failed ones again" };
+const UNCOUNTED = new Set(["report", "compare"]); // jobs whose items are not pictures
+const NAMES = { pause: "Pause", cancel: "Cancel", resume: "Resume", retry: "Retry failed" };
 
 /**
  * @param {any} job
@@ -51,7 +52,7 @@ export function jobBar(job, { signal, onchange }) {
         show(now);
         onchange?.(now);
       }
-      if (!signal.aborted) say(`Job has ended: ${stateOf(job)}`);
+      if (!signal.aborted) say(`Job finished: ${stateOf(job)}`);
     } catch (error) {
       if (!signal.aborted) wrong.replaceChildren(problem(error, watch));
     } finally {
@@ -59,13 +60,14 @@ export function jobBar(job, { signal, onchange }) {
     }
   };
   show(job);
-  queueMicrotask(watch); // it may have ended already, and who asked must have the bar first
+  queueMicrotask(watch); // a finished job calls back at once, and the caller must have the bar first
   return h("div", { class: "job-bar" }, bar, h("div", { class: "row" }, text, moves), wrong);
 }
 
-/** "running, 64 of 250, 2 failed". */
+/** "running, 64 of 250 pictures, 2 failed", and at the end "248 pictures done, 2 failed". */
 export function stateOf(job) {
   const { total, done, failed, eta_s: eta } = job.progress;
+  if (job.state === "succeeded" || job.state === "partial") return `${UNCOUNTED.has(job.kind) ? "done" : `${count(done, "picture")} done`}${failed ? `, ${failed} failed` : ""}`;
   const parts = [job.state, job.expanding ? `${done + failed} so far` : `${done + failed} of ${count(total, "picture")}`];
   if (failed) parts.push(`${failed} failed`);
   if (!isOver(job) && eta > 2) parts.push(`about ${eta < 90 ? `${Math.round(eta)} s` : `${Math.round(eta / 60)} min`} left`);

@@ -32,10 +32,10 @@ function ask(why) {
   const dialog = h(
     "dialog", { "aria-labelledby": "key-title" },
     h("form", { method: "dialog" },
-      h("h2", { id: "key-title" }, "This service needs a key"),
-      h("p", { id: "key-why" }, why, ". Ask its operator for one; it stays in this tab only."),
+      h("h2", { id: "key-title" }, "Key required"),
+      h("p", { id: "key-why" }, why, ". Ask the operator of this service for a key. It is stored in this tab only."),
       h("label", { for: "key" }, "Key"), input,
-      h("div", { class: "row" }, h("button", { class: "primary" }, "Go on"))),
+      h("div", { class: "row" }, h("button", { class: "primary" }, "Continue"))),
   );
   document.body.append(dialog);
   dialog.showModal();

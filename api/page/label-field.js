@@ -13,7 +13,7 @@ export function labelList(collection, signal) {
       const labels = [];
       for await (const { label } of everything(pathOf(collection, "classes"), {}, signal)) labels.push(h("option", { value: label }));
       list.replaceChildren(...labels);
-    } catch { /* suggestions are a comfort; the view itself tells what is wrong */ }
+    } catch { /* suggestions are optional; the view reports the problem */ }
   };
   document.addEventListener("changed", fill, { signal });
   fill();

@@ -1,8 +1,8 @@
-// A list that goes on: a page at a time, the next one when its end comes near or the button is pressed.
+// An endless list: loads the next page when its end comes near or the button is pressed.
 
 import { page } from "./api.js";
 import { button, h } from "./element.js";
-import { problem } from "./tell.js";
+import { problem } from "./messages.js";
 
 /**
  * @param {{path: string, query: any, element: HTMLElement, draw: (item: any) => Node | null, empty: Node, signal: AbortSignal}} what
@@ -27,7 +27,7 @@ export function list({ path, query, element, draw, empty, signal }) {
     more.hidden = !cursor;
     near.unobserve(more);
     if (cursor) near.observe(more);
-    whole.classList.toggle("empty", !element.childElementCount);
+    made.classList.toggle("empty", !element.childElementCount);
   };
   const next = () => after(async () => {
     if (!cursor) return;
@@ -35,7 +35,7 @@ export function list({ path, query, element, draw, empty, signal }) {
     element.append(...found.drawn);
     show(found.after);
   });
-  const refresh = () => after(async () => { // as far as it was shown, so that nobody loses their place
+  const refresh = () => after(async () => { // as far as it was shown, to keep the scroll position
     const wanted = element.childElementCount;
     const all = [];
     let found = { after: null };
@@ -46,9 +46,9 @@ export function list({ path, query, element, draw, empty, signal }) {
     element.replaceChildren(...all);
     show(found.after);
   });
-  const whole = h("div", { class: "list" }, element, wrong, more, h("div", { class: "nothing" }, empty));
-  whole.refresh = refresh;
+  const made = h("div", { class: "list" }, element, wrong, more, h("div", { class: "nothing" }, empty));
+  made.refresh = refresh;
   signal.addEventListener("abort", () => near.disconnect());
   refresh();
-  return whole;
+  return made;
 }

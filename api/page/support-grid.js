@@ -5,7 +5,7 @@ import { button, count, h } from "./element.js";
 import { labelForm, labelList } from "./label-field.js";
 import { list } from "./list.js";
 import { picture } from "./picture.js";
-import { problem } from "./tell.js";
+import { problem } from "./messages.js";
 import { changed, done, isGoing, later, settle } from "./undo.js";
 
 const AT_ONCE = 200;
@@ -17,9 +17,9 @@ export function supportGrid(collection, label, signal) {
   const shown = list({
     path: pathOf(collection, "supports"), query: { limit: AT_ONCE, label }, element: grid, signal,
     draw: (one) => (isGoing(goingName(collection, one)) ? null : tile(one, label === null)),
-    empty: h("p", { class: "quiet" }, "No pictures here yet."),
+    empty: h("p", { class: "quiet" }, "No pictures yet."),
   });
-  const told = h("span", { "aria-live": "polite" });
+  const selected = h("span", { "aria-live": "polite" });
   const wrong = h("div");
   const ticked = () => [...grid.querySelectorAll("input:checked")].map((box) => box.support);
   const attempt = async (act) => {
@@ -50,11 +50,11 @@ export function supportGrid(collection, label, signal) {
     later(gone.map((one) => goingName(collection, one)), `${count(gone.length, "picture")} removed`, (keepalive) =>
       Promise.all(gone.map((one) => call("DELETE", pathOf(collection, "supports", one.id), { keepalive }))));
   }, { class: "danger small" });
-  const bar = h("div", { class: "selection", hidden: true }, told, move, remove, wrong);
+  const bar = h("div", { class: "selection", hidden: true }, selected, move, remove, wrong);
   const update = () => {
     const number = ticked().length;
     bar.hidden = number === 0 && !wrong.childElementCount;
-    told.textContent = number ? `${count(number, "picture")} selected` : "";
+    selected.textContent = number ? `${count(number, "picture")} selected` : "";
   };
   document.addEventListener("changed", () => { shown.refresh(); bar.hidden = !wrong.childElementCount; }, { signal });
   return h("div", {}, shown, bar, names);

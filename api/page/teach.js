@@ -1,4 +1,4 @@
-// Showing examples: pictures are dropped, named by a field or by their folders, and enrolled.
+// The panel that enrols dropped pictures, labelled by a field or by their folders.
 
 import { answers } from "./answers.js";
 import { dropZone } from "./drop.js";
@@ -6,7 +6,7 @@ import { button, count, h } from "./element.js";
 import { labelForm, labelList } from "./label-field.js";
 import { jobBar, stateOf } from "./job-bar.js";
 import { submit } from "./submit.js";
-import { complain, problem, say } from "./tell.js";
+import { complain, problem, say } from "./messages.js";
 import { changed } from "./undo.js";
 import { isOver } from "./watch.js";
 
@@ -14,11 +14,11 @@ import { isOver } from "./watch.js";
 export function teach(collection, signal) {
   const list = labelList(collection, signal);
   const stage = h("div", { class: "stage" });
-  const field = h("input", { maxlength: 128, id: "label", list: list.id, autocomplete: "off", placeholder: "for example: mug" });
+  const field = h("input", { maxlength: 128, id: "label", list: list.id, autocomplete: "off", placeholder: "e.g. mug" });
   const zone = dropZone({
     name: "Examples",
-    text: "Drop pictures of one thing here",
-    hint: "or a folder with a folder for each thing: each folder is then a name.",
+    text: "Drop pictures of one class here",
+    hint: "Or drop a folder with one subfolder per class; the subfolder's name becomes the label.",
     onpictures: (pictures) => begin(pictures),
   });
   const begin = (pictures) => {
@@ -30,19 +30,19 @@ export function teach(collection, signal) {
   const askFor = (pictures) => {
     const nameless = pictures.filter(({ label }) => !label).length;
     const form = labelForm({
-      name: "What do they show?", action: "Teach", list,
+      name: "Label for these pictures", action: "Add", list,
       onlabel: (label) => enrol(pictures.map((one) => ({ ...one, label: one.label || label }))),
     });
-    stage.replaceChildren(h("p", { class: "lead" }, `${count(nameless, "picture")}: what ${nameless === 1 ? "does it" : "do they"} show?`), form,
-      button("Leave them", () => stage.replaceChildren(), { class: "small" }));
+    stage.replaceChildren(h("p", { class: "lead" }, `Which class ${nameless === 1 ? "is this picture" : `are these ${count(nameless, "picture")}`}?`), form,
+      button("Discard", () => stage.replaceChildren(), { class: "small" }));
     form.field.focus();
-    say("What do they show?");
+    say("Enter a label for these pictures");
   };
   const enrol = async (pictures) => {
-    const bar = h("progress", { max: 1, value: 0, "aria-label": "Sending" });
+    const bar = h("progress", { max: 1, value: 0, "aria-label": "Upload" });
     const labels = new Set(pictures.map(({ label }) => label));
-    const what = labels.size === 1 ? `${count(pictures.length, "example")} of ${[...labels][0]}` : `${count(pictures.length, "example")} of ${count(labels.size, "thing")}`;
-    stage.replaceChildren(h("p", {}, `Sending ${what}`), bar);
+    const what = labels.size === 1 ? `${count(pictures.length, "example")} of ${[...labels][0]}` : `${count(pictures.length, "example")} of ${count(labels.size, "class", "classes")}`;
+    stage.replaceChildren(h("p", {}, `Uploading ${what}`), bar);
     try {
       const job = await submit(collection, "enroll", pictures, { onsent: (share) => (bar.value = share) });
       follow(job, what);
@@ -58,14 +58,14 @@ export function teach(collection, signal) {
       if (!isOver(now) || ended) return;
       ended = true;
       changed();
-      say(`Learnt ${what}. ${stateOf(now)}`);
+      say(`Added ${what}. ${stateOf(now)}`);
       field.value = "";
       if (now.progress.failed) rest.replaceChildren(answers(now, { signal, filter: "failed" }));
-      else stage.replaceChildren(h("p", { class: "ok" }, `Learnt: ${what}`));
+      else stage.replaceChildren(h("p", { class: "ok" }, `Added ${what}`));
     } }), rest);
   };
   return h("section", { class: "panel", "aria-labelledby": "teach-title" },
-    h("h2", { id: "teach-title" }, "Show it examples"),
-    h("div", { class: "field" }, h("label", { for: "label" }, "Name"), field),
+    h("h2", { id: "teach-title" }, "Add examples"),
+    h("div", { class: "field" }, h("label", { for: "label" }, "Label"), field),
     zone, stage, list);
 }

@@ -1,19 +1,19 @@
-// Second thoughts: what was done can be undone for a while, and what cannot be undone waits that while.
+// Undo: reversible actions are undone by their opposite, irreversible ones wait 10 seconds first.
 
 import { button, h } from "./element.js";
-import { complain, say, toast } from "./tell.js";
+import { complain, say, toast } from "./messages.js";
 
 const WAIT_MS = 10_000;
 const waiting = new Map();
 
-/** Tell what was done, and offer to undo it. */
+/** Report an action and offer to undo it. */
 export function done(text, undo) {
   offer(text, undo, () => {});
 }
 
 /**
- * Do something that has no way back, but only after a while in which one may think again.
- * @param {string[]} names what must not be shown meanwhile, as `isGoing` is asked
+ * Do something irreversible, after a delay in which it can be cancelled.
+ * @param {string[]} names what is hidden meanwhile; see `isGoing`
  * @param {string} text
  * @param {(keepalive: boolean) => Promise<any>} act
  */
@@ -31,12 +31,12 @@ export function later(names, text, act) {
   changed();
 }
 
-/** Whether something waits to be gone. */
+/** Whether something is waiting to be deleted. */
 export function isGoing(name) {
   return waiting.has(name);
 }
 
-/** Do now what waits: what comes next must find it done. */
+/** Do everything that waits now, so that the next call finds it done. */
 export async function settle(keepalive = false) {
   await Promise.all([...waiting.values()].map((go) => go(keepalive)));
 }
@@ -44,7 +44,7 @@ export async function settle(keepalive = false) {
 addEventListener("pagehide", () => settle(true));
 
 function offer(text, undo, end) {
-  const close = () => { clearTimeout(timer); told.remove(); };
+  const close = () => { clearTimeout(timer); shown.remove(); };
   const again = button("Undo", async () => {
     close();
     try {
@@ -55,16 +55,16 @@ function offer(text, undo, end) {
     }
     changed();
   });
-  const told = toast(h("span", {}, text), again);
+  const shown = toast(h("span", {}, text), again);
   const start = () => setTimeout(() => { close(); end(); }, WAIT_MS);
   let timer = start();
-  for (const stop of ["pointerenter", "focusin"]) told.addEventListener(stop, () => clearTimeout(timer));
-  for (const go of ["pointerleave", "focusout"]) told.addEventListener(go, () => { clearTimeout(timer); timer = start(); });
-  say(`${text}. Undo is offered for 10 seconds.`);
+  for (const stop of ["pointerenter", "focusin"]) shown.addEventListener(stop, () => clearTimeout(timer));
+  for (const go of ["pointerleave", "focusout"]) shown.addEventListener(go, () => { clearTimeout(timer); timer = start(); });
+  say(`${text}. You can undo this for 10 seconds.`);
   return close;
 }
 
-/** Let every view look again. */
+/** Tell every view to refresh. */
 export function changed() {
   document.dispatchEvent(new Event("changed"));
 }

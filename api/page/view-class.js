@@ -1,10 +1,10 @@
-// One class: its pictures, and what can be done with it. Without a label: all pictures of the collection.
+// One class: its pictures and actions. Without a label: all pictures of the collection.
 
 import { call, pathOf } from "./api.js";
 import { button, count, h } from "./element.js";
 import { labelForm, labelList } from "./label-field.js";
 import { supportGrid } from "./support-grid.js";
-import { problem } from "./tell.js";
+import { problem } from "./messages.js";
 import { done, later, settle } from "./undo.js";
 import { goingName } from "./view-collection.js";
 
@@ -13,8 +13,8 @@ export async function classView({ collection, label }, signal) {
   return {
     title: label, collection, tab: "class",
     parts: [
-      h("p", { class: "quiet" }, count(found.supports, "picture"), found.kind === "negative" && ", never named: what looks like them is unknown"),
-      deeds(collection, found, signal), supportGrid(collection, label, signal),
+      h("p", { class: "quiet" }, count(found.supports, "picture"), found.kind === "negative" && ", background: pictures that match this class are not recognised"),
+      actions(collection, found, signal), supportGrid(collection, label, signal),
     ],
   };
 }
@@ -23,7 +23,7 @@ export function picturesView({ collection }, signal) {
   return { title: "All pictures", collection, tab: "pictures", parts: [supportGrid(collection, null, signal)] };
 }
 
-function deeds(collection, { label, kind }, signal) {
+function actions(collection, { label, kind }, signal) {
   const path = pathOf(collection, "classes", label);
   const names = labelList(collection, signal);
   const place = h("div", { class: "stage" });
@@ -44,10 +44,10 @@ function deeds(collection, { label, kind }, signal) {
       go(collection, label);
     });
   }) }));
-  const merge = () => ask(labelForm({ name: "Merge into", action: "Merge", list: names, placeholder: "the class that stays", onlabel: (into) => attempt(async () => {
+  const merge = () => ask(labelForm({ name: "Merge into", action: "Merge", list: names, placeholder: "target class", onlabel: (into) => attempt(async () => {
     await settle();
-    await call("GET", pathOf(collection, "classes", into)); // a slip of the pen is told now, not after the wait
-    if (into === label) throw { title: "Cannot merge", message: "expected another class, got this one" };
+    await call("GET", pathOf(collection, "classes", into)); // report a typo now, not after the undo period
+    if (into === label) throw { title: "Cannot merge", message: "choose a different class" };
     later([goingName(collection, label)], `${label} merged into ${into}`, (keepalive) =>
       call("POST", `${pathOf(collection, "classes", into)}/merge`, { json: { from: [label] }, keepalive }));
     location.hash = `#/c/${collection}`;
@@ -56,17 +56,17 @@ function deeds(collection, { label, kind }, signal) {
     later([goingName(collection, label)], `${label} deleted`, (keepalive) => call("DELETE", path, { keepalive }));
     location.hash = `#/c/${collection}`;
   };
-  const turn = () => attempt(async () => {
+  const toggle = () => attempt(async () => {
     const other = kind === "negative" ? "normal" : "negative";
     await call("PATCH", path, { json: { kind: other } });
     dispatchEvent(new Event("hashchange"));
-    done(other === "negative" ? `${label} is never named now` : `${label} is named again`, async () => {
+    done(other === "negative" ? `${label} is now background` : `${label} is used again`, async () => {
       await call("PATCH", path, { json: { kind } });
       dispatchEvent(new Event("hashchange"));
     });
   });
   return h("div", { class: "stage" }, h("div", { class: "row" }, button("Rename", rename), button("Merge into…", merge),
-    button(kind === "negative" ? "Name it again" : "Never name it", turn), button("Delete", remove, { class: "danger" })), place, names);
+    button(kind === "negative" ? "Use again" : "Treat as background", toggle), button("Delete", remove, { class: "danger" })), place, names);
 }
 
 function go(collection, label) {

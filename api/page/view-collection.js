@@ -1,4 +1,4 @@
-// A collection: show it examples, ask it, and see what it knows.
+// A collection: add examples, classify pictures, browse classes.
 
 import { ask } from "./ask.js";
 import { call, pathOf } from "./api.js";
@@ -17,11 +17,11 @@ export async function collectionView({ collection }, signal) {
   const classes = list({
     path: pathOf(collection, "classes"), query: { limit: 100 }, element: h("ul", { class: "classes" }), signal,
     draw: (one) => (isGoing(goingName(collection, one.label)) ? null : classCard(collection, one)),
-    empty: h("p", { class: "quiet" }, "It knows nothing yet. Show it a few pictures of one thing; three to five are a good beginning."),
+    empty: h("p", { class: "quiet" }, "No classes yet. Add a few pictures of one thing; three to five are a good start."),
   });
   const show = (now) => {
     counts.textContent = `${count(now.classes, "class", "classes")}, ${count(now.supports, "picture")}`;
-    hint.textContent = now.classes === 1 ? "It knows one thing. Show it a second: to tell things apart it needs two." : "";
+    hint.textContent = now.classes === 1 ? "Only one class so far. Add a second one: an answer is a choice between classes." : "";
   };
   const refresh = async () => {
     classes.refresh();
@@ -34,7 +34,7 @@ export async function collectionView({ collection }, signal) {
     parts: [
       h("div", { class: "panels" }, teach(collection, signal), ask(collection, { signal, place })), hint, place,
       h("section", { "aria-labelledby": "classes-title" },
-        h("div", { class: "row spread" }, h("h2", { id: "classes-title" }, "What it knows"), counts), classes),
+        h("div", { class: "row spread" }, h("h2", { id: "classes-title" }, "Classes"), counts), classes),
       await encoderNote(collection, signal, found),
     ],
   };

@@ -1,21 +1,21 @@
-// The first page: collections, and how to make one.
+// The start view: all collections, and a form to create one.
 
 import { call, pathOf } from "./api.js";
 import { button, count, h } from "./element.js";
 import { list } from "./list.js";
-import { problem } from "./tell.js";
+import { problem } from "./messages.js";
 import { isGoing, later } from "./undo.js";
 
 export function homeView(_, signal) {
-  const whole = list({
+  const collections = list({
     path: "/v1/collections", query: { limit: 100 }, element: h("ul", { class: "rows" }), signal,
     draw: (one) => (isGoing(one.name) ? null : row(one)),
     empty: h("div", { class: "hello" },
-      h("p", {}, "Show it a few pictures of each thing you care about. From then on it names them in new pictures, says how sure it is, and shows the examples that decided it."),
-      h("ol", {}, h("li", {}, "Make a collection below: it holds what belongs together."), h("li", {}, "Drop a few pictures of each thing."), h("li", {}, "Drop a new picture and see."))),
+      h("p", {}, "Add a few pictures of each class. Exemplar then recognises these classes in new pictures, gives its confidence, and shows the examples behind each answer."),
+      h("ol", {}, h("li", {}, "Create a collection below."), h("li", {}, "Drop a few example pictures of each class."), h("li", {}, "Drop a new picture to classify it."))),
   });
-  document.addEventListener("changed", () => whole.refresh(), { signal });
-  return { title: "Collections", parts: [whole, maker()] };
+  document.addEventListener("changed", () => collections.refresh(), { signal });
+  return { title: "Collections", parts: [collections, maker()] };
 }
 
 function row(one) {
@@ -28,22 +28,24 @@ function row(one) {
 }
 
 function maker() {
-  const name = h("input", { id: "name", required: true, maxlength: 63, value: "my-things", autocomplete: "off", spellcheck: "false", "aria-describedby": "name-help" });
+  const name = h("input", { id: "name", required: true, maxlength: 100, value: "my-things", autocomplete: "off", spellcheck: "false", "aria-describedby": "name-help" });
   const views = h("select", { id: "views" },
-    h("option", { value: "1" }, "once (fastest)"), h("option", { value: "flip" }, "also mirrored"), h("option", { value: "full" }, "also mirrored and cropped (slowest, best)"));
-  const encoder = h("input", { id: "encoder", placeholder: "the service's own", autocomplete: "off", spellcheck: "false" });
+    h("option", { value: "1" }, "1: the whole picture (fastest)"), h("option", { value: "flip" }, "flip: plus mirror image"), h("option", { value: "full" }, "full: plus mirror image and centre crop (slowest, most accurate)"));
+  const encoder = h("input", { id: "encoder", placeholder: "service default", autocomplete: "off", spellcheck: "false" });
   const wrong = h("div");
+  const id = h("code", {}, idOf(name.value));
+  name.addEventListener("input", () => { id.textContent = idOf(name.value); });
   const form = h("form", { class: "panel maker" },
     h("h2", {}, "New collection"),
-    h("div", { class: "field" }, h("label", { for: "name" }, "Name"), name, h("button", { class: "primary" }, "Make it")),
-    h("p", { class: "quiet", id: "name-help" }, "Small letters, digits, - and _."),
-    h("details", {}, h("summary", {}, "More"),
-      h("div", { class: "field" }, h("label", { for: "views" }, "Look at each picture"), views),
+    h("div", { class: "field" }, h("label", { for: "name" }, "Name"), name, h("button", { class: "primary" }, "Create")),
+    h("p", { class: "quiet", id: "name-help" }, "ID in URLs and commands: ", id),
+    h("details", {}, h("summary", {}, "Options"),
+      h("div", { class: "field" }, h("label", { for: "views" }, "Views"), views),
       h("div", { class: "field" }, h("label", { for: "encoder" }, "Encoder"), encoder)),
     wrong);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const slug = name.value.trim().toLowerCase().replace(/\s+/g, "-");
+    const slug = idOf(name.value);
     try {
       await call("POST", "/v1/collections", { json: { name: slug, views: views.value, ...(encoder.value.trim() && { encoder: encoder.value.trim() }) } });
       location.hash = `#/c/${slug}`;
@@ -53,4 +55,9 @@ function maker() {
     }
   });
   return form;
+}
+
+/** The ID of a collection from any title: "My Birds!" -> "my-birds". */
+function idOf(title) {
+  return title.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().replace(/[^a-z0-9_]+/g, "-").slice(0, 63).replace(/^[-_]+|[-_]+$/g, "");
 }

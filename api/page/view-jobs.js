@@ -1,23 +1,23 @@
-// Jobs: all of them as they go on, and one with its answers.
+// Jobs: the list, kept current, and one job with its results.
 
 import { answers } from "./answers.js";
 import { call, page } from "./api.js";
-import { button, h } from "./element.js";
+import { button, count, h } from "./element.js";
 import { jobBar } from "./job-bar.js";
-import { problem } from "./tell.js";
+import { problem } from "./messages.js";
 import { isOver, pause } from "./watch.js";
 
 const NEW_MS = 4000;
 const AT_ONCE = 20;
 const KINDS = {
-  classify: "Named pictures", enroll: "Learnt examples", search: "Searched", report: "Made a report",
-  embed: "Made vectors", reindex: "Tried another encoder", compare: "Compared two encoders", import: "Imported",
+  classify: "Classify pictures", enroll: "Add examples", search: "Similarity search", report: "Report",
+  embed: "Embeddings", reindex: "Reindex", compare: "Encoder comparison", import: "Import",
 };
 const ANSWERED = ["classify", "enroll", "search"];
 
 export function jobsView(_, signal) {
   const rows = h("ul", { class: "rows" });
-  const none = h("p", { class: "quiet", hidden: true }, "No jobs yet: whatever you submit appears here.");
+  const none = h("p", { class: "quiet", hidden: true }, "No jobs yet. Everything you submit appears here.");
   const wrong = h("div");
   const more = button("Show more", () => older(), { class: "more", hidden: true });
   const shown = new Set();
@@ -42,7 +42,7 @@ export function jobsView(_, signal) {
     while (!signal.aborted) {
       await pause(NEW_MS, signal);
       if (signal.aborted) return;
-      const found = await page("/v1/jobs", { limit: AT_ONCE }, signal).catch(() => null); // said once by `older`
+      const found = await page("/v1/jobs", { limit: AT_ONCE }, signal).catch(() => null); // reported once by `older`
       if (found) add(found.items, "prepend");
     }
   };
@@ -51,9 +51,19 @@ export function jobsView(_, signal) {
 }
 
 function row(job, signal) {
-  return h("li", {}, h("div", { class: "row spread" },
-    h("a", { class: "lead", href: `#/jobs/${job.id}` }, [KINDS[job.kind] ?? job.kind, job.collection].filter(Boolean).join(" · ")),
-    h("time", { class: "quiet", datetime: job.created_at }, new Date(job.created_at).toLocaleString())), jobBar(job, { signal }));
+  const link = h("a", { class: "lead", href: `#/jobs/${job.id}` });
+  const onchange = (now) => { link.textContent = [titleOf(now), now.collection].filter(Boolean).join(" · "); };
+  onchange(job);
+  return h("li", {}, h("div", { class: "row spread" }, link,
+    h("time", { class: "quiet", datetime: job.created_at }, new Date(job.created_at).toLocaleString())), jobBar(job, { signal, onchange }));
+}
+
+/** "Added 5 examples" once the job is over, "Add examples" until then. */
+function titleOf({ kind, state, progress: { done } }) {
+  const over = (state === "succeeded" || state === "partial") && done > 0;
+  if (over && kind === "enroll") return `Added ${count(done, "example")}`;
+  if (over && kind === "classify") return `${count(done, "picture")} sorted`;
+  return KINDS[kind] ?? kind;
 }
 
 export async function jobView({ id }, signal) {
@@ -72,9 +82,9 @@ export async function jobView({ id }, signal) {
     } else over = null;
   } });
   return {
-    title: KINDS[job.kind] ?? job.kind, tab: "job",
+    title: titleOf(job), tab: "job",
     parts: [h("p", { class: "quiet" }, job.collection && h("a", { href: `#/c/${job.collection}` }, job.collection), ` ${new Date(job.created_at).toLocaleString()}`),
       bar, job.note && h("p", { class: "hint" }, job.note),
-      job.kind === "report" && h("p", {}, h("a", { href: `#/c/${job.collection}/report` }, "See the report")), place],
+      job.kind === "report" && h("p", {}, h("a", { href: `#/c/${job.collection}/report` }, "Open report")), place],
   };
 }

@@ -1,21 +1,21 @@
-// The report: how well a collection tells its own pictures apart, and what would make it better.
+// The report: how accurate a collection is on its own pictures, and what would improve it.
 
 import { call, file, pathOf } from "./api.js";
 import { button, count, h, percent } from "./element.js";
 import { encoderNote } from "./encoder-note.js";
 import { picture } from "./picture.js";
-import { problem } from "./tell.js";
+import { problem } from "./messages.js";
 import { done } from "./undo.js";
 import { follow } from "./watch.js";
 
 export async function reportView({ collection }, signal) {
   const report = await read(collection, signal);
   const parts = report.accuracy == null
-    ? [h("p", { class: "hint" }, "There is nothing to judge yet: a class needs two pictures, and the collection two classes.")]
+    ? [h("p", { class: "hint" }, "Not enough pictures for a report yet: it needs at least two classes with two pictures each.")]
     : [summary(report), matrix(collection, signal)];
   return {
     title: "Report", collection, tab: "report",
-    parts: [...parts, await encoderNote(collection, signal), wanted(report), pairs(report), suspects(collection, report), table(report), notes(report)],
+    parts: [...parts, wanted(report), pairs(report), suspects(collection, report), table(report), notes(report), await encoderNote(collection, signal)],
   };
 }
 
@@ -29,12 +29,12 @@ async function read(collection, signal) {
 
 function summary({ accuracy, judged, macro_avg: macro, version }) {
   return h("dl", { class: "figures" },
-    figure(percent(accuracy), `named right, of ${count(judged, "picture")}, each judged by the others`),
-    macro && figure(percent(macro.f1), "F1, the mean of all classes"), figure(String(version), "version of the collection"));
+    figure(percent(accuracy), `cross-validated accuracy, ${count(judged, "picture")}`),
+    macro && figure(percent(macro.f1), "F1, macro average"), figure(String(version), "collection version"));
 }
 
-function figure(value, told) {
-  return h("div", {}, h("dd", {}, value), h("dt", { class: "quiet" }, told));
+function figure(value, caption) {
+  return h("div", {}, h("dd", {}, value), h("dt", { class: "quiet" }, caption));
 }
 
 function matrix(collection, signal) {
@@ -43,27 +43,27 @@ function matrix(collection, signal) {
     .then((drawing) => {
       const url = URL.createObjectURL(drawing);
       signal.addEventListener("abort", () => URL.revokeObjectURL(url));
-      place.append(h("img", { src: url, alt: "Confusion matrix: rows are what pictures show, columns what they were taken for. The same as text stands below." }));
+      place.append(h("img", { src: url, alt: "Confusion matrix: rows are true classes, columns predicted classes. The lists below give the same figures as text." }));
     })
     .catch((error) => { if (!signal.aborted) place.append(problem(error)); });
-  return h("section", {}, h("h2", {}, "What is taken for what"), place);
+  return h("section", {}, h("h2", {}, "Confusions"), place);
 }
 
 function wanted({ wanted: { items, total } }) {
   return h("section", {}, h("h2", {}, "What to photograph next"),
     items.length ? h("ul", {}, items.map(({ label, more, reason }) => h("li", {}, h("strong", {}, `${more} more of ${label}`), `: ${reason}`)), rest(items, total))
-      : h("p", { class: "quiet" }, "Nothing in particular: no class stands out as weak."));
+      : h("p", { class: "quiet" }, "Nothing for now: no class stands out as weak."));
 }
 
 function pairs({ confused_pairs: { items, total } }) {
   if (!items.length) return null;
-  return h("section", {}, h("h2", {}, "Taken for each other"),
-    h("ul", {}, items.map(({ labels, count: times, rate }) => h("li", {}, `${labels[0]} and ${labels[1]}: ${times} of their pictures (${percent(rate)})`)), rest(items, total)));
+  return h("section", {}, h("h2", {}, "Most confused pairs"),
+    h("ul", {}, items.map(({ labels, count: times, rate }) => h("li", {}, `${labels[0]} and ${labels[1]}: ${count(times, "picture")} confused (${percent(rate)})`)), rest(items, total)));
 }
 
 function suspects(collection, { suspects: { items, total } }) {
   if (!items.length) return null;
-  return h("section", {}, h("h2", {}, "Perhaps in the wrong class"), h("p", { class: "quiet" }, "The first ones deserve a look; far down most are right."),
+  return h("section", {}, h("h2", {}, "Possible label errors"), h("p", { class: "quiet" }, "Most suspicious first. Check the top of the list; further down most labels are correct."),
     h("ul", { class: "cards" }, items.map((one) => suspect(collection, one)), rest(items, total)));
 }
 
@@ -90,10 +90,10 @@ function suspect(collection, { support_id: id, label, looks_like: other }) {
 function table({ classes, macro_avg: macro, weighted_avg: weighted }) {
   const cell = (value) => h("td", {}, value == null ? "–" : value.toFixed(2));
   const line = (name, one) => one && h("tr", {}, h("th", { scope: "row" }, name), cell(one.precision), cell(one.recall), cell(one.f1), h("td", {}, String(one.judged)));
-  return h("section", {}, h("h2", {}, "Class by class"), h("div", { class: "matrix", tabindex: "0", role: "region", "aria-label": "Figures of each class" }, h("table", {},
-    h("thead", {}, h("tr", {}, ["Class", "Precision", "Recall", "F1", "Judged"].map((name) => h("th", { scope: "col" }, name)))),
+  return h("section", {}, h("h2", {}, "Metrics by class"), h("div", { class: "matrix", tabindex: "0", role: "region", "aria-label": "Metrics by class" }, h("table", {},
+    h("thead", {}, h("tr", {}, ["Class", "Precision", "Recall", "F1", "Pictures"].map((name) => h("th", { scope: "col" }, name)))),
     h("tbody", {}, classes.map((one) => line(one.label, one))),
-    h("tfoot", {}, line("Mean of classes", macro), line("Weighted mean", weighted)))));
+    h("tfoot", {}, line("Macro avg", macro), line("Weighted avg", weighted)))));
 }
 
 function notes({ notes: said }) {

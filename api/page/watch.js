@@ -1,4 +1,4 @@
-// Following a job by asking now and then, which holds no thread of the server as an open stream would.
+// Follows a job by polling: an open event stream would hold a server thread.
 
 import { call } from "./api.js";
 
@@ -10,7 +10,7 @@ export function isOver(job) {
   return OVER.has(job.state);
 }
 
-/** Yield a job as it goes on, at last as it has ended. */
+/** Yield the job each time it is polled, the last time when it has ended. */
 export async function* follow(id, signal) {
   for (let wait = FIRST_MS; !signal.aborted; wait = Math.min(wait * 1.3, LAST_MS)) {
     const job = await call("GET", `/v1/jobs/${id}`, { signal });
@@ -20,7 +20,7 @@ export async function* follow(id, signal) {
   }
 }
 
-/** Wait, longer while nobody looks, and end at once when the view goes. */
+/** Wait, longer while the tab is hidden; end at once when the view closes. */
 export function pause(ms, signal) {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, document.hidden ? ms * 5 : ms);

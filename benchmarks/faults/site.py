@@ -151,7 +151,7 @@ class Site:
         """Let time pass while what died is started again."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            self._supervisor.mend()
+            self._supervisor.restart_dead()
             time.sleep(min(left, 0.05))
 
     def await_(self, what: Callable[[], object], timeout_s: float = START_S) -> float:
@@ -184,7 +184,7 @@ def _is_so(what: Callable[[], object]) -> bool:
 
 
 def _command(strange: str, *arguments: str) -> list[str]:
-    return [sys.executable, "-m", "benchmarks.faults.process" if strange else "cli.main", *arguments]
+    return [sys.executable, "-m", "benchmarks.faults.process" if strange else "exemplar_service", *arguments]
 
 
 def _mount(folder: Path, mb: int) -> None:

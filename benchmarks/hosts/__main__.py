@@ -59,9 +59,11 @@ class Hosts:
     def start(self) -> None:
         """Start everything and return once every host serves."""
         ensure_schema(self.store.database)
-        self._start("api", [sys.executable, "-m", "cli.main", "api"])
+        self._start("api", [sys.executable, "-m", "exemplar_service", "api"])
         for name in self.names:
-            self._start(name, inside(name, sys.executable, "-m", "cli.main", "worker", "--name", name))
+            self._start(
+                name, inside(name, sys.executable, "-m", "exemplar_service", "worker", "--name", name)
+            )
         self.await_(lambda: len(self.store.workers.alive()) == len(self.names))
         self.await_(lambda: httpx.get(f"{self.url}/readyz").status_code == httpx.codes.OK)
 
@@ -83,7 +85,7 @@ class Hosts:
         """Wait until something is so, ten times a second; return how long that took."""
         begun = time.monotonic()
         while True:
-            self._supervisor.mend()
+            self._supervisor.restart_dead()
             with suppress(httpx.TransportError):
                 if what():
                     return time.monotonic() - begun

@@ -1,1 +1,1 @@
-"""Others' formats, each read as labelled pictures and enrolled as any others are."""
+"""Other services' formats, each read as labelled pictures that are enrolled like any others."""

@@ -18,7 +18,7 @@ PLACES = ("file", "originalImageUri", "resizedImageUri", "imageUri")
 
 
 def read_azure(path: Path, places: Places, *, crops: bool) -> Found:
-    """Yield the images of one listing, or of all the listings (*.json) of a folder."""
+    """Yield the images of one listing, or of all listings (*.json) of a folder."""
     for file in sorted(path.glob("*.json")) if path.is_dir() else [path]:
         images = read_json(file)
         if not isinstance(images, list):

@@ -1,8 +1,8 @@
-"""CompreFace: the saved examples of a face collection, of its database's dump or as its REST API lists them.
+"""CompreFace: saved examples of a face collection, from its database dump or its REST API's listing.
 
-A dump is a file named *.sql. Of the API: JSON with `faces`, each with `image_id` and `subject`, as its call
-"List of All Saved Examples of the Subject" answers (docs/Rest-API-description.md of CompreFace), one page a
-file, and each picture in a file that is named by its `image_id`.
+A dump is named *.sql. An API listing is JSON with `faces`, each with `image_id` and `subject`, as the call
+"List of All Saved Examples of the Subject" answers (docs/Rest-API-description.md of CompreFace): one page per
+file, and each picture in a file named by its `image_id`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from core.errors import ExemplarError
 
 
 def read_compreface(path: Path, folder: Path | None) -> Found:
-    """Yield the examples of a dump (*.sql), of one listing, or of all the listings (*.json) of a folder."""
+    """Yield the examples of a dump (*.sql), of one listing, or of all listings (*.json) of a folder."""
     if path.suffix.lower() == ".sql":
         yield from read_dump(path)
         return

@@ -1,9 +1,9 @@
 """CompreFace's database as `pg_dump` writes it in plain text: examples with their pictures inside.
 
 The tables are `subject` (id, subject_name), `img` (id, content) and `embedding` (subject_id, img_id), as the
-entities of the same names in CompreFace 1.x declare them; the lines are of COPY's text format (PostgreSQL's
-documentation of COPY, "Text Format"), bytes as hexadecimal digits. Face collections of all its services are
-read as one.
+entities of the same names in CompreFace 1.x declare them; the lines have COPY's text format (PostgreSQL's
+documentation of COPY, "Text Format"), with bytes as hexadecimal digits. Face collections of all its services
+are read as one.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ CUSTOM = b"PGDMP"
 
 @dataclass
 class _Tables:
-    """What the dump says, without the pictures: those are read where they stand, one at a time."""
+    """The dump's tables without the pictures, which are read from their offsets one at a time."""
 
     names: dict[bytes, str] = field(default_factory=dict)
-    """The names of subjects, by id."""
+    """Names of subjects by id."""
     subjects: dict[bytes, bytes] = field(default_factory=dict)
-    """The subjects of pictures, by their ids."""
+    """Subject ids by picture id."""
     places: dict[bytes, tuple[int, int, int]] = field(default_factory=dict)
-    """Of pictures, by id: the offset of the line, its length, and the column of the content."""
+    """By picture id: the offset of the line, its length, and the column of the content."""
     without_picture: int = 0
-    """Embeddings that were kept without one."""
+    """Embeddings stored without a picture."""
 
 
 def read_dump(path: Path) -> Found:
@@ -50,11 +50,13 @@ def read_dump(path: Path) -> Found:
         name = tables.names.get(tables.subjects.get(picture, b""))
         id_ = picture.decode(errors="replace")
         if name is None:
-            yield Unusable(id_, ExemplarError("manifest_invalid", "no subject refers to this picture"))
+            yield Unusable(
+                id_, ExemplarError("manifest_invalid", "expected a subject for this picture, got none")
+            )
         else:
             yield LabelledPicture(id_, name, partial(_content, path, offset, length, column), id_)
     if tables.without_picture:
-        missing = f"{tables.without_picture} embeddings were kept without their pictures"
+        missing = f"{tables.without_picture} embeddings were stored without their pictures"
         yield Unusable(path.name, ExemplarError("picture_missing", missing))
 
 
@@ -85,11 +87,11 @@ def _read_tables(path: Path) -> _Tables:
 
 
 def _rows(path: Path) -> Iterator[tuple[bytes, list[bytes], bytes, int]]:
-    """Yield table, columns, line and its offset of every row that matters."""
+    """Yield table, columns, line and offset of every relevant row."""
     with _opened(path) as file:
         if file.read(len(CUSTOM)) == CUSTOM:
             raise ExemplarError(
-                "manifest_invalid", f"{path}: expected plain text; make it of this by pg_restore -f dump.sql"
+                "manifest_invalid", f"{path}: expected plain text; convert it with pg_restore -f dump.sql"
             )
         file.seek(0)
         offset = 0
@@ -99,9 +101,9 @@ def _rows(path: Path) -> Iterator[tuple[bytes, list[bytes], bytes, int]]:
                 table = b""
             elif table:
                 yield table, columns, line, offset
-            elif (told := ENCODING.match(line)) and told[1] != b"UTF8":
+            elif (encoding := ENCODING.match(line)) and encoding[1] != b"UTF8":
                 raise ExemplarError(
-                    "manifest_invalid", f"{path}: expected UTF8, got {told[1]!r}; dump it with -E UTF8"
+                    "manifest_invalid", f"{path}: expected UTF8, got {encoding[1]!r}; dump it with -E UTF8"
                 )
             elif begun := COPY.match(line):
                 table = begun[1]

@@ -1,4 +1,4 @@
-"""Enrolling labelled pictures at a service, in requests that fit, with what became of each."""
+"""Enrol labelled pictures at a service in requests of limited size, and count the outcomes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cli.importers.labelled import Found, LabelledPicture, Unusable
 from core.errors import ExemplarError, error_of
 
 AT_ONCE = 64
-BYTES_AT_ONCE = 12 << 20  # base64 makes a third more of them
+BYTES_AT_ONCE = 12 << 20  # base64 adds a third
 PAUSE_S = 2.0
 
 Batch = list[tuple[str, Json]]
@@ -20,7 +20,7 @@ Batch = list[tuple[str, Json]]
 
 @dataclass(slots=True)
 class Tally:
-    """What became of pictures."""
+    """Outcomes of enrolled pictures."""
 
     enrolled: int = 0
     repeated: int = 0
@@ -30,7 +30,7 @@ class Tally:
 def enroll_found(
     client: Client, collection: str, found: Found, tally: Tally
 ) -> Iterator[tuple[str, ExemplarError]]:
-    """Enrol pictures; yield the places and errors of those that failed, and count all."""
+    """Enrol pictures; yield the places and errors of those that failed, and count all outcomes."""
     batch: Batch = []
     size = 0
     for one in found:

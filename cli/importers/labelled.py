@@ -1,4 +1,4 @@
-"""What every format is read as: pictures with labels, or what is wrong in their place."""
+"""The common form that every importer produces: a labelled picture, or an error in its place."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 from core.errors import ExemplarError
 from core.pictures import decode_picture
 
-MAX_PIXELS = 200_000_000  # of a picture of the operator's own that is only cropped
+MAX_PIXELS = 200_000_000  # of the operator's own pictures, which are only cropped
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledPicture:
-    """A picture to enrol; `read` gives its bytes and raises ExemplarError."""
+    """A picture to enrol; `read` returns its bytes and raises ExemplarError."""
 
     place: str
     label: str
@@ -28,7 +28,7 @@ class LabelledPicture:
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """Why something that the format lists is no picture to enrol."""
+    """An entry of the format that is no picture to enrol, and why."""
 
     place: str
     error: ExemplarError
@@ -39,7 +39,7 @@ Found = Iterator[LabelledPicture | Unusable]
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle in a picture as it is seen upright: pixels, or shares of its sides where `relative`."""
+    """A rectangle in the upright picture, in pixels, or in shares of its sides if `relative`."""
 
     left: float
     top: float
@@ -70,7 +70,7 @@ def box_of(values: Mapping[str, Any], *, relative: bool) -> Box:
 
 
 def crop(read: Callable[[], bytes], box: Box) -> bytes:
-    """Read a picture and return a region of it as a PNG."""
+    """Read a picture and return one region of it as a PNG."""
     picture = decode_picture(read(), max_pixels=MAX_PIXELS, draft_side=1 << 16)
     out = BytesIO()
     picture.crop(box.pixels(*picture.size)).save(out, "PNG")
@@ -86,7 +86,7 @@ def read_file(path: Path) -> bytes:
 
 
 def read_json(path: Path) -> Any:
-    """Return what a JSON file holds; raises `manifest_invalid`."""
+    """Return the content of a JSON file; raises `manifest_invalid`."""
     try:
         return json.loads(path.read_bytes())
     except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""Where a format's pictures are: files beside it, or what a URL gives."""
+"""Read the pictures that a format names, from files or URLs."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ FETCH_S = 60.0
 
 
 class Places:
-    """Reads pictures that a format names by path or URL; those in `folder` go before what a URL gives."""
+    """Reads pictures by path or URL; a file in `folder` takes precedence over a URL."""
 
-    def __init__(self, folder: Path | None, beside: Path) -> None:
+    def __init__(self, folder: Path | None, manifest_folder: Path) -> None:
         self._folder = folder
-        self._beside = beside
+        self._manifest_folder = manifest_folder
 
     def read(self, name: str) -> bytes:
         """Return the bytes of a picture.
@@ -28,8 +28,8 @@ class Places:
         Raises `picture_missing`, `path_not_allowed`, `url_not_allowed` or `picture_too_many_bytes`.
         """
         parts = urlsplit(name)
-        if len(parts.scheme) <= 1:  # a drive's letter is none
-            return read_file(self._inside(self._folder or self._beside, name))
+        if len(parts.scheme) <= 1:  # a Windows drive letter is no scheme
+            return read_file(self._inside(self._folder or self._manifest_folder, name))
         if self._folder is not None:
             return read_file(self._find(self._folder, unquote(parts.path)))
         if parts.scheme in ("http", "https"):
@@ -47,7 +47,7 @@ class Places:
         return path
 
     def _find(self, folder: Path, path: str) -> Path:
-        """Return the file of a URL's path: as much of its end as there is a file for."""
+        """Return the file that matches the longest end of a URL's path."""
         parts = PurePosixPath(path).parts[1:]
         for start in range(len(parts)):
             found = self._inside(folder, "/".join(parts[start:]))

@@ -1,7 +1,7 @@
-"""Amazon Rekognition Custom Labels: a manifest of SageMaker Ground Truth, a JSON line for each picture.
+"""Amazon Rekognition Custom Labels: a SageMaker Ground Truth manifest, one JSON line per picture.
 
-The format: `source-ref` and, for each label, an attribute with `ATTRIBUTE-metadata` beside it, whose `type`
-says what it is: see "Image-level labels in manifest files" and "Object localization in manifest files" in the
+The format: `source-ref` and, for each label, an attribute with its `ATTRIBUTE-metadata`, whose `type`
+gives its kind: see "Image-level labels in manifest files" and "Object localization in manifest files" in the
 Rekognition Custom Labels Guide.
 """
 
@@ -22,7 +22,7 @@ WHOLE, BOXES = "groundtruth/image-classification", "groundtruth/object-detection
 
 
 def read_rekognition(path: Path, places: Places, *, crops: bool) -> Found:
-    """Yield the pictures of a manifest; boxes become pictures of their own where `crops` says so."""
+    """Yield the pictures of a manifest; with `crops`, each box becomes a picture."""
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, start=1):
             if line.strip():

@@ -1,4 +1,4 @@
-"""CSV: a line for each picture, with its label, its path or URL, and anything else as metadata."""
+"""CSV: one line per picture with its label, its path or URL, and other columns as metadata."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PLACES = ("path", "url", "file", "image", "picture")
 
 
 def read_table(path: Path, places: Places) -> Found:
-    """Yield the lines of a CSV with a head line: `label`, one of path and url, and maybe `external_id`."""
+    """Yield the lines of a CSV with a header: `label`, `path` or `url`, and optionally `external_id`."""
     with path.open(newline="", encoding="utf-8-sig") as file:
         rows = csv.DictReader(file)
         names = rows.fieldnames or []

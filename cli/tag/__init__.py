@@ -1,1 +1,1 @@
-"""`exemplar tag`: names for any number of pictures, in a file."""
+"""`exemplar tag`: classify any number of pictures into a file."""

@@ -1,4 +1,4 @@
-"""What is done with a picture once it is tagged, beside its row: a sidecar, a place in a tree by class."""
+"""What happens to a picture once it is tagged, in addition to its row: a sidecar, a place in a class tree."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.tag.journal import Journal, Numbered
+from cli.tag.journal import Journal
+from cli.tag.journal_rows import Numbered
 from cli.tag.listing import Kind
 from cli.tag.rows import Row
 from cli.tag.show import Show
@@ -21,7 +22,7 @@ Tagged = tuple[Numbered, Row]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is wanted beside the rows; no folder to sort into means no tree."""
+    """The requested actions; without a folder to sort into there is no tree."""
 
     collection: str
     sidecars: bool = False
@@ -30,8 +31,8 @@ class Wanted:
     by: By = By.COPY
 
 
-class Deeds:
-    """Does what is wanted with pictures; doing it again changes nothing."""
+class Actions:
+    """Runs the requested actions on pictures; it is idempotent."""
 
     def __init__(self, wanted: Wanted, journal: Journal, show: Show) -> None:
         self._wanted = wanted

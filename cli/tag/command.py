@@ -1,4 +1,4 @@
-"""`exemplar tag`: names for any number of pictures, in a file; an interrupted run goes on where it was."""
+"""`exemplar tag`: classify any number of pictures into a file; an interrupted run resumes."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import Any
 import click
 
 from cli.client import Client
-from cli.local import reached
+from cli.local import service_client
 from cli.numbers import Number
 from cli.options import COLLECTION, LOCAL, URL
-from cli.tag.actions import Deeds, Wanted
+from cli.tag.actions import Actions, Wanted
 from cli.tag.journal import Journal, journal_path
 from cli.tag.listing import ARCHIVES
-from cli.tag.plan import asked_of, check_asked, list_into, plan_of
+from cli.tag.plan import check_same_options, list_into, options_fingerprint, plan_of
 from cli.tag.rows import Output
 from cli.tag.run import Pace, Run
 from cli.tag.show import Show
 from cli.tag.sort import By
-from cli.tag.summary import tell, tell_plan
+from cli.tag.summary import print_plan, print_summary
 from cli.tag.tally import Tally
 from cli.tag.upload import Uploads
 from core.errors import ExemplarError
@@ -35,7 +35,7 @@ JOBS = 4
 
 
 class _Command(click.Command):
-    """A command whose usage errors exit with 1: 2 says that some pictures failed."""
+    """A command whose usage errors exit with 1, since 2 means that some pictures failed."""
 
     def make_context(self, *arguments: Any, **options: Any) -> click.Context:
         try:
@@ -52,12 +52,12 @@ class _Command(click.Command):
     "--out",
     required=True,
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Where the rows go: .csv, .jsonl or .parquet.",
+    help="Output file: .csv, .jsonl or .parquet.",
 )
-@click.option("--overwrite", is_flag=True, help="Begin anew, whatever is in the output.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
-@click.option("--sidecar", is_flag=True, help="Write an XMP sidecar beside each picture that is known.")
-@click.option("--overwrite-sidecars", is_flag=True, help="Also over sidecars of other software.")
+@click.option("--overwrite", is_flag=True, help="Start over, discarding an existing output.")
+@click.option("--dry-run", is_flag=True, help="Only print what would be done.")
+@click.option("--sidecar", is_flag=True, help="Write an XMP sidecar next to each known picture.")
+@click.option("--overwrite-sidecars", is_flag=True, help="Also replace sidecars of other software.")
 @click.option(
     "--sort-into",
     type=click.Path(path_type=Path, file_okay=False),
@@ -68,22 +68,22 @@ class _Command(click.Command):
     type=click.Choice([by.value for by in By]),
     default=By.COPY.value,
     show_default=True,
-    help="How pictures get into the tree.",
+    help="How pictures are put into the tree.",
 )
 @click.option(
-    "--top", type=click.IntRange(1, 100), default=5, show_default=True, help="Candidates of each picture."
+    "--top", type=click.IntRange(1, 100), default=5, show_default=True, help="Candidates per picture."
 )
 @click.option(
     "--smooth",
     is_flag=True,
-    help="Let pictures of one job that look alike be answered alike; --batch says how many a job has.",
+    help="Smooth the answers over similar pictures of one job; --batch sets the size of a job.",
 )
 @click.option(
     "--batch",
     type=click.IntRange(1, 4096),
     default=JOB_PICTURES,
     show_default=True,
-    help="Most pictures of one job.",
+    help="Most pictures per job.",
 )
 @click.option(
     "--jobs", type=click.IntRange(1, 32), default=JOBS, show_default=True, help="Most jobs at a time."
@@ -93,31 +93,31 @@ class _Command(click.Command):
     type=Number(0),
     default=60.0,
     show_default=True,
-    help="Seconds that the service may be away.",
+    help="Seconds to keep retrying while the service is unreachable.",
 )
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 @LOCAL
 @URL
 def tag(paths: tuple[Path, ...], collection: str, out: Path, **options: Any) -> None:
-    """Name what is in pictures, and write a row for each.
+    """Classify pictures, and write one row for each.
 
-    PATHS are folders, pictures, archives (zip, tar) and manifests (JSONL, CSV). The same command goes on
-    where it was interrupted.
+    PATHS are folders, pictures, archives (zip, tar) and manifests (JSONL, CSV). The same command resumes
+    an interrupted run.
 
     \b
     Exit codes: 0 all done; 1 the command cannot be done; 2 all done, and some pictures failed;
-    3 interrupted: the same command goes on.
+    3 interrupted: the same command resumes.
     """  # noqa: D301 - click looks for the character itself
     try:
         wanted = _wanted(paths, check_slug(collection), options)
-        with reached(options["url"], options["local"]) as client:
+        with service_client(options["url"], options["local"]) as client:
             code = _tag(client, paths, wanted, Output(out), options)
     except ExemplarError as error:
         click.echo(f"exemplar: {error.message} ({error.code})", err=True)
         code = UNUSABLE
     except KeyboardInterrupt:
-        click.echo("exemplar: interrupted before anything was sent; the same command goes on", err=True)
+        click.echo("exemplar: interrupted before anything was sent; the same command resumes", err=True)
         code = UNFINISHED
     sys.exit(code)
 
@@ -128,26 +128,26 @@ def _tag(
     collection = wanted.collection
     client.call("GET", f"/v1/collections/{collection}")
     show = Show(quiet=options["quiet"])
-    asked = asked_of(paths, wanted, options["top"], smooth=options["smooth"])
+    asked = options_fingerprint(paths, wanted, options["top"], smooth=options["smooth"])
     if options["dry_run"]:
         plan = plan_of(paths, wanted, output, asked, show, overwrite=options["overwrite"])
-        tell_plan(plan, as_json=options["as_json"])
+        print_plan(plan, as_json=options["as_json"])
         return DONE
     journal = _begin(output, overwrite=options["overwrite"])
     is_new = journal.get("asked") is None
     try:
-        check_asked(journal, asked)
+        check_same_options(journal, asked)
         list_into(journal, paths, wanted, show)
         output.open(journal.get("written"))
     except ExemplarError:
         journal.close(forget=is_new)
         raise
     uploads = Uploads(client, collection, options["top"], smooth=options["smooth"])
-    run = Run(client, journal, output, deeds=Deeds(wanted, journal, show), uploads=uploads, show=show)
+    run = Run(client, journal, output, actions=Actions(wanted, journal, show), uploads=uploads, show=show)
     began, before = time.monotonic(), run.tally.done + run.tally.failed
     why = _go(run, output, Pace(options["batch"], options["jobs"], options["patience"]), show)
     uploads.stop()
-    tally = Tally.of(journal.get("tally"))  # an interrupted step does not count
+    tally = Tally.of(journal.get("tally"))  # an interrupted step is not counted
     summary = {
         "out": str(output.path),
         "collection": collection,
@@ -164,11 +164,11 @@ def _tag(
         output.clean()
     else:
         journal.close()
-    tell(summary, why, as_json=options["as_json"])
+    print_summary(summary, why, as_json=options["as_json"])
     if why is not None:
         return UNFINISHED
-    deeds = tally.deeds
-    return SOME_FAILED if tally.failed or deeds["unsorted"] or deeds["sidecars_failed"] else DONE
+    actions = tally.actions
+    return SOME_FAILED if tally.failed or actions["unsorted"] or actions["sidecars_failed"] else DONE
 
 
 def _wanted(paths: tuple[Path, ...], collection: str, options: dict[str, Any]) -> Wanted:
@@ -181,7 +181,7 @@ def _wanted(paths: tuple[Path, ...], collection: str, options: dict[str, Any]) -
             "option_invalid", f"{packed[0]}: an archive has no files for sidecars or a tree; unpack it first"
         )
     if wanted.sort_into is not None and wanted.sort_into.absolute() in [path.absolute() for path in paths]:
-        raise ExemplarError("option_invalid", "--sort-into: expected another folder than the pictures are in")
+        raise ExemplarError("option_invalid", "--sort-into: expected a folder other than the pictures' own")
     return wanted
 
 
@@ -191,17 +191,17 @@ def _begin(output: Output, *, overwrite: bool) -> Journal:
     if not output.path.absolute().parent.is_dir():
         raise ExemplarError("out_invalid", f"--out: there is no folder {output.path.absolute().parent}")
     if overwrite:
-        Journal(str(path)).close(forget=True)  # which is refused while another run is at work
+        Journal(str(path)).close(forget=True)  # raises while another run holds it
         output.remove()
     elif not path.exists() and output.exists():
         raise ExemplarError(
-            "out_exists", f"{output.path} is there already, and complete; write it anew: --overwrite"
+            "out_exists", f"{output.path} exists and is complete; use --overwrite to replace it"
         )
     return Journal(str(path))
 
 
 def _go(run: Run, output: Output, pace: Pace, show: Show) -> str | None:
-    """Run; return why it is not finished, or None where it is."""
+    """Run; return why it did not finish, or None if it did."""
     before = {name: signal.signal(name, _interrupt) for name in (signal.SIGTERM, signal.SIGHUP)}
     try:
         with show:

@@ -1,4 +1,4 @@
-"""The journal of a run of `exemplar tag`: what is to be done, sent and written, on disk before it counts."""
+"""The journal of an `exemplar tag` run: what is to be sent, was sent and was written, durable on disk."""
 
 from __future__ import annotations
 
@@ -6,46 +6,22 @@ import json
 import os
 import secrets
 import sqlite3
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cli.tag.journal_rows import COLUMNS, SCHEMA, Numbered, folded, packed, unpacked
 from cli.tag.listing import Kind, Listed
-from core.errors import ExemplarError, error_of, problem_of
+from core.errors import ExemplarError, problem_of
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS run (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS picture (
-    id INTEGER PRIMARY KEY, place BLOB NOT NULL, shown TEXT NOT NULL, kind TEXT NOT NULL,
-    custom_id TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, problem TEXT, batch INTEGER,
-    UNIQUE (place, custom_id, kind)
-);
-CREATE INDEX IF NOT EXISTS by_batch ON picture (batch);
-CREATE TABLE IF NOT EXISTS batch (
-    id INTEGER PRIMARY KEY, key TEXT NOT NULL, job TEXT, cursor TEXT,
-    next_item INTEGER NOT NULL DEFAULT 0, done INTEGER NOT NULL DEFAULT 0
-);
-CREATE INDEX IF NOT EXISTS by_done ON batch (done);
-CREATE TABLE IF NOT EXISTS placed (
-    name BLOB PRIMARY KEY, target BLOB NOT NULL, picture INTEGER NOT NULL UNIQUE
-);
-CREATE TEMPORARY TABLE now (
-    place BLOB, custom_id TEXT, kind TEXT, size INTEGER, mtime_ns INTEGER, UNIQUE (place, custom_id, kind)
-);
-"""
-_COLUMNS = "id, place, shown, kind, custom_id, size, mtime_ns, problem"
 UNSENT = 0  # the batch of pictures that were never sent
-
-Numbered = tuple[int, Listed]
-"""A picture and its number in the run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Pictures of one job, and how far its results are written; `job` is None until it has been accepted."""
+    """Pictures of one job, and how far its results are written; `job` is None until it was accepted."""
 
     id: int
     key: str
@@ -56,13 +32,13 @@ class Batch:
 
     @property
     def is_archive(self) -> bool:
-        """Whether it is one archive, sent as it is."""
+        """Whether it is one archive, sent unchanged."""
         return self.pictures[0][1].kind is Kind.ARCHIVE
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What is otherwise than when the run was begun; `changed` counts pictures that had been sent before."""
+    """What changed since the run was started; `changed` counts pictures that had been sent before."""
 
     twice: int
     new: int
@@ -71,9 +47,9 @@ class Changes:
 
 
 class Journal:
-    """One SQLite file beside the output; `""` stands for one that nobody keeps.
+    """One SQLite file next to the output; `""` is one in memory.
 
-    Raises `tag_running` where another process holds it, and `journal_invalid` where it is none.
+    Raises `tag_running` if another process holds it, and `journal_invalid` if the file is no journal.
     """
 
     def __init__(self, path: str) -> None:
@@ -83,7 +59,7 @@ class Journal:
             self._table.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._table.execute("BEGIN EXCLUSIVE")
             self._table.commit()
-            self._table.executescript(_SCHEMA)
+            self._table.executescript(SCHEMA)
         except sqlite3.OperationalError as error:
             code = "tag_running" if "locked" in str(error) else "journal_invalid"
             raise ExemplarError(code, f"{path}: {_reason(error)}") from error
@@ -93,37 +69,37 @@ class Journal:
             ) from error
 
     def copied(self) -> Journal:
-        """Return a copy that nobody keeps."""
+        """Return a copy in memory."""
         copy = Journal("")
         self._table.backup(copy._table)
         return copy
 
     def close(self, *, forget: bool = False) -> None:
-        """Close it, and remove the file where all is done."""
+        """Close it, and with `forget` delete the file."""
         self._table.close()
         if forget:
             with suppress(FileNotFoundError):
                 os.unlink(self._path)
 
     def get(self, name: str) -> Any:
-        """Return what was noted under a name, or None."""
+        """Return the value stored under a name, or None."""
         row = self._table.execute("SELECT value FROM run WHERE name = ?", (name,)).fetchone()
         return None if row is None else json.loads(row[0])
 
     def note(self, **values: Any) -> None:
-        """Note values under their names."""
+        """Store values under their names."""
         with self._table:
             self._note(values)
 
     def add(self, pictures: Iterable[Listed]) -> Changes:
-        """Add the pictures that are not here yet, and say how the others have changed since."""
+        """Add new pictures, and return how the others have changed since."""
         before = self._count("SELECT count(*) FROM picture")
         with self._table:
             self._table.execute("DELETE FROM now")
             given = 0
             for picture in pictures:
                 given += 1
-                values = _packed(picture)
+                values = packed(picture)
                 self._table.execute(
                     "INSERT OR IGNORE INTO picture "
                     "(place, shown, kind, custom_id, size, mtime_ns, problem) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -153,39 +129,39 @@ class Journal:
         return changes
 
     def pictures(self) -> int:
-        """Return how many pictures there are, archives left out."""
+        """Return the number of pictures, without archives."""
         return self._count("SELECT count(*) FROM picture WHERE kind <> 'archive'")
 
     def unreadable(self) -> int:
-        """Return how many pictures were seen at once to be unfit to be sent."""
+        """Return the number of pictures that cannot be sent, as found when they were listed."""
         return self._count("SELECT count(*) FROM picture WHERE problem IS NOT NULL")
 
     def bytes(self) -> int:
-        """Return how large what is to be sent is."""
+        """Return the total size of what is to be sent."""
         return self._count("SELECT coalesce(sum(size), 0) FROM picture")
 
     def archives(self) -> list[Listed]:
         """Return the archives."""
-        rows = self._table.execute(f"SELECT {_COLUMNS} FROM picture WHERE kind = 'archive' ORDER BY id")
-        return [_unpacked(row)[1] for row in rows]
+        rows = self._table.execute(f"SELECT {COLUMNS} FROM picture WHERE kind = 'archive' ORDER BY id")
+        return [unpacked(row)[1] for row in rows]
 
     def problems(self, limit: int) -> list[Numbered]:
         """Return pictures that cannot be sent and are not written yet."""
         rows = self._table.execute(
-            f"SELECT {_COLUMNS} FROM picture WHERE batch IS NULL AND problem IS NOT NULL ORDER BY id LIMIT ?",
+            f"SELECT {COLUMNS} FROM picture WHERE batch IS NULL AND problem IS NOT NULL ORDER BY id LIMIT ?",
             (limit,),
         )
-        return [_unpacked(row) for row in rows]
+        return [unpacked(row) for row in rows]
 
     def cut(self, max_items: int, max_bytes: int) -> Batch | None:
-        """Return a new batch of pictures that wait, one or more, or None where none does."""
+        """Return a new batch of one or more unsent pictures, or None if there are none."""
         rows = self._table.execute(
-            f"SELECT {_COLUMNS} FROM picture WHERE batch IS NULL AND problem IS NULL ORDER BY id LIMIT ?",
+            f"SELECT {COLUMNS} FROM picture WHERE batch IS NULL AND problem IS NULL ORDER BY id LIMIT ?",
             (max_items,),
         )
         pictures: list[Numbered] = []
         size = 0
-        for number, picture in map(_unpacked, rows.fetchall()):
+        for number, picture in map(unpacked, rows.fetchall()):
             size += picture.size
             alone = Kind.ARCHIVE in (picture.kind, *(one.kind for _, one in pictures[:1]))
             if pictures and (alone or size > max_bytes):
@@ -206,17 +182,17 @@ class Journal:
         rows = self._table.execute("SELECT id, key, job, cursor, next_item FROM batch WHERE done = 0")
         for id_, key, job, cursor, next_item in rows.fetchall():
             pictures = self._table.execute(
-                f"SELECT {_COLUMNS} FROM picture WHERE batch = ? ORDER BY id", (id_,)
+                f"SELECT {COLUMNS} FROM picture WHERE batch = ? ORDER BY id", (id_,)
             )
-            yield Batch(id_, key, tuple(map(_unpacked, pictures)), job, cursor, next_item)
+            yield Batch(id_, key, tuple(map(unpacked, pictures)), job, cursor, next_item)
 
     def accepted(self, batch: Batch, job: str) -> None:
-        """Note the job that the service made of a batch."""
+        """Store the job that the service created for a batch."""
         with self._table:
             self._table.execute("UPDATE batch SET job = ? WHERE id = ?", (job, batch.id))
 
     def renew(self, batch: Batch) -> str:
-        """Have a batch sent anew under another key, which is returned."""
+        """Have a batch sent again under another key, which is returned."""
         key = secrets.token_hex(16)
         with self._table:
             self._table.execute(
@@ -225,13 +201,13 @@ class Journal:
         return key
 
     def release(self, batch: Batch) -> None:
-        """Let the pictures of a batch that was not accepted wait again."""
+        """Make the pictures of a rejected batch unsent again."""
         with self._table:
             self._table.execute("UPDATE picture SET batch = NULL WHERE batch = ?", (batch.id,))
             self._table.execute("DELETE FROM batch WHERE id = ?", (batch.id,))
 
     def refuse(self, problems: Iterable[tuple[int, ExemplarError]]) -> None:
-        """Note why pictures that wait cannot be sent after all."""
+        """Store why unsent pictures cannot be sent after all."""
         with self._table:
             self._table.executemany(
                 "UPDATE picture SET problem = ?, batch = NULL WHERE id = ?",
@@ -239,7 +215,7 @@ class Journal:
             )
 
     def wrote(self, batch: Batch, *, next_item: int, cursor: str | None, done: bool, **values: Any) -> None:
-        """Note that the results of a batch are written up to an item, and values that go with it."""
+        """Store that the results of a batch are written up to an item, and values that go with it."""
         with self._table:
             self._table.execute(
                 "UPDATE batch SET next_item = ?, cursor = ?, done = ? WHERE id = ?",
@@ -248,7 +224,7 @@ class Journal:
             self._note(values)
 
     def wrote_problems(self, numbers: Sequence[int], **values: Any) -> None:
-        """Note that pictures which cannot be sent are written, and values that go with it."""
+        """Store that pictures which cannot be sent are written, and values that go with it."""
         with self._table:
             self._table.executemany(
                 "UPDATE picture SET batch = ? WHERE id = ?", [(UNSENT, number) for number in numbers]
@@ -256,7 +232,7 @@ class Journal:
             self._note(values)
 
     def targets(self, wanted: Mapping[int, Iterator[str]]) -> dict[int, str]:
-        """Return for each picture the first of its names that no other has; noted before it is used."""
+        """Return for each picture the first of its names that no other has; stored before it is used."""
         chosen: dict[int, str] = {}
         with self._table:
             for number, names in wanted.items():
@@ -267,7 +243,7 @@ class Journal:
     def _take(self, number: int, names: Iterator[str]) -> str:
         for name in names:
             found = self._table.execute(
-                "INSERT OR IGNORE INTO placed VALUES (?, ?, ?)", (_folded(name), os.fsencode(name), number)
+                "INSERT OR IGNORE INTO placed VALUES (?, ?, ?)", (folded(name), os.fsencode(name), number)
             )
             if found.rowcount:
                 return name
@@ -285,33 +261,9 @@ class Journal:
 
 
 def journal_path(out: Path) -> Path:
-    """Return where the journal of an output is."""
+    """Return the path of the journal of an output."""
     return out.with_name(f"{out.name}.resume")
 
 
-def _packed(picture: Listed) -> tuple[bytes, str, str, str, int, int, str | None]:
-    problem = None if picture.problem is None else json.dumps(problem_of(picture.problem))
-    return (
-        os.fsencode(picture.place),  # file names need not be text
-        picture.shown,
-        picture.kind.value,
-        picture.custom_id,
-        picture.size,
-        picture.mtime_ns,
-        problem,
-    )
-
-
-def _unpacked(row: Sequence[Any]) -> Numbered:
-    number, place, shown, kind, custom_id, size, mtime_ns, problem = row
-    error = None if problem is None else error_of(json.loads(problem))
-    return number, Listed(os.fsdecode(place), shown, Kind(kind), custom_id, size, mtime_ns, error)
-
-
-def _folded(name: str) -> bytes:
-    # some file systems hold names for the same that differ in case, or in how accents are written
-    return os.fsencode(unicodedata.normalize("NFC", name).casefold())
-
-
 def _reason(error: sqlite3.Error) -> str:
-    return "another exemplar tag is at work on this output" if "locked" in str(error) else str(error)
+    return "another exemplar tag uses this output" if "locked" in str(error) else str(error)

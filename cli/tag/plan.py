@@ -1,4 +1,4 @@
-"""What a run of `exemplar tag` was asked for, and what that comes to."""
+"""The options and the plan of an `exemplar tag` run."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from core.types import Source
 from formats.entries import read_entries
 
 
-def asked_of(paths: Sequence[Path], wanted: Wanted, top: int, *, smooth: bool) -> Json:
-    """Return what must be the same for a run to go on."""
+def options_fingerprint(paths: Sequence[Path], wanted: Wanted, top: int, *, smooth: bool) -> Json:
+    """Return the options that must be the same to resume a run."""
     return {
         "collection": wanted.collection,
         "paths": [os.fsencode(path.absolute()).decode(errors="backslashreplace") for path in paths],
@@ -33,8 +33,8 @@ def asked_of(paths: Sequence[Path], wanted: Wanted, top: int, *, smooth: bool) -
     }
 
 
-def check_asked(journal: Journal, asked: Json) -> None:
-    """Raise `run_differs` where an interrupted run was asked for something else."""
+def check_same_options(journal: Journal, asked: Json) -> None:
+    """Raise `run_differs` if an interrupted run had other options."""
     before = journal.get("asked")
     if before is None:
         journal.note(asked=asked)
@@ -45,12 +45,12 @@ def check_asked(journal: Journal, asked: Json) -> None:
         raise ExemplarError(
             "run_differs",
             f"this output is of an interrupted run with {name} {then!r}, not {now!r}; "
-            "repeat that command to go on, choose another --out, or begin anew: --overwrite",
+            "repeat that command to resume, choose another --out, or start over: --overwrite",
         )
 
 
 def list_into(journal: Journal, paths: Sequence[Path], wanted: Wanted, show: Show) -> None:
-    """List all pictures in the journal, and say what has changed; raises `picture_missing` where none is."""
+    """List all pictures in the journal, and print what has changed; raises `picture_missing` for none."""
     goes_on = journal.pictures() > 0 or bool(journal.archives())
     left_out = LeftOut()
     changes = journal.add(list_paths(paths, without=wanted.sort_into, left_out=left_out))
@@ -58,12 +58,12 @@ def list_into(journal: Journal, paths: Sequence[Path], wanted: Wanted, show: Sho
         raise none_found(f"in {', '.join(str(path) for path in paths)}", left_out)
     journal.note(left_out=left_out.as_json())
     if goes_on:
-        show.say("going on with the interrupted run")
+        show.say("resuming the interrupted run")
     for number, what in (
-        (changes.twice, "named twice are tagged once"),
-        (changes.new, "that are new since the run was begun are tagged too"),
-        (changes.changed, "have changed since they were sent; their rows may tell of how they were"),
-        (changes.gone, "are no longer there"),
+        (changes.twice, "given twice are tagged once"),
+        (changes.new, "added since the run was started are tagged too"),
+        (changes.changed, "have changed since they were sent; their rows may be of the older content"),
+        (changes.gone, "no longer exist"),
     ):
         if number:
             show.say(f"{number:,} pictures {what}")
@@ -78,9 +78,9 @@ def plan_of(
         kept = Journal(str(path))
         journal = kept.copied()
         kept.close()
-        check_asked(journal, asked)
+        check_same_options(journal, asked)
     elif output.exists() and not overwrite:
-        raise ExemplarError("out_exists", f"{output.path} is there already; write it anew: --overwrite")
+        raise ExemplarError("out_exists", f"{output.path} exists; use --overwrite to replace it")
     else:
         journal = Journal("")
     list_into(journal, paths, wanted, show)
@@ -102,7 +102,7 @@ def plan_of(
 
 
 def _count(archive: Listed) -> int:
-    """Return how many pictures an archive seems to hold, as the service would read it."""
+    """Return how many pictures an archive holds as the service would read it."""
     if archive.problem is not None:
         return 0
     with open(archive.place, "rb") as file:

@@ -1,4 +1,4 @@
-"""The results of a batch, put to the pictures that were sent."""
+"""Match the results of a batch to the pictures that were sent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from core.types import JobState
 
 
 def joined(batch: Batch, results: Sequence[Json]) -> tuple[list[Tagged], int]:
-    """Return the rows of results that are not written yet, and the item after them."""
+    """Return the rows of results that are not written yet, and the next item."""
     tagged: list[Tagged] = []
     next_item = batch.next_item
     for result in results:
@@ -33,7 +33,7 @@ def _tagged(batch: Batch, result: Json) -> Tagged:
         inside = result["custom_id"]
         member = archive if inside is None else replace(archive, shown=f"{archive.shown}/{inside}")
         return (number, member), row_of(member, result)
-    if result["item"] >= len(batch.pictures):  # what the service says of the upload as a whole
+    if result["item"] >= len(batch.pictures):  # the service's result for the upload itself
         picture = replace(batch.pictures[-1][1], shown="")
         return (batch.pictures[-1][0], picture), row_of(picture, result)
     number, picture = batch.pictures[result["item"]]
@@ -45,7 +45,7 @@ def _tagged(batch: Batch, result: Json) -> Tagged:
 
 
 def left(batch: Batch, next_item: int, job: Json) -> list[Tagged]:
-    """Return rows for what has no result although the job has ended."""
+    """Return rows for items without a result after the job has ended."""
     if not batch.is_archive:
         return _missing(batch, next_item, len(batch.pictures))
     if job["state"] != JobState.CANCELLED:
@@ -54,7 +54,7 @@ def left(batch: Batch, next_item: int, job: Json) -> list[Tagged]:
 
 
 def _missing(batch: Batch, first: int, end: int) -> list[Tagged]:
-    if batch.is_archive:  # its names are not known here; one row at the end tells of it
+    if batch.is_archive:  # its names are not known here; one row at the end reports it
         return []
     return [(one, failed_row(one[1], _cancelled())) for one in batch.pictures[first:end]]
 

@@ -1,4 +1,4 @@
-"""What `exemplar tag` writes of each picture: one row, as CSV, as a line of JSON, or of a Parquet file."""
+"""The rows that `exemplar tag` writes, one per picture, as CSV, JSON lines or Parquet."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import hashlib
 import importlib
 import json
 import os
-import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from cli.client import Json
 from cli.tag.listing import Listed
 from core.errors import ExemplarError
 from formats.csv import csv_line
+from runtime.files import replacing
 
 COLUMNS = (
     "path",
@@ -52,13 +51,13 @@ def row_of(picture: Listed, result: Json) -> Row:
 
 
 def failed_row(picture: Listed, error: ExemplarError) -> Row:
-    """Return the row of a picture that the service has said nothing of."""
+    """Return the row of a picture without a result."""
     problem = {"code": error.code, "detail": error.message}
     return row_of(picture, {"status": "failed", "error": problem})
 
 
 class Output:
-    """The rows on disk; those of a Parquet file, which can only be read whole, stand aside till then."""
+    """The rows on disk; those of a Parquet file are collected in a separate file until it is complete."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -68,28 +67,28 @@ class Output:
                 "out_invalid", f"--out: expected a name with {', '.join(FORMS)}, got {path.name!r}"
             )
         if self.form == ".parquet":
-            _pyarrow()  # before anything is done for nothing
+            _pyarrow()  # fail before any work is done
         self.rows = path.with_name(f"{path.name}.rows") if self.form == ".parquet" else path
 
     def exists(self) -> bool:
-        """Whether there is something already."""
+        """Whether the output exists."""
         return self.path.exists() or self.rows.exists()
 
     def remove(self) -> None:
-        """Remove what is there."""
+        """Delete the output."""
         for path in {self.path, self.rows}:
             path.unlink(missing_ok=True)
 
     def open(self, written: Json | None) -> None:
-        """Go on after what `append` returned last, or begin anew.
+        """Continue after the position that `append` returned last, or start over.
 
-        What came after it is cut off. Raises `out_changed` where it is not as it was left.
+        What follows that position is cut off. Raises `out_changed` if the file was changed meanwhile.
         """
         try:
             self._file = self.rows.open("wb" if written is None else "r+b")
         except FileNotFoundError as error:
             raise ExemplarError(
-                "out_changed", f"{self.rows} of the interrupted run is gone; begin anew with --overwrite"
+                "out_changed", f"{self.rows} of the interrupted run is missing; start over with --overwrite"
             ) from error
         except OSError as error:
             raise ExemplarError("out_invalid", f"--out: {self.rows}: {error.strerror}") from error
@@ -103,14 +102,14 @@ class Output:
             self._file.close()
             raise ExemplarError(
                 "out_changed",
-                f"{self.rows} is not as the interrupted run left it; bring it back, or begin anew with "
+                f"{self.rows} was changed since the interrupted run; restore it, or start over with "
                 "--overwrite",
             )
         self._file.truncate(size)
         self._file.seek(size)
 
     def append(self, rows: Sequence[Row]) -> Json:
-        """Write rows; they are on disk once this returns. The value returned says where they end."""
+        """Write rows; they are on disk once this returns. The return value is their end position."""
         line = _csv if self.form == ".csv" else _json
         self._file.write("".join(map(line, rows)).encode())
         self._file.flush()
@@ -121,13 +120,13 @@ class Output:
             return {"size": size, "tail": _digest(file.read())}
 
     def finish(self) -> None:
-        """Close what is complete; the Parquet file is made now, a group of rows at a time."""
+        """Complete the output; a Parquet file is written now, one row group at a time."""
         self._file.close()
         if self.form == ".parquet":
             _write_parquet(self.rows, self.path)
 
     def clean(self) -> None:
-        """Remove what is needed no longer, once nothing will go on from it."""
+        """Delete temporary files once no run can resume from them."""
         if self.rows != self.path:
             self.rows.unlink()
 
@@ -160,18 +159,9 @@ def _write_parquet(rows: Path, path: Path) -> None:
     candidates = pa.list_(pa.struct([("label", pa.string()), ("probability", pa.float64())]))
     types = {"confidence": pa.float64(), "candidates": candidates, "index_version": pa.int64()}
     schema = pa.schema([(name, types.get(name, pa.string())) for name in COLUMNS])
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with draft.open("wb") as file:
-            with pq.ParquetWriter(file, schema, compression="zstd") as writer:
-                for group in _groups(rows):
-                    writer.write_table(pa.Table.from_pylist(group, schema))
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        with suppress(FileNotFoundError):
-            draft.unlink()
+    with replacing(path) as draft, pq.ParquetWriter(draft, schema, compression="zstd") as writer:
+        for group in _groups(rows):
+            writer.write_table(pa.Table.from_pylist(group, schema))
 
 
 def _groups(rows: Path) -> Iterator[list[Row]]:

@@ -1,4 +1,4 @@
-"""The run of `exemplar tag`: some jobs at a time are sent, followed, and written down."""
+"""The main loop of `exemplar tag`: send several jobs at a time, follow them, and write their results."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from cli.client import Client, Json
 from cli.pictures import why_not
-from cli.tag.actions import Deeds, Tagged
+from cli.tag.actions import Actions, Tagged
 from cli.tag.journal import Batch, Journal
 from cli.tag.listing import Kind
 from cli.tag.results import joined, left
@@ -22,12 +22,12 @@ from core.errors import ExemplarError
 from core.types import FINAL, JobState
 
 ON_DISK = (Kind.LOCAL, Kind.ARCHIVE)
-MAX_BYTES = 128 << 20  # of one upload, so that a line that breaks costs little
-UPLOADS = 2  # at a time: one is on its way while the service takes in the other
+MAX_BYTES = 128 << 20  # per upload, so that a broken connection costs little
+UPLOADS = 2  # at a time: one is sent while the service reads the other
 PAGE = 500
 PAUSE_S = 0.05
 MAX_PAUSE_S = 1.0
-BUSY_S = 2.0  # after the service said that too much is waiting, or did not answer; doubled each time
+BUSY_S = 2.0  # after the service was busy or unreachable; doubled each time
 MAX_BUSY_S = 20.0
 _OF_THE_PICTURE = (
     "archive_",
@@ -46,7 +46,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Pictures in a job, jobs at a time, and how long a service may be away."""
+    """Pictures per job, jobs at a time, and how long the service may be unreachable."""
 
     pictures: int
     jobs: int
@@ -63,15 +63,15 @@ class _Flight:
 
 
 class Run:
-    """Tags all that the journal lists. Raises ExemplarError where it cannot go on; the journal then can."""
+    """Tags all pictures in the journal; after an ExemplarError the journal allows a later run to resume."""
 
     def __init__(
-        self, client: Client, journal: Journal, out: Output, *, deeds: Deeds, uploads: Uploads, show: Show
+        self, client: Client, journal: Journal, out: Output, *, actions: Actions, uploads: Uploads, show: Show
     ) -> None:
         self._client = client
         self._journal = journal
         self._out = out
-        self._deeds = deeds
+        self._actions = actions
         self._uploads = uploads
         self._show = show
         self._lost_at: float | None = None
@@ -104,12 +104,12 @@ class Run:
 
     @property
     def total(self) -> int:
-        """How many pictures there are, as far as is known: the service counts those of archives."""
+        """The number of pictures as far as known: the service counts those of archives."""
         inside: Json = self._journal.get("archives") or {}
         return self._pictures + sum(map(int, inside.values()))
 
     def running(self) -> list[str]:
-        """Return the jobs that the service has not ended, as far as is known."""
+        """Return the jobs that have not ended, as far as known."""
         return [flight.batch.job for flight in self._flights if flight.batch.job is not None]
 
     def _send(self, max_items: int, pace: Pace) -> bool:
@@ -155,7 +155,7 @@ class Run:
             self._journal.wrote_problems([number for number, _ in problems], **written)
 
     def _advance(self, flight: _Flight, pace: Pace) -> bool:
-        """Do the next step of a batch; say whether there was one."""
+        """Take the next step of a batch; return whether there was one."""
         if flight.batch.job is not None:
             return self._follow(flight, flight.batch.job, pace)
         if flight.upload is None or not flight.upload.done():
@@ -176,7 +176,7 @@ class Run:
 
     def _refused(self, flight: _Flight, error: ExemplarError) -> None:
         batch = flight.batch
-        if error.code == "idempotency_conflict":  # a file has changed since it was sent the first time
+        if error.code == "idempotency_conflict":  # a file has changed since it was first sent
             flight.batch = replace(batch, key=self._journal.renew(batch), cursor=None)
         elif error.code == "body_too_large" and len(batch.pictures) > 1:
             raise _TooLargeError
@@ -194,18 +194,18 @@ class Run:
         except ExemplarError as error:
             if error.code != "job_not_found":
                 raise
-            self._show.say(f"the service has forgotten job {job_id}; its pictures are sent again")
+            self._show.say(f"the service no longer has job {job_id}; its pictures are sent again")
             flight.batch = replace(batch, key=self._journal.renew(batch), job=None, cursor=None)
             return True
         if not job or not page:
             return False
         if job["state"] == JobState.PAUSED:
-            self._show.say(f"job {job_id} is paused at the service; its results come once it is resumed")
+            self._show.say(f"job {job_id} is paused at the service; its results follow once it is resumed")
         if batch.is_archive and job["progress"]["total"] != flight.total:
             flight.total = job["progress"]["total"]
             known = self._journal.get("archives") or {}
             self._journal.note(archives={**known, str(batch.id): flight.total})
-        if job.get("smooth") and job["state"] not in FINAL:  # its results are not the last word yet
+        if job.get("smooth") and job["state"] not in FINAL:  # its results are still provisional
             return False
         done = job["state"] in FINAL and (page["next_cursor"] is None or not page["items"])
         tagged, next_item = joined(batch, page["items"])
@@ -221,7 +221,7 @@ class Run:
     def _settle(
         self, flight: _Flight, tagged: list[Tagged], next_item: int, cursor: str | None, *, done: bool
     ) -> None:
-        """Write rows, then note that they are written: what is noted is never written again."""
+        """Write rows, then store that they are written, so that none is written twice."""
         written = self._write(tagged)
         self._journal.wrote(flight.batch, next_item=next_item, cursor=cursor, done=done, **written)
         flight.batch = replace(flight.batch, next_item=next_item, cursor=cursor)
@@ -229,12 +229,12 @@ class Run:
             self._flights.remove(flight)
 
     def _write(self, tagged: Sequence[Tagged]) -> Json:
-        self.tally.deeds.update(self._deeds.do(tagged))
+        self.tally.actions.update(self._actions.do(tagged))
         self.tally.add(tagged)
         return {"written": self._out.append([row for _, row in tagged]), "tally": self.tally.as_json()}
 
     def _try(self, call: Callable[[], T], pace: Pace) -> T | None:
-        """Return what a call gives, or None where it may do so later; past all patience raise its error."""
+        """Return the result of a call, or None to repeat it later; raise once patience is used up."""
         try:
             answer = call()
         except ExemplarError as error:
@@ -243,13 +243,13 @@ class Run:
             now = time.monotonic()
             if error.code == "queue_full":
                 self._lost_at = None
-                self._show.say("the service has much to do; waiting")
+                self._show.say("the service is busy; waiting")
                 return None
             if self._lost_at is None:
                 self._lost_at = now
             if now - self._lost_at > pace.patience_s:
                 raise
-            self._show.say(f"{error.message}; trying again for {pace.patience_s:g} s")
+            self._show.say(f"{error.message}; retrying for {pace.patience_s:g} s")
             return None
         if self._lost_at is not None:
             self._show.say("the service answers again")
@@ -258,4 +258,4 @@ class Run:
 
 
 class _TooLargeError(Exception):
-    """An upload is larger than the service takes."""
+    """An upload is larger than the service accepts."""

@@ -1,4 +1,4 @@
-"""How far `exemplar tag` has come: a bar on a terminal, a line now and then elsewhere, or nothing."""
+"""Progress of `exemplar tag`: a bar on a terminal, occasional lines elsewhere, or nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LINE_S = 10.0
 
 
 class Show:
-    """Tells of progress on standard error."""
+    """Reports progress on standard error."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
@@ -24,7 +24,7 @@ class Show:
         )
         self._began = self._lined = time.monotonic()
         self._before: int | None = None
-        self._said = ""
+        self._last_message = ""
 
     def __enter__(self) -> Show:
         if self._bar is not None:
@@ -38,8 +38,8 @@ class Show:
             self._bar.stop()
 
     def progress(self, ready: int, failed: int, total: int) -> None:
-        """Tell how many of all pictures are written, and how many of these failed."""
-        if self._before is None:  # what an earlier run did says nothing of this one's rate
+        """Report how many pictures are written, and how many of these failed."""
+        if self._before is None:  # an earlier run's progress says nothing about this one's rate
             self._before = ready
         now = time.monotonic()
         rate = (ready - self._before) / max(now - self._began, 1e-3)
@@ -52,10 +52,10 @@ class Show:
             click.echo(f"{ready:,} of {total:,} at {rate:,.1f}/s, {failed:,} failed{left}", err=True)
 
     def say(self, text: str) -> None:
-        """Tell something, though not twice on end."""
-        if text == self._said:
+        """Print a message, unless it equals the previous one."""
+        if text == self._last_message:
             return
-        self._said = text
+        self._last_message = text
         if self._bar is not None:
             self._bar.console.print(text, markup=False, highlight=False)
         elif not self._quiet:

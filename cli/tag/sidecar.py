@@ -1,12 +1,12 @@
-"""XMP sidecars (ISO 16684-1): what a picture shows, in a file beside it that photo software reads."""
+"""XMP sidecars (ISO 16684-1): a picture's label in a file next to it that photo software reads."""
 
 from __future__ import annotations
 
 import os
-import secrets
 import xml.etree.ElementTree as ET
-from contextlib import suppress
 from pathlib import Path
+
+from runtime.files import replacing
 
 TOOLKIT = "Exemplar"
 _SPACES = {
@@ -20,12 +20,12 @@ MOST_BYTES = 1 << 20
 
 
 def sidecar_path(picture: str) -> str:
-    """Return where the sidecar of a picture is: `a.jpg.xmp`, so that `a.jpg` and `a.png` have one each."""
+    """Return the path of a picture's sidecar: `a.jpg.xmp`, so that `a.jpg` and `a.png` have one each."""
     return f"{picture}.xmp"
 
 
 def sidecar(collection: str, label: str, confidence: float) -> bytes:
-    """Return a sidecar with a label as its subject, and below the collection in the hierarchy of subjects."""
+    """Return a sidecar with a label as its subject, and under the collection in the hierarchy of subjects."""
     for prefix, space in _SPACES.items():
         ET.register_namespace(prefix, space)
     root = ET.Element(_name("x", "xmpmeta"), {_name("x", "xmptk"): TOOLKIT})
@@ -35,7 +35,7 @@ def sidecar(collection: str, label: str, confidence: float) -> bytes:
         _name("exemplar", "confidence"): f"{confidence:.4f}",
     }
     description = ET.SubElement(ET.SubElement(root, _name("rdf", "RDF")), _name("rdf", "Description"), about)
-    level = label.replace("|", "/")  # the bar parts the levels
+    level = label.replace("|", "/")  # the bar separates levels
     for name, text in (
         (_name("dc", "subject"), label),
         (_name("lr", "hierarchicalSubject"), f"{collection}|{level}"),
@@ -48,26 +48,20 @@ def sidecar(collection: str, label: str, confidence: float) -> bytes:
 
 
 def write_sidecar(picture: str, content: bytes, *, overwrite: bool) -> bool:
-    """Write a picture's sidecar; False where there is a foreign one, which is kept. Raises OSError.
+    """Write a picture's sidecar; return False if other software's sidecar is kept. Raises OSError.
 
-    Foreign is what other software has written, if only once since: it puts its own name in.
+    A sidecar that other software has edited counts as its own: it adds its name.
     """
     path = sidecar_path(picture)
     if os.path.lexists(path) and not overwrite and not _is_ours(path):
         return False
-    draft = os.path.join(os.path.dirname(path), f".{secrets.token_hex(8)}.part")
-    try:
+    with replacing(path, durable=False) as draft:
         Path(draft).write_bytes(content)
-        os.replace(draft, path)
-    except OSError:
-        with suppress(OSError):
-            os.unlink(draft)
-        raise
     return True
 
 
 def remove_own_sidecar(picture: str) -> None:
-    """Remove what an earlier run wrote of a picture that is no longer known. Raises OSError."""
+    """Remove an earlier run's sidecar of a picture that is no longer known. Raises OSError."""
     if _is_ours(sidecar_path(picture)):
         os.unlink(sidecar_path(picture))
 
@@ -76,7 +70,7 @@ def _is_ours(path: str) -> bool:
     try:
         if not os.path.isfile(path) or os.path.getsize(path) > MOST_BYTES:
             return False
-        # ours declares no entities, and what declares some is not ours, so nothing is expanded
+        # our sidecars declare no entities and others are not read, so nothing is expanded
         content = Path(path).read_bytes()
         return b"<!" not in content and ET.fromstring(content).get(_name("x", "xmptk")) == TOOLKIT
     except (OSError, ET.ParseError):

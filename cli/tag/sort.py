@@ -1,15 +1,15 @@
-"""A tree of folders, one a class, of the pictures that were tagged."""
+"""A tree of the tagged pictures with one folder per class."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import suppress
 from enum import StrEnum
 from itertools import chain, count
+
+from runtime.files import replacing
 
 UNKNOWN = "_unknown"
 AMBIGUOUS = "_ambiguous"
@@ -19,7 +19,7 @@ _DEVICES = {"con", "prn", "aux", "nul", *(f"{name}{n}" for name in ("com", "lpt"
 
 
 class By(StrEnum):
-    """How a picture gets into the tree."""
+    """How a picture is put into the tree."""
 
     COPY = "copy"
     SYMLINK = "symlink"
@@ -27,16 +27,16 @@ class By(StrEnum):
 
 
 def folder_of(decision: str, label: str | None) -> str:
-    """Return the folder of a picture by what was decided."""
+    """Return the folder of a picture for its decision."""
     if decision == "known" and label:
         return safe_name(label)
     return AMBIGUOUS if decision == "ambiguous" else UNKNOWN
 
 
 def safe_name(label: str) -> str:
-    """Return a folder name that every file system takes, another for each label.
+    """Return a folder name that every file system accepts, unique for each label.
 
-    What some system forbids is written `%2F`, as in URLs; what is too long ends with a digest.
+    Characters that some system forbids are written like `%2F`, as in URLs; a long name ends with a digest.
     """
     name = "".join(_escaped(c) if c in _FORBIDDEN or not c.isprintable() else c for c in label)
     if name[0] in "._ " or name.split(".")[0].lower() in _DEVICES:
@@ -50,7 +50,7 @@ def safe_name(label: str) -> str:
 
 
 def names_for(folder: str, picture: str) -> Iterator[str]:
-    """Yield paths that a picture may have in a folder and that do not exist: its name, then longer ones."""
+    """Yield free paths for a picture in a folder: its name, then longer ones."""
     stem, suffix = os.path.splitext(os.path.basename(picture))
     digest = hashlib.sha256(os.fsencode(picture)).hexdigest()[:8]
     for more in chain(("", f"~{digest}"), (f"~{digest}~{number}" for number in count(2))):
@@ -60,21 +60,15 @@ def names_for(folder: str, picture: str) -> Iterator[str]:
 
 
 def place(picture: str, target: str, by: By) -> None:
-    """Put a picture at a path of the tree, again where it is there already. Raises OSError."""
-    folder = os.path.dirname(target)
-    os.makedirs(folder, exist_ok=True)
-    draft = os.path.join(folder, f".{secrets.token_hex(8)}.part")
-    try:
+    """Put a picture at a path of the tree, replacing an existing one. Raises OSError."""
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    with replacing(target, durable=False) as draft:
         if by is By.COPY:
             shutil.copy2(picture, draft)
         elif by is By.HARDLINK:
             os.link(picture, draft)
         else:
             os.symlink(picture, draft)
-        os.replace(draft, target)
-    finally:
-        with suppress(FileNotFoundError):  # a link to the same file is not moved over it
-            os.unlink(draft)
 
 
 def _escaped(character: str) -> str:

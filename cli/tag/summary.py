@@ -1,4 +1,4 @@
-"""What `exemplar tag` says at its end."""
+"""The summary that `exemplar tag` prints at its end."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from cli.client import Json
 from cli.left_out import LeftOut
 
 
-def tell(summary: Json, why: str | None, *, as_json: bool) -> None:
-    """Say what has been done, and where it is not finished why, and how to go on."""
+def print_summary(summary: Json, why: str | None, *, as_json: bool) -> None:
+    """Print what was done; for an unfinished run, why, and the command that resumes it."""
     again = f"exemplar {shlex.join(argument for argument in sys.argv[1:] if argument != '--overwrite')}"
     ready = summary["done"] + summary["failed"]
     if why is not None:
         click.echo(f"exemplar: {why}", err=True)
         going = len(summary["running_jobs"])
-        left = f"; {going} jobs go on at the service" if going else ""
-        click.echo(f"{ready:,} of {summary['total']:,} are written{left}. To go on:\n  {again}", err=True)
+        left = f"; {going} jobs continue at the service" if going else ""
+        click.echo(f"{ready:,} of {summary['total']:,} are written{left}. To resume:\n  {again}", err=True)
     if as_json:
         click.echo(json.dumps({**summary, "why": why, "resume": None if why is None else again}))
     elif why is None:
@@ -29,7 +29,7 @@ def tell(summary: Json, why: str | None, *, as_json: bool) -> None:
             f"{ready:,} pictures in {summary['out']}: {decisions or 'none done'}, "
             f"{summary['failed']:,} failed ({summary['seconds']:,.1f} s, {summary['rate_per_s']:,.1f}/s)"
         )
-        for name, count in summary["deeds"].items():
+        for name, count in summary["actions"].items():
             click.echo(f"{count:,} {_DEEDS[name]}")
     _say_left_out(summary, as_json=as_json)
 
@@ -50,18 +50,18 @@ _DEEDS = {
 }
 
 
-def tell_plan(plan: Json, *, as_json: bool) -> None:
-    """Say what would be done."""
+def print_plan(plan: Json, *, as_json: bool) -> None:
+    """Print what would be done."""
     if as_json:
         click.echo(json.dumps({"dry_run": True, **plan}))
         return
     click.echo(
         f"would tag {plan['pictures']:,} pictures ({plan['bytes'] / 1e6:,.1f} MB) by {plan['collection']} "
-        f"into {plan['out']}; {plan['written_before']:,} are written already, "
+        f"into {plan['out']}; {plan['written_before']:,} are already written, "
         f"{plan['unreadable']:,} cannot be read"
     )
     _say_left_out(plan, as_json=as_json)
     if plan["sidecars"]:
-        click.echo("would write sidecars beside the pictures that are known")
+        click.echo("would write sidecars next to the known pictures")
     if plan["sort_into"] is not None:
-        click.echo(f"would {plan['by']} pictures into {plan['sort_into']}, a folder a class")
+        click.echo(f"would {plan['by']} pictures into {plan['sort_into']}, one folder per class")

@@ -1,4 +1,4 @@
-"""The counts of what `exemplar tag` has written."""
+"""Counts of what `exemplar tag` has written."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from cli.tag.actions import Tagged
 
 @dataclass(slots=True)
 class Tally:
-    """What the rows written so far say, with those of earlier runs."""
+    """Counts over the rows written so far, including earlier runs."""
 
     done: int = 0
     failed: int = 0
     labels: Counter[str] = field(default_factory=Counter)
     decisions: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
-    deeds: Counter[str] = field(default_factory=Counter)
+    actions: Counter[str] = field(default_factory=Counter)
 
     @classmethod
     def of(cls, noted: Json | None) -> Tally:
-        """Return a tally as `as_json` gave it."""
+        """Return the tally that `as_json` gave."""
         noted = noted or {}
         return cls(
             noted.get("done", 0),
             noted.get("failed", 0),
-            *(Counter(noted.get(name, {})) for name in ("labels", "decisions", "errors", "deeds")),
+            *(Counter(noted.get(name, {})) for name in ("labels", "decisions", "errors", "actions")),
         )
 
     def add(self, tagged: Sequence[Tagged]) -> None:
@@ -44,12 +44,12 @@ class Tally:
                 self.labels[row["label"]] += 1
 
     def as_json(self) -> Json:
-        """Return it as JSON, the greatest counts first."""
+        """Return it as JSON, greatest counts first."""
         return {
             "done": self.done,
             "failed": self.failed,
             "labels": dict(self.labels.most_common()),
             "decisions": dict(self.decisions.most_common()),
             "errors": dict(self.errors.most_common()),
-            "deeds": dict(self.deeds.most_common()),
+            "actions": dict(self.actions.most_common()),
         }

@@ -1,4 +1,4 @@
-"""Bulk uploads of `exemplar tag`, written while they are sent: never a whole picture in memory."""
+"""Bulk uploads of `exemplar tag`, created while they are sent, so that no picture is held in memory."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from cli.tag.listing import Kind, Listed
 from core.errors import ExemplarError
 
 PART_BYTES = 1 << 20
-LARGE_BYTES = 1 << 31  # past it a zip needs larger fields
+LARGE_BYTES = 1 << 31  # above it a zip needs larger fields
 MAX_ID = 1024
-_STOPPED = ExemplarError("interrupted", "the upload was broken off", retry=True)
+_STOPPED = ExemplarError("interrupted", "the upload was interrupted", retry=True)
 
 
 class Uploads:
-    """Sends batches, each in a thread of its own that dies with the process."""
+    """Sends batches, each in a daemon thread."""
 
     def __init__(self, client: Client, collection: str, top: int, *, smooth: bool) -> None:
         self._client = client
@@ -34,13 +34,13 @@ class Uploads:
         self._stopped = Event()
 
     def start(self, batch: Batch) -> Future[Json]:
-        """Begin to send a batch; the future gives its job, or raises ExemplarError."""
+        """Start to send a batch; the future gives its job, or raises ExemplarError."""
         future: Future[Json] = Future()
         Thread(target=self._send, args=(batch, future), daemon=True).start()
         return future
 
     def stop(self) -> None:
-        """Break off what is being sent."""
+        """Abort the uploads in progress."""
         self._stopped.set()
 
     def _send(self, batch: Batch, future: Future[Json]) -> None:
@@ -54,7 +54,7 @@ class Uploads:
                     **self._query,
                 )
             )
-        except Exception as error:  # whatever it is, the thread that waits shall know
+        except Exception as error:  # any error must reach the thread that waits
             future.set_exception(error)
 
     def _watched(self, batch: Batch) -> Iterator[bytes]:
@@ -78,13 +78,13 @@ def file_parts(archive: Listed) -> Iterator[bytes]:
 
 
 def zip_parts(pictures: Sequence[Listed]) -> Iterator[bytes]:
-    """Yield the bytes of a zip of pictures and of the manifest that says their order.
+    """Yield the bytes of a zip of pictures and of the manifest that gives their order.
 
-    The same pictures give the same bytes. A file that cannot be read is not in it; the manifest names it all
-    the same, so that the n-th result is of the n-th picture.
+    The same pictures give the same bytes. An unreadable file is missing from it, but the manifest names it,
+    so that the n-th result belongs to the n-th picture.
     """
     sink = _Sink()
-    with zipfile.ZipFile(sink, "w") as archive:  # type: ignore[call-overload]  # it only writes
+    with zipfile.ZipFile(sink, "w") as archive:  # type: ignore[call-overload]  # only its write method is used
         for number, picture in enumerate(pictures):
             if picture.kind is Kind.LOCAL:
                 yield from _member(archive, sink, zipfile.ZipInfo(str(number)), picture)
@@ -112,14 +112,14 @@ def _member(archive: zipfile.ZipFile, sink: _Sink, info: zipfile.ZipInfo, pictur
 
 
 def _row(number: int, picture: Listed) -> Json:
-    # what people who look at the job see; results are told apart by their order
+    # the name that the job shows; results are matched by their order
     name = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in picture.shown[-MAX_ID:])
     where = {Kind.URL: {"url": picture.place}, Kind.SERVER: {"file": picture.place}}
     return {**where.get(picture.kind, {"path": str(number)}), "custom_id": name}
 
 
 class _Sink:
-    """A file that is only written to, and gives up what has been written."""
+    """A write-only file that hands out what was written."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []

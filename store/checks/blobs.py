@@ -1,4 +1,4 @@
-"""Examining the blobs: what the record refers to is there and whole, and what nothing refers to may go."""
+"""Checks of the blobs: everything the record refers to exists intact, and orphans are found."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from store.work.jobs import submitted_at
 from store.work.kinds import folder_of_pictures
 from store.work.states import FINAL_CHUNK
 
-SAFE_S = 86400.0  # what was written later may belong to a job that is just being submitted
-SAMPLE = 200  # files whose checksum is compared, unless all are
+SAFE_S = 86400.0  # newer files may belong to a job that is just being submitted
+SAMPLE = 200  # files whose checksum is verified, unless all are
 
 
 @dataclass(slots=True)
@@ -30,22 +30,22 @@ class _Wanted:
 
     supports: dict[str, set[str]] = field(default_factory=lambda: {PICTURES: set(), THUMBNAILS: set()})
     pending: dict[str, set[str]] = field(default_factory=dict)
-    """What work that is not done yet will read."""
+    """Files that unfinished work will read."""
     again: set[str] = field(default_factory=set)
-    """Pictures of enrolments that may be tried again."""
+    """Pictures of enrolments that may be retried."""
 
 
 def examine_blobs(store: Store, *, deep: bool = False) -> Iterator[Finding]:
-    """Yield what is wrong with the blobs; `deep` compares every checksum, not those of a sample.
+    """Yield problems of the blobs; `deep` verifies every checksum instead of a sample.
 
     Raises `blobs_unavailable` and `record_unavailable`.
     """
     wanted = _wanted(store)
     there = {folder: store.blobs.files(folder) for folder in SHARED}
     missing = _missing(store, wanted, there)
-    if missing:  # what was written or removed while the lists were made is not wrong
+    if missing:  # files written or deleted while the lists were made are not missing
         missing &= _missing(store, _wanted(store), {folder: store.blobs.files(folder) for folder in SHARED})
-    yield from _told_missing(missing)
+    yield from _missing_findings(missing)
     yield from _damaged(store, there, deep=deep)
     yield from _orphans(store, wanted, there)
     yield from _uploads(store)
@@ -60,7 +60,7 @@ def _wanted(store: Store) -> _Wanted:
         )
         for row in rows:
             wanted.supports[PICTURES].add(row.picture)
-            if row.thumbnail:  # what was imported without pictures has none
+            if row.thumbnail:  # supports imported without pictures have none
                 wanted.supports[THUMBNAILS].add(row.thumbnail)
         chunks = connection.execute(
             select(chunk.job_id, chunk.state, chunk.inputs, t.job.c.kind).join(
@@ -81,7 +81,7 @@ def _wanted(store: Store) -> _Wanted:
 
 
 def _blobs_of(job_id: str, kind: JobKind, inputs: Iterable[dict[str, str]]) -> Iterator[tuple[str, str]]:
-    """Yield folder and name of each item's bytes; what lies elsewhere or was refused has none."""
+    """Yield folder and name of each item's bytes, except of places elsewhere and of refused items."""
     for item in inputs:
         place = item.get("place")
         if place is not None and place.startswith("pack:"):
@@ -99,11 +99,11 @@ def _missing(store: Store, wanted: _Wanted, there: dict[str, list[FoundFile]]) -
     return found
 
 
-def _told_missing(missing: set[tuple[str, str]]) -> Iterator[Finding]:
+def _missing_findings(missing: set[tuple[str, str]]) -> Iterator[Finding]:
     said = {
-        PICTURES: "pictures of supports are gone: they are still found, but no other encoder can see them",
-        THUMBNAILS: "thumbnails of supports are gone",
-        "pending": "pictures of work that waits are gone: their items will fail; submit them again",
+        PICTURES: "pictures of supports are missing: these are still found, but cannot be embedded again",
+        THUMBNAILS: "thumbnails of supports are missing",
+        "pending": "pictures of waiting work are missing: their items will fail; submit them again",
     }
     for folder, what in said.items():
         names = sorted(name for of, name in missing if of == folder)
@@ -116,17 +116,17 @@ def _damaged(store: Store, there: dict[str, list[FoundFile]], *, deep: bool) -> 
     files = [(folder, file) for folder, some in there.items() for file in some if len(file.name) == 64]
     if not deep:
         files = random.sample(files, min(SAMPLE, len(files)))
-    bad = [file.name for folder, file in files if not _is_whole(store, folder, file.name)]
+    bad = [file.name for folder, file in files if not _is_intact(store, folder, file.name)]
     if bad:
         message = f"{len(bad)} files are damaged ({bad[0][:12]} is one): restore them from a backup"
         yield Finding("blobs", "blob_damaged", message, len(bad))
 
 
-def _is_whole(store: Store, folder: str, name: str) -> bool:
+def _is_intact(store: Store, folder: str, name: str) -> bool:
     try:
         return digest_of(store.blobs.get(folder, name)) == name
     except ExemplarError as error:
-        if error.code == "blob_not_found":  # removed since the list was made
+        if error.code == "blob_not_found":  # deleted since the list was made
             return True
         raise
 
@@ -139,7 +139,7 @@ def _orphans(store: Store, wanted: _Wanted, there: dict[str, list[FoundFile]]) -
         if file.age_s > SAFE_S and not _is_wanted(wanted, folder, file.name)
     ]
     if orphans:
-        message = f"{len(orphans)} pictures and thumbnails older than a day belong to nothing"
+        message = f"{len(orphans)} pictures and thumbnails older than a day are orphaned"
         yield Finding("blobs", "blob_orphaned", message, len(orphans), partial(_remove, store, orphans))
 
 
@@ -149,11 +149,11 @@ def _is_wanted(wanted: _Wanted, folder: str, name: str) -> bool:
 
 
 def _remove(store: Store, orphans: Iterable[FoundFile]) -> int:
-    wanted = _wanted(store)  # as it is now: someone may have enrolled such a picture meanwhile
+    wanted = _wanted(store)  # read again: such a picture may have been enrolled meanwhile
     removed = 0
     for file in orphans:
         folder = next(folder for folder in SHARED if f"/{folder}/" in file.path)
-        # a caller that keeps the same bytes again makes the file young first, so that it stays
+        # a caller that stores the same bytes again renews the file's age first, so that it is kept
         if not _is_wanted(wanted, folder, file.name) and store.blobs.age_s(file) > SAFE_S:
             store.blobs.remove_file(file.path)
             removed += 1

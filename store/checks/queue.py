@@ -1,4 +1,4 @@
-"""Examining queue and workers: Redis answers, and a worker is there for the work that waits."""
+"""Checks of queue and workers: Redis answers, and a worker serves the waiting work."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LATE_S = 60.0  # workers send wake-ups for waiting work every few seconds
 
 
 def examine_queue(store: Store) -> Iterator[Finding]:
-    """Yield what is wrong with the queue. Raises `queue_unavailable` and `record_unavailable`."""
+    """Yield problems of the queue. Raises `queue_unavailable` and `record_unavailable`."""
     store.wake_ups.check()
     policy = store.wake_ups.eviction()
     if policy not in (None, "noeviction"):
@@ -23,7 +23,7 @@ def examine_queue(store: Store) -> Iterator[Finding]:
     for work in store.chunks.waiting():
         if work.oldest_s > LATE_S and store.wake_ups.waiting(work.lane, work.encoder) == 0:
             message = (
-                f"{work.items} items of lane {work.lane.value} wait for {work.encoder}, the longest for "
+                f"{work.items} items of lane {work.lane.value} wait for {work.encoder}, the oldest for "
                 f"{work.oldest_s:.0f} s, and no wake-up is queued"
             )
             repair = partial(_wake, store, work.lane, work.encoder)
@@ -31,7 +31,7 @@ def examine_queue(store: Store) -> Iterator[Finding]:
 
 
 def examine_workers(store: Store) -> Iterator[Finding]:
-    """Yield collections and work that no worker could serve. Raises `record_unavailable`."""
+    """Yield collections and work that no worker can serve. Raises `record_unavailable`."""
     encoders = store.collections.encoders()
     for encoder in sorted(filter(is_removed, set(encoders.values()))):
         names = sorted(name for name, answering in encoders.items() if answering == encoder)

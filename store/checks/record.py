@@ -1,4 +1,4 @@
-"""Examining the record: its shape, its references, its versions, its supports, its work."""
+"""Checks of the record: its schema, references, versions, supports and work."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from store.store import Store
 
 
 def examine_record(store: Store, *, deep: bool = False) -> Iterator[Finding]:
-    """Yield what is wrong with the record, `deep` with every page of SQLite's file.
+    """Yield problems of the record; `deep` checks every page of SQLite's file.
 
     Raises `record_unavailable`.
     """
@@ -36,7 +36,7 @@ def examine_record(store: Store, *, deep: bool = False) -> Iterator[Finding]:
     found = _revision(database)
     if found != HEAD:
         yield _shape(database, found)
-        return  # the tables are not those that the rest knows
+        return  # the other checks need this version's tables
     if database.is_sqlite:
         yield from _pages(database, deep=deep)
     yield from _references(database)
@@ -72,7 +72,7 @@ def _pages(database: Database, *, deep: bool) -> Iterator[Finding]:
 
 
 def _references(database: Database) -> Iterator[Finding]:
-    """Find rows that refer to rows that are not there; databases hold this, unless someone reached around."""
+    """Find rows that refer to missing rows; foreign keys prevent them, unless they were disabled."""
     for table in t.metadata.sorted_tables:
         for key in table.foreign_keys:
             orphans = _orphans(key)
@@ -81,7 +81,7 @@ def _references(database: Database) -> Iterator[Finding]:
                     select(func.count()).select_from(table).where(orphans)
                 ).scalar_one()
             if count:
-                message = f"{count} rows of {table.name} refer to a {key.column.table.name} that is not there"
+                message = f"{count} rows of {table.name} refer to a missing {key.column.table.name}"
                 yield Finding("record", "orphan_rows", message, count, partial(_cut, database, key))
 
 
@@ -92,7 +92,7 @@ def _orphans(key: ForeignKey) -> ColumnElement[bool]:
 
 
 def _cut(database: Database, key: ForeignKey) -> int:
-    """Do what the key says of rows whose parent goes: remove them, or let them refer to nothing."""
+    """Apply the foreign key's ON DELETE: delete such rows, or set the reference to null."""
     table = key.parent.table
     with database.write() as connection:
         if key.parent.nullable:
@@ -136,5 +136,5 @@ def _supports(database: Database) -> Iterator[Finding]:
     with database.read() as connection:
         ids = connection.execute(select(support.id).where(halves).order_by(support.id)).scalars().all()
     if ids:
-        message = f"{len(ids)} supports lack half of what they need (ids {some_of(ids)}): delete them"
-        yield Finding("record", "support_half", message, len(ids))
+        message = f"{len(ids)} supports are incomplete (ids {some_of(ids)}): delete them"
+        yield Finding("record", "support_incomplete", message, len(ids))

@@ -1,4 +1,4 @@
-"""Examining work: counts that differ from results, and jobs and chunks that would never end."""
+"""Checks of work: counts that differ from results, and jobs and chunks that would never end."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from store.database import Database
 from store.store import Store
 from store.work.states import FINAL_CHUNK, change_jobs, final_state
 
-OVERDUE_S = 60.0  # a lease that ran out so long ago was not swept: sweepers look every few seconds
+OVERDUE_S = 60.0  # a lease expired for this long was not swept, which happens every few seconds
 
 
 def examine_work(store: Store) -> Iterator[Finding]:
-    """Yield what is wrong with jobs and chunks. Raises `record_unavailable`."""
+    """Yield problems of jobs and chunks. Raises `record_unavailable`."""
     yield from _counters(store.database)
     yield from _endless(store.database)
     yield from _overdue(store)
@@ -34,7 +34,7 @@ def _counters(database: Database) -> Iterator[Finding]:
 
 
 def _miscounted(database: Database) -> dict[str, tuple[int, int]]:
-    """Return the true counts (done, failed) of jobs whose counters say something else."""
+    """Return the true counts (done, failed) of jobs whose counters differ."""
     settled: Counter[str] = Counter()
     failed: Counter[str] = Counter()
     with database.read() as connection:
@@ -54,7 +54,7 @@ def _recount(database: Database) -> int:
     corrected = 0
     for job_id, (done, failed) in _miscounted(database).items():
         with database.write() as connection:
-            # a job that is still being worked on counts on; only what stands still can be counted again
+            # a running job's counts still change; only a settled one's can be corrected
             active = (ChunkState.QUEUED, ChunkState.RUNNING)
             is_open = exists(select(1).where(t.chunk.c.job_id == job_id, t.chunk.c.state.in_(active)))
             corrected += connection.execute(
@@ -64,9 +64,9 @@ def _recount(database: Database) -> int:
 
 
 def _endless(database: Database) -> Iterator[Finding]:
-    """Find jobs that are open although nothing of them waits, runs or is still to be read."""
+    """Find open jobs without an item that waits, runs or is still to be read."""
     with database.read() as connection:
-        rows = connection.execute(_stranded()).all()
+        rows = connection.execute(_jobs_without_open_work()).all()
     over = [row.id for row in rows if row.done + row.failed >= row.total]
     missing = [row.id for row in rows if row.done + row.failed < row.total]
     if over:
@@ -77,7 +77,7 @@ def _endless(database: Database) -> Iterator[Finding]:
         yield Finding("record", "items_missing", message, len(missing))
 
 
-def _stranded() -> Select[str, int, int, int]:
+def _jobs_without_open_work() -> Select[str, int, int, int]:
     job, chunk = t.job.c, t.chunk.c
     open_chunks = exists(select(1).where(chunk.job_id == job.id, chunk.state.not_in(FINAL_CHUNK)))
     source = exists(select(1).where(t.source.c.job_id == job.id))
@@ -92,7 +92,7 @@ def _stranded() -> Select[str, int, int, int]:
 
 def _end(database: Database, job_ids: list[str]) -> int:
     with database.write() as connection:
-        rows = connection.execute(_stranded().where(t.job.c.id.in_(job_ids))).all()
+        rows = connection.execute(_jobs_without_open_work().where(t.job.c.id.in_(job_ids))).all()
         for row in rows:
             state = final_state(row.done, row.failed)
             change_jobs(connection, t.job.c.id == row.id, state, expanding=False, finished_at=now_s())
@@ -105,5 +105,5 @@ def _overdue(store: Store) -> Iterator[Finding]:
     with store.database.read() as connection:
         count = connection.execute(select(func.count()).select_from(t.chunk).where(long_ago)).scalar_one()
     if count:
-        message = f"{count} chunks are held by workers that are gone, and no worker is there to sweep"
+        message = f"{count} chunks have expired leases, and no worker is alive to sweep them"
         yield Finding("record", "chunks_overdue", message, count, store.chunks.sweep)

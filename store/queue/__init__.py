@@ -1,1 +1,1 @@
-"""Wake-ups: Celery messages on Redis that say that there is work."""
+"""Wake-ups: Celery messages on Redis that tell workers that there is work."""

@@ -1,4 +1,4 @@
-"""Wake-ups: messages that say there is work; losing one costs seconds, getting one twice a millisecond."""
+"""Wake-ups: messages that say that there is work; a lost one costs seconds, a duplicate a millisecond."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from store.queue.broker import patch_redis_transport
 
 TASK = "exemplar.wake_up"
 PROBE = "exemplar.probe"
-ENOUGH = 2  # messages in a queue: every worker is busy, and the next that is free claims all there is
-PAUSE_S = 3.0  # after a failure the queue is left alone so long; sweepers send what was not sent
+ENOUGH = 2  # messages in a queue: all workers are busy, and the next free one claims all there is
+PAUSE_S = 3.0  # after a failure the queue is not used for this long; sweepers send the missing wake-ups
 
 
 def queue_of(lane: Lane, encoder: str) -> str:
-    """Return the name of the queue of one lane of one encoder."""
+    """Return the queue name of a lane of an encoder."""
     slug = re.sub(r"[^a-z0-9]+", "-", encoder.lower()).strip("-")[:40]
     return f"{lane.value}.{slug}.{hashlib.sha256(encoder.encode()).hexdigest()[:6]}"
 
 
 def broker_url_of(redis_url: str) -> str:
-    """Return a Redis URL as Celery spells it."""
+    """Return a Redis URL in Celery's notation."""
     return redis_url.replace("unix://", "redis+socket://", 1)
 
 
 def new_celery(redis_url: str) -> Celery:
-    """Return the Celery app with the settings that experiments showed to be safe."""
+    """Return the Celery app with settings that were tested against failures of Redis and workers."""
     patch_redis_transport()
     app = Celery("exemplar", broker=broker_url_of(redis_url), set_as_current=False)
     app.conf.update(
@@ -51,7 +51,7 @@ def new_celery(redis_url: str) -> Celery:
         worker_enable_remote_control=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         worker_send_task_events=False,
-        worker_proc_alive_timeout=600.0,  # the child loads its model before it says that it is up
+        worker_proc_alive_timeout=600.0,  # the child loads its model before it reports that it is up
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         worker_soft_shutdown_timeout=10.0,
@@ -79,7 +79,7 @@ class WakeUps:
     def __init__(self, redis_url: str, record: str = "") -> None:
         self._sweeper = f"exemplar.sweeper.{hashlib.sha256(record.encode()).hexdigest()[:12]}"
         self._celery = new_celery(redis_url)
-        # a caller who submits waits for this; a wake-up that is not sent costs less
+        # submitting waits for this; a wake-up that is not sent costs less
         self._celery.conf.broker_transport_options |= {"socket_timeout": 1, "retry_on_timeout": False}
         self._redis = redis.Redis.from_url(redis_url, socket_timeout=1, socket_connect_timeout=1)
         self._lock = threading.Lock()
@@ -88,7 +88,7 @@ class WakeUps:
     def send(self, lane: Lane, encoder: str) -> bool:
         """Wake a worker for a lane; return whether that was done or not needed.
 
-        A queue that does not answer is no error: the work is in the record, and sweepers wake workers again.
+        An unreachable queue is no error: the work is in the record, and sweepers wake workers again.
         """
         return self._fill(lane, encoder, enough=ENOUGH)
 
@@ -105,14 +105,14 @@ class WakeUps:
         return True
 
     def waiting(self, lane: Lane, encoder: str) -> int:
-        """Return how many wake-ups wait for a worker. Raises `queue_unavailable`."""
+        """Return the number of queued wake-ups. Raises `queue_unavailable`."""
         try:
             return int(self._redis.llen(queue_of(lane, encoder)))
         except (redis.RedisError, OSError) as error:
             raise _unavailable(error) from error
 
     def eviction(self) -> str | None:
-        """Return Redis' policy of what to drop when it is full, None where it may not be asked."""
+        """Return Redis' maxmemory policy, None if the server does not allow to read it."""
         try:
             return str(self._redis.config_get("maxmemory-policy").get("maxmemory-policy"))
         except redis.ResponseError:
@@ -121,13 +121,13 @@ class WakeUps:
             raise _unavailable(error) from error
 
     def wake_workers(self, lane: Lane, encoder: str, *, workers: int = 1) -> None:
-        """Send wake-ups until so many wait, one for each worker that could take work."""
+        """Send wake-ups until so many are queued, one for each worker that could take work."""
         self._fill(lane, encoder, enough=workers, most=workers)
 
     def may_sweep(self, pause_s: float) -> bool:
-        """Return whether no other worker of this record began to sweep within `pause_s`.
+        """Return whether no other worker of this record started a sweep within `pause_s`.
 
-        Where Redis does not answer, each may.
+        When Redis does not answer, every worker may sweep.
         """
         if time.monotonic() < self._silent_until:
             return True
@@ -136,7 +136,7 @@ class WakeUps:
             if self._redis.set(self._sweeper, "1", px=pause_ms, nx=True):
                 return True
             left_ms = self._redis.pttl(self._sweeper)
-            if left_ms == -1 or left_ms > pause_ms:  # another's pause is longer, or a clock was set back
+            if left_ms == -1 or left_ms > pause_ms:  # set by a longer pause, or the clock was set back
                 self._redis.pexpire(self._sweeper, pause_ms)
             return False
         except (redis.RedisError, OSError):
@@ -144,7 +144,7 @@ class WakeUps:
             return True
 
     def check(self) -> None:
-        """Raise `queue_unavailable` unless Redis takes what is written: it may be full, or a mere copy."""
+        """Raise `queue_unavailable` unless Redis accepts writes: it may be full, or a read-only replica."""
         try:
             self._redis.set(PROBE, "1", ex=60)
         except (redis.RedisError, OSError) as error:
@@ -152,7 +152,7 @@ class WakeUps:
 
     def _send(self, queue: str, lane: Lane, encoder: str) -> None:
         with self._lock:  # one connection and one channel serve all threads of the API
-            if time.monotonic() < self._silent_until:  # the call before, which had the lock, got no answer
+            if time.monotonic() < self._silent_until:  # the previous holder of the lock got no answer
                 return
             self._celery.send_task(TASK, kwargs={"lane": lane.value, "encoder": encoder}, queue=queue)
 

@@ -1,1 +1,1 @@
-"""Collections: their classes, supports and texts, keys to them, and moving them as files."""
+"""Collections with their classes, supports, texts and keys, and their export and import."""

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
 
 from core.errors import ExemplarError
-from core.types import Class, ClassKind
+from core.types import ClassKind
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
 from store.record.collections import collection_not_found, find_collection, lock_collection, set_version
 
-FIRST = 4  # supports that stand for a class where it is shown
+FIRST = 4  # supports shown as thumbnails of a class
+
+
+@dataclass(frozen=True, slots=True)
+class Class:
+    """A label with its number of supports, and the ids of the first of them."""
+
+    id: int
+    label: str
+    kind: ClassKind
+    supports: int
+    created_at: float
+    first: Sequence[int] = ()
 
 
 class Classes:
@@ -24,7 +37,7 @@ class Classes:
         self._database = database
 
     def page(self, collection: str, *, after: int = 0, limit: int = 100) -> list[Class]:
-        """Return the classes in the order they were made, from the one after id `after` on."""
+        """Return the classes in order of creation, from the one after id `after` on."""
         with self._database.read() as connection:
             found = find_collection(connection, collection)
             rows = connection.execute(
@@ -42,7 +55,7 @@ class Classes:
         return _unpack(row)
 
     def add(self, collection: str, label: str, kind: ClassKind = ClassKind.NORMAL) -> Class:
-        """Make a class of a name alone; a taken label raises `class_exists`."""
+        """Create a class from its name; a taken label raises `class_exists`."""
         with self._database.write() as connection:
             collection_id, version = _locked(connection, collection)
             if find_class(connection, collection_id, label) is not None:
@@ -68,14 +81,14 @@ class Classes:
             if kind is not None:
                 values["kind"] = kind
             connection.execute(update(t.class_).where(t.class_.c.id == class_id).values(values))
-            if "label" in values:  # work accepted under the old name follows, as it does after a merge
+            if "label" in values:  # work accepted under the old name follows, as after a merge
                 tombstone = add_class(connection, collection_id, label, version + 1)
                 _mark_class_deleted(connection, tombstone, version + 1, merged_into=class_id)
             set_version(connection, collection_id, version + 1)
         return self.get(collection, new_label or label)
 
     def delete(self, collection: str, label: str) -> None:
-        """Remove a class with its supports; work accepted before does not bring it back."""
+        """Delete a class with its supports; work accepted earlier does not recreate it."""
         with self._database.write() as connection:
             collection_id, version = _locked(connection, collection)
             class_id = _require_class(connection, collection_id, label)
@@ -84,7 +97,7 @@ class Classes:
             set_version(connection, collection_id, version + 1)
 
     def merge(self, collection: str, label: str, sources: Sequence[str]) -> Class:
-        """Move every support of the source classes to this one; pictures it already has are dropped."""
+        """Move every support of the source classes to this one; drop pictures that it already has."""
         if label in sources or not sources:
             raise ExemplarError("merge_invalid", "expected one or more other classes to merge into this one")
         with self._database.write() as connection:
@@ -129,17 +142,17 @@ def add_class(
 
 
 def mark_supports_deleted(connection: Connection, which: ColumnElement[bool], version: int) -> int:
-    """Turn supports of a locked collection into tombstones; return the version reached."""
+    """Turn supports of a locked collection into tombstones; return the resulting version."""
     return _renumber(connection, which, version, {"class_id": None, "vector": None, "vector_b": None})
 
 
 def resolve_label(
     connection: Connection, collection_id: int, label: str, since_version: int
 ) -> tuple[int, str] | None:
-    """Return id and label of the class that a label accepted at `since_version` means, None where it is new.
+    """Return id and label of the class that a label accepted at `since_version` means, None for a new one.
 
-    A class merged or renamed since then is followed, and one deleted since then raises `class_deleted`, even
-    where the label has been given to a new class meanwhile.
+    A class merged or renamed since then is followed; one deleted since then raises `class_deleted`, even
+    if the label now belongs to a new class.
     """
     tombstone = connection.execute(
         select(t.class_.c.merged_into)
@@ -201,7 +214,7 @@ def _move_all(connection: Connection, source: int, target: int, version: int) ->
 def _renumber(
     connection: Connection, which: ColumnElement[bool], version: int, values: dict[str, Any]
 ) -> int:
-    """Change supports in one statement, each with the next seq in the order of their ids."""
+    """Update supports in one statement, each with the next seq in the order of their ids."""
     place = func.row_number().over(order_by=t.support.c.id).label("place")
     ordered = select(t.support.c.id, place).where(which).subquery()
     statement = (

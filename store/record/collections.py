@@ -17,7 +17,6 @@ from core.types import (
     IndexName,
     JobKind,
     JobState,
-    Metric,
     Prompts,
     Rule,
     RuleName,
@@ -26,6 +25,7 @@ from core.types import (
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
+from store.record.collection_rows import unpack_collection, unpack_index, unpack_rule
 from store.work.states import FINAL_CHUNK, change_jobs
 
 _OF_TEXTS = (RuleName.AUTO, RuleName.KERNEL, RuleName.RIDGE)
@@ -33,7 +33,7 @@ _OF_TEXTS = (RuleName.AUTO, RuleName.KERNEL, RuleName.RIDGE)
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """The encoder that a collection answers by, and the slot of its vectors."""
+    """The encoder that a collection answers with, and the slot of its vectors."""
 
     encoder: str
     active_slot: int
@@ -57,7 +57,7 @@ class Collections:
     ) -> Collection:
         """Add a collection.
 
-        A taken name raises `collection_exists`, an unfit rule `rule_invalid`, an unfit index `index_invalid`.
+        Raises `collection_exists` for a taken name, `rule_invalid` or `index_invalid`.
         """
         check_rule_of_prompts(rule, prompts)
         _check_index(index, prompts)
@@ -85,7 +85,7 @@ class Collections:
             return dict(connection.execute(select(t.collection.c.id, t.collection.c.version)).all())
 
     def encoders(self) -> dict[str, str]:
-        """Return the encoder that each collection answers by, by its name."""
+        """Return the active encoder of each collection, by collection name."""
         with self._database.read() as connection:
             return dict(connection.execute(select(t.collection.c.name, t.collection.c.encoder)).all())
 
@@ -95,34 +95,34 @@ class Collections:
             row = connection.execute(_with_counts().where(t.collection.c.name == name)).first()
         if row is None:
             raise collection_not_found(name)
-        return _unpack(row)
+        return unpack_collection(row)
 
     def find(self, name: str) -> Collection:
-        """Return one collection without counts, which are slow to make; raises `collection_not_found`."""
+        """Return one collection without counts, which are expensive; raises `collection_not_found`."""
         with self._database.read() as connection:
             row = connection.execute(select(t.collection).where(t.collection.c.name == name)).first()
         if row is None:
             raise collection_not_found(name)
-        return _unpack(row)
+        return unpack_collection(row)
 
     def page(
         self, *, after: int = 0, limit: int = 100, among: frozenset[str] | None = None
     ) -> list[Collection]:
-        """Return collections in the order they were made, from the one after id `after` on.
+        """Return collections in order of creation, from the one after id `after` on.
 
-        Where `among` is given, only those of these names.
+        With `among`, return only those with these names.
         """
         statement = _with_counts().where(t.collection.c.id > after).order_by(t.collection.c.id).limit(limit)
         if among is not None:
             statement = statement.where(t.collection.c.name.in_(among))
         with self._database.read() as connection:
-            return [_unpack(row) for row in connection.execute(statement)]
+            return [unpack_collection(row) for row in connection.execute(statement)]
 
     def change_rule(self, name: str, changes: Mapping[str, Any], *, index: Index | None = None) -> Collection:
-        """Change some fields of the rule, named as `Rule` names them, and the index where one is given.
+        """Change some fields of the rule, named as in `Rule`, and the index if one is given.
 
-        The next answer uses both. Raises `collection_not_found`, `rule_invalid` or `index_invalid` where the
-        rule or the index would not go with the prompts.
+        The next answer uses both. Raises `collection_not_found`, or `rule_invalid` or `index_invalid` if the
+        rule or the index cannot be combined with the prompts.
         """
         with self._database.write() as connection:
             which = t.collection.c.name == name
@@ -132,14 +132,14 @@ class Collections:
             rule = replace(unpack_rule(row.rule), **changes)
             check_rule_of_prompts(rule, row.prompts)
             changed: dict[str, Any] = {"rule": asdict(rule)}
-            if index is not None and index != _unpack_index(row.index_spec):
+            if index is not None and index != unpack_index(row.index_spec):
                 _check_index(index, row.prompts)
                 changed |= {"index_spec": asdict(index), "index_measured": None}
             connection.execute(update(t.collection).where(which).values(changed))
         return self.get(name)
 
     def note_measure(self, collection_id: int, measure: IndexMeasure) -> None:
-        """Keep what a worker measured of an index, unless the collection has another one by now."""
+        """Store a worker's measurement of an index, unless the collection's index has changed."""
         which = t.collection.c.id == collection_id
         with self._database.write() as connection:
             row = connection.execute(select(t.collection.c.index_spec).where(which).with_for_update()).first()
@@ -147,7 +147,7 @@ class Collections:
                 connection.execute(update(t.collection).where(which).values(index_measured=asdict(measure)))
 
     def delete(self, name: str) -> None:
-        """Remove a collection with its classes and supports; its waiting work fails when it is reached."""
+        """Delete a collection with its classes and supports; its waiting work fails when claimed."""
         with self._database.write() as connection:
             found = connection.execute(
                 select(t.collection.c.id).where(t.collection.c.name == name)
@@ -155,7 +155,7 @@ class Collections:
             if found is None:
                 raise collection_not_found(name)
             lock_collection(connection, found)
-            # the deletion changes these jobs, so it locks them in the order of `locks.py`
+            # the deletion changes these jobs, so lock them in the order of `locks.py`
             jobs = select(t.job.c.id).where(t.job.c.collection_id == found).order_by(t.job.c.id)
             connection.execute(jobs.with_for_update())
             end_reindexes(connection, found)
@@ -164,14 +164,14 @@ class Collections:
             connection.execute(delete(t.collection).where(t.collection.c.id == found))
 
     def current(self, collection_id: int) -> Collection | None:
-        """Return a collection as it stands now, without counts; None where it was deleted."""
+        """Return the current state of a collection without counts; None if it was deleted."""
         statement = select(t.collection).where(t.collection.c.id == collection_id)
         with self._database.read() as connection:
             row = connection.execute(statement).first()
-        return None if row is None else _unpack(row)
+        return None if row is None else unpack_collection(row)
 
     def versions(self, ids: Sequence[int]) -> list[tuple[int, str, int]]:
-        """Return id, name and version of those of these collections that are there."""
+        """Return id, name and version of those of these collections that exist."""
         wanted = select(t.collection.c.id, t.collection.c.name, t.collection.c.version)
         with self._database.read() as connection:
             rows = connection.execute(wanted.where(t.collection.c.id.in_(ids)))
@@ -179,7 +179,7 @@ class Collections:
 
 
 def end_reindexes(connection: Connection, collection_id: int) -> None:
-    """Let no more supports be queued for another encoder; a job that has nothing open ends with that."""
+    """Stop queueing supports for the other encoder; a job with nothing open ends."""
     job, chunk = t.job.c, t.chunk.c
     is_reindex = and_(job.collection_id == collection_id, job.kind == JobKind.REINDEX, job.expanding)
     has_open = exists(select(1).where(chunk.job_id == job.id, chunk.state.not_in(FINAL_CHUNK)))
@@ -189,18 +189,20 @@ def end_reindexes(connection: Connection, collection_id: int) -> None:
 
 
 def collection_exists(name: str) -> ExemplarError:
-    """The error for a name that is taken."""
+    """Return the error for a taken name."""
     return ExemplarError("collection_exists", f"there is already a collection named {name!r}")
 
 
 def collection_not_found(name: str) -> ExemplarError:
-    """The error for a collection that is not there."""
+    """Return the error for a missing collection."""
     return ExemplarError("collection_not_found", f"there is no collection named {name!r}")
 
 
 def collection_gone() -> ExemplarError:
-    """The error for work whose collection was deleted while it waited."""
-    return ExemplarError("collection_not_found", "the collection was deleted before this picture's turn")
+    """Return the error for work whose collection was deleted while it waited."""
+    return ExemplarError(
+        "collection_not_found", "the collection was deleted before this picture was processed"
+    )
 
 
 def find_collection(connection: Connection, name: str) -> Row[int, str, int]:
@@ -216,9 +218,9 @@ def find_collection(connection: Connection, name: str) -> Row[int, str, int]:
 
 
 def lock_collection(connection: Connection, collection_id: int) -> int | None:
-    """Lock a collection's row until the end of the transaction and return its version; None where it is gone.
+    """Lock a collection's row until the end of the transaction and return its version; None if it is gone.
 
-    Every change of supports begins here, so commit order equals `seq` order and no reader skips a row.
+    Every change of supports starts here, so commit order equals `seq` order and no reader skips a row.
     """
     return connection.execute(
         update(t.collection)
@@ -229,7 +231,7 @@ def lock_collection(connection: Connection, collection_id: int) -> int | None:
 
 
 def answering(connection: Connection, collection_id: int) -> Answering:
-    """Return the encoder that a locked collection answers by."""
+    """Return the active encoder of a locked collection."""
     row = connection.execute(
         select(t.collection.c.encoder, t.collection.c.active_slot).where(t.collection.c.id == collection_id)
     ).one()
@@ -242,17 +244,17 @@ def vector_column(slot: int) -> Column[bytes]:
 
 
 def set_version(connection: Connection, collection_id: int, version: int) -> None:
-    """Write the version that a locked collection has reached."""
+    """Write the new version of a locked collection."""
     connection.execute(update(t.collection).where(t.collection.c.id == collection_id).values(version=version))
 
 
 def check_rule_of_prompts(rule: Rule, prompts: Prompts | None) -> None:
-    """Raise `rule_invalid` where a rule makes no use of the prompts that are there."""
+    """Raise `rule_invalid` if the rule does not use the collection's prompts."""
     if prompts is not None and rule.name not in _OF_TEXTS:
         expected = ", ".join(name.value for name in _OF_TEXTS)
         raise ExemplarError(
             "rule_invalid",
-            f"expected one of the rules {expected}, which make use of prompts, got {rule.name.value}",
+            f"expected one of the rules {expected}, which use prompts, got {rule.name.value}",
         )
 
 
@@ -261,7 +263,7 @@ def _check_index(index: Index, prompts: Prompts | None) -> None:
     if not shortened and (index.probes is not None or index.refine is not None):
         raise ExemplarError(
             "index_invalid",
-            f"probes and refine are of the indexes ivf and rabitq, got them with {index.name.value}",
+            f"probes and refine belong to the indexes ivf and rabitq, got them with {index.name.value}",
         )
     if index.name is IndexName.MILVUS and prompts is not None:
         raise ExemplarError(
@@ -276,7 +278,7 @@ def _with_counts() -> Any:
         .where(t.class_.c.collection_id == t.collection.c.id, ~t.class_.c.deleted)
         .scalar_subquery()
     )
-    supports = (  # by way of the classes: their index holds all it takes, the supports' rows stay unread
+    supports = (  # joined through classes: a covering index answers, and support rows stay unread
         select(func.count())
         .select_from(t.class_)
         .join(t.support, t.support.c.class_id == t.class_.c.id)
@@ -284,34 +286,3 @@ def _with_counts() -> Any:
         .scalar_subquery()
     )
     return select(t.collection, classes.label("classes"), supports.label("supports"))
-
-
-def _unpack(row: Row[Any]) -> Collection:
-    return Collection(
-        id=row.id,
-        name=row.name,
-        encoder=row.encoder,
-        rule=unpack_rule(row.rule),
-        version=row.version,
-        created_at=row.created_at,
-        views=Views(row.views),
-        prompts=row.prompts,
-        index=_unpack_index(row.index_spec),
-        index_measured=None if row.index_measured is None else _unpack_measure(row.index_measured),
-        classes=getattr(row, "classes", 0),
-        supports=getattr(row, "supports", 0),
-    )
-
-
-def unpack_rule(packed: Mapping[str, Any]) -> Rule:
-    """Return a rule as it was packed; targets that an earlier version did not know are the usual ones."""
-    targets = {name: value for name, value in packed.items() if name not in ("name", "metric")}
-    return Rule(RuleName(packed["name"]), Metric(packed["metric"]), **targets)
-
-
-def _unpack_index(packed: Mapping[str, Any]) -> Index:
-    return Index(IndexName(packed["name"]), packed.get("probes"), packed.get("refine"))
-
-
-def _unpack_measure(packed: Mapping[str, Any]) -> IndexMeasure:
-    return IndexMeasure(**{**packed, "name": IndexName(packed["name"])})

@@ -1,4 +1,4 @@
-"""Enrolment: how the pictures of a chunk become supports, inside the transaction that settles it."""
+"""Enrolment: pictures of a chunk become supports, in the transaction that settles the chunk."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from store.record.collections import answering, collection_gone, lock_collection
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
-    """A picture that has its vector and waits to become a support."""
+    """A picture with its vector, to be written as a support."""
 
     item: Item
     vector: Vector
     thumbnail: str
     created_at: float | None = None
-    """When it was enrolled elsewhere."""
+    """The time of an enrolment elsewhere, for imports."""
 
 
 def enroll(connection: Connection, chunk: Chunk, outcomes: Sequence[Result | Enrolment]) -> list[Result]:
     """Write the supports of a chunk and return a result for each item.
 
-    A picture that its class already has is not kept twice: its result names the support that stands.
+    A picture that its class already has is not stored again: its result names the existing support.
     """
     version = None if chunk.collection_id is None else lock_collection(connection, chunk.collection_id)
     if version is None or chunk.collection_id is None:
@@ -115,7 +115,7 @@ class _Writer:
 
 
 def _twins(connection: Connection, collection_id: int, pictures: set[str]) -> dict[str, dict[int, int]]:
-    """Return the supports that are these very pictures: picture -> class -> support."""
+    """Return the existing supports of these pictures: picture -> class -> support."""
     rows = connection.execute(
         select(t.support.c.picture, t.support.c.class_id, t.support.c.id).where(
             t.support.c.collection_id == collection_id,

@@ -1,4 +1,4 @@
-"""Exports: a collection as it stands at one version, spooled to disk while the record is read."""
+"""Exports: a collection at one version, spooled to disk while the record is read."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from core.vectors import COMPONENT
 from formats.bundle import BundleClass, BundleEncoder, BundleSupport, Manifest, Spool
 from store import tables as t
 from store.database import Database
-from store.record.collections import collection_not_found, unpack_rule, vector_column
+from store.record.collection_rows import unpack_rule
+from store.record.collections import collection_not_found, vector_column
 from store.record.probes import probe_of
 
 AT_ONCE = 1_000  # rows in memory
 
 
 class Exports:
-    """What collections are exported from."""
+    """The parts of the store that exports read."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -81,7 +82,7 @@ def _manifest(connection: Connection, collection: Row[Any], classes: Any) -> Man
 
 
 def _seen(collection: Row[Any]) -> tuple[Any, ...]:
-    """What is true of the supports that take part in answers."""
+    """Return the condition of supports that take part in answers."""
     support = t.support.c
     return (
         support.collection_id == collection.id,
@@ -91,7 +92,7 @@ def _seen(collection: Row[Any]) -> tuple[Any, ...]:
 
 
 def _supports(connection: Connection, collection: Row[Any], classes: Any) -> Iterator[BundleSupport]:
-    """Yield supports in the order in which replicas take them over, so that sums come out the same."""
+    """Yield supports in the order in which replicas apply them, so that sums are identical."""
     support = t.support.c
     places = {row.id: place for place, row in enumerate(classes)}
     rows = connection.execution_options(yield_per=AT_ONCE).execute(

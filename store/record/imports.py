@@ -1,4 +1,4 @@
-"""Imports: collections made of a file, their supports written in its order, a slice at a time."""
+"""Imports: collections created from a file, their supports written in order, one slice at a time."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from store.work.sources import advance_source, grow_job, lock_source
 from store.work.submission import Idempotency, Submitted
 
 Outcomes = Sequence[Item | Enrolment]
-"""Supports to be, and items with a problem in place of those that are none."""
+"""Supports to write, and items with a problem in the place of invalid ones."""
 
 
 class Imports:
-    """What becomes of files in the record."""
+    """Imports in the record."""
 
     def __init__(self, database: Database, jobs: Jobs) -> None:
         self._database = database
@@ -44,7 +44,7 @@ class Imports:
         encoder: str,
         idempotency: Idempotency | None,
     ) -> Submitted:
-        """Make a collection with its classes, and the job that fills it, in one transaction.
+        """Create a collection with its classes, and the job that fills it, in one transaction.
 
         Raises `collection_exists`, and what submitting a job raises.
         """
@@ -57,7 +57,7 @@ class Imports:
     def settle(self, owner: str, job_id: str, position: int, outcomes: Outcomes, *, last: bool) -> bool:
         """Write supports from a position on with their results; return whether the owner held the source.
 
-        All in one transaction that happens once: it is fenced by the owner and by the position.
+        One transaction, fenced by the owner and by the position, so that it happens once.
         """
         with self._database.write() as connection:
             collection_id = connection.execute(
@@ -79,7 +79,7 @@ class Imports:
 
 
 def _chunk(connection: Connection, job: Row[Any], source: Row[Any], outcomes: Outcomes) -> Chunk:
-    """Write the chunk of a slice, already under way, and return it."""
+    """Write the chunk of a slice in state running, and return it."""
     items = [outcome.item if isinstance(outcome, Enrolment) else outcome for outcome in outcomes]
     row = {
         "job_id": job.id,
@@ -129,7 +129,7 @@ def _make_collection(connection: Connection, name: str, manifest: Manifest, enco
     collection_id = connection.execute(
         insert(t.collection).values(row).returning(t.collection.c.id)
     ).scalar_one()
-    # in the order they had, since rules go through classes in the order of their ids
+    # in their original order, since rules iterate over classes in the order of their ids
     for seq, class_ in enumerate(manifest.classes, start=1):
         add_class(connection, collection_id, class_.label, seq, class_.kind)
     set_version(connection, collection_id, len(manifest.classes))

@@ -1,4 +1,4 @@
-"""API keys: shown once, kept as a digest."""
+"""API keys: shown once, stored as a digest."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class Key:
     name: str
     scopes: frozenset[Scope]
     collections: frozenset[str] | None
-    """The collections that it is for; None where it is for all."""
+    """The collections that it is restricted to; None for all."""
     created_at: float
     expires_at: float | None
     revoked: bool
 
     def allows(self, scope: Scope) -> bool:
-        """Say whether the key has a scope."""
+        """Return whether the key has a scope."""
         return scope in self.scopes or Scope.ADMIN in self.scopes
 
 
@@ -60,8 +60,8 @@ class Keys:
     ) -> str:
         """Add a key and return it; it cannot be shown again.
 
-        It is for the `collections` of these names, there already or not, and ends after `lives_s` seconds;
-        None means all, and until it is revoked.
+        It is restricted to the `collections` of these names, which need not exist yet, and expires after
+        `lives_s` seconds; None means all collections, and no expiry.
         """
         key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
         row = {
@@ -78,13 +78,13 @@ class Keys:
         return f"ex_{key_id}_{secret}"
 
     def page(self) -> list[Key]:
-        """Return all keys, those that have ended too."""
+        """Return all keys, including revoked and expired ones."""
         with self._database.read() as connection:
             rows = connection.execute(select(t.api_key).order_by(t.api_key.c.created_at)).all()
         return [_unpack(row) for row in rows]
 
     def revoke(self, key_id: str) -> None:
-        """End a key at once; raises `key_not_found`."""
+        """Revoke a key; raises `key_not_found`."""
         with self._database.write() as connection:
             statement = (
                 update(t.api_key)
@@ -92,16 +92,16 @@ class Keys:
                 .values(revoked_at=now_s())
             )
             if connection.execute(statement).rowcount == 0:
-                raise ExemplarError("key_not_found", f"there is no living key with id {key_id!r}")
+                raise ExemplarError("key_not_found", f"there is no active key with id {key_id!r}")
 
-    def any_living(self) -> bool:
-        """Say whether requests need a key; one that has run out opens nothing by that."""
+    def any_active(self) -> bool:
+        """Return whether requests need a key; the expiry of the last key does not open the API."""
         statement = select(func.count()).select_from(t.api_key).where(t.api_key.c.revoked_at.is_(None))
         with self._database.read() as connection:
             return connection.execute(statement).scalar_one() > 0
 
-    def living(self, key: str) -> Key | None:
-        """Return the key that a caller sent, or None where it is unknown, revoked, or has run out."""
+    def active(self, key: str) -> Key | None:
+        """Return the active key that a caller sent; None if it is unknown, revoked or expired."""
         _, _, rest = key.partition("_")
         key_id, _, secret = rest.partition("_")
         row = t.api_key.c
@@ -112,7 +112,7 @@ class Keys:
         )
         with self._database.read() as connection:
             found = connection.execute(statement).first()
-        # compared in any case, so that the time tells nothing of which ids there are
+        # always compare, so that the response time does not reveal which ids exist
         is_right = hmac.compare_digest(_digest("") if found is None else found.digest, _digest(secret))
         return _unpack(found) if found is not None and is_right else None
 

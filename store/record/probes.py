@@ -1,4 +1,4 @@
-"""Probes: what each encoder makes of one picture, and how it runs, as a worker saw it last."""
+"""Probes: each encoder's vector of one reference picture, and how the encoder runs, as last reported."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from store.database import Database
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A vector of the probe picture, and the identity of the encoder that made it."""
+    """A vector of the probe picture, and the identity of the encoder that produced it."""
 
     vector: Vector
     identity: str
@@ -27,23 +27,23 @@ class Probes:
         self._database = database
 
     def get(self, encoder: str) -> Probe | None:
-        """Return the probe of an encoder, None where no worker has loaded it yet."""
+        """Return the probe of an encoder, None if no worker has loaded it yet."""
         with self._database.read() as connection:
             return probe_of(connection, encoder)
 
     def put(self, encoder: str, probe: Probe) -> None:
-        """Keep the probe of an encoder; of two workers that start at once either may be the last."""
+        """Store the probe of an encoder; of two workers that start at once either may be last."""
         values = {"vector": pack_vector(probe.vector), "identity": probe.identity}
         try:
             with self._database.write() as connection:
                 connection.execute(delete(t.probe).where(t.probe.c.encoder == encoder))
                 connection.execute(insert(t.probe).values(encoder=encoder, **values))
-        except IntegrityError:  # the other one was faster
+        except IntegrityError:  # another worker inserted it first
             return
 
 
 def probe_of(connection: Connection, encoder: str) -> Probe | None:
-    """Return the probe of an encoder inside a transaction, None where no worker has loaded it yet."""
+    """Return the probe of an encoder inside a transaction, None if no worker has loaded it yet."""
     row = connection.execute(
         select(t.probe.c.vector, t.probe.c.identity).where(t.probe.c.encoder == encoder)
     ).first()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select, update
 
 from core.changes import Changes, ClassChange, SupportChange
 from core.errors import ExemplarError
-from core.types import Support
 from core.vectors import unpack_vector
 from store import tables as t
 from store.database import Database
@@ -16,7 +17,20 @@ from store.record.classes import add_class, find_class, mark_supports_deleted
 from store.record.collections import find_collection, lock_collection, set_version, vector_column
 
 MAX_ID = 2**63 - 1
-MOST_CHANGES = 20_000  # read at a time: of 512 components 40 MB, however far behind a replica is
+MOST_CHANGES = 20_000  # per read: 40 MB at 512 components, however far behind a replica is
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """One labelled picture, without its vector."""
+
+    id: int
+    label: str
+    picture: str
+    thumbnail: str
+    external_id: str | None
+    metadata: Mapping[str, Any]
+    created_at: float
 
 
 class Supports:
@@ -28,7 +42,7 @@ class Supports:
     def page(
         self, collection: str, *, label: str | None = None, after: int = 0, limit: int = 100
     ) -> list[Support]:
-        """Return supports in the order they were enrolled, of one class or of all."""
+        """Return supports in order of enrolment, of one class or of all."""
         with self._database.read() as connection:
             found = find_collection(connection, collection)
             which = t.support.c.collection_id == found.id
@@ -52,9 +66,9 @@ class Supports:
         return _unpack(row)
 
     def move(self, collection: str, support_id: int, label: str) -> Support:
-        """Give a support to another class, which is made where it is new.
+        """Move a support to another class, which is created if it does not exist.
 
-        A class that already has the picture raises `support_exists`.
+        Raises `support_exists` if that class already has the picture.
         """
         with self._database.write() as connection:
             collection_id, version, row = _locked_support(connection, collection, support_id)
@@ -81,14 +95,14 @@ class Supports:
         return self.get(collection, support_id)
 
     def delete(self, collection: str, support_id: int) -> None:
-        """Remove a support; raises `support_not_found`."""
+        """Delete a support; raises `support_not_found`."""
         with self._database.write() as connection:
             collection_id, version, _ = _locked_support(connection, collection, support_id)
             version = mark_supports_deleted(connection, t.support.c.id == support_id, version)
             set_version(connection, collection_id, version)
 
     def repeated_pictures(self, collection_id: int) -> dict[int, str]:
-        """Return the picture of each support, by its id, whose picture another support shows too."""
+        """Return the pictures that several supports share, by support id."""
         support = t.support.c
         here = (support.collection_id == collection_id, support.class_id.is_not(None))
         repeated = select(support.picture).where(*here).group_by(support.picture).having(func.count() > 1)
@@ -97,9 +111,9 @@ class Supports:
             return {row.id: row.picture for row in connection.execute(statement)}
 
     def changes_since(self, collection_id: int, version: int) -> Changes | None:
-        """Return the next changes after a version, read in one snapshot; None where the collection is gone.
+        """Return the next changes after a version, read in one snapshot; None if the collection is gone.
 
-        There are at most 20,000 of supports; where `more` is set the rest is asked for from its `version` on.
+        At most 20,000 supports are returned; if `more` is set, ask again from the returned `version` on.
         """
         with self._database.read() as connection:
             now = connection.execute(select(t.collection).where(t.collection.c.id == collection_id)).first()
@@ -119,7 +133,7 @@ class Supports:
 
 
 def class_changes(connection: Connection, collection_id: int, after: int, upto: int) -> list[ClassChange]:
-    """Return what classes are that changed after a version, up to another."""
+    """Return the current state of classes that changed after a version, up to another."""
     rows = connection.execute(
         select(t.class_.c.id, t.class_.c.label, t.class_.c.kind, t.class_.c.deleted).where(
             t.class_.c.collection_id == collection_id, t.class_.c.seq > after, t.class_.c.seq <= upto
@@ -131,7 +145,7 @@ def class_changes(connection: Connection, collection_id: int, after: int, upto: 
 def _support_changes(
     connection: Connection, collection_id: int, after: int, now: Row[Any]
 ) -> tuple[int, list[SupportChange]]:
-    """Return the version that is reached, and what changed until then."""
+    """Return the version that these changes reach, and the changed supports."""
     support = t.support.c
     vector = vector_column(now.active_slot).label("packed")
     rows = connection.execute(
@@ -145,7 +159,7 @@ def _support_changes(
 
 
 def support_change(support_id: int, class_id: int | None, packed: bytes | None) -> SupportChange:
-    """Return what a support is now; one that the encoder never saw is as one that was removed."""
+    """Return the current state of a support; one without a vector of the encoder looks deleted."""
     if class_id is None or packed is None:
         return SupportChange(support_id, None, None)
     return SupportChange(support_id, class_id, unpack_vector(packed))
@@ -168,7 +182,7 @@ def _locked_support(connection: Connection, collection: str, support_id: int) ->
 
 
 def _check_id(support_id: int) -> None:
-    if support_id > MAX_ID:  # the databases answer with an error of their own
+    if support_id > MAX_ID:  # the databases would raise an error of their own
         raise _support_not_found(support_id)
 
 

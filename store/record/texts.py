@@ -1,4 +1,4 @@
-"""Texts: what encoders make of labels, kept because a label takes as long as a picture or longer."""
+"""Texts: the vectors of labels, stored because a label takes as long as a picture or longer."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ AT_ONCE = 1000  # of the 32766 parameters that one statement may have
 
 
 class Texts:
-    """The vectors of labels in the record, by encoder and by the digest of the prompts they stood in."""
+    """The vectors of labels in the record, by encoder and by the digest of their prompts."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def get(self, encoder: str, prompts: str, labels: Sequence[str]) -> dict[str, Vector]:
-        """Return the vectors that are kept, by label; labels that were not embedded yet are left out."""
+        """Return the stored vectors by label, without labels that were not embedded yet."""
         text = t.text_vector.c
         found: dict[str, Vector] = {}
         with self._database.read() as connection:
@@ -36,7 +36,7 @@ class Texts:
         return found
 
     def put(self, encoder: str, prompts: str, vectors: Mapping[str, Vector]) -> None:
-        """Keep vectors by label; what is kept already stays, so that several workers may do the same."""
+        """Store vectors by label; existing ones stay, so that several workers may do the same."""
         rows = [
             {"encoder": encoder, "prompts": prompts, "label": label, "vector": pack_vector(vectors[label])}
             for label in sorted(vectors)  # one lock order prevents deadlock

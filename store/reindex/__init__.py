@@ -1,1 +1,1 @@
-"""A change of encoder: vectors of the other one, how far it has come, and the switch."""
+"""Change of encoder: the other encoder's vectors, the progress, and the switch."""

@@ -1,4 +1,4 @@
-"""The moment in which a collection's encoder changes: whether it may, and the work that waits for another."""
+"""The switch of a collection's encoder: its preconditions, and the requeue of waiting work."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from store.work.states import WAITING_CHUNK
 
 
 def check_switch(status: Reindex, *, back: bool, leave_out: bool) -> None:
-    """Raise `reindex_state_invalid`, `reindex_unready` or `reindex_incomplete` unless it may be done."""
+    """Raise `reindex_state_invalid`, `reindex_unready` or `reindex_incomplete` unless allowed."""
     if status.switched is not back:
-        done = "has not been switched" if back else "has been switched; `back` leads back"
+        done = "has not been switched" if back else "has already been switched; use `back` to return"
         raise ExemplarError("reindex_state_invalid", f"{status.collection} {done}")
     if status.working:
         raise ExemplarError(
@@ -30,12 +30,12 @@ def check_switch(status: Reindex, *, back: bool, leave_out: bool) -> None:
         named = ", ".join(f"{one.support_id} ({one.label})" for one in status.missing[:5])
         raise ExemplarError(
             "reindex_incomplete",
-            f"{status.other} has not seen {missing} supports: {named}; with leave_out they take no part",
+            f"{status.other} has no vector of {missing} supports: {named}; leave_out switches without them",
         )
 
 
 def check_no_import(connection: Connection, collection: Row[Any]) -> None:
-    """Raise `reindex_unready` while vectors of the encoder that answers are being read from a file."""
+    """Raise `reindex_unready` while vectors of the active encoder are being imported."""
     importing = (
         select(t.source.c.job_id)
         .join(t.job, t.job.c.id == t.source.c.job_id)
@@ -46,12 +46,12 @@ def check_no_import(connection: Connection, collection: Row[Any]) -> None:
     )
     if connection.execute(importing).first() is not None:
         raise ExemplarError(
-            "reindex_unready", f"{collection.name} is still being imported; try again when it is", retry=True
+            "reindex_unready", f"{collection.name} is still being imported; try again afterwards", retry=True
         )
 
 
 def requeue_for_encoder(connection: Connection, collection_id: int, encoder: str) -> None:
-    """Let a collection's waiting work wait for the encoder that answers; what runs notices by itself."""
+    """Requeue a collection's waiting work for the active encoder; running work notices by itself."""
     kinds = kinds_that(lambda kind: kind.follows_encoder)
     jobs = select(t.job.c.id).where(
         t.job.c.collection_id == collection_id, t.job.c.kind.in_(kinds), t.job.c.state.not_in(FINAL)
@@ -67,7 +67,7 @@ def requeue_for_encoder(connection: Connection, collection_id: int, encoder: str
 
 
 def misrouted_work() -> Select[int, str]:
-    """Select collections with work for the encoder they have left: retried, requeued, or late."""
+    """Select collections with work for the encoder that they have left: retried, requeued, or late."""
     chunk, job, collection = t.chunk.c, t.job.c, t.collection.c
     return (
         select(t.reindex.c.collection_id, collection.encoder)

@@ -1,4 +1,4 @@
-"""Reindexes: a collection's pictures embedded by another encoder, followed, switched to, and back."""
+"""Reindexes: a collection's pictures embedded by another encoder, kept up to date, switched to, and back."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from store.work.sources import grow_job, insert_chunks
 
 
 class Reindexes:
-    """The changes of encoder that the record holds, at most one a collection.
+    """The reindexes of the record, at most one per collection.
 
-    A job embeds what stands; what is enrolled afterwards is followed by jobs of its own until `forget`, also
-    after a switch, so that the way back stays open.
+    A job embeds the existing supports; later enrolments are embedded by further jobs until `forget`, also
+    after a switch, so that switching back stays possible.
     """
 
     def __init__(self, database: Database, *, chunk_items: int, window_items: int) -> None:
@@ -42,9 +42,9 @@ class Reindexes:
         self._window_items = window_items
 
     def start(self, name: str, encoder: str) -> Job:
-        """Begin to embed by another encoder, or go on where an earlier job of this ended; return the job.
+        """Start to embed with another encoder, or resume where an earlier job ended; return the job.
 
-        Raises `collection_not_found`, and `reindex_invalid` where the collection uses this encoder or has
+        Raises `collection_not_found`, or `reindex_invalid` if the collection already uses this encoder or has
         vectors of a third one.
         """
         with self._database.write() as connection:
@@ -52,11 +52,11 @@ class Reindexes:
             row = _reindex_of(connection, collection.id)
             if encoder == collection.encoder:
                 raise ExemplarError(
-                    "reindex_invalid", f"expected another encoder, {name} answers by this one"
+                    "reindex_invalid", f"expected another encoder, {name} already answers with this one"
                 )
             if row is not None and row.encoder != encoder:
                 raise ExemplarError(
-                    "reindex_invalid", f"{name} still keeps vectors of {row.encoder}; forget them first"
+                    "reindex_invalid", f"{name} still has vectors of {row.encoder}; forget them first"
                 )
             if row is not None and (job := _open_job(connection, row.job_id)) is not None:
                 return job
@@ -72,9 +72,9 @@ class Reindexes:
             return require_job(connection, job_id)
 
     def advance(self) -> set[str]:
-        """Queue the next supports that another encoder has not seen; return the encoders that have work.
+        """Queue the next supports without a vector of the other encoder; return the encoders that have work.
 
-        One transaction a collection, so that it does not matter who dies in the middle.
+        One transaction per collection, so that a crash loses nothing.
         """
         with self._database.read() as connection:
             waiting = connection.execute(_waiting()).scalars().all()
@@ -99,11 +99,11 @@ class Reindexes:
             collection = connection.execute(
                 select(t.collection).where(t.collection.c.id == collection_id)
             ).one()
-            # after a switch from an encoder that was removed there is no way back to be kept open
+            # after a switch from an encoder that was removed, switching back is impossible
             found = [] if is_removed(row.encoder) else unseen_after(connection, collection, row.position)
             reached = collection.version if len(found) < STEP_ITEMS else found[-1].seq
             if job is None or job.state in FINAL:
-                if found:  # what was enrolled since, in a job of its own
+                if found:  # supports enrolled since, in a new job
                     job_id = _new_job(connection, collection)
                     job = connection.execute(select(t.job).where(t.job.c.id == job_id)).one()
                 else:
@@ -133,15 +133,15 @@ class Reindexes:
         grow_job(connection, job, len(items), last=last)
 
     def get(self, name: str) -> Reindex:
-        """Return how far a change of encoder has come; raises `reindex_not_found`."""
+        """Return the progress of a reindex; raises `reindex_not_found`."""
         with self._database.read() as connection:
             return status_of(connection, *_both(connection, name))
 
     def switch(self, name: str, *, back: bool = False, leave_out: bool = False) -> Reindex:
-        """Let the collection answer by the other encoder from now on, in one transaction.
+        """Make the collection answer with the other encoder, in one transaction.
 
-        Supports that it has not seen are kept and take no part where `leave_out` allows it. Raises
-        `reindex_not_found`, `reindex_state_invalid` where it has been done, `reindex_unready` (retry) while
+        With `leave_out`, supports without its vector are kept but excluded from answers. Raises
+        `reindex_not_found`, `reindex_state_invalid` if it was already done, `reindex_unready` (retry) while
         pictures wait for the other encoder, or `reindex_incomplete`.
         """
         with self._database.write() as connection:
@@ -158,7 +158,7 @@ class Reindexes:
                     active_slot=1 - collection.active_slot,
                     version=collection.version + 1,
                     embedded_at=now_s(),
-                    index_measured=None,  # it was of the other vectors
+                    index_measured=None,  # it was measured on the other vectors
                 )
             )
             connection.execute(
@@ -172,7 +172,7 @@ class Reindexes:
             return status_of(connection, *_both(connection, name))
 
     def forget(self, name: str) -> str:
-        """Drop the vectors of the encoder that does not answer; return the job that may still make some."""
+        """Delete the vectors of the inactive encoder; return the job that may still produce some."""
         with self._database.write() as connection:
             collection = _locked(connection, name)
             row = _require(_reindex_of(connection, collection.id), name)
@@ -187,10 +187,10 @@ class Reindexes:
             return str(row.job_id)
 
     def both(self, collection_id: int) -> tuple[str, Changes, str, Changes] | None:
-        """Return what both encoders make of one version: of the supports that both have seen.
+        """Return the vectors of both encoders at one version, of the supports that have both.
 
-        That is the encoder that answers, its vectors, the other encoder and its vectors; None where there are
-        no two.
+        The result is the active encoder, its vectors, the other encoder and its vectors; None if there is
+        no second encoder.
         """
         with self._database.read() as connection:
             collection = connection.execute(
@@ -223,7 +223,7 @@ class Reindexes:
 
 
 def _waiting() -> Select[int]:
-    """Select the collections with a step to be made."""
+    """Select the collections with supports to queue."""
     behind = t.collection.c.version > t.reindex.c.position
     is_open = t.job.c.expanding & t.job.c.state.not_in(FINAL)
     is_halted = t.job.c.state.in_([JobState.CANCELLED, JobState.PAUSED])

@@ -1,4 +1,4 @@
-"""Secondary vectors: those of the encoder that does not answer, written as a chunk is settled."""
+"""Secondary vectors: those of the inactive encoder, written when a chunk is settled."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from store.record.enrolment import Enrolment
 def keep_vectors(
     connection: Connection, chunk: Chunk, outcomes: Sequence[Result | Enrolment]
 ) -> list[Result]:
-    """Give supports the vectors that another encoder made of their pictures; return a result for each item.
+    """Store another encoder's vectors of supports; return a result for each item.
 
-    Where the collection answers by that encoder already, a support that had none is seen from now on.
+    If the collection already answers with that encoder, a support that lacked a vector becomes searchable.
     """
     version = None if chunk.collection_id is None else lock_collection(connection, chunk.collection_id)
     if version is None or chunk.collection_id is None:
@@ -30,7 +30,7 @@ def keep_vectors(
         select(t.reindex.c.encoder).where(t.reindex.c.collection_id == chunk.collection_id)
     ).scalar_one_or_none()
     if chunk.encoder not in (now.encoder, other):
-        return _all_failed(outcomes, f"the collection is no longer to be embedded by {chunk.encoder}")
+        return _all_failed(outcomes, f"the collection is no longer to be embedded with {chunk.encoder}")
     results = []
     for outcome in outcomes:
         if not isinstance(outcome, Enrolment):
@@ -50,7 +50,7 @@ def keep_vectors(
 
 
 def _keep(connection: Connection, made: Enrolment, slot: int, seq: int) -> bool:
-    """Write a vector into a slot; with a `seq` only into an empty one, which replicas then follow."""
+    """Write a vector into a slot; with a `seq` only into an empty one, which replicas see as a change."""
     column = vector_column(slot)
     which = (t.support.c.id == made.item.support, t.support.c.class_id.is_not(None), column.is_(None))
     values = {column.name: pack_vector(made.vector)} | ({"seq": seq} if seq else {})

@@ -1,4 +1,4 @@
-"""How far a change of encoder has come: what both have seen, and what waits for the other one."""
+"""The progress of a reindex: supports with both vectors, and supports that wait for the other encoder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST_NAMED = 100
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """A support that the other encoder has no vector of."""
+    """A support without a vector of the other encoder."""
 
     support_id: int
     label: str
@@ -28,28 +28,28 @@ class Unseen:
 
 @dataclass(frozen=True, slots=True)
 class Reindex:
-    """A change of encoder and how far it has come."""
+    """A reindex and its progress."""
 
     collection: str
     version: int
     encoder: str
-    """The collection answers by it."""
+    """The active encoder."""
     other: str
-    """Its vectors are the secondary ones."""
+    """The encoder of the secondary vectors."""
     switched: bool
-    """Whether `other` is the one that answered at first."""
+    """Whether `other` is the encoder that the collection had before."""
     job_id: str
     supports: int
     embedded: int
-    """Supports that both encoders have seen."""
+    """Supports with vectors of both encoders."""
     working: bool
     """Whether pictures still wait for the other encoder."""
     missing: Sequence[Unseen]
-    """The first of the supports that it has not seen."""
+    """The first of the supports without a secondary vector."""
 
 
 def _unseen(collection: Row[Any]) -> list[ColumnElement[bool]]:
-    """Conditions of the supports that have no secondary vector."""
+    """Return the conditions of supports without a secondary vector."""
     return [
         t.support.c.collection_id == collection.id,
         t.support.c.class_id.is_not(None),
@@ -58,7 +58,7 @@ def _unseen(collection: Row[Any]) -> list[ColumnElement[bool]]:
 
 
 def unseen_after(connection: Connection, collection: Row[Any], position: int) -> list[Any]:
-    """Return the next supports (id, seq, picture, external_id) that the other encoder has not seen."""
+    """Return the next supports (id, seq, picture, external_id) without a secondary vector."""
     support = t.support.c
     rows = connection.execute(
         select(support.id, support.seq, support.picture, support.external_id)
@@ -70,7 +70,7 @@ def unseen_after(connection: Connection, collection: Row[Any], position: int) ->
 
 
 def status_of(connection: Connection, collection: Row[Any], row: Row[Any]) -> Reindex:
-    """Return how far a collection's change of encoder, whose row this is, has come."""
+    """Return the progress of the reindex in this row."""
     support = t.support.c
     alive = (support.collection_id == collection.id, support.class_id.is_not(None))
     supports = connection.execute(select(func.count()).select_from(t.support).where(*alive)).scalar_one()

@@ -1,1 +1,1 @@
-"""Jobs and their chunks: accepted, read, fetched, claimed under a lease, settled and delivered."""
+"""Jobs and their chunks: submitted, read, fetched, claimed under a lease, settled and delivered."""

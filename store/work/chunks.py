@@ -1,4 +1,4 @@
-"""Chunks: claimed under a lease, worked on, and settled once."""
+"""Chunks: claimed under a lease, processed, and settled once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from store.database import Database
 from store.work.claims import MAX_DEFER_S, Wanted, claim_chunks, is_claimable
 from store.work.leases import OVER, Lease
 from store.work.locks import lock_chunks, lock_jobs
-from store.work.requeue import requeue_at_end, requeue_for_encoder, requeue_misrouted, requeue_unharmed
+from store.work.requeue import requeue_at_end, requeue_for_encoder, requeue_misrouted, requeue_unclaimed
 from store.work.settlement import Settlement, close, results_of
 from store.work.sweep import end_queued_chunks, sweep_chunks
 
@@ -34,8 +34,8 @@ class Waiting:
 class Chunks:
     """The chunks of the record.
 
-    An owner changes only the chunks that it still holds; others are left alone, since someone else has them
-    or has settled them.
+    An owner changes only the chunks that it still holds; all others belong to another owner or are
+    settled.
     """
 
     def __init__(self, database: Database, *, lease_s: float, max_attempts: int) -> None:
@@ -44,9 +44,9 @@ class Chunks:
         self._max_attempts = max_attempts
 
     def claim(self, owner: str, encoder: str, lanes: Sequence[Lane], items: int) -> list[Chunk]:
-        """Take queued chunks of about so many items, lane by lane, under a lease.
+        """Claim queued chunks of about so many items, lane by lane, under a lease.
 
-        A chunk whose last worker died is taken alone, so that it cannot drag others down.
+        A chunk whose last worker died is claimed alone, so that it cannot take others down with it.
         """
         if not self.waits(encoder, lanes):  # most surplus wake-ups end here, without a lock
             return []
@@ -57,15 +57,15 @@ class Chunks:
         return chunks
 
     def renew(self, owner: str) -> int:
-        """Renew the lease of everything the owner holds; return how many chunks that is."""
+        """Renew the lease of everything the owner holds; return the number of chunks."""
         held = select(t.chunk.c.id).where(t.IS_RUNNING, self._lease.is_of(owner)).order_by(t.BY_ID)
         with self._database.write() as connection:
             return self._lease.renew(connection, held)
 
     def settle(self, owner: str, settlements: Sequence[Settlement]) -> list[bool]:
-        """Write what became of chunks, all in one transaction; return for each whether the owner held it.
+        """Settle chunks in one transaction; return for each whether the owner held it.
 
-        Pictures of a collection that has changed its encoder meanwhile are queued again for the new one.
+        Pictures of a collection that has changed its encoder meanwhile are requeued for the new one.
         """
         with self._database.write() as connection:
             ours = lock_chunks(connection, owner, [one.chunk.id for one in settlements])
@@ -75,26 +75,26 @@ class Chunks:
             close(
                 connection,
                 [(one.chunk.id, one.chunk.job_id, results_of(connection, one)) for one in held],
-                {one.chunk.id: one.kept for one in held},
+                {one.chunk.id: one.smoothing_inputs for one in held},
             )
         return [one.chunk.id in ours for one in settlements]
 
     def requeue(self, owner: str, chunks: Sequence[Chunk]) -> None:
-        """Queue chunks again that are not to blame: something they need did not answer."""
+        """Requeue chunks that are not at fault: a dependency did not answer."""
         with self._database.write() as connection:
-            requeue_unharmed(connection, lock_chunks(connection, owner, [chunk.id for chunk in chunks]))
+            requeue_unclaimed(connection, lock_chunks(connection, owner, [chunk.id for chunk in chunks]))
 
     def requeue_all(self, owner: str) -> int:
-        """Queue everything again that the owner holds, as `requeue` does; return how many chunks that is."""
+        """Requeue everything that the owner holds; return the number of chunks."""
         with self._database.write() as connection:
             held = lock_chunks(connection, owner)
-            requeue_unharmed(connection, held)
+            requeue_unclaimed(connection, held)
         return len(held)
 
     def defer(self, owner: str, chunk: Chunk, pause_s: float) -> None:
-        """Queue a chunk again that cannot be claimed for `pause_s`, an hour at most.
+        """Requeue a chunk that cannot be claimed for `pause_s`, an hour at most.
 
-        For a server elsewhere that does not answer now. The attempt counts, so that this has an end; other
+        This is for a remote server that does not answer. The attempt counts, so that deferring ends; other
         chunks are claimed meanwhile.
         """
         with self._database.write() as connection:
@@ -110,19 +110,19 @@ class Chunks:
             )
 
     def requeue_for_encoder(self, owner: str, chunks: Sequence[Chunk]) -> set[str]:
-        """Queue chunks for the encoder that their collection answers by now; return which those are."""
+        """Requeue chunks for their collection's current encoder; return which those are."""
         with self._database.write() as connection:
             ids = lock_chunks(connection, owner, [chunk.id for chunk in chunks])
             return requeue_for_encoder(connection, ids)
 
     def fail_attempt(self, owner: str, chunks: Sequence[Chunk], reason: str) -> None:
-        """End the lease of chunks on which the work failed; the next sweep queues or fails them."""
+        """Expire the leases of chunks whose processing failed; the next sweep requeues or fails them."""
         with self._database.write() as connection:
             ids = lock_chunks(connection, owner, [chunk.id for chunk in chunks])
             connection.execute(update(t.chunk).where(t.chunk.c.id.in_(ids)).values(**OVER, reason=reason))
 
     def expire_leases(self, worker: str) -> int:
-        """End the leases of earlier lives of a worker, which has just started; return how many those are."""
+        """Expire the leases of earlier processes of a worker that has just started; return their number."""
         held = (
             select(t.chunk.c.id)
             .where(t.IS_RUNNING, self._lease.is_of_worker(worker))
@@ -133,20 +133,20 @@ class Chunks:
             return connection.execute(update(t.chunk).where(t.chunk.c.id.in_(held)).values(**OVER)).rowcount
 
     def sweep(self) -> int:
-        """Requeue or fail the chunks whose lease is over; return how many there were."""
+        """Requeue or fail the chunks whose lease has expired; return their number."""
         with self._database.write() as connection:
             return sweep_chunks(connection, self._lease, self._max_attempts)
 
     def end_queued(self, encoder: str, error: ExemplarError) -> int:
-        """Fail what is queued for an encoder that nothing can run any more; return how many chunks that is.
+        """Fail work queued for an encoder that no longer exists; return the number of chunks.
 
-        What belongs to a collection that answers by another encoder by now is queued for that one instead.
+        Work of a collection that answers with another encoder by now is requeued for that one instead.
         """
         with self._database.write() as connection:
             return end_queued_chunks(connection, encoder, error)
 
     def waiting(self) -> list[Waiting]:
-        """Return what is queued, by encoder and lane."""
+        """Return the queued work by encoder and lane."""
         chunk = t.chunk.c
         statement = (
             select(
@@ -166,7 +166,7 @@ class Chunks:
             ]
 
     def waits(self, encoder: str, lanes: Sequence[Lane]) -> bool:
-        """Return whether anything could be claimed now."""
+        """Return whether anything can be claimed now."""
         statement = select(t.chunk.c.id).where(is_claimable(encoder, lanes)).limit(1)
         with self._database.read() as connection:
             return connection.execute(statement.limit(1)).first() is not None

@@ -1,4 +1,4 @@
-"""Claims: queued chunks taken under a lease, as many as fill a batch of an encoder."""
+"""Claims: queued chunks taken under a lease, enough to fill a batch of an encoder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_DEFER_S = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be claimed: chunks of about so many items for an encoder, lane by lane."""
+    """A claim request: chunks of about so many items for an encoder, lane by lane."""
 
     encoder: str
     lanes: Sequence[Lane]
@@ -30,12 +30,12 @@ class Wanted:
 
 
 def is_claimable(encoder: str, lanes: Sequence[Lane]) -> ColumnElement[bool]:
-    """Return the condition that a chunk waits for an encoder, and is not deferred."""
+    """Return the condition that a chunk waits for an encoder and is not deferred."""
     chunk = t.chunk.c
     return (
         t.IS_QUEUED
         & ~chunk.unfetched
-        # only what has been tried is deferred; the rest waits for no clock
+        # only chunks that were tried are deferred; the others do not depend on the clock
         & ((chunk.attempts == 0) | is_past(chunk.queued_at, MAX_DEFER_S))
         & (chunk.encoder == encoder)
         & chunk.lane.in_(lanes)
@@ -43,11 +43,11 @@ def is_claimable(encoder: str, lanes: Sequence[Lane]) -> ColumnElement[bool]:
 
 
 def claim_chunks(connection: Connection, lease: Lease, owner: str, wanted: Wanted) -> list[Chunk] | None:
-    """Return what was taken, or None where all that was found belongs to jobs that are paused or ended."""
+    """Return the claimed chunks, or None if all that were found belong to paused or ended jobs."""
     found, picked = _lock_queued(connection, wanted)
     if not picked:
         return []
-    # control skips chunks that are locked here, also those that are not taken then
+    # control skips chunks that are locked here, including those that are not claimed after all
     states = lock_jobs(connection, {row.job_id for row in found})
     for row in found:
         if waiting_state(states[row.job_id]) is not ChunkState.QUEUED:
@@ -71,7 +71,7 @@ def claim_chunks(connection: Connection, lease: Lease, owner: str, wanted: Wante
 
 
 def _lock_queued(connection: Connection, wanted: Wanted) -> tuple[list[Any], list[Any]]:
-    """Lock queued chunks; return all of them, and those to be taken."""
+    """Lock queued chunks; return all of them, and those to claim."""
     chunk = t.chunk.c
     items = wanted.items
     found: list[Any] = []
@@ -86,7 +86,7 @@ def _lock_queued(connection: Connection, wanted: Wanted) -> tuple[list[Any], lis
         ).all()
         found += rows
         for row in rows:
-            if row.attempts > 0:  # its last worker may have died of it: it is taken alone
+            if row.attempts > 0:  # it may have killed its last worker: claim it alone
                 return found, picked or [row]
             if picked and row.size > items:
                 return found, picked

@@ -1,4 +1,4 @@
-"""Control: a job is paused, resumed, cancelled, or its failed items are tried again."""
+"""Control: pause, resume and cancel jobs, and retry their failed items."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ CUT_AT_ONCE = 32  # chunks in one transaction of a retry, with all their results
 
 
 @dataclass(frozen=True, slots=True)
-class Revived:
-    """A job whose work waits again, and the encoder that will do it; None where nothing of it waits."""
+class RequeuedJob:
+    """A job whose work is queued again, and its encoder; None if nothing is queued."""
 
     job: Job
     encoder: str | None
 
 
 class Control:
-    """What a caller may ask of a job while it waits, runs, or has ended.
+    """Operations that a caller may request on a job.
 
-    Everything here locks the job first and skips chunks that are locked (the order is in `locks.py`).
+    Each locks the job first and skips locked chunks (the order is in `locks.py`).
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def pause(self, job_id: str) -> Job:
-        """Hold what no worker has begun; what runs comes to its end.
+        """Pause what no worker has started; running chunks finish.
 
-        Raises `job_not_found`, or `job_state_invalid` where the job has ended.
+        Raises `job_not_found`, or `job_state_invalid` if the job has ended.
         """
         with self._database.write() as connection:
             job = _locked(connection, job_id)
@@ -53,10 +53,10 @@ class Control:
             _change_waiting(connection, job_id, ChunkState.QUEUED, ChunkState.PAUSED)
             return require_job(connection, job_id)
 
-    def resume(self, job_id: str) -> Revived:
-        """Let a paused job go on, behind what came meanwhile; one that was not paused stays as it is.
+    def resume(self, job_id: str) -> RequeuedJob:
+        """Resume a paused job at the end of the queue; a job that is not paused stays unchanged.
 
-        Raises `job_not_found`, or `job_state_invalid` where the job has ended.
+        Raises `job_not_found`, or `job_state_invalid` if the job has ended.
         """
         with self._database.write() as connection:
             job = _locked(connection, job_id)
@@ -66,12 +66,12 @@ class Control:
                 state = JobState.QUEUED if job.started_at is None else JobState.RUNNING
                 change_jobs(connection, t.job.c.id == job_id, state)
                 _change_waiting(connection, job_id, ChunkState.PAUSED, ChunkState.QUEUED)
-            return _revived(connection, job_id)
+            return _requeued_job(connection, job_id)
 
     def cancel(self, job_id: str) -> Job:
-        """Take back what no worker has begun; a job at its end stays as it is.
+        """Cancel what no worker has started; an ended job stays unchanged.
 
-        Items that were tried again keep the error of the earlier try.
+        Items that were being retried keep the error of the earlier attempt.
         """
         with self._database.write() as connection:
             if _locked(connection, job_id).state in FINAL:
@@ -79,16 +79,16 @@ class Control:
             connection.execute(delete(t.source).where(t.source.c.job_id == job_id))
             connection.execute(delete(t.smoothing).where(t.smoothing.c.job_id == job_id))
             cancel_chunks(connection, connection.execute(_waiting(job_id, WAITING_CHUNK)).all())
-            # where those were all that was open, the job has ended with them
+            # if nothing else was open, the job has ended
             change_jobs(
                 connection, t.job.c.id == job_id, JobState.CANCELLED, expanding=False, finished_at=now_s()
             )
             return require_job(connection, job_id)
 
-    def retry(self, job_id: str) -> Revived:
-        """Try the failed items again, in the same job; every other result stays as it is.
+    def retry(self, job_id: str) -> RequeuedJob:
+        """Retry the failed items in the same job; all other results stay.
 
-        Items that were refused when they were submitted have no picture and are not tried again. Raises
+        Items that were refused at submission have no picture and are not retried. Raises
         `job_not_found`, `job_state_invalid` unless the job is partial or failed, or `retry_empty`.
         """
         with self._database.read() as connection:
@@ -96,12 +96,12 @@ class Control:
             _check_ended_badly(job)
             if KINDS[job.kind].reads_vectors:  # its file is gone, and no worker claims its chunks
                 raise ExemplarError(
-                    "retry_empty", "expected a job whose items can be tried again; import the file again"
+                    "retry_empty", "expected a job whose items can be retried; import the file again"
                 )
             failed = failed_chunks(connection, job_id)
         again = 0
-        # A few chunks in one transaction, so that others write in between. The job is paused until the last
-        # of them, so that it cannot end meanwhile; if this process dies half way, it can be resumed.
+        # A few chunks per transaction, so that others can write in between. The job stays paused until the
+        # last of them, so that it cannot end meanwhile; if this process dies half way, it can be resumed.
         for start in range(0, len(failed), CUT_AT_ONCE):
             with self._database.write() as connection:
                 job = _locked(connection, job_id)
@@ -116,11 +116,11 @@ class Control:
         if again == 0:
             raise ExemplarError(
                 "retry_empty",
-                "expected failed items that may be tried again; these were refused when they were submitted: "
+                "expected failed items that can be retried; these were refused when they were submitted: "
                 "submit them again",
             )
         with self._database.read() as connection:
-            return _revived(connection, job_id)
+            return _requeued_job(connection, job_id)
 
 
 def _locked(connection: Connection, job_id: str) -> Job:
@@ -133,10 +133,10 @@ def _check_ended_badly(job: Job) -> None:
         raise _invalid(job, "expected a job that is partial or failed")
 
 
-def _revived(connection: Connection, job_id: str) -> Revived:
+def _requeued_job(connection: Connection, job_id: str) -> RequeuedJob:
     queued = (t.chunk.c.job_id == job_id, t.chunk.c.state == ChunkState.QUEUED)
     encoder = connection.execute(select(t.chunk.c.encoder).where(*queued).limit(1)).scalar()
-    return Revived(require_job(connection, job_id), encoder)
+    return RequeuedJob(require_job(connection, job_id), encoder)
 
 
 def _invalid(job: Job, expected: str) -> ExemplarError:
@@ -145,7 +145,7 @@ def _invalid(job: Job, expected: str) -> ExemplarError:
 
 def _change_waiting(connection: Connection, job_id: str, before: ChunkState, after: ChunkState) -> None:
     waiting = _waiting(job_id, [before]).with_only_columns(t.chunk.c.id)
-    now = select(now_s()).scalar_subquery()  # one moment for all, so that they keep the order of their ids
+    now = select(now_s()).scalar_subquery()  # one time for all, so that they keep the order of their ids
     change_chunks(connection, t.chunk.c.id.in_(waiting), after, queued_at=now)
 
 

@@ -1,4 +1,4 @@
-"""Deliveries: a job's end sent to its webhook, at least once, whatever dies meanwhile."""
+"""Deliveries: a job's end sent to its webhook at least once."""
 
 from __future__ import annotations
 
@@ -18,42 +18,42 @@ from store.database import Database
 from store.work.leases import RELEASED, Lease, is_past
 from store.work.rows import require_job
 
-# The schedule that Standard Webhooks proposes: a day, ever more slowly.
+# the retry schedule that Standard Webhooks proposes, over a day
 DELAYS_S = (5, 60, 300, 1800, 7200, 18000, 28800, 36000)
-SPREAD = 0.1  # of a delay, at random, so that many do not come at once
-LEASE_S = 60.0  # several times what one call may take
+SPREAD = 0.1  # of a delay, at random, so that retries do not come at the same time
+LEASE_S = 60.0  # several times the longest call
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A call that is due; `id` and `body` stay the same however often it is made."""
+    """A call that is due; `id` and `body` are the same in every attempt."""
 
     id: str
     url: str
     body: str
     attempts: int
-    """How often it has been made, with the one that is due."""
+    """The number of attempts, including this one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one call: a status, or an error where none came."""
+    """The outcome of one call: a status, or an error if no answer came."""
 
     took_ms: float
     status: int | None = None
     error: str | None = None
     is_final: bool = False
-    """Whether another try is useless: the receiver said that it is gone, or may not be called."""
+    """Whether retrying is useless: the receiver has answered 410 Gone, or may not be called."""
 
     @property
     def is_delivered(self) -> bool:
-        """Whether the receiver has taken it."""
+        """Whether the receiver has accepted it."""
         return self.status is not None and 200 <= self.status < 300
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A line of the log."""
+    """An entry of the delivery log."""
 
     number: int
     at: float
@@ -82,7 +82,7 @@ class Deliveries:
         self._lease = Lease(t.delivery, LEASE_S)
 
     def announce(self, most: int = 100) -> int:
-        """Make a delivery for each job that has ended and has a webhook; return how many that were."""
+        """Create a delivery for each job that has ended and has a webhook; return their number."""
         unannounced = (t.job.c.webhook.is_not(None), ~t.job.c.announced, t.job.c.finished_at.is_not(None))
         with self._database.read() as connection:
             if connection.execute(select(t.job.c.id).where(*unannounced).limit(1)).first() is None:
@@ -105,7 +105,7 @@ class Deliveries:
         return len(jobs)
 
     def claim(self, owner: str, most: int) -> list[Delivery]:
-        """Take deliveries that are due under a lease; one whose owner dies is made again."""
+        """Claim due deliveries under a lease; one whose owner dies is sent again."""
         due = (t.delivery.c.state == DeliveryState.WAITING, _is_due(), self._lease.is_free)
         with self._database.read() as connection:
             if connection.execute(select(t.delivery.c.id).where(*due).limit(1)).first() is None:
@@ -127,7 +127,7 @@ class Deliveries:
             return [Delivery(row.id, row.url, row.body, row.attempts) for row in rows]
 
     def settle(self, owner: str, delivery: Delivery, outcome: Outcome) -> bool:
-        """Write what became of a call and when the next is due; return whether the owner held it."""
+        """Store the outcome of a call and when the next is due; return whether the owner held it."""
         state = DeliveryState.WAITING
         if outcome.is_delivered:
             state = DeliveryState.DELIVERED
@@ -162,19 +162,19 @@ class Deliveries:
         return held == 1
 
     def expire_leases(self, worker: str) -> None:
-        """End the leases of earlier lives of a worker, which has just started."""
+        """Expire the leases of earlier processes of a worker that has just started."""
         with self._database.write() as connection:
             connection.execute(update(t.delivery).where(self._lease.is_of_worker(worker)).values(**RELEASED))
 
     def counts(self) -> dict[DeliveryState, int]:
-        """Return how many deliveries there are in each state."""
+        """Return the number of deliveries in each state."""
         state = t.delivery.c.state
         statement = select(state, func.count().label("deliveries")).group_by(state)
         with self._database.read() as connection:
             return {row.state: row.deliveries for row in connection.execute(statement)}
 
     def of_job(self, job_id: str) -> list[Logged]:
-        """Return the deliveries of a job with their logs, the oldest first; raises `job_not_found`."""
+        """Return the deliveries of a job with their logs, oldest first; raises `job_not_found`."""
         log = t.delivery_attempt.c
         with self._database.read() as connection:
             require_job(connection, job_id)
@@ -204,7 +204,7 @@ class Deliveries:
 
 
 def delay_s(attempts: int) -> float:
-    """Return how long to wait after so many calls."""
+    """Return the delay after so many attempts."""
     return DELAYS_S[attempts - 1] * (1 + SPREAD * secrets.randbelow(1000) / 1000)
 
 

@@ -1,4 +1,4 @@
-"""Fetches: chunks whose pictures are elsewhere, held under a lease until these are among our blobs."""
+"""Fetches: chunks with pictures at URLs, leased until the pictures are stored as blobs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from store.work.packing import pack_item, unpack_items
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """A chunk some of whose pictures are still to be fetched."""
+    """A chunk with pictures that are still to be fetched."""
 
     chunk_id: int
     job_id: str
@@ -29,16 +29,16 @@ class Fetch:
 class Fetches:
     """The unfetched chunks of the record.
 
-    They are queued like others, and pause, cancel and resume change them as such; only no worker claims them
-    for its encoder before `put`. Fetching the same picture twice does no harm, so that a lease is enough.
+    They are queued like others, and pause, cancel and resume apply to them; but no worker claims them
+    for its encoder before `put`. Fetching a picture twice is harmless, so a lease is enough.
     """
 
     def __init__(self, database: Database, *, lease_s: float) -> None:
         self._database = database
         self._lease = Lease(t.chunk, lease_s)
 
-    def claim(self, owner: str, lane: Lane, *, besides: Collection[str] = ()) -> Fetch | None:
-        """Take the chunk that has waited longest, of none of the jobs `besides`; None where there is none."""
+    def claim(self, owner: str, lane: Lane, *, exclude_jobs: Collection[str] = ()) -> Fetch | None:
+        """Claim the chunk that has waited longest, of no job in `exclude_jobs`; None if there is none."""
         chunk = t.chunk.c
         waiting = (
             select(chunk.id, chunk.job_id, t.job.c.kind, chunk.encoder, chunk.inputs)
@@ -48,12 +48,12 @@ class Fetches:
                 t.IS_QUEUED,
                 chunk.lane == lane,
                 self._lease.is_free,
-                chunk.job_id.not_in(besides),
+                chunk.job_id.not_in(exclude_jobs),
             )
             .order_by(chunk.queued_at, chunk.id)
             .limit(1)
         )
-        with self._database.read() as connection:  # most looks end here, without a lock
+        with self._database.read() as connection:  # most calls end here, without a lock
             if connection.execute(waiting).first() is None:
                 return None
         with self._database.write() as connection:
@@ -64,7 +64,7 @@ class Fetches:
         return Fetch(row.id, row.job_id, row.kind, lane, row.encoder, unpack_items(row.inputs))
 
     def put(self, owner: str, chunk_id: int, items: Sequence[Item]) -> bool:
-        """Let a chunk whose pictures are here wait for its encoder; return whether the owner held it."""
+        """Queue a fetched chunk for its encoder; return whether the owner held it."""
         held = (t.chunk.c.id == chunk_id) & self._held_by(owner)
         values = {"inputs": [pack_item(item) for item in items], "unfetched": False}
         with self._database.write() as connection:
@@ -72,7 +72,7 @@ class Fetches:
             return connection.execute(fetched).rowcount == 1
 
     def renew(self, owner: str, chunk_ids: Collection[int]) -> None:
-        """Renew the leases of these chunks, as far as the owner holds them."""
+        """Renew the leases of these chunks that the owner holds."""
         which = (self._held_by(owner), t.chunk.c.id.in_(chunk_ids))
         with self._database.write() as connection:
             self._lease.renew(connection, select(t.chunk.c.id).where(*which).order_by(t.chunk.c.id))

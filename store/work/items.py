@@ -1,4 +1,4 @@
-"""The items of jobs as they were accepted, and the bytes that are kept of them."""
+"""The items of jobs as they were accepted, and their stored bytes."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from store.work.kinds import folder_of_pictures
 from store.work.packing import unpack_items
 from store.work.rows import require_job
 
-MOST = 2**31 - 1  # what an item's number may be in the record
+MOST = 2**31 - 1  # the greatest item number that the record can hold
 
 
 def find_read_picture(database: Database, blobs: Blobs, job_id: str, number: int) -> bytes:
-    """Return the bytes of an item's picture that a worker has decoded without harm.
+    """Return the bytes of an item's picture that a worker has already decoded safely.
 
-    Raises `job_not_found`; `item_not_found` where the job has no such item, or it failed or still waits; and
-    `blob_not_found` where its bytes were never kept here, as those of a URL or a folder of the server.
+    Raises `job_not_found`; `item_not_found` if the job has no such item, or it failed or still waits; and
+    `blob_not_found` if its bytes were never stored here, as those of a URL or a server folder.
     """
     chunk = t.chunk.c
     which = (
         chunk.job_id == job_id,
-        chunk.first_item > number - MAX_CHUNK_ITEMS,  # what the index can find
+        chunk.first_item > number - MAX_CHUNK_ITEMS,  # a range that the index covers
         chunk.first_item <= number,
         chunk.first_item + chunk.size > number,
         chunk.state == ChunkState.SETTLED,
@@ -41,15 +41,15 @@ def find_read_picture(database: Database, blobs: Blobs, job_id: str, number: int
             "item_not_found", f"expected an item of this job that is done, got {number}; see its results"
         )
     [item] = [item for item in unpack_items(row.inputs) if item.index == number]
-    return kept_picture(blobs, job.kind, job_id, item)
+    return stored_picture(blobs, job.kind, job_id, item)
 
 
-def kept_picture(blobs: Blobs, kind: JobKind, job_id: str, item: Item) -> bytes:
-    """Return the bytes of an item that are kept as a blob or within one; raises `blob_not_found`."""
+def stored_picture(blobs: Blobs, kind: JobKind, job_id: str, item: Item) -> bytes:
+    """Return the bytes of an item that are stored as a blob or within one; raises `blob_not_found`."""
     if item.place is None:
         return blobs.get(folder_of_pictures(kind, job_id), item.picture or "")
     scheme, _, rest = item.place.partition(":")
     if scheme != "pack":
-        raise ExemplarError("blob_not_found", "the picture was read from elsewhere and is not kept here")
+        raise ExemplarError("blob_not_found", "the picture was read from elsewhere and is not stored here")
     digest, start, size = rest.split(":")
     return blobs.get(uploads_of(job_id), digest, int(start), int(start) + int(size))

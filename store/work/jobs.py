@@ -1,4 +1,4 @@
-"""Jobs: what callers submitted and what became of it."""
+"""Jobs: what callers submitted, and its results."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from store.work.submission import (
 
 @dataclass(frozen=True, slots=True)
 class ResultPage:
-    """Results in the order of the items; `next_item` is None once all have been given."""
+    """Results in the order of the items; `next_item` is None after the last."""
 
     results: Sequence[Mapping[str, Any]]
     next_item: int | None
@@ -39,7 +39,7 @@ class ResultPage:
 
 @dataclass(frozen=True, slots=True)
 class JobCount:
-    """Jobs of one kind in one state, and what became of their items."""
+    """Jobs of one kind in one state, and the outcomes of their items."""
 
     kind: JobKind
     state: JobState
@@ -54,7 +54,7 @@ def new_job_id() -> str:
 
 
 def submitted_at(job_id: str) -> float:
-    """Return when an id was made, in seconds since 1970; 0.0 where it is no job's id."""
+    """Return when an id was created, in seconds since 1970; 0.0 if it is no job's id."""
     try:
         return int(job_id[:12], 16) / 1000
     except ValueError:
@@ -78,12 +78,12 @@ class Jobs:
         *,
         before: Before | None = None,
     ) -> Submitted:
-        """Write a job and its chunks; once this returns the job is never lost.
+        """Write a job and its chunks; once this returns the job is durable.
 
-        `before` writes what the job needs in the same transaction, unless the key has been used.
+        `before` writes what the job needs in the same transaction, unless the key was already used.
 
-        Raises `collection_not_found`, `queue_full`, `min_version_ahead`, or `idempotency_conflict` where the
-        key stands for another request.
+        Raises `collection_not_found`, `queue_full`, `min_version_ahead`, or `idempotency_conflict` if the
+        key was used for another request.
         """
         return submit(self._database, self._limits, Submission(job_id, request, idempotency, before))
 
@@ -95,7 +95,7 @@ class Jobs:
     def page(
         self, *, before: str | None = None, limit: int = 100, of: Collection[str] | None = None
     ) -> list[Job]:
-        """Return jobs `of` some collections or of all, the newest first, from the one before `before` on."""
+        """Return jobs `of` some collections or of all, newest first, from the one before `before` on."""
         statement = select(t.job).order_by(t.job.c.id.desc()).limit(limit)
         if of is not None:
             statement = statement.where(t.job.c.collection_name.in_(of))
@@ -105,13 +105,13 @@ class Jobs:
             return [unpack_job(row) for row in connection.execute(statement)]
 
     def finished_among(self, job_ids: Sequence[str]) -> set[str]:
-        """Return which of these jobs have come to an end."""
+        """Return which of these jobs have ended."""
         statement = select(t.job.c.id).where(t.job.c.id.in_(job_ids), t.job.c.state.in_(FINAL))
         with self._database.read() as connection:
             return set(connection.execute(statement).scalars())
 
     def results(self, job_id: str, *, after: int = 0, limit: int = 100) -> ResultPage:
-        """Return settled results from item `after` on, as far as they stand without a gap."""
+        """Return settled results from item `after` on, up to the first gap."""
         with self._database.read() as connection:
             job = require_job(connection, job_id)
             chunks = connection.execute(_chunks_from(job_id, after).limit(limit + 1)).all()
@@ -128,14 +128,14 @@ class Jobs:
         return ResultPage(found, reached if more else None)
 
     def tally(self, job_id: str) -> Tally:
-        """Return how many results have which label, decision and error; raises `job_not_found`."""
+        """Return the number of results by label, decision and error; raises `job_not_found`."""
         with self._database.read() as connection:
             require_job(connection, job_id)
             counts = select(t.tally.c.counts).where(t.tally.c.job_id == job_id)
             return sum_tallies(connection.execute(counts).scalars())
 
     def reach(self, job_id: str) -> int:
-        """Return the first item that `results` would not give yet; raises `job_not_found`."""
+        """Return the first item without a contiguous settled result; raises `job_not_found`."""
         with self._database.read() as connection:
             require_job(connection, job_id)
             chunk = t.chunk.c
@@ -147,7 +147,7 @@ class Jobs:
         return int(last or 0) if gap is None else int(gap)
 
     def counts(self) -> list[JobCount]:
-        """Return how many jobs and items there are, by kind and state."""
+        """Return the number of jobs and items by kind and state."""
         job = t.job.c
         statement = select(
             job.kind,
@@ -163,29 +163,29 @@ class Jobs:
             ]
 
     def remove_old(self, older_than_s: float, limit: int = 100) -> list[str]:
-        """Remove some jobs that ended longer ago than that; return which those were."""
+        """Delete some jobs that ended longer ago than that; return which those were."""
         finished = select(t.job.c.id).where(t.job.c.finished_at < now_s() - older_than_s)
-        with self._database.read() as connection:  # most looks end here, without a lock
+        with self._database.read() as connection:  # most calls end here, without a lock
             if connection.execute(finished.limit(1)).first() is None:
                 return []
         with self._database.write() as connection:
-            # locked, so that no retry opens one again meanwhile
+            # locked, so that no retry reopens one meanwhile
             locked = finished.order_by(t.job.c.id).limit(limit).with_for_update(skip_locked=True)
             return _remove(connection, connection.execute(locked).scalars().all())
 
     def unknown_among(self, job_ids: Sequence[str]) -> set[str]:
-        """Return which of these ids no job has."""
+        """Return which of these job ids do not exist."""
         with self._database.read() as connection:
             found = connection.execute(select(t.job.c.id).where(t.job.c.id.in_(job_ids))).scalars()
             return set(job_ids).difference(found)
 
     def remove(self, job_ids: Sequence[str]) -> list[str]:
-        """Remove jobs with their chunks and keys; return which of them were still there."""
+        """Delete jobs with their chunks and keys; return which of them still existed."""
         with self._database.write() as connection:
             return _remove(connection, job_ids)
 
     def check_room(self, *, to_read: bool = False) -> None:
-        """Raise `queue_full` where a job would be refused now, `to_read` one with a source."""
+        """Raise `queue_full` if a job would be refused now; with `to_read`, a job with a source."""
         with self._database.read() as connection:
             check_room(connection, self._limits, 0 if to_read else 1)
             if to_read:
@@ -205,7 +205,7 @@ def _chunks_from(job_id: str, item: int) -> Select[Any]:
         select(chunk.id, chunk.state, chunk.first_item, chunk.size)
         .where(
             chunk.job_id == job_id,
-            chunk.first_item > item - MAX_CHUNK_ITEMS,  # what the index can find
+            chunk.first_item > item - MAX_CHUNK_ITEMS,  # a range that the index covers
             chunk.first_item + chunk.size > item,
             chunk.state != ChunkState.CANCELLED,
         )

@@ -1,4 +1,4 @@
-"""The kinds of jobs: what depends on a job's kind, a row a kind."""
+"""The kinds of jobs: one row of properties per kind."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from store.record.keys import Scope
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What depends on a job's kind."""
+    """The properties of a kind of job."""
 
     scope: Scope = Scope.CLASSIFY
-    """What a key needs to submit, pause, cancel or retry such a job."""
+    """The scope that a key needs to submit, pause, cancel or retry such a job."""
     has_pictures: bool = True
-    """Whether an item is a picture (or a text) for the encoder; otherwise it asks about a collection."""
+    """Whether an item is a picture (or a text) for the encoder; otherwise it concerns a collection."""
     enrols: bool = False
     """Whether items carry labels and become supports, with thumbnails."""
     keeps_pictures: bool = False
-    """Whether pictures are those of supports, and stay when the job is removed."""
+    """Whether pictures are those of supports, and are kept when the job is deleted."""
     writes_vectors: bool = False
     """Whether settling a chunk writes vectors into its collection, under that collection's lock."""
     follows_encoder: bool = True
-    """Whether waiting work goes to the encoder that its collection changes to."""
+    """Whether waiting work is requeued when the collection changes its encoder."""
     reads_vectors: bool = False
     """Whether its source holds vectors, which are written without an encoder; no worker claims its chunks."""
     decides: bool = False
-    """Whether an answer is a decision, which may be smoothed over similar pictures of the job."""
+    """Whether an answer is a decision, which can be smoothed over similar pictures of the job."""
 
 
 KINDS: Mapping[JobKind, Kind] = {
@@ -45,10 +45,10 @@ KINDS: Mapping[JobKind, Kind] = {
 
 
 def kinds_that(has: Callable[[Kind], bool]) -> list[JobKind]:
-    """Return the kinds of which something is true."""
+    """Return the kinds that have a property."""
     return [kind for kind, row in KINDS.items() if has(row)]
 
 
 def folder_of_pictures(kind: JobKind, job_id: str) -> str:
-    """Return the folder of blobs in which a job keeps its pictures."""
+    """Return the blob folder in which a job stores its pictures."""
     return PICTURES if KINDS[kind].keeps_pictures else uploads_of(job_id)

@@ -1,4 +1,4 @@
-"""The order in which rows are locked, and the functions that lock them.
+"""The lock order of the record, and the functions that lock its rows.
 
 A transaction locks in this order, several rows of one table in the order of their ids:
 
@@ -8,9 +8,9 @@ A transaction locks in this order, several rows of one table in the order of the
 4. the row that belongs to one job (source, smoothing, reindex, delivery), and its settled chunks
 
 One order prevents deadlock: no two transactions wait for each other. A transaction that already holds a row
-further down takes a row further up only with `SKIP LOCKED`. So control locks the job first, and leaves a
-chunk that is just being claimed or settled to its holder, who reads the job's state once it has locked the
-job. Renewing leases skips locked rows too, since they are just being written.
+further down locks a row further up only with `SKIP LOCKED`. So control locks the job first, and leaves a
+chunk that is being claimed or settled to its holder, which reads the job's state once it has locked the
+job. Renewing leases skips locked rows too, since they are being written.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from store import tables as t
 
 
 def lock_job(connection: Connection, job_id: str) -> Row[Any] | None:
-    """Lock a job and return its row; None where it is gone."""
+    """Lock a job and return its row; None if it is gone."""
     return connection.execute(select(t.job).where(t.job.c.id == job_id).with_for_update()).first()
 
 
 def lock_jobs(connection: Connection, job_ids: Collection[str]) -> dict[str, JobState]:
-    """Lock jobs and return their states, which stay so until the end of the transaction."""
+    """Lock jobs and return their states, which cannot change until the end of the transaction."""
     rows = connection.execute(
         select(t.job.c.id, t.job.c.state)
         .where(t.job.c.id.in_(job_ids))

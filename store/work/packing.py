@@ -1,4 +1,4 @@
-"""Items as they stand in the rows of chunks."""
+"""Conversion of items to and from the rows of chunks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _DEFAULTS = {field.name: field.default for field in fields(Item)} | {"metadata":
 
 
 def pack_item(item: Item) -> dict[str, Any]:
-    """Return an item as JSON, fields at their default left out."""
+    """Return an item as JSON, without fields at their default."""
     values = {name: getattr(item, name) for name in _DEFAULTS}
     return {name: value for name, value in values.items() if value != _DEFAULTS[name]}
 
@@ -23,7 +23,7 @@ def unpack_items(packed: Sequence[Mapping[str, Any]]) -> tuple[Item, ...]:
 
 
 def chunk_rows(common: Mapping[str, Any], items: Sequence[Item], size: int) -> list[dict[str, Any]]:
-    """Return the rows of chunks for items that follow one another, `size` in each; `common` is in all."""
+    """Return the rows of chunks for consecutive items, `size` in each; all have the `common` values."""
     parts = [items[start : start + size] for start in range(0, len(items), size)]
     return [
         {

@@ -1,4 +1,4 @@
-"""Chunks that go back to the queue, or end because their job was cancelled; all are locked by the caller."""
+"""Requeue chunks, or end them if their job was cancelled; the caller has locked them all."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ AT_ONCE = 500  # chunks in one statement
 
 
 def requeue_in_place(connection: Connection, row: Row[Any], job: JobState, *, attempts: int) -> None:
-    """Let a chunk wait again where it stood in the queue; one of a cancelled job ends."""
+    """Requeue a chunk at its old place in the queue; one of a cancelled job ends."""
     _wait(connection, row, job, attempts=attempts)
 
 
 def requeue_at_end(connection: Connection, row: Row[Any], job: JobState) -> None:
-    """Let a chunk wait again behind what came meanwhile; one of a cancelled job ends."""
+    """Requeue a chunk at the end of the queue; one of a cancelled job ends."""
     _wait(connection, row, job, queued_at=now_s())
 
 
-def requeue_unharmed(connection: Connection, chunk_ids: Collection[int]) -> None:
-    """Let chunks wait again as if they had not been claimed."""
+def requeue_unclaimed(connection: Connection, chunk_ids: Collection[int]) -> None:
+    """Requeue chunks as if they had not been claimed."""
     rows = connection.execute(select(t.chunk).where(t.chunk.c.id.in_(chunk_ids))).all()
     states = lock_jobs(connection, {row.job_id for row in rows})
     for row in rows:
@@ -39,7 +39,7 @@ def requeue_unharmed(connection: Connection, chunk_ids: Collection[int]) -> None
 
 
 def requeue_for_encoder(connection: Connection, chunk_ids: Collection[int]) -> set[str]:
-    """Let chunks wait for the encoder that their collection answers by; return which encoders those are."""
+    """Requeue chunks for their collection's current encoder; return which encoders those are."""
     rows = connection.execute(
         select(t.chunk, t.collection.c.encoder.label("answering"))
         .select_from(_with_collection())
@@ -54,7 +54,7 @@ def requeue_for_encoder(connection: Connection, chunk_ids: Collection[int]) -> s
 
 
 def requeue_misrouted(connection: Connection, chunks: Sequence[Chunk]) -> set[int]:
-    """Requeue the chunks whose collection has left the encoder that embedded them; return their ids.
+    """Requeue the chunks whose collection no longer uses the encoder that embedded them; return their ids.
 
     Locks the collections that the others write to, so that none of them changes its encoder meanwhile.
     """
@@ -75,7 +75,7 @@ def requeue_misrouted(connection: Connection, chunks: Sequence[Chunk]) -> set[in
 
 
 def split_chunk(connection: Connection, row: Row[Any], job: JobState) -> None:
-    """Replace a chunk by chunks of one item each, which wait behind what came meanwhile."""
+    """Replace a chunk by chunks of one item each, at the end of the queue."""
     earlier = row.results or [None] * row.size
     parts = [
         {
@@ -97,7 +97,7 @@ def split_chunk(connection: Connection, row: Row[Any], job: JobState) -> None:
 
 
 def cancel_chunks(connection: Connection, chunks: Sequence[Row[Any]]) -> None:
-    """Cancel chunks (id, job_id, results); one with results of an earlier try is settled with those."""
+    """Cancel chunks (id, job_id, results); one with results of an earlier attempt is settled with those."""
     untried = [chunk.id for chunk in chunks if chunk.results is None]
     for start in range(0, len(untried), AT_ONCE):
         which = t.chunk.c.id.in_(untried[start : start + AT_ONCE])

@@ -1,4 +1,4 @@
-"""Retry: settled chunks of a job cut up, so that only their failed items wait again."""
+"""Retry: split settled chunks of a job, so that only their failed items are queued again."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from store.work.smoothing import await_smoothing
 from store.work.states import change_jobs
 
 Piece = dict[str, Any]
-"""A row of the chunk table to be."""
+"""A chunk row to be written."""
 
 
 def failed_chunks(connection: Connection, job_id: str) -> list[int]:
-    """Return the settled chunks of a job that hold failed items, in the order of their ids."""
+    """Return the settled chunks of a job that contain failed items, in the order of their ids."""
     tallies = connection.execute(
         select(t.tally.c.chunk_id, t.tally.c.counts)
         .where(t.tally.c.job_id == job_id)
@@ -30,20 +30,20 @@ def failed_chunks(connection: Connection, job_id: str) -> list[int]:
 
 
 def reopen(connection: Connection, job: Job, chunk_ids: Sequence[int]) -> int:
-    """Cut settled chunks of a locked job into pieces, of which those that failed wait again.
+    """Split settled chunks of a locked job into pieces, of which the failed ones are queued again.
 
-    Returns how many items that is; where it is any, the job is open again, and paused.
+    Returns the number of those items; if there are any, the job is reopened, and paused.
     """
     chunks = connection.execute(
         select(t.chunk)
         .where(t.chunk.c.id.in_(chunk_ids), t.chunk.c.state == ChunkState.SETTLED)
         .order_by(t.chunk.c.id)
-        .with_for_update(skip_locked=True)  # what is locked is just being removed with its job
+        .with_for_update(skip_locked=True)  # a locked one is being deleted with its job
     ).all()
     again: list[Piece] = []
-    stay: list[tuple[Piece, str | None]] = []  # with the blob that smoothing needs, which pieces share
+    stay: list[tuple[Piece, str | None]] = []  # with the smoothing inputs' blob, which pieces share
     cut: list[int] = []
-    kept = _kept_names(connection, chunk_ids)
+    kept = _smoothing_inputs(connection, chunk_ids)
     for chunk in chunks:
         pieces = list(_pieces(chunk))
         failed = [piece for piece in pieces if piece["state"] is not ChunkState.SETTLED]
@@ -67,7 +67,7 @@ def _reopen_job(connection: Connection, job: Job, items: int) -> None:
     connection.execute(update(t.job).where(of_job).values(failed=t.job.c.failed - items))
     if job.state in FINAL:
         change_jobs(connection, of_job, JobState.PAUSED, finished_at=None, announced=False, note=None)
-    if job.smooth:  # all of it again: what is tried again has neighbours among the others
+    if job.smooth:  # smooth everything again: retried items have neighbours among the others
         await_smoothing(connection, job.id)
 
 
@@ -86,7 +86,7 @@ def _insert_settled(connection: Connection, pieces: Sequence[tuple[Piece, str | 
     connection.execute(insert(t.tally), tallies)
 
 
-def _kept_names(connection: Connection, chunk_ids: Sequence[int]) -> dict[int, str | None]:
+def _smoothing_inputs(connection: Connection, chunk_ids: Sequence[int]) -> dict[int, str | None]:
     rows = connection.execute(
         select(t.tally.c.chunk_id, t.tally.c.kept).where(t.tally.c.chunk_id.in_(chunk_ids))
     )
@@ -94,7 +94,7 @@ def _kept_names(connection: Connection, chunk_ids: Sequence[int]) -> dict[int, s
 
 
 def _pieces(chunk: Row[Any]) -> Iterator[Piece]:
-    """Yield the runs of a chunk's items that failed, which are paused, and those that stay as they are."""
+    """Yield the runs of a chunk's items that failed, in state paused, and those that keep their results."""
     items = list(enumerate(zip(chunk.inputs, chunk.results, strict=True)))
     for failed, run in groupby(items, key=lambda item: _may_be_tried(*item[1])):
         part = list(run)
@@ -113,7 +113,7 @@ def _pieces(chunk: Row[Any]) -> Iterator[Piece]:
 
 
 def _may_be_tried(packed: dict[str, Any], result: Result) -> bool:
-    """Return whether an item failed that has a picture, or may have one once that is fetched again."""
+    """Return whether an item failed that has a picture, or a URL to fetch it again."""
     is_refused = packed.get("problem") is not None and not is_web_url(packed.get("place"))
     return result["status"] == "failed" and not is_refused
 

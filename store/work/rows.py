@@ -1,4 +1,4 @@
-"""Rows of jobs and chunks as values."""
+"""Conversion of rows of jobs and chunks to values."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def require_job(connection: Connection, job_id: str) -> Job:
 
 
 def job_not_found(job_id: str) -> ExemplarError:
-    """The error for a job that is not there."""
+    """Return the error for a missing job."""
     return ExemplarError("job_not_found", f"there is no job {job_id!r}")
 
 
 def unpack_job(row: Row[Any]) -> Job:
-    """Return the job of a row of its table."""
+    """Return the job in a row of its table."""
     return Job(
         id=row.id,
         collection=row.collection_name,
@@ -46,7 +46,7 @@ def unpack_job(row: Row[Any]) -> Job:
 
 
 def select_chunks() -> Select[Any]:
-    """Select chunks with what their job and collection say of the work, as `unpack_chunk` needs it."""
+    """Select chunks with the columns of job and collection that `unpack_chunk` needs."""
     return select(
         t.chunk,
         t.job.c.kind,
@@ -66,7 +66,7 @@ def select_chunks() -> Select[Any]:
 
 
 def unpack_chunk(row: Row[Any]) -> Chunk:
-    """Return the chunk of a row of `select_chunks`."""
+    """Return the chunk in a row of `select_chunks`."""
     return Chunk(
         id=row.id,
         job_id=row.job_id,
@@ -77,7 +77,7 @@ def unpack_chunk(row: Row[Any]) -> Chunk:
         min_version=row.min_version,
         submitted_version=row.submitted_version,
         attempts=row.attempts,
-        views=Views(row.views or Views.ONE),  # none where the collection is gone
+        views=Views(row.views or Views.ONE),  # null if the collection is gone
         smooth=row.smooth,
         collection=row.collection_name,
         origin=None if row.origin is None else Origin(**row.origin),

@@ -1,4 +1,4 @@
-"""Settlement: the results of chunks and the counts of their jobs, inside one transaction."""
+"""Settlement: results of chunks and counts of their jobs, written in one transaction."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from store.work.states import OPEN, is_one_of, may_become
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What became of a chunk: a result, or a picture to enrol, for each of its items."""
+    """The outcome of a chunk: a result, or a picture to enrol, for each of its items."""
 
     chunk: Chunk
     outcomes: Sequence[Result | Enrolment]
-    kept: str | None = None
-    """The blob with what smoothing needs of it."""
+    smoothing_inputs: str | None = None
+    """The name of the blob with its smoothing inputs."""
 
 
 def close(
     connection: Connection,
     settled: Sequence[tuple[int, str, list[Result]]],
-    kept: Mapping[int, str | None] = MappingProxyType({}),
+    smoothing_inputs: Mapping[int, str | None] = MappingProxyType({}),
 ) -> None:
     """Write the results of locked chunks, given with their ids and jobs, and count them.
 
-    `kept` are names of blobs by the ids of chunks.
+    `smoothing_inputs` are the names of their blobs by chunk id.
     """
     if not settled:
         return
@@ -53,7 +53,7 @@ def close(
                 "chunk_id": chunk_id,
                 "job_id": job_id,
                 "counts": tally_of(results),
-                "kept": kept.get(chunk_id),
+                "kept": smoothing_inputs.get(chunk_id),
             }
             for chunk_id, job_id, results in settled
         ],
@@ -62,7 +62,7 @@ def close(
 
 
 def results_of(connection: Connection, settlement: Settlement) -> list[Result]:
-    """Return the results of a chunk, once its pictures are enrolled."""
+    """Return the results of a chunk, after enrolling its pictures."""
     write = _WRITERS.get(settlement.chunk.kind)
     if write is not None:
         return write(connection, settlement.chunk, settlement.outcomes)
@@ -73,7 +73,7 @@ _WRITERS: Mapping[JobKind, Callable[[Connection, Chunk, Sequence[Result | Enrolm
     JobKind.ENROLL: enroll,
     JobKind.REINDEX: keep_vectors,
 }
-"""What the kinds write that `writes_vectors`."""
+"""Write the vectors of the kinds that `writes_vectors`."""
 
 
 def _count(connection: Connection, settled: Sequence[tuple[int, str, list[Result]]]) -> None:
@@ -83,7 +83,7 @@ def _count(connection: Connection, settled: Sequence[tuple[int, str, list[Result
         failed = sum(result["status"] == "failed" for result in results)
         count["more_failed"] += failed
         count["more_done"] += len(results) - failed
-    # jobs too are locked in one order
+    # lock jobs in one order
     connection.execute(_COUNT, [counts[job_id] for job_id in sorted(counts)])
 
 
@@ -92,7 +92,7 @@ def _count_statement() -> Update:
     done = job.done + bindparam("more_done", type_=Integer)
     failed = job.failed + bindparam("more_failed", type_=Integer)
     is_open = is_one_of(job.state, OPEN)
-    # one that is to be smoothed ends when that has been done
+    # a job that is to be smoothed ends after that
     ends = (done + failed >= job.total) & is_open & ~job.expanding & ~job.smooth
     final = case(
         (failed == 0, _state(JobState.SUCCEEDED)),

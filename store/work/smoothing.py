@@ -1,4 +1,4 @@
-"""Smoothing: jobs whose pictures are all answered, claimed under a lease, written over and ended."""
+"""Smoothing: jobs whose pictures are all answered, claimed under a lease, updated and ended."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class HeldSmoothing:
     items: int
     top: int
     attempts: int
-    """Workers that have tried, with the one that does."""
+    """The number of workers that have tried, including this one."""
     reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class KeptChunk:
-    """A settled chunk, and the blob with what smoothing needs of it; None where all of it failed."""
+class SettledChunk:
+    """A settled chunk, and the name of its smoothing inputs; None if all of it failed."""
 
     chunk_id: int
     first_item: int
@@ -43,14 +43,14 @@ class KeptChunk:
 
 
 class Smoothings(JobLeases):
-    """The jobs of the record that end with their smoothing; a row is there until then."""
+    """The jobs of the record that end after smoothing; their rows exist until then."""
 
     def __init__(self, database: Database, *, lease_s: float) -> None:
         super().__init__(database, t.smoothing, lease_s=lease_s)
 
     def claim(self, owner: str) -> HeldSmoothing | None:
-        """Take the oldest job whose items are all settled, under a lease; None where there is none."""
-        with self._database.read() as connection:  # most looks end here, without a lock
+        """Claim the oldest job whose items are all settled, under a lease; None if there is none."""
+        with self._database.read() as connection:  # most calls end here, without a lock
             if connection.execute(self._ready().limit(1)).first() is None:
                 return None
         with self._database.write() as connection:
@@ -67,13 +67,13 @@ class Smoothings(JobLeases):
             ).scalar_one()
         return HeldSmoothing(row.job_id, row.total, row.top, attempts, row.reason)
 
-    def kept(self, job_id: str) -> list[KeptChunk]:
+    def chunks(self, job_id: str) -> list[SettledChunk]:
         """Return the settled chunks of a job in the order of their items."""
         with self._database.read() as connection:
-            return _kept(connection, job_id)
+            return _settled_chunks(connection, job_id)
 
-    def write(self, owner: str, job_id: str, chunks: Sequence[KeptChunk], change: Change) -> bool:
-        """Change the results of some chunks, and their counts, in one transaction.
+    def write(self, owner: str, job_id: str, chunks: Sequence[SettledChunk], change: Change) -> bool:
+        """Replace the results of some chunks, and their counts, in one transaction.
 
         Returns whether the owner held the job.
         """
@@ -105,17 +105,17 @@ class Smoothings(JobLeases):
                 )
         return True
 
-    def finish(self, owner: str, job_id: str, seen: Sequence[KeptChunk], note: str | None = None) -> bool:
-        """End a job whose chunks are still those that were seen; return whether it has ended.
+    def finish(self, owner: str, job_id: str, seen: Sequence[SettledChunk], note: str | None = None) -> bool:
+        """End a job if its chunks have not changed since they were read; return whether it has ended.
 
-        Where a retry has changed them meanwhile, the job waits to be smoothed again.
+        If a retry has changed them, the job waits to be smoothed again.
         """
         with self._database.write() as connection:
             job = _held_job(connection, owner, job_id)
             if job is None:
                 return False
             is_open = job.expanding or job.done + job.failed < job.total
-            if is_open or _kept(connection, job_id) != list(seen):
+            if is_open or _settled_chunks(connection, job_id) != list(seen):
                 connection.execute(
                     update(t.smoothing).where(t.smoothing.c.job_id == job_id).values(**RELEASED, attempts=0)
                 )
@@ -141,14 +141,14 @@ class Smoothings(JobLeases):
 
 
 def await_smoothing(connection: Connection, job_id: str) -> None:
-    """Let a locked or new job be smoothed before it ends."""
+    """Mark a locked or new job to be smoothed before it ends."""
     waiting = select(t.smoothing.c.job_id).where(t.smoothing.c.job_id == job_id)
     if connection.execute(waiting).first() is None:
         connection.execute(insert(t.smoothing).values(job_id=job_id, attempts=0))
 
 
 def _held_job(connection: Connection, owner: str, job_id: str) -> Row[Any] | None:
-    """Lock a job and return it; None where it has ended or someone else smooths it."""
+    """Lock a job and return it; None if it has ended or another worker smooths it."""
     job = lock_job(connection, job_id)
     held = connection.execute(
         select(t.smoothing.c.job_id)
@@ -158,11 +158,11 @@ def _held_job(connection: Connection, owner: str, job_id: str) -> Row[Any] | Non
     return None if held is None or job is None or job.state in FINAL else job
 
 
-def _kept(connection: Connection, job_id: str) -> list[KeptChunk]:
+def _settled_chunks(connection: Connection, job_id: str) -> list[SettledChunk]:
     rows = connection.execute(
         select(t.chunk.c.id, t.chunk.c.first_item, t.chunk.c.size, t.tally.c.kept)
         .join(t.tally, t.tally.c.chunk_id == t.chunk.c.id)
         .where(t.tally.c.job_id == job_id)
         .order_by(t.chunk.c.first_item)
     )
-    return [KeptChunk(*row) for row in rows]
+    return [SettledChunk(*row) for row in rows]

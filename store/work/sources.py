@@ -35,16 +35,16 @@ class HeldSource:
 
 
 class Sources(JobLeases):
-    """The sources of the record; a row is there as long as something is left to read."""
+    """The sources of the record; a row exists while entries are left to read."""
 
     def __init__(self, database: Database, *, lease_s: float, chunk_items: int) -> None:
         super().__init__(database, t.source, lease_s=lease_s)
         self._chunk_items = chunk_items
 
     def hold(self, owner: str, most: int) -> list[HeldSource]:
-        """Claim free sources up to `most` and return those that the owner holds, the oldest jobs first.
+        """Claim free sources up to `most` and return those that the owner holds, oldest jobs first.
 
-        `attempts` counts the owners that have held a source since its position last moved.
+        `attempts` counts the owners that have held a source since its position last changed.
         """
         with self._database.read() as connection:
             rows = connection.execute(self._with_job()).all()
@@ -62,8 +62,8 @@ class Sources(JobLeases):
     def feed(self, owner: str, job_id: str, position: int, items: Sequence[Item], *, last: bool) -> bool:
         """Turn entries from a position on into chunks; return whether the owner held the source there.
 
-        All in one transaction that happens once: it is fenced by the owner and by the position. After the
-        `last` ones the source is gone, and the job ends where everything is settled by then.
+        One transaction, fenced by the owner and by the position, so that it happens once. After the
+        `last` entries the source is deleted, and the job ends if everything is settled by then.
         """
         with self._database.write() as connection:
             job = lock_job(connection, job_id)
@@ -76,7 +76,7 @@ class Sources(JobLeases):
         return True
 
     def replace(self, owner: str, job_id: str, source: Source) -> bool:
-        """Let the entries come from elsewhere, before the first is read; return whether the owner held it."""
+        """Replace the source's place before the first entry is read; return whether the owner held it."""
         with self._database.write() as connection:
             statement = (
                 update(t.source)
@@ -132,7 +132,7 @@ def lock_source(connection: Connection, owner: str, job_id: str, position: int) 
 def advance_source(
     connection: Connection, job_id: str, position: int | None, lease: Mapping[str, Any] = MappingProxyType({})
 ) -> None:
-    """Move a locked source to a position, with its lease; remove it where the position is None."""
+    """Move a locked source to a position, with its lease; delete it if the position is None."""
     of_job = t.source.c.job_id == job_id
     if position is None:
         connection.execute(delete(t.source).where(of_job))
@@ -144,7 +144,7 @@ def advance_source(
 def insert_chunks(
     connection: Connection, job: Row[Any], encoder: str, items: Sequence[Item], chunk_items: int
 ) -> None:
-    """Put items that follow one another into chunks of a locked bulk job."""
+    """Put consecutive items into chunks of a locked bulk job."""
     common = {
         "job_id": job.id,
         "encoder": encoder,
@@ -157,7 +157,7 @@ def insert_chunks(
 
 
 def grow_job(connection: Connection, job: Row[Any], items: int, *, last: bool) -> None:
-    """Count more items into a locked job, which ends here where nothing of it is open any more."""
+    """Add to the item count of a locked job, which ends here if no item is open."""
     total = job.total + items
     of_job = t.job.c.id == job.id
     connection.execute(update(t.job).where(of_job).values(total=total, expanding=not last))

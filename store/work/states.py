@@ -1,4 +1,4 @@
-"""The states of jobs and chunks, and every change of them that is allowed."""
+"""The states of jobs and chunks, and every allowed transition."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ JOB_TRANSITIONS: Mapping[JobState, frozenset[JobState]] = {
     JobState.RUNNING: FINAL | {JobState.PAUSED},
     # what was running when the job was paused is settled, and may end it
     JobState.PAUSED: FINAL | {JobState.QUEUED, JobState.RUNNING},
-    # a retry reopens a job paused, and queues it when all failed items wait again
+    # a retry reopens a job as paused, and queues it once all failed items are queued
     JobState.PARTIAL: frozenset({JobState.PAUSED}),
     JobState.FAILED: frozenset({JobState.PAUSED}),
     JobState.SUCCEEDED: frozenset(),
     JobState.CANCELLED: frozenset(),
 }
-"""A job begins `queued`."""
+"""A job starts `queued`."""
 
 FINAL_CHUNK = frozenset({ChunkState.SETTLED, ChunkState.CANCELLED})
 
 CHUNK_TRANSITIONS: Mapping[ChunkState, frozenset[ChunkState]] = {
-    # when a job is cancelled, a chunk that a retry had queued is settled with the results it had before
+    # when a job is cancelled, a chunk that a retry had queued is settled with its earlier results
     ChunkState.QUEUED: FINAL_CHUNK | {ChunkState.RUNNING, ChunkState.PAUSED},
     ChunkState.PAUSED: FINAL_CHUNK | {ChunkState.QUEUED},
     ChunkState.RUNNING: FINAL_CHUNK | {ChunkState.QUEUED, ChunkState.PAUSED},
     ChunkState.SETTLED: frozenset(),
     ChunkState.CANCELLED: frozenset(),
 }
-"""A chunk begins `queued`, or `paused` in a paused job; an import's begins `running`.
+"""A chunk starts `queued`, or `paused` in a paused job; an import's starts `running`.
 
-A retry cuts a settled chunk into new ones, which begin `settled` or `paused`.
+A retry splits a settled chunk into new ones, which start `settled` or `paused`.
 """
 
 OPEN = frozenset(JobState) - FINAL
 HALTED = FINAL | {JobState.PAUSED}
-"""Jobs of which nothing more is begun."""
+"""Jobs of which nothing more is started."""
 WAITING_CHUNK = frozenset({ChunkState.QUEUED, ChunkState.PAUSED})
 
 
 def is_one_of(column: ColumnElement[Any], states: Collection[Any]) -> ColumnElement[bool]:
-    """Return the condition that a state is one of several, usable with executemany, which `in_` is not."""
+    """Return the condition that a state is one of several, usable with executemany, unlike `in_`."""
     return or_(*(column == state for state in sorted(states)))
 
 
@@ -61,7 +61,7 @@ def may_become(state: JobState | ChunkState) -> ColumnElement[bool]:
 
 
 def change_jobs(connection: Connection, which: ColumnElement[bool], state: JobState, **values: Any) -> int:
-    """Bring the jobs that may change to a state into it, with other values; return how many those are."""
+    """Set the state of the jobs that may change to it, with other values; return their number."""
     statement = update(t.job).where(which, may_become(state)).values(state=state, **values)
     return connection.execute(statement).rowcount
 
@@ -69,20 +69,20 @@ def change_jobs(connection: Connection, which: ColumnElement[bool], state: JobSt
 def change_chunks(
     connection: Connection, which: ColumnElement[bool], state: ChunkState, **values: Any
 ) -> int:
-    """Bring the chunks that may change to a state into it, with other values; return how many those are."""
+    """Set the state of the chunks that may change to it, with other values; return their number."""
     statement = update(t.chunk).where(which, may_become(state)).values(state=state, **values)
     return connection.execute(statement).rowcount
 
 
 def waiting_state(job: JobState) -> ChunkState:
-    """Return the state in which a chunk waits in a job of such a state; cancelled work waits no more."""
+    """Return the state of a waiting chunk in a job of such a state; cancelled work does not wait."""
     if job is JobState.CANCELLED:
         return ChunkState.CANCELLED
     return ChunkState.PAUSED if job is JobState.PAUSED else ChunkState.QUEUED
 
 
 def final_state(done: int, failed: int) -> JobState:
-    """Return how a job ends of which so many items are done and so many failed."""
+    """Return the final state of a job with these counts of done and failed items."""
     if failed == 0:
         return JobState.SUCCEEDED
     return JobState.FAILED if done == 0 else JobState.PARTIAL

@@ -22,7 +22,7 @@ from store.work.smoothing import await_smoothing
 
 @dataclass(frozen=True, slots=True)
 class Idempotency:
-    """A caller's key, and a digest of everything that was asked under it."""
+    """A caller's key, and a digest of the request that used it."""
 
     key: str
     digest: str
@@ -30,7 +30,7 @@ class Idempotency:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """A job in the record, and the encoder that will do it; `replayed` where the key had been used before."""
+    """A job in the record, and its encoder; `replayed` if the key had been used before."""
 
     job: Job
     encoder: str
@@ -39,7 +39,7 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How a job is cut into chunks, and how much may wait."""
+    """The size of chunks, and the limits on waiting work."""
 
     chunk_items: int
     max_queued_items: int
@@ -52,7 +52,7 @@ Before = Callable[[Connection], None]
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A job that a caller asks for; `before` does not run where the key has been used."""
+    """A job that a caller requests; `before` does not run if the key was already used."""
 
     job_id: str
     request: JobRequest
@@ -62,7 +62,7 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """Whose a job is; `collection_id` is None where it is an encoder's alone."""
+    """The owner of a job; `collection_id` is None if it belongs to an encoder alone."""
 
     collection_id: int | None
     encoder: str
@@ -70,7 +70,7 @@ class _Target:
 
 
 def submit(database: Database, limits: Limits, submission: Submission) -> Submitted:
-    """Write a job; where its key or its collection was written or deleted in between, once more."""
+    """Write a job; retry once if its key or its collection was written or deleted meanwhile."""
     try:
         with database.write() as connection:
             return _submit(connection, limits, submission)
@@ -125,7 +125,7 @@ def _insert_work(connection: Connection, limits: Limits, submission: Submission,
 
 
 def check_room(connection: Connection, limits: Limits, items: int) -> None:
-    """Raise `queue_full` where so many items more are too many."""
+    """Raise `queue_full` if so many more items are too many."""
     waiting: int = connection.execute(
         select(func.coalesce(func.sum(t.chunk.c.size), 0)).where(t.IS_QUEUED)
     ).scalar_one()
@@ -136,18 +136,18 @@ def check_room(connection: Connection, limits: Limits, items: int) -> None:
     if waiting + items > limits.max_queued_items:
         raise ExemplarError(
             "queue_full",
-            f"{waiting} items are waiting and at most {limits.max_queued_items} may; try again later",
+            f"{waiting} items are waiting, expected at most {limits.max_queued_items}; try again later",
             retry=True,
         )
 
 
 def check_room_to_read(connection: Connection, limits: Limits) -> None:
-    """Raise `queue_full` where another source is one too many."""
+    """Raise `queue_full` if one more source is too many."""
     open_ = connection.execute(select(func.count()).select_from(t.source)).scalar_one()
     if open_ >= limits.max_sources:
         raise ExemplarError(
             "queue_full",
-            f"{open_} bulk uploads wait to be read and at most {limits.max_sources} may; try again later",
+            f"{open_} bulk uploads wait to be read, expected at most {limits.max_sources}; try again later",
             retry=True,
         )
 
@@ -158,7 +158,7 @@ def _first_under(connection: Connection, idempotency: Idempotency) -> Job | None
         return None
     if row.digest != idempotency.digest:
         raise ExemplarError(
-            "idempotency_conflict", "this Idempotency-Key stands for another request; use a new key"
+            "idempotency_conflict", "this Idempotency-Key was used for another request; use a new key"
         )
     return require_job(connection, row.job_id)
 
@@ -166,7 +166,8 @@ def _first_under(connection: Connection, idempotency: Idempotency) -> Job | None
 def _check_version(wanted: int, current: int) -> None:
     if wanted > current:
         raise ExemplarError(
-            "min_version_ahead", f"min_version {wanted} was asked for, but the collection is at {current}"
+            "min_version_ahead",
+            f"expected min_version of at most {current}, the collection's version, got {wanted}",
         )
 
 

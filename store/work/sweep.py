@@ -1,4 +1,4 @@
-"""The sweep: running chunks whose lease is over are queued again, split, or failed."""
+"""The sweep: running chunks whose lease has expired are requeued, split, or failed."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ ENDED_AT_ONCE = 500  # chunks in one transaction
 
 
 def sweep_chunks(connection: Connection, lease: Lease, max_attempts: int) -> int:
-    """Requeue or fail every running chunk whose lease is over; return how many there were.
+    """Requeue or fail every running chunk whose lease has expired; return their number.
 
-    One that has been tried too often fails. One of several items is split, so that the item that kills its
-    worker is found without the others failing with it. They wait behind what came meanwhile, so that one
-    death after another does not meet the same chunks. Work of a cancelled job ends.
+    A chunk that was tried too often fails. One of several items is split, so that the item that kills its
+    worker is found without failing the others. Both go to the end of the queue, so that repeated
+    crashes do not hit the same chunks. Work of a cancelled job ends.
     """
     lost = connection.execute(
         select_chunks()
@@ -49,7 +49,7 @@ def sweep_chunks(connection: Connection, lease: Lease, max_attempts: int) -> int
 
 
 def end_queued_chunks(connection: Connection, encoder: str, error: ExemplarError) -> int:
-    """Fail or move what is queued for an encoder that was removed; return how many chunks that is."""
+    """Fail or requeue the work queued for a removed encoder; return the number of chunks."""
     rows = connection.execute(
         select_chunks()
         .add_columns(t.collection.c.encoder.label("answering"))
@@ -74,10 +74,10 @@ def end_queued_chunks(connection: Connection, encoder: str, error: ExemplarError
 
 def _failed_results(row: Row[Any]) -> list[Result]:
     if row.reason is None:
-        detail = f"{row.attempts} workers died while they worked on this picture; it is given up"
+        detail = f"{row.attempts} workers died while they processed this picture; it is not retried"
         error = ExemplarError("worker_lost", detail)
     else:
-        detail = f"the work failed {row.attempts} times, at last with: {row.reason}"
+        detail = f"processing failed {row.attempts} times, at last with: {row.reason}"
         error = ExemplarError("work_failed", detail)
     return _all_failed(row, error)
 

@@ -15,7 +15,7 @@ from store.database import Database
 from store.work.leases import is_past
 
 ALIVE_S = 15.0
-FORGOTTEN_S = 86400.0  # containers that died took their names with them
+FORGOTTEN_S = 86400.0  # containers that died never reuse their names
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,9 @@ class Worker:
     device: str
     lanes: Sequence[Lane] = tuple(Lane)
     silent_s: float = 0.0
-    """How long ago its last heartbeat was."""
+    """The age of its last heartbeat."""
     idle_s: float = 0.0
-    """How long it has neither taken nor settled work."""
+    """The time since it last claimed or settled work."""
 
 
 class Workers:
@@ -40,7 +40,7 @@ class Workers:
         self._database = database
 
     def beat(self, worker: Worker, *, metrics: str | None = None) -> None:
-        """Note that a worker is alive, and its metrics where it gives any."""
+        """Store a worker's heartbeat, and its metrics if given."""
         values: dict[str, Any] = {
             "owner": worker.owner,
             "encoders": list(worker.encoders),
@@ -57,12 +57,12 @@ class Workers:
                 connection.execute(insert(t.worker).values(name=worker.name, **values))
 
     def leave(self, name: str, owner: str) -> None:
-        """Note that a worker has stopped in good order."""
+        """Record that a worker has stopped in good order."""
         with self._database.write() as connection:
             connection.execute(delete(t.worker).where(t.worker.c.name == name, t.worker.c.owner == owner))
 
     def alive(self) -> list[Worker]:
-        """Return the workers heard of in the last 15 seconds."""
+        """Return the workers with a heartbeat in the last 15 seconds."""
         worker = t.worker.c
         silent = (now_s() - worker.beat_at).label("silent_s")
         idle = (now_s() - worker.moved_at).label("idle_s")
@@ -78,7 +78,7 @@ class Workers:
                     row.owner,
                     tuple(row.encoders),
                     row.device,
-                    # a worker of an earlier version does not say these
+                    # a worker of an earlier version does not report these
                     tuple(Lane) if row.lanes is None else tuple(map(Lane, row.lanes)),
                     max(row.silent_s, 0.0),
                     max(row.idle_s or 0.0, 0.0),
@@ -87,7 +87,7 @@ class Workers:
             ]
 
     def metrics(self) -> dict[str, str]:
-        """Return the metrics that workers alive have given, by name."""
+        """Return the metrics of live workers by name."""
         statement = select(t.worker.c.name, t.worker.c.metrics).where(
             _is_alive(), t.worker.c.metrics.is_not(None)
         )
@@ -96,5 +96,5 @@ class Workers:
 
 
 def _is_alive() -> ColumnElement[bool]:
-    """Whether a worker's heartbeat, as a lease on its name, is not over."""
+    """Return whether a worker's heartbeat, as a lease on its name, has not expired."""
     return ~is_past(t.worker.c.beat_at + ALIVE_S, ALIVE_S)

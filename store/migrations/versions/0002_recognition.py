@@ -1,4 +1,4 @@
-"""How pictures and labels are put to the encoder: views, prompts, and the vectors of labels."""
+"""Recognition: views and prompts of collections, and the vectors of labels."""
 
 from __future__ import annotations
 

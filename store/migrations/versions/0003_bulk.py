@@ -1,4 +1,4 @@
-"""Bulk jobs: where their items come from, what is counted of their results, and who is told of their end."""
+"""Bulk jobs: the sources of their items, the counts of their results, and their webhooks."""
 
 from __future__ import annotations
 

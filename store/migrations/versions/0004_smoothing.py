@@ -1,4 +1,4 @@
-"""Smoothing: which jobs are smoothed once all is settled, and where what that needs is kept."""
+"""Smoothing: the jobs to be smoothed, and the names of their smoothing inputs."""
 
 from __future__ import annotations
 

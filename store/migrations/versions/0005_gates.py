@@ -1,4 +1,4 @@
-"""Gates: pictures that are still to be fetched, and keys that are for some collections or for some time."""
+"""Gates: pictures still to be fetched, and keys restricted to collections or in time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operations: which request a job came of, and what a worker says of itself."""
+"""Operations: the origin of each job, and the metrics of workers."""
 
 from __future__ import annotations
 

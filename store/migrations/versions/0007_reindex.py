@@ -1,4 +1,4 @@
-"""Change of encoder: a second vector beside the one that answers, and what tells encoders apart."""
+"""Change of encoder: a second vector per support, and the probes of encoders."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ down_revision = "0006"
 
 
 def upgrade() -> None:
-    """Add the columns and the table; what stands was embedded when its collection was made."""
+    """Add the columns and the table; existing supports were embedded when their collection was created."""
     op.add_column("collection", sa.Column("slot", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("collection", sa.Column("embedded_at", sa.Float(), nullable=False, server_default="0"))
     op.execute("UPDATE collection SET embedded_at = created_at")

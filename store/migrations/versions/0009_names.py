@@ -1,4 +1,4 @@
-"""Names: columns are called what they hold, and a delivery has a lease as other work has."""
+"""Names: columns named after their content, and a lease for deliveries."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RENAMED = (
 
 
 def upgrade() -> None:
-    """Rename the columns and add the lease; a call under way is due again when `due_at` says so."""
+    """Rename the columns and add the lease; a call in progress is due again at `due_at`."""
     for table, old, new in RENAMED:
         op.execute(f"ALTER TABLE {table} RENAME COLUMN {old} TO {new}")
     op.add_column("delivery", sa.Column("lease_until", sa.Float(), nullable=True))

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import PrivateAttr
 
-from client import models
-from client.errors import error_of
+from exemplar_client import models
+from exemplar_client.errors import error_of
 
 if TYPE_CHECKING:
-    from client.async_exemplar import AsyncExemplar
+    from exemplar_client.async_exemplar import AsyncExemplar
 
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 1.0

@@ -1,4 +1,4 @@
-"""The index of a collection from the call to the answer, on both databases."""
+"""The index of a collection, from the request to the answer, on both databases."""
 
 from __future__ import annotations
 

@@ -6,11 +6,11 @@ import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
-from client import models
-from client.async_calls import AsyncCalls
-from client.async_job import AsyncJob
-from client.errors import ServiceError
-from client.requests import (
+from exemplar_client import models
+from exemplar_client.async_calls import AsyncCalls
+from exemplar_client.async_job import AsyncJob
+from exemplar_client.errors import ServiceError
+from exemplar_client.requests import (
     Content,
     Pictures,
     Request,

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from client.generate_types import NOTE, Document, name_of, or_none, python_name, type_of
+from client.generate.types import NOTE, Document, name_of, or_none, python_name, type_of
 
 BY_HAND = ("get_results", "watch_job")  # those with several answers, or none that ends
 HARMLESS = ("make_embeddings",)  # changes nothing, though it is a POST
@@ -20,10 +20,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Literal
 
-from client import models
-from client.async_job import AsyncJob
-from client.async_transport import AsyncTransport
-from client.requests import Content, Request, given, in_path, in_query, media_type_of, parts_of, submitting
+from exemplar_client import models
+from exemplar_client.async_job import AsyncJob
+from exemplar_client.async_transport import AsyncTransport
+from exemplar_client.requests import Content, Request, given, in_path, in_query, media_type_of, parts_of, submitting
 
 
 class AsyncCalls(AsyncTransport):

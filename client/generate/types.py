@@ -8,7 +8,7 @@ from typing import Any
 
 Document = Mapping[str, Any]
 
-NOTE = "# Made by client/generate_*.py; `make generate` makes it anew.\n"
+NOTE = "# Generated; `make generate` writes it.\n"
 _PLAIN = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
 
 

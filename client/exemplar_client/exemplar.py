@@ -1,6 +1,6 @@
 """The client: every call of the API, those that take pictures or give streams written out here."""
 
-# Made by client/generate_*.py; `make generate` makes it anew.
+# Generated; `make generate` writes it.
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from client import models
-from client.calls import Calls
-from client.errors import ServiceError
-from client.job import Job
-from client.requests import (
+from exemplar_client import models
+from exemplar_client.calls import Calls
+from exemplar_client.errors import ServiceError
+from exemplar_client.job import Job
+from exemplar_client.requests import (
     Content,
     Pictures,
     Request,

@@ -1,6 +1,6 @@
 """What the service takes and gives."""
 
-# Made by client/generate_*.py; `make generate` makes it anew.
+# Generated; `make generate` writes it.
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class AskItems(Model):
 
 
 class Attempt(Model):
-    """One call of a webhook: the status that came back, or what went wrong."""
+    """One call of a webhook: the status of the answer, or the error."""
 
     at: datetime
     error: str | None
@@ -40,7 +40,7 @@ class Attempt(Model):
 
 
 class Average(Model):
-    """An average over the classes that were judged."""
+    """An average over the judged classes."""
 
     f1: float
     judged: int
@@ -52,35 +52,35 @@ class BulkPlaces(Model):
     """Pictures that are elsewhere: one of the two."""
 
     folder: str | None = Field(default=None)
-    """A folder under the roots that the server allows."""
+    """A folder under EXEMPLAR_ROOTS on the server."""
     urls: list[str] | None = Field(default=None)
 
 
 class Candidate(Model):
-    """A class that may be meant."""
+    """A candidate class."""
 
     label: str
     probability: float
 
 
 class CandidateSet(Model):
-    """The labels among which the true one is, as often as `level` says (a conformal set).
+    """The labels that contain the true one with a probability of `level` (a conformal set).
 
-    Learnt from the collection's own supports, for pictures of its classes.
+    Calibrated on the collection's own supports, for pictures of its classes.
     """
 
     labels: list[str]
-    """The most probable first."""
+    """Most probable first."""
     level: float
-    """How often such a set holds the true label, as the rule's `coverage`."""
+    """The target coverage: the rule's `coverage`."""
 
 
 class ChangedAnswer(Model):
-    """A support that the two encoders name differently, each judging it by the others."""
+    """A support that the two encoders classify differently, judging it by the others."""
 
     label: str
     named: str
-    """By the encoder that answers."""
+    """By the active encoder."""
     other_named: str
     """By the other encoder."""
     other_probability: float
@@ -89,22 +89,22 @@ class ChangedAnswer(Model):
 
 
 class ClassChange(Model):
-    """What to change about a class."""
+    """Changes of a class."""
 
     kind: ClassKind | None = Field(default=None)
     label: str | None = Field(default=None)
 
 
 ClassKind = Literal["normal", "negative"] | str
-"""`negative` classes stand for things that must not be named."""
+"""The kind of a class; pictures of `negative` classes are unknown."""
 
 
 class ClassLine(Model):
-    """One class in the familiar table; no figures where it could not be judged."""
+    """One class in the classification report; without numbers if it could not be judged."""
 
     f1: float | None
     judged: int
-    """Supports judged, each by the others: what the table calls support."""
+    """Supports judged, each by the others: the table's support column."""
     judgement: Judgement
     """`rough` below 8 supports, `not_assessable` below 2."""
     kind: ClassKind
@@ -123,7 +123,7 @@ class Class(Model):
     label: str
     supports: int
     thumbnails: list[str]
-    """Those of its first supports, at most 4."""
+    """Thumbnails of its first supports, at most 4."""
 
 
 class ClassPage(Model):
@@ -134,7 +134,7 @@ class ClassPage(Model):
 
 
 class CollectionChange(Model):
-    """What to change about a collection; what is left out stays as it is."""
+    """Changes of a collection; omitted fields stay unchanged."""
 
     index: Index | None = Field(default=None)
     rule: RuleChange | None = Field(default=None)
@@ -148,7 +148,7 @@ class Collection(Model):
     encoder: str
     index: Index
     index_measured: IndexMeasure | None
-    """Null while every search compares with all supports, and for `milvus`."""
+    """Null while search is exact, and for `milvus`."""
     name: str
     prompts: str | list[str] | None
     rule: Rule
@@ -165,7 +165,7 @@ class CollectionPage(Model):
 
 
 class CollectionReport(Model):
-    """What the supports of a collection say about it, each judged without its fold (leave-fold-out)."""
+    """The report of a collection from its supports, each judged without its fold (leave-fold-out)."""
 
     accuracy: float | None
     classes: list[ClassLine]
@@ -173,42 +173,42 @@ class CollectionReport(Model):
     confusion: Confusion
     duplicates: ListedDuplicates
     examined: int
-    """Supports looked through for wrong labels and near duplicates."""
+    """Supports checked for wrong labels and near duplicates."""
     index: IndexName | None = Field(default=None)
     """How the supports are searched."""
     judged: int
-    """Supports that the figures are of; those alone in their class are not."""
+    """Supports that were judged; the only support of a class cannot be."""
     macro_avg: Average | None
     metric: Metric
     near_duplicates: ListedDuplicates
     notes: list[str]
     recall_at_10: float | None = Field(default=None)
-    """How many of a support's nearest ten the index finds; null where every search compares with all supports, and for `milvus`."""
+    """The recall@10 of the index; null where every search compares with all supports, and for `milvus`."""
     rule: RuleName
     rule_used: RuleName
-    """The rule that answers: `auto` is one of the others."""
+    """The rule that answers, never `auto`."""
     supports: int
     suspects: ListedSuspect
     too_small: ListedSmallClass
     version: int
-    """The version of the collection that this is said of."""
+    """The collection's version that was judged."""
     wanted: ListedWanted
     weighted_avg: Average | None
 
 
 class Comparison(Model):
-    """What would change if the collection answered by its other encoder."""
+    """What would change if the collection answered with its other encoder."""
 
     broken: int
     """Answers that are right now and would be wrong."""
     changed: ListedChangedAnswer
     """Answers that would change, at most 1000."""
     compared: int
-    """Supports that both encoders have seen; the reports are of these."""
-    encoder: str
-    """The collection answers by it."""
-    mended: int
+    """Supports with vectors of both encoders; the reports are of these."""
+    corrected: int
     """Answers that are wrong now and would be right."""
+    encoder: str
+    """The active encoder."""
     notes: list[str]
     other: str
     other_report: CollectionReport
@@ -217,7 +217,7 @@ class Comparison(Model):
 
 
 class ConfusedCell(Model):
-    """How many supports of one class were taken for another."""
+    """The number of supports of one class predicted as another."""
 
     count: int
     label: str
@@ -225,35 +225,35 @@ class ConfusedCell(Model):
 
 
 class ConfusedPair(Model):
-    """Two classes taken for each other."""
+    """Two confused classes."""
 
     count: int
-    """Supports of either class that were taken for the other."""
+    """Supports of either class predicted as the other."""
     labels: tuple[str, str]
     rate: float
-    """Their share in the judged supports of both."""
+    """Their share of the judged supports of both."""
     taken: tuple[int, int]
-    """First taken for second, second taken for first."""
+    """First predicted as second, second predicted as first."""
 
 
 class Confusion(Model):
-    """The confusion matrix: row i counts what supports of class i were taken for."""
+    """The confusion matrix: row i counts the predictions of supports of class i."""
 
     complete: bool
     """Whether every class is in the matrix."""
     counts: list[list[int]]
     errors: ListedConfusedCell | None
-    """Where it is not complete: the cells off the diagonal over all classes, at most 1000."""
+    """If it is not complete: the off-diagonal cells over all classes, at most 1000."""
     labels: list[str]
-    """At most 100: of more classes, those confused most."""
+    """At most 100: of more classes, the most confused."""
 
 
 class Contribution(Model):
-    """A support that spoke for the best class."""
+    """A support that contributed to the best class."""
 
     label: str
     share: float
-    """Its part of what spoke for the best class."""
+    """Its share of all contributions to the best class."""
     similarity: float
     """Cosine similarity to the picture."""
     support_id: int
@@ -261,17 +261,17 @@ class Contribution(Model):
 
 
 DecisionName = Literal["known", "unknown", "ambiguous"] | str
-"""What an answer says."""
+"""The decision of an answer."""
 
 
 class DeliveryList(Model):
-    """The deliveries of a job, the oldest first."""
+    """The deliveries of a job, oldest first."""
 
     items: list[Delivery]
 
 
 class Delivery(Model):
-    """What a webhook is told; `url` is shown without its query, which may hold secrets."""
+    """A webhook's delivery; of `url` only the host is shown: path and query may contain secrets."""
 
     attempts: list[Attempt]
     created_at: datetime
@@ -282,7 +282,7 @@ class Delivery(Model):
 
 
 DeliveryState = Literal["waiting", "delivered", "given_up"] | str
-"""Where a webhook delivery stands; the last two are final."""
+"""The state of a webhook delivery; the last two are final."""
 
 
 class DryProblem(Model):
@@ -294,9 +294,9 @@ class DryProblem(Model):
 
 
 class DryRun(Model):
-    """What a bulk job would do; pictures are not looked into.
+    """What a bulk job would do; pictures are not decoded.
 
-    Where `complete` is false there are more items than could be read in the time of a call, and the numbers
+    If `complete` is false, not all items could be read in the time limit, and the numbers
     are those of the first `items`.
     """
 
@@ -314,7 +314,7 @@ class Duplicates(Model):
     """Supports that show the same picture."""
 
     conflict: bool
-    """Whether they stand in different classes."""
+    """Whether they are in different classes."""
     labels: list[str]
     support_ids: list[int]
 
@@ -338,17 +338,17 @@ class EmbeddingList(Model):
 
 
 class EmbeddingsRequest(Model):
-    """Pictures or texts to embed, named as OpenAI's call names them."""
+    """Pictures or texts to embed, named as in OpenAI's call."""
 
     dimensions: int | None = Field(default=None)
-    """Refused unless it is what the encoder gives."""
+    """Must be the encoder's own dimension if given."""
     encoding_format: Literal["float", "base64"] | str | None = Field(default=None)
     input: str | Picture | list[str | Picture]
-    """One or several: a data: URL or base64 of a picture, {image: {base64}}, or a text for an encoder that reads."""
+    """One or several: a data: URL or base64 of a picture, {image: {base64}}, or a text for an encoder with a text side."""
     model: str
     """An encoder this service offers, or a collection: its encoder and views."""
     user: str | None = Field(default=None)
-    """Taken and not used."""
+    """Accepted and ignored."""
 
 
 class EnrollItem(Model):
@@ -369,16 +369,16 @@ class EnrollItems(Model):
 
 
 class Explanation(Model):
-    """Why the best class is the best."""
+    """The explanation of the best class."""
 
     margin: float | None
-    """How far the best class lies before the second, in the rule's own score; null where there is no second."""
+    """Difference between the best and the second class in the rule's own score; null if there is no second."""
     supports: list[Contribution]
-    """The supports that decided, the weightiest first."""
+    """The supports that contributed most, largest share first."""
 
 
 class FinishedJob(Model):
-    """A job that was waited for, with its results."""
+    """A job that was waited for, with its first results."""
 
     collection: str
     created_at: datetime
@@ -389,8 +389,10 @@ class FinishedJob(Model):
     kind: JobKind
     lane: Lane
     links: dict[str, str]
+    next_cursor: str | None
+    """Where `/results?cursor=` goes on, if these are not all."""
     note: str | None
-    """Why results that were to be smoothed are not, or not all."""
+    """Why results that should have been smoothed are not, or not all."""
     progress: Progress
     results: list[Result]
     smooth: bool
@@ -400,27 +402,27 @@ class FinishedJob(Model):
 
 
 class Health(Model):
-    """How the service is."""
+    """The state of the service."""
 
     checks: dict[str, str] | None = Field(default=None)
     status: str
 
 
 class Image(Model):
-    """A picture inside JSON: one of these."""
+    """A picture inside JSON: exactly one of these."""
 
     base64: str | None = Field(default=None)
     job: PastImage | None = Field(default=None)
-    """A picture that a job has read: what it was called is put right without an upload."""
+    """A picture of an earlier job, to correct its answer without another upload."""
     url: str | None = Field(default=None)
-    """Where a worker is to fetch it from, if the service's operator allows that."""
+    """A URL for a worker to fetch, if the service's operator allows that."""
 
 
 class IndexMeasure(Model):
-    """How many of the nearest ten an approximate index finds, asked for a collection's own supports."""
+    """The recall@10 of an approximate index, measured with a collection's own supports."""
 
     asked: int
-    """Supports that were asked for, each without itself."""
+    """Supports used as queries, each without itself."""
     measured_at: datetime
     name: IndexName
     recall_at_10: float
@@ -429,22 +431,22 @@ class IndexMeasure(Model):
 
 
 class Index(Model):
-    """How the supports are searched; what is null is chosen by their number."""
+    """How the supports are searched; null chooses by their number."""
 
     name: IndexName | None = Field(default=None)
     """`flat` compares with all supports; `ivf` and `rabitq` with a part of them, once there are 20,000; `milvus` keeps the vectors in Milvus instead of memory."""
     probes: int | None = Field(default=None)
-    """Lists that a search looks into, of `ivf` and `rabitq`."""
+    """Lists that a search probes (`ivf`, `rabitq`)."""
     refine: int | None = Field(default=None)
-    """Candidates compared exactly for each neighbour asked for, of `ivf` and `rabitq`."""
+    """Candidates compared exactly per neighbour (`ivf`, `rabitq`)."""
 
 
 IndexName = Literal["flat", "ivf", "rabitq", "milvus"] | str
-"""How supports are searched: all of them, by FAISS's shorter ways, or in Milvus."""
+"""The index types: exact search, FAISS's approximate indexes, or Milvus."""
 
 
 JobKind = Literal["classify", "enroll", "search", "report", "embed", "reindex", "compare", "import"] | str
-"""What a job asks for."""
+"""The kind of a job."""
 
 
 class Job(Model):
@@ -460,7 +462,7 @@ class Job(Model):
     lane: Lane
     links: dict[str, str]
     note: str | None
-    """Why results that were to be smoothed are not, or not all."""
+    """Why results that should have been smoothed are not, or not all."""
     progress: Progress
     smooth: bool
     """Its results are smoothed over nearest pictures before it ends."""
@@ -469,18 +471,18 @@ class Job(Model):
 
 
 class JobPage(Model):
-    """A page of jobs, the newest first."""
+    """A page of jobs, newest first."""
 
     items: list[Job]
     next_cursor: str | None
 
 
 JobState = Literal["queued", "running", "paused", "succeeded", "partial", "failed", "cancelled"] | str
-"""Where a job stands; the last four are final."""
+"""The state of a job; the last four are final."""
 
 
 class JobSummary(Model):
-    """How many results of a job have which label, decision and error code, the greatest first."""
+    """The number of results of a job by label, decision and error code, greatest first."""
 
     decisions: dict[str, int]
     done: int
@@ -489,24 +491,24 @@ class JobSummary(Model):
     job: str
     labels: dict[str, int]
     note: str | None
-    """Why results that were to be smoothed are not, or not all."""
+    """Why results that should have been smoothed are not, or not all."""
     state: JobState
     total: int
 
 
 Judgement = Literal["fair", "rough", "not_assessable"] | str
-"""How far the figures of a class can be believed."""
+"""How reliable the numbers of a class are."""
 
 
 class LabelCount(Model):
-    """How many items a class would get."""
+    """The number of items that a class would get."""
 
     items: int
     label: str
 
 
 Lane = Literal["interactive", "bulk"] | str
-"""Where work waits: a person waits for `interactive`, nobody for `bulk`."""
+"""The priority of work: a person waits for `interactive`, nobody waits for `bulk`."""
 
 
 class ListedChangedAnswer(Model):
@@ -565,11 +567,18 @@ class Merge(Model):
 
 
 Metric = Literal["cosine", "mse"] | str
-"""How alike two vectors are: cosine similarity, or mean squared error (smaller is nearer)."""
+"""The similarity of two vectors: cosine, or mean squared error (smaller is nearer)."""
+
+
+class ModelList(Model):
+    """The encoders that this service offers."""
+
+    data: list[Offered]
+    object: Literal["list"] | str | None = Field(default=None)
 
 
 class Neighbour(Model):
-    """A support near to the picture."""
+    """A support near the picture."""
 
     label: str
     similarity: float
@@ -578,14 +587,14 @@ class Neighbour(Model):
 
 
 class NewClass(Model):
-    """A class to make of its name alone."""
+    """A class to create from its name."""
 
     kind: ClassKind | None = Field(default=None)
     label: str
 
 
 class NewCollection(Model):
-    """A collection to make."""
+    """A collection to create."""
 
     encoder: str | None = Field(default=None)
     """One of the encoders this service offers."""
@@ -593,31 +602,40 @@ class NewCollection(Model):
     name: str
     """A slug: 1 to 63 of a-z, 0-9, - and _."""
     prompts: str | list[str] | None = Field(default=None)
-    """The sentences a label is read in, by an encoder that reads: `best7`, `all80`, or your own with `{}` where the label goes. A class then answers by its name before it has a picture."""
+    """Prompts for labels, if the encoder has a text side: `best7`, `all80`, or your own with `{}` in place of the label. A class then answers by its name before it has a picture."""
     rule: Rule | None = Field(default=None)
     views: Views | None = Field(default=None)
-    """How often each picture is looked at: once, with its mirror image, or both also cropped."""
+    """Views of each picture: the picture, with its mirror image, or both also cropped."""
 
 
 class NewReindex(Model):
-    """Which encoder the pictures of a collection are to be embedded with, beside the one that answers."""
+    """The encoder to embed a collection's pictures with, in addition to the active one."""
 
     encoder: str
 
 
 class Novelty(Model):
-    """How like something known the picture is, and from where on it counts as known."""
+    """How familiar the picture is, and the threshold below which it is unknown."""
 
     accepts_unfamiliar: float | None
-    """The share of pictures of classes not enrolled here that are expected to be named all the same; null where it cannot be told."""
+    """Expected share of unfamiliar pictures, of classes not enrolled, that are accepted; null if it cannot be estimated."""
     score: float
-    """The lower the less familiar."""
+    """Lower is less familiar."""
     threshold: float | None
-    """A picture that scores less is unknown; null where there are too few supports to set one."""
+    """A picture with a lower score is unknown; null if there are too few supports to set one."""
+
+
+class Offered(Model):
+    """An encoder, as OpenAI's clients list models."""
+
+    created: int | None = Field(default=None)
+    id: str
+    object: Literal["model"] | str | None = Field(default=None)
+    owned_by: Literal["exemplar"] | str | None = Field(default=None)
 
 
 class PastImage(Model):
-    """The picture of an item that a job has read already."""
+    """The picture of an item that a job has already read."""
 
     id: str
     """The job's id."""
@@ -632,12 +650,12 @@ class Picture(Model):
 
 
 class Problem(Model):
-    """What went wrong (RFC 9457), with a code that stays the same."""
+    """A problem object (RFC 9457) with a stable code."""
 
     code: str
     detail: str
     request_id: str | None = Field(default=None)
-    """The request, as the log and `X-Request-Id` have it."""
+    """The request's id, as in the log and `X-Request-Id`."""
     retry: bool
     status: int | None = Field(default=None)
     title: str
@@ -645,7 +663,7 @@ class Problem(Model):
 
 
 class Progress(Model):
-    """How far a job has come."""
+    """The progress of a job."""
 
     done: int
     eta_s: float | None
@@ -655,31 +673,31 @@ class Progress(Model):
 
 
 class Reindex(Model):
-    """A change of encoder and how far it has come."""
+    """A reindex and its progress."""
 
     collection: str
     embedded: int
-    """Supports that both encoders have seen."""
+    """Supports with vectors of both encoders."""
     encoder: str
-    """The collection answers by it."""
+    """The active encoder."""
     links: dict[str, str]
     missing: list[Unseen]
-    """The first 100 supports that it has not seen."""
+    """The first 100 supports without a secondary vector."""
     other: str
-    """Its vectors stand beside."""
+    """The encoder of the secondary vectors."""
     supports: int
     switched: bool
-    """Whether the collection has gone over; `back` leads back."""
+    """Whether the collection has switched; `back` returns."""
     version: int
     working: bool
     """Whether pictures still wait for the other encoder."""
 
 
 class Result(Model):
-    """What became of one item; which fields are there depends on the kind of the job and on `status`."""
+    """The result of one item; its fields depend on the kind of the job and on `status`."""
 
     candidate_set: CandidateSet | None = Field(default=None)
-    """Null where there are too few supports to state one."""
+    """Null if there are too few supports to compute one."""
     candidates: list[Candidate] | None = Field(default=None)
     confidence: float | None = Field(default=None)
     """The probability of the best class."""
@@ -692,28 +710,28 @@ class Result(Model):
     index_version: int | None = Field(default=None)
     item: int
     label: str | None = Field(default=None)
-    """The class named; the best guess where ambiguous, null where unknown."""
+    """The predicted class; the best guess if ambiguous, null if unknown."""
     neighbours: list[Neighbour] | None = Field(default=None)
     novelty: Novelty | None = Field(default=None)
     report: CollectionReport | None = Field(default=None)
     rule: RuleName | None = Field(default=None)
-    """The rule that decided; `auto` says which it chose."""
+    """The rule that decided, never `auto`."""
     smoothed: bool | None = Field(default=None)
-    """Of a job that asks for it: whether this result has been smoothed yet."""
+    """For jobs with `smooth`: whether this result has been smoothed yet."""
     status: Literal["done", "failed"] | str
     support_id: int | None = Field(default=None)
     timing_ms: dict[str, float] | None = Field(default=None)
 
 
 class ResultPage(Model):
-    """A page of results in the order of the items; while the job runs, as far as they stand."""
+    """A page of results in the order of the items; while the job runs, up to the first gap."""
 
     items: list[Result]
     next_cursor: str | None
 
 
 class RuleChange(Model):
-    """What to change about a rule; what is left out stays as it is."""
+    """Changes of a rule; omitted fields stay unchanged."""
 
     certainty: float | None = Field(default=None)
     coverage: float | None = Field(default=None)
@@ -723,21 +741,21 @@ class RuleChange(Model):
 
 
 class Rule(Model):
-    """How supports become a decision, and what it aims at."""
+    """The decision rule and its targets."""
 
     certainty: float | None = Field(default=None)
     """A best class less probable than this is `ambiguous`."""
     coverage: float | None = Field(default=None)
-    """How often `candidate_set` is to hold the true class."""
+    """Target share of `candidate_set`s that contain the true class."""
     false_reject: float | None = Field(default=None)
-    """The share of pictures of known classes that may be called unknown; 0 calls none so."""
+    """Target share of pictures of known classes that are called unknown; 0 rejects none."""
     metric: Metric | None = Field(default=None)
     name: RuleName | None = Field(default=None)
-    """`auto` is `kernel` while that answers fast enough, and `ridge` beyond."""
+    """`auto` is `kernel` up to 2,000 supports, and `ridge` above."""
 
 
 RuleName = Literal["auto", "kernel", "ridge", "prototype", "neighbours", "nearest"] | str
-"""How supports become a decision; `auto` is `kernel` while that answers fast enough, `ridge` beyond."""
+"""The decision rules; `auto` is `kernel` up to 2,000 supports, and `ridge` above."""
 
 
 class SmallClass(Model):
@@ -749,7 +767,7 @@ class SmallClass(Model):
 
 
 class SupportChange(Model):
-    """Where to move a support."""
+    """The class to move a support to."""
 
     label: str
 
@@ -774,45 +792,45 @@ class SupportPage(Model):
 
 
 class Suspect(Model):
-    """A support that may have a wrong label: it is nearer to another class than to the rest of its own."""
+    """A support with a possibly wrong label: it is nearer to another class than to the rest of its own."""
 
     label: str
     looks_like: str
     margin: float
-    """Cosine to its class without itself, less that to the nearest other."""
+    """Cosine to its class without itself, minus that to the nearest other."""
     support_id: int
 
 
 class SwitchOptions(Model):
-    """How a collection goes over to its other encoder."""
+    """Options of a switch."""
 
     leave_out: bool | None = Field(default=None)
-    """Whether supports that the other encoder has not seen may take no part."""
+    """Whether to exclude supports without a vector of the other encoder."""
 
 
 class Unseen(Model):
-    """A support that the other encoder has no vector of."""
+    """A support without a vector of the other encoder."""
 
     external_id: str | None
     label: str
     picture: str
-    """The digest of its picture, which may not be kept here."""
+    """The digest of its picture, which may not be stored here."""
     support_id: int
 
 
 class Usage(Model):
-    """What was used: here inputs are counted, not tokens."""
+    """Usage: inputs are counted, not tokens."""
 
     prompt_tokens: int
     total_tokens: int
 
 
 Views = Literal["1", "flip", "full"] | str
-"""How often a picture is looked at: once, with its mirror image, or those two whole and cropped."""
+"""The views of a picture: itself, with its mirror image, or both also cropped."""
 
 
 class Wanted(Model):
-    """What to photograph next."""
+    """A class that needs more pictures, and why."""
 
     label: str
     more: int

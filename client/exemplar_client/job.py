@@ -1,6 +1,6 @@
 """Jobs that can be waited for and read."""
 
-# Made by client/generate_*.py; `make generate` makes it anew.
+# Generated; `make generate` writes it.
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import PrivateAttr
 
-from client import models
-from client.errors import error_of
+from exemplar_client import models
+from exemplar_client.errors import error_of
 
 if TYPE_CHECKING:
-    from client.exemplar import Exemplar
+    from exemplar_client.exemplar import Exemplar
 
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 1.0

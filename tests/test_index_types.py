@@ -1,11 +1,13 @@
-"""One contract for every engine: after any history a search finds what brute force finds, at once."""
+"""One contract for every index type: after any history a search finds what brute force finds."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,12 +25,12 @@ from index.replicas import AnyReplica, Replicas
 from index.vector_store import VectorStoreReplica
 
 DIM = 4
-ENGINES = [*IndexName, "milvus server"]
+ENGINES = [*IndexName, pytest.param("milvus server", marks=pytest.mark.processes)]
 numbers = iter(range(1, 1_000_000))
 
 
 class History:
-    """A record with its whole feed, as the store gives it: the last change of each support, page by page."""
+    """A record with its complete feed, as the store gives it: the last change of each support, in pages."""
 
     def __init__(self, *, page: int = 1_000) -> None:
         self.truth = Record()
@@ -83,7 +85,7 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Milvus:
 
 @pytest.fixture(params=ENGINES, ids=str)
 def workers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Workers:
-    """What makes workers of one engine; an approximate one looks into all its lists, and is there at once."""
+    """Creates workers with one index type; an approximate one probes all lists and trains immediately."""
     monkeypatch.setattr(training, "TRAIN_FROM", 4)
     monkeypatch.setattr(training, "POINTS_PER_LIST", 1)
     shared = request.param == "milvus server"
@@ -95,6 +97,12 @@ def workers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp
         milvus = Milvus(request.getfixturevalue("server"), "", tmp_path)
     elif name is IndexName.MILVUS:
         milvus = request.getfixturevalue("embedded")
+    if milvus is not None:
+        from pymilvus.client import grpc_handler
+
+        # it looks every half second whether a new collection has its index
+        clock = SimpleNamespace(**{**vars(time), "sleep": lambda _: time.sleep(0.01)})
+        monkeypatch.setattr(grpc_handler, "time", clock)
     return Workers(index, milvus, tmp_path)
 
 
@@ -123,7 +131,7 @@ class Worker:
         return found
 
     def check(self, k: int = 7) -> None:
-        """Hold a search against brute force over the truth."""
+        """Compare a search with brute force over the truth."""
         truth, replica = self.history.truth, self.replica()
         assert (len(replica), replica.version) == (len(truth.supports), truth.version)
         assert dict(replica.classes) == truth.classes
@@ -182,12 +190,12 @@ def test_worker_that_slept_passes_over_what_others_wrote_and_removed(
     for _ in range(10):
         record.change("remove", 0, 0)
     quick.check()
-    [near] = asleep.near(QUERIES[:1], 5)  # as of its own version, without catching up
+    [near] = asleep.near(QUERIES[:1], 5)  # at its own version, without catching up
     assert max(near.ids) <= 30 and set(near.class_ids) <= {1, 2, 3, 4}
     slow.check()
 
 
-def test_catching_up_goes_on_after_a_crash_at_any_page(
+def test_catching_up_resumes_after_a_crash_at_any_page(
     workers: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record = grown(20, page=4)
@@ -213,7 +221,7 @@ def test_catching_up_goes_on_after_a_crash_at_any_page(
         record.change("remove", 2, 0)
 
 
-def test_rules_answer_the_same_on_every_engine_while_the_collection_is_small(workers: Workers) -> None:
+def test_rules_answer_the_same_on_every_index_while_the_collection_is_small(workers: Workers) -> None:
     record = grown()
     flat = Replicas(record.feed, workers.folder / "flat", gpu=False).current(record.id, DIM)
     other = workers.start(record).replica()
@@ -260,7 +268,7 @@ def test_collection_that_is_gone_has_no_replica(workers: Workers) -> None:
     assert worker.replicas.current(record.id, DIM, workers.index) is None
 
 
-def test_record_of_another_birth_is_followed_anew(workers: Workers) -> None:
+def test_record_of_another_epoch_is_read_from_the_start(workers: Workers) -> None:
     record = grown()
     worker = workers.start(record)
     worker.check()
@@ -277,7 +285,7 @@ def test_milvus_that_lost_everything_is_filled_again(embedded: Milvus, tmp_path:
     replica = worker.replica()
     assert isinstance(replica, VectorStoreReplica)
     replica._store.drop()
-    with pytest.raises(ExemplarError, match="Milvus did not") as caught:
+    with pytest.raises(ExemplarError, match="Milvus failed") as caught:
         replica.near(QUERIES, 3)
     assert (caught.value.code, caught.value.retry) == ("index_unavailable", True)
     worker.check()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from client.generate_types import NOTE, Document, allowed, name_of, or_none, python_name, type_of
+from client.generate.types import NOTE, Document, allowed, name_of, or_none, python_name, type_of
 
 _HEAD = f'''"""What the service takes and gives."""
 

@@ -1,4 +1,4 @@
-"""What serves where the vectors are not all at hand, and shortcuts that are trained on the way."""
+"""Large collections: vectors in a vector store, and approximate indexes trained in the background."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CLASSES = 6
 
 
 class Memory:
-    """An engine in memory, as exact as can be."""
+    """An exact vector store in memory."""
 
     def __init__(self) -> None:
         self.rows: dict[int, np.ndarray] = {}
@@ -75,7 +75,7 @@ def feed_of(vectors: np.ndarray, class_ids: list[int], first: int = 1) -> list[S
 
 
 def both(count: int) -> tuple[Replica, VectorStoreReplica]:
-    """The same supports in memory and in an engine that is too full to be read whole."""
+    """The same supports in memory and in a vector store that is too large to be read into memory."""
     vectors, class_ids = clustered(count)
     changes = Changes(
         count,
@@ -90,7 +90,7 @@ def both(count: int) -> tuple[Replica, VectorStoreReplica]:
 
 
 @pytest.mark.parametrize("metric", Metric)
-def test_prototypes_from_an_engine_answer_as_those_in_memory(metric: Metric) -> None:
+def test_prototypes_from_a_vector_store_answer_as_those_in_memory(metric: Metric) -> None:
     whole, sampled = both(600)
     queries, _ = clustered(50, seed=3)
     rule = Rule(RuleName.PROTOTYPE, metric)
@@ -110,7 +110,7 @@ def test_prototypes_from_an_engine_answer_as_those_in_memory(metric: Metric) -> 
 
 
 @pytest.mark.parametrize("name", [RuleName.NEIGHBOURS, RuleName.NEAREST])
-def test_neighbours_from_an_engine_score_and_explain_as_those_in_memory(name: RuleName) -> None:
+def test_neighbours_from_a_vector_store_score_and_explain_as_those_in_memory(name: RuleName) -> None:
     whole, sampled = both(600)
     queries, _ = clustered(50, seed=3)
     rule = Rule(name)
@@ -128,7 +128,7 @@ def test_neighbours_from_an_engine_score_and_explain_as_those_in_memory(name: Ru
         assert other.novelty is not None and other.novelty.threshold is not None
 
 
-def test_neighbours_are_calibrated_alike_from_an_engine_and_from_memory(
+def test_neighbours_are_calibrated_alike_from_a_vector_store_and_from_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(SampledNeighbours, "most_judged", 2_000)
@@ -146,7 +146,7 @@ def test_rule_that_needs_every_vector_gives_way_and_the_answer_says_so(name: Rul
     assert answer.explanation.supports and 0 < sum(one.share for one in answer.explanation.supports) <= 1
 
 
-def test_collection_that_shrinks_is_whole_again() -> None:
+def test_collection_that_shrinks_is_in_memory_again() -> None:
     whole, sampled = both(600)
     gone = Changes(1_200, (), [SupportChange(n, None, None) for n in range(61, 601)], 1.0)
     whole.apply(gone)
@@ -201,7 +201,7 @@ def trained(index: Index, count: int = 600) -> tuple[Replica, np.ndarray]:
 
 @pytest.mark.usefixtures("soon")
 @pytest.mark.parametrize("name", [IndexName.IVF, IndexName.RABITQ])
-def test_shortcut_compares_few_and_says_how_many_it_misses(name: IndexName) -> None:
+def test_ann_index_compares_few_and_reports_its_recall(name: IndexName) -> None:
     replica, vectors = trained(Index(name, probes=2))
     assert replica.measured is not None and replica.ann.serving is not None
     exact = replica.search_all(vectors[:100], 11)[1]
@@ -224,7 +224,7 @@ def test_removed_support_is_never_found_and_added_one_at_once(name: IndexName) -
 
 
 @pytest.mark.usefixtures("soon")
-def test_changes_during_the_training_are_in_the_shortcut(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changes_during_the_training_are_in_the_ann_index(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors, class_ids = clustered(600)
     replica = Replica(DIM)
     replica.apply(
@@ -299,19 +299,19 @@ def test_what_was_trained_is_in_the_snapshot_and_not_learnt_again(
 
 
 @pytest.mark.usefixtures("soon")
-def test_collection_that_has_grown_fourfold_is_trained_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_index_is_retrained_after_growing_fourfold(monkeypatch: pytest.MonkeyPatch) -> None:
     index = Index(IndexName.IVF)
     replica, _ = trained(index, 400)
     first = replica.ann.serving
-    for count, anew in ((1_500, False), (1_700, True)):
+    for count, retrained in ((1_500, False), (1_700, True)):
         vectors, class_ids = clustered(count)
         replica.apply(Changes(count, (), feed_of(vectors, class_ids), 1.0))
         training.follow_index(replica, index, run=lambda work: work())
-        assert (replica.ann.serving is not first) == anew
+        assert (replica.ann.serving is not first) == retrained
 
 
 @pytest.mark.usefixtures("soon")
-def test_collection_that_has_shrunk_is_compared_whole() -> None:
+def test_collection_that_has_shrunk_is_searched_exactly() -> None:
     index = Index(IndexName.RABITQ)
     replica, _ = trained(index)
     replica.apply(Changes(900, (), [SupportChange(n, None, None) for n in range(1, 500)], 1.0))

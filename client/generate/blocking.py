@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from client.generate_types import NOTE
+from client.generate.types import NOTE
 
 TWINS = ("transport", "job", "calls", "exemplar")
 _WORDS = (

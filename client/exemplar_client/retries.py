@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import httpx
 
-from client.errors import ServiceError
-from client.requests import Request
+from exemplar_client.errors import ServiceError
+from exemplar_client.requests import Request
 
 FIRST_S = 0.25
 AWAY = (502, 503, 504)

@@ -12,10 +12,11 @@ from typing import Any, Self, TypeVar, cast
 import httpx
 from pydantic import BaseModel
 
-from client.async_job import AsyncJob
-from client.errors import error_of_response, unreachable
-from client.requests import Request
-from client.retries import Retries
+from exemplar_client.address import check_address, is_loopback
+from exemplar_client.async_job import AsyncJob
+from exemplar_client.errors import ServiceError, error_of_response, unreachable
+from exemplar_client.requests import Request
+from exemplar_client.retries import Retries
 
 URL = "http://127.0.0.1:8000"
 MADE_WAIT = {"Prefer": "wait=30"}
@@ -27,7 +28,9 @@ M = TypeVar("M", bound=BaseModel)
 class AsyncTransport:
     """A service at a URL, as `EXEMPLAR_URL` says where none is given; `EXEMPLAR_KEY` is the key.
 
-    `transport` is for tests and proxies, as httpx takes it.
+    `transport` is for tests and proxies, as httpx takes it. Otherwise the proxies of the environment are used
+    (HTTP_PROXY, NO_PROXY and so on), but never for this machine. Raises ServiceError with the code
+    `url_invalid` or `proxy_invalid`.
     """
 
     def __init__(
@@ -39,15 +42,21 @@ class AsyncTransport:
         retries: Retries | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self.url = (url or os.environ.get("EXEMPLAR_URL") or URL).rstrip("/")
+        self.url = check_address(url or os.environ.get("EXEMPLAR_URL") or URL)
         key = key or os.environ.get("EXEMPLAR_KEY")
         self._retries = retries or Retries()
-        self._http = httpx.AsyncClient(
-            base_url=self.url,
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=timeout_s,
-            transport=transport,
-        )
+        try:
+            self._http = httpx.AsyncClient(
+                base_url=self.url,
+                headers={"Authorization": f"Bearer {key}"} if key else {},
+                timeout=timeout_s,
+                transport=transport,
+                trust_env=not is_loopback(self.url),
+            )
+        except (ImportError, ValueError) as error:
+            raise ServiceError(
+                "proxy_invalid", f"the proxy of the environment cannot be used: {error}"
+            ) from error
 
     async def __aenter__(self) -> Self:
         return self

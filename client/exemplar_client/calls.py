@@ -1,40 +1,49 @@
 """The calls of the API that need nothing written by hand."""
 
-# Made by client/generate_*.py; `make generate` makes it anew.
+# Generated; `make generate` writes it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from client import models
-from client.async_job import AsyncJob
-from client.async_transport import AsyncTransport
-from client.requests import Content, Request, given, in_path, in_query, media_type_of, parts_of, submitting
+from exemplar_client import models
+from exemplar_client.job import Job
+from exemplar_client.requests import (
+    Content,
+    Request,
+    given,
+    in_path,
+    in_query,
+    media_type_of,
+    parts_of,
+    submitting,
+)
+from exemplar_client.transport import Transport
 
 
-class AsyncCalls(AsyncTransport):
+class Calls(Transport):
     """Methods named as the operations of the document."""
 
-    async def healthz(self) -> models.Health:
-        """Say that the process lives."""
-        return await self._json(Request("GET", "/healthz", may_repeat=True), models.Health)
+    def healthz(self) -> models.Health:
+        """Report that the process is alive."""
+        return self._json(Request("GET", "/healthz", may_repeat=True), models.Health)
 
-    async def metrics(self) -> bytes:
-        """Show the service in Prometheus' text format."""
-        return await self._bytes(Request("GET", "/metrics", may_repeat=True))
+    def metrics(self) -> bytes:
+        """Return the service's metrics in Prometheus' text format."""
+        return self._bytes(Request("GET", "/metrics", may_repeat=True))
 
-    async def readyz(self) -> models.Health:
-        """Say whether record, disk, blobs and queue are fit and workers get on with what waits; 503 where not."""
-        return await self._json(Request("GET", "/readyz", may_repeat=True), models.Health)
+    def readyz(self) -> models.Health:
+        """Report whether record, disk, blobs, queue and workers are ready; 503 if not."""
+        return self._json(Request("GET", "/readyz", may_repeat=True), models.Health)
 
-    def list_collections(self, *, limit: int | None = None) -> AsyncIterator[models.Collection]:
-        """List collections in the order they were made."""
+    def list_collections(self, *, limit: int | None = None) -> Iterator[models.Collection]:
+        """List collections in order of creation."""
         return self._pages(
             Request("GET", "/v1/collections", in_query(limit=limit), may_repeat=True), models.Collection
         )
 
-    async def make_collection(
+    def make_collection(
         self,
         name: str,
         *,
@@ -44,8 +53,8 @@ class AsyncCalls(AsyncTransport):
         rule: models.Rule | Mapping[str, Any] | None = None,
         views: models.Views | None = None,
     ) -> models.Collection:
-        """Make a collection."""
-        return await self._json(
+        """Create a collection."""
+        return self._json(
             Request(
                 "POST",
                 "/v1/collections",
@@ -54,30 +63,30 @@ class AsyncCalls(AsyncTransport):
             models.Collection,
         )
 
-    async def delete_collection(self, collection: str) -> None:
-        """Remove a collection with its classes and supports."""
-        return await self._none(Request("DELETE", f"/v1/collections/{in_path(collection)}"))
+    def delete_collection(self, collection: str) -> None:
+        """Delete a collection with its classes and supports."""
+        return self._none(Request("DELETE", f"/v1/collections/{in_path(collection)}"))
 
-    async def get_collection(self, collection: str) -> models.Collection:
+    def get_collection(self, collection: str) -> models.Collection:
         """Show one collection with its counts."""
-        return await self._json(
+        return self._json(
             Request("GET", f"/v1/collections/{in_path(collection)}", may_repeat=True), models.Collection
         )
 
-    async def change_collection(
+    def change_collection(
         self,
         collection: str,
         *,
         index: models.Index | Mapping[str, Any] | None = None,
         rule: models.RuleChange | Mapping[str, Any] | None = None,
     ) -> models.Collection:
-        """Change the rule or the index of a collection; what is left out stays as it is."""
-        return await self._json(
+        """Change the rule or the index of a collection; omitted fields stay unchanged."""
+        return self._json(
             Request("PATCH", f"/v1/collections/{in_path(collection)}", json=given(index=index, rule=rule)),
             models.Collection,
         )
 
-    def list_classes(self, collection: str, *, limit: int | None = None) -> AsyncIterator[models.Class]:
+    def list_classes(self, collection: str, *, limit: int | None = None) -> Iterator[models.Class]:
         """List the classes of a collection with their counts."""
         return self._pages(
             Request(
@@ -89,33 +98,33 @@ class AsyncCalls(AsyncTransport):
             models.Class,
         )
 
-    async def make_class(
+    def make_class(
         self, collection: str, label: str, *, kind: models.ClassKind | None = None
     ) -> models.Class:
-        """Make a class of its name alone; where the collection has prompts it answers at once."""
-        return await self._json(
+        """Create a class from its name; if the collection has prompts, it answers immediately."""
+        return self._json(
             Request(
                 "POST", f"/v1/collections/{in_path(collection)}/classes", json=given(kind=kind, label=label)
             ),
             models.Class,
         )
 
-    async def delete_class(self, collection: str, label: str) -> None:
-        """Remove a class with its supports."""
-        return await self._none(
+    def delete_class(self, collection: str, label: str) -> None:
+        """Delete a class with its supports."""
+        return self._none(
             Request("DELETE", f"/v1/collections/{in_path(collection)}/classes/{in_path(label)}")
         )
 
-    async def get_class(self, collection: str, label: str) -> models.Class:
+    def get_class(self, collection: str, label: str) -> models.Class:
         """Show one class."""
-        return await self._json(
+        return self._json(
             Request(
                 "GET", f"/v1/collections/{in_path(collection)}/classes/{in_path(label)}", may_repeat=True
             ),
             models.Class,
         )
 
-    async def change_class(
+    def change_class(
         self,
         collection: str,
         label: str,
@@ -123,8 +132,8 @@ class AsyncCalls(AsyncTransport):
         kind: models.ClassKind | None = None,
         new_label: str | None = None,
     ) -> models.Class:
-        """Rename a class, or say whether it is a negative one."""
-        return await self._json(
+        """Rename a class, or change its kind."""
+        return self._json(
             Request(
                 "PATCH",
                 f"/v1/collections/{in_path(collection)}/classes/{in_path(label)}",
@@ -133,9 +142,9 @@ class AsyncCalls(AsyncTransport):
             models.Class,
         )
 
-    async def merge_classes(self, collection: str, label: str, from_: Sequence[str]) -> models.Class:
+    def merge_classes(self, collection: str, label: str, from_: Sequence[str]) -> models.Class:
         """Merge other classes into this one."""
-        return await self._json(
+        return self._json(
             Request(
                 "POST",
                 f"/v1/collections/{in_path(collection)}/classes/{in_path(label)}/merge",
@@ -144,8 +153,8 @@ class AsyncCalls(AsyncTransport):
             models.Class,
         )
 
-    def export_collection(self, collection: str, *, pictures: bool | None = None) -> AsyncIterator[bytes]:
-        """Give a collection away as one file that NumPy and json read."""
+    def export_collection(self, collection: str, *, pictures: bool | None = None) -> Iterator[bytes]:
+        """Export a collection as one file that NumPy and json can read."""
         return self._parts(
             Request(
                 "GET",
@@ -155,42 +164,42 @@ class AsyncCalls(AsyncTransport):
             )
         )
 
-    async def forget_encoder(self, collection: str) -> None:
-        """Drop the vectors of the encoder that does not answer."""
-        return await self._none(Request("DELETE", f"/v1/collections/{in_path(collection)}/reindex"))
+    def forget_encoder(self, collection: str) -> None:
+        """Delete the vectors of the inactive encoder."""
+        return self._none(Request("DELETE", f"/v1/collections/{in_path(collection)}/reindex"))
 
-    async def get_reindex(self, collection: str) -> models.Reindex:
-        """Say how far a change of encoder has come, and which supports have no vector yet."""
-        return await self._json(
+    def get_reindex(self, collection: str) -> models.Reindex:
+        """Show the progress of a reindex, and the supports without a secondary vector."""
+        return self._json(
             Request("GET", f"/v1/collections/{in_path(collection)}/reindex", may_repeat=True), models.Reindex
         )
 
-    async def start_reindex(self, collection: str, encoder: str) -> AsyncJob:
-        """Embed the kept pictures with another encoder beside the one that answers."""
-        return await self._job(
+    def start_reindex(self, collection: str, encoder: str) -> Job:
+        """Embed the stored pictures with another encoder, while the active one answers."""
+        return self._job(
             Request("POST", f"/v1/collections/{in_path(collection)}/reindex", json=given(encoder=encoder))
         )
 
-    async def switch_back(self, collection: str, *, leave_out: bool | None = None) -> models.Reindex:
-        """Let the collection answer by the encoder that it had before the switch."""
-        return await self._json(
+    def switch_back(self, collection: str, *, leave_out: bool | None = None) -> models.Reindex:
+        """Make the collection answer with the encoder it had before the switch."""
+        return self._json(
             Request(
                 "POST", f"/v1/collections/{in_path(collection)}/reindex/back", json=given(leave_out=leave_out)
             ),
             models.Reindex,
         )
 
-    async def compare_encoders(self, collection: str) -> models.Comparison:
-        """Set the reports of both encoders side by side, with the answers that would change."""
+    def compare_encoders(self, collection: str) -> models.Comparison:
+        """Compare the reports of both encoders, with the answers that would change."""
         return models.Comparison.model_validate_json(
-            await self._made(
+            self._made(
                 Request("GET", f"/v1/collections/{in_path(collection)}/reindex/comparison", may_repeat=True)
             )
         )
 
-    async def switch_encoder(self, collection: str, *, leave_out: bool | None = None) -> models.Reindex:
-        """Let the collection answer by its other encoder from now on."""
-        return await self._json(
+    def switch_encoder(self, collection: str, *, leave_out: bool | None = None) -> models.Reindex:
+        """Make the collection answer with the other encoder."""
+        return self._json(
             Request(
                 "POST",
                 f"/v1/collections/{in_path(collection)}/reindex/switch",
@@ -199,22 +208,22 @@ class AsyncCalls(AsyncTransport):
             models.Reindex,
         )
 
-    async def get_report(self, collection: str) -> models.CollectionReport:
-        """Say how well a collection tells its own pictures apart, and what would make it better."""
+    def get_report(self, collection: str) -> models.CollectionReport:
+        """Report a collection's accuracy, confusions and label errors, and which pictures to add."""
         return models.CollectionReport.model_validate_json(
-            await self._made(Request("GET", f"/v1/collections/{in_path(collection)}/report", may_repeat=True))
+            self._made(Request("GET", f"/v1/collections/{in_path(collection)}/report", may_repeat=True))
         )
 
-    async def get_confusion(self, collection: str) -> bytes:
+    def get_confusion(self, collection: str) -> bytes:
         """Draw the report's confusion matrix."""
-        return await self._made(
+        return self._made(
             Request("GET", f"/v1/collections/{in_path(collection)}/report/confusion.svg", may_repeat=True)
         )
 
     def list_supports(
         self, collection: str, *, limit: int | None = None, label: str | None = None
-    ) -> AsyncIterator[models.Support]:
-        """List supports in the order they were enrolled, of one class or of all."""
+    ) -> Iterator[models.Support]:
+        """List supports in order of enrolment, of one class or of all."""
         return self._pages(
             Request(
                 "GET",
@@ -225,15 +234,15 @@ class AsyncCalls(AsyncTransport):
             models.Support,
         )
 
-    async def delete_support(self, collection: str, support_id: int) -> None:
-        """Remove a support."""
-        return await self._none(
+    def delete_support(self, collection: str, support_id: int) -> None:
+        """Delete a support."""
+        return self._none(
             Request("DELETE", f"/v1/collections/{in_path(collection)}/supports/{in_path(support_id)}")
         )
 
-    async def get_support(self, collection: str, support_id: int) -> models.Support:
+    def get_support(self, collection: str, support_id: int) -> models.Support:
         """Show one support."""
-        return await self._json(
+        return self._json(
             Request(
                 "GET",
                 f"/v1/collections/{in_path(collection)}/supports/{in_path(support_id)}",
@@ -242,9 +251,9 @@ class AsyncCalls(AsyncTransport):
             models.Support,
         )
 
-    async def move_support(self, collection: str, support_id: int, label: str) -> models.Support:
-        """Give a support to another class."""
-        return await self._json(
+    def move_support(self, collection: str, support_id: int, label: str) -> models.Support:
+        """Move a support to another class."""
+        return self._json(
             Request(
                 "PATCH",
                 f"/v1/collections/{in_path(collection)}/supports/{in_path(support_id)}",
@@ -253,9 +262,9 @@ class AsyncCalls(AsyncTransport):
             models.Support,
         )
 
-    async def get_thumbnail(self, collection: str, support_id: int) -> bytes:
-        """Show a support's picture, small and made anew."""
-        return await self._bytes(
+    def get_thumbnail(self, collection: str, support_id: int) -> bytes:
+        """Show a support's picture as a newly encoded thumbnail."""
+        return self._bytes(
             Request(
                 "GET",
                 f"/v1/collections/{in_path(collection)}/supports/{in_path(support_id)}/thumbnail",
@@ -263,7 +272,7 @@ class AsyncCalls(AsyncTransport):
             )
         )
 
-    async def make_embeddings(
+    def make_embeddings(
         self,
         input: str | models.Picture | Mapping[str, Any] | Sequence[str | models.Picture | Mapping[str, Any]],
         model: str,
@@ -272,8 +281,8 @@ class AsyncCalls(AsyncTransport):
         encoding_format: Literal["float", "base64"] | str | None = None,
         user: str | None = None,
     ) -> models.EmbeddingList:
-        """Give the vectors of pictures or texts, in the shape of OpenAI's call."""
-        return await self._json(
+        """Return the vectors of pictures or texts, in the shape of OpenAI's call."""
+        return self._json(
             Request(
                 "POST",
                 "/v1/embeddings",
@@ -289,7 +298,7 @@ class AsyncCalls(AsyncTransport):
             models.EmbeddingList,
         )
 
-    async def import_collection(
+    def import_collection(
         self,
         content: Content,
         *,
@@ -297,9 +306,9 @@ class AsyncCalls(AsyncTransport):
         encoder: str | None = None,
         wait_s: float = 0.0,
         key: str | None = None,
-    ) -> AsyncJob:
-        """Make a collection of a file that was exported."""
-        return await self._job(
+    ) -> Job:
+        """Create a collection from an exported file."""
+        return self._job(
             Request(
                 "POST",
                 "/v1/import",
@@ -310,44 +319,48 @@ class AsyncCalls(AsyncTransport):
             )
         )
 
-    def list_jobs(self, *, limit: int | None = None) -> AsyncIterator[AsyncJob]:
-        """List jobs, the newest first."""
+    def list_jobs(self, *, limit: int | None = None) -> Iterator[Job]:
+        """List jobs, newest first."""
         return self._jobs(Request("GET", "/v1/jobs", in_query(limit=limit), may_repeat=True))
 
-    async def get_job(self, job_id: str) -> AsyncJob:
-        """Show how far a job has come."""
-        return await self._job(Request("GET", f"/v1/jobs/{in_path(job_id)}", may_repeat=True))
+    def get_job(self, job_id: str) -> Job:
+        """Show a job and its progress."""
+        return self._job(Request("GET", f"/v1/jobs/{in_path(job_id)}", may_repeat=True))
 
-    async def cancel_job(self, job_id: str) -> AsyncJob:
-        """Take back what no worker has begun."""
-        return await self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/cancel"))
+    def cancel_job(self, job_id: str) -> Job:
+        """Cancel what no worker has started."""
+        return self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/cancel"))
 
-    async def list_deliveries(self, job_id: str) -> models.DeliveryList:
-        """Show the calls of a job's webhook and what came of each."""
-        return await self._json(
+    def list_deliveries(self, job_id: str) -> models.DeliveryList:
+        """Show the calls of a job's webhook with their outcomes."""
+        return self._json(
             Request("GET", f"/v1/jobs/{in_path(job_id)}/deliveries", may_repeat=True), models.DeliveryList
         )
 
-    async def get_item_thumbnail(self, job_id: str, item: int) -> bytes:
-        """Show the picture of an item that is done, small and made anew."""
-        return await self._bytes(
+    def get_item_thumbnail(self, job_id: str, item: int) -> bytes:
+        """Show the picture of an item that is done as a newly encoded thumbnail."""
+        return self._bytes(
             Request("GET", f"/v1/jobs/{in_path(job_id)}/items/{in_path(item)}/thumbnail", may_repeat=True)
         )
 
-    async def pause_job(self, job_id: str) -> AsyncJob:
-        """Hold what no worker has begun."""
-        return await self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/pause"))
+    def pause_job(self, job_id: str) -> Job:
+        """Pause a job; running chunks finish."""
+        return self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/pause"))
 
-    async def resume_job(self, job_id: str) -> AsyncJob:
-        """Let a paused job go on."""
-        return await self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/resume"))
+    def resume_job(self, job_id: str) -> Job:
+        """Resume a paused job."""
+        return self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/resume"))
 
-    async def retry_job(self, job_id: str) -> AsyncJob:
-        """Try the failed items of a job again."""
-        return await self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/retry"))
+    def retry_job(self, job_id: str) -> Job:
+        """Retry the failed items of a job."""
+        return self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/retry"))
 
-    async def get_summary(self, job_id: str) -> models.JobSummary:
+    def get_summary(self, job_id: str) -> models.JobSummary:
         """Count the results of a job by label, decision and error."""
-        return await self._json(
+        return self._json(
             Request("GET", f"/v1/jobs/{in_path(job_id)}/summary", may_repeat=True), models.JobSummary
         )
+
+    def list_models(self) -> models.ModelList:
+        """List the encoders on offer, in the shape of OpenAI's call."""
+        return self._json(Request("GET", "/v1/models", may_repeat=True), models.ModelList)
