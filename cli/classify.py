@@ -8,12 +8,12 @@ from pathlib import Path
 import click
 
 from cli.client import Json
+from cli.left_out import LeftOut
 from cli.local import service_client
 from cli.options import COLLECTION, LOCAL, URL
-from cli.pictures import find_pictures
+from cli.pictures import find_pictures, none_found
 from cli.show import print_json, print_rows
 from cli.work import run_jobs
-from core.errors import ExemplarError
 from core.types import DecisionName
 from formats.csv import COLUMNS, cells_of, csv_line
 
@@ -31,21 +31,26 @@ def classify(
     paths: tuple[Path, ...], collection: str, form: str | None, local: Path | None, url: str
 ) -> None:
     """Classify pictures."""
-    files = [picture.path for path in paths for picture in find_pictures(path)]
+    left_out = LeftOut()
+    files = [picture.path for path in paths for picture in find_pictures(path, left_out)]
     if not files:
-        raise ExemplarError("picture_missing", "expected pictures, found none")
+        raise none_found(f"in {', '.join(str(path) for path in paths)}", left_out)
     with service_client(url, local) as client:
         path = f"/v1/collections/{collection}/classify"
         results = list(run_jobs(client, path, [(None, files)], "classifying"))
     if form == "json":
         for file, result in results:
             print_json({"file": str(file), **result})
+        if left_out:
+            print_json(left_out.as_json())
     elif form == "csv":
         click.echo(csv_line(["file", *COLUMNS]), nl=False)
         for file, result in results:
             click.echo(csv_line([str(file), *cells_of(result)]), nl=False)
     else:
         _print_table(results)
+    if left_out:
+        click.echo(str(left_out), err=True)
     sys.exit(1 if any(result["status"] == "failed" for _, result in results) else 0)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import click
 import httpx
 
+from cli.sending import content_to_send
 from core.errors import ExemplarError
 from exemplar_client import Exemplar, Retries, ServiceError
 from exemplar_client.requests import Request
@@ -63,7 +64,7 @@ class Client:
 
     def submit(self, path: str, files: Sequence[Path], **form: str) -> Json:
         """Submit picture files as one job, retrying while the queue is full; return the job."""
-        parts = [("image", (file.name, file.read_bytes())) for file in files]
+        parts = [("image", (file.name, content_to_send(file))) for file in files]
         while True:
             try:
                 job: Json = self._send(Request("POST", path, files=parts, form=form)).json()

@@ -10,12 +10,12 @@ from pathlib import Path
 import click
 
 from cli.client import Json
+from cli.left_out import LeftOut
 from cli.local import service_client
 from cli.options import COLLECTION, JSON, LOCAL, URL
-from cli.pictures import Picture, find_pictures
+from cli.pictures import Picture, find_pictures, none_found
 from cli.show import print_json
 from cli.work import run_jobs
-from core.errors import ExemplarError
 
 Group = tuple[str, list[Path]]
 
@@ -34,16 +34,17 @@ def enroll(
 
     Pictures next to the class folders are skipped unless --label names their class.
     """
-    pictures = find_pictures(path)
+    left_out = LeftOut()
+    pictures = find_pictures(path, left_out)
     if label is None:
-        pictures = _without_loose(path, pictures)
+        pictures = _without_loose(path, pictures, left_out)
     if not pictures:
-        raise ExemplarError("picture_missing", f"expected pictures under {path}, found none")
+        raise none_found(f"under {path}", left_out)
     groups = _groups(pictures) if label is None else [(label, [picture.path for picture in pictures])]
     with service_client(url, local) as client:
         client.ensure_collection(collection)
         results = list(run_jobs(client, f"/v1/collections/{collection}/enroll", groups, "enrolling"))
-    sys.exit(_print_outcome(collection, len(groups), results, as_json=as_json))
+    sys.exit(_print_outcome(collection, len(groups), results, left_out, as_json=as_json))
 
 
 def _groups(pictures: Sequence[Picture]) -> list[Group]:
@@ -54,7 +55,7 @@ def _groups(pictures: Sequence[Picture]) -> list[Group]:
     ]
 
 
-def _without_loose(path: Path, pictures: Sequence[Picture]) -> list[Picture]:
+def _without_loose(path: Path, pictures: Sequence[Picture], left_out: LeftOut) -> list[Picture]:
     """Drop pictures next to class folders: the parent folder's name is no class."""
     classed = [picture for picture in pictures if picture.path.parent != path]
     loose = len(pictures) - len(classed)
@@ -65,11 +66,12 @@ def _without_loose(path: Path, pictures: Sequence[Picture]) -> list[Picture]:
         "put them into a class folder, or give their class with --label",
         err=True,
     )
+    left_out.add("picture beside the folders of classes", loose)
     return classed
 
 
 def _print_outcome(
-    collection: str, classes: int, results: Sequence[tuple[Path, Json]], *, as_json: bool
+    collection: str, classes: int, results: Sequence[tuple[Path, Json]], left_out: LeftOut, *, as_json: bool
 ) -> int:
     """Print the outcome of the pictures; return the exit code."""
     failed = [(file, result) for file, result in results if result["status"] == "failed"]
@@ -77,6 +79,8 @@ def _print_outcome(
     if as_json:
         for file, result in results:
             print_json({"file": str(file), **result})
+        if left_out:
+            print_json(left_out.as_json())
         return 1 if failed else 0
     for file, result in failed:
         click.echo(f"{file}: {result['error']['detail']} ({result['error']['code']})", err=True)
@@ -84,4 +88,6 @@ def _print_outcome(
         f"{len(results) - len(failed) - twice} enrolled in {classes} classes of {collection}, "
         f"{twice} already there, {len(failed)} failed"
     )
+    if left_out:
+        click.echo(str(left_out))
     return 1 if failed else 0

@@ -118,8 +118,26 @@ def test_folders_name_what_is_in_them(
     open_view(page, f"#/c/{collection}")
     drop(page, ".drop >> nth=0", tmp_path)
     expect(page.locator(".ok")).to_contain_text("20 examples of 2 classes")
-    expect(page.locator(".message").first).to_contain_text("1 file skipped")
+    expect(page.locator(".message").first).to_contain_text("1 file skipped: 1 TXT file")
     assert labels_of(http, collection) == {"one": 10, "zéro 0": 10}
+
+
+def test_files_that_are_no_pictures_are_counted_by_what_they_are(
+    page: Page, http: httpx.Client, collection: str, digits: Digits, tmp_path: Path
+) -> None:
+    (tmp_path / "zero").mkdir()
+    (tmp_path / "zero" / "IMG_1.JPG").write_bytes(digits(0, 0))
+    for name in ("img_1.MOV", "a.mp4", "b.MKV", "Thumbs.db", ".DS_Store", "README"):
+        (tmp_path / "zero" / name).write_bytes(b"x")
+    open_view(page, f"#/c/{collection}")
+    drop(page, ".drop >> nth=0", tmp_path)
+    told = page.locator(".message").first
+    expect(told).to_contain_text("5 files skipped:")
+    for what in ("2 videos", "1 Thumbs.db", "1 hidden file", "1 other file"):
+        expect(told).to_contain_text(what)
+    expect(told).to_contain_text("1 Live Photo taken without the video.")
+    expect(page.locator(".ok")).to_be_visible()
+    assert labels_of(http, collection) == {"zero": 1}
 
 
 def test_chosen_folder_is_read_as_a_dropped_one(

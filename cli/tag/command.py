@@ -154,6 +154,7 @@ def _tag(
         "state": "finished" if why is None else "unfinished",
         "total": run.total,
         **tally.as_json(),
+        **journal.get("left_out"),
         "seconds": round(time.monotonic() - began, 2),
         "rate_per_s": round((tally.done + tally.failed - before) / max(time.monotonic() - began, 1e-3), 2),
         "running_jobs": run.running(),

@@ -9,6 +9,7 @@ import sys
 import click
 
 from cli.client import Json
+from cli.left_out import LeftOut
 
 
 def print_summary(summary: Json, why: str | None, *, as_json: bool) -> None:
@@ -30,6 +31,13 @@ def print_summary(summary: Json, why: str | None, *, as_json: bool) -> None:
         )
         for name, count in summary["actions"].items():
             click.echo(f"{count:,} {_DEEDS[name]}")
+    _say_left_out(summary, as_json=as_json)
+
+
+def _say_left_out(found: Json, *, as_json: bool) -> None:
+    left_out = LeftOut.of(found)
+    if left_out and not as_json:
+        click.echo(str(left_out))
 
 
 _DEEDS = {
@@ -52,6 +60,7 @@ def print_plan(plan: Json, *, as_json: bool) -> None:
         f"into {plan['out']}; {plan['written_before']:,} are already written, "
         f"{plan['unreadable']:,} cannot be read"
     )
+    _say_left_out(plan, as_json=as_json)
     if plan["sidecars"]:
         click.echo("would write sidecars next to the known pictures")
     if plan["sort_into"] is not None:
