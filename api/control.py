@@ -19,7 +19,11 @@ routes = Routes("control")
 def cancel_job(job_id: str) -> JobModel:
     """Cancel what no worker has started."""
     _check_scope(job_id)
-    return JobModel.of(services().store.control.cancel(job_id), time.time())
+    store = services().store
+    job = store.control.cancel(job_id)
+    if KINDS[job.kind].reads_vectors:  # an import that wrote nothing leaves no collection
+        store.collections.delete_if_empty(job_id)
+    return JobModel.of(job, time.time())
 
 
 @routes.add("POST", "/jobs/<job_id>/pause", scope=Scope.CLASSIFY, answer=JobModel)

@@ -95,7 +95,8 @@ def import_collection(query: ImportQuery) -> Response:
         raise ExemplarError(
             "media_type_invalid", f"expected application/zip, got {request.mimetype[:80] or 'none'!r}"
         )
-    store.jobs.check_room(to_read=True)  # before a large body is read
+    if "Idempotency-Key" not in request.headers:  # the key's job may exist already
+        store.jobs.check_room(to_read=True)  # before a large body is read
     job_id = new_job_id()
     with uploading(job_id) as upload:
         name, digest = _receive(job_id)

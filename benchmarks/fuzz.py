@@ -37,6 +37,7 @@ REAL_SHARE = 0.8  # of the names in paths are of what is there, so that calls co
 Names = Mapping[str, list[str]]
 SAFE = {"GET", "HEAD"}
 REFUSALS = {403, 421}
+NOT_FOUND = 404
 MAY_BE_DOWN = {"/readyz"}  # says 503 where no worker is
 
 
@@ -168,7 +169,7 @@ def _call(case: Any, found: Findings) -> None:
         found.slowest_s, found.slowest = took_s, where
     found.calls += 1
     found.statuses[response.status_code] += 1
-    _call_from_elsewhere(case, found)
+    _call_from_elsewhere(case, found, response.status_code)
     if response.status_code >= 500 and case.path not in MAY_BE_DOWN:
         _note(found, f"{where}: {response.status_code}: {case.as_curl_command()}")
         return
@@ -178,7 +179,7 @@ def _call(case: Any, found: Findings) -> None:
         _note(found, f"{where}: {response.status_code}: {error}: {case.as_curl_command()}")
 
 
-def _call_from_elsewhere(case: Any, found: Findings) -> None:
+def _call_from_elsewhere(case: Any, found: Findings, own: int) -> None:
     """Repeat a call as a browser makes it for a foreign page; it must be refused."""
     page = {"Origin": "http://evil.example", "Sec-Fetch-Site": "cross-site"}
     tries = [{"Host": "evil.example"}] + ([] if case.method.upper() in SAFE else [page])
@@ -188,7 +189,7 @@ def _call_from_elsewhere(case: Any, found: Findings) -> None:
         except ValueError:
             return
         found.foreign += 1
-        if status not in REFUSALS:
+        if status not in REFUSALS and not status == own == NOT_FOUND:  # no such path
             _note(found, f"{case.method} {case.path}: {status} for a foreign page by {headers}")
 
 

@@ -140,6 +140,14 @@ job = Table(
 Index("ix_job_collection", job.c.collection_id)
 Index("ix_job_finished", job.c.finished_at)
 Index(
+    "ix_job_paused",
+    job.c.total,
+    job.c.done,
+    job.c.failed,
+    sqlite_where=text(f"state = '{JobState.PAUSED}'"),
+    postgresql_where=text(f"state = '{JobState.PAUSED}'"),
+)
+Index(
     "ix_job_unannounced",
     job.c.finished_at,
     sqlite_where=text("webhook IS NOT NULL AND NOT announced"),
@@ -187,6 +195,7 @@ Index(
 # and to sort by id it scans all rows by id, unless the sort key is an expression.
 IS_QUEUED = chunk.c.state == literal(ChunkState.QUEUED.value, literal_execute=True)
 IS_RUNNING = chunk.c.state == literal(ChunkState.RUNNING.value, literal_execute=True)
+IS_PAUSED = job.c.state == literal(JobState.PAUSED.value, literal_execute=True)
 BY_ID = chunk.c.id + literal(0, literal_execute=True)
 
 # Chunks whose pictures must be fetched first; they do not wait for an encoder.

@@ -74,7 +74,14 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     try:
         return (yield)
     finally:
-        _at_work.pop()
+        _at_work.clear()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Generator[None, object, object]:
+    """The last test also ends what the whole session shares, whose servers are stopped by processes."""
+    _at_work.clear()
+    return (yield)
 
 
 def skip_or_fail(reason: str) -> None:

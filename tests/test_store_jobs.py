@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from enrolling import ask, claim, enroll_labels, items_of, settle, submit
-from sqlalchemy import func, select, update
+from sqlalchemy import event, func, select, update
 from tiny import DEFAULT
 
 from core.errors import ExemplarError
-from core.types import Item, JobKind, JobRequest, JobState, Lane
+from core.types import Item, JobKind, JobRequest, JobState, Lane, Rule
 from store import tables as t
 from store.store import Store
 from store.work.jobs import Jobs, ResultPage, new_job_id
@@ -227,3 +228,70 @@ def test_job_that_is_tried_again_while_old_ones_are_removed_stays(
     monkeypatch.setattr(things.database, "write", retried_first)
     assert things.jobs.remove_old(-60.0) == []
     assert things.jobs.get(job).state is JobState.QUEUED and looked
+
+
+def test_submission_reads_no_job_that_has_ended(things: Store) -> None:
+    """With a million of them a scan would take seconds, within the transaction that all others wait for."""
+    if not things.database.is_sqlite:
+        pytest.skip("PostgreSQL scans small tables; its index is the same")
+    statements: list[tuple[str, object]] = []
+
+    @event.listens_for(things.database.engine, "before_cursor_execute")
+    def note(_c: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:
+        statements.append((statement, parameters))
+
+    ask(things, 3)
+    event.remove(things.database.engine, "before_cursor_execute", note)
+    reads = [(sql, given) for sql, given in statements if sql.startswith("SELECT")]
+    assert any("job.state" in sql for sql, _ in reads)
+    with things.database.read() as connection:
+        for sql, given in reads:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", given).all()
+            scans = [row[3] for row in plan if re.match(r"SCAN job\b", row[3])]
+            assert all("INDEX ix_job_paused" in scan for scan in scans)
+
+
+KEY = Idempotency("me:1", "digest")
+
+
+def test_key_of_a_cancelled_job_is_free_again(things: Store) -> None:
+    first = things.jobs.submit(new_job_id(), REQUEST, KEY).job.id
+    things.control.cancel(first)
+    again = things.jobs.submit(new_job_id(), REQUEST, KEY)
+    assert (again.replayed, again.job.id == first) == (False, False)
+    assert things.jobs.submit(new_job_id(), REQUEST, KEY).job.id == again.job.id
+
+
+def test_key_of_a_failed_job_is_free_again(things: Store) -> None:
+    things.jobs.submit(new_job_id(), REQUEST, KEY)
+    settle(things, claim(things)[0], failing=(0,))
+    assert not things.jobs.submit(new_job_id(), REQUEST, KEY).replayed
+
+
+def test_key_is_free_again_once_its_collection_is_another(things: Store) -> None:
+    first = things.jobs.submit(new_job_id(), REQUEST, KEY).job.id
+    things.collections.delete("things")
+    assert code_of(things.jobs.submit, new_job_id(), REQUEST, KEY) == "collection_not_found"
+    things.collections.create("things", DEFAULT, Rule())
+    assert things.jobs.submit(new_job_id(), REQUEST, KEY).job.id != first
+
+
+def test_key_of_an_enrolment_is_free_again_once_nothing_of_it_is_left(things: Store) -> None:
+    asked = replace(
+        REQUEST, kind=JobKind.ENROLL, items=(Item(0, "aa", label="cat"), Item(1, "bb", label="cat"))
+    )
+    things.jobs.submit(new_job_id(), asked, KEY)
+    settle(things, claim(things)[0])
+    supports = things.supports.page("things")
+    things.supports.delete("things", supports[0].id)
+    assert things.jobs.submit(new_job_id(), asked, KEY).replayed  # one of two was removed on purpose
+    things.classes.delete("things", "cat")
+    assert not things.jobs.submit(new_job_id(), asked, KEY).replayed
+
+
+def test_twenty_replays_of_a_free_key_at_once_make_one_job(things: Store) -> None:
+    things.control.cancel(things.jobs.submit(new_job_id(), REQUEST, KEY).job.id)
+    with ThreadPoolExecutor(20) as pool:
+        made = set(pool.map(lambda _: things.jobs.submit(new_job_id(), REQUEST, KEY).job.id, range(20)))
+    assert len(made) == 1
+    assert jobs_in(things) == 2

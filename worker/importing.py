@@ -116,9 +116,8 @@ class Importer:
         refused = Item(held.position, problem=problem_of(error))
         ours = self._store.imports.settle(self._owner, held.job_id, held.position, [refused], last=True)
         self.close(held.job_id)
-        name = self._store.jobs.get(held.job_id).collection
-        if ours and self._store.collections.get(name).supports == 0:
-            self._store.collections.delete(name)
+        if ours:
+            self._store.collections.delete_if_empty(held.job_id)
 
 
 def check_probe(store: Store, bundle: Bundle) -> None:

@@ -155,13 +155,17 @@ class Collections:
             if found is None:
                 raise collection_not_found(name)
             lock_collection(connection, found)
-            # the deletion changes these jobs, so lock them in the order of `locks.py`
-            jobs = select(t.job.c.id).where(t.job.c.collection_id == found).order_by(t.job.c.id)
-            connection.execute(jobs.with_for_update())
-            end_reindexes(connection, found)
-            connection.execute(delete(t.support).where(t.support.c.collection_id == found))
-            connection.execute(delete(t.class_).where(t.class_.c.collection_id == found))
-            connection.execute(delete(t.collection).where(t.collection.c.id == found))
+            _delete(connection, found)
+
+    def delete_if_empty(self, job_id: str) -> None:
+        """Delete the collection that an import has created, unless it has supports or is gone already."""
+        with self._database.write() as connection:
+            found = connection.execute(select(t.job.c.collection_id).where(t.job.c.id == job_id)).scalar()
+            if found is None or lock_collection(connection, found) is None:
+                return
+            here = (t.support.c.collection_id == found, t.support.c.class_id.is_not(None))
+            if connection.execute(select(t.support.c.id).where(*here).limit(1)).first() is None:
+                _delete(connection, found)
 
     def current(self, collection_id: int) -> Collection | None:
         """Return the current state of a collection without counts; None if it was deleted."""
@@ -270,6 +274,17 @@ def _check_index(index: Index, prompts: Prompts | None) -> None:
             "index_invalid",
             "prompts need all supports in memory: expected the index flat, ivf or rabitq, got milvus",
         )
+
+
+def _delete(connection: Connection, collection_id: int) -> None:
+    """Delete a locked collection."""
+    # the deletion changes these jobs, so lock them in the order of `locks.py`
+    jobs = select(t.job.c.id).where(t.job.c.collection_id == collection_id).order_by(t.job.c.id)
+    connection.execute(jobs.with_for_update())
+    end_reindexes(connection, collection_id)
+    connection.execute(delete(t.support).where(t.support.c.collection_id == collection_id))
+    connection.execute(delete(t.class_).where(t.class_.c.collection_id == collection_id))
+    connection.execute(delete(t.collection).where(t.collection.c.id == collection_id))
 
 
 def _with_counts() -> Any:

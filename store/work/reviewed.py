@@ -47,7 +47,7 @@ def _with_review(result: Result, row: Any) -> Result:
     if not is_answer(result):
         return result
     if row is None:
-        return {**result, "final_label": result["label"], "reviewed": False}
+        return {**result, "final_label": result.get("label"), "reviewed": False}
     review = {
         "label": row.label,
         "accepted": row.accepted,

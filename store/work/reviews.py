@@ -88,8 +88,8 @@ class Reviews:
             {
                 "job_id": job_id,
                 "item": answer["item"],
-                "answered": answer["label"],
-                "label": answer["label"] if verdict.accepted else verdict.label,
+                "answered": answer.get("label"),
+                "label": answer.get("label") if verdict.accepted else verdict.label,
                 "accepted": verdict.accepted,
                 "reviewer": verdict.reviewer,
             }

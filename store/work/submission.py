@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from core.errors import ExemplarError
@@ -16,6 +16,7 @@ from store.clock import now_s
 from store.database import Database
 from store.record.collections import find_collection
 from store.work.packing import chunk_rows
+from store.work.replays import still_answers
 from store.work.rows import require_job
 from store.work.smoothing import await_smoothing
 
@@ -82,6 +83,9 @@ def submit(database: Database, limits: Limits, submission: Submission) -> Submit
 def _submit(connection: Connection, limits: Limits, submission: Submission) -> Submitted:
     request, idempotency = submission.request, submission.idempotency
     first = None if idempotency is None else _first_under(connection, idempotency)
+    if first is not None and not still_answers(connection, first):
+        connection.execute(delete(t.idempotency).where(t.idempotency.c.job_id == first.id))
+        first = None
     if submission.before is not None and first is None:
         submission.before(connection)
     target = _target(connection, request)
@@ -130,9 +134,7 @@ def check_room(connection: Connection, limits: Limits, items: int) -> None:
         select(func.coalesce(func.sum(t.chunk.c.size), 0)).where(t.IS_QUEUED)
     ).scalar_one()
     left = t.job.c.total - t.job.c.done - t.job.c.failed
-    waiting += connection.execute(
-        select(func.coalesce(func.sum(left), 0)).where(t.job.c.state == JobState.PAUSED)
-    ).scalar_one()
+    waiting += connection.execute(select(func.coalesce(func.sum(left), 0)).where(t.IS_PAUSED)).scalar_one()
     if waiting + items > limits.max_queued_items:
         raise ExemplarError(
             "queue_full",
