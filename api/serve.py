@@ -46,7 +46,7 @@ def serve(settings: Settings) -> None:
         raise ExemplarError(
             "key_missing",
             f"listening on {settings.host} needs a key; create one with `exemplar keys create NAME`, "
-            "or listen on 127.0.0.1",
+            "with the same --data, or listen on 127.0.0.1",
         )
     _spool_into(settings.data)
     HTTPChannel.parser_class = parser_for(settings, store.keys, needs_key=public)

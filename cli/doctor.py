@@ -6,9 +6,13 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import click
 
+from cli.command_name import command_name
+from cli.options import DATA
+from cli.running import find_running
 from core.errors import ExemplarError
 from core.findings import Finding
 from core.settings import Settings, read_settings
@@ -51,12 +55,20 @@ class Examined:
 @click.option("--repair", is_flag=True, help="Fix what can be fixed and delete orphaned files and rows.")
 @click.option("--deep", is_flag=True, help="Read every file and every database page, not a sample.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def doctor(*, repair: bool, deep: bool, as_json: bool) -> None:
+@DATA
+def doctor(*, repair: bool, deep: bool, as_json: bool, data: Path | None) -> None:
     """Check record, blobs, snapshots, queue and workers; reads the settings and needs no API.
+
+    While `exemplar up` runs on the data folder, its queue is checked too.
 
     Exit code 0: healthy, or everything repaired; 1: problems; 2: a part could not be checked.
     """
-    settings = read_settings()
+    settings = read_settings(data=data)
+    if (running := find_running(settings.data.resolve())) is not None:
+        settings = settings.model_copy(update={"redis_url": running.redis_url})
+    elif _belongs_to_up(settings):
+        hint = f"{settings.data} is used by `{command_name()} up`; its queue is checked while that runs"
+        click.echo(hint, err=True)
     store = open_store(settings)
     found = examine(store, settings, repair=repair, deep=deep)
     store.database.close()
@@ -85,6 +97,12 @@ def examine(store: Store, settings: Settings, *, repair: bool = False, deep: boo
         except ExemplarError as error:
             found.unchecked[part] = error.message
     return found
+
+
+def _belongs_to_up(settings: Settings) -> bool:
+    """Return whether the data are those of an `exemplar up`, and no other queue was named."""
+    is_default = settings.redis_url == Settings.model_fields["redis_url"].default
+    return is_default and (settings.data / "redis").is_dir()
 
 
 def _repair(finding: Finding) -> int:

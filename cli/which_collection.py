@@ -1,0 +1,46 @@
+"""The collection that a command works on, where it was given and where it was not."""
+
+from __future__ import annotations
+
+import click
+
+from cli.client import Client
+from cli.groups import did_you_mean
+from core.errors import ExemplarError
+from core.labels import check_slug
+
+SHOWN = 20
+
+
+def which_collection(client: Client, given: str | None) -> str:
+    """Return the given collection, or the only one that the service has.
+
+    Raises `name_invalid`, and `collection_missing` with the names of all where there is not exactly one.
+    """
+    if given is not None:
+        return check_slug(given)
+    names = [one["name"] for one in client.pages("/v1/collections")]
+    if len(names) == 1:
+        return str(names[0])
+    if not names:
+        raise ExemplarError(
+            "collection_missing", "the service has no collection yet; name one with -c, and enrol into it"
+        )
+    raise ExemplarError("collection_missing", f"name the collection with -c: {names_text(names)}")
+
+
+def ensure_collection(client: Client, given: str | None) -> str:
+    """Return the given collection, created if it does not exist, or the only one; say if one is created."""
+    name = which_collection(client, given)
+    names = [one["name"] for one in client.pages("/v1/collections")]
+    if name not in names:
+        meant = did_you_mean(name, names)
+        click.echo(f"creating the collection {name}{meant}", err=True)
+        client.ensure_collection(name)
+    return name
+
+
+def names_text(names: list[str]) -> str:
+    """Return names as a list, the first of many."""
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
