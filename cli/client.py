@@ -14,8 +14,8 @@ import click
 import httpx
 
 from cli.command_name import command_name
-from cli.groups import did_you_mean
 from core.errors import ExemplarError
+from core.near import did_you_mean
 from exemplar_client import Exemplar, Retries, ServiceError
 from exemplar_client.requests import Request
 

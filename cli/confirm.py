@@ -16,6 +16,8 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise ExemplarError("not_confirmed", f"{question} This needs --yes where no one can be asked.")
+        raise ExemplarError(
+            "not_confirmed", f"{question} Nothing was changed: no one can be asked here, so this needs --yes"
+        )
     if not click.confirm(question, err=True):
         raise ExemplarError("not_confirmed", "nothing was changed")

@@ -63,6 +63,8 @@ def doctor(*, repair: bool, deep: bool, as_json: bool, data: Path | None) -> Non
 
     Exit code 0: healthy, or everything repaired; 1: problems; 2: a part could not be checked.
     """
+    if data is not None and not data.is_dir():
+        raise ExemplarError("path_missing", f"expected the data folder of a service, got {data}")
     settings = read_settings(data=data)
     if (running := find_running(settings.data.resolve())) is not None:
         settings = settings.model_copy(update={"redis_url": running.redis_url})

@@ -18,6 +18,7 @@ from cli.show import print_json
 from cli.which_collection import ensure_collection
 from cli.work import run_jobs
 from core.errors import ExemplarError
+from core.labels import clean_label
 
 Group = tuple[str, list[Path]]
 
@@ -46,6 +47,7 @@ def enroll(
     class folders are skipped unless --label names their class. The path of a file below its folder becomes
     the external id of the support.
     """
+    label = None if label is None else clean_label(label)
     pictures: list[Picture] = []
     names: dict[Path, str] = {}
     named: dict[str, int] = {}

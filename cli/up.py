@@ -16,7 +16,7 @@ from cli.command_name import command_name
 from cli.stack import Stack, StartStoppedError
 from core.errors import ExemplarError
 from core.settings import Settings, read_settings
-from core.specs import encoder_line
+from core.specs import EncoderSpec, encoder_line
 from exemplar_client.address import is_loopback
 from exemplar_client.async_transport import URL as USUAL
 from store.database import Database
@@ -36,6 +36,8 @@ POLL_S = 0.5
 def up(data: Path | None, host: str | None, port: int | None, workers: int, encoders: str | None) -> None:
     """Run everything on this machine: embedded Redis, API and workers."""
     settings = read_settings(data=data, host=host, port=port, encoders=encoders)
+    for encoder in settings.encoders:
+        EncoderSpec.parse(encoder)  # rather than a worker that does not start
     needs_key = _needs_key(settings)
     environment = {} if encoders is None else {"EXEMPLAR_ENCODERS": encoders}
     stop = threading.Event()

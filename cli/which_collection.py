@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from cli.client import Client
-from cli.groups import did_you_mean
 from core.errors import ExemplarError
 from core.labels import check_slug
+from core.near import did_you_mean
 
 SHOWN = 20
 
