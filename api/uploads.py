@@ -138,7 +138,8 @@ def _from_items(kind: JobKind, settings: Settings) -> list[Upload]:
         if size > settings.max_body_bytes:
             raise ExemplarError(
                 "body_too_large",
-                f"expected pictures of at most {size_text(settings.max_body_bytes)} in all; send fewer at once",
+                f"expected pictures of at most {size_text(settings.max_body_bytes)} in all; "
+                "send fewer at once",
             )
     return uploads
 

@@ -172,6 +172,10 @@ def _translate_errors() -> Iterator[None]:
         detail = error.detail
         if error.code == "service_unreachable":
             detail += f"; start one: {command_name()} up"
+        if error.code == "key_missing":
+            detail = (
+                f"the service needs a key: set EXEMPLAR_KEY; `{command_name()} keys create NAME` makes one"
+            )
         raise ExemplarError(error.code, detail, retry=error.retry) from error
 
 

@@ -66,25 +66,34 @@ def doctor(*, repair: bool, deep: bool, as_json: bool, data: Path | None) -> Non
     if data is not None and not data.is_dir():
         raise ExemplarError("path_missing", f"expected the data folder of a service, got {data}")
     settings = read_settings(data=data)
-    if (running := find_running(settings.data.resolve())) is not None:
+    running = find_running(settings.data.resolve())
+    is_stopped = running is None and _belongs_to_up(settings)
+    if running is not None:
         settings = settings.model_copy(update={"redis_url": running.redis_url})
-    elif _belongs_to_up(settings):
-        hint = f"{settings.data} is used by `{command_name()} up`; its queue is checked while that runs"
-        click.echo(hint, err=True)
     store = open_store(settings)
-    found = examine(store, settings, repair=repair, deep=deep)
+    found = examine(store, settings, repair=repair, deep=deep, is_stopped=is_stopped)
     store.database.close()
     click.echo(json.dumps(_as_json(found)) if as_json else "\n".join(_lines(found)))
     sys.exit(found.exit_code)
 
 
-def examine(store: Store, settings: Settings, *, repair: bool = False, deep: bool = False) -> Examined:
-    """Check one part after the other; a part that does not answer does not prevent the other checks."""
+def examine(
+    store: Store,
+    settings: Settings,
+    *,
+    repair: bool = False,
+    deep: bool = False,
+    is_stopped: bool = False,
+) -> Examined:
+    """Check one part after the other; a part that does not answer does not prevent the other checks.
+
+    `is_stopped` means that the queue runs only while `exemplar up` does, and that this is not running.
+    """
     examinations: dict[str, Examination] = {
         "record": lambda: examine_record(store, deep=deep),
         "blobs": lambda: examine_blobs(store, deep=deep),
         "snapshots": lambda: examine_snapshots(settings.snapshot_folder, store.collections.all_versions()),
-        "queue": lambda: examine_queue(store),
+        "queue": lambda: _stopped() if is_stopped else examine_queue(store),
         "workers": lambda: examine_workers(store),
     }
     found = Examined()
@@ -99,6 +108,13 @@ def examine(store: Store, settings: Settings, *, repair: bool = False, deep: boo
         except ExemplarError as error:
             found.unchecked[part] = error.message
     return found
+
+
+def _stopped() -> Iterable[Finding]:
+    raise ExemplarError(
+        "queue_unavailable",
+        f"`{command_name()} up` is not running on this data folder, and its queue runs only with it",
+    )
 
 
 def _belongs_to_up(settings: Settings) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -64,9 +65,10 @@ def create(
     click.echo(made)  # alone on standard output, for scripts
     click.echo("The key is shown only now; give it to commands and programs as EXEMPLAR_KEY.", err=True)
     if was_open:
+        where = "" if data is None else f" --data {shlex.quote(str(data))}"
         click.echo(
             "From now on this service needs a key for every call, from this machine too; the page asks for "
-            f"it. To go back: {command_name()} keys revoke {made.split('_')[1]}",
+            f"it. To go back: {command_name()} keys revoke {made.split('_')[1]}{where}",
             err=True,
         )
 

@@ -77,7 +77,7 @@ def ready_lines(settings: Settings, stack: Stack, *, needs_key: bool) -> Iterato
         yield f"on the network: {stack.url}/"
     data = shlex.quote(str(settings.data))
     if needs_key:
-        yield f"a key is needed, for commands in EXEMPLAR_KEY; see {name} keys list --data {data}"
+        yield f"a key is needed: set EXEMPLAR_KEY; {name} keys create NAME --data {data} makes one"
     else:
         yield f"no key is needed from this machine; {name} keys create NAME --data {data} changes that"
     yield encoder_line(settings.encoders[0], f"{name} up --encoders")

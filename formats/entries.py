@@ -80,7 +80,8 @@ def read_steps(
             if size > settings.bulk_max_unpacked_bytes:
                 raise ExemplarError(
                     "archive_too_large",
-                    f"expected at most {size_text(settings.bulk_max_unpacked_bytes)} unpacked; the rest is left",
+                    f"expected at most {size_text(settings.bulk_max_unpacked_bytes)} unpacked; the rest "
+                    "is left",
                 )
             yield _labelled(entry, otherwise) if enrols else replace(entry, label=None)
         if count == 0:
