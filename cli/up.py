@@ -52,7 +52,7 @@ def up(data: Path | None, host: str | None, port: int | None, workers: int, enco
         signal.signal(number, end)
     try:
         stack.start(lambda line: click.echo(f"exemplar: {line}", err=True), stopping=stop.is_set)
-        for line in ready_lines(settings, stack, needs_key=needs_key):
+        for line in ready_lines(settings, stack.url, needs_key=needs_key):
             click.echo(f"exemplar: {line}")
         while not stop.wait(POLL_S):
             for name in stack.restart_dead():
@@ -64,24 +64,24 @@ def up(data: Path | None, host: str | None, port: int | None, workers: int, enco
         stack.stop()
 
 
-def ready_lines(settings: Settings, stack: Stack, *, needs_key: bool) -> Iterator[str]:
+def ready_lines(settings: Settings, url: str, *, needs_key: bool) -> Iterator[str]:
     """Yield what a person needs to know of a service that is ready."""
     name = command_name()
-    yield f"ready at {stack.url} (data and logs in {settings.data.resolve()}; Ctrl-C stops)"
-    yield f"page: {stack.url}/"
+    yield f"ready at {url} (data and logs in {settings.data.resolve()}; Ctrl-C stops)"
+    yield f"page: {url}/"
     if settings.host in EVERY_ADDRESS:
-        port = stack.url.rpartition(":")[2]
+        port = url.rpartition(":")[2]
         seen = lan_address()
         yield f"on the network: http://{seen}:{port}/" if seen else "this machine has no network address now"
     elif not _is_loopback(settings.host):
-        yield f"on the network: {stack.url}/"
+        yield f"on the network: {url}/"
     data = shlex.quote(str(settings.data))
     if needs_key:
         yield f"a key is needed: set EXEMPLAR_KEY; {name} keys create NAME --data {data} makes one"
     else:
         yield f"no key is needed from this machine; {name} keys create NAME --data {data} changes that"
     yield encoder_line(settings.encoders[0], f"{name} up --encoders")
-    where = "" if stack.url == USUAL else f" --url {stack.url}"
+    where = "" if url == USUAL else f" --url {url}"
     yield f"next: {name} enroll FOLDER -c NAME{where}, then {name} classify PICTURE -c NAME{where}"
 
 
