@@ -125,29 +125,26 @@ def _pair(pair: Json) -> str:
 
 def _suspect(ids: Ids, suspect: Json) -> str:
     label, rival = (fit(suspect[key], LABEL_CELLS) for key in ("label", "looks_like"))
-    return (
-        f"{_support(ids, suspect['support_id'])}: {label}, nearer to {rival} (margin {suspect['margin']:.2f})"
-    )
+    support = _support(ids, suspect["support_id"], label)
+    return f"{support}, nearer to {rival} (margin {suspect['margin']:.2f})"
 
 
 def _duplicate_line(ids: Ids, group: Json) -> str:
-    supports = [_support(ids, support_id) for support_id in group["support_ids"]]
+    pairs = zip(group["support_ids"], group["labels"], strict=True)
     if not group["conflict"]:
-        return f"{group['labels'][0]}: " + _joined(supports)
-    pairs = zip(supports, group["labels"], strict=True)
+        return f"{group['labels'][0]}: " + _joined([_support(ids, support_id) for support_id, _ in pairs])
     return "in different classes: " + _joined(
-        [f"{support} {fit(label, LABEL_CELLS)}" for support, label in pairs]
+        [_support(ids, support_id, fit(label, LABEL_CELLS)) for support_id, label in pairs]
     )
 
 
-def _support(ids: Ids, support_id: int) -> str:
-    """Return a support as its number and what is seen of its external id; paths differ at their end."""
-    if support_id not in ids:
-        return f"#{support_id}"
-    name = ids[support_id]
+def _support(ids: Ids, support_id: int, label: str = "") -> str:
+    """Return a support as its number, its label, and the end of its external id: paths differ there."""
+    named = f"#{support_id} {label}".rstrip()
+    name = ids.get(support_id, "")
     while cell_len(name) > ID_CELLS:
         name = "…" + name[2:]
-    return f"#{support_id} {name}"
+    return f"{named} ({name})" if name else named
 
 
 def _joined(parts: list[str]) -> str:

@@ -110,7 +110,7 @@ def test_answers_and_reports_name_the_files_that_were_enrolled(
     assert answer["neighbours"][0]["external_id"] == "digit 3/0.png"
     assert {one["external_id"].split("/")[0] for one in answer["explanation"]["supports"]} == {"digit 3"}
     command("enroll", file, "-c", birds, "--label", "digit 4")
-    assert "digit 3/0.png digit 3, #" in command("report", "-c", birds)
+    assert "digit 3 (digit 3/0.png), #" in command("report", "-c", birds)
 
 
 def test_files_of_a_glob_need_their_label(service: Stack, command: Command, photos: Path) -> None:

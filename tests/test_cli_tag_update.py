@@ -100,8 +100,8 @@ def output(tmp_path: Path, content: str) -> Output:
     return Output(tmp_path / "out.csv")
 
 
-HEADER = ",".join(COLUMNS) + "
-"
+HEADER = ",".join(COLUMNS) + "\n"
+
 
 def test_update_that_was_killed_before_it_began_keeps_the_output(tmp_path: Path) -> None:
     found = output(tmp_path, f"{HEADER}a.jpg,,done,known,cat,0.9,[],1,e,,\n")
@@ -115,6 +115,7 @@ def test_update_that_was_killed_before_it_began_keeps_the_output(tmp_path: Path)
     assert resumed.get("earlier") == {"rows": 1, "failed": 0}
     found.open(resumed.get("written"))
     found.append([])
+    found.finish()
     assert found.path.read_text().endswith("cat,0.9,[],1,e,,\n")
 
 

@@ -26,7 +26,8 @@ def test_size_is_shown_as_file_managers_show_it(size: int, text: str) -> None:
 
 
 def test_near_names_are_suggested_and_far_ones_are_not() -> None:
-    there = ["birds", "boards", "efficientnet_lite2"]
-    assert did_you_mean("brids", there) == "; did you mean birds or boards?"
+    there = ["birds", "words", "efficientnet_lite2", "timm"]
+    assert did_you_mean("brids", there) == "; did you mean birds or words?"
+    assert did_you_mean("time", there) == "; did you mean timm?"
     assert did_you_mean("EfficientNet-Lite2", there) == "; did you mean efficientnet_lite2?"
     assert did_you_mean("cars", there) == ""
