@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 from functools import cache
@@ -22,8 +23,6 @@ def command_name() -> str:
         return NAME
     script = folder / NAME
     if not script.is_file():
-        return f"{sys.executable} -m exemplar_service"
-    try:
-        return str(script.relative_to(Path.cwd()))
-    except ValueError:
-        return str(script)
+        return f"{shlex.quote(sys.executable)} -m exemplar_service"
+    here = Path.cwd()
+    return shlex.quote(str(script.relative_to(here) if script.is_relative_to(here) else script))

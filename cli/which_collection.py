@@ -32,9 +32,14 @@ def which_collection(client: Client, given: str | None) -> str:
 def ensure_collection(client: Client, given: str | None) -> str:
     """Return the given collection, created if it does not exist, or the only one; say if one is created."""
     name = which_collection(client, given)
-    names = [one["name"] for one in client.pages("/v1/collections")]
-    if name not in names:
-        meant = did_you_mean(name, names)
+    try:
+        client.call("GET", f"/v1/collections/{name}")
+    except ExemplarError as error:
+        if error.code == "key_scope_missing":  # a key that may enrol need not see collections
+            return name
+        if error.code != "collection_not_found":
+            raise
+        meant = did_you_mean(name, [one["name"] for one in client.pages("/v1/collections")])
         click.echo(f"creating the collection {name}{meant}", err=True)
         client.ensure_collection(name)
     return name

@@ -77,7 +77,7 @@ class Blobs:
 
     def __init__(self, url: str) -> None:
         if url.startswith(LOCAL):  # fsspec would take `::` in a path for a chain of file systems
-            self._files, root = LocalFileSystem(), url.removeprefix(LOCAL)
+            self._files, root = LocalFileSystem(), os.path.abspath(url.removeprefix(LOCAL))
         else:  # a cached listing would hide what other processes wrote since
             self._files, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
         self._root = str(root).rstrip("/")

@@ -19,7 +19,8 @@ progress goes to standard error. For shell completion, see `exemplar completion`
 needs no running service: it starts one on that data folder and stops it afterwards; `exemplar up --data DIR`
 uses the same data. Where a service has only one collection, it need not be named.
 
-What deletes, removes or merges asks first, unless you pass `--yes`; where standard input is no terminal, it needs `--yes`.
+What deletes, removes or merges asks first, unless you pass `--yes`; where standard input is no terminal, it
+needs `--yes`.
 """
 
 

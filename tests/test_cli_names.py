@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from click.testing import CliRunner
 
@@ -104,7 +105,9 @@ def test_external_id_holds_any_file_name() -> None:
 
 
 class Service(Client):
-    """A service with these collections."""
+    """A service with these collections, for a key that may see them or not."""
+
+    may_see = True
 
     def __init__(self, *names: str) -> None:
         self.names = list(names)
@@ -112,6 +115,13 @@ class Service(Client):
     def pages(self, path: str, **query: str) -> list[dict[str, str]]:  # type: ignore[override]
         assert path == "/v1/collections"
         return [{"name": name} for name in self.names]
+
+    def call(self, method: str, path: str, **options: object) -> httpx.Response:
+        if not self.may_see:
+            raise ExemplarError("key_scope_missing", "this key lacks the scope 'classify'")
+        if path.rpartition("/")[2] not in self.names:
+            raise ExemplarError("collection_not_found", "there is no such collection")
+        return httpx.Response(200)
 
     def ensure_collection(self, name: str, **options: object) -> None:
         self.names.append(name)
@@ -138,6 +148,13 @@ def test_collection_is_announced_before_it_is_created(capsys: pytest.CaptureFixt
     assert ensure_collection(service, "brids") == "brids"
     assert service.names == ["birds", "brids"]
     assert capsys.readouterr().err == "creating the collection brids; did you mean birds?\n"
+
+
+def test_key_that_may_only_enrol_need_not_see_the_collection() -> None:
+    service = Service()
+    service.may_see = False
+    assert ensure_collection(service, "birds") == "birds"
+    assert service.names == []
 
 
 class Terminal:
