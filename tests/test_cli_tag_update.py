@@ -9,7 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 from archives import make_zip
-from test_cli_tag import Finished, numbers, photos, read, sent, tag
+from services import held
+from test_cli_tag import Finished, jobs_of, numbers, photos, read, sent, start, tag
+from waiting import until
 
 from cli.stack import Stack
 from cli.tag.command import _begin
@@ -80,6 +82,23 @@ def test_archive_that_was_tagged_is_not_sent_again(
     update(service, numbers, out, tmp_path / "a.zip")
     update(service, numbers, out, tmp_path / "a.zip", tmp_path / "a.zip2.zip")
     assert (len(read(out)), sent(http, numbers)) == (4, 4)
+
+
+def test_update_that_is_killed_is_resumed(
+    service: Stack, http: httpx.Client, numbers: str, photos: Path, tmp_path: Path, digits: Digits
+) -> None:
+    out = tmp_path / "out.csv"
+    update(service, numbers, out, photos)
+    (photos / "new.png").write_bytes(digits(4, 2))
+    with held(service):
+        process = start(photos, "-c", numbers, "--out", out, "--update", url=service.url)
+        until(lambda: len(jobs_of(http, numbers)) == 2)
+        process.kill()
+        process.communicate()
+    assert len(read(out)) == 4
+    resumed = tag(photos, "-c", numbers, "--out", out, url=service.url)
+    assert resumed.returncode == 0 and "1 of these are new" in resumed.stdout
+    assert len({str(row["path"]) for row in read(out)}) == len(read(out)) == 5
 
 
 def test_dry_run_of_an_update_sends_nothing(
