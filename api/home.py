@@ -10,7 +10,9 @@ from flask import Blueprint, Flask, Response, jsonify, render_template, request
 from api.assets import load_assets
 from api.openapi import make_document
 from api.routes import Operation
+from api.services import services
 from core.errors import ExemplarError
+from core.picture_formats import VIDEO_SUFFIXES, suffixes_read
 
 FOLDER = Path(__file__).parent / "page"
 # The page shows untrusted content: only our own files may run, and no string becomes markup.
@@ -39,7 +41,14 @@ def add_pages(app: Flask, operations: Sequence[Operation]) -> None:
     @pages.get("/")
     def home() -> Response:
         modules = [name for name in assets if name.endswith(".js") and name != "app.js"]
-        text = render_template("home.html", base=f"page/{digest}", modules=modules)
+        pictures = suffixes_read(services().settings.formats_off)
+        text = render_template(
+            "home.html",
+            base=f"page/{digest}",
+            modules=modules,
+            pictures=" ".join(pictures),
+            videos=" ".join(sorted(VIDEO_SUFFIXES)),
+        )
         response = Response(text, content_type="text/html; charset=utf-8")
         response.headers["Content-Security-Policy"] = PAGE_CSP
         response.headers["Cache-Control"] = "no-cache"

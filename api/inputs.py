@@ -239,13 +239,20 @@ class PageQuery(Strict):
     limit: int = Field(100, ge=1, le=1000)
 
 
-class ResultQuery(PageQuery):
-    """A selection of results; a page may have fewer than `limit`, or none, before the last one."""
+class Selection(Strict):
+    """A selection of answers by what they say and whether a person has reviewed them."""
 
-    decision: DecisionName | None = Field(None, description="Only answers with this decision; JSON only.")
-    status: Literal["done", "failed"] | None = Field(
-        None, description="Only items with this status; JSON only."
-    )
+    decision: DecisionName | None = Field(None, description="Only answers with this decision.")
+    label: str | None = Field(None, description="Only answers whose `final_label` is this one.")
+    min_confidence: float | None = Field(None, ge=0, le=1, description="Only answers at least as confident.")
+    max_confidence: float | None = Field(None, ge=0, le=1, description="Only answers at most as confident.")
+    reviewed: bool | None = Field(None, description="Only answers that are reviewed, or that are not.")
+
+
+class ResultQuery(PageQuery, Selection):
+    """A selection of results, for JSON; a page may have fewer than `limit`, or none, before the last one."""
+
+    status: Literal["done", "failed"] | None = Field(None, description="Only items with this status.")
 
 
 class SupportQuery(PageQuery):

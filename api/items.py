@@ -26,7 +26,12 @@ def get_item_thumbnail(job_id: str, item: int) -> Response:
 
     here = services()
     content = find_read_picture(here.store.database, here.store.blobs, job_id, item)
-    picture = decode_picture(content, max_pixels=here.settings.max_pixels, draft_side=DRAFT_SIDE)
+    picture = decode_picture(
+        content,
+        max_pixels=here.settings.max_pixels,
+        draft_side=DRAFT_SIDE,
+        formats_off=here.settings.formats_off,
+    )
     response = Response(make_thumbnail(picture), content_type="image/jpeg")
     response.headers["Cache-Control"] = "private, max-age=86400"
     return response

@@ -8,14 +8,13 @@ from urllib.parse import quote
 
 from flask import Response, g, request, stream_with_context
 
-from api.inputs import PageQuery, ResultQuery
+from api.inputs import PageQuery, ResultQuery, Selection
 from api.links import link
 from api.models import JobModel, JobPage, JobSummary, ResultPage
 from api.pages import make_cursor, read_cursor, read_number
-from api.results import as_csv, as_ndjson, as_parquet, shown
+from api.results import as_csv, as_ndjson, as_parquet, fits, shown
 from api.routes import Routes
 from api.services import services
-from core.results import Result
 from core.types import FINAL, Job
 from store.record.keys import Scope
 from store.work.jobs import ResultPage as StoredPage
@@ -76,23 +75,22 @@ def get_results(job_id: str, query: ResultQuery) -> Response:
 def get_summary(job_id: str) -> JobSummary:
     """Count the results of a job by label, decision and error."""
     job = services().store.jobs.get(job_id)
-    return JobSummary.of(job, services().store.jobs.tally(job_id))
+    store = services().store
+    return JobSummary.of(job, store.jobs.tally(job_id), *store.reviews.counts(job_id))
 
 
 def _page(job_id: str, after: int, query: ResultQuery) -> StoredPage:
     """Return the next matching results, reading at most `SCAN`."""
     jobs = services().store.jobs
-    if query.decision is None and query.status is None:
+    if query.status is None and Selection.model_fields.keys().isdisjoint(query.model_fields_set):
         return jobs.results(job_id, after=after, limit=query.limit)
     page = jobs.results(job_id, after=after, limit=SCAN)
-    fitting = [result for result in page.results if _fits(result, query)]
+    fitting = [
+        result for result in page.results if fits(result, query) and query.status in (None, result["status"])
+    ]
     if len(fitting) <= query.limit:
         return StoredPage(fitting, page.next_item)
     return StoredPage(fitting[: query.limit], fitting[query.limit]["item"])
-
-
-def _fits(result: Result, query: ResultQuery) -> bool:
-    return query.decision in (None, result.get("decision")) and query.status in (None, result["status"])
 
 
 def _stream(job: Job, media_type: str, first: int) -> Response:

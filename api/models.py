@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -195,10 +197,14 @@ class JobSummary(BaseModel):
     labels: dict[str, int]
     decisions: dict[str, int]
     errors: dict[str, int]
+    reviewed: int = Field(description="How many answers people have reviewed.")
+    final_labels: dict[str, int] = Field(description="`labels` with the reviews applied.")
     note: str | None = Field(description="Why results that should have been smoothed are not, or not all.")
 
     @classmethod
-    def of(cls, job: Job, tally: Tally) -> JobSummary:
+    def of(cls, job: Job, tally: Tally, reviewed: int, change: Mapping[str, int]) -> JobSummary:
+        final = Counter(tally["labels"])
+        final.update(change)
         return cls(
             job=job.id,
             state=job.state,
@@ -208,6 +214,8 @@ class JobSummary(BaseModel):
             labels=dict(tally["labels"]),
             decisions=dict(tally["decisions"]),
             errors=dict(tally["errors"]),
+            reviewed=reviewed,
+            final_labels=dict((+final).most_common()),
             note=job.note,
         )
 
@@ -289,6 +297,15 @@ class ProblemModel(BaseModel):
     request_id: str | None = Field(None, description="The request's id, as in the log and `X-Request-Id`.")
 
 
+class ReviewModel(BaseModel):
+    """A person's verdict on an answer: the right label, null for none of the classes."""
+
+    label: str | None
+    accepted: bool = Field(description="Whether the answer was accepted as it stood.")
+    by: str = Field(description="The name of the key, `local` where no key was needed.")
+    at: datetime
+
+
 class ResultModel(BaseModel):
     """The result of one item; its fields depend on the kind of the job and on `status`."""
 
@@ -299,6 +316,11 @@ class ResultModel(BaseModel):
     label: str | None = Field(
         None, description="The predicted class; the best guess if ambiguous, null if unknown."
     )
+    final_label: str | None = Field(
+        None, description="`label`, or the label that a person gave; null if it is none of the classes."
+    )
+    reviewed: bool | None = Field(None, description="Whether a person has reviewed the answer.")
+    review: ReviewModel | None = None
     confidence: float | None = Field(None, description="The probability of the best class.")
     candidates: list[Candidate] | None = None
     neighbours: list[NeighbourModel] | None = None

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from api.inputs import Selection
 from api.models import ResultModel, thumbnail_path
 from api.services import services
 from core.results import Result
@@ -18,6 +19,24 @@ PAGE = 500
 def shown(job: Job, result: Result) -> ResultModel:
     """Return a result as callers get it, its supports with the paths of their thumbnails."""
     return ResultModel.model_validate(_with_thumbnails(job, result))
+
+
+def fits(result: Result, wanted: Selection) -> bool:
+    """Return whether a result is an answer of this selection; without one, every result is."""
+    if wanted.decision not in (None, result.get("decision")):
+        return False
+    if wanted.label is not None and wanted.label != result.get("final_label"):
+        return False
+    if wanted.reviewed is not None and wanted.reviewed is not result.get("reviewed"):
+        return False
+    if wanted.min_confidence is None and wanted.max_confidence is None:
+        return True
+    confidence = result.get("confidence")
+    least, most = (
+        wanted.min_confidence or 0.0,
+        1.0 if wanted.max_confidence is None else wanted.max_confidence,
+    )
+    return confidence is not None and least <= confidence <= most
 
 
 def as_ndjson(job: Job, first: int, end: int) -> Iterator[str]:

@@ -24,8 +24,8 @@ from core.errors import ExemplarError, problem_of
 from core.settings import Settings
 from core.sizes import size_text
 from runtime.logs import set_up_logs
+from runtime.open_tracing import open_tracing
 from runtime.processes import return_large_blocks
-from runtime.tracing import open_tracing
 from store.migrate import ensure_schema
 from store.record.keys import Keys
 from store.store import open_store

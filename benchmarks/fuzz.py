@@ -1,4 +1,7 @@
-"""Calls made up from the OpenAPI document, fit and unfit: no answer of 5xx, and each as the document says.
+"""Calls generated from the OpenAPI document, valid and invalid: no 5xx, each answer as the document says.
+
+Each call is also made as from a foreign web page, by a foreign `Host` and by a foreign `Origin`, and must be
+refused while there are no keys.
 
 python -m benchmarks.fuzz
 """
@@ -32,6 +35,8 @@ CHECKS = [
 ]
 REAL_SHARE = 0.8  # of the names in paths are of what is there, so that calls come further
 Names = Mapping[str, list[str]]
+SAFE = {"GET", "HEAD"}
+REFUSALS = {403, 421}
 MAY_BE_DOWN = {"/readyz"}  # says 503 where no worker is
 
 
@@ -40,6 +45,8 @@ class Findings:
     """What was called, and what came that should not."""
 
     calls: int = 0
+    foreign: int = 0
+    """Calls as from a foreign page."""
     statuses: Counter[int] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
     slowest_s: float = 0.0
@@ -63,6 +70,7 @@ def main() -> None:
     emit(
         "fuzz",
         calls=found.calls,
+        as_foreign_page=found.foreign,
         seed=arguments.seed,
         wrong=len(found.wrong),
         server_errors=sum(count for status, count in found.statuses.items() if status >= 500),
@@ -74,7 +82,7 @@ def main() -> None:
 
 
 def names_of(client: httpx.Client) -> Names:
-    """Make a collection, a class, a support and ended jobs anew where they are gone; return their names."""
+    """Create a collection, a class, a support and ended jobs if they are gone; return their names."""
     client.post("/v1/collections", json={"name": "things"})
     client.post("/v1/collections/things/classes", json={"label": "cat"})
     jobs = []
@@ -135,13 +143,13 @@ def _fuzz_operation(
                 case.path_parameters[name] = chance.choice(names[name])
         _call(case, found)
 
-    with warnings.catch_warnings(), suppress(Unsatisfiable):  # some calls have nothing that could be unfit
+    with warnings.catch_warnings(), suppress(Unsatisfiable):  # some calls have nothing that could be invalid
         warnings.simplefilter("ignore")
         call()
 
 
 def _modes(operation: Any) -> list[Any]:
-    """Return what may be made up: any text fits a path, so that only queries and bodies can be unfit."""
+    """Return what may be made up: any text fits a path, so only queries and bodies can be invalid."""
     modes = [schemathesis.GenerationMode.POSITIVE]
     if list(operation.query) or list(operation.body):
         modes.append(schemathesis.GenerationMode.NEGATIVE)
@@ -160,6 +168,7 @@ def _call(case: Any, found: Findings) -> None:
         found.slowest_s, found.slowest = took_s, where
     found.calls += 1
     found.statuses[response.status_code] += 1
+    _call_from_elsewhere(case, found)
     if response.status_code >= 500 and case.path not in MAY_BE_DOWN:
         _note(found, f"{where}: {response.status_code}: {case.as_curl_command()}")
         return
@@ -167,6 +176,20 @@ def _call(case: Any, found: Findings) -> None:
         case.validate_response(response, checks=CHECKS)
     except Exception as error:  # schemathesis groups what it finds
         _note(found, f"{where}: {response.status_code}: {error}: {case.as_curl_command()}")
+
+
+def _call_from_elsewhere(case: Any, found: Findings) -> None:
+    """Repeat a call as a browser makes it for a foreign page; it must be refused."""
+    page = {"Origin": "http://evil.example", "Sec-Fetch-Site": "cross-site"}
+    tries = [{"Host": "evil.example"}] + ([] if case.method.upper() in SAFE else [page])
+    for headers in tries:
+        try:
+            status = case.call(timeout=60, headers=headers).status_code
+        except ValueError:
+            return
+        found.foreign += 1
+        if status not in REFUSALS:
+            _note(found, f"{case.method} {case.path}: {status} for a foreign page by {headers}")
 
 
 def _note(found: Findings, what: str) -> None:

@@ -10,6 +10,8 @@ from io import BytesIO
 
 from PIL import Image, PngImagePlugin
 
+from benchmarks.hostile_formats import hostile_formats
+
 PNG = b"\x89PNG\r\n\x1a\n"
 SCRIPT = b"<script>alert(1)</script><?php system('id'); ?>"
 
@@ -32,6 +34,8 @@ def hostile_files() -> Iterator[Hostile]:
     yield from _tiffs()
     yield from _many_frames()
     yield from _polyglots()
+    for name, content, may_pass in hostile_formats():
+        yield Hostile(name, content, may_pass)
 
 
 def encoded(picture: Image.Image, format_: str, **options: object) -> bytes:
@@ -84,7 +88,7 @@ def _none_at_all() -> Iterator[Hostile]:
     yield Hostile("avif", b"\x00\x00\x00\x1cftypavif\x00\x00\x00\x00avifmif1miaf" + bytes(200))
     yield Hostile("zip", b"PK\x03\x04" + bytes(100))
     yield Hostile("pickle", b"cos\nsystem\n(S'id'\ntR.")
-    for format_ in ("PPM", "ICO", "PCX", "TGA", "SGI", "DDS", "JPEG2000", "IM", "MSP", "XBM", "SPIDER"):
+    for format_ in ("PPM", "ICO", "PCX", "TGA", "SGI", "DDS", "IM", "MSP", "XBM", "SPIDER"):
         mode = {"MSP": "1", "XBM": "1", "SPIDER": "F"}.get(format_, "RGB")
         try:
             yield Hostile(f"{format_}, which is not allowed", encoded(_small().convert(mode), format_))
@@ -168,6 +172,10 @@ def _jpegs() -> Iterator[Hostile]:
     )
     comments = _segment(b"x" * 60_000, marker=0xFE) * 200
     yield Hostile("jpeg with 12 MB of comments", plain[:2] + comments + plain[2:], may_pass=True)
+    behind = plain + scan * 20_000 + progressive[-2:]
+    yield Hostile("jpeg with 20,000 scans behind its end", behind, may_pass=True)
+    hidden = plain[:2] + _segment(b"\xff\xd9" * 100) + progressive[2:-2] + scan * 20_000 + progressive[-2:]
+    yield Hostile("jpeg of 20,000 scans behind an end that is none", hidden)
     yield Hostile("jpeg without an end", plain[:-2] + b"\xff" * 1_000_000, may_pass=True)
 
 
@@ -215,7 +223,7 @@ def _many_frames() -> Iterator[Hostile]:
 
 
 def _polyglots() -> Iterator[Hostile]:
-    for format_ in ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF"):
+    for format_ in ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF", "JPEG2000"):
         content = encoded(_small(), format_)
         yield Hostile(f"{format_} and a page", content + SCRIPT, may_pass=True)
         yield Hostile(

@@ -6,9 +6,11 @@ python -m benchmarks.malformed
 from __future__ import annotations
 
 import argparse
+import ctypes
 import multiprocessing
 import random
 import struct
+import sys
 import time
 import warnings
 from collections import Counter
@@ -18,17 +20,23 @@ from itertools import islice
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
+from benchmarks import profiles
 from benchmarks.common import emit
+from benchmarks.deep_files import deep_tiff
 from benchmarks.hostile import SCRIPT, Hostile, encoded, hostile_files
+from benchmarks.raw_files import MAKERS
+from benchmarks.scenes import heif_samples, scene
 from core.errors import ExemplarError
-from core.pictures import FORMATS, decode_picture, make_thumbnail
+from core.pictures import decode_picture, make_thumbnail
 
 MAX_PIXELS = 50_000_000  # as EXEMPLAR_MAX_PIXELS is by default
 HANGS_S = 60.0
 CUT_SHORT = 0.9  # what keeps no more of a file than this is no whole picture
+WHOLE_BEFORE_ITS_END = "the sensor's data behind the preview"
 EXTREMES = (0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFF, 0x10000)
 
 
@@ -91,13 +99,14 @@ def broken_files(seed: int) -> Iterator[Malformed]:
         _, other = chance.choice(wholes)
         how = chance.choice(("flip", "cut", "splice", "extreme", "drop", "repeat", "noise"))
         broken = _break(how, content, other, chance)
-        # only the first frame of several counts, and that may be whole
-        must_fail = how == "cut" and len(broken) <= CUT_SHORT * len(content) and "animated" not in name
+        # only the first frame of several counts, and that may be whole; so may the preview of a raw file
+        may_be_whole = "animated" in name or WHOLE_BEFORE_ITS_END in name
+        must_fail = how == "cut" and len(broken) <= CUT_SHORT * len(content) and not may_be_whole
         yield Malformed(f"{name}, {how}", broken, must_fail)
 
 
 def real_files() -> Iterator[tuple[str, bytes]]:
-    """Yield two photographs in each allowed format, with its usual options."""
+    """Yield two photographs in each format that is read, with its usual options."""
     for number, pixels in enumerate(load_sample_images().images):
         photo = Image.fromarray(pixels).resize((200, 134))
         exif = Image.Exif()
@@ -122,18 +131,40 @@ def real_files() -> Iterator[tuple[str, bytes]]:
             ("RGB", "TIFF", {"compression": "tiff_adobe_deflate"}),
             ("RGB", "TIFF", {"compression": "jpeg"}),
             ("1", "TIFF", {"compression": "group4"}),
+            ("RGB", "AVIF", {}),
+            ("RGBA", "AVIF", {"quality": 50}),
+            ("RGB", "JPEG2000", {}),
+            ("L", "JPEG2000", {"quality_mode": "rates", "quality_layers": [20]}),
+            ("RGB", "JPEG", {"icc_profile": profiles.rgb_profile(profiles.P3, 2.2)}),
+            ("CMYK", "JPEG", {"icc_profile": profiles.press_profile()}),
+            ("RGB", "PNG", {"icc_profile": profiles.rgb_profile(profiles.ADOBE, 2.2)}),
+            ("LAB", "TIFF", {}),
+            ("F", "TIFF", {}),
+            ("RGB", "MPO", {}),
         ]
-        assert {format_ for _, format_, _ in ways} == set(FORMATS)
         for mode, format_, options in ways:
             picture = photo.convert("L").convert("I").convert(mode) if mode == "I;16" else photo.convert(mode)
             yield (
-                f"photograph {number}, {mode} {format_} {options or ''}",
+                f"photograph {number}, {mode} {format_} {', '.join(options)}",
                 encoded(picture, format_, **options),
             )
         frames = [photo.rotate(90 * n) for n in range(3)]
-        for format_ in ("GIF", "WEBP", "PNG"):
+        for format_ in ("GIF", "WEBP", "PNG", "AVIF"):
             content = encoded(frames[0], format_, save_all=True, append_images=frames[1:])
             yield f"photograph {number}, {format_} animated", content
+        preview = encoded(photo.resize((600, 402)), "JPEG")
+        thumbnail = encoded(photo.resize((160, 107)), "JPEG")
+        for name, build in MAKERS.items():
+            behind = f", {WHOLE_BEFORE_ITS_END}" if name in ("RAF", "CR3") else ""
+            yield f"photograph {number}, {name}{behind}", build(preview, thumbnail, 6)
+        colours = np.asarray(photo) / np.float32(255)
+        for in_planes in (True, False):
+            yield (
+                f"photograph {number}, TIFF of floats",
+                deep_tiff(colours, in_planes=in_planes, is_packed=True),
+            )
+    for sample in heif_samples(scene()):
+        yield sample.name, sample.content
 
 
 def _break(how: str, content: bytes, other: bytes, chance: random.Random) -> bytes:
@@ -237,6 +268,8 @@ def _as_malformed(file: Hostile) -> Malformed:
 
 def _forget_peak() -> int:
     """Let the peak of memory begin anew, and return what is taken now, in bytes."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).malloc_trim(0)  # what the file before left behind must not hide what this one takes
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:  # no Linux, or not allowed: the peak then is that of all files up to here

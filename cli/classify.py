@@ -10,13 +10,13 @@ import click
 from cli.client import Json
 from cli.external_ids import Ids, external_ids, supports_of, with_external_ids
 from cli.file_names import shown_name
+from cli.left_out import LeftOut
 from cli.local import service_client
 from cli.options import COLLECTION, LOCAL, URL
-from cli.pictures import find_pictures
+from cli.pictures import find_pictures, none_found
 from cli.show import print_json, print_rows
 from cli.which_collection import which_collection
 from cli.work import run_jobs
-from core.errors import ExemplarError
 from core.types import DecisionName
 from formats.csv import COLUMNS, cells_of, csv_line
 
@@ -34,9 +34,10 @@ def classify(
     paths: tuple[Path, ...], collection: str | None, form: str | None, local: Path | None, url: str
 ) -> None:
     """Classify pictures."""
-    files = [picture.path for path in paths for picture in find_pictures(path)]
+    left_out = LeftOut()
+    files = [picture.path for path in paths for picture in find_pictures(path, left_out)]
     if not files:
-        raise ExemplarError("picture_missing", "expected pictures, found none")
+        raise none_found(f"in {', '.join(map(shown_name, paths))}", left_out)
     with service_client(url, local) as client:
         name = which_collection(client, collection)
         path = f"/v1/collections/{name}/classify"
@@ -45,12 +46,16 @@ def classify(
     if form == "json":
         for file, result in results:
             print_json({"file": shown_name(file), **with_external_ids(result, named)})
+        if left_out:
+            print_json(left_out.as_json())
     elif form == "csv":
         click.echo(csv_line(["file", *COLUMNS]), nl=False)
         for file, result in results:
             click.echo(csv_line([shown_name(file), *cells_of(result)]), nl=False)
     else:
         _print_table(results, named)
+    if left_out:
+        click.echo(str(left_out), err=True)
     sys.exit(1 if any(result["status"] == "failed" for _, result in results) else 0)
 
 

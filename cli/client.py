@@ -14,6 +14,7 @@ import click
 import httpx
 
 from cli.command_name import command_name
+from cli.sending import content_to_send
 from core.errors import ExemplarError
 from core.near import did_you_mean
 from exemplar_client import Exemplar, Retries, ServiceError
@@ -69,13 +70,13 @@ class Client:
     def submit(self, path: str, files: Sequence[Path]) -> Json:
         """Submit picture files as one job, retrying while the queue is full; return the job."""
         # without their names, which need not be text and which the service does not use
-        parts = [("image", (str(n), file.read_bytes())) for n, file in enumerate(files)]
+        parts = [("image", (str(n), content_to_send(file))) for n, file in enumerate(files)]
         return self._submit(Request("POST", path, files=parts))
 
     def submit_labelled(self, path: str, files: Sequence[Path], label: str, ids: Sequence[str]) -> Json:
         """Submit picture files of one class with their external ids as one job; return the job."""
         items = [
-            {"label": label, "external_id": id_, "image": {"base64": _base64(file.read_bytes())}}
+            {"label": label, "external_id": id_, "image": {"base64": _base64(content_to_send(file))}}
             for file, id_ in zip(files, ids, strict=True)
         ]
         return self._submit(Request("POST", path, json={"items": items}))

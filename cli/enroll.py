@@ -11,9 +11,10 @@ import click
 
 from cli.client import Json
 from cli.file_names import relative_name, shown_name
+from cli.left_out import LeftOut
 from cli.local import service_client
 from cli.options import COLLECTION, JSON, LOCAL, URL
-from cli.pictures import Picture, find_pictures
+from cli.pictures import Picture, find_pictures, none_found
 from cli.show import print_json
 from cli.which_collection import ensure_collection
 from cli.work import run_jobs
@@ -48,11 +49,12 @@ def enroll(
     the external id of the support.
     """
     label = None if label is None else clean_label(label)
+    left_out = LeftOut()
     pictures: list[Picture] = []
     names: dict[Path, str] = {}
     named: dict[str, int] = {}
     for path in paths:
-        found = _pictures(path, label)
+        found = _pictures(path, label, left_out)
         if label is None and found and all(picture.path.parent == path for picture in found):
             named[found[0].label] = len(found)
         pictures += [picture for picture in found if picture.path not in names]
@@ -61,24 +63,23 @@ def enroll(
         announced = ", ".join(f"{label!r} ({count:,})" for label, count in named.items())
         click.echo(f"classes named after their folders, without --label: {announced}", err=True)
     if not pictures:
-        under = ", ".join(map(shown_name, paths))
-        raise ExemplarError("picture_missing", f"expected pictures under {under}, found none")
+        raise none_found(f"under {', '.join(map(shown_name, paths))}", left_out)
     groups = _groups(pictures) if label is None else [(label, [picture.path for picture in pictures])]
     with service_client(url, local) as client:
         name = ensure_collection(client, collection)
         path_ = f"/v1/collections/{name}/enroll"
         results = list(run_jobs(client, path_, groups, "enrolling", external_ids=names))
-    sys.exit(_print_outcome(name, len(groups), results, as_json=as_json))
+    sys.exit(_print_outcome(name, len(groups), results, left_out, as_json=as_json))
 
 
-def _pictures(path: Path, label: str | None) -> list[Picture]:
+def _pictures(path: Path, label: str | None, left_out: LeftOut) -> list[Picture]:
     """Return the pictures of a path that have a class."""
     if path.is_file() and label is None:
         raise ExemplarError(
             "label_missing", f"{shown_name(path)} is a file; name the class of its picture: --label LABEL"
         )
-    pictures = find_pictures(path)
-    return pictures if label is not None else _without_loose(path, pictures)
+    pictures = find_pictures(path, left_out)
+    return pictures if label is not None else _without_loose(path, pictures, left_out)
 
 
 def _groups(pictures: Sequence[Picture]) -> list[Group]:
@@ -89,7 +90,7 @@ def _groups(pictures: Sequence[Picture]) -> list[Group]:
     ]
 
 
-def _without_loose(path: Path, pictures: Sequence[Picture]) -> list[Picture]:
+def _without_loose(path: Path, pictures: Sequence[Picture], left_out: LeftOut) -> list[Picture]:
     """Drop pictures next to class folders: the parent folder's name is no class."""
     classed = [picture for picture in pictures if picture.path.parent != path]
     loose = len(pictures) - len(classed)
@@ -100,11 +101,12 @@ def _without_loose(path: Path, pictures: Sequence[Picture]) -> list[Picture]:
         "put them into a class folder, or give their class with --label",
         err=True,
     )
+    left_out.add("picture beside the folders of classes", loose)
     return classed
 
 
 def _print_outcome(
-    collection: str, classes: int, results: Sequence[tuple[Path, Json]], *, as_json: bool
+    collection: str, classes: int, results: Sequence[tuple[Path, Json]], left_out: LeftOut, *, as_json: bool
 ) -> int:
     """Print the outcome of the pictures; return the exit code."""
     failed = [(file, result) for file, result in results if result["status"] == "failed"]
@@ -112,10 +114,14 @@ def _print_outcome(
     if as_json:
         for file, result in results:
             print_json({"file": shown_name(file), **result})
+        if left_out:
+            print_json(left_out.as_json())
         return 1 if failed else 0
     for file, result in failed:
         click.echo(f"{shown_name(file)}: {result['error']['detail']} ({result['error']['code']})", err=True)
     into = f"{classes} class{'' if classes == 1 else 'es'} of {collection}"
     enrolled = len(results) - len(failed) - twice
     click.echo(f"{enrolled} enrolled in {into}, {twice} already there, {len(failed)} failed")
+    if left_out:
+        click.echo(str(left_out))
     return 1 if failed else 0

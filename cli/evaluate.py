@@ -12,6 +12,7 @@ import click
 
 from cli.classification_report import report_text
 from cli.folders import Embedded, embed_folder
+from cli.left_out import LeftOut
 from cli.options import JSON, VIEWS, rule_of, takes_rule
 from cli.trial import Plan, try_out
 from core.errors import ExemplarError
@@ -95,8 +96,11 @@ def evaluate(
     encoder = open_encoder(
         spec, device=settings.device, precision=settings.precision, runtime=settings.runtime
     )
-    supports, queries = (embed_folder(encoder, root, chosen) for root in (support, query))
-    unfamiliar = None if unknown is None else embed_folder(encoder, unknown, chosen)
+    left_out = LeftOut()
+    supports, queries = (embed_folder(encoder, root, chosen, left_out) for root in (support, query))
+    unfamiliar = None if unknown is None else embed_folder(encoder, unknown, chosen, left_out)
+    if left_out:
+        click.echo(str(left_out), err=True)
     _check_classes(supports, queries)
     if held_out is not None:
         supports, queries, unfamiliar = hold_out(supports, queries, held_out)
@@ -109,6 +113,7 @@ def evaluate(
         "views": 1 if chosen is Views.ONE else chosen.value,
         "classes": len(supports.classes),
         "queries": len(queries.labels),
+        **(left_out.as_json() if left_out else {}),
         "results": [result for result, _ in tried],
     }
     if as_json:

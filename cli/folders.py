@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from cli.pictures import Picture, find_pictures
+from cli.left_out import LeftOut
+from cli.pictures import Picture, find_pictures, none_found
 from cli.progress import progress_bar
 from core.errors import ExemplarError
 from core.pictures import decode_picture
-from core.settings import read_settings
+from core.settings import Settings, read_settings
 from core.types import Views
 from core.vectors import Vectors, is_unit
 from encoders import Encoder, Prepared
@@ -42,33 +43,43 @@ class Embedded:
         return self.take([row for row, label in enumerate(self.labels) if label in classes])
 
 
-def embed_folder(encoder: Encoder, root: Path, views: Views = Views.ONE) -> Embedded:
-    """Embed every picture under a folder; one that cannot be read raises what is wrong with it."""
-    pictures = find_pictures(root)
+def embed_folder(
+    encoder: Encoder, root: Path, views: Views = Views.ONE, left_out: LeftOut | None = None
+) -> Embedded:
+    """Embed every picture under a folder; one that cannot be read raises what is wrong with it.
+
+    What is no picture is counted in `left_out`.
+    """
+    left_out = LeftOut() if left_out is None else left_out
+    pictures = find_pictures(root, left_out)
     if not pictures:
-        raise ExemplarError("picture_missing", f"expected pictures under {root}, found none")
+        raise none_found(f"under {root}", left_out)
     return embed_pictures(encoder, pictures, views, title=f"embedding {root.name}")
 
 
 def embed_pictures(encoder: Encoder, pictures: Sequence[Picture], views: Views, *, title: str) -> Embedded:
     """Embed picture files under a progress bar; one that cannot be read raises what is wrong with it."""
-    max_pixels = read_settings().max_pixels
+    settings = read_settings()
     vectors = np.empty((len(pictures), encoder.dim), np.float32)
     with progress_bar() as bar:
         starts = range(0, len(pictures), encoder.batch_size)
         for start in bar.track(starts, description=title):
             batch = [picture.path for picture in pictures[start : start + encoder.batch_size]]
-            part = encoder.embed([_prepare(encoder, path, max_pixels, views) for path in batch])
+            part = encoder.embed([_prepare(encoder, path, settings, views) for path in batch])
             _check(batch, part)
             vectors[start : start + len(batch)] = part
     return Embedded([picture.label for picture in pictures], vectors)
 
 
-def _prepare(encoder: Encoder, path: Path, max_pixels: int, views: Views) -> Prepared:
+def _prepare(encoder: Encoder, path: Path, settings: Settings, views: Views) -> Prepared:
     try:
-        return encoder.prepare(
-            decode_picture(path.read_bytes(), max_pixels=max_pixels, draft_side=encoder.draft_side), views
+        picture = decode_picture(
+            path.read_bytes(),
+            max_pixels=settings.max_pixels,
+            draft_side=encoder.draft_side,
+            formats_off=settings.formats_off,
         )
+        return encoder.prepare(picture, views)
     except ExemplarError as error:
         raise ExemplarError(error.code, f"{path}: {error.message}") from error
 

@@ -26,6 +26,7 @@ COMMANDS = {
         "Classify any number of pictures into a file; resumes where it was interrupted.",
     ),
     "jobs": ("cli.jobs:jobs", "List jobs, follow them, cancel, pause or retry them, and read their results."),
+    "review": ("cli.review:review", "List and review the answers of a job, also with a spreadsheet."),
     "collections": ("cli.collections:collections", "Create, list, change and delete collections."),
     "classes": (
         "cli.classes:classes",

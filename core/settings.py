@@ -20,11 +20,21 @@ from pydantic import (
 )
 
 from core.errors import ExemplarError
+from core.picture_formats import BY_NAME
 from core.specs import PACKAGED, REINDEX, is_removed, removed
 from core.types import MAX_CHUNK_ITEMS
 
 PREFIX = "EXEMPLAR_"
-_LISTS = {"encoders", "roots", "remote_prefixes", "webhooks", "fetch_hosts", "hosts", "cors_origins"}
+_LISTS = {
+    "encoders",
+    "roots",
+    "remote_prefixes",
+    "webhooks",
+    "fetch_hosts",
+    "hosts",
+    "cors_origins",
+    "formats_off",
+}
 _RATE = "[1-9][0-9]*/(second|minute|hour|day)"
 _RATES = f"^({_RATE}(;{_RATE})*)?$"
 CLIENT_NAMES = {"EXEMPLAR_URL", "EXEMPLAR_KEY"}  # read by the client commands, not by the service
@@ -79,6 +89,11 @@ class Settings(BaseModel):
     max_body_bytes: int = Field(32 << 20, ge=1, description="Largest request body.")
     max_picture_bytes: int = Field(20 << 20, ge=1, description="Largest picture file.")
     max_pixels: int = Field(50_000_000, ge=1, description="Most pixels of a picture, width times height.")
+    formats_off: tuple[str, ...] = Field(
+        (),
+        description="Formats of pictures that are refused, comma separated, out of "
+        f"{', '.join(BY_NAME)}: each one less is a decoder less that strangers reach.",
+    )
     max_items: int = Field(256, ge=1, le=4096, description="Most items of one request.")
     bulk_max_bytes: int = Field(8 << 30, ge=1, description="Largest body of a bulk upload.")
     bulk_max_items: int = Field(250_000, ge=1, description="Most items of one bulk job.")
@@ -220,6 +235,14 @@ class Settings(BaseModel):
             do = f"offer another one, such as {PACKAGED[0]}; if it has collections, {REINDEX}"
             raise ValueError(removed(encoder, do=do).message)
         return encoders
+
+    @field_validator("formats_off")
+    @classmethod
+    def _check_formats(cls, formats: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in formats if name not in BY_NAME]
+        if unknown:
+            raise ValueError(f"expected formats out of {', '.join(BY_NAME)}, got {unknown[0]!r}")
+        return formats
 
     @field_validator("remote_prefixes")
     @classmethod

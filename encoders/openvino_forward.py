@@ -13,7 +13,7 @@ import torch
 
 from encoders.device import Device, Runtime
 from encoders.geometry import Pixels
-from encoders.running import Forward, Scaled
+from encoders.scaled import Forward, Scaled
 from encoders.tower import Tower
 
 HINTS = {torch.float32: "f32", torch.bfloat16: "bf16"}  # with f16 it uses bf16 on most CPUs

@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from core.errors import ExemplarError
+from core.picture_formats import is_video, video_error
 from core.sizes import size_text
 from formats.bounded_reader import Guarded, Seekable, unpacked
 from formats.zip_directory import check_entries
@@ -64,6 +65,10 @@ class Zip:
         for info in self._zip.infolist():
             if not info.is_dir():
                 yield self._member(info)
+
+    def paths(self) -> list[str]:
+        """Return the paths of all files."""
+        return [_zip_path(info) for info in self._zip.infolist() if not info.is_dir()]
 
     def by_path(self) -> Callable[[str], Member | None]:
         """Return what finds a file by its path."""
@@ -214,6 +219,8 @@ def _why_invalid(path: str, size: int, max_bytes: int) -> ExemplarError | None:
     parts = path.split("/")
     if path.startswith("/") or ".." in parts or parts[0].endswith(":"):
         return ExemplarError("member_invalid", f"expected a path inside the archive, got {path[:200]!r}")
+    if is_video(path):
+        return video_error(path)
     if PurePosixPath(path).suffix.lower() in NESTED:
         return ExemplarError("archive_nested", "expected a picture, got an archive inside the archive")
     if size < 0:

@@ -15,6 +15,8 @@ COLUMNS = (
     "status",
     "decision",
     "label",
+    "final_label",
+    "reviewed",
     "confidence",
     "support_id",
     "duplicate_of",

@@ -14,6 +14,7 @@ from typing import Any
 
 from core.errors import ExemplarError
 from core.labels import clean_label
+from core.picture_formats import live_photo_names
 from core.settings import Settings
 from core.sizes import size_text
 from core.types import Source
@@ -235,8 +236,10 @@ def _picture_of(bundle: Bundle, digest: str) -> bytes:
 
 def _without_manifest(members: Iterator[Member] | Zip) -> Iterator[Entry | None]:
     seen: set[int] = set()  # of hashes: names would take ten times as much
+    # a tar is read from its front and once: it tells of the picture too late
+    live = live_photo_names(members.paths()) if isinstance(members, Zip) else frozenset()
     for member in members:
-        if is_left_out(member.path):
+        if is_left_out(member.path) or member.path in live:
             yield None
             continue
         error = member.error

@@ -20,6 +20,8 @@ SCHEMA = pa.schema(
         pa.field("status", pa.string(), nullable=False),
         pa.field("decision", pa.string()),
         pa.field("label", pa.string()),
+        pa.field("final_label", pa.string()),
+        pa.field("reviewed", pa.bool_()),
         pa.field("confidence", pa.float64()),
         pa.field("support_id", pa.int64()),
         pa.field("duplicate_of", pa.int64()),

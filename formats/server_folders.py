@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from core.errors import ExemplarError
+from core.picture_formats import is_video, live_photo_names, video_error
 from core.sizes import size_text
 from formats.archives import is_left_out
 
@@ -80,8 +81,9 @@ def _walk(folder: str, below: str, above: tuple[str, ...], roots: Sequence[str])
     except OSError as error:
         yield Found(below, folder, error=ExemplarError("path_not_allowed", f"the folder: {error.strerror}"))
         return
+    live = live_photo_names(names)
     for name in names:
-        if is_left_out(name):
+        if is_left_out(name) or name in live:
             continue
         path = f"{below}/{name}" if below else name
         try:
@@ -93,7 +95,7 @@ def _walk(folder: str, below: str, above: tuple[str, ...], roots: Sequence[str])
         except OSError:  # it went while we walked
             continue
         if not os.path.isdir(true):
-            yield Found(path, true, size)
+            yield Found(path, true, size, video_error(name) if is_video(name) else None)
         elif true not in above:
             yield from _walk(true, path, (*above, true), roots)
 

@@ -22,6 +22,7 @@ from store.work.control import Control
 from store.work.deliveries import Deliveries
 from store.work.fetches import Fetches
 from store.work.jobs import Jobs
+from store.work.reviews import Reviews
 from store.work.smoothing import Smoothings
 from store.work.sources import Sources
 from store.work.workers import Workers
@@ -37,6 +38,7 @@ class Store:
     supports: Supports
     texts: Texts
     jobs: Jobs
+    reviews: Reviews
     control: Control
     sources: Sources
     smoothings: Smoothings
@@ -69,6 +71,7 @@ def open_store(settings: Settings) -> Store:
         supports=Supports(database),
         texts=Texts(database),
         jobs=jobs,
+        reviews=Reviews(database, jobs),
         probes=Probes(database),
         exports=Exports(database),
         imports=Imports(database, jobs),

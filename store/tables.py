@@ -211,6 +211,19 @@ tally = Table(
 )
 Index("ix_tally_job", tally.c.job_id)
 
+# What a person says about the answer for an item; `answered` is the label that it was given.
+review = Table(
+    "review",
+    metadata,
+    Column("job_id", ForeignKey("job.id", ondelete="CASCADE"), primary_key=True),
+    Column("item", Integer, primary_key=True),
+    Column("answered", Text, nullable=True),
+    Column("label", Text, nullable=True),
+    Column("accepted", Boolean, nullable=False),
+    Column("reviewer", Text, nullable=False),
+    Column("reviewed_at", Float, nullable=False),
+)
+
 # A webhook delivery: its body stays the same however often it is sent.
 delivery = Table(
     "delivery",

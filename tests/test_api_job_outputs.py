@@ -276,5 +276,5 @@ def test_webhook_is_kept_with_its_job(settings: Settings, things: Store) -> None
     things.control.cancel(job)
     things.deliveries.announce()
     [delivery] = client.get(f"/v1/jobs/{job}/deliveries").json["items"]
-    assert (delivery["url"], delivery["state"]) == ("https://a.example.com/hook", "waiting")
+    assert (delivery["url"], delivery["state"]) == ("https://a.example.com/...", "waiting")
     assert delivery["attempts"] == []

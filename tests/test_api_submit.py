@@ -173,7 +173,7 @@ WRONG_FORMS = [
     ({"files": files(b"x"), "data": {"label": "a", "lable": "b"}}, 422, "request_invalid"),
     ({"content": b"", "headers": {"Content-Type": "image/png"}}, 400, "body_empty"),
     ({"content": b"x", "headers": {"Content-Type": "text/plain"}}, 415, "media_type_invalid"),
-    ({"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}, 422, "picture_missing"),
+    ({"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}, 400, "body_unreadable"),
     ({"json": {"items": []}}, 422, "picture_missing"),
     ({"json": {"items": {}}}, 400, "body_unreadable"),
     ({"json": {"items": [], "more": 1}}, 400, "body_unreadable"),

@@ -125,13 +125,17 @@ WRITES = [
     ("POST", "/v1/jobs/{job}/pause", None),
     ("POST", "/v1/jobs/{job}/resume", None),
     ("POST", "/v1/jobs/{job}/retry", None),
+    ("PATCH", "/v1/jobs/{job}/items/0", {"accepted": True}),
+    ("DELETE", "/v1/jobs/{job}/items/0", None),
+    ("POST", "/v1/jobs/{job}/review", {"items": [0], "accepted": True}),
+    ("POST", "/v1/jobs/{job}/unreview", {"items": [0]}),
     ("POST", "/v1/collections/{collection}/reindex", {"encoder": DEFAULT}),
     ("DELETE", "/v1/collections/{collection}/reindex", None),
     ("POST", "/v1/collections/{collection}/reindex/switch", {}),
     ("POST", "/v1/collections/{collection}/reindex/back", {}),
 ]
 APART = {"/v1/embeddings", "/v1/import"}  # they name a collection elsewhere: see the tests at the end
-ANYBODYS = {"/healthz", "/readyz", "/metrics", "/v1/collections", "/v1/jobs"}
+ANYBODYS = {"/healthz", "/readyz", "/metrics", "/v1/collections", "/v1/jobs", "/v1/models"}
 
 
 def test_every_call_is_tried_here(service: Service) -> None:

@@ -13,6 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.raw_files import MAKERS
+from benchmarks.scenes import encoded, scene
+from cli.sending import content_to_send
 from cli.tag.journal import Journal
 from cli.tag.listing import Kind, Listed, list_paths
 from cli.tag.rows import Output, failed_row
@@ -20,6 +23,7 @@ from cli.tag.sidecar import remove_own_sidecar, sidecar, sidecar_path, write_sid
 from cli.tag.sort import By, names_for, place, safe_name
 from cli.tag.upload import zip_parts
 from core.errors import ExemplarError
+from core.pictures import decode_picture
 
 Digits = Callable[[int, int], bytes]
 JournalOf = Callable[[Path | str, list[Listed]], Journal]
@@ -215,3 +219,16 @@ def test_pictures_of_one_name_are_all_placed(tmp_path: Path, by: By, journal_of:
     assert len(names) == 3 and "1.jpg" in names
     assert {path.read_text() for path in (tree / "cat").iterdir()} == {"a", "b", "c"}
     assert put() == names  # like a run that was killed before it stored this
+
+
+def test_of_camera_raw_the_preview_is_sent(tmp_path: Path) -> None:
+    preview, thumbnail = (encoded(scene(size), "JPEG") for size in ((800, 600), (160, 120)))
+    raw = MAKERS["NEF"](preview, thumbnail, 6) + bytes(1_000_000)
+    for name, content in (("a.NEF", raw), ("b.nef", b"no raw file"), ("c.jpg", preview)):
+        (tmp_path / name).write_bytes(content)
+    whole = b"".join(zip_parts(list(list_paths([tmp_path]))))
+    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+        first, second, third = (archive.read(str(number)) for number in range(3))
+    assert decode_picture(first, max_pixels=10**6).size == (600, 800) and len(first) < len(preview) + 100
+    assert (second, third) == (b"no raw file", preview)
+    assert content_to_send(tmp_path / "a.NEF") == first

@@ -11,6 +11,9 @@ import pytest
 from tiny import DEFAULT
 
 from api import home
+from api.app import create_app
+from core.picture_formats import SUFFIXES, VIDEO_SUFFIXES
+from core.settings import Settings
 from core.types import Rule
 from store.record.keys import Scope
 from store.store import Store
@@ -88,3 +91,17 @@ def test_page_holds_nothing_of_the_record(local: httpx.Client, store: Store) -> 
 def test_page_is_small(local: httpx.Client) -> None:
     packed = sum(len(gzip.compress(path.read_bytes())) for path in Path(home.FOLDER).iterdir())
     assert packed < 40_000
+
+
+def test_page_knows_the_suffixes_of_the_formats_that_are_read(settings: Settings, store: Store) -> None:
+    def suffixes(settings: Settings, name: str) -> list[str]:
+        transport = httpx.WSGITransport(app=create_app(settings, store, needs_key=False))
+        with httpx.Client(transport=transport, base_url="http://localhost") as client:
+            found = re.search(f'<meta name="{name}" content="([^"]+)">', client.get("/").text)
+        assert found is not None
+        return found[1].split()
+
+    assert set(suffixes(settings, "picture-suffixes")) == SUFFIXES
+    assert set(suffixes(settings, "video-suffixes")) == VIDEO_SUFFIXES
+    without = suffixes(settings.model_copy(update={"formats_off": ("heif", "raw")}), "picture-suffixes")
+    assert ".jpg" in without and not {".heic", ".nef"} & set(without)

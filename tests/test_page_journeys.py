@@ -118,8 +118,26 @@ def test_folders_name_what_is_in_them(
     open_view(page, f"#/c/{collection}")
     drop(page, ".drop >> nth=0", tmp_path)
     expect(page.locator(".ok")).to_contain_text("20 examples of 2 classes")
-    expect(page.locator(".message").first).to_contain_text("1 file skipped")
+    expect(page.locator(".message").first).to_contain_text("1 file skipped: 1 TXT file")
     assert labels_of(http, collection) == {"one": 10, "zéro 0": 10}
+
+
+def test_files_that_are_no_pictures_are_counted_by_what_they_are(
+    page: Page, http: httpx.Client, collection: str, digits: Digits, tmp_path: Path
+) -> None:
+    (tmp_path / "zero").mkdir()
+    (tmp_path / "zero" / "IMG_1.JPG").write_bytes(digits(0, 0))
+    for name in ("img_1.MOV", "a.mp4", "b.MKV", "Thumbs.db", ".DS_Store", "README"):
+        (tmp_path / "zero" / name).write_bytes(b"x")
+    open_view(page, f"#/c/{collection}")
+    drop(page, ".drop >> nth=0", tmp_path)
+    told = page.locator(".message").first
+    expect(told).to_contain_text("5 files skipped:")
+    for what in ("2 videos", "1 Thumbs.db", "1 hidden file", "1 other file"):
+        expect(told).to_contain_text(what)
+    expect(told).to_contain_text("1 Live Photo taken without the video.")
+    expect(page.locator(".ok")).to_be_visible()
+    assert labels_of(http, collection) == {"zero": 1}
 
 
 def test_chosen_folder_is_read_as_a_dropped_one(
@@ -155,9 +173,38 @@ def test_wrong_answer_is_put_right_in_one_click(
     expect(page.locator(".answer.fixed")).to_contain_text("Added to one")
     keep_undo(page)
     assert labels_of(http, taught) == {"zero": 4, "one": 5}
-    page.get_by_role("button", name="Undo").click()
+    page.locator(".toast").get_by_role("button", name="Undo").click()
     expect(page.locator("#said")).to_have_text("Undone")
     assert labels_of(http, taught) == {"zero": 4, "one": 4}
+    expect(page.locator(".answer.fixed")).to_have_count(0)
+    page.locator(".fix").get_by_role("button", name="one", exact=True).click()  # the card can be used again
+    expect(page.locator(".answer.fixed")).to_contain_text("Added to one")
+
+
+def test_reviews_are_there_after_a_reload_and_can_be_undone(
+    page: Page, http: httpx.Client, taught: str, digits: Digits
+) -> None:
+    http.patch(f"/v1/collections/{taught}", json={"rule": {"false_reject": 0.0}})  # each gets a label
+    job = classify(http, taught, ("a.png", digits(0, 6)), ("b.png", digits(1, 6)), ("c.png", digits(0, 8)))
+    open_view(page, f"#/jobs/{job}")
+    cards = page.locator(".answer")
+    cards.nth(0).get_by_role("button", name="Accept").click()
+    expect(cards.nth(0)).to_contain_text("Accepted")
+    cards.nth(1).get_by_role("button", name="None of these").click()
+    expect(cards.nth(1)).to_contain_text("None of the classes")
+    cards.nth(2).get_by_role("button", name="one", exact=True).click()
+    expect(cards.nth(2)).to_contain_text("Added to one")
+    page.reload()
+    expect(page.locator(".answer.fixed")).to_have_count(3)
+    expect(cards.nth(2).locator(".verdict strong")).to_have_text("one")
+    cards.nth(1).get_by_role("button", name="Undo review").click()
+    expect(page.locator(".answer.fixed")).to_have_count(2)
+    found = http.get(f"/v1/jobs/{job}/results").json()["items"]
+    assert [one["reviewed"] for one in found] == [True, False, True]
+    assert [one["final_label"] for one in found] == [found[0]["label"], found[1]["label"], "one"]
+    page.reload()
+    page.get_by_role("button", name="Reviewed 2").click()
+    expect(page.locator(".answer")).to_have_count(2)
 
 
 def test_unknowns_of_a_job_are_named_together(

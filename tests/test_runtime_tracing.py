@@ -8,8 +8,9 @@ import sys
 import pytest
 
 from core.settings import Settings
+from runtime.open_tracing import open_tracing
 from runtime.otlp import OtlpTracing
-from runtime.tracing import Tracing, open_tracing, read_traceparent
+from runtime.tracing import Tracing, read_traceparent
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -17,7 +18,7 @@ PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 @pytest.mark.processes
 def test_process_that_traces_nothing_imports_nothing_for_it() -> None:
     script = (
-        "import sys; from core.settings import Settings; from runtime.tracing import open_tracing;"
+        "import sys; from core.settings import Settings; from runtime.open_tracing import open_tracing;"
         "open_tracing(Settings(), 'x', {}); print([name for name in sys.modules if 'opentelemetry' in name]);"
         "import api.serve; print('runtime.otlp' in sys.modules)"
     )

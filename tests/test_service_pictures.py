@@ -13,6 +13,10 @@ from calls import ask, codes, enroll
 from conftest import encode
 from PIL import Image
 
+from benchmarks.profiles import P3, in_profile, rgb_profile
+from benchmarks.raw_files import MAKERS
+from benchmarks.scenes import SAMPLES, scene
+
 pytestmark = pytest.mark.processes
 
 Digits = Callable[[int, int], bytes]
@@ -95,6 +99,16 @@ def as_turned(photo: Image.Image) -> bytes:
     return encode(photo.transpose(Image.Transpose.ROTATE_90), "PNG", exif=exif)
 
 
+def as_raw(photo: Image.Image) -> bytes:
+    preview, thumbnail = encode(scene((800, 600)), "JPEG"), encode(photo, "JPEG")
+    return MAKERS["CR3"](preview, thumbnail, 1)
+
+
+def as_wide(photo: Image.Image) -> bytes:
+    profile = rgb_profile(P3, 2.2)
+    return encode(in_profile(photo, profile), icc_profile=profile)
+
+
 ODD = {
     "animated GIF, its first frame": (as_gif, lambda photo: photo, ALIKE),
     "CMYK": (lambda photo: encode(photo.convert("CMYK"), "JPEG", quality=95), lambda photo: photo, ALIKE),
@@ -108,6 +122,10 @@ ODD = {
     "WebP": (lambda photo: encode(photo, "WEBP", lossless=True), lambda photo: photo, SAME),
     "1 bit": (lambda photo: encode(photo.convert("1")), lambda photo: photo.convert("1"), SAME),
     "TIFF": (lambda photo: encode(photo, "TIFF"), lambda photo: photo, SAME),
+    "HEIC": (lambda _: (SAMPLES / "plain.heic").read_bytes(), lambda _: scene(), ALIKE),
+    "AVIF": (lambda photo: encode(photo, "AVIF", quality=90), lambda photo: photo, ALIKE),
+    "camera raw": (as_raw, lambda _: scene((800, 600)), ALIKE),
+    "wide gamut": (as_wide, lambda photo: photo, ALIKE),
     "BMP": (lambda photo: encode(photo, "BMP"), lambda photo: photo, SAME),
 }
 

@@ -112,9 +112,7 @@ def test_chunked_body_is_read_completely(http: httpx.Client, collection: str, di
     assert result["neighbours"][0]["similarity"] > 0.999
 
 
-def test_form_that_breaks_off_loses_no_picture_in_silence(
-    http: httpx.Client, collection: str, digits: Digits
-) -> None:
+def test_form_that_breaks_off_is_an_error(http: httpx.Client, collection: str, digits: Digits) -> None:
     part = b'--b\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n'
     body = part + digits(0, 0) + b"\r\n" + part + digits(0, 1)
     response = http.post(
@@ -122,7 +120,7 @@ def test_form_that_breaks_off_loses_no_picture_in_silence(
         content=body,
         headers={"Content-Type": "multipart/form-data; boundary=b"},
     )
-    assert (response.status_code, response.json()["code"]) == (422, "picture_missing")
+    assert (response.status_code, response.json()["code"]) == (400, "body_unreadable")
 
 
 def test_forty_callers_at_once_are_all_served(

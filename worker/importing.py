@@ -104,7 +104,9 @@ class Importer:
         content = bundle.picture(digest)
         if content is None:
             return ""
-        picture = decode_picture(content, max_pixels=self._settings.max_pixels)
+        picture = decode_picture(
+            content, max_pixels=self._settings.max_pixels, formats_off=self._settings.formats_off
+        )
         self._store.blobs.put(PICTURES, content)
         return self._store.blobs.put(THUMBNAILS, make_thumbnail(picture))
 

@@ -91,7 +91,12 @@ def _load(tools: Tools, encoder: Encoder, chunk: Chunk, item: Item, start: float
     with stage("fetch"):
         content = read_content(tools.store, tools.settings, chunk, item)
     with stage("decode"):
-        picture = decode_picture(content, max_pixels=tools.settings.max_pixels, draft_side=encoder.draft_side)
+        picture = decode_picture(
+            content,
+            max_pixels=tools.settings.max_pixels,
+            draft_side=encoder.draft_side,
+            formats_off=tools.settings.formats_off,
+        )
     thumbnail = ""
     if KINDS[chunk.kind].enrols:
         thumbnail = tools.store.blobs.put(THUMBNAILS, make_thumbnail(picture))

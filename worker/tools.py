@@ -15,7 +15,7 @@ from encoders.threads import use_threads
 from index.devices import use_search_threads
 from index.milvus import Milvus
 from index.replicas import Replicas
-from runtime.tracing import open_tracing
+from runtime.open_tracing import open_tracing
 from store.migrate import ensure_schema
 from store.store import Store, open_store
 from worker.activity import Activity, Progress, new_owner

@@ -1,7 +1,7 @@
 // One result: label, confidence, the examples behind it, and a way to correct it.
 
 import { button, h, percent } from "./element.js";
-import { correct } from "./correct.js";
+import { correct, judge, unreview } from "./correct.js";
 import { labelForm } from "./label-field.js";
 import { picture } from "./picture.js";
 import { itemProblem, problem } from "./messages.js";
@@ -27,36 +27,65 @@ export function answer(job, result, { list, onpick }) {
   }
   const pick = h("input", { type: "checkbox", "aria-label": `Select ${name}`, onchange: onpick });
   const fix = h("div", { class: "fix" });
+  const verdict = h("strong");
+  const sure = h("span", { class: "sure" }, result.label != null && percent(result.confidence));
+  const badge = h("span", { class: "badge", hidden: !WORDS[result.decision] }, WORDS[result.decision]);
   const card = h("li", { class: `answer ${result.decision}` }, h("label", { class: "pick" }, pick, shown),
     h("div", {},
       h("p", { class: "verdict" },
-        h("strong", {}, result.label ?? "Not recognised"), " ",
-        result.label != null && h("span", { class: "sure" }, percent(result.confidence)), " ",
-        WORDS[result.decision] && h("span", { class: "badge" }, WORDS[result.decision])),
+        verdict, " ",
+        sure, " ", badge),
       h("p", { class: "file" }, name), because(result), fix));
   card.pick = pick;
   card.result = result;
-  fix.append(...choices(result, async (label) => {
+  const attempt = async (act, label, note) => {
     try {
-      const failed = await correct(job, [result], label);
-      if (failed.length) throw { title: failed[0].error.title, message: failed[0].error.detail };
-      fixed(card, label);
+      await act();
+      card.fixed(label, note);
     } catch (error) {
       fix.append(problem(error));
     }
-  }, list));
+  };
+  fix.append(...choices(result, {
+    list,
+    onlabel: (label) => attempt(async () => {
+      const failed = await correct(job, [result], label, card.unfixed);
+      if (failed.length) throw { title: failed[0].error.title, message: failed[0].error.detail };
+    }, label, `Added to ${label}`),
+    onaccept: () => attempt(() => judge(job, result, { accepted: true }, card.unfixed), result.label, "Accepted"),
+    onnone: () => attempt(() => judge(job, result, { label: null }, card.unfixed), null, "None of the classes"),
+  }));
+  const undo = button("Undo review", () => attemptUndo(), { class: "small" });
+  const attemptUndo = () => unreview(job, [result]).then(card.unfixed, (error) => fix.append(problem(error)));
+  const said = h("span", { tabindex: "-1" });
+  const note = h("p", { class: "fix row" }, said, undo);
+  card.fixed = (label, text) => {
+    const held = card.contains(document.activeElement);
+    verdict.textContent = label ?? (text === "Accepted" ? "Not recognised" : "None of the classes");
+    said.textContent = text;
+    sure.hidden = badge.hidden = label !== result.label || !WORDS[result.decision];
+    card.classList.add("fixed");
+    pick.checked = false;
+    pick.disabled = true;
+    fix.replaceWith(note);
+    if (held) said.focus();
+  };
+  card.unfixed = () => {
+    verdict.textContent = result.label ?? "Not recognised";
+    sure.hidden = badge.hidden = !WORDS[result.decision];
+    card.classList.remove("fixed");
+    pick.disabled = false;
+    note.replaceWith(fix);
+  };
+  card.unfixed();
+  if (result.reviewed) card.fixed(result.final_label, reviewNote(result.review));
   return card;
 }
 
-/** Show that a picture has been added to a class. */
-export function fixed(card, label) {
-  card.classList.add("fixed");
-  card.pick.checked = false;
-  card.pick.disabled = true;
-  const note = h("p", { class: "fix", tabindex: "-1" }, `Added to ${label}`);
-  const held = card.contains(document.activeElement);
-  card.querySelector(".fix").replaceWith(note);
-  if (held) note.focus();
+function reviewNote({ label, accepted, by }) {
+  const who = by === "local" ? "" : ` by ${by}`;
+  if (accepted) return `Accepted${who}`;
+  return label === null ? `None of the classes${who}` : `Labelled ${label}${who}`;
 }
 
 function because({ label, explanation, neighbours }) {
@@ -70,8 +99,8 @@ function because({ label, explanation, neighbours }) {
     })));
 }
 
-// The best guess is offered too: confirming it adds the picture to that class.
-function choices(result, onlabel, list) {
+// The best guess is offered too: it adds the picture to that class. Accepting only notes that the answer is right.
+function choices(result, { list, onlabel, onaccept, onnone }) {
   const guesses = (result.candidates ?? []).slice(0, 3).map(({ label }) => label);
   const other = button(guesses.length ? "Other…" : "Add label…", () => {
     const form = labelForm({ name: "Correct label", action: "Save", list, onlabel });
@@ -82,5 +111,7 @@ function choices(result, onlabel, list) {
     guesses.length > 0 && h("span", { class: "quiet" }, "Correct label:"),
     ...guesses.map((label) => button(label, () => onlabel(label), { class: "chip", title: `Add this picture to ${label}` })),
     other,
+    result.label != null && button("None of these", onnone, { class: "chip" }),
+    button("Accept", onaccept, { class: "chip", title: "The answer is right; add no example" }),
   ].filter(Boolean);
 }

@@ -1,7 +1,7 @@
 // The results of a job: filtered by decision, labelled in groups, downloaded as files.
 
 import { call, page } from "./api.js";
-import { answer, fixed } from "./answer.js";
+import { answer } from "./answer.js";
 import { correct } from "./correct.js";
 import { downloads } from "./download.js";
 import { button, count, h } from "./element.js";
@@ -12,6 +12,7 @@ const AT_ONCE = 48;
 const FILTERS = {
   all: ["All", {}], known: ["Recognised", { decision: "known" }], ambiguous: ["Not sure", { decision: "ambiguous" }],
   unknown: ["Not recognised", { decision: "unknown" }], failed: ["Failed", { status: "failed" }],
+  reviewed: ["Reviewed", { reviewed: true }],
 };
 
 /**
@@ -62,7 +63,7 @@ export function answers(job, { signal, filter = "all" }) {
   };
   const show = async () => {
     const summary = await call("GET", job.links.summary, { signal }).catch(() => null);
-    const counts = { all: summary?.done + summary?.failed, failed: summary?.failed, ...summary?.decisions };
+    const counts = { all: summary?.done + summary?.failed, failed: summary?.failed, reviewed: summary?.reviewed, ...summary?.decisions };
     const names = Object.keys(FILTERS).filter((name) => name === "all" || counts[name]);
     tabs.replaceChildren(...names.map((name) => button(`${FILTERS[name][0]} ${counts[name] || ""}`, () => choose(name),
       { class: "chip", "data-filter": name, "aria-pressed": String(name === filter) })));
@@ -94,8 +95,9 @@ function selectionBar(job, list, body) {
     const cards = ticked();
     wrong.replaceChildren();
     try {
-      const failed = new Set((await correct(job, cards.map((card) => card.result), label)).map((one) => one.error.detail));
-      for (const card of cards) fixed(card, label);
+      const undone = () => { for (const card of cards) card.unfixed(); };
+      const failed = new Set((await correct(job, cards.map((card) => card.result), label, undone)).map((one) => one.error.detail));
+      for (const card of cards) card.fixed(label, `Added to ${label}`);
       if (failed.size) wrong.append(problem({ title: "Some pictures were not added", message: [...failed].join("; ") }));
       form.field.value = "";
     } catch (error) {

@@ -1,4 +1,4 @@
-// Putting an answer right: the picture of a job's item becomes a support of the class it really shows.
+// Reviewing answers: the right label is kept with the job, and the picture becomes an example of that class.
 
 import { call, pathOf } from "./api.js";
 import { changed, done, settle } from "./undo.js";
@@ -7,14 +7,16 @@ import { count } from "./element.js";
 const AT_ONCE = 16; // items in one call: what the service does before all bulk work
 
 /**
- * Enrol pictures that a job has read.
+ * Give answers of a job their right label, and enrol their pictures.
  * @param {any} job
  * @param {{item: number, custom_id: string | null}[]} results
  * @param {string} label
- * @returns {Promise<any[]>} the failed ones
+ * @param {() => void} onundo
+ * @returns {Promise<any[]>} the pictures that could not be enrolled
  */
-export async function correct(job, results, label) {
+export async function correct(job, results, label, onundo) {
   await settle();
+  await review(job, results, { label });
   const outcomes = [];
   for (let start = 0; start < results.length; start += AT_ONCE) {
     const items = results.slice(start, start + AT_ONCE).map(({ item }) => ({ label, image: { job: { id: job.id, item } } }));
@@ -22,13 +24,31 @@ export async function correct(job, results, label) {
   }
   // undo must not remove a picture that was there before
   const added = outcomes.filter((one) => one.status === "done" && one.duplicate_of !== one.support_id);
-  if (added.length) {
-    done(`${count(added.length, "picture")} added to ${label}`, async () => {
-      for (const one of added) await call("DELETE", pathOf(job.collection, "supports", one.support_id));
-    });
-  }
+  done(`${count(results.length, "picture")} labelled ${label}, ${added.length} added as examples`, async () => {
+    for (const one of added) await call("DELETE", pathOf(job.collection, "supports", one.support_id));
+    await unreview(job, results);
+    onundo();
+  });
   changed();
   return outcomes.filter((one) => one.status === "failed");
+}
+
+/** Accept an answer as it stands, or say that the picture shows none of the classes. */
+export async function judge(job, result, verdict, onundo) {
+  await review(job, [result], verdict);
+  done(verdict.accepted ? "Answer accepted" : "Marked as none of the classes", async () => {
+    await unreview(job, [result]);
+    onundo();
+  });
+}
+
+/** Remove the reviews of answers. */
+export function unreview(job, results) {
+  return call("POST", `/v1/jobs/${job.id}/unreview`, { json: { items: results.map(({ item }) => item) } });
+}
+
+function review(job, results, verdict) {
+  return call("POST", `/v1/jobs/${job.id}/review`, { json: { items: results.map(({ item }) => item), ...verdict } });
 }
 
 async function enrol(collection, items) {

@@ -1,7 +1,7 @@
 // A place to drop pictures on, or to choose them with the keyboard.
 
 import { button, count, h } from "./element.js";
-import { readDrop, readInput } from "./files.js";
+import { ACCEPT, readDrop, readInput } from "./files.js";
 import { problem, say } from "./messages.js";
 
 /**
@@ -9,15 +9,18 @@ import { problem, say } from "./messages.js";
  */
 export function dropZone({ text, hint, onpictures, name }) {
   const message = h("div", { class: "message" });
-  const take = ({ pictures, others }) => {
+  const take = ({ pictures, others, live }) => {
     message.replaceChildren();
-    if (others) message.append(h("p", {}, `${count(others, "file")} skipped: not ${others === 1 ? "a picture" : "pictures"} (JPEG, PNG, WebP, GIF, BMP, TIFF).`));
+    const sum = [...others.values()].reduce((one, other) => one + other, 0);
+    const named = [...others].map(([what, number]) => (what.includes(".") ? `${number} ${what}` : count(number, what)));
+    if (sum) message.append(h("p", {}, `${count(sum, "file")} skipped: ${named.join(", ")}.`));
+    if (live) message.append(h("p", {}, `${count(live, "Live Photo")} taken without the video.`));
     if (pictures.length) onpictures(pictures);
-    else if (!others) say("No files found");
+    else if (!sum && !live) say("No files found");
   };
   const choose = (folder) => {
     const input = h("input", { type: "file", multiple: true, hidden: true, "aria-label": `${name}: ${folder ? "folder" : "pictures"}`,
-      ...(folder ? { webkitdirectory: true } : { accept: "image/*" }) });
+      ...(folder ? { webkitdirectory: true } : { accept: ACCEPT }) });
     input.addEventListener("change", () => { take(readInput(input)); input.value = ""; });
     return input;
   };

@@ -1,14 +1,20 @@
 // Files that people drop or choose, folders and all, as pictures with their paths.
 
 const ORDER = new Intl.Collator("en", { numeric: true }); // 2.jpg before 10.jpg
-const PICTURE = /\.(jpe?g|png|webp|gif|bmp|tiff?)$/i;
+const [PICTURES, VIDEOS] = ["picture-suffixes", "video-suffixes"]
+  .map((name) => document.querySelector(`meta[name="${name}"]`).content.split(" "));
+const LIVE = [".mov", ".mp4"]; // beside a picture of the same name it is the video of a Live Photo
+const SYSTEM = ["thumbs.db", "desktop.ini"];
+
+/** What a file input takes: what the browser takes for a picture, and what it has never heard of. */
+export const ACCEPT = ["image/*", ...PICTURES].join();
 
 /** @typedef {{file: File, path: string, folder: string}} Picture its path as dropped, its innermost folder or "" */
 
 /**
  * Read what was dropped. Entries must be taken before the first await: the event empties its list.
  * @param {DataTransfer} dropped
- * @returns {Promise<{pictures: Picture[], others: number}>}
+ * @returns {Promise<{pictures: Picture[], others: Map<string, number>, live: number}>} with what is left out, counted
  */
 export async function readDrop(dropped) {
   const found = [...dropped.items].filter((item) => item.kind === "file")
@@ -41,10 +47,38 @@ async function* walk(entry, above) {
 }
 
 function sort(files) {
-  const seen = files.filter(({ path }) => !path.split("/").some((part) => part.startsWith(".")));
-  const pictures = seen
-    .filter(({ file }) => file.type.startsWith("image/") || PICTURE.test(file.name))
+  const pictures = files.filter(isPicture)
     .map(({ file, path }) => ({ file, path, folder: path.split("/").at(-2) ?? "" }));
   pictures.sort((one, other) => ORDER.compare(one.path, other.path));
-  return { pictures, others: seen.length - pictures.length };
+  const stems = new Set(pictures.map(({ path }) => split(path)[0]));
+  const others = new Map();
+  let live = 0;
+  for (const { path } of files.filter((one) => !isPicture(one))) {
+    const [stem, suffix] = split(path);
+    if (LIVE.includes(suffix) && stems.has(stem)) live += 1;
+    else others.set(whatIs(path), (others.get(whatIs(path)) ?? 0) + 1);
+  }
+  return { pictures, others, live };
+}
+
+function isPicture({ file, path }) {
+  return !isHidden(path) && (file.type.startsWith("image/") || PICTURES.includes(split(path)[1]));
+}
+
+function isHidden(path) {
+  return path.split("/").some((part) => part.startsWith("."));
+}
+
+function split(path) {
+  const [, stem, suffix] = /^(.*?)(\.[^./]*)?$/s.exec(path.toLowerCase());
+  return [stem, suffix ?? ""];
+}
+
+function whatIs(path) {
+  const name = path.split("/").at(-1);
+  const suffix = split(path)[1];
+  if (isHidden(path)) return "hidden file";
+  if (SYSTEM.includes(name.toLowerCase())) return name;
+  if (VIDEOS.includes(suffix)) return "video";
+  return suffix.length > 1 ? `${suffix.slice(1).toUpperCase()} file` : "other file";
 }

@@ -167,6 +167,7 @@ def _tag(
         "total": run.total,
         **tally.as_json(),
         "added": tally.done + tally.failed - earlier["rows"],
+        **journal.get("left_out"),
         "seconds": round(time.monotonic() - began, 2),
         "rate_per_s": round((tally.done + tally.failed - before) / max(time.monotonic() - began, 1e-3), 2),
         "running_jobs": run.running(),

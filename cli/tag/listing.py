@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from cli.pictures import Unread, walk
+from cli.left_out import LIVE, LeftOut
+from cli.pictures import Skipped, Unread, walk
 from core.errors import ExemplarError
+from core.picture_formats import is_video, live_photo_names, video_error
 from formats.manifests import Line, Row, read_csv, read_jsonl
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
@@ -40,17 +42,24 @@ class Listed:
     problem: ExemplarError | None = None
 
 
-def list_paths(paths: Sequence[Path], *, without: Path | None = None) -> Iterator[Listed]:
+def list_paths(
+    paths: Sequence[Path], *, without: Path | None = None, left_out: LeftOut | None = None
+) -> Iterator[Listed]:
     """Yield what is to be tagged, in an order that stays the same; raises `manifest_invalid`.
 
-    Of folders all below them with a picture's suffix, but neither hidden files nor the folder `without`.
+    Of folders all below them with a picture's suffix, but neither hidden files nor the folder `without`; what
+    is no picture is counted in `left_out`.
     """
+    left_out = LeftOut() if left_out is None else left_out
+    live = live_photo_names([str(path) for path in paths])
     seen: set[tuple[int, int]] = set()  # folders, so that no circle of links is walked
     if without is not None and without.is_dir():
         seen.add(_identity(without))
     for path in paths:
         if path.is_dir():
-            yield from _of_folder(str(path), seen)
+            yield from _of_folder(str(path), seen, left_out)
+        elif str(path) in live:
+            left_out.add(LIVE)
         elif path.name.lower().endswith(ARCHIVES):
             yield _listed(str(path), str(path), kind=Kind.ARCHIVE)
         elif path.suffix.lower() in MANIFESTS:
@@ -64,9 +73,11 @@ def printable(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def _of_folder(folder: str, seen: set[tuple[int, int]]) -> Iterator[Listed]:
+def _of_folder(folder: str, seen: set[tuple[int, int]], left_out: LeftOut) -> Iterator[Listed]:
     for found in walk(folder, seen):
-        if isinstance(found, Unread):
+        if isinstance(found, Skipped):
+            left_out.add(found.what)
+        elif isinstance(found, Unread):
             problem = _unreadable("folder", found.error)
             yield Listed(os.path.abspath(found.folder), printable(found.folder), problem=problem)
         else:
@@ -82,7 +93,8 @@ def _listed(path: str, shown: str, *, kind: Kind = Kind.LOCAL, custom_id: str = 
     if not stat.S_ISREG(found.st_mode):
         problem = ExemplarError("picture_unreadable", "expected a file, got something else")
         return Listed(place, printable(shown), kind, custom_id, problem=problem)
-    return Listed(place, printable(shown), kind, custom_id, found.st_size, found.st_mtime_ns)
+    video = video_error(path) if kind is Kind.LOCAL and is_video(path) else None
+    return Listed(place, printable(shown), kind, custom_id, found.st_size, found.st_mtime_ns, video)
 
 
 def _of_manifest(path: Path) -> Iterator[Listed]:

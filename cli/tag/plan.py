@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli.client import Json
+from cli.left_out import LeftOut
+from cli.pictures import none_found
 from cli.tag.actions import Wanted
 from cli.tag.journal import Journal, journal_path
 from cli.tag.listing import Listed, list_paths
@@ -60,11 +62,11 @@ def check_same_options(journal: Journal, asked: Json) -> None:
 def list_into(journal: Journal, paths: Sequence[Path], wanted: Wanted, show: Show) -> None:
     """List all pictures in the journal, and print what has changed; raises `picture_missing` for none."""
     goes_on = journal.pictures() > 0 or bool(journal.archives())
-    changes = journal.add(list_paths(paths, without=wanted.sort_into))
+    left_out = LeftOut()
+    changes = journal.add(list_paths(paths, without=wanted.sort_into, left_out=left_out))
     if not journal.pictures() and not journal.archives():
-        raise ExemplarError(
-            "picture_missing", f"expected pictures in {', '.join(str(path) for path in paths)}, found none"
-        )
+        raise none_found(f"in {', '.join(str(path) for path in paths)}", left_out)
+    journal.note(left_out=left_out.as_json())
     if goes_on:
         show.say("resuming the interrupted run")
     for number, what in (
@@ -111,6 +113,7 @@ def plan_of(
         "sidecars": wanted.sidecars,
         "sort_into": None if wanted.sort_into is None else str(wanted.sort_into),
         "by": wanted.by.value,
+        **journal.get("left_out"),
     }
 
 

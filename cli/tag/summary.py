@@ -11,6 +11,7 @@ import click
 
 from cli.client import Json
 from cli.command_name import command_name
+from cli.left_out import LeftOut
 from core.errors import title_of
 from core.sizes import size_text
 
@@ -40,6 +41,13 @@ def print_summary(summary: Json, why: str | None, *, as_json: bool) -> None:
             click.echo(line)
         for name, count in summary["actions"].items():
             click.echo(f"{count:,} {_DEEDS[name]}")
+    _say_left_out(summary, as_json=as_json)
+
+
+def _say_left_out(found: Json, *, as_json: bool) -> None:
+    left_out = LeftOut.of(found)
+    if left_out and not as_json:
+        click.echo(str(left_out))
 
 
 def _failures(summary: Json) -> Iterator[str]:
@@ -70,6 +78,7 @@ def print_plan(plan: Json, *, as_json: bool) -> None:
         f"into {plan['out']}; {plan['written_before']:,} are already written, "
         f"{plan['unreadable']:,} cannot be read"
     )
+    _say_left_out(plan, as_json=as_json)
     if plan["sidecars"]:
         click.echo("would write sidecars next to the known pictures")
     if plan["sort_into"] is not None:

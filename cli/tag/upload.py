@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from threading import Event, Thread
 
 from cli.client import Client, Json
+from cli.sending import content_to_send, is_sent_as_preview
 from cli.tag.journal import Batch
 from cli.tag.listing import Kind, Listed
 from core.errors import ExemplarError
@@ -94,6 +95,10 @@ def zip_parts(pictures: Sequence[Listed]) -> Iterator[bytes]:
 
 def _member(archive: zipfile.ZipFile, sink: _Sink, info: zipfile.ZipInfo, picture: Listed) -> Iterator[bytes]:
     try:
+        if is_sent_as_preview(picture.place):
+            archive.writestr(info, content_to_send(picture.place))
+            yield sink.taken()
+            return
         with (
             open(picture.place, "rb") as file,
             archive.open(info, "w", force_zip64=picture.size >= LARGE_BYTES) as member,

@@ -337,6 +337,23 @@ class AsyncCalls(AsyncTransport):
             Request("GET", f"/v1/jobs/{in_path(job_id)}/deliveries", may_repeat=True), models.DeliveryList
         )
 
+    async def undo_review(self, job_id: str, item: int) -> None:
+        """Undo the review of an item; its answer is as it was."""
+        return await self._none(Request("DELETE", f"/v1/jobs/{in_path(job_id)}/items/{in_path(item)}"))
+
+    async def review_item(
+        self, job_id: str, item: int, *, accepted: Literal[True] | str | None = None, label: str | None = None
+    ) -> models.Result:
+        """Review the answer for an item."""
+        return await self._json(
+            Request(
+                "PATCH",
+                f"/v1/jobs/{in_path(job_id)}/items/{in_path(item)}",
+                json=given(accepted=accepted, label=label),
+            ),
+            models.Result,
+        )
+
     async def get_item_thumbnail(self, job_id: str, item: int) -> bytes:
         """Show the picture of an item that is done as a newly encoded thumbnail."""
         return await self._bytes(
@@ -355,10 +372,35 @@ class AsyncCalls(AsyncTransport):
         """Retry the failed items of a job."""
         return await self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/retry"))
 
+    async def review_items(
+        self,
+        job_id: str,
+        *,
+        accepted: Literal[True] | str | None = None,
+        items: Sequence[int] | None = None,
+        label: str | None = None,
+        where: models.Selection | Mapping[str, Any] | None = None,
+    ) -> models.Reviewed:
+        """Review many answers at once."""
+        return await self._json(
+            Request(
+                "POST",
+                f"/v1/jobs/{in_path(job_id)}/review",
+                json=given(accepted=accepted, items=items, label=label, where=where),
+            ),
+            models.Reviewed,
+        )
+
     async def get_summary(self, job_id: str) -> models.JobSummary:
         """Count the results of a job by label, decision and error."""
         return await self._json(
             Request("GET", f"/v1/jobs/{in_path(job_id)}/summary", may_repeat=True), models.JobSummary
+        )
+
+    async def undo_reviews(self, job_id: str, items: Sequence[int]) -> models.Reviewed:
+        """Undo the reviews of many items."""
+        return await self._json(
+            Request("POST", f"/v1/jobs/{in_path(job_id)}/unreview", json=given(items=items)), models.Reviewed
         )
 
     async def list_models(self) -> models.ModelList:

@@ -488,10 +488,14 @@ class JobSummary(Model):
     done: int
     errors: dict[str, int]
     failed: int
+    final_labels: dict[str, int]
+    """`labels` with the reviews applied."""
     job: str
     labels: dict[str, int]
     note: str | None
     """Why results that should have been smoothed are not, or not all."""
+    reviewed: int
+    """How many answers people have reviewed."""
     state: JobState
     total: int
 
@@ -614,6 +618,26 @@ class NewReindex(Model):
     encoder: str
 
 
+class NewReview(Model):
+    """A verdict on an answer: `label` is the right label, or `accepted` says that the answer is right."""
+
+    accepted: Literal[True] | str | None = Field(default=None)
+    """The answer is right as it stands."""
+    label: str | None = Field(default=None)
+    """The right label; null: none of the classes."""
+
+
+class NewReviews(Model):
+    """A verdict on many answers: those of `items`, or all that match `where`."""
+
+    accepted: Literal[True] | str | None = Field(default=None)
+    """The answer is right as it stands."""
+    items: list[int] | None = Field(default=None)
+    label: str | None = Field(default=None)
+    """The right label; null: none of the classes."""
+    where: Selection | None = Field(default=None)
+
+
 class Novelty(Model):
     """How familiar the picture is, and the threshold below which it is unknown."""
 
@@ -707,6 +731,8 @@ class Result(Model):
     encoder: str | None = Field(default=None)
     error: Problem | None = Field(default=None)
     explanation: Explanation | None = Field(default=None)
+    final_label: str | None = Field(default=None)
+    """`label`, or the label that a person gave; null if it is none of the classes."""
     index_version: int | None = Field(default=None)
     item: int
     label: str | None = Field(default=None)
@@ -714,6 +740,9 @@ class Result(Model):
     neighbours: list[Neighbour] | None = Field(default=None)
     novelty: Novelty | None = Field(default=None)
     report: CollectionReport | None = Field(default=None)
+    review: Review | None = Field(default=None)
+    reviewed: bool | None = Field(default=None)
+    """Whether a person has reviewed the answer."""
     rule: RuleName | None = Field(default=None)
     """The rule that decided, never `auto`."""
     smoothed: bool | None = Field(default=None)
@@ -728,6 +757,23 @@ class ResultPage(Model):
 
     items: list[Result]
     next_cursor: str | None
+
+
+class Review(Model):
+    """A person's verdict on an answer: the right label, null for none of the classes."""
+
+    accepted: bool
+    """Whether the answer was accepted as it stood."""
+    at: datetime
+    by: str
+    """The name of the key, `local` where no key was needed."""
+    label: str | None
+
+
+class Reviewed(Model):
+    """How many answers were reviewed, or how many reviews were removed."""
+
+    reviewed: int
 
 
 class RuleChange(Model):
@@ -756,6 +802,21 @@ class Rule(Model):
 
 RuleName = Literal["auto", "kernel", "ridge", "prototype", "neighbours", "nearest"] | str
 """The decision rules; `auto` is `kernel` up to 2,000 supports, and `ridge` above."""
+
+
+class Selection(Model):
+    """A selection of answers by what they say and whether a person has reviewed them."""
+
+    decision: DecisionName | None = Field(default=None)
+    """Only answers with this decision."""
+    label: str | None = Field(default=None)
+    """Only answers whose `final_label` is this one."""
+    max_confidence: float | None = Field(default=None)
+    """Only answers at most as confident."""
+    min_confidence: float | None = Field(default=None)
+    """Only answers at least as confident."""
+    reviewed: bool | None = Field(default=None)
+    """Only answers that are reviewed, or that are not."""
 
 
 class SmallClass(Model):
@@ -806,6 +867,12 @@ class SwitchOptions(Model):
 
     leave_out: bool | None = Field(default=None)
     """Whether to exclude supports without a vector of the other encoder."""
+
+
+class Unreview(Model):
+    """The items whose reviews are removed."""
+
+    items: list[int]
 
 
 class Unseen(Model):

@@ -16,6 +16,7 @@ from core.types import FINAL, MAX_CHUNK_ITEMS, ChunkState, Job, JobKind, JobRequ
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
+from store.work.reviewed import with_reviews
 from store.work.rows import require_job, unpack_job
 from store.work.submission import (
     Before,
@@ -121,14 +122,17 @@ class Jobs:
                 select(t.chunk.c.results).where(t.chunk.c.id.in_(needed)).order_by(t.chunk.c.first_item)
             )
             ahead = [result for row in rows for result in row.results if result["item"] >= after]
+            found = with_reviews(connection, job, ahead[:limit])
         is_open = job.expanding or (job.smooth and job.state not in FINAL)
         more = len(ahead) > limit or len(needed) < len(chunks) or is_open
-        found = ahead[:limit]
         reached = found[-1]["item"] + 1 if found else after
         return ResultPage(found, reached if more else None)
 
     def tally(self, job_id: str) -> Tally:
-        """Return the number of results by label, decision and error; raises `job_not_found`."""
+        """Return the number of results by label, decision and error, without reviews.
+
+        Raises `job_not_found`.
+        """
         with self._database.read() as connection:
             require_job(connection, job_id)
             counts = select(t.tally.c.counts).where(t.tally.c.job_id == job_id)

@@ -1,0 +1,62 @@
+"""Results together with the reviews of their items."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from core.results import Result
+from core.types import Job
+from store import tables as t
+from store.work.kinds import KINDS
+
+
+def with_reviews(connection: Connection, job: Job, results: Sequence[Result]) -> list[Result]:
+    """Return results of a job with `final_label`, `reviewed` and, where there is one, `review`."""
+    if not KINDS[job.kind].decides or not results:
+        return list(results)
+    review = t.review.c
+    between = review.item.between(results[0]["item"], results[-1]["item"])
+    rows = connection.execute(select(t.review).where(review.job_id == job.id, between))
+    found = {row.item: row for row in rows}
+    return [_with_review(result, found.get(result["item"])) for result in results]
+
+
+def count_reviews(connection: Connection, job_id: str) -> tuple[int, Mapping[str, int]]:
+    """Return the number of reviewed items, and by how much they change the count of each label."""
+    review = t.review.c
+    statement = (
+        select(review.answered, review.label, func.count().label("items"))
+        .where(review.job_id == job_id)
+        .group_by(review.answered, review.label)
+    )
+    reviewed, change = 0, Counter[str]()
+    for row in connection.execute(statement):
+        reviewed += row.items
+        for label, sign in ((row.answered, -1), (row.label, 1)):
+            if label is not None:
+                change[label] += sign * row.items
+    return reviewed, change
+
+
+def _with_review(result: Result, row: Any) -> Result:
+    if not is_answer(result):
+        return result
+    if row is None:
+        return {**result, "final_label": result["label"], "reviewed": False}
+    review = {
+        "label": row.label,
+        "accepted": row.accepted,
+        "by": row.reviewer,
+        "at": datetime.fromtimestamp(row.reviewed_at, UTC).isoformat(),
+    }
+    return {**result, "final_label": row.label, "reviewed": True, "review": review}
+
+
+def is_answer(result: Result) -> bool:
+    """Return whether a result is a decision, which can be right or wrong."""
+    return result["status"] == "done" and "decision" in result
