@@ -101,6 +101,18 @@ def test_update_that_is_killed_is_resumed(
     assert len({str(row["path"]) for row in read(out)}) == len(read(out)) == 5
 
 
+def test_update_that_cannot_begin_leaves_nothing_behind(
+    service: Stack, numbers: str, photos: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.parquet"
+    update(service, numbers, out, photos)
+    content = out.read_bytes()
+    (tmp_path / "empty").mkdir()
+    done = update(service, numbers, out, tmp_path / "empty", code=1)
+    assert "picture_missing" in done.stderr and out.read_bytes() == content
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("out")] == ["out.parquet"]
+
+
 def test_dry_run_of_an_update_sends_nothing(
     service: Stack, http: httpx.Client, numbers: str, photos: Path, tmp_path: Path, digits: Digits
 ) -> None:

@@ -152,6 +152,8 @@ def _tag(
         output.open(journal.get("written"))
     except ExemplarError:
         journal.close(forget=is_new)
+        if is_new and output.path.exists():  # it is complete, and was only to be updated
+            output.clean()
         raise
     uploads = Uploads(client, collection, options["top"], smooth=options["smooth"])
     run = Run(client, journal, output, actions=Actions(wanted, journal, show), uploads=uploads, show=show)

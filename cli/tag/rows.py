@@ -146,7 +146,7 @@ class Output:
     def clean(self) -> None:
         """Delete temporary files once no run can resume from them."""
         if self.rows != self.path:
-            self.rows.unlink()
+            self.rows.unlink(missing_ok=True)
 
 
 def read_rows(path: Path) -> Iterator[Row]:
