@@ -23,6 +23,7 @@ from api.submit import answer, idempotency_of, uploading
 from api.webhooks import check_webhook
 from core.errors import ExemplarError, problem_of
 from core.settings import Settings
+from core.sizes import size_text
 from core.types import JobKind, JobRequest, Lane, Source
 from formats.bounded_reader import Readable
 from formats.entries import Entry, read_steps
@@ -294,4 +295,4 @@ def _tally(collection: str, kind: JobKind, steps: Iterator[Entry | None]) -> Dry
 
 
 def _too_large(most: int) -> ExemplarError:
-    return ExemplarError("body_too_large", f"expected a body of at most {most} bytes; send it in parts")
+    return ExemplarError("body_too_large", f"expected a body of at most {size_text(most)}; send it in parts")

@@ -10,6 +10,7 @@ from api.inputs import Image, Strict
 from api.services import services
 from core.base64_text import decode_base64
 from core.errors import ExemplarError
+from core.sizes import size_text
 from core.specs import EncoderSpec
 
 MAX_TEXT = 2048
@@ -64,7 +65,7 @@ def content_of(one: str | Picture) -> bytes | None:
         raise ExemplarError("item_invalid", str(error)) from error
     most = services().settings.max_picture_bytes
     if len(content) > most:
-        raise ExemplarError("picture_too_many_bytes", f"expected a picture of at most {most} bytes")
+        raise ExemplarError("picture_too_many_bytes", f"expected a picture of at most {size_text(most)}")
     return content
 
 

@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from api.requests import request_id
 from core.errors import ExemplarError, problem_of, title_of
+from core.sizes import size_text
 
 log = structlog.get_logger("exemplar.api")
 
@@ -163,7 +164,7 @@ def handle_errors(app: Flask) -> None:
         detail = error.description or title_of(code)
         if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             detail = (
-                f"expected a body of at most {app.config['MAX_CONTENT_LENGTH']} bytes in at most "
+                f"expected a body of at most {size_text(app.config['MAX_CONTENT_LENGTH'])} in at most "
                 f"{app.config['MAX_FORM_PARTS']} parts; send fewer pictures at once"
             )
         response = problem_response(problem_of(ExemplarError(code, detail)), status)

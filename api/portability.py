@@ -21,6 +21,7 @@ from api.submit import answer, idempotency_of, uploading
 from core.errors import ExemplarError
 from core.labels import check_slug
 from core.prompts import check_prompts
+from core.sizes import size_text
 from core.specs import PACKAGED, is_removed, removed
 from core.types import JobKind, JobRequest, Lane, Source
 from formats.bundle import Manifest
@@ -183,4 +184,4 @@ def _check_pictures(bundle: Bundle, encoder: str | None) -> None:
 
 
 def _too_large(most: int) -> ExemplarError:
-    return ExemplarError("body_too_large", f"expected a file of at most {most} bytes")
+    return ExemplarError("body_too_large", f"expected a file of at most {size_text(most)}")

@@ -22,6 +22,7 @@ from api.services import services_of
 from api.stop import Sockets, run_until_stopped
 from core.errors import ExemplarError, problem_of
 from core.settings import Settings
+from core.sizes import size_text
 from runtime.logs import set_up_logs
 from runtime.open_tracing import open_tracing
 from runtime.processes import return_large_blocks
@@ -46,7 +47,7 @@ def serve(settings: Settings) -> None:
         raise ExemplarError(
             "key_missing",
             f"listening on {settings.host} needs a key; create one with `exemplar keys create NAME`, "
-            "or listen on 127.0.0.1",
+            "with the same --data, or listen on 127.0.0.1",
         )
     _spool_into(settings.data)
     HTTPChannel.parser_class = parser_for(settings, store.keys, needs_key=public)
@@ -76,10 +77,11 @@ def serve(settings: Settings) -> None:
 class _RefusedError(Error):
     """A refusal of waitress, before the app sees the request, as a problem object."""
 
-    def __init__(self, error: Error) -> None:
+    def __init__(self, error: Error, max_bytes: int) -> None:
         too_large = error.code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         super().__init__(
-            f"the body {error.body}; send fewer pictures at once, or use bulk with a key"
+            f"expected a body of at most {size_text(max_bytes)}; send fewer pictures at once, or use bulk "
+            "with a key"
             if too_large
             else error.body
         )
@@ -121,7 +123,7 @@ def parser_for(settings: Settings, keys: Keys, *, needs_key: bool) -> type[HTTPR
         def received(self, data: bytes) -> int:
             consumed: int = super().received(data)
             if self.error is not None and not isinstance(self.error, _RefusedError):
-                self.error = _RefusedError(self.error)
+                self.error = _RefusedError(self.error, self.adj.max_request_body_size - 1)
             return consumed
 
     return Parser

@@ -14,6 +14,7 @@ from api.readiness import Readiness
 from api.streams import Streams
 from api.wait import JobWatch
 from core.errors import ExemplarError
+from core.near import did_you_mean
 from core.settings import Settings
 from core.specs import EncoderSpec, is_removed, removed
 from store.store import Store
@@ -71,7 +72,9 @@ def check_offered(encoder: str) -> None:
     offered = services().settings.encoders
     if encoder not in offered:
         raise ExemplarError(
-            "encoder_not_offered", f"expected one of {', '.join(offered)}, got {encoder[:200]!r}"
+            "encoder_not_offered",
+            f"expected one of {', '.join(offered)}, got {encoder[:200]!r}"
+            f"{did_you_mean(encoder[:200], offered)}",
         )
 
 

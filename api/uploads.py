@@ -18,6 +18,7 @@ from core.caller_fields import CallersId, check_metadata
 from core.errors import ExemplarError
 from core.labels import clean_label
 from core.settings import Settings
+from core.sizes import size_text
 from core.types import JobKind
 from runtime.addresses import check_picture_url
 from store.record.keys import Scope
@@ -137,7 +138,8 @@ def _from_items(kind: JobKind, settings: Settings) -> list[Upload]:
         if size > settings.max_body_bytes:
             raise ExemplarError(
                 "body_too_large",
-                f"expected pictures of at most {settings.max_body_bytes} bytes in all; send fewer at once",
+                f"expected pictures of at most {size_text(settings.max_body_bytes)} in all; "
+                "send fewer at once",
             )
     return uploads
 
@@ -198,7 +200,8 @@ def _checked(
         if len(content) > settings.max_picture_bytes:
             raise ExemplarError(
                 "picture_too_many_bytes",
-                f"expected a picture of at most {settings.max_picture_bytes} bytes, got {len(content)}",
+                f"expected a picture of at most {size_text(settings.max_picture_bytes)}, got "
+                f"{size_text(len(content))}",
             )
     except ExemplarError as error:
         return Upload(custom_id=custom_id, error=error)

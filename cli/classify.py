@@ -8,11 +8,14 @@ from pathlib import Path
 import click
 
 from cli.client import Json
+from cli.external_ids import Ids, external_ids, supports_of, with_external_ids
+from cli.file_names import shown_name
 from cli.left_out import LeftOut
 from cli.local import service_client
 from cli.options import COLLECTION, LOCAL, URL
 from cli.pictures import find_pictures, none_found
 from cli.show import print_json, print_rows
+from cli.which_collection import which_collection
 from cli.work import run_jobs
 from core.types import DecisionName
 from formats.csv import COLUMNS, cells_of, csv_line
@@ -28,45 +31,55 @@ SHOWN = 3  # supports of each answer
 @LOCAL
 @URL
 def classify(
-    paths: tuple[Path, ...], collection: str, form: str | None, local: Path | None, url: str
+    paths: tuple[Path, ...], collection: str | None, form: str | None, local: Path | None, url: str
 ) -> None:
     """Classify pictures."""
     left_out = LeftOut()
     files = [picture.path for path in paths for picture in find_pictures(path, left_out)]
     if not files:
-        raise none_found(f"in {', '.join(str(path) for path in paths)}", left_out)
+        raise none_found(f"in {', '.join(map(shown_name, paths))}", left_out)
     with service_client(url, local) as client:
-        path = f"/v1/collections/{collection}/classify"
+        name = which_collection(client, collection)
+        path = f"/v1/collections/{name}/classify"
         results = list(run_jobs(client, path, [(None, files)], "classifying"))
+        named = {} if form == "csv" else external_ids(client, name, _supports(results))
     if form == "json":
         for file, result in results:
-            print_json({"file": str(file), **result})
+            print_json({"file": shown_name(file), **with_external_ids(result, named)})
         if left_out:
             print_json(left_out.as_json())
     elif form == "csv":
         click.echo(csv_line(["file", *COLUMNS]), nl=False)
         for file, result in results:
-            click.echo(csv_line([str(file), *cells_of(result)]), nl=False)
+            click.echo(csv_line([shown_name(file), *cells_of(result)]), nl=False)
     else:
-        _print_table(results)
+        _print_table(results, named)
     if left_out:
         click.echo(str(left_out), err=True)
     sys.exit(1 if any(result["status"] == "failed" for _, result in results) else 0)
 
 
-def _print_table(results: list[tuple[Path, Json]]) -> None:
-    rows = [[file, *_cells(result)] for file, result in results]
+def _supports(results: list[tuple[Path, Json]]) -> set[int]:
+    return {support for _, result in results for support in supports_of(result)}
+
+
+def _print_table(results: list[tuple[Path, Json]], named: Ids) -> None:
+    rows = [[shown_name(file), *_cells(result, named)] for file, result in results]
     print_rows(("file", "label", "confidence", "because of"), rows)
 
 
-def _cells(result: Json) -> list[str]:
+def _cells(result: Json, named: Ids) -> list[str]:
     if result["status"] == "failed":
         return ["failed", "", result["error"]["detail"]]
     because = ", ".join(
-        f"{one['label']} #{one['support_id']} ({one['share']:.0%})"
+        f"{one['label']} {_shown(one['support_id'], named)} ({one['share']:.0%})"
         for one in result["explanation"]["supports"][:SHOWN]
     )
     return [_decision_text(result), f"{result['confidence']:.2f}" if result["label"] else "", because]
+
+
+def _shown(support: int, named: Ids) -> str:
+    return f"#{support} {named[support]}" if support in named else f"#{support}"
 
 
 def _decision_text(result: Json) -> str:

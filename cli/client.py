@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import click
 import httpx
 
+from cli.command_name import command_name
 from cli.sending import content_to_send
 from core.errors import ExemplarError
+from core.near import did_you_mean
 from exemplar_client import Exemplar, Retries, ServiceError
 from exemplar_client.requests import Request
 
 BUSY_S = 2.0
+FEW = 10
 
 Json = dict[str, Any]
 
@@ -28,7 +33,7 @@ class Client:
     """
 
     def __init__(self, url: str | None = None, key: str | None = None) -> None:
-        with _translated():
+        with _translate_errors():
             self._service = Exemplar(url, key, retries=Retries(tries=1))
         self.url = self._service.url
         context = click.get_current_context(silent=True)
@@ -53,21 +58,33 @@ class Client:
 
     def ensure_collection(self, name: str, **options: Any) -> None:
         """Create a collection if it does not exist."""
-        with _translated():
+        with self._translated():
             self._service.ensure_collection(name, **options)
 
-    def pages(self, path: str) -> Iterator[Json]:
+    def pages(self, path: str, **query: str) -> Iterator[Json]:
         """Yield the items of a list, page after page."""
-        with _translated():
-            for page in self._service.pages(Request("GET", path, {"limit": 500})):
+        with self._translated(path):
+            for page in self._service.pages(Request("GET", path, {"limit": 500, **query})):
                 yield from page["items"]
 
-    def submit(self, path: str, files: Sequence[Path], **form: str) -> Json:
+    def submit(self, path: str, files: Sequence[Path]) -> Json:
         """Submit picture files as one job, retrying while the queue is full; return the job."""
-        parts = [("image", (file.name, content_to_send(file))) for file in files]
+        # without their names, which need not be text and which the service does not use
+        parts = [("image", (str(n), content_to_send(file))) for n, file in enumerate(files)]
+        return self._submit(Request("POST", path, files=parts))
+
+    def submit_labelled(self, path: str, files: Sequence[Path], label: str, ids: Sequence[str]) -> Json:
+        """Submit picture files of one class with their external ids as one job; return the job."""
+        items = [
+            {"label": label, "external_id": id_, "image": {"base64": _base64(content_to_send(file))}}
+            for file, id_ in zip(files, ids, strict=True)
+        ]
+        return self._submit(Request("POST", path, json={"items": items}))
+
+    def _submit(self, request: Request) -> Json:
         while True:
             try:
-                job: Json = self._send(Request("POST", path, files=parts, form=form)).json()
+                job: Json = self._send(request).json()
             except ExemplarError as error:
                 if error.code != "queue_full":
                     raise
@@ -98,34 +115,70 @@ class Client:
 
     def wait(self, job: Json, progress: Callable[[int], None] = lambda _: None) -> Json:
         """Wait for a job to finish, reporting how many items are ready."""
-        with _translated():
+        with self._translated():
             found = self._service.job_of(dict(job)).wait(progress=lambda one: progress(one.done + one.failed))
         return found.model_dump(mode="json")
 
     def results(self, job: Json) -> Iterator[Json]:
         """Yield the results of a job in the order of its items until the job has ended."""
-        with _translated():
+        with self._translated():
             for result in self._service.job_of(dict(job)).results():
                 yield result.model_dump(mode="json", exclude_unset=True)
 
     def parts(self, path: str, media_type: str, **query: str) -> Iterator[bytes]:
         """Yield a response body of this media type in chunks."""
         request = Request("GET", path, query, {"Accept": media_type})
-        with _translated(), self._service.streaming(request) as response:
+        with self._translated(path), self._service.streaming(request) as response:
             yield from response.iter_bytes()
 
     def _send(self, request: Request) -> httpx.Response:
-        with _translated():
+        with self._translated(request.path):
             return self._service.send(request)
+
+    @contextmanager
+    def _translated(self, path: str = "") -> Iterator[None]:
+        """Raise errors as `_translate_errors` does, with the names that may have been meant."""
+        try:
+            with _translate_errors():
+                yield
+        except ExemplarError as error:
+            raise ExemplarError(
+                error.code, error.message + self._meant(error.code, path), retry=error.retry
+            ) from error
+
+    def _meant(self, code: str, path: str) -> str:
+        parts = path.split("/")  # /v1/collections/NAME/classes/LABEL
+        if code == "collection_not_found" and parts[2:3] == ["collections"]:
+            return self._near("/v1/collections", "name", unquote(parts[3]))
+        if code == "class_not_found" and parts[4:5] == ["classes"]:
+            return self._near("/".join(parts[:5]), "label", unquote(parts[5]))
+        return ""
+
+    def _near(self, path: str, name: str, given: str) -> str:
+        """Return the names of a list that are near the given one, or where there are few, all."""
+        try:
+            there = [one[name] for one in self.pages(path)]
+        except ExemplarError:  # the first error is the one to report
+            return ""
+        near = did_you_mean(given, there)
+        return near or (f"; there is {', '.join(there)}" if 0 < len(there) <= FEW else "")
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     """Raise the service's errors as the ExemplarError that every command handles."""
     try:
         yield
     except ServiceError as error:
         detail = error.detail
         if error.code == "service_unreachable":
-            detail += "; start one: exemplar up"
+            detail += f"; start one: {command_name()} up"
+        if error.code == "key_missing":
+            detail = (
+                f"the service needs a key: set EXEMPLAR_KEY; `{command_name()} keys create NAME` makes one"
+            )
         raise ExemplarError(error.code, detail, retry=error.retry) from error
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode("ascii")

@@ -1,4 +1,4 @@
-"""`exemplar collections`: create, list and change collections."""
+"""`exemplar collections`: create, list, change and delete collections."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ from typing import Any
 import click
 
 from cli.client import Client, Json
-from cli.options import JSON, URL, VIEWS, given, index_of, takes_index, takes_rule
+from cli.confirm import YES, confirm
+from cli.groups import Group
+from cli.options import COLLECTION_ARGUMENT, JSON, URL, VIEWS, given, index_of, takes_index, takes_rule
 from cli.show import print_found, print_json
+from cli.which_collection import which_collection
+from core.labels import check_slug
 
+_COUNTED = (("classes", "class", "es"), ("supports", "picture", "s"))
 COLUMNS = ("name", "encoder", "rule", "index", "views", "prompts", "classes", "supports")
 
 
-@click.group()
+@click.group(cls=Group)
 def collections() -> None:
-    """Create, list and change collections."""
+    """Create, list, change and delete collections."""
 
 
 @collections.command()
@@ -64,17 +69,36 @@ def list_(as_json: bool, url: str) -> None:
 
 
 @collections.command()
-@click.argument("collection")
+@COLLECTION_ARGUMENT
 @takes_index
 @takes_rule
 @JSON
 @URL
-def change(collection: str, as_json: bool, url: str, **chosen: object) -> None:
+def change(collection: str | None, as_json: bool, url: str, **chosen: object) -> None:
     """Change the rule or the index of a collection; options that are not given stay unchanged."""
+    client = Client(url)
     body = given({"index": index_of(chosen), "rule": given(chosen)})
-    _print_collection(
-        Client(url).call("PATCH", f"/v1/collections/{collection}", json=body).json(), as_json=as_json
-    )
+    path = f"/v1/collections/{which_collection(client, collection)}"
+    _print_collection(client.call("PATCH", path, json=body).json(), as_json=as_json)
+
+
+@collections.command()
+@click.argument("names", metavar="COLLECTION...", nargs=-1, required=True)
+@YES
+@URL
+def delete(names: tuple[str, ...], yes: bool, url: str) -> None:
+    """Delete collections with their classes and pictures; it cannot be undone."""
+    client = Client(url)
+    found = [client.call("GET", f"/v1/collections/{check_slug(name)}").json() for name in names]
+    confirm(f"Delete {', '.join(map(_counted, found))}?", yes=yes)
+    for one in found:
+        client.call("DELETE", f"/v1/collections/{one['name']}")
+        click.echo(f"deleted {_counted(one)}")
+
+
+def _counted(one: Json) -> str:
+    counts = (f"{one[what]:,} {word}{'' if one[what] == 1 else ending}" for what, word, ending in _COUNTED)
+    return f"{one['name']} ({', '.join(counts)})"
 
 
 def _cells(one: Json) -> list[object]:

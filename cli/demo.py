@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from cli.classification_report import accuracy, report_text
 from cli.client import Client, Json
+from cli.command_name import command_name
 from cli.demo_pictures import PHOTOGRAPHS, SHOTS, DemoPictures, split_folder, write_tiles
 from cli.stack import Stack
 from cli.work import run_jobs
@@ -28,8 +29,14 @@ Each is cut into square tiles that do not overlap. At most {SHOTS} per photograp
 classified: which photograph does this tile belong to? Tiles of one photograph share its light and colours,
 which makes this easier than real work; some show nothing but sky or floor, which makes it harder. The demo
 shows that the service works end to end, not how accurate it is on your own classes.
-For that, run: make demo PHOTOS=path
+For that, run: {{command}} demo --photos FOLDER
 """
+NEXT = (
+    ("demo --photos FOLDER", "run this on your own folder (one subfolder per class)"),
+    ("up", "start the service; its page opens in a browser"),
+    ("enroll FOLDER -c things", "teach it your classes, in another terminal"),
+    ("classify FILE -c things", "and ask it about a picture"),
+)
 console = Console(highlight=False, soft_wrap=True)
 say = console.print
 
@@ -57,7 +64,7 @@ def demo(photos: Path | None, data: Path | None, port: int, serve: bool) -> None
         stack.start(lambda line: say(f"  {line} …", style="dim"))
         say(f"Service at [bold]{stack.url}[/bold]: Redis, API and one worker, each in its own process.\n")
         say(
-            ABOUT_TILES
+            ABOUT_TILES.format(command=command_name())
             if photos is None
             else f"The pictures are those in {escape(str(photos))}, one class per folder.\n"
         )
@@ -66,9 +73,8 @@ def demo(photos: Path | None, data: Path | None, port: int, serve: bool) -> None
             enrolled, answers = _one_round(client, pictures, shots)
         _show_samples(pictures, enrolled, answers)
         say(f"\nDone in {time.perf_counter() - begun:.0f} s. Next steps:")
-        say("  make demo PHOTOS=path      run this on your own folder (one subfolder per class)")
-        say("  .venv/bin/exemplar up      start the service; /docs describes its API")
-        say("  .venv/bin/exemplar enroll PHOTOS -c things; .venv/bin/exemplar classify FILE -c things")
+        for command, what in NEXT:
+            say(f"  {escape(command_name())} {command:<{max(len(one) for one, _ in NEXT)}}   {what}")
         if serve:
             say(f"\nThe service runs at {stack.url} until Ctrl-C.")
             _until_interrupted()

@@ -6,9 +6,13 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import click
 
+from cli.command_name import command_name
+from cli.options import DATA
+from cli.running import find_running
 from core.errors import ExemplarError
 from core.findings import Finding
 from core.settings import Settings, read_settings
@@ -51,26 +55,45 @@ class Examined:
 @click.option("--repair", is_flag=True, help="Fix what can be fixed and delete orphaned files and rows.")
 @click.option("--deep", is_flag=True, help="Read every file and every database page, not a sample.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def doctor(*, repair: bool, deep: bool, as_json: bool) -> None:
+@DATA
+def doctor(*, repair: bool, deep: bool, as_json: bool, data: Path | None) -> None:
     """Check record, blobs, snapshots, queue and workers; reads the settings and needs no API.
+
+    While `exemplar up` runs on the data folder, its queue is checked too.
 
     Exit code 0: healthy, or everything repaired; 1: problems; 2: a part could not be checked.
     """
-    settings = read_settings()
+    if data is not None and not data.is_dir():
+        raise ExemplarError("path_missing", f"expected the data folder of a service, got {data}")
+    settings = read_settings(data=data)
+    running = find_running(settings.data.resolve())
+    is_stopped = running is None and _belongs_to_up(settings)
+    if running is not None:
+        settings = settings.model_copy(update={"redis_url": running.redis_url})
     store = open_store(settings)
-    found = examine(store, settings, repair=repair, deep=deep)
+    found = examine(store, settings, repair=repair, deep=deep, is_stopped=is_stopped)
     store.database.close()
     click.echo(json.dumps(_as_json(found)) if as_json else "\n".join(_lines(found)))
     sys.exit(found.exit_code)
 
 
-def examine(store: Store, settings: Settings, *, repair: bool = False, deep: bool = False) -> Examined:
-    """Check one part after the other; a part that does not answer does not prevent the other checks."""
+def examine(
+    store: Store,
+    settings: Settings,
+    *,
+    repair: bool = False,
+    deep: bool = False,
+    is_stopped: bool = False,
+) -> Examined:
+    """Check one part after the other; a part that does not answer does not prevent the other checks.
+
+    `is_stopped` means that the queue runs only while `exemplar up` does, and that this is not running.
+    """
     examinations: dict[str, Examination] = {
         "record": lambda: examine_record(store, deep=deep),
         "blobs": lambda: examine_blobs(store, deep=deep),
         "snapshots": lambda: examine_snapshots(settings.snapshot_folder, store.collections.all_versions()),
-        "queue": lambda: examine_queue(store),
+        "queue": lambda: _stopped() if is_stopped else examine_queue(store),
         "workers": lambda: examine_workers(store),
     }
     found = Examined()
@@ -85,6 +108,19 @@ def examine(store: Store, settings: Settings, *, repair: bool = False, deep: boo
         except ExemplarError as error:
             found.unchecked[part] = error.message
     return found
+
+
+def _stopped() -> Iterable[Finding]:
+    raise ExemplarError(
+        "queue_unavailable",
+        f"`{command_name()} up` is not running on this data folder, and its queue runs only with it",
+    )
+
+
+def _belongs_to_up(settings: Settings) -> bool:
+    """Return whether the data are those of an `exemplar up`, and no other queue was named."""
+    is_default = settings.redis_url == Settings.model_fields["redis_url"].default
+    return is_default and (settings.data / "redis").is_dir()
 
 
 def _repair(finding: Finding) -> int:

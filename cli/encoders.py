@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import click
 
-from cli.options import JSON
+from cli.groups import Group
+from cli.options import DATA, JSON
 from cli.show import print_json, print_rows
 from core.errors import ExemplarError
 from core.settings import Settings, read_settings
@@ -26,7 +28,7 @@ KNOWN = (
 MEASURED = ("dim", "input", "reads labels", "identity here", "in the record", "loaded in")
 
 
-@click.group()
+@click.group(cls=Group)
 def encoders() -> None:
     """List encoders."""
 
@@ -35,10 +37,11 @@ def encoders() -> None:
 @click.option(
     "--open", "opens", is_flag=True, help="Also load the offered encoders and show their dimensions."
 )
+@DATA
 @JSON
-def list_(opens: bool, as_json: bool) -> None:
+def list_(opens: bool, data: Path | None, as_json: bool) -> None:
     """List the encoders this service offers, and others that it could offer."""
-    settings = read_settings()
+    settings = read_settings(data=data)
     recorded = _recorded(settings) if opens else {}
     offered = [
         [spec, *(_measured(spec, settings, recorded.get(spec, "")) if opens else ())]

@@ -1,4 +1,4 @@
-"""`exemplar enroll`: enrol the pictures of a folder as supports; each subfolder is a class."""
+"""`exemplar enroll`: enrol pictures as supports; each folder is a class."""
 
 from __future__ import annotations
 
@@ -10,41 +10,76 @@ from pathlib import Path
 import click
 
 from cli.client import Json
+from cli.file_names import relative_name, shown_name
 from cli.left_out import LeftOut
 from cli.local import service_client
 from cli.options import COLLECTION, JSON, LOCAL, URL
 from cli.pictures import Picture, find_pictures, none_found
 from cli.show import print_json
+from cli.which_collection import ensure_collection
 from cli.work import run_jobs
+from core.errors import ExemplarError
+from core.labels import clean_label
 
 Group = tuple[str, list[Path]]
 
 
 @click.command()
-@click.argument("path", type=click.Path(path_type=Path, exists=True))
+@click.argument(
+    "paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True)
+)
 @COLLECTION
 @click.option("--label", help="One label for all pictures, instead of their folders' names.")
 @JSON
 @LOCAL
 @URL
 def enroll(
-    *, path: Path, collection: str, label: str | None, as_json: bool, local: Path | None, url: str
+    *,
+    paths: tuple[Path, ...],
+    collection: str | None,
+    label: str | None,
+    as_json: bool,
+    local: Path | None,
+    url: str,
 ) -> None:
     """Enrol pictures; each folder is a class. The collection is created if it does not exist.
 
-    Pictures next to the class folders are skipped unless --label names their class.
+    PATHs are folders of class folders, class folders, and with --label picture files. Pictures next to
+    class folders are skipped unless --label names their class. The path of a file below its folder becomes
+    the external id of the support.
     """
+    label = None if label is None else clean_label(label)
     left_out = LeftOut()
-    pictures = find_pictures(path, left_out)
-    if label is None:
-        pictures = _without_loose(path, pictures, left_out)
+    pictures: list[Picture] = []
+    names: dict[Path, str] = {}
+    named: dict[str, int] = {}
+    for path in paths:
+        found = _pictures(path, label, left_out)
+        if label is None and found and all(picture.path.parent == path for picture in found):
+            named[found[0].label] = len(found)
+        pictures += [picture for picture in found if picture.path not in names]
+        names |= {picture.path: relative_name(picture.path, path) for picture in found}
+    if named:
+        announced = ", ".join(f"{label!r} ({count:,})" for label, count in named.items())
+        click.echo(f"classes named after their folders, without --label: {announced}", err=True)
     if not pictures:
-        raise none_found(f"under {path}", left_out)
+        raise none_found(f"under {', '.join(map(shown_name, paths))}", left_out)
     groups = _groups(pictures) if label is None else [(label, [picture.path for picture in pictures])]
     with service_client(url, local) as client:
-        client.ensure_collection(collection)
-        results = list(run_jobs(client, f"/v1/collections/{collection}/enroll", groups, "enrolling"))
-    sys.exit(_print_outcome(collection, len(groups), results, left_out, as_json=as_json))
+        name = ensure_collection(client, collection)
+        path_ = f"/v1/collections/{name}/enroll"
+        results = list(run_jobs(client, path_, groups, "enrolling", external_ids=names))
+    sys.exit(_print_outcome(name, len(groups), results, left_out, as_json=as_json))
+
+
+def _pictures(path: Path, label: str | None, left_out: LeftOut) -> list[Picture]:
+    """Return the pictures of a path that have a class."""
+    if path.is_file() and label is None:
+        raise ExemplarError(
+            "label_missing", f"{shown_name(path)} is a file; name the class of its picture: --label LABEL"
+        )
+    pictures = find_pictures(path, left_out)
+    return pictures if label is not None else _without_loose(path, pictures, left_out)
 
 
 def _groups(pictures: Sequence[Picture]) -> list[Group]:
@@ -62,7 +97,7 @@ def _without_loose(path: Path, pictures: Sequence[Picture], left_out: LeftOut) -
     if not classed or not loose:
         return list(pictures)
     click.echo(
-        f"skipping {loose} pictures in {path} itself, next to the class folders; "
+        f"skipping {loose} pictures in {shown_name(path)} itself, next to the class folders; "
         "put them into a class folder, or give their class with --label",
         err=True,
     )
@@ -78,16 +113,15 @@ def _print_outcome(
     twice = sum(result.get("duplicate_of") is not None for _, result in results)
     if as_json:
         for file, result in results:
-            print_json({"file": str(file), **result})
+            print_json({"file": shown_name(file), **result})
         if left_out:
             print_json(left_out.as_json())
         return 1 if failed else 0
     for file, result in failed:
-        click.echo(f"{file}: {result['error']['detail']} ({result['error']['code']})", err=True)
-    click.echo(
-        f"{len(results) - len(failed) - twice} enrolled in {classes} classes of {collection}, "
-        f"{twice} already there, {len(failed)} failed"
-    )
+        click.echo(f"{shown_name(file)}: {result['error']['detail']} ({result['error']['code']})", err=True)
+    into = f"{classes} class{'' if classes == 1 else 'es'} of {collection}"
+    enrolled = len(results) - len(failed) - twice
+    click.echo(f"{enrolled} enrolled in {into}, {twice} already there, {len(failed)} failed")
     if left_out:
         click.echo(str(left_out))
     return 1 if failed else 0

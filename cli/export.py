@@ -7,13 +7,15 @@ from pathlib import Path
 import click
 
 from cli.client import Client
-from cli.options import URL
+from cli.options import COLLECTION_ARGUMENT, URL
+from cli.which_collection import which_collection
 from core.errors import ExemplarError
+from core.sizes import size_text
 from runtime.files import replacing
 
 
 @click.command()
-@click.argument("collection")
+@COLLECTION_ARGUMENT
 @click.option(
     "--out",
     required=True,
@@ -22,14 +24,16 @@ from runtime.files import replacing
 )
 @click.option("--pictures", is_flag=True, help="Include the pictures of the supports.")
 @URL
-def export(collection: str, out: Path, pictures: bool, url: str) -> None:
+def export(collection: str | None, out: Path, pictures: bool, url: str) -> None:
     """Write a collection to one file: vectors, labels, rule, encoder and, with --pictures, the pictures."""
     if out.exists():
         raise ExemplarError(
             "path_exists", f"expected a new file, got {out}, which exists; choose another name"
         )
-    client, path = Client(url), f"/v1/collections/{collection}/export"
+    client = Client(url)
+    name = which_collection(client, collection)
+    path = f"/v1/collections/{name}/export"
     with replacing(out) as draft, open(draft, "wb") as file:
         for block in client.parts(path, "application/zip", pictures=str(pictures).lower()):
             file.write(block)
-    click.echo(f"{collection}: {out.stat().st_size:,} bytes in {out}")
+    click.echo(f"{name}: {size_text(out.stat().st_size)} in {out}")

@@ -10,6 +10,7 @@ from typing import IO
 import click
 
 from cli.client import Client, Json
+from cli.groups import Group
 from cli.options import JSON, URL
 from cli.progress import progress_bar
 from cli.show import print_found, print_json, print_rows
@@ -26,7 +27,7 @@ FORMATS = {
 JOB = click.argument("job_id", metavar="JOB")
 
 
-@click.group()
+@click.group(cls=Group)
 def jobs() -> None:
     """List jobs, follow them, cancel, pause or retry them, and read their results."""
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 import time
+from pathlib import Path
 from typing import Any
 
 import click
 
-from cli.options import JSON
+from cli.command_name import command_name
+from cli.groups import Group
+from cli.options import DATA, JSON
 from cli.show import print_found
 from core.labels import check_slug
 from core.settings import read_settings
@@ -18,7 +22,7 @@ from store.store import open_store
 DAY_S = 86400.0
 
 
-@click.group()
+@click.group(cls=Group)
 def keys() -> None:
     """Create, list and revoke API keys."""
 
@@ -40,22 +44,41 @@ def keys() -> None:
     help="Restrict the key to this collection (repeatable).",
 )
 @click.option("--days", type=click.FloatRange(min=0, min_open=True), help="Days until the key expires.")
-def create(name: str, scopes: tuple[str, ...], collections: tuple[str, ...], days: float | None) -> None:
-    """Create a key and print it; it cannot be shown again."""
-    made = _keys().create(
+@DATA
+def create(
+    *,
+    name: str,
+    scopes: tuple[str, ...],
+    collections: tuple[str, ...],
+    days: float | None,
+    data: Path | None,
+) -> None:
+    """Create a key and print it; it cannot be shown again. From the first key on, every call needs one."""
+    found = _keys(data)
+    was_open = not found.any_active()
+    made = found.create(
         name,
         [Scope(scope) for scope in scopes] or _default_scopes(collections),
         collections=[check_slug(collection) for collection in collections] or None,
         lives_s=None if days is None else days * DAY_S,
     )
-    click.echo(made)
+    click.echo(made)  # alone on standard output, for scripts
+    click.echo("The key is shown only now; give it to commands and programs as EXEMPLAR_KEY.", err=True)
+    if was_open:
+        where = "" if data is None else f" --data {shlex.quote(str(data))}"
+        click.echo(
+            "From now on this service needs a key for every call, from this machine too; the page asks for "
+            f"it. To go back: {command_name()} keys revoke {made.split('_')[1]}{where}",
+            err=True,
+        )
 
 
 @keys.command("list")
 @JSON
-def list_(*, as_json: bool) -> None:
+@DATA
+def list_(*, as_json: bool, data: Path | None) -> None:
     """List keys, without their secrets."""
-    found = [_shown(key) for key in _keys().page()]
+    found = [_shown(key) for key in _keys(data).page()]
     rows = [
         (
             one["id"],
@@ -73,9 +96,12 @@ def list_(*, as_json: bool) -> None:
 
 @keys.command()
 @click.argument("key_id")
-def revoke(key_id: str) -> None:
+@DATA
+def revoke(key_id: str, data: Path | None) -> None:
     """Revoke a key immediately."""
-    _keys().revoke(key_id)
+    found = _keys(data)
+    found.revoke(key_id)
+    click.echo(f"revoked {key_id}" + ("" if found.any_active() else "; no key is left, so none is needed"))
 
 
 def _default_scopes(collections: tuple[str, ...]) -> list[Scope]:
@@ -106,7 +132,7 @@ def _moment(at: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
 
 
-def _keys() -> Keys:
-    store = open_store(read_settings())
+def _keys(data: Path | None) -> Keys:
+    store = open_store(read_settings(data=data))
     ensure_schema(store.database)
     return store.keys

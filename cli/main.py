@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from io import TextIOWrapper
 from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
+from cli.groups import Group
 from core.errors import ExemplarError
 
 COMMANDS = {
@@ -25,8 +27,15 @@ COMMANDS = {
     ),
     "jobs": ("cli.jobs:jobs", "List jobs, follow them, cancel, pause or retry them, and read their results."),
     "review": ("cli.review:review", "List and review the answers of a job, also with a spreadsheet."),
-    "collections": ("cli.collections:collections", "Create, list and change collections."),
-    "classes": ("cli.classes:classes", "Create classes from their names, and list them."),
+    "collections": ("cli.collections:collections", "Create, list, change and delete collections."),
+    "classes": (
+        "cli.classes:classes",
+        "Create classes from their names, list, rename, merge and delete them.",
+    ),
+    "supports": (
+        "cli.supports:supports",
+        "List the labelled pictures of a collection, move them to another class, remove them.",
+    ),
     "report": ("cli.report_command:report", "Report a collection's accuracy, confusions and label errors."),
     "export": ("cli.export:export", "Write a collection to one file."),
     "import": ("cli.import_command:import_", "Create a collection from a file or another service's data."),
@@ -45,7 +54,7 @@ COMMANDS = {
 UNUSABLE, UNREACHABLE, INTERRUPTED = 2, 3, 130
 
 
-class _Commands(click.Group):
+class _Commands(Group):
     """Loads a command's module when it is called (see "Lazily Loading Subcommands" in Click's manual)."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -82,6 +91,9 @@ def exemplar() -> None:
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run a command; a user's mistake ends with one line and an exit code, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a console that cannot show a label shows it escaped
+            stream.reconfigure(errors="backslashreplace")
     try:
         sys.exit(exemplar.main(args=arguments, prog_name="exemplar", standalone_mode=False) or 0)
     except ExemplarError as error:
@@ -95,6 +107,10 @@ def main(arguments: list[str] | None = None) -> Any:
     except BrokenPipeError:  # the reader of the output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except UnicodeEncodeError as error:  # an argument or a name that has to be sent as UTF-8
+        given = error.object.encode(errors="surrogateescape").decode(errors="backslashreplace")
+        click.echo(f"exemplar: expected text in UTF-8, got {given[:200]!r} (text_invalid)", err=True)
+        sys.exit(UNUSABLE)
     except OSError as error:
         click.echo(f"exemplar: {error.filename or 'a file'}: {error.strerror}", err=True)
         sys.exit(UNUSABLE)

@@ -29,7 +29,16 @@ LOCAL = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     help="Use this data folder: start a service for the command and stop it afterwards.",
 )
-COLLECTION = click.option("-c", "--collection", required=True, metavar="NAME", help="The collection.")
+COLLECTION = click.option(
+    "-c", "--collection", metavar="NAME", help="The collection; not needed where there is only one."
+)
+COLLECTION_ARGUMENT = click.argument("collection", required=False)
+"""The collection of commands that are about one; not needed where there is only one."""
+DATA = click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The data folder, as that of `exemplar up --data`; default EXEMPLAR_DATA.",
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 VIEWS = click.option(
     "--views",

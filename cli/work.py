@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from cli.client import Client, Json
+from cli.file_names import external_id
 from cli.pictures import batches, why_not
 from cli.progress import progress_bar
 from core.errors import ExemplarError
+from core.labels import clean_label
 from core.results import failed_result
 from core.types import Item
 
 
 def run_jobs(
-    client: Client, path: str, groups: Sequence[tuple[str | None, Sequence[Path]]], title: str
+    client: Client,
+    path: str,
+    groups: Sequence[tuple[str | None, Sequence[Path]]],
+    title: str,
+    *,
+    external_ids: Mapping[Path, str] | None = None,
 ) -> Iterator[tuple[Path, Json]]:
     """Send groups of (label, files), show progress, and yield each file with its result, in order.
 
-    Unreadable files come first, as failed.
+    Unreadable files come first, as failed. Files with a label are enrolled with their external ids, by
+    default their names.
     """
+    ids = external_ids or {}
     refused = {file: error for _, files in groups for file in files if (error := why_not(file))}
     yield from ((file, dict(failed_result(Item(0), error))) for file, error in refused.items())
     with progress_bar() as bar:
         total = sum(len(files) for _, files in groups)
         task = bar.add_task(title, total=total - len(refused))
         jobs = [
-            (batch, _submit(client, path, batch, label))
+            (batch, _submit(client, path, batch, label, [ids.get(file, file.name) for file in batch]))
             for label, files in groups
             for batch in batches([file for file in files if file not in refused])
         ]
@@ -46,10 +55,14 @@ def run_jobs(
                 yield batch[result["item"]], result
 
 
-def _submit(client: Client, path: str, batch: Sequence[Path], label: str | None) -> Json | ExemplarError:
+def _submit(
+    client: Client, path: str, batch: Sequence[Path], label: str | None, ids: Sequence[str]
+) -> Json | ExemplarError:
     """Submit a batch; a rejection of its pictures or its label becomes their result."""
     try:
-        return client.submit(path, batch, **({} if label is None else {"label": label}))
+        if label is None:
+            return client.submit(path, batch)
+        return client.submit_labelled(path, batch, clean_label(label), list(map(external_id, ids)))
     except ExemplarError as error:
         if error.code.startswith(("picture_", "label_")) or error.code == "body_too_large":
             return error

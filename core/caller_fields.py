@@ -13,7 +13,8 @@ from core.errors import ExemplarError
 METADATA_BYTES = 4096  # per item, as JSON
 METADATA_LEVELS = 8
 
-CallersId = Annotated[str, Field(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
+MAX_ID = 256
+CallersId = Annotated[str, Field(max_length=MAX_ID, pattern=r"^[^\x00-\x1f\x7f]*$")]
 """A caller's own id; without control characters, which PostgreSQL and CSV cannot store."""
 
 

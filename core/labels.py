@@ -24,7 +24,10 @@ def clean_label(text: object) -> str:
         )
     seen = label.translate({ord(joiner): None for joiner in _JOINERS})
     if not seen or any(unicodedata.category(character) in _UNSEEN for character in seen):
-        raise ExemplarError("label_invalid", "expected a label of visible characters, got control characters")
+        raise ExemplarError(
+            "label_invalid",
+            "expected a label of visible characters in UTF-8, got control characters or other bytes",
+        )
     if any(part in (".", "..") for part in label.split("/")):  # these have a special meaning in URL paths
         raise ExemplarError("label_invalid", f"expected a label without the parts . and .., got {label!r}")
     return label

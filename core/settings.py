@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from pydantic import (
     BaseModel,
@@ -275,7 +276,7 @@ class Settings(BaseModel):
     @property
     def record_url(self) -> str:
         """The SQLAlchemy URL of the record."""
-        return self.database_url or f"sqlite:///{self.data.resolve()}/record.sqlite"
+        return self.database_url or f"sqlite:///{quote(str(self.data.resolve()))}/record.sqlite"
 
     @property
     def blob_root(self) -> str:

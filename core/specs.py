@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from core.errors import ExemplarError
+from core.near import did_you_mean
 
 KINDS = ("open_clip", "timm")
 PACKAGED = (
@@ -58,7 +59,7 @@ class EncoderSpec:
             raise ExemplarError(
                 "encoder_unknown",
                 f"expected {', '.join(PACKAGED)}, open_clip:NAME[/TAG][@FILE], timm:NAME[@FILE] or "
-                f"concat:A+B of such, got {text!r}",
+                f"concat:A+B of such, got {text!r}{did_you_mean(text, (*PACKAGED, RECOMMENDED))}",
             )
         return cls(match["kind"], match["name"], match["tag"], match["file"])
 

@@ -161,8 +161,7 @@ def _not_built(spec: EncoderSpec, network: str, error: Exception) -> ExemplarErr
     described = f"{CONFIG} next to {spec.file}" if network != spec.name else f"the name {spec.name}"
     return ExemplarError(
         "encoder_weights_invalid",
-        f"expected a network that open_clip can build by {described}, got {type(error).__name__}: "
-        f"{str(error)[:300]}",
+        f"expected a network that open_clip can build by {described}: {str(error)[:300]}",
     )
 
 

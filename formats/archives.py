@@ -13,6 +13,7 @@ from typing import Any
 
 from core.errors import ExemplarError
 from core.picture_formats import is_video, video_error
+from core.sizes import size_text
 from formats.bounded_reader import Guarded, Seekable, unpacked
 from formats.zip_directory import check_entries
 
@@ -134,8 +135,8 @@ class Tar:
         if self._too_large_size:
             raise ExemplarError(
                 "archive_too_large",
-                f"expected no file of more than {self._largest} bytes in a packed tar, got one of "
-                f"{self._too_large_size}; what comes after it is left out",
+                f"expected no file of more than {size_text(self._largest)} in a packed tar, got one of "
+                f"{size_text(self._too_large_size)}; what comes after it is left out",
             )
         self._guard.allow(HEADER_BYTES)
         try:
@@ -237,7 +238,8 @@ def _capped(content: bytes, max_bytes: int) -> bytes:
 
 def _too_many_bytes(size: int, max_bytes: int) -> ExemplarError:
     return ExemplarError(
-        "picture_too_many_bytes", f"expected a picture of at most {max_bytes} bytes, got {size} or more"
+        "picture_too_many_bytes",
+        f"expected a picture of at most {size_text(max_bytes)}, got {size_text(size)} or more",
     )
 
 

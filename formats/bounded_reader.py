@@ -10,6 +10,7 @@ import zlib
 from typing import Any, Protocol, cast
 
 from core.errors import ExemplarError
+from core.sizes import size_text
 
 BLOCK = 1 << 16
 XZ_MEMORY = 160 << 20  # what the strongest preset needs; the header of a file can ask for 4 GB
@@ -99,7 +100,7 @@ class Forward(Guarded):
         self._at += len(data)
         if self._at > self._max_bytes:
             raise ExemplarError(
-                "archive_too_large", f"expected an archive of at most {self._max_bytes} bytes unpacked"
+                "archive_too_large", f"expected an archive of at most {size_text(self._max_bytes)} unpacked"
             )
         self.last = data if size <= io.DEFAULT_BUFFER_SIZE else b""
         return data

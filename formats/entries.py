@@ -16,6 +16,7 @@ from core.errors import ExemplarError
 from core.labels import clean_label
 from core.picture_formats import live_photo_names
 from core.settings import Settings
+from core.sizes import size_text
 from core.types import Source
 from formats.archives import MANIFESTS, Member, Tar, Zip, is_left_out, open_archive, plain_path
 from formats.bounded_reader import Seekable
@@ -80,7 +81,8 @@ def read_steps(
             if size > settings.bulk_max_unpacked_bytes:
                 raise ExemplarError(
                     "archive_too_large",
-                    f"expected at most {settings.bulk_max_unpacked_bytes} bytes unpacked; the rest is left",
+                    f"expected at most {size_text(settings.bulk_max_unpacked_bytes)} unpacked; the rest "
+                    "is left",
                 )
             yield _labelled(entry, otherwise) if enrols else replace(entry, label=None)
         if count == 0:

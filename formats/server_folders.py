@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from core.errors import ExemplarError
 from core.picture_formats import is_video, live_photo_names, video_error
+from core.sizes import size_text
 from formats.archives import is_left_out
 
 
@@ -58,7 +59,7 @@ def read_file(place: str, roots: Sequence[str], *, max_bytes: int) -> bytes:
             "picture_unreadable", f"the file could not be read: {error.strerror or error}"
         ) from error
     if len(content) > max_bytes:
-        raise ExemplarError("picture_too_many_bytes", f"expected a picture of at most {max_bytes} bytes")
+        raise ExemplarError("picture_too_many_bytes", f"expected a picture of at most {size_text(max_bytes)}")
     return content
 
 

@@ -19,6 +19,7 @@ from core.errors import ExemplarError
 from runtime.files import make_folder, write_durably, write_parts_durably
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+LOCAL = "file://"
 PICTURES = "pictures"
 THUMBNAILS = "thumbnails"
 SHARED = (PICTURES, THUMBNAILS)  # folders with one subfolder per digest prefix, since they grow without limit
@@ -75,9 +76,11 @@ class Blobs:
     """Folders of content-addressed files on any fsspec file system."""
 
     def __init__(self, url: str) -> None:
-        # a cached listing would hide what other processes wrote since
-        self._files, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
-        self._root = cast(str, root).rstrip("/")
+        if url.startswith(LOCAL):  # fsspec would take `::` in a path for a chain of file systems
+            self._files, root = LocalFileSystem(), os.path.abspath(url.removeprefix(LOCAL))
+        else:  # a cached listing would hide what other processes wrote since
+            self._files, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
+        self._root = str(root).rstrip("/")
         self._local = isinstance(self._files, LocalFileSystem)
 
     def put(self, folder: str, content: bytes) -> str:

@@ -92,6 +92,18 @@ def test_key_is_made_listed_without_its_secret_and_revoked(tmp_path: Path) -> No
     assert found["revoked"] is True and secret not in json.dumps(found)
 
 
+def test_first_key_says_that_keys_are_needed_now_and_data_may_be_named(tmp_path: Path) -> None:
+    first = run("keys", "create", "laptop", "--data", str(tmp_path))
+    assert first.stdout.startswith("ex_") and first.stdout.count("\n") == 1
+    assert "From now on this service needs a key for every call" in first.stderr
+    second = run("keys", "create", "phone", "--data", str(tmp_path))
+    assert "EXEMPLAR_KEY" in second.stderr and "From now on" not in second.stderr
+    ids = [one["id"] for one in json.loads(run("keys", "list", "--json", "--data", str(tmp_path)).stdout)]
+    assert len(ids) == 2 and f"keys revoke {ids[0]} --data {tmp_path}" in first.stderr
+    said = [run("keys", "revoke", one, "--data", str(tmp_path)).stdout for one in ids]
+    assert said == [f"revoked {ids[0]}\n", f"revoked {ids[1]}; no key is left, so none is needed\n"]
+
+
 def test_key_may_be_for_a_collection_and_for_some_days(tmp_path: Path) -> None:
     place = {"EXEMPLAR_DATA": str(tmp_path), "COLUMNS": "200"}
     run("keys", "create", "shop", "-c", "birds", "-c", "dogs", "--days", "30", **place)

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from cli.command_name import command_name
 from cli.demo_pictures import PHOTOGRAPHS, TILES, split_folder, tile_boxes, write_tiles
 from core.settings import read_settings
 
@@ -64,6 +65,7 @@ def test_demo_enrols_names_reports_and_stops_what_it_started(tmp_path: Path) -> 
     one, five = (float(number) for number in re.findall(r"accuracy ([01]\.\d+)\n", run.stdout))
     assert 0.4 < one < five, "a tenth is guessing"
     assert len(re.findall(r"is .* \(confidence .*nearest: \w+/row\d", run.stdout)) == 3
+    assert "make demo" not in run.stdout and f"{command_name()} demo --photos FOLDER" in run.stdout
     assert not [process for process in psutil.process_iter() if _speaks_of(process, str(tmp_path))]
 
 

@@ -17,7 +17,10 @@ HEAD = """# Commands
 `EXEMPLAR_KEY` to your key if keys are in use. With `--json` a command prints only JSON to standard output;
 progress goes to standard error. For shell completion, see `exemplar completion`. With `--local DIR` a command
 needs no running service: it starts one on that data folder and stops it afterwards; `exemplar up --data DIR`
-uses the same data.
+uses the same data. Where a service has only one collection, it need not be named.
+
+What deletes, removes or merges asks first, unless you pass `--yes`; where standard input is no terminal, it
+needs `--yes`.
 """
 
 

@@ -97,7 +97,7 @@ def test_pictures_next_to_class_folders_are_skipped_with_a_warning(
 
 def test_folder_of_one_class_is_that_class(service: Stack, photos: Path) -> None:
     enrolled = run("enroll", str(photos / "digit 3"), "-c", f"c-{uuid4().hex[:8]}", url=service.url)
-    assert "4 enrolled in 1 classes" in enrolled.stdout
+    assert "4 enrolled in 1 class " in enrolled.stdout
 
 
 def test_file_that_cannot_be_read_fails_alone(service: Stack, name: str, photos: Path) -> None:

@@ -23,6 +23,7 @@ from calls import enroll
 from services import held
 from waiting import until
 
+from cli.command_name import command_name
 from cli.stack import Stack
 from runtime.ports import free_port
 
@@ -210,7 +211,7 @@ def test_run_can_be_resumed_after_ctrl_c(
     process.send_signal(signal.SIGINT)
     printed, err = process.communicate(timeout=90)
     assert process.returncode == 3, err
-    assert "jobs continue at the service" in err and "To resume:\n  exemplar tag" in err
+    assert "jobs continue at the service" in err and f"To resume:\n  {command_name()} tag" in err
     summary = json.loads(printed)
     assert (summary["state"], summary["total"]) == ("unfinished", 600) and summary["done"] < 600
     http.post(f"/v1/jobs/{job}/resume")
@@ -419,9 +420,10 @@ def test_dry_run_says_what_would_be_done_and_does_nothing(
 
 
 def test_what_cannot_be_done_is_one_line_and_exit_code_1(
-    service: Stack, numbers: str, photos: Path, tmp_path: Path
+    service: Stack, http: httpx.Client, numbers: str, photos: Path, tmp_path: Path
 ) -> None:
     out, url = tmp_path / "r.csv", service.url
+    http.post("/v1/collections", json={"name": f"{numbers}-2"}).raise_for_status()  # so one has to be named
     (tmp_path / "empty").mkdir()
     (tmp_path / "a.zip").write_bytes(make_zip({}))
     there = tmp_path / "there.csv"
@@ -434,7 +436,7 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_1(
         ((tmp_path / "empty", "-c", numbers, "--out", out), "picture_missing"),
         ((tmp_path / "a.zip", "-c", numbers, "--out", out, "--sidecar"), "option_invalid"),
         ((tmp_path / "none", "-c", numbers, "--out", out), "does not exist"),
-        ((photos, "--out", out), "--collection"),
+        ((photos, "--out", out), "collection_missing"),
         ((photos, "-c", numbers, "--out", out, "--url", "http://127.0.0.1:9"), "service_unreachable"),
     ):
         answer = tag(*arguments, url=url)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from core.errors import ExemplarError
 from core.settings import Settings, read_settings
+from store.blobs import PICTURES, Blobs
+from store.database import Database
 
 
 def refusal(environment: dict[str, str], **chosen: object) -> str:
@@ -74,6 +77,16 @@ def test_everything_is_in_the_data_folder_by_default(tmp_path: Path) -> None:
     assert settings.record_url == f"sqlite:///{tmp_path}/record.sqlite"
     assert settings.blob_root == f"file://{tmp_path}/blobs"
     assert settings.snapshot_folder == tmp_path / "snapshots"
+
+
+@pytest.mark.parametrize("name", ["100% mine", "a%20b", "what?", "#1", "a::b", "größe", "a?b#c%d"])
+def test_everything_is_in_the_data_folder_whatever_its_name(tmp_path: Path, name: str) -> None:
+    settings = Settings(data=tmp_path / name)
+    assert make_url(settings.record_url).database == f"{tmp_path}/{name}/record.sqlite"
+    Database(settings.record_url).close()
+    digest = Blobs(settings.blob_root).put(PICTURES, b"a picture")
+    assert [path.name for path in (tmp_path / name / "blobs" / PICTURES).rglob(digest)] == [digest]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_every_setting_says_what_it_is() -> None:

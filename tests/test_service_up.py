@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,8 +20,10 @@ from tiny import TINY
 from waiting import lives, until
 
 from cli import supervisor as supervisor_module
+from cli.running import Running, find_running, forget_running, note_running
 from cli.stack import Stack
 from cli.supervisor import Child, Supervisor
+from cli.up import ready_lines
 from core.errors import ExemplarError
 from core.settings import Settings
 
@@ -97,6 +100,76 @@ def test_up_starts_again_what_dies_and_ctrl_c_stops_all(up: subprocess.Popen[str
     assert up.returncode == 0
     until(lambda: all_have_ended(family))
     assert list(temporary.glob("exemplar-*")) == []
+
+
+def test_doctor_works_beside_up_and_says_when_it_is_stopped(
+    up: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    def doctor() -> tuple[int, str]:
+        command = [sys.executable, "-m", "exemplar_service", "doctor", "--data", str(tmp_path)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+        assert done.stderr == ""
+        return done.returncode, done.stdout
+
+    assert doctor() == (0, "record: ok\nblobs: ok\nsnapshots: ok\nqueue: ok\nworkers: ok\n")
+    up.send_signal(signal.SIGINT)
+    until(lambda: up.poll() is not None)
+    code, said = doctor()
+    assert code == 2 and "up` is not running on this data folder" in said and "record: ok" in said
+
+
+def test_note_of_an_up_that_was_killed_counts_for_nothing(tmp_path: Path) -> None:
+    socket_path = tmp_path / "redis.sock"
+    socket_path.touch()
+    running = Running(os.getpid(), "http://127.0.0.1:1", f"unix://{socket_path}")
+    assert find_running(tmp_path) is None
+    note_running(tmp_path, running)
+    assert find_running(tmp_path) == running
+    socket_path.unlink()
+    assert find_running(tmp_path) is None
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    socket_path.touch()
+    note_running(tmp_path, replace(running, pid=gone.pid))
+    assert find_running(tmp_path) is None
+    (tmp_path / "up.json").write_text("half a no")
+    assert find_running(tmp_path) is None
+    forget_running(tmp_path)
+    forget_running(tmp_path)
+
+
+def test_up_says_where_it_is_what_it_needs_and_what_comes_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.up.lan_address", lambda: "192.168.1.5")
+    local = "\n".join(ready_lines(Settings(data=tmp_path), "http://127.0.0.1:8000", needs_key=False))
+    assert "page: http://127.0.0.1:8000/" in local and "encoder efficientnet_lite2" in local
+    assert "no key is needed from this machine" in local and "on the network" not in local
+    assert "enroll FOLDER -c NAME, then" in local
+    everywhere = Settings(data=tmp_path, host="0.0.0.0")
+    lan = "\n".join(ready_lines(everywhere, "http://127.0.0.1:9000", needs_key=True))
+    assert "on the network: http://192.168.1.5:9000/" in lan and "set EXEMPLAR_KEY" in lan
+    assert "--url http://127.0.0.1:9000" in lan
+    one = Settings(data=tmp_path, host="10.0.0.2")
+    assert "on the network: http://10.0.0.2:8000/" in list(
+        ready_lines(one, "http://10.0.0.2:8000", needs_key=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--host", "0.0.0.0"], "keys create NAME --data"),
+        (["--encoders", "efficientnet_lite3"], "did you mean efficientnet_lite2"),
+    ],
+)
+def test_up_that_cannot_serve_says_so_before_it_starts_anything(
+    tmp_path: Path, arguments: list[str], words: str
+) -> None:
+    command = [sys.executable, "-m", "exemplar_service", "up", "--data", str(tmp_path), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 2 and words in done.stderr
+    assert "starting" not in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_children_die_with_an_up_that_is_killed(up: subprocess.Popen[str]) -> None:

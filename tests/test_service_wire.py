@@ -64,6 +64,8 @@ def test_refusal_of_the_server_itself_is_a_problem(service: Stack, name: str) ->
         code,
         status,
     )
+    assert "max_body" not in problem["detail"]
+    assert status != 413 or "at most 33.6 MB" in problem["detail"]
 
 
 def test_body_shorter_than_it_says_makes_no_job(service: Stack, http: httpx.Client, collection: str) -> None:
@@ -80,6 +82,7 @@ def test_body_one_byte_too_large_is_refused_by_the_app(http: httpx.Client, colle
         f"/v1/collections/{collection}/classify", content=body, headers={"Content-Type": "image/png"}
     )
     assert (response.status_code, response.json()["code"]) == (413, "body_too_large")
+    assert "33.6 MB" in response.json()["detail"]
 
 
 def test_picture_larger_than_allowed_is_refused(http: httpx.Client, collection: str) -> None:

@@ -30,7 +30,7 @@ def read_content(store: Store, settings: Settings, chunk: Chunk, item: Item) -> 
         raise
     except Exception as error:  # the boundary of one item: the other items must continue
         raise ExemplarError(
-            "picture_unreadable", f"the picture's place cannot be read: {type(error).__name__}: {error}"[:300]
+            "picture_unreadable", f"the picture's place cannot be read: {error}"[:300]
         ) from error
 
 

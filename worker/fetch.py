@@ -111,7 +111,7 @@ class Fetcher:
             return replace(item, problem=problem_of(error))
         except Exception as error:  # the boundary of one item: the other items go on
             log.error("fetch_failed", job=fetch.job_id, item=item.index, exc_info=error)
-            failure = ExemplarError("url_failed", f"the URL cannot be fetched: {type(error).__name__}")
+            failure = ExemplarError("url_failed", f"the URL cannot be fetched: {error}"[:300])
             return replace(item, problem=problem_of(failure))
         folder = folder_of_pictures(fetch.kind, fetch.job_id)
         return replace(item, picture=self._store.blobs.put(folder, content), place=None)

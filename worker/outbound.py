@@ -63,7 +63,8 @@ def send(
             body = _read(response.iter_stream(), max_bytes)
             return Reply(response.status, {name.lower(): text for name, text in found}, body)
     except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError) as error:
-        detail = f"{type(error).__name__}: {error}"[:300]
+        timed_out = isinstance(error, httpcore.TimeoutException | TimeoutError)
+        detail = str(error)[:300] or ("it took too long" if timed_out else "the connection broke")
         raise ExemplarError("target_failed", f"no answer: {detail}", retry=True) from error
 
 

@@ -10,6 +10,7 @@ import httpx
 
 from cli.importers.labelled import read_file
 from core.errors import ExemplarError
+from core.sizes import size_text
 
 MOST_BYTES = 64 << 20
 FETCH_S = 60.0
@@ -64,7 +65,7 @@ def _fetch(url: str) -> bytes:
             for part in answer.iter_bytes():
                 content += part
                 if len(content) > MOST_BYTES:
-                    raise ExemplarError("picture_too_many_bytes", f"expected at most {MOST_BYTES} bytes")
+                    raise ExemplarError("picture_too_many_bytes", f"expected at most {size_text(MOST_BYTES)}")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise ExemplarError("picture_missing", f"{url}: {error}"[:300]) from error
     return bytes(content)

@@ -18,16 +18,17 @@ from cli.options import COLLECTION, LOCAL, URL
 from cli.tag.actions import Actions, Wanted
 from cli.tag.journal import Journal, journal_path
 from cli.tag.listing import ARCHIVES
-from cli.tag.plan import check_same_options, list_into, options_fingerprint, plan_of
+from cli.tag.plan import Existing, check_same_options, list_into, options_fingerprint, plan_of
 from cli.tag.rows import Output
 from cli.tag.run import Pace, Run
 from cli.tag.show import Show
 from cli.tag.sort import By
 from cli.tag.summary import print_plan, print_summary
 from cli.tag.tally import Tally
+from cli.tag.update import begin_update, finish_update
 from cli.tag.upload import Uploads
+from cli.which_collection import which_collection
 from core.errors import ExemplarError
-from core.labels import check_slug
 
 DONE, UNUSABLE, SOME_FAILED, UNFINISHED = 0, 1, 2, 3
 JOB_PICTURES = 512
@@ -55,6 +56,11 @@ class _Command(click.Command):
     help="Output file: .csv, .jsonl or .parquet.",
 )
 @click.option("--overwrite", is_flag=True, help="Start over, discarding an existing output.")
+@click.option(
+    "--update",
+    is_flag=True,
+    help="Add the pictures that a finished output lacks; its rows stay as they are.",
+)
 @click.option("--dry-run", is_flag=True, help="Only print what would be done.")
 @click.option("--sidecar", is_flag=True, help="Write an XMP sidecar next to each known picture.")
 @click.option("--overwrite-sidecars", is_flag=True, help="Also replace sidecars of other software.")
@@ -99,7 +105,7 @@ class _Command(click.Command):
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 @LOCAL
 @URL
-def tag(paths: tuple[Path, ...], collection: str, out: Path, **options: Any) -> None:
+def tag(paths: tuple[Path, ...], collection: str | None, out: Path, **options: Any) -> None:
     """Classify pictures, and write one row for each.
 
     PATHS are folders, pictures, archives (zip, tar) and manifests (JSONL, CSV). The same command resumes
@@ -110,8 +116,11 @@ def tag(paths: tuple[Path, ...], collection: str, out: Path, **options: Any) -> 
     3 interrupted: the same command resumes.
     """  # noqa: D301 - click looks for the character itself
     try:
-        wanted = _wanted(paths, check_slug(collection), options)
+        if options["update"] and options["overwrite"]:
+            raise ExemplarError("option_invalid", "expected one of --update and --overwrite, got both")
+        _check_paths(paths, options)
         with service_client(options["url"], options["local"]) as client:
+            wanted = _wanted(which_collection(client, collection), options)
             code = _tag(client, paths, wanted, Output(out), options)
     except ExemplarError as error:
         click.echo(f"exemplar: {error.message} ({error.code})", err=True)
@@ -130,23 +139,28 @@ def _tag(
     show = Show(quiet=options["quiet"])
     asked = options_fingerprint(paths, wanted, options["top"], smooth=options["smooth"])
     if options["dry_run"]:
-        plan = plan_of(paths, wanted, output, asked, show, overwrite=options["overwrite"])
+        existing = Existing(options["overwrite"], options["update"])
+        plan = plan_of(paths, wanted, output, asked, show, existing)
         print_plan(plan, as_json=options["as_json"])
         return DONE
-    journal = _begin(output, overwrite=options["overwrite"])
+    journal = _begin(output, overwrite=options["overwrite"], update=options["update"])
     is_new = journal.get("asked") is None
     try:
         check_same_options(journal, asked)
         list_into(journal, paths, wanted, show)
+        finish_update(journal, output)
         output.open(journal.get("written"))
     except ExemplarError:
         journal.close(forget=is_new)
+        if is_new and output.path.exists():  # it is complete, and was only to be updated
+            output.clean()
         raise
     uploads = Uploads(client, collection, options["top"], smooth=options["smooth"])
     run = Run(client, journal, output, actions=Actions(wanted, journal, show), uploads=uploads, show=show)
     began, before = time.monotonic(), run.tally.done + run.tally.failed
     why = _go(run, output, Pace(options["batch"], options["jobs"], options["patience"]), show)
     uploads.stop()
+    earlier = journal.get("earlier") or {"rows": 0, "failed": 0}  # of the output that is updated
     tally = Tally.of(journal.get("tally"))  # an interrupted step is not counted
     summary = {
         "out": str(output.path),
@@ -154,6 +168,7 @@ def _tag(
         "state": "finished" if why is None else "unfinished",
         "total": run.total,
         **tally.as_json(),
+        "added": tally.done + tally.failed - earlier["rows"],
         **journal.get("left_out"),
         "seconds": round(time.monotonic() - began, 2),
         "rate_per_s": round((tally.done + tally.failed - before) / max(time.monotonic() - began, 1e-3), 2),
@@ -167,25 +182,28 @@ def _tag(
     print_summary(summary, why, as_json=options["as_json"])
     if why is not None:
         return UNFINISHED
-    actions = tally.actions
-    return SOME_FAILED if tally.failed or actions["unsorted"] or actions["sidecars_failed"] else DONE
+    failed = tally.failed - earlier["failed"] + tally.actions["unsorted"] + tally.actions["sidecars_failed"]
+    return SOME_FAILED if failed else DONE
 
 
-def _wanted(paths: tuple[Path, ...], collection: str, options: dict[str, Any]) -> Wanted:
-    wanted = Wanted(
+def _wanted(collection: str, options: dict[str, Any]) -> Wanted:
+    return Wanted(
         collection, options["sidecar"], options["overwrite_sidecars"], options["sort_into"], By(options["by"])
     )
+
+
+def _check_paths(paths: tuple[Path, ...], options: dict[str, Any]) -> None:
     packed = [path for path in paths if path.is_file() and path.name.lower().endswith(ARCHIVES)]
-    if packed and (wanted.sidecars or wanted.sort_into is not None):
+    sort_into: Path | None = options["sort_into"]
+    if packed and (options["sidecar"] or sort_into is not None):
         raise ExemplarError(
             "option_invalid", f"{packed[0]}: an archive has no files for sidecars or a tree; unpack it first"
         )
-    if wanted.sort_into is not None and wanted.sort_into.absolute() in [path.absolute() for path in paths]:
+    if sort_into is not None and sort_into.absolute() in [path.absolute() for path in paths]:
         raise ExemplarError("option_invalid", "--sort-into: expected a folder other than the pictures' own")
-    return wanted
 
 
-def _begin(output: Output, *, overwrite: bool) -> Journal:
+def _begin(output: Output, *, overwrite: bool, update: bool) -> Journal:
     """Open the journal of an interrupted run, or of a new one."""
     path = journal_path(output.path)
     if not output.path.absolute().parent.is_dir():
@@ -193,11 +211,26 @@ def _begin(output: Output, *, overwrite: bool) -> Journal:
     if overwrite:
         Journal(str(path)).close(forget=True)  # raises while another run holds it
         output.remove()
-    elif not path.exists() and output.exists():
-        raise ExemplarError(
-            "out_exists", f"{output.path} exists and is complete; use --overwrite to replace it"
-        )
-    return Journal(str(path))
+    elif not path.exists() and output.exists() and not update:
+        raise _complete(output)
+    journal = Journal(str(path))
+    if journal.get("asked") is None and output.exists():  # complete: a run notes its options before it writes
+        try:
+            if not update:
+                raise _complete(output)
+            begin_update(journal, output)
+        except ExemplarError:
+            journal.close(forget=True)
+            raise
+    return journal
+
+
+def _complete(output: Output) -> ExemplarError:
+    return ExemplarError(
+        "out_exists",
+        f"{output.path} exists and is complete; use --update to add the pictures that it lacks, or "
+        "--overwrite to replace it",
+    )
 
 
 def _go(run: Run, output: Output, pace: Pace, show: Show) -> str | None:

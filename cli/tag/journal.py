@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from cli.tag.journal_rows import COLUMNS, SCHEMA, Numbered, folded, packed, unpa
 from cli.tag.listing import Kind, Listed
 from core.errors import ExemplarError, problem_of
 
+_CANNOT_WRITE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}
 UNSENT = 0  # the batch of pictures that were never sent
 
 
@@ -49,7 +50,8 @@ class Changes:
 class Journal:
     """One SQLite file next to the output; `""` is one in memory.
 
-    Raises `tag_running` if another process holds it, and `journal_invalid` if the file is no journal.
+    Raises `tag_running` if another process holds it, `out_invalid` if it cannot be written, and
+    `journal_invalid` if the file is no journal.
     """
 
     def __init__(self, path: str) -> None:
@@ -61,8 +63,7 @@ class Journal:
             self._table.commit()
             self._table.executescript(SCHEMA)
         except sqlite3.OperationalError as error:
-            code = "tag_running" if "locked" in str(error) else "journal_invalid"
-            raise ExemplarError(code, f"{path}: {_reason(error)}") from error
+            raise _error(path, error) from error
         except sqlite3.DatabaseError as error:
             raise ExemplarError(
                 "journal_invalid", f"expected a journal of exemplar tag, got {path}"
@@ -231,6 +232,28 @@ class Journal:
             )
             self._note(values)
 
+    def mark_written(self, rows: Iterable[tuple[str, str]], plain: Callable[[str], str]) -> int:
+        """Mark unsent pictures as written whose path and custom id are among those of an output's rows.
+
+        `plain` makes the same path of every spelling of it. Return the number of marked pictures, without
+        archives, whose members have rows of their own.
+        """
+        self._table.create_function("plain", 1, plain, deterministic=True)
+        with self._table:
+            self._table.execute("DELETE FROM written")
+            self._table.executemany(
+                "INSERT OR IGNORE INTO written VALUES (?, ?)", ((plain(path), id_) for path, id_ in rows)
+            )
+            unsent = f"UPDATE picture SET batch = {UNSENT} WHERE batch IS NULL"
+            marked = self._table.execute(
+                f"{unsent} AND kind <> 'archive' AND (plain(shown), custom_id) IN written"
+            ).rowcount
+            self._table.execute(  # `0` follows `/`: paths that start with the archive's and a slash
+                f"{unsent} AND kind = 'archive' AND EXISTS (SELECT 1 FROM written WHERE path = plain(shown) "
+                "OR path > plain(shown) || '/' AND path < plain(shown) || '0')"
+            )
+        return marked
+
     def targets(self, wanted: Mapping[int, Iterator[str]]) -> dict[int, str]:
         """Return for each picture the first of its names that no other has; stored before it is used."""
         chosen: dict[int, str] = {}
@@ -265,5 +288,10 @@ def journal_path(out: Path) -> Path:
     return out.with_name(f"{out.name}.resume")
 
 
-def _reason(error: sqlite3.Error) -> str:
-    return "another exemplar tag uses this output" if "locked" in str(error) else str(error)
+def _error(path: str, error: sqlite3.OperationalError) -> ExemplarError:
+    if "locked" in str(error):
+        return ExemplarError("tag_running", f"{path}: another exemplar tag uses this output")
+    if error.sqlite_errorcode in _CANNOT_WRITE:
+        folder = os.path.dirname(path) or "."
+        return ExemplarError("out_invalid", f"--out: the folder {folder} cannot be written; choose another")
+    return ExemplarError("journal_invalid", f"{path}: {error}")

@@ -27,6 +27,7 @@ CREATE INDEX IF NOT EXISTS by_done ON batch (done);
 CREATE TABLE IF NOT EXISTS placed (
     name BLOB PRIMARY KEY, target BLOB NOT NULL, picture INTEGER NOT NULL UNIQUE
 );
+CREATE TEMPORARY TABLE written (path TEXT, custom_id TEXT, UNIQUE (path, custom_id));
 CREATE TEMPORARY TABLE now (
     place BLOB, custom_id TEXT, kind TEXT, size INTEGER, mtime_ns INTEGER, UNIQUE (place, custom_id, kind)
 );

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from cli.client import Json
@@ -12,12 +13,21 @@ from cli.pictures import none_found
 from cli.tag.actions import Wanted
 from cli.tag.journal import Journal, journal_path
 from cli.tag.listing import Listed, list_paths
-from cli.tag.rows import Output
+from cli.tag.rows import Output, Row, read_rows
 from cli.tag.show import Show
+from cli.tag.update import mark_written
 from core.errors import ExemplarError
 from core.settings import read_settings
 from core.types import Source
 from formats.entries import read_entries
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """What is to be done with an existing output: start over, add to it, or neither."""
+
+    overwrite: bool
+    update: bool
 
 
 def options_fingerprint(paths: Sequence[Path], wanted: Wanted, top: int, *, smooth: bool) -> Json:
@@ -70,20 +80,26 @@ def list_into(journal: Journal, paths: Sequence[Path], wanted: Wanted, show: Sho
 
 
 def plan_of(
-    paths: Sequence[Path], wanted: Wanted, output: Output, asked: Json, show: Show, *, overwrite: bool
+    paths: Sequence[Path], wanted: Wanted, output: Output, asked: Json, show: Show, existing: Existing
 ) -> Json:
     """Return what would be done; nothing is sent or written."""
     path = journal_path(output.path)
-    if path.exists() and not overwrite:
+    rows: list[Row] | None = None
+    if path.exists() and not existing.overwrite:
         kept = Journal(str(path))
         journal = kept.copied()
         kept.close()
         check_same_options(journal, asked)
-    elif output.exists() and not overwrite:
-        raise ExemplarError("out_exists", f"{output.path} exists; use --overwrite to replace it")
+    elif output.exists() and not existing.overwrite:
+        if not existing.update:
+            raise ExemplarError("out_exists", f"{output.path} exists; use --update or --overwrite")
+        rows = list(read_rows(output.path))
+        journal = Journal("")
     else:
         journal = Journal("")
     list_into(journal, paths, wanted, show)
+    if rows is not None:
+        mark_written(journal, rows)
     inside = {archive.shown: _count(archive) for archive in journal.archives()}
     tally = journal.get("tally") or {"done": 0, "failed": 0}
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import importlib
 import json
@@ -114,8 +115,25 @@ class Output:
         self._file.write("".join(map(line, rows)).encode())
         self._file.flush()
         os.fsync(self._file.fileno())
-        size = self._file.tell()
+        return self._position()
+
+    def reopen(self) -> Json:
+        """Make a complete output ready to be continued; return its end position, as `append` does.
+
+        Raises `out_invalid` if it was not written by this command.
+        """
+        if self.form == ".parquet":
+            with replacing(self.rows) as draft, open(draft, "w") as file:
+                file.writelines(map(_json, read_rows(self.path)))
+        position = self._position()
         with self.rows.open("rb") as file:
+            if position["size"] and (file.seek(-1, os.SEEK_END), file.read())[1] != b"\n":
+                raise _no_output(self.path)
+        return position
+
+    def _position(self) -> Json:
+        with self.rows.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
             file.seek(max(size - TAIL_BYTES, 0))
             return {"size": size, "tail": _digest(file.read())}
 
@@ -128,7 +146,30 @@ class Output:
     def clean(self) -> None:
         """Delete temporary files once no run can resume from them."""
         if self.rows != self.path:
-            self.rows.unlink()
+            self.rows.unlink(missing_ok=True)
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """Yield the rows of an output; raises `out_invalid` if it is none."""
+    try:
+        if path.suffix.lower() == ".csv":
+            with path.open(newline="", encoding="utf-8") as file:
+                for row in csv.DictReader(file):
+                    yield {name: row[name] or None for name in COLUMNS}
+        elif path.suffix.lower() == ".parquet":
+            for batch in (
+                importlib.import_module("pyarrow.parquet").ParquetFile(path).iter_batches(GROUP_ROWS)
+            ):
+                yield from ({name: row[name] for name in COLUMNS} for row in batch.to_pylist())
+        else:
+            for group in _groups(path):
+                yield from ({name: row[name] for name in COLUMNS} for row in group)
+    except (KeyError, ValueError, TypeError, csv.Error) as error:
+        raise _no_output(path) from error
+
+
+def _no_output(path: Path) -> ExemplarError:
+    return ExemplarError("out_invalid", f"{path} was not written by this command; it cannot be added to")
 
 
 def _csv(row: Row) -> str:

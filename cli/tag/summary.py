@@ -5,16 +5,22 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from collections.abc import Iterator
 
 import click
 
 from cli.client import Json
+from cli.command_name import command_name
 from cli.left_out import LeftOut
+from core.errors import title_of
+from core.sizes import size_text
 
 
 def print_summary(summary: Json, why: str | None, *, as_json: bool) -> None:
     """Print what was done; for an unfinished run, why, and the command that resumes it."""
-    again = f"exemplar {shlex.join(argument for argument in sys.argv[1:] if argument != '--overwrite')}"
+    again = (
+        f"{command_name()} {shlex.join(argument for argument in sys.argv[1:] if argument != '--overwrite')}"
+    )
     ready = summary["done"] + summary["failed"]
     if why is not None:
         click.echo(f"exemplar: {why}", err=True)
@@ -29,6 +35,10 @@ def print_summary(summary: Json, why: str | None, *, as_json: bool) -> None:
             f"{ready:,} pictures in {summary['out']}: {decisions or 'none done'}, "
             f"{summary['failed']:,} failed ({summary['seconds']:,.1f} s, {summary['rate_per_s']:,.1f}/s)"
         )
+        if summary["added"] != ready:
+            click.echo(f"{summary['added']:,} of these are new")
+        for line in _failures(summary):
+            click.echo(line)
         for name, count in summary["actions"].items():
             click.echo(f"{count:,} {_DEEDS[name]}")
     _say_left_out(summary, as_json=as_json)
@@ -38,6 +48,14 @@ def _say_left_out(found: Json, *, as_json: bool) -> None:
     left_out = LeftOut.of(found)
     if left_out and not as_json:
         click.echo(str(left_out))
+
+
+def _failures(summary: Json) -> Iterator[str]:
+    """Yield the reasons of failures, most frequent first, each with its first picture."""
+    for code, count in summary["errors"].items():
+        first = summary["examples"].get(code)
+        example = "" if first is None else f", first {first['path']}: {first['detail']}"
+        yield f"  {count:,} failed: {title_of(code)} ({code}){example}"
 
 
 _DEEDS = {
@@ -56,7 +74,7 @@ def print_plan(plan: Json, *, as_json: bool) -> None:
         click.echo(json.dumps({"dry_run": True, **plan}))
         return
     click.echo(
-        f"would tag {plan['pictures']:,} pictures ({plan['bytes'] / 1e6:,.1f} MB) by {plan['collection']} "
+        f"would tag {plan['pictures']:,} pictures ({size_text(plan['bytes'])}) by {plan['collection']} "
         f"into {plan['out']}; {plan['written_before']:,} are already written, "
         f"{plan['unreadable']:,} cannot be read"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -64,9 +65,8 @@ def error_of_response(response: httpx.Response) -> ServiceError:
 
 def unreachable(url: str, error: httpx.RequestError) -> ServiceError:
     """Return the error for a call that got no answer."""
-    found = ServiceError(
-        "service_unreachable", f"no service answers at {url} ({error or type(error).__name__})", retry=True
-    )
+    reason = re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or "the connection broke"
+    found = ServiceError("service_unreachable", f"no service answers at {url} ({reason})", retry=True)
     found.__cause__ = error
     return found
 

@@ -1,0 +1,28 @@
+"""How this installation's command is typed, for hints that can be pasted."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from functools import cache
+from pathlib import Path
+
+NAME = "exemplar"
+
+
+@cache
+def command_name() -> str:
+    """Return `exemplar` if that starts this installation, else the path of its script.
+
+    Tools such as `uv tool` and `pipx` put a link on the PATH, so links are followed.
+    """
+    folder = Path(sys.prefix, "bin")
+    found = shutil.which(NAME)
+    if found is not None and Path(found).resolve().parent == folder.resolve():
+        return NAME
+    script = folder / NAME
+    if not script.is_file():
+        return f"{shlex.quote(sys.executable)} -m exemplar_service"
+    here = Path.cwd()
+    return shlex.quote(str(script.relative_to(here) if script.is_relative_to(here) else script))

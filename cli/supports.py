@@ -1,0 +1,100 @@
+"""`exemplar supports`: list, move and remove the labelled pictures of a collection."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import click
+
+from cli.client import Client, Json
+from cli.confirm import YES, confirm
+from cli.groups import Group
+from cli.options import COLLECTION, JSON, URL
+from cli.show import print_found, print_json
+from cli.which_collection import which_collection
+
+COLUMNS = ("id", "class", "external id", "enrolled")
+
+
+class _SupportId(click.ParamType[int]):
+    """A support's id, with or without the # that answers and reports print before it."""
+
+    name = "id"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = str(value).removeprefix("#")
+        if not (text.isascii() and text.isdigit()):
+            self.fail(f"expected the number of a support, such as 12, got {value!r}", param, ctx)
+        return int(text)
+
+
+IDS = click.argument("ids", metavar="ID...", nargs=-1, required=True, type=_SupportId())
+
+
+@click.group(cls=Group)
+def supports() -> None:
+    """List the labelled pictures of a collection, move them to another class, remove them."""
+
+
+@supports.command("list")
+@COLLECTION
+@click.option("--label", help="Only those of this class.")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Most to list.")
+@JSON
+@URL
+def list_(collection: str | None, label: str | None, limit: int, as_json: bool, url: str) -> None:
+    """List supports in order of enrolment, with their ids."""
+    client = Client(url)
+    path = f"/v1/collections/{which_collection(client, collection)}/supports"
+    query = {} if label is None else {"label": label}
+    found = list(islice(client.pages(path, **query), limit + 1))
+    shown = found[:limit]
+    print_found(shown, COLUMNS, [_cells(one) for one in shown], as_json=as_json, whole=("id",))
+    if len(found) > limit:
+        click.echo(f"there are more; --limit shows more than {limit}", err=True)
+
+
+@supports.command()
+@IDS
+@COLLECTION
+@click.option("--to", "label", required=True, metavar="LABEL", help="The class they belong to.")
+@JSON
+@URL
+def move(ids: tuple[int, ...], collection: str | None, label: str, as_json: bool, url: str) -> None:
+    """Move supports to another class, which is created if it does not exist."""
+    client = Client(url)
+    name = which_collection(client, collection)
+    for support_id in ids:
+        moved = client.call("PATCH", _path(name, support_id), json={"label": label}).json()
+        print_json(moved) if as_json else click.echo(f"{_shown(moved)} is now of class {moved['label']}")
+
+
+@supports.command()
+@IDS
+@COLLECTION
+@YES
+@URL
+def remove(ids: tuple[int, ...], collection: str | None, yes: bool, url: str) -> None:
+    """Remove supports for good: they no longer decide answers."""
+    client = Client(url)
+    name = which_collection(client, collection)
+    found = [client.call("GET", _path(name, support_id)).json() for support_id in ids]
+    named = ", ".join(f"{_shown(one)} of class {one['label']}" for one in found[:3])
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    confirm(f"Remove {named}{more} from {name}?", yes=yes)
+    for one in found:
+        client.call("DELETE", _path(name, one["id"]))
+        click.echo(f"removed {_shown(one)} from {one['label']}")
+
+
+def _path(collection: str, support_id: int) -> str:
+    return f"/v1/collections/{collection}/supports/{support_id}"
+
+
+def _shown(support: Json) -> str:
+    return f"#{support['id']}" + (f" {support['external_id']}" if support["external_id"] else "")
+
+
+def _cells(one: Json) -> list[object]:
+    at = one["created_at"][:16].replace("T", " ")
+    return [one["id"], one["label"], one["external_id"], at]
