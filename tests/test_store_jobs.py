@@ -281,7 +281,8 @@ def test_key_of_an_enrolment_is_free_again_once_nothing_of_it_is_left(things: St
         REQUEST, kind=JobKind.ENROLL, items=(Item(0, "aa", label="cat"), Item(1, "bb", label="cat"))
     )
     things.jobs.submit(new_job_id(), asked, KEY)
-    settle(things, claim(things)[0])
+    for chunk in claim(things):
+        settle(things, chunk)
     supports = things.supports.page("things")
     things.supports.delete("things", supports[0].id)
     assert things.jobs.submit(new_job_id(), asked, KEY).replayed  # one of two was removed on purpose

@@ -128,3 +128,24 @@ def test_queue_that_comes_back_is_used_again(
     time.sleep(0.06)
     assert wake_ups.send(Lane.BULK, ENCODER)
     wake_ups.check()
+
+
+@pytest.mark.parametrize("policy", ["noeviction", "allkeys-lru"])
+def test_redis_at_its_memory_limit_is_unavailable(queue: redis.Redis, redis_url: str, policy: str) -> None:
+    """With noeviction it refuses wake-ups, with any other policy it drops them."""
+    wake_ups = WakeUps(redis_url)
+    wake_ups.check()
+    used = queue.info("memory")["used_memory"]
+    try:
+        queue.config_set("maxmemory-policy", policy)
+        for most in (used + 10_000, used - 10_000):
+            queue.config_set("maxmemory", most)
+            with pytest.raises(ExemplarError) as caught:
+                wake_ups.check()
+            assert (caught.value.code, caught.value.retry) == ("queue_unavailable", True)
+        queue.config_set("maxmemory", used + 50_000_000)
+        wake_ups.check()
+    finally:
+        queue.config_set("maxmemory", 0)
+        queue.config_set("maxmemory-policy", "noeviction")
+    wake_ups.check()

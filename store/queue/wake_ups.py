@@ -6,6 +6,7 @@ import hashlib
 import re
 import threading
 import time
+from typing import Any
 
 import redis
 from celery import Celery
@@ -16,7 +17,9 @@ from core.types import Lane
 from store.queue.broker import patch_redis_transport
 
 TASK = "exemplar.wake_up"
-PROBE = "exemplar.probe"
+PROBE = "exemplar.probes"
+MESSAGE_BYTES = 2048  # more than a wake-up takes
+ROOM_BYTES = 256 << 10  # below this, a burst of wake-ups would not fit
 ENOUGH = 2  # messages in a queue: all workers are busy, and the next free one claims all there is
 PAUSE_S = 3.0  # after a failure the queue is not used for this long; sweepers send the missing wake-ups
 
@@ -144,11 +147,34 @@ class WakeUps:
             return True
 
     def check(self) -> None:
-        """Raise `queue_unavailable` unless Redis accepts writes: it may be full, or a read-only replica."""
+        """Raise `queue_unavailable` unless Redis takes what wake-ups need: it may be full, or a replica.
+
+        A worker that takes a wake-up writes it into a hash and a sorted set until it is acknowledged, so room
+        for one small value is not enough.
+        """
         try:
-            self._redis.set(PROBE, "1", ex=60)
+            with self._redis.pipeline() as pipe:
+                pipe.lpush(PROBE, "x" * MESSAGE_BYTES)
+                pipe.expire(PROBE, 60)
+                pipe.delete(PROBE)
+                pipe.execute()
+            memory = self._memory()
         except (redis.RedisError, OSError) as error:
             raise _unavailable(error) from error
+        used, most = int(memory.get("used_memory", 0)), int(memory.get("maxmemory", 0))
+        if most and most - used < ROOM_BYTES:
+            raise ExemplarError(
+                "queue_unavailable",
+                f"Redis uses {used} of {most} bytes, so wake-ups may be refused or dropped; raise maxmemory",
+                retry=True,
+            )
+
+    def _memory(self) -> dict[str, Any]:
+        try:
+            found: dict[str, Any] = self._redis.info("memory")
+        except redis.ResponseError:  # a user of Redis who may not ask
+            return {}
+        return found
 
     def _send(self, queue: str, lane: Lane, encoder: str) -> None:
         with self._lock:  # one connection and one channel serve all threads of the API
