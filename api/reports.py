@@ -1,4 +1,4 @@
-"""Views of a collection's report, which one job makes for each version and rule."""
+"""Views of a collection's report, which one job makes for each version, rule and index."""
 
 from __future__ import annotations
 
@@ -64,7 +64,8 @@ def _submit(collection: Collection) -> Job:
     """Return the job of this version and rule: an existing one, unless it failed."""
     store = services().store
     rule = collection.rule
-    key = f"report:{collection.id}:{collection.version}:{rule.name}:{rule.metric}"
+    index = f"{collection.index}:{collection.index_measured}"  # the report shows both
+    key = f"report:{collection.id}:{collection.version}:{rule.name}:{rule.metric}:{index}"
     while True:
         job_id = new_job_id()
         origin = origin_of(job_id, JobKind.REPORT)

@@ -7,7 +7,7 @@ import json
 import re
 import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from io import BytesIO
@@ -36,13 +36,13 @@ class _Found:
     digest: str
 
 
-def save(replica: Replica, folder: Path, collection_id: int, *, identity: str = "") -> Path:
+def save(replica: Replica, folder: Path, collection_id: int, *, identity: str = "", mark: str = "") -> Path:
     """Write a snapshot under a name that carries its version and checksum; others are deleted.
 
-    `identity` is the encoder's. Raises OSError.
+    `identity` is the encoder's, `mark` the record's token of this snapshot. Raises OSError.
     """
     content = replica.content()
-    packed = _pack(content, identity)
+    packed = _pack(content, identity, mark)
     digest = hashlib.sha256(packed).hexdigest()
     path = folder / f"c{collection_id}-v{content.version}-{digest}.npz"
     folder.mkdir(parents=True, exist_ok=True)
@@ -55,11 +55,18 @@ def save(replica: Replica, folder: Path, collection_id: int, *, identity: str = 
 
 
 def load(
-    folder: Path, collection_id: int, dim: int, *, identity: str = "", gpu: bool = False
+    folder: Path,
+    collection_id: int,
+    dim: int,
+    *,
+    identity: str = "",
+    gpu: bool = False,
+    knows: Callable[[str], bool] = lambda _: True,
 ) -> Replica | None:
     """Return the newest complete snapshot of this encoder; None means to start from SQL.
 
-    A damaged snapshot is deleted.
+    A damaged snapshot is deleted, and one is ignored whose mark the record does not know: it is of another
+    history, which may have reached the same version.
     """
     for found in sorted(_found(folder, collection_id), key=lambda one: -one.version):
         try:
@@ -69,7 +76,7 @@ def load(
         if hashlib.sha256(packed).hexdigest() != found.digest:
             _remove(found.path)
             continue
-        content = _unpack(packed, found.version, identity)
+        content = _unpack(packed, found.version, identity, knows)
         if content is not None and content.vectors.shape[1] == dim:
             return restore(content, gpu=gpu)
     return None
@@ -81,7 +88,7 @@ def discard(folder: Path, collection_id: int) -> None:
         _remove(found.path)
 
 
-def _pack(content: Content, identity: str) -> bytes:
+def _pack(content: Content, identity: str, mark: str) -> bytes:
     rows = [[row.id, row.label, row.kind.value] for row in content.classes]
     buffer = BytesIO()
     trained: dict[str, Any] = {} if content.trained is None else _pack_trained(content.trained)
@@ -94,15 +101,18 @@ def _pack(content: Content, identity: str) -> bytes:
         vectors=content.vectors,
         classes=np.frombuffer(json.dumps(rows).encode(), np.uint8),
         encoder=np.frombuffer(identity.encode(), np.uint8),
+        mark=np.frombuffer(mark.encode(), np.uint8),
     )
     return buffer.getvalue()
 
 
-def _unpack(packed: bytes, version: int, identity: str) -> Content | None:
-    """Return the unpacked content, None if another version of this program or encoder wrote it."""
+def _unpack(packed: bytes, version: int, identity: str, knows: Callable[[str], bool]) -> Content | None:
+    """Return the unpacked content, None if another program version, encoder or history wrote it."""
     try:
         with np.load(BytesIO(packed), allow_pickle=False) as arrays:
             if arrays["encoder"].tobytes().decode() != identity:
+                return None
+            if not knows(arrays["mark"].tobytes().decode()):
                 return None
             return Content(
                 version=version,

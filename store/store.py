@@ -14,6 +14,7 @@ from store.record.export import Exports
 from store.record.imports import Imports
 from store.record.keys import Keys
 from store.record.probes import Probes
+from store.record.snapshot_marks import SnapshotMarks
 from store.record.supports import Supports
 from store.record.texts import Texts
 from store.reindex.reindexes import Reindexes
@@ -37,6 +38,7 @@ class Store:
     classes: Classes
     supports: Supports
     texts: Texts
+    snapshot_marks: SnapshotMarks
     jobs: Jobs
     reviews: Reviews
     control: Control
@@ -69,6 +71,7 @@ def open_store(settings: Settings) -> Store:
         collections=Collections(database),
         classes=Classes(database),
         supports=Supports(database),
+        snapshot_marks=SnapshotMarks(database),
         texts=Texts(database),
         jobs=jobs,
         reviews=Reviews(database, jobs),

@@ -112,6 +112,15 @@ reindex = Table(
     Column("switched", Boolean, nullable=False),
 )
 
+# Tokens of snapshots that workers have written of this record's history.
+snapshot_mark = Table(
+    "snapshot_mark",
+    metadata,
+    Column("collection_id", ForeignKey("collection.id", ondelete="CASCADE"), primary_key=True),
+    Column("token", Text, primary_key=True),
+    Column("created_at", Float, nullable=False),
+)
+
 job = Table(
     "job",
     metadata,

@@ -85,7 +85,9 @@ def tools_with(settings: Settings, store: Store, encoder: Encoder | ToyEncoder) 
             lanes=tuple(Lane),
             store=store,
             encoders={encoder.spec: encoder},
-            replicas=Replicas(store.supports.changes_since, settings.snapshot_folder),
+            replicas=Replicas(
+                store.supports.changes_since, settings.snapshot_folder, marks=store.snapshot_marks
+            ),
             decoders=decoders,
             loader=loader,
             settler=settler,

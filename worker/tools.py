@@ -76,6 +76,7 @@ def open_tools(
         replicas=Replicas(
             store.supports.changes_since,
             settings.snapshot_folder,
+            marks=store.snapshot_marks,
             milvus=Milvus(
                 settings.milvus_url, settings.milvus_token.get_secret_value(), settings.milvus_folder
             ),
