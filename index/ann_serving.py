@@ -29,6 +29,10 @@ class AnnServing:
         """Make an index that will be filled follow the changes from now on; None drops it."""
         self._filling = ann
 
+    def is_filling(self, ann: AnnIndex) -> bool:
+        """Return whether an index still follows the changes; one that does not has missed some."""
+        return self._filling is ann
+
     def serve(self, ann: AnnIndex, measured: IndexMeasure) -> None:
         """Make a filled index answer from now on."""
         self.serving, self.measured, self.trained, self._filling = ann, measured, ann.trained, None

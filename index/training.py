@@ -54,11 +54,11 @@ def build(replica: Replica, index: Index) -> None:
     usable = known is not None and _fits(known, index, len(replica))
     trained = replace(known, index=index) if known is not None and usable else _train(replica, index)
     ann = AnnIndex(trained)
-    if not _fill(replica, ann, index):
+    if not _fill(replica, ann):
         return
     measured = measure(replica, ann)
     with replica.lock:
-        if replica.ann.index == index:
+        if replica.ann.is_filling(ann):  # not if the index was changed, even if it was changed back
             replica.ann.serve(ann, measured)
 
 
@@ -97,14 +97,14 @@ def _train(replica: Replica, index: Index) -> Trained:
     return train(index, sample, n)
 
 
-def _fill(replica: Replica, ann: AnnIndex, index: Index) -> bool:
+def _fill(replica: Replica, ann: AnnIndex) -> bool:
     """Add the replica's supports block by block; concurrent changes reach the index through the replica."""
     with replica.lock:
         replica.ann.begin(ann)
         ids: Ids = replica.ids
     for start in range(0, len(ids), FILLED_AT_ONCE):
         with replica.lock:
-            if replica.ann.index != index:
+            if not replica.ann.is_filling(ann):
                 return False
             some = ids[start : start + FILLED_AT_ONCE]
             rows = replica.rows_of(some)

@@ -113,9 +113,17 @@ def test_chunk_of_a_worker_long_gone_is_queued_again(healthy: Store, settings: S
     assert len(claim(healthy)) == 1
 
 
-def test_support_without_its_vector_is_reported(healthy: Store, settings: Settings) -> None:
+def test_support_without_its_vector_is_deleted_and_replicas_follow(
+    healthy: Store, settings: Settings
+) -> None:
+    [collection] = healthy.collections.page()
+    [support] = healthy.supports.page(collection.name)
     write(healthy, update(t.support).values(vector=None))
     assert codes(healthy, settings, repair=True) == ["support_incomplete"]
+    assert codes(healthy, settings) == []
+    changes = healthy.supports.changes_since(collection.id, collection.version)
+    assert changes is not None and changes.version > collection.version
+    assert [(one.id, one.class_id) for one in changes.supports] == [(support.id, None)]
 
 
 def test_rows_that_refer_to_nothing_are_removed(healthy: Store, settings: Settings) -> None:

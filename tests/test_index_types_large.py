@@ -276,6 +276,35 @@ def test_searches_go_on_while_the_training_runs() -> None:
 
 
 @pytest.mark.usefixtures("soon")
+def test_training_that_was_overtaken_does_not_serve(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The index is changed to another and back while the first is measured: it has missed what came since."""
+    first, other = Index(IndexName.IVF, probes=64), Index(IndexName.RABITQ, probes=64, refine=60)
+    vectors, class_ids = clustered(700)
+    replica = Replica(DIM)
+    names = named({n: f"c{n}" for n in range(1, CLASSES + 1)})
+    replica.apply(Changes(600, names, feed_of(vectors[:600], class_ids[:600]), 1.0))
+    measure, overtaken = training.measure, []
+
+    def overtake(replica: Replica, ann: object) -> object:
+        if not overtaken:
+            overtaken.append(ann)
+            replica.ann.tried = 0
+            training.follow_index(replica, other, run=lambda work: None)
+            training.follow_index(replica, first, run=lambda work: None)
+            replica.apply(Changes(700, [], feed_of(vectors[600:], class_ids[600:], first=601), 1.0))
+        return measure(replica, ann)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(training, "measure", overtake)
+    training.follow_index(replica, first, run=lambda work: work())
+    assert overtaken and replica.ann.serving is None
+    np.testing.assert_array_equal(replica.search(vectors[650:660], 1)[1][:, 0], np.arange(650, 660))
+    replica.ann.tried = 0
+    training.follow_index(replica, first, run=lambda work: work())
+    assert replica.ann.serving is not None and replica.ann.serving is not overtaken[0]
+    np.testing.assert_array_equal(replica.search(vectors[650:660], 1)[1][:, 0], np.arange(650, 660))
+
+
+@pytest.mark.usefixtures("soon")
 def test_too_few_candidates_are_made_up_for_by_comparing_with_all() -> None:
     replica, vectors = trained(Index(IndexName.IVF, probes=1, refine=1))
     similarities, rows = replica.search(vectors[:3], 500)

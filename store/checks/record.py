@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from sqlalchemy import (
@@ -24,6 +24,8 @@ from store import tables as t
 from store.checks.work import examine_work
 from store.database import Database
 from store.migrate import HEAD, ensure_schema
+from store.record.classes import mark_supports_deleted
+from store.record.collections import lock_collection, set_version
 from store.store import Store
 
 
@@ -136,5 +138,22 @@ def _supports(database: Database) -> Iterator[Finding]:
     with database.read() as connection:
         ids = connection.execute(select(support.id).where(halves).order_by(support.id)).scalars().all()
     if ids:
-        message = f"{len(ids)} supports are incomplete (ids {some_of(ids)}): delete them"
-        yield Finding("record", "support_incomplete", message, len(ids))
+        message = f"{len(ids)} supports are incomplete (ids {some_of(ids)}) and take no part in answers"
+        yield Finding(
+            "record", "support_incomplete", message, len(ids), partial(_delete_supports, database, ids)
+        )
+
+
+def _delete_supports(database: Database, ids: Sequence[int]) -> int:
+    """Delete supports with a new `seq`, so that replicas and snapshots follow."""
+    support = t.support.c
+    with database.write() as connection:
+        which = support.id.in_(ids)
+        collections = select(support.collection_id).where(which).distinct().order_by(support.collection_id)
+        for collection_id in connection.execute(collections).scalars().all():
+            version = lock_collection(connection, collection_id)
+            if version is not None:
+                here = which & (support.collection_id == collection_id)
+                version = mark_supports_deleted(connection, here, version)
+                set_version(connection, collection_id, version)
+    return len(ids)
