@@ -85,7 +85,6 @@ STATUS_OF = {
     "rule_invalid": 422,
     "smooth_invalid": 422,
     "streams_full": 503,
-    "support_exists": 409,
     "support_not_found": 404,
     "target_not_allowed": 422,
     "target_invalid": 422,

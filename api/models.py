@@ -335,7 +335,11 @@ class ResultModel(BaseModel):
     )
     report: CollectionReport | None = None
     support_id: int | None = None
-    duplicate_of: int | None = None
+    duplicate_of: int | None = Field(
+        None,
+        description="The support that already had this picture, `support_id` itself or one of another class.",
+    )
+    duplicate_label: str | None = Field(None, description="The class of `duplicate_of`.")
     index_version: int | None = None
     encoder: str | None = None
     timing_ms: dict[str, float] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from itertools import groupby
@@ -22,6 +23,8 @@ from core.errors import ExemplarError
 from core.labels import clean_label
 
 Group = tuple[str, list[Path]]
+
+MOST_SHOWN = 5  # pictures that other classes have too
 
 
 @click.command()
@@ -110,7 +113,9 @@ def _print_outcome(
 ) -> int:
     """Print the outcome of the pictures; return the exit code."""
     failed = [(file, result) for file, result in results if result["status"] == "failed"]
-    twice = sum(result.get("duplicate_of") is not None for _, result in results)
+    done = [(file, result) for file, result in results if result["status"] == "done"]
+    twice = sum(result["duplicate_of"] == result["support_id"] for _, result in done)
+    elsewhere = [one for one in done if one[1]["duplicate_of"] not in (None, one[1]["support_id"])]
     if as_json:
         for file, result in results:
             print_json({"file": shown_name(file), **result})
@@ -122,6 +127,14 @@ def _print_outcome(
     into = f"{classes} class{'' if classes == 1 else 'es'} of {collection}"
     enrolled = len(results) - len(failed) - twice
     click.echo(f"{enrolled} enrolled in {into}, {twice} already there, {len(failed)} failed")
+    for file, result in elsewhere[:MOST_SHOWN]:
+        old, label = result["duplicate_of"], result["duplicate_label"]
+        move = f"exemplar supports move {old} -c {collection} --to {shlex.quote(result['label'])}"
+        click.echo(
+            f"{shown_name(file)} is also an example of {label}; to have it here only: {move}", err=True
+        )
+    if len(elsewhere) > MOST_SHOWN:
+        click.echo(f"and {len(elsewhere) - MOST_SHOWN} more are also examples of other classes", err=True)
     if left_out:
         click.echo(str(left_out))
     return 1 if failed else 0

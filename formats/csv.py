@@ -20,6 +20,7 @@ COLUMNS = (
     "confidence",
     "support_id",
     "duplicate_of",
+    "duplicate_label",
     "index_version",
     "encoder",
     "error_code",

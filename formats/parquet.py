@@ -25,6 +25,7 @@ SCHEMA = pa.schema(
         pa.field("confidence", pa.float64()),
         pa.field("support_id", pa.int64()),
         pa.field("duplicate_of", pa.int64()),
+        pa.field("duplicate_label", pa.string()),
         pa.field("index_version", pa.int64()),
         pa.field("encoder", pa.string()),
         pa.field("error_code", pa.string()),

@@ -164,6 +164,23 @@ def test_file_that_fails_says_why_beside_its_name(
     assert labels_of(http, collection) == {"zero": 1}
 
 
+def test_example_of_another_class_is_moved_in_one_click(
+    page: Page, http: httpx.Client, taught: str, digits: Digits
+) -> None:
+    before = labels_of(http, taught)
+    open_view(page, f"#/c/{taught}")
+    page.get_by_label("Label", exact=True).fill("one")
+    page.set_input_files(TEACH, as_files(digits(0, 0)))
+    panel = page.locator(".stage").first
+    expect(panel).to_contain_text("1 picture also in zero")
+    panel.get_by_role("button", name="Move here").click()
+    expect(panel).to_contain_text("Moved 1 picture here")
+    assert labels_of(http, taught) == {"zero": before["zero"] - 1, "one": before["one"] + 1}
+    page.get_by_label("Label", exact=True).fill("one")
+    page.set_input_files(TEACH, as_files(digits(0, 0)))
+    expect(panel).to_contain_text("Already there: 1 example of one")
+
+
 def test_wrong_answer_is_put_right_in_one_click(
     page: Page, http: httpx.Client, taught: str, digits: Digits
 ) -> None:

@@ -172,14 +172,16 @@ def test_moved_support_counts_for_its_new_class(http: httpx.Client, collection: 
     assert result["neighbours"][0]["label"] == "one"
 
 
-def test_support_is_not_moved_to_where_its_twin_is(
+def test_support_moved_to_where_its_twin_is_becomes_one_with_it(
     http: httpx.Client, collection: str, digits: Digits
 ) -> None:
-    enroll(http, collection, "zero", digits(0, 0))
+    [first] = enroll(http, collection, "zero", digits(0, 0))
     [twin] = enroll(http, collection, "one", digits(0, 0))
+    assert twin["duplicate_label"] == "zero"
     path = f"/v1/collections/{collection}/supports/{twin['support_id']}"
     response = http.patch(path, json={"label": "zero"})
-    assert (response.status_code, response.json()["code"]) == (409, "support_exists")
+    assert (response.status_code, response.json()["id"]) == (200, first["support_id"])
+    assert http.get(path).status_code == 404
 
 
 def test_deleted_support_is_found_by_no_search(http: httpx.Client, collection: str, digits: Digits) -> None:

@@ -159,11 +159,15 @@ def test_moving_makes_a_new_class(things: Store) -> None:
     assert counts(things) == {"cat": 0, "lynx": 1}
 
 
-def test_picture_is_not_moved_to_where_it_is_already(things: Store) -> None:
-    cat, _ = enroll(things, Item(0, "aa", "cat"), Item(1, "aa", "dog"))
+def test_picture_moved_to_where_it_is_already_is_there_once(things: Store) -> None:
+    cat, dog = enroll(things, Item(0, "aa", "cat"), Item(1, "aa", "dog"))
+    assert (cat["duplicate_of"], cat["duplicate_label"]) == (None, None)
+    assert (dog["duplicate_of"], dog["duplicate_label"]) == (cat["support_id"], "cat")
     before = version(things)
-    assert code_of(things.supports.move, "things", cat["support_id"], "dog") == "support_exists"
-    assert (counts(things), version(things)) == ({"cat": 1, "dog": 1}, before)
+    assert things.supports.move("things", cat["support_id"], "dog").id == dog["support_id"]
+    assert (counts(things), version(things)) == ({"cat": 0, "dog": 1}, before + 1)
+    [again] = enroll(things, Item(0, "aa", "dog"))
+    assert (again["duplicate_of"], again["duplicate_label"]) == (dog["support_id"], "dog")
 
 
 def test_deleted_support_is_gone(things: Store) -> None:

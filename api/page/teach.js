@@ -1,6 +1,7 @@
 // The panel that enrols dropped pictures, labelled by a field or by their folders.
 
 import { answers } from "./answers.js";
+import { call, page, pathOf } from "./api.js";
 import { dropZone } from "./drop.js";
 import { button, count, h } from "./element.js";
 import { labelForm, labelList } from "./label-field.js";
@@ -61,8 +62,30 @@ export function teach(collection, signal) {
       say(`Added ${what}. ${stateOf(now)}`);
       field.value = "";
       if (now.progress.failed) rest.replaceChildren(answers(now, { signal, filter: "failed" }));
-      else stage.replaceChildren(h("p", { class: "ok" }, `Added ${what}`));
+      else outcome(now, what);
     } }), rest);
+  };
+  // Pictures that the collection had already: in the same class, or in another one, from which they can be moved.
+  const outcome = async (job, what) => {
+    const shown = h("p", { class: "ok" }, `Added ${what}`);
+    stage.replaceChildren(shown);
+    const { items } = await page(job.links.results, { limit: 1000 }, signal).catch(() => ({ items: [] }));
+    const there = items.filter((one) => one.status === "done" && one.duplicate_of === one.support_id).length;
+    const elsewhere = items.filter((one) => one.duplicate_of != null && one.duplicate_of !== one.support_id);
+    if (there) shown.textContent = there === items.length ? `Already there: ${what}` : `Added ${what}; ${there} of them were already there`;
+    if (!elsewhere.length) return;
+    const names = [...new Set(elsewhere.map((one) => one.duplicate_label))].join(", ");
+    const move = button("Move here", async () => {
+      try {
+        for (const one of elsewhere) await call("PATCH", pathOf(collection, "supports", one.duplicate_of), { json: { label: one.label } });
+        moved.replaceChildren(`Moved ${count(elsewhere.length, "picture")} here`);
+        changed();
+      } catch (error) {
+        moved.append(problem(error));
+      }
+    }, { class: "small" });
+    const moved = h("p", {}, `${count(elsewhere.length, "picture")} also in ${names} `, move);
+    stage.append(moved);
   };
   return h("section", { class: "panel", "aria-labelledby": "teach-title" },
     h("h2", { id: "teach-title" }, "Add examples"),

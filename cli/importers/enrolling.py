@@ -76,7 +76,7 @@ def _send(client: Client, collection: str, batch: Batch, tally: Tally) -> Iterat
         if result["status"] == "failed":
             tally.failed += 1
             yield batch[result["item"]][0], error_of(result["error"])
-        elif result.get("duplicate_of") is not None:
+        elif result["duplicate_of"] == result["support_id"]:
             tally.repeated += 1
         else:
             tally.enrolled += 1

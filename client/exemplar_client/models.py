@@ -727,7 +727,10 @@ class Result(Model):
     """The probability of the best class."""
     custom_id: str | None
     decision: DecisionName | None = Field(default=None)
+    duplicate_label: str | None = Field(default=None)
+    """The class of `duplicate_of`."""
     duplicate_of: int | None = Field(default=None)
+    """The support that already had this picture, `support_id` itself or one of another class."""
     encoder: str | None = Field(default=None)
     error: Problem | None = Field(default=None)
     explanation: Explanation | None = Field(default=None)

@@ -16,6 +16,9 @@ from store.clock import now_s
 from store.record.classes import add_class, resolve_label
 from store.record.collections import answering, collection_gone, lock_collection, set_version, vector_column
 
+Twin = tuple[int, str]
+"""A support with the same picture, and the label of its class."""
+
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
@@ -31,7 +34,8 @@ class Enrolment:
 def enroll(connection: Connection, chunk: Chunk, outcomes: Sequence[Result | Enrolment]) -> list[Result]:
     """Write the supports of a chunk and return a result for each item.
 
-    A picture that its class already has is not stored again: its result names the existing support.
+    A picture that its class already has is not stored again: its result names the existing support. One
+    that another class has is stored in both, and its result names that class as `duplicate_label`.
     """
     version = None if chunk.collection_id is None else lock_collection(connection, chunk.collection_id)
     if version is None or chunk.collection_id is None:
@@ -59,7 +63,7 @@ class _Writer:
         collection_id: int,
         chunk: Chunk,
         version: int,
-        twins: dict[str, dict[int, int]],
+        twins: dict[str, dict[int, Twin]],
     ) -> None:
         self.version = version
         self._vector = vector_column(answering(connection, collection_id).active_slot).name
@@ -76,16 +80,17 @@ class _Writer:
         except ExemplarError as error:
             return failed_result(item, error)
         twins = self._twins.setdefault(item.picture or "", {})
-        duplicate_of = twins.get(class_id, min(twins.values(), default=None))
+        duplicate_of, duplicate_label = twins.get(class_id, min(twins.values(), default=(None, None)))
         if class_id not in twins:
-            twins[class_id] = self._insert(enrolment, class_id)
+            twins[class_id] = self._insert(enrolment, class_id), label
         return {
             "item": item.index,
             "custom_id": item.custom_id,
             "status": "done",
-            "support_id": twins[class_id],
+            "support_id": twins[class_id][0],
             "label": label,
             "duplicate_of": duplicate_of,
+            "duplicate_label": duplicate_label,
         }
 
     def _class_of(self, label: str) -> tuple[int, str]:
@@ -114,16 +119,18 @@ class _Writer:
         return int(self._connection.execute(statement).scalar_one())
 
 
-def _twins(connection: Connection, collection_id: int, pictures: set[str]) -> dict[str, dict[int, int]]:
-    """Return the existing supports of these pictures: picture -> class -> support."""
+def _twins(connection: Connection, collection_id: int, pictures: set[str]) -> dict[str, dict[int, Twin]]:
+    """Return the existing supports of these pictures: picture -> class -> support and label."""
     rows = connection.execute(
-        select(t.support.c.picture, t.support.c.class_id, t.support.c.id).where(
+        select(t.support.c.picture, t.support.c.class_id, t.support.c.id, t.class_.c.label)
+        .join(t.class_, t.class_.c.id == t.support.c.class_id)
+        .where(
             t.support.c.collection_id == collection_id,
             t.support.c.picture.in_(sorted(pictures)),
             t.support.c.class_id.is_not(None),
         )
     )
-    found: dict[str, dict[int, int]] = {}
+    found: dict[str, dict[int, Twin]] = {}
     for row in rows:
-        found.setdefault(row.picture, {})[row.class_id] = row.id
+        found.setdefault(row.picture, {})[row.class_id] = row.id, row.label
     return found

@@ -66,9 +66,9 @@ class Supports:
         return _unpack(row)
 
     def move(self, collection: str, support_id: int, label: str) -> Support:
-        """Move a support to another class, which is created if it does not exist.
+        """Move a support to another class, which is created if it does not exist; return it as it is there.
 
-        Raises `support_exists` if that class already has the picture.
+        If that class already has the picture, the two become one: the class's own is returned.
         """
         with self._database.write() as connection:
             collection_id, version, row = _locked_support(connection, collection, support_id)
@@ -82,17 +82,16 @@ class Supports:
                     t.support.c.id != support_id,
                 )
             ).first()
-            if twin is not None:
-                raise ExemplarError(
-                    "support_exists", f"the class {label!r} already has this picture as support {twin.id}"
+            if twin is None:
+                connection.execute(
+                    update(t.support)
+                    .where(t.support.c.id == support_id)
+                    .values(class_id=class_id, seq=version + 1)
                 )
-            connection.execute(
-                update(t.support)
-                .where(t.support.c.id == support_id)
-                .values(class_id=class_id, seq=version + 1)
-            )
+            else:
+                mark_supports_deleted(connection, t.support.c.id == support_id, version)
             set_version(connection, collection_id, version + 1)
-        return self.get(collection, support_id)
+        return self.get(collection, support_id if twin is None else twin.id)
 
     def delete(self, collection: str, support_id: int) -> None:
         """Delete a support; raises `support_not_found`."""
