@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from cli.class_folders import CLASS_FROM, choose_classes
 from cli.client import Json
 from cli.local import service_client
 from cli.options import COLLECTION, JSON, LOCAL, URL
@@ -24,11 +25,19 @@ Group = tuple[str, list[Path]]
 @click.argument("path", type=click.Path(path_type=Path, exists=True))
 @COLLECTION
 @click.option("--label", help="One label for all pictures, instead of their folders' names.")
+@CLASS_FROM
 @JSON
 @LOCAL
 @URL
 def enroll(
-    *, path: Path, collection: str, label: str | None, as_json: bool, local: Path | None, url: str
+    *,
+    path: Path,
+    collection: str,
+    label: str | None,
+    class_from: str | None,
+    as_json: bool,
+    local: Path | None,
+    url: str,
 ) -> None:
     """Enrol pictures; each folder is a class. The collection is created if it does not exist.
 
@@ -36,7 +45,7 @@ def enroll(
     """
     pictures = find_pictures(path)
     if label is None:
-        pictures = _without_loose(path, pictures)
+        pictures = choose_classes(_without_loose(path, pictures), [path], class_from)
     if not pictures:
         raise ExemplarError("picture_missing", f"expected pictures under {path}, found none")
     groups = _groups(pictures) if label is None else [(label, [picture.path for picture in pictures])]

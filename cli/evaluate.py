@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from cli.class_folders import CLASS_FROM
 from cli.classification_report import report_text
 from cli.folders import Embedded, embed_folder
 from cli.options import JSON, VIEWS, rule_of, takes_rule
@@ -20,6 +21,7 @@ from core.specs import PACKAGED
 from core.types import Rule, Views
 from encoders import open_encoder
 from encoders.threads import use_threads
+from formats.class_folders import ClassFrom
 
 LEGEND = {
     "ECE": "expected calibration error",
@@ -54,6 +56,7 @@ def _folder() -> click.Path:
     show_default=True,
     help="Encoder to use.",
 )
+@CLASS_FROM
 @VIEWS
 @takes_rule
 @click.option("--unknown", type=_folder(), help="Unfamiliar pictures, to measure how many are accepted.")
@@ -77,6 +80,7 @@ def evaluate(
     held_out: int | None,
     shots: str,
     spec: str,
+    class_from: str | None,
     views: str | None,
     as_json: bool,
     threads: int,
@@ -95,8 +99,12 @@ def evaluate(
     encoder = open_encoder(
         spec, device=settings.device, precision=settings.precision, runtime=settings.runtime
     )
-    supports, queries = (embed_folder(encoder, root, chosen) for root in (support, query))
-    unfamiliar = None if unknown is None else embed_folder(encoder, unknown, chosen)
+    supports, queries = (
+        embed_folder(encoder, root, chosen, class_from=class_from) for root in (support, query)
+    )
+    unfamiliar = (
+        None if unknown is None else embed_folder(encoder, unknown, chosen, class_from=ClassFrom.NEAREST)
+    )
     _check_classes(supports, queries)
     if held_out is not None:
         supports, queries, unfamiliar = hold_out(supports, queries, held_out)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cli.class_folders import choose_classes
 from cli.pictures import Picture, find_pictures
 from cli.progress import progress_bar
 from core.errors import ExemplarError
@@ -42,9 +43,11 @@ class Embedded:
         return self.take([row for row, label in enumerate(self.labels) if label in classes])
 
 
-def embed_folder(encoder: Encoder, root: Path, views: Views = Views.ONE) -> Embedded:
+def embed_folder(
+    encoder: Encoder, root: Path, views: Views = Views.ONE, *, class_from: str | None = None
+) -> Embedded:
     """Embed every picture under a folder; one that cannot be read raises what is wrong with it."""
-    pictures = find_pictures(root)
+    pictures = choose_classes(find_pictures(root), [root], class_from)
     if not pictures:
         raise ExemplarError("picture_missing", f"expected pictures under {root}, found none")
     return embed_pictures(encoder, pictures, views, title=f"embedding {root.name}")

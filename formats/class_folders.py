@@ -48,11 +48,11 @@ class ClassFolders:
             raise ambiguous(label, str(first), folder)
 
 
-def ambiguous(label: str, first: str, second: str) -> ExemplarError:
+def ambiguous(label: str, first: str, second: str, *, option: str = "class_from=") -> ExemplarError:
     """Return the error of two folders that would become one class."""
-    tops = " and ".join(dict.fromkeys(repr(folder.split("/")[0][:60]) for folder in (first, second)))
+    tops = " and ".join(dict.fromkeys(repr(one.strip("/").split("/")[0][:60]) for one in (first, second)))
     return ExemplarError(
         "class_ambiguous",
-        f"both folders {first[:200]!r} and {second[:200]!r} would become the class {label[:100]!r}; if that "
-        f"is right choose class_from=nearest, and class_from=top for the class of the top folder ({tops})",
+        f"both folders {first[:200]!r} and {second[:200]!r} would become the class {label[:100]!r}; choose "
+        f"{option}nearest if they shall, or {option}top for the classes of the top folders: {tops}",
     )

@@ -1,5 +1,7 @@
 // Files that people drop or choose, folders and all, as pictures with their paths.
 
+import { isOfSystem } from "./folders.js";
+
 const ORDER = new Intl.Collator("en", { numeric: true }); // 2.jpg before 10.jpg
 const PICTURE = /\.(jpe?g|png|webp|gif|bmp|tiff?)$/i;
 
@@ -41,7 +43,7 @@ async function* walk(entry, above) {
 }
 
 function sort(files) {
-  const seen = files.filter(({ path }) => !path.split("/").some((part) => part.startsWith(".")));
+  const seen = files.filter(({ path }) => !isOfSystem(path));
   const pictures = seen
     .filter(({ file }) => file.type.startsWith("image/") || PICTURE.test(file.name))
     .map(({ file, path }) => ({ file, path, folder: path.split("/").at(-2) ?? "" }));
