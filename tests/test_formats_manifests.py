@@ -168,9 +168,9 @@ def test_header_of_another_code_page_and_broken_utf16_say_so() -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "@eaDir/a.jpg", "#recycle/a.jpg", "@Recycle/a.jpg", "$RECYCLE.BIN/S-1-5/a.jpg", "__MACOSX/robin/a.jpg",
-        ".thumbnails/a.jpg", "robin/._a.jpg", "robin/.DS_Store", "robin/Thumbs.db", "robin/@eaDir/a.jpg/b.jpg",
-        "System Volume Information/a.jpg",
+        "@eaDir/a.jpg", "#recycle/a.jpg", "@Recycle/a.jpg", "$RECYCLE.BIN/S-1-5/a.jpg", ".thumbnails/a.jpg",
+        "__MACOSX/robin/a.jpg", "robin/._a.jpg", "robin/.DS_Store", "robin/Thumbs.db",
+        "robin/@eaDir/a.jpg/b.jpg", "System Volume Information/a.jpg",
     ],
 )  # fmt: skip
 def test_thumbnails_and_bins_are_no_pictures(path: str, tmp_path: Path) -> None:
