@@ -5,23 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from flask import Response, request
 
 from api.auth import check_key
+from api.dry_run import tally_of
 from api.inputs import BulkPlaces, BulkQuery
-from api.models import DryProblem, DryRun, FinishedJob, JobModel, LabelCount, ProblemModel
+from api.models import DryRun, FinishedJob, JobModel
 from api.openapi import FILE, form, ref
 from api.requests import origin_of
 from api.routes import Routes, as_json, read_json
 from api.services import check_offered, services
 from api.submit import answer, idempotency_of, uploading
 from api.webhooks import check_webhook
-from core.errors import ExemplarError, problem_of
+from core.errors import ExemplarError
 from core.settings import Settings
 from core.sizes import size_text
 from core.types import JobKind, JobRequest, Lane, Source
@@ -48,8 +48,7 @@ ARCHIVES = {
 JSON_LINES = {"application/x-ndjson", "application/jsonl", "application/x-jsonlines"}
 PART_BYTES = 1 << 20
 CHECKED_BYTES = 128 << 20  # unpacked bytes that the call checks; a worker reads the rest
-DRY_RUN_S = 10.0  # time limit of a dry run: enough for every item of a zip, or some gigabytes of a packed tar
-MOST_PROBLEMS = 20  # in the answer of a dry run
+CHECK_CLASSES_S = 2.0  # time limit of looking for folders that would become one class
 
 
 @dataclass(slots=True)
@@ -97,15 +96,18 @@ def bulk(collection: str, query: BulkQuery) -> Response:
     job_id = new_job_id()
     with uploading(job_id) as upload:
         received = _receive(job_id, query.label)
+        received.source = replace(received.source, class_from=query.class_from)
         if query.smooth:
             _check_smoothable(received.urls)
         if query.dry_run:
             with closing(_steps(job_id, received.source, query.kind)) as steps:
-                tally = _tally(collection, query.kind, steps)
+                tally = tally_of(collection, query.kind, steps)
             if query.smooth:
                 _check_smoothable(tally.items)
             return as_json(tally)
         _check_begins(job_id, received.source, query.kind)
+        if kind.enrols and query.class_from is None and received.source.manifest is None:
+            _check_classes(job_id, received.source)
         submitted = upload.submit(lambda: _submit(job_id, collection, query, received))
     return answer(submitted.job)
 
@@ -123,8 +125,10 @@ def _submit(job_id: str, collection: str, query: BulkQuery, received: _Received)
         smooth=query.smooth,
         origin=origin_of(job_id, query.kind),
     )
-    same: list[object] = [*query.model_dump(mode="json", exclude={"smooth"}).values(), collection]
+    added = {"smooth", "class_from"}  # since the first version, whose keys still hold
+    same: list[object] = [*query.model_dump(mode="json", exclude=added).values(), collection]
     same += [*received.digests, *(["smooth"] if query.smooth else [])]
+    same += [query.class_from.value] if query.class_from is not None else []
     return services().store.jobs.submit(job_id, asked, idempotency_of(same))
 
 
@@ -245,8 +249,8 @@ def _check_begins(job_id: str, source: Source, kind: JobKind) -> None:
     It reads at most `CHECKED_BYTES` of packed content, which bounds the time of the call.
     """
     settings = services().settings
-    most = min(settings.bulk_max_unpacked_bytes, max(CHECKED_BYTES, 3 * settings.max_picture_bytes))
-    chosen = settings.model_copy(update={"bulk_max_unpacked_bytes": most})
+    chosen = _checked_settings()
+    most = chosen.bulk_max_unpacked_bytes
     with closing(_steps(job_id, source, kind, settings=chosen)) as steps:
         entries = (entry for entry in steps if entry is not None)
         first = next(entries)
@@ -259,39 +263,21 @@ def _check_begins(job_id: str, source: Source, kind: JobKind) -> None:
             raise first.error
 
 
-def _tally(collection: str, kind: JobKind, steps: Iterator[Entry | None]) -> DryRun:
-    """Count what a job would do, for `DRY_RUN_S` at most, since a call holds one of the API's few threads."""
-    until = time.monotonic() + DRY_RUN_S
-    complete = True
-    labels: Counter[str] = Counter()
-    problems: list[DryProblem] = []
-    items = failing = size = 0
-    for entry in steps:
-        if time.monotonic() > until and items:
-            complete = False
-            break
-        if entry is None:
-            continue
-        if entry.error is not None:
-            failing += 1
-            if len(problems) < MOST_PROBLEMS:
-                problem = ProblemModel.model_validate(problem_of(entry.error))
-                problems.append(DryProblem(item=items, custom_id=entry.custom_id, error=problem))
-        else:
-            size += entry.size
-            if entry.label is not None and KINDS[kind].enrols:
-                labels[entry.label] += 1
-        items += 1
-    return DryRun(
-        collection=collection,
-        kind=kind,
-        complete=complete,
-        items=items,
-        failing=failing,
-        bytes=size,
-        classes=[LabelCount(label=label, items=count) for label, count in sorted(labels.items())],
-        problems=problems,
-    )
+def _check_classes(job_id: str, source: Source) -> None:
+    """Raise `class_ambiguous` where folders of one name lie in different places."""
+    until = time.monotonic() + CHECK_CLASSES_S
+    with closing(_steps(job_id, source, JobKind.ENROLL, settings=_checked_settings())) as steps:
+        for entry in steps:
+            if entry is not None and entry.error is not None and entry.error.code == "class_ambiguous":
+                raise entry.error
+            if time.monotonic() > until:
+                return
+
+
+def _checked_settings() -> Settings:
+    settings = services().settings
+    most = min(settings.bulk_max_unpacked_bytes, max(CHECKED_BYTES, 3 * settings.max_picture_bytes))
+    return settings.model_copy(update={"bulk_max_unpacked_bytes": most})
 
 
 def _too_large(most: int) -> ExemplarError:

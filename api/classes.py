@@ -45,7 +45,9 @@ def make_class(collection: str, body: NewClass) -> ClassModel:
 @routes.add("GET", "/collections/<collection>/classes/<label:label>", scope=Scope.CLASSIFY, answer=ClassModel)
 def get_class(collection: str, label: str) -> ClassModel:
     """Show one class."""
-    return ClassModel.of(collection, services().store.classes.get(collection, clean_label(label)))
+    return ClassModel.of(
+        collection, services().store.classes.get(collection, clean_label(label, exists=True))
+    )
 
 
 @routes.add(
@@ -59,7 +61,7 @@ def change_class(collection: str, label: str, body: ClassChange) -> ClassModel:
     """Rename a class, or change its kind."""
     new_label = None if body.label is None else clean_label(body.label)
     changed = services().store.classes.change(
-        collection, clean_label(label), new_label=new_label, kind=body.kind
+        collection, clean_label(label, exists=True), new_label=new_label, kind=body.kind
     )
     return ClassModel.of(collection, changed)
 
@@ -67,7 +69,7 @@ def change_class(collection: str, label: str, body: ClassChange) -> ClassModel:
 @routes.add("DELETE", "/collections/<collection>/classes/<label:label>", scope=Scope.ENROLL, status=204)
 def delete_class(collection: str, label: str) -> Response:
     """Delete a class with its supports."""
-    services().store.classes.delete(collection, clean_label(label))
+    services().store.classes.delete(collection, clean_label(label, exists=True))
     return Response(status=204)
 
 
@@ -80,5 +82,5 @@ def delete_class(collection: str, label: str) -> Response:
 )
 def merge_classes(collection: str, label: str, body: Merge) -> ClassModel:
     """Merge other classes into this one."""
-    sources = [clean_label(source) for source in body.sources]
+    sources = [clean_label(source, exists=True) for source in body.sources]
     return ClassModel.of(collection, services().store.classes.merge(collection, clean_label(label), sources))

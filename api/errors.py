@@ -25,6 +25,7 @@ STATUS_OF = {
     "body_unreadable": 400,
     "bundle_damaged": 422,
     "bundle_invalid": 422,
+    "class_ambiguous": 422,
     "class_deleted": 409,
     "class_exists": 409,
     "class_not_found": 404,

@@ -19,6 +19,7 @@ from core.types import (
     RuleName,
     Views,
 )
+from formats.class_folders import ClassFrom
 
 
 class Strict(BaseModel):
@@ -285,6 +286,11 @@ class BulkQuery(AskQuery):
 
     kind: Literal[JobKind.CLASSIFY, JobKind.ENROLL] = Field(description="What to do with the pictures.")
     label: str | None = Field(None, description="To enrol: the label of pictures without one of their own.")
+    class_from: ClassFrom | None = Field(
+        None,
+        description="To enrol: which of a picture's folders names its class, the nearest one or the top one. "
+        "Without it the nearest does, and folders of one name in different places are refused.",
+    )
     dry_run: bool = Field(False, description="Only report what would be done.")
     smooth: bool = Field(
         False,

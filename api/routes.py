@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from flask import Blueprint, Response, g, request
 from pydantic import BaseModel, ConfigDict
@@ -150,6 +151,12 @@ def _refuse_constant(name: str) -> None:
 
 
 def _read_query() -> dict[str, str]:
+    try:
+        unquote_to_bytes(request.query_string).decode()
+    except UnicodeDecodeError as error:  # else werkzeug takes the escapes of such bytes as the text
+        raise ExemplarError(
+            "request_invalid", f"expected a query in UTF-8, got other bytes: {error}"
+        ) from error
     query = request.args.to_dict(flat=False)
     repeated = sorted(name for name, values in query.items() if len(values) > 1)
     if repeated:

@@ -21,7 +21,7 @@ routes = Routes("supports")
 )
 def list_supports(collection: str, query: SupportQuery) -> SupportPage:
     """List supports in order of enrolment, of one class or of all."""
-    label = None if query.label is None else clean_label(query.label)
+    label = None if query.label is None else clean_label(query.label, exists=True)
     found = services().store.supports.page(
         collection, label=label, after=read_number(query.cursor), limit=query.limit
     )

@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
+from cli.class_folders import CLASS_FROM
 from cli.classification_report import accuracy, report_text
 from cli.client import Client, Json
 from cli.command_name import command_name
@@ -47,17 +48,18 @@ say = console.print
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="A folder with one subfolder of pictures per class.",
 )
+@CLASS_FROM
 @click.option(
     "--data", type=click.Path(path_type=Path), help="Keep the data in this folder instead of deleting them."
 )
 @click.option("--port", type=int, default=0, help="Port of the API; 0 takes a free one.")
 @click.option("--serve", is_flag=True, help="Leave the service running until Ctrl-C.")
-def demo(photos: Path | None, data: Path | None, port: int, serve: bool) -> None:
+def demo(*, photos: Path | None, class_from: str | None, data: Path | None, port: int, serve: bool) -> None:
     """Show a first result on real pictures, offline."""
     begun = time.perf_counter()
     with ExitStack() as at_end:
         scratch = Path(at_end.enter_context(tempfile.TemporaryDirectory(prefix="exemplar-demo-")))
-        pictures = split_folder(photos or write_tiles(scratch / "tiles"))
+        pictures = split_folder(photos or write_tiles(scratch / "tiles"), class_from)
         settings = read_settings(data=data or scratch / "data", port=port)
         stack = Stack(settings, workers=1, environment=_isolated_environment())
         at_end.callback(stack.stop)

@@ -13,6 +13,7 @@ from PIL import Image
 from skimage import data
 from sklearn.datasets import load_sample_image
 
+from cli.class_folders import choose_classes
 from cli.pictures import Picture, find_pictures
 from core.errors import ExemplarError
 
@@ -63,10 +64,10 @@ def tile_boxes(width: int, height: int) -> Iterator[tuple[int, int, tuple[int, i
             yield row + 1, column + 1, (left, top, left + side, top + side)
 
 
-def split_folder(root: Path) -> DemoPictures:
+def split_folder(root: Path, class_from: str | None = None) -> DemoPictures:
     """Split a folder of class folders: up to five supports per class (at most half), the rest held out."""
     by_label: dict[str, list[Path]] = defaultdict(list)
-    for picture in find_pictures(root):
+    for picture in choose_classes(find_pictures(root), [root], class_from):
         by_label[picture.label].append(picture.path)
     usable = {label: paths for label, paths in sorted(by_label.items()) if len(paths) >= 2}
     if len(usable) < 2:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from cli.class_folders import CLASS_FROM, choose_classes
 from cli.client import Json
 from cli.file_names import relative_name, shown_name
 from cli.left_out import LeftOut
@@ -33,6 +34,7 @@ MOST_SHOWN = 5  # pictures that other classes have too
 )
 @COLLECTION
 @click.option("--label", help="One label for all pictures, instead of their folders' names.")
+@CLASS_FROM
 @JSON
 @LOCAL
 @URL
@@ -41,6 +43,7 @@ def enroll(
     paths: tuple[Path, ...],
     collection: str | None,
     label: str | None,
+    class_from: str | None,
     as_json: bool,
     local: Path | None,
     url: str,
@@ -65,6 +68,8 @@ def enroll(
     if named:
         announced = ", ".join(f"{label!r} ({count:,})" for label, count in named.items())
         click.echo(f"classes named after their folders, without --label: {announced}", err=True)
+    if label is None:
+        pictures = choose_classes(pictures, paths, class_from)
     if not pictures:
         raise none_found(f"under {', '.join(map(shown_name, paths))}", left_out)
     groups = _groups(pictures) if label is None else [(label, [picture.path for picture in pictures])]

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from cli.class_folders import CLASS_FROM
 from cli.classification_report import report_text
 from cli.folders import Embedded, embed_folder
 from cli.left_out import LeftOut
@@ -21,6 +22,7 @@ from core.specs import PACKAGED
 from core.types import Rule, Views
 from encoders import open_encoder
 from encoders.threads import use_threads
+from formats.class_folders import ClassFrom
 
 LEGEND = {
     "ECE": "expected calibration error",
@@ -55,6 +57,7 @@ def _folder() -> click.Path:
     show_default=True,
     help="Encoder to use.",
 )
+@CLASS_FROM
 @VIEWS
 @takes_rule
 @click.option("--unknown", type=_folder(), help="Unfamiliar pictures, to measure how many are accepted.")
@@ -78,6 +81,7 @@ def evaluate(
     held_out: int | None,
     shots: str,
     spec: str,
+    class_from: str | None,
     views: str | None,
     as_json: bool,
     threads: int,
@@ -97,8 +101,12 @@ def evaluate(
         spec, device=settings.device, precision=settings.precision, runtime=settings.runtime
     )
     left_out = LeftOut()
-    supports, queries = (embed_folder(encoder, root, chosen, left_out) for root in (support, query))
-    unfamiliar = None if unknown is None else embed_folder(encoder, unknown, chosen, left_out)
+    supports, queries = (
+        embed_folder(encoder, root, chosen, left_out, class_from=class_from) for root in (support, query)
+    )
+    unfamiliar = None
+    if unknown is not None:
+        unfamiliar = embed_folder(encoder, unknown, chosen, left_out, class_from=ClassFrom.NEAREST)
     if left_out:
         click.echo(str(left_out), err=True)
     _check_classes(supports, queries)

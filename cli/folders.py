@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cli.class_folders import choose_classes
 from cli.left_out import LeftOut
 from cli.pictures import Picture, find_pictures, none_found
 from cli.progress import progress_bar
@@ -44,14 +45,19 @@ class Embedded:
 
 
 def embed_folder(
-    encoder: Encoder, root: Path, views: Views = Views.ONE, left_out: LeftOut | None = None
+    encoder: Encoder,
+    root: Path,
+    views: Views = Views.ONE,
+    left_out: LeftOut | None = None,
+    *,
+    class_from: str | None = None,
 ) -> Embedded:
     """Embed every picture under a folder; one that cannot be read raises what is wrong with it.
 
     What is no picture is counted in `left_out`.
     """
     left_out = LeftOut() if left_out is None else left_out
-    pictures = find_pictures(root, left_out)
+    pictures = choose_classes(find_pictures(root, left_out), [root], class_from)
     if not pictures:
         raise none_found(f"under {root}", left_out)
     return embed_pictures(encoder, pictures, views, title=f"embedding {root.name}")

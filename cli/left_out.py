@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from cli.client import Json
 from core.picture_formats import is_video, suffix_of
-from formats.archives import NO_PICTURES
+from formats.names import SYSTEM_NAMES
 
 SIDECARS = {".xmp", ".aae"}
 _WORDS = re.compile(r"\b(file|folder|video|sidecar|link|picture)\b(?!\.)")
@@ -17,7 +17,7 @@ LIVE = "video of a Live Photo"
 
 def what_is(name: str, *, is_folder: bool = False) -> str:
     """Return what people call a file that is left out: `video`, `hidden file`, `PSD file`, `Thumbs.db`."""
-    if name.lower() in NO_PICTURES:
+    if name.lower() in SYSTEM_NAMES:
         return name
     if name.startswith("."):
         return "hidden folder" if is_folder else "hidden file"

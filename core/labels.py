@@ -11,10 +11,14 @@ MAX_LABEL = 128
 _SLUG = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}  # control, bidi and other invisible characters
 _JOINERS = "\u200c\u200d"  # used in Persian and Indic words and in emoji sequences
+_REPLACED = "\N{REPLACEMENT CHARACTER}"
 
 
-def clean_label(text: object) -> str:
-    """Return a label in NFC, trimmed; raise `label_missing`, `label_too_long` or `label_invalid`."""
+def clean_label(text: object, *, exists: bool = False) -> str:
+    """Return a label in NFC, trimmed; raise `label_missing`, `label_too_long` or `label_invalid`.
+
+    A label with U+FFFD is only taken for a class that exists: it was decoded from bytes of another encoding.
+    """
     if not isinstance(text, str) or not text.strip():
         raise ExemplarError("label_missing", "expected a label, got none; name the class this picture shows")
     label = unicodedata.normalize("NFC", text.strip())
@@ -22,6 +26,8 @@ def clean_label(text: object) -> str:
         raise ExemplarError(
             "label_too_long", f"expected a label of at most {MAX_LABEL} characters, got {len(label)}"
         )
+    if _REPLACED in label and not exists:
+        raise ExemplarError("label_invalid", f"expected a label in UTF-8, got other bytes: {label!r}")
     seen = label.translate({ord(joiner): None for joiner in _JOINERS})
     if not seen or any(unicodedata.category(character) in _UNSEEN for character in seen):
         raise ExemplarError(

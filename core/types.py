@@ -221,6 +221,8 @@ class Source:
     """The label of pictures without one of their own."""
     bundle: str | None = None
     """The name of an uploaded collection file."""
+    class_from: str | None = None
+    """Which of a picture's folders names its class, `nearest` or `top`; None is `nearest` if no two clash."""
 
 
 @dataclass(frozen=True, slots=True)

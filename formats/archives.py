@@ -15,13 +15,14 @@ from core.errors import ExemplarError
 from core.picture_formats import is_video, video_error
 from core.sizes import size_text
 from formats.bounded_reader import Guarded, Seekable, unpacked
+from formats.names import SYSTEM_NAMES, match_key, plain_path
 from formats.zip_directory import check_entries
+from formats.zip_names import unicode_name
 
 DIRECTORY_BYTES = 64 << 20  # of a zip; 500,000 pictures need less
 HEADER_BYTES = 1 << 20  # of a tar's member with all its extensions
 SLACK_BYTES = 1 << 20  # headers, and blocks that unpackers read ahead
 NESTED = {".zip", ".tar", ".tgz", ".tbz2", ".txz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar"}
-NO_PICTURES = {"thumbs.db", "desktop.ini", "__macosx"}  # what systems leave behind
 MANIFESTS = {"manifest.jsonl": False, "manifest.ndjson": False, "manifest.csv": True}
 """Names of a manifest inside its archive, and whether it is CSV."""
 MANIFEST_BYTES = 64 << 20
@@ -71,11 +72,15 @@ class Zip:
         return [_zip_path(info) for info in self._zip.infolist() if not info.is_dir()]
 
     def by_path(self) -> Callable[[str], Member | None]:
-        """Return what finds a file by its path."""
+        """Return what finds a file by its path, as spelled or else in any spelling that only one file has."""
         infos = {_zip_path(info): info for info in self._zip.infolist() if not info.is_dir()}
+        by_key: dict[str, zipfile.ZipInfo | None] = {}
+        for path, info in infos.items():
+            key = match_key(path)
+            by_key[key] = None if key in by_key else info
 
         def find(path: str) -> Member | None:
-            info = infos.get(plain_path(path))
+            info = infos.get(plain_path(path)) or by_key.get(match_key(path))
             return None if info is None else self._member(info)
 
         return find
@@ -187,23 +192,17 @@ def open_archive(file: Seekable, *, max_member_bytes: int, max_bytes: int, max_i
     return Tar(file, max_member_bytes=max_member_bytes, max_bytes=max_bytes)
 
 
-def plain_path(path: str) -> str:
-    """Return a path without `./` before it."""
-    while path.startswith("./"):
-        path = path[2:].lstrip("/")
-    return path
-
-
 def is_left_out(path: str) -> bool:
     """Say whether a file is hidden, or one that systems leave behind."""
     return any(
-        (part.startswith(".") and part != "..") or part.lower() in NO_PICTURES for part in path.split("/")
+        (part.startswith(".") and part != "..") or part.lower() in SYSTEM_NAMES for part in path.split("/")
     )
 
 
 def _zip_path(info: zipfile.ZipInfo) -> str:
-    name = info.filename
-    if not info.flag_bits & 0x800:  # no flag says UTF-8, yet much software writes it
+    field = unicode_name(info)
+    name = info.filename if field is None else field
+    if field is None and not info.flag_bits & 0x800:  # no flag says UTF-8, yet much software writes it
         try:
             name = name.encode("cp437").decode("utf-8")
         except UnicodeError:

@@ -174,7 +174,7 @@ class Bundle:
     def _manifest(self) -> Manifest:
         try:
             manifest = Manifest.model_validate_json(self._whole(MANIFEST, MANIFEST_BYTES))
-            labels = [clean_label(class_.label) for class_ in manifest.classes]
+            labels = [clean_label(class_.label, exists=True) for class_ in manifest.classes]
         except ValidationError as error:
             first = error.errors()[0]
             place = "/".join(str(part) for part in first["loc"])

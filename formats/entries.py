@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import PurePosixPath
@@ -18,10 +17,13 @@ from core.picture_formats import live_photo_names
 from core.settings import Settings
 from core.sizes import size_text
 from core.types import Source
-from formats.archives import MANIFESTS, Member, Tar, Zip, is_left_out, open_archive, plain_path
+from formats.archives import MANIFESTS, Member, Tar, Zip, is_left_out, open_archive
 from formats.bounded_reader import Seekable
 from formats.bundle_reader import Bundle, open_bundle
+from formats.class_folders import ClassFolders, ClassFrom
+from formats.manifest_join import ManifestJoin
 from formats.manifests import Line, Row, read_csv, read_jsonl
+from formats.names import spellings
 from formats.server_folders import resolve, walk
 
 Fields = Mapping[str, Any]
@@ -67,7 +69,8 @@ def read_steps(
     count = size = 0
     try:
         otherwise = label_of(source, settings)
-        for entry in _Reader(source, open_file, settings).entries():
+        classes = ClassFolders(source.class_from if enrols else ClassFrom.NEAREST)
+        for entry in _Reader(source, open_file, settings, classes).entries():
             if entry is None:
                 yield None
                 continue
@@ -114,10 +117,13 @@ def _labelled(entry: Entry, otherwise: str | None) -> Entry:
 
 
 class _Reader:
-    def __init__(self, source: Source, open_file: Callable[[str], Seekable], settings: Settings) -> None:
+    def __init__(
+        self, source: Source, open_file: Callable[[str], Seekable], settings: Settings, classes: ClassFolders
+    ) -> None:
         self._source = source
         self._open = open_file
         self._settings = settings
+        self._classes = classes
 
     def entries(self) -> Iterator[Entry | None]:
         source = self._source
@@ -155,12 +161,13 @@ class _Reader:
 
     def _of_folder(self, folder: str) -> Iterator[Entry]:
         for found in walk(folder, self._settings.roots):
+            label, error = _class_of(self._classes, found.path, found.error)
             yield Entry(
                 custom_id=found.path,
-                label=PurePosixPath(found.path).parent.name or None,
+                label=label,
                 size=found.size,
                 place=f"file:{found.file}",
-                error=found.error,
+                error=error,
             )
 
     def _of_zip(self, archive: Zip, rows: Iterator[Line] | None) -> Iterator[Entry | None]:
@@ -168,7 +175,7 @@ class _Reader:
         if find is None:
             inside = next((member for member in archive if member.path in MANIFESTS), None)
             if inside is None:
-                yield from _without_manifest(archive)
+                yield from _without_manifest(archive, self._classes)
                 return
             find, rows = archive.by_path(), _rows_of(inside)
         for line in rows or ():
@@ -185,9 +192,9 @@ class _Reader:
             rows, first = _rows_of(first), None
         together = _chain(first, members)
         if rows is None:
-            yield from _without_manifest(together)
+            yield from _without_manifest(together, self._classes)
             return
-        with closing(_Join(rows)) as join:
+        with closing(ManifestJoin(rows)) as join:
             for member in together:
                 rows_here = join.take(member.path)
                 if not rows_here:
@@ -215,7 +222,7 @@ class _Reader:
 
     def _place(self, row: Row) -> str:
         if row.file is not None:
-            return f"file:{resolve(row.file, self._settings.roots)}"
+            return f"file:{self._resolve(row.file)}"
         if row.url is not None:
             scheme = _URL.fullmatch(row.url)
             if scheme is None or scheme[1].lower() in _OURS:
@@ -226,6 +233,12 @@ class _Reader:
             return row.url
         raise ExemplarError("member_missing", f"there is no archive to hold {row.path!r:.200}")
 
+    def _resolve(self, file: str) -> str:
+        for spelling in spellings(file):
+            with suppress(ExemplarError):
+                return resolve(spelling, self._settings.roots)
+        return resolve(file, self._settings.roots)  # raises what is wrong with it as it is written
+
 
 def _picture_of(bundle: Bundle, digest: str) -> bytes:
     content = bundle.picture(digest)
@@ -234,7 +247,7 @@ def _picture_of(bundle: Bundle, digest: str) -> bytes:
     return content
 
 
-def _without_manifest(members: Iterator[Member] | Zip) -> Iterator[Entry | None]:
+def _without_manifest(members: Iterator[Member] | Zip, classes: ClassFolders) -> Iterator[Entry | None]:
     seen: set[int] = set()  # of hashes: names would take ten times as much
     # a tar is read from its front and once: it tells of the picture too late
     live = live_photo_names(members.paths()) if isinstance(members, Zip) else frozenset()
@@ -248,13 +261,25 @@ def _without_manifest(members: Iterator[Member] | Zip) -> Iterator[Entry | None]
         if error is None and member.path in MANIFESTS:
             error = ExemplarError("manifest_invalid", "expected the manifest of a tar as its first file")
         seen.add(hash(member.path))
+        label, error = _class_of(classes, member.path, error)
         yield Entry(
             custom_id=_shown(member.path),
-            label=PurePosixPath(member.path).parent.name or None,
+            label=label,
             size=member.size,
             read=member.read,
             error=error,
         )
+
+
+def _class_of(
+    classes: ClassFolders, path: str, error: ExemplarError | None
+) -> tuple[str | None, ExemplarError | None]:
+    if error is not None:
+        return PurePosixPath(path).parent.name or None, error
+    try:
+        return classes.class_of(path), None
+    except ExemplarError as raised:
+        return None, raised
 
 
 def _joined(row: Row, member: Member | None) -> Entry:
@@ -303,32 +328,3 @@ class _Whole:
         data = bytes(self._content[:size])
         self._content = self._content[len(data) :]
         return data
-
-
-class _Join:
-    """The rows of a manifest by their paths, on disk: a tar comes in its own order, and only once."""
-
-    def __init__(self, rows: Iterator[Line]) -> None:
-        self._table = sqlite3.connect("")  # a file of its own that goes with the connection
-        self._table.execute("CREATE TABLE row (number INTEGER PRIMARY KEY, path TEXT, json TEXT, code TEXT)")
-        self._table.executemany("INSERT INTO row (path, json, code) VALUES (?, ?, ?)", map(_packed, rows))
-        self._table.execute("CREATE INDEX by_path ON row (path)")
-
-    def take(self, path: str) -> list[Row]:
-        """Return the rows of a path, which are then no longer here."""
-        taken = self._table.execute("DELETE FROM row WHERE path = ? RETURNING number, json", (path,))
-        return [Row.model_validate_json(text) for _, text in sorted(taken.fetchall())]
-
-    def rest(self) -> Iterator[Line]:
-        """Yield the rows that were not taken, in their order."""
-        for text, code in self._table.execute("SELECT json, code FROM row ORDER BY number"):
-            yield ExemplarError(code, text) if code else Row.model_validate_json(text)
-
-    def close(self) -> None:
-        self._table.close()
-
-
-def _packed(line: Line) -> tuple[str | None, str, str | None]:
-    if isinstance(line, ExemplarError):
-        return None, line.message, line.code
-    return None if line.path is None else plain_path(line.path), line.model_dump_json(), None

@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from core.caller_fields import CallersId, check_metadata
 from core.errors import ExemplarError
 from formats.bounded_reader import Readable
+from formats.csv_dialect import declared_delimiter, delimiter_of
+from formats.text_encoding import Utf8Reader, not_utf8
 
 LINE_BYTES = 1 << 16
 RECORD_BYTES = 1 << 18  # of a CSV record, which may go over several lines
@@ -45,7 +47,7 @@ _COLUMNS = tuple(Row.model_fields)
 
 def read_jsonl(file: Readable) -> Iterator[Line]:
     """Yield the rows of a manifest of JSON lines; empty lines are left out."""
-    for number, line in enumerate(_lines(file), start=1):
+    for number, line in enumerate(_lines(Utf8Reader(file)), start=1):
         if line is None:
             yield ExemplarError(
                 "manifest_invalid", f"line {number}: expected at most {LINE_BYTES} bytes, got more"
@@ -55,13 +57,14 @@ def read_jsonl(file: Readable) -> Iterator[Line]:
 
 
 def read_csv(file: Readable) -> Iterator[Line]:
-    """Yield the rows of a CSV manifest, whose first line names the columns.
+    """Yield the rows of a CSV manifest, whose first line names the columns, between `,`, `;` or tabs.
 
     Raises `manifest_invalid` where that line does not, or where it is no CSV further on.
     """
     text = _Text(file)
-    records = csv.reader(text, strict=True)
-    header = _next_record(records, text) or []
+    first = text.first_line()
+    records = csv.reader(text, delimiter=text.delimiter, strict=True)
+    header = _next_record(csv.reader([first], delimiter=text.delimiter, strict=True), text) or []
     names = [name.strip().lower() for name in header]
     unknown = [name for name in names if name not in _COLUMNS]
     if not names or unknown or len(set(names)) < len(names):
@@ -83,12 +86,27 @@ def _next_record(records: Iterator[list[str]], text: _Text) -> list[str] | None:
 
 
 class _Text:
-    """The lines of a CSV file as text; a record that goes on and on is an error."""
+    """The lines of a CSV file as text; a record that goes on and on is an error.
+
+    Bytes that are not UTF-8 come as half characters, so that only their record is wrong.
+    """
 
     def __init__(self, file: Readable) -> None:
-        self._lines = _lines(file)
+        self._lines = _lines(Utf8Reader(file))
         self._left = 0
         self.line = 0
+        self.delimiter = ","
+
+    def first_line(self) -> str:
+        """Return the line that names the columns, and find the delimiter."""
+        self.begin_record()
+        header = next(self, "")
+        declared = declared_delimiter(header)
+        if declared is not None:
+            header = next(self, "")
+        _check_utf8(self.line, header)
+        self.delimiter = declared or delimiter_of(header, _COLUMNS)
+        return header
 
     def begin_record(self) -> None:
         self._left = RECORD_BYTES
@@ -103,10 +121,7 @@ class _Text:
             self._left -= len(line)
         if line is None or self._left < 0:
             raise ExemplarError("manifest_invalid", f"line {self.line}: expected shorter lines of CSV")
-        try:
-            return line.decode("utf-8-sig" if self.line == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            raise ExemplarError("manifest_invalid", f"line {self.line}: expected UTF-8: {error}") from error
+        return line.decode("utf-8", "surrogateescape")
 
 
 def _lines(file: Readable) -> Iterator[bytes | None]:
@@ -124,16 +139,31 @@ def _lines(file: Readable) -> Iterator[bytes | None]:
         yield None if is_long else rest
 
 
+def _check_utf8(number: int, text: str) -> None:
+    raw = text.encode("utf-8", "surrogateescape")
+    try:
+        raw.decode()
+    except UnicodeDecodeError as error:
+        raise ExemplarError("manifest_invalid", f"line {number}: {not_utf8(raw, error)}") from error
+
+
 def _json_row(number: int, line: bytes) -> Line:
     try:
-        values = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+        values = json.loads(line.decode())
         json.dumps(values, ensure_ascii=False, allow_nan=False).encode()  # half a character is no text
+    except UnicodeDecodeError as error:
+        return ExemplarError("manifest_invalid", f"line {number}: {not_utf8(line, error)}")
     except (ValueError, RecursionError) as error:
         return ExemplarError("manifest_invalid", f"line {number}: expected a JSON object: {error}"[:300])
     return _row(number, values)
 
 
 def _csv_row(number: int, names: list[str], cells: list[str]) -> Line:
+    try:
+        for cell in cells:
+            _check_utf8(number, cell)
+    except ExemplarError as error:
+        return error
     if len(cells) != len(names):
         return ExemplarError(
             "manifest_invalid", f"line {number}: expected {len(names)} cells, got {len(cells)}"

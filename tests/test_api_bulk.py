@@ -208,7 +208,7 @@ def test_dry_run_that_takes_long_says_how_far_it_came(
     local: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert post(local, make_zip(GOOD), dry_run="true").json()["complete"] is True
-    monkeypatch.setattr("api.bulk.DRY_RUN_S", -1.0)
+    monkeypatch.setattr("api.dry_run.DRY_RUN_S", -1.0)
     found = post(local, make_zip(GOOD), dry_run="true").json()
     assert (found["complete"], found["items"]) == (False, 1)
     assert post(local, make_zip(dict([next(iter(GOOD.items()))])), dry_run="true").json()["complete"] is True

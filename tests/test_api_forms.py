@@ -43,6 +43,29 @@ def test_broken_form_is_an_error(things: Store, local: httpx.Client, body: bytes
     assert answer.json()["detail"].startswith("expected multipart/form-data")
 
 
+@pytest.mark.parametrize("label", ["Möwe".encode("latin-1"), "Чайка".encode("cp1251"), b"\xff"])
+def test_label_of_another_encoding_is_refused(things: Store, local: httpx.Client, label: bytes) -> None:
+    path = "/v1/collections/things/enroll"
+    image = (b'name="image"; filename="a.png"', PNG)
+    answer = local.post(path, content=form((b'name="label"', label), image), headers=FORM)
+    assert (answer.status_code, answer.json()["code"]) == (422, "label_invalid")
+    assert "UTF-8" in answer.json()["detail"]
+    query = "".join(f"%{byte:02X}" for byte in label)
+    answer = local.post(f"{path}?label={query}", content=PNG, headers={"Content-Type": "image/png"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "request_invalid")
+    body = b'{"items": [{"label": "%s", "image": {"base64": "AAAA"}}]}' % label
+    answer = local.post(path, content=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "body_unreadable")
+    assert things.classes.page("things") == []
+
+
+def test_label_that_names_its_encoding_is_read(things: Store, local: httpx.Client) -> None:
+    named = b'name="label"\r\nContent-Type: text/plain; charset=iso-8859-1'
+    body = form((named, "Möwe".encode("latin-1")), (b'name="image"; filename="a.png"', PNG))
+    answer = local.post("/v1/collections/things/enroll", content=body, headers=FORM)
+    assert answer.status_code == 202
+
+
 @pytest.mark.parametrize("prefer", ["wait=1", "WAIT=1", "respond-async, Wait=1", 'wait="1"'])
 def test_preference_has_no_case(things: Store, local: httpx.Client, prefer: str) -> None:
     sent = {"Content-Type": "image/png", "Prefer": prefer}

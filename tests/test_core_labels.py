@@ -33,6 +33,7 @@ def test_any_visible_text_is_a_label(label: str) -> None:
         ("zero\u200bwidth", "label_invalid"),
         ("\u200d", "label_invalid"),
         ("half \ud800 a character", "label_invalid"),
+        ("M\ufffdwe", "label_invalid"),
         (".", "label_invalid"),
         ("..", "label_invalid"),
         ("a/../b", "label_invalid"),
@@ -42,6 +43,10 @@ def test_unusable_label_is_refused(text: object, code: str) -> None:
     with pytest.raises(ExemplarError) as caught:
         clean_label(text)
     assert caught.value.code == code
+
+
+def test_class_that_was_stored_with_replaced_bytes_can_be_named() -> None:
+    assert clean_label("M\ufffdwe", exists=True) == "M\ufffdwe"
 
 
 @pytest.mark.parametrize("name", ["a", "7", "sports-20", "a_b", "x" * 63])

@@ -151,6 +151,25 @@ def test_chosen_folder_is_read_as_a_dropped_one(
     assert labels_of(http, collection) == {"zero": 1}
 
 
+def test_folders_that_would_become_one_class_are_asked_about(
+    page: Page, http: httpx.Client, collection: str, digits: Digits, tmp_path: Path
+) -> None:
+    for digit, label in enumerate(("zero", "one")):
+        for folder in ("images", "images/@eaDir"):
+            (tmp_path / label / folder).mkdir(parents=True)
+            (tmp_path / label / folder / "0.png").write_bytes(digits(digit, 0))
+    open_view(page, f"#/c/{collection}")
+    page.set_input_files(TEACH_FOLDER, tmp_path)
+    expect(page.locator(".stage .lead").first).to_contain_text("would become the class images")
+    assert labels_of(http, collection) == {}
+    page.get_by_role("button", name="Use the top folders").click()
+    expect(page.locator(".ok")).to_contain_text("2 examples of 2 classes")
+    assert labels_of(http, collection) == {"one": 1, "zero": 1}
+    page.set_input_files(TEACH_FOLDER, tmp_path)
+    page.get_by_role("button", name="Discard").click()
+    assert labels_of(http, collection) == {"one": 1, "zero": 1}
+
+
 def test_file_that_fails_says_why_beside_its_name(
     page: Page, http: httpx.Client, collection: str, digits: Digits
 ) -> None:

@@ -1,5 +1,7 @@
 // Files that people drop or choose, folders and all, as pictures with their paths.
 
+import { isOfSystem } from "./folders.js";
+
 const ORDER = new Intl.Collator("en", { numeric: true }); // 2.jpg before 10.jpg
 const [PICTURES, VIDEOS] = ["picture-suffixes", "video-suffixes"]
   .map((name) => document.querySelector(`meta[name="${name}"]`).content.split(" "));
@@ -62,7 +64,7 @@ function sort(files) {
 }
 
 function isPicture({ file, path }) {
-  return !isHidden(path) && (file.type.startsWith("image/") || PICTURES.includes(split(path)[1]));
+  return !isHidden(path) && !isOfSystem(path) && (file.type.startsWith("image/") || PICTURES.includes(split(path)[1]));
 }
 
 function isHidden(path) {
@@ -78,7 +80,7 @@ function whatIs(path) {
   const name = path.split("/").at(-1);
   const suffix = split(path)[1];
   if (isHidden(path)) return "hidden file";
-  if (SYSTEM.includes(name.toLowerCase())) return name;
+  if (SYSTEM.includes(name.toLowerCase()) || isOfSystem(path)) return "system file";
   if (VIDEOS.includes(suffix)) return "video";
   return suffix.length > 1 ? `${suffix.slice(1).toUpperCase()} file` : "other file";
 }

@@ -4,6 +4,7 @@ import { answers } from "./answers.js";
 import { call, page, pathOf } from "./api.js";
 import { dropZone } from "./drop.js";
 import { button, count, h } from "./element.js";
+import { byTopFolder, clash } from "./folders.js";
 import { labelForm, labelList } from "./label-field.js";
 import { jobBar, stateOf } from "./job-bar.js";
 import { submit } from "./submit.js";
@@ -24,9 +25,25 @@ export function teach(collection, signal) {
   });
   const begin = (pictures) => {
     const given = field.value.trim();
-    const named = pictures.map((one) => ({ ...one, label: given || one.folder }));
+    const two = given ? null : clash(pictures);
+    if (two) choose(pictures, two);
+    else label(pictures.map((one) => ({ ...one, label: given || one.folder })));
+  };
+  const label = (named) => {
     if (named.every(({ label }) => label)) enrol(named);
     else askFor(named);
+  };
+  const choose = (pictures, { label: shared, folders }) => {
+    const byTop = byTopFolder(pictures);
+    const tops = [...new Set(byTop.map((one) => one.label).filter(Boolean))];
+    const shown = tops.slice(0, 3).join(", ") + (tops.length > 3 ? ", …" : "");
+    stage.replaceChildren(
+      h("p", { class: "lead" }, `Both folders ${folders.join(" and ")} would become the class ${shared}.`),
+      h("div", { class: "row" },
+        button(`Use the top folders: ${shown}`, () => label(byTop)),
+        button("Use the nearest folders", () => label(pictures.map((one) => ({ ...one, label: one.folder })))),
+        button("Discard", () => stage.replaceChildren(), { class: "small" })));
+    say("Choose which folders name the classes");
   };
   const askFor = (pictures) => {
     const nameless = pictures.filter(({ label }) => !label).length;

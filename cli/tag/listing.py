@@ -14,6 +14,7 @@ from cli.pictures import Skipped, Unread, walk
 from core.errors import ExemplarError
 from core.picture_formats import is_video, live_photo_names, video_error
 from formats.manifests import Line, Row, read_csv, read_jsonl
+from formats.names import spellings
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 MANIFESTS = {".jsonl": False, ".ndjson": False, ".csv": True}
@@ -118,7 +119,13 @@ def _of_row(manifest: Path, row: Row) -> Listed:
     if row.file is not None:
         return Listed(row.file, row.file, Kind.SERVER, custom_id)
     path = row.path or ""
-    return _listed(os.path.join(os.path.dirname(manifest), path), path, custom_id=custom_id)
+    return _listed(_find(os.path.dirname(manifest), path), path, custom_id=custom_id)
+
+
+def _find(folder: str, path: str) -> str:
+    """Return where a manifest's path is in a folder, as it is spelled if it is there in no spelling."""
+    places = [os.path.join(folder, spelling) for spelling in spellings(path)]
+    return next((place for place in places if "\0" not in place and os.path.exists(place)), places[0])
 
 
 def _identity(folder: Path) -> tuple[int, int]:

@@ -95,6 +95,10 @@ class ClassChange(Model):
     label: str | None = Field(default=None)
 
 
+ClassFrom = Literal["nearest", "top"] | str
+"""Which of a picture's folders names its class."""
+
+
 ClassKind = Literal["normal", "negative"] | str
 """The kind of a class; pictures of `negative` classes are unknown."""
 
