@@ -40,9 +40,9 @@ def choose_classes(
 
 
 def _place(folder: Path, roots: Sequence[Path]) -> Path:
-    """Return where a folder is below its root: the same class may be in each of several roots."""
+    """Return where a folder is below its root: a class may be in the same place of several roots."""
     below = _below(folder, roots)
-    return below if below.parts else Path(folder.name)
+    return below if below.parts else folder
 
 
 def _of_top(picture: Picture, roots: Sequence[Path]) -> Picture:

@@ -129,6 +129,15 @@ def test_local_folders_are_refused_until_a_choice_is_made(album: Path) -> None:
         choose_classes(pictures, both, None)
 
 
+def test_class_may_be_in_several_roots(tmp_path: Path) -> None:
+    roots = [tmp_path / "2023", tmp_path / "2024"]
+    for root in roots:
+        (root / "robin").mkdir(parents=True)
+        (root / "robin" / "a.png").write_bytes(b"")
+    pictures = [picture for root in roots for picture in find_pictures(root)]
+    assert [one.label for one in choose_classes(pictures, roots, None)] == ["robin", "robin"]
+
+
 def test_local_folder_in_itself_has_a_name(album: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(album / "robin" / "images")
     pictures = find_pictures(Path("."))

@@ -17,9 +17,10 @@ from structlog.testing import capture_logs
 from tiny import DEFAULT
 from working import ToyEncoder, submit, tools_with
 
+from api.app import create_app
 from core.errors import ExemplarError
 from core.settings import Settings
-from core.types import ClassKind, JobKind, JobRequest, JobState, Lane, Rule, RuleName, Source
+from core.types import FINAL, ClassKind, JobKind, JobRequest, JobState, Lane, Rule, RuleName, Source
 from formats.bundle_reader import Bundle, open_bundle
 from index.decide import classify
 from index.replica import Replica
@@ -243,3 +244,61 @@ def test_bytes_that_were_changed_are_never_believed(
         assert error.code in ("bundle_invalid", "bundle_damaged", "archive_unreadable", "items_too_many")
         return
     assert bundle.manifest == open_bundle(BytesIO(export(store)), settings).manifest
+
+
+def imported(settings: Settings, store: Store, file: bytes, key: str) -> str:
+    """Import over HTTP under a key and return the job."""
+    http = create_app(settings, store, needs_key=False).test_client()
+    headers = {"Content-Type": "application/zip", "Idempotency-Key": key}
+    job: str = http.post("/v1/import?name=others", data=file, headers=headers).json["id"]
+    return job
+
+
+def names(store: Store) -> set[str]:
+    return {collection.name for collection in store.collections.page()}
+
+
+@pytest.mark.parametrize("encoder", ["", f"&encoder={DEFAULT}"])
+def test_cancelled_import_leaves_its_name_free(settings: Settings, store: Store, encoder: str) -> None:
+    http = create_app(settings, store, needs_key=False).test_client()
+    zip_ = {"Content-Type": "application/zip"}
+    path = f"/v1/import?name=others{encoder}"
+    job = http.post(path, data=export(store), headers=zip_).json["id"]
+    assert names(store) == {"things", "others"}
+    http.post(f"/v1/jobs/{job}/cancel")
+    assert names(store) == {"things"}
+    assert http.post(path, data=export(store), headers=zip_).status_code == 202
+
+
+def test_cancel_of_an_import_that_succeeded_deletes_nothing(tools: Tools, settings: Settings) -> None:
+    store = tools.store
+    assert run(tools, export(store)) is JobState.SUCCEEDED
+    for support in store.supports.page("others"):
+        store.supports.delete("others", support.id)  # on purpose: it is to be filled again
+    [job] = [one for one in store.jobs.page() if one.kind is JobKind.IMPORT]
+    create_app(settings, store, needs_key=False).test_client().post(f"/v1/jobs/{job.id}/cancel")
+    assert names(store) == {"things", "others"}
+
+
+def test_import_is_done_again_under_its_key_once_it_is_gone(tools: Tools, settings: Settings) -> None:
+    store, file = tools.store, export(tools.store)
+    first = imported(settings, store, file, "one")
+    assert imported(settings, store, file, "one") == first
+    store.collections.delete("others")
+    assert imported(settings, store, file, "one") != first
+    assert names(store) == {"things", "others"}
+
+
+def test_refused_import_deletes_no_other_collection_of_its_name(tools: Tools, settings: Settings) -> None:
+    """It was deleted and created again, by hand, while the file was being read."""
+    store = tools.store
+    damaged = changed(export(store), "supports/vectors.npy", lambda content: content[:-4])
+    submitted = begin(store, settings, damaged)
+    store.collections.delete("others")
+    store.collections.create("others", DEFAULT, Rule())
+    reader = SourceReader(store, settings, "w")
+    while reader.round():
+        pass
+    reader.stop()
+    assert store.jobs.get(submitted.job.id).state in FINAL
+    assert "others" in names(store)

@@ -13,7 +13,7 @@ from core.errors import ExemplarError, problem_of
 from core.pictures import decode_picture, make_thumbnail
 from core.probe import is_same_encoder
 from core.settings import Settings
-from core.types import Item
+from core.types import Item, JobState
 from core.vectors import unpack_vector
 from formats.bundle import BundleSupport
 from formats.bundle_reader import Bundle, open_bundle
@@ -67,6 +67,8 @@ class Importer:
             self.close(held.job_id)
         if last:
             log.info("collection_imported", job=held.job_id, supports=position)
+        if last and ours and self._store.jobs.get(held.job_id).state is JobState.FAILED:
+            self._store.collections.delete_if_empty(held.job_id)  # not one of its pictures could be decoded
 
     def close(self, job_id: str) -> None:
         """Close a file."""

@@ -54,6 +54,13 @@ class Imports:
 
         return self._jobs.submit(job_id, request, idempotency, before=make)
 
+    def is_import(self, job_id: str) -> bool:
+        """Return whether a job that is not read to its end fills the collection that it has created."""
+        with self._database.read() as connection:
+            kind = connection.execute(select(t.job.c.kind).where(t.job.c.id == job_id)).scalar()
+            asked = connection.execute(select(t.source.c.asked).where(t.source.c.job_id == job_id)).scalar()
+        return kind is JobKind.IMPORT or (asked is not None and asked.get("bundle") is not None)
+
     def settle(self, owner: str, job_id: str, position: int, outcomes: Outcomes, *, last: bool) -> bool:
         """Write supports from a position on with their results; return whether the owner held the source.
 
