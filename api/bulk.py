@@ -26,7 +26,8 @@ from core.settings import Settings
 from core.sizes import size_text
 from core.types import JobKind, JobRequest, Lane, Source
 from formats.bounded_reader import Readable
-from formats.entries import Entry, read_steps
+from formats.entries import read_steps
+from formats.entry import Entry
 from store.blobs import BlobFile, uploads_of
 from store.record.keys import Scope
 from store.work.jobs import new_job_id

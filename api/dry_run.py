@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from api.models import DryProblem, DryRun, LabelCount, ProblemModel
 from core.errors import problem_of
 from core.types import JobKind
-from formats.entries import Entry
+from formats.entry import Entry
 from store.work.kinds import KINDS
 
 DRY_RUN_S = 10.0  # time limit of a dry run: enough for every item of a zip, or some gigabytes of a packed tar

@@ -27,8 +27,8 @@ from core.types import JobKind, JobRequest, Lane, Source
 from formats.bundle import Manifest
 from formats.bundle_reader import Bundle, open_bundle
 from store.blobs import PICTURES, BlobFile, Blobs, uploads_of
-from store.record.collections import check_rule_of_prompts
 from store.record.keys import Scope
+from store.record.prompt_rules import check_rule_of_prompts
 from store.work.jobs import new_job_id
 from store.work.submission import Submitted
 

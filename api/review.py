@@ -15,12 +15,13 @@ from api.routes import Routes
 from api.services import services
 from core.errors import ExemplarError
 from core.labels import clean_label
-from core.types import MAX_REVIEWED
 from store.record.keys import Scope
 from store.work.items import MOST
 from store.work.reviews import Verdict
 
 routes = Routes("review")
+
+MAX_REVIEWED = 10_000  # items of one call
 
 
 class NewReview(Strict):

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-MAX_REVIEWED = 10_000  # items of one call
 MAX_CHUNK_ITEMS = 256
 
 

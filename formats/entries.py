@@ -4,49 +4,29 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cache, partial
-from pathlib import PurePosixPath
-from typing import Any
 
 from core.errors import ExemplarError
 from core.labels import clean_label
-from core.picture_formats import live_photo_names
 from core.settings import Settings
 from core.sizes import size_text
 from core.types import Source
+from formats.archive_entries import class_of, joined, rows_of, without_manifest
 from formats.archives import MANIFESTS, Member, Tar, Zip, is_left_out, open_archive
 from formats.bounded_reader import Seekable
 from formats.bundle_reader import Bundle, open_bundle
 from formats.class_folders import ClassFolders, ClassFrom
+from formats.entry import Entry
 from formats.manifest_join import ManifestJoin
 from formats.manifests import Line, Row, read_csv, read_jsonl
 from formats.names import spellings
 from formats.server_folders import resolve, walk
 
-Fields = Mapping[str, Any]
-
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://[^\x00-\x20]+")
 _OURS = {"file", "local", "pack"}  # schemes that places of our own begin with, or files of the server
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One picture to be: what is said of it, and its bytes or its place, or the error that stands instead.
-
-    `read` raises ExemplarError, and serves only until the next entry is asked for.
-    """
-
-    custom_id: str | None = None
-    label: str | None = None
-    external_id: str | None = None
-    metadata: Fields = field(default_factory=dict)
-    size: int = 0
-    read: Callable[[], bytes] | None = None
-    place: str | None = None
-    error: ExemplarError | None = None
 
 
 def read_entries(
@@ -161,7 +141,7 @@ class _Reader:
 
     def _of_folder(self, folder: str) -> Iterator[Entry]:
         for found in walk(folder, self._settings.roots):
-            label, error = _class_of(self._classes, found.path, found.error)
+            label, error = class_of(self._classes, found.path, found.error)
             yield Entry(
                 custom_id=found.path,
                 label=label,
@@ -175,24 +155,24 @@ class _Reader:
         if find is None:
             inside = next((member for member in archive if member.path in MANIFESTS), None)
             if inside is None:
-                yield from _without_manifest(archive, self._classes)
+                yield from without_manifest(archive, self._classes)
                 return
-            find, rows = archive.by_path(), _rows_of(inside)
+            find, rows = archive.by_path(), rows_of(inside)
         for line in rows or ():
             if isinstance(line, ExemplarError) or line.path is None:
                 yield self._elsewhere(line)
             else:
-                yield _joined(line, find(line.path))
+                yield joined(line, find(line.path))
 
     def _of_tar(self, archive: Tar, rows: Iterator[Line] | None) -> Iterator[Entry | None]:
         members = iter(archive)
         while (first := next(members, None)) is not None and is_left_out(first.path):
             yield None
         if first is not None and rows is None and first.path in MANIFESTS:
-            rows, first = _rows_of(first), None
+            rows, first = rows_of(first), None
         together = _chain(first, members)
         if rows is None:
-            yield from _without_manifest(together, self._classes)
+            yield from without_manifest(together, self._classes)
             return
         with closing(ManifestJoin(rows)) as join:
             for member in together:
@@ -202,12 +182,12 @@ class _Reader:
                 if len(rows_here) > 1:  # a tar gives the bytes once
                     member = replace(member, read=cache(member.read))  # noqa: PLW2901
                 for row in rows_here:
-                    yield _joined(row, member)
+                    yield joined(row, member)
             for line in join.rest():
                 if isinstance(line, ExemplarError) or line.path is None:
                     yield self._elsewhere(line)
                 else:
-                    yield _joined(line, None)
+                    yield joined(line, None)
 
     def _elsewhere(self, line: Line) -> Entry:
         """Return the entry of a row whose picture is in no archive."""
@@ -247,84 +227,7 @@ def _picture_of(bundle: Bundle, digest: str) -> bytes:
     return content
 
 
-def _without_manifest(members: Iterator[Member] | Zip, classes: ClassFolders) -> Iterator[Entry | None]:
-    seen: set[int] = set()  # of hashes: names would take ten times as much
-    # a tar is read from its front and once: it tells of the picture too late
-    live = live_photo_names(members.paths()) if isinstance(members, Zip) else frozenset()
-    for member in members:
-        if is_left_out(member.path) or member.path in live:
-            yield None
-            continue
-        error = member.error
-        if error is None and hash(member.path) in seen:
-            error = ExemplarError("member_repeated", "the archive holds another file of this path before")
-        if error is None and member.path in MANIFESTS:
-            error = ExemplarError("manifest_invalid", "expected the manifest of a tar as its first file")
-        seen.add(hash(member.path))
-        label, error = _class_of(classes, member.path, error)
-        yield Entry(
-            custom_id=_shown(member.path),
-            label=label,
-            size=member.size,
-            read=member.read,
-            error=error,
-        )
-
-
-def _class_of(
-    classes: ClassFolders, path: str, error: ExemplarError | None
-) -> tuple[str | None, ExemplarError | None]:
-    if error is not None:
-        return PurePosixPath(path).parent.name or None, error
-    try:
-        return classes.class_of(path), None
-    except ExemplarError as raised:
-        return None, raised
-
-
-def _joined(row: Row, member: Member | None) -> Entry:
-    if member is None:
-        error: ExemplarError | None = ExemplarError(
-            "member_missing", f"the archive holds no {row.path!r:.200}"
-        )
-    else:
-        error = member.error
-    return Entry(
-        custom_id=row.custom_id if row.custom_id is not None else _shown(row.path or ""),
-        label=row.label,
-        external_id=row.external_id,
-        metadata=row.metadata,
-        size=0 if member is None else member.size,
-        read=None if member is None else member.read,
-        error=error,
-    )
-
-
-def _shown(path: str) -> str:
-    # as a caller may have written it: whatever a result, a CSV or a database could not hold is replaced
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in path[:1024])
-
-
-def _rows_of(manifest: Member) -> Iterator[Line]:
-    if manifest.error is not None:
-        raise manifest.error
-    file = _Whole(manifest.read())
-    return read_csv(file) if MANIFESTS[manifest.path] else read_jsonl(file)
-
-
 def _chain(first: Member | None, rest: Iterator[Member]) -> Iterator[Member]:
     if first is not None:
         yield first
     yield from rest
-
-
-class _Whole:
-    """Bytes that are read like a file."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = memoryview(content)
-
-    def read(self, size: int = -1, /) -> bytes:
-        data = bytes(self._content[:size])
-        self._content = self._content[len(data) :]
-        return data

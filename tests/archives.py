@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from core.errors import ExemplarError
 from core.settings import Settings
 from core.types import Source
-from formats.entries import Entry, read_entries
+from formats.entries import read_entries
+from formats.entry import Entry
 
 Files = Mapping[str, bytes] | Sequence[tuple[str | zipfile.ZipInfo, bytes]]
 

@@ -22,7 +22,7 @@ from working import ToyEncoder, tools_with
 from core.errors import ExemplarError
 from core.settings import Settings
 from core.types import Item, JobKind, JobRequest, JobState, Lane, Source
-from formats.entries import Entry
+from formats.entry import Entry
 from store.blobs import uploads_of
 from store.store import Store
 from store.work.jobs import new_job_id

@@ -16,7 +16,8 @@ import structlog
 from core.errors import ExemplarError, problem_of
 from core.settings import Settings
 from core.types import Item, Lane, Source
-from formats.entries import Entry, label_of, read_steps
+from formats.entries import label_of, read_steps
+from formats.entry import Entry
 from formats.server_folders import Found, walk
 from store.blobs import BlobFile, uploads_of
 from store.store import Store

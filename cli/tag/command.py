@@ -140,7 +140,7 @@ def _tag(
     asked = options_fingerprint(paths, wanted, options["top"], smooth=options["smooth"])
     if options["dry_run"]:
         existing = Existing(options["overwrite"], options["update"])
-        plan = plan_of(paths, wanted, output, asked, show, existing)
+        plan = plan_of(paths, wanted, output, asked=asked, show=show, existing=existing)
         print_plan(plan, as_json=options["as_json"])
         return DONE
     journal = _begin(output, overwrite=options["overwrite"], update=options["update"])

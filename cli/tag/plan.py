@@ -80,7 +80,13 @@ def list_into(journal: Journal, paths: Sequence[Path], wanted: Wanted, show: Sho
 
 
 def plan_of(
-    paths: Sequence[Path], wanted: Wanted, output: Output, asked: Json, show: Show, existing: Existing
+    paths: Sequence[Path],
+    wanted: Wanted,
+    output: Output,
+    *,
+    asked: Json,
+    show: Show,
+    existing: Existing,
 ) -> Json:
     """Return what would be done; nothing is sent or written."""
     path = journal_path(output.path)

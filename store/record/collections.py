@@ -14,21 +14,18 @@ from core.types import (
     Collection,
     Index,
     IndexMeasure,
-    IndexName,
     JobKind,
     JobState,
     Prompts,
     Rule,
-    RuleName,
     Views,
 )
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
 from store.record.collection_rows import unpack_collection, unpack_index, unpack_rule
+from store.record.prompt_rules import check_index, check_rule_of_prompts
 from store.work.states import FINAL_CHUNK, change_jobs
-
-_OF_TEXTS = (RuleName.AUTO, RuleName.KERNEL, RuleName.RIDGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +57,7 @@ class Collections:
         Raises `collection_exists` for a taken name, `rule_invalid` or `index_invalid`.
         """
         check_rule_of_prompts(rule, prompts)
-        _check_index(index, prompts)
+        check_index(index, prompts)
         row = {
             "name": name,
             "encoder": encoder,
@@ -133,7 +130,7 @@ class Collections:
             check_rule_of_prompts(rule, row.prompts)
             changed: dict[str, Any] = {"rule": asdict(rule)}
             if index is not None and index != unpack_index(row.index_spec):
-                _check_index(index, row.prompts)
+                check_index(index, row.prompts)
                 changed |= {"index_spec": asdict(index), "index_measured": None}
             connection.execute(update(t.collection).where(which).values(changed))
         return self.get(name)
@@ -250,30 +247,6 @@ def vector_column(slot: int) -> Column[bytes]:
 def set_version(connection: Connection, collection_id: int, version: int) -> None:
     """Write the new version of a locked collection."""
     connection.execute(update(t.collection).where(t.collection.c.id == collection_id).values(version=version))
-
-
-def check_rule_of_prompts(rule: Rule, prompts: Prompts | None) -> None:
-    """Raise `rule_invalid` if the rule does not use the collection's prompts."""
-    if prompts is not None and rule.name not in _OF_TEXTS:
-        expected = ", ".join(name.value for name in _OF_TEXTS)
-        raise ExemplarError(
-            "rule_invalid",
-            f"expected one of the rules {expected}, which use prompts, got {rule.name.value}",
-        )
-
-
-def _check_index(index: Index, prompts: Prompts | None) -> None:
-    shortened = index.name in (IndexName.IVF, IndexName.RABITQ)
-    if not shortened and (index.probes is not None or index.refine is not None):
-        raise ExemplarError(
-            "index_invalid",
-            f"probes and refine belong to the indexes ivf and rabitq, got them with {index.name.value}",
-        )
-    if index.name is IndexName.MILVUS and prompts is not None:
-        raise ExemplarError(
-            "index_invalid",
-            "prompts need all supports in memory: expected the index flat, ivf or rabitq, got milvus",
-        )
 
 
 def _delete(connection: Connection, collection_id: int) -> None:
