@@ -171,6 +171,19 @@ def test_report_of_a_rule_that_has_changed_meanwhile_is_made_again(
     assert get(local, "things", wait="wait=0").json()["id"] != first
 
 
+def test_report_is_made_again_when_the_index_is_another(local: httpx.Client, things: Store) -> None:
+    enroll_labels(things, "cat", "dog")
+    first = get(local, "things", wait="wait=0").headers["Location"]
+    assert get(local, "things", wait="wait=0").headers["Location"] == first
+    assert (
+        local.patch("/v1/collections/things", json={"index": {"name": "ivf", "probes": 8}}).status_code == 200
+    )
+    second = get(local, "things", wait="wait=0").headers["Location"]
+    assert second != first
+    local.patch("/v1/collections/things", json={"index": {"name": "flat"}})
+    assert get(local, "things", wait="wait=0").headers["Location"] == first
+
+
 def test_pictures_that_several_supports_show_are_known_to_the_record(things: Store) -> None:
     first, _, twin = enroll_labels(things, "a", "b", "c")
     [other] = enroll_in_record(things, Item(0, "0000", "d"))
