@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from cli.options import JSON, URL
 from cli.show import print_found
 from core.errors import ExemplarError
 from core.types import DecisionName
+from formats.csv_dialect import DELIMITERS
+from formats.text_encoding import Utf8Reader, not_utf8
 
 AT_ONCE = 1000
 NONE = "-"  # in a CSV: none of the classes
@@ -92,28 +95,41 @@ def _answers(client: Client, path: str, wanted: Mapping[str, Any]) -> Iterator[J
 def _by_table(client: Client, path: str, table: Path) -> int:
     """Review what a CSV says, the items of one label together; return how many."""
     verdicts: dict[str, list[int]] = {}
-    with table.open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file)
-        if not {"item", "label"} <= set(rows.fieldnames or ()):
+    rows = _rows(table)
+    if not {"item", "label"} <= set(rows.fieldnames or ()):
+        raise ExemplarError(
+            "manifest_invalid", f"{table}: expected the columns item and label, got {rows.fieldnames}"
+        )
+    for row in rows:
+        label = (row["label"] or "").strip()
+        if not label:
+            continue
+        if not (row["item"] or "").strip().isdigit():
             raise ExemplarError(
-                "manifest_invalid", f"{table}: expected the columns item and label, got {rows.fieldnames}"
+                "manifest_invalid",
+                f"{table}, line {rows.line_num}: expected the number of an item, got {row['item']!r}",
             )
-        for row in rows:
-            label = (row["label"] or "").strip()
-            if not label:
-                continue
-            if not (row["item"] or "").strip().isdigit():
-                raise ExemplarError(
-                    "manifest_invalid",
-                    f"{table}, line {rows.line_num}: expected the number of an item, got {row['item']!r}",
-                )
-            verdicts.setdefault(label, []).append(int(row["item"]))
+        verdicts.setdefault(label, []).append(int(row["item"]))
     done = 0
     for label, items in verdicts.items():
         verdict = {"label": None if label == NONE else label}
         for part in _parts(items):
             done += client.call("POST", f"{path}/review", json={"items": part, **verdict}).json()["reviewed"]
     return done
+
+
+def _rows(table: Path) -> csv.DictReader[str]:
+    """Return the rows of a CSV as spreadsheets write it: by `,`, `;` or tabs, in UTF-8 or UTF-16."""
+    with table.open("rb") as file:
+        content = b"".join(iter(Utf8Reader(file).read, b""))
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise ExemplarError("manifest_invalid", f"{table}: {not_utf8(content, error)}") from error
+    delimiter = max(DELIMITERS, key=text.partition("\n")[0].count)
+    rows = csv.DictReader(StringIO(text, newline=""), delimiter=delimiter)
+    rows.fieldnames = [name.strip().lower() for name in rows.fieldnames or ()]
+    return rows
 
 
 def _parts(items: list[int]) -> Iterator[list[int]]:

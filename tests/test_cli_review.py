@@ -56,9 +56,13 @@ def test_answers_are_reviewed_by_options_and_undone(service: Stack, job: str) ->
     assert len(listed(service, job, "--unreviewed")) == 6 - zeros
 
 
-def test_spreadsheet_is_the_reviewer(service: Stack, job: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("delimiter", "encoding"), [(",", "utf-8-sig"), (";", "utf-8"), ("\t", "utf-16")])
+def test_spreadsheet_is_the_reviewer(
+    service: Stack, job: str, tmp_path: Path, delimiter: str, encoding: str
+) -> None:
     table = tmp_path / "labels.csv"
-    table.write_text("\ufeffitem,label,note\n0,zwei,\n1,-,blurred\n2,,\n3,zwei,\n")
+    content = "Item,Label,note\n0,zwei,\n1,-,blurred\n2,,\n3,zwei,\n"
+    table.write_text(content.replace(",", delimiter), encoding=encoding)
     assert run("review", job, "--from", str(table), url=service.url).stdout == "3 answers reviewed\n"
     finals = [one["final_label"] for one in listed(service, job)]
     assert (finals[0], finals[1], finals[3]) == ("zwei", None, "zwei")

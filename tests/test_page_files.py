@@ -15,6 +15,7 @@ from api.app import create_app
 from core.picture_formats import SUFFIXES, VIDEO_SUFFIXES
 from core.settings import Settings
 from core.types import Rule
+from formats.names import SYSTEM_NAMES
 from store.record.keys import Scope
 from store.store import Store
 
@@ -105,3 +106,9 @@ def test_page_knows_the_suffixes_of_the_formats_that_are_read(settings: Settings
     assert set(suffixes(settings, "video-suffixes")) == VIDEO_SUFFIXES
     without = suffixes(settings.model_copy(update={"formats_off": ("heif", "raw")}), "picture-suffixes")
     assert ".jpg" in without and not {".heic", ".nef"} & set(without)
+
+
+def test_page_skips_the_same_system_files_as_the_service() -> None:
+    source = (home.FOLDER / "folders.js").read_text()
+    names = re.findall(r'"([^"]+)"', source[source.index("SYSTEM = new Set") : source.index("]);")])
+    assert set(names) == set(SYSTEM_NAMES)
