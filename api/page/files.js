@@ -80,7 +80,8 @@ function whatIs(path) {
   const name = path.split("/").at(-1);
   const suffix = split(path)[1];
   if (isHidden(path)) return "hidden file";
-  if (SYSTEM.includes(name.toLowerCase()) || isOfSystem(path)) return "system file";
+  if (SYSTEM.includes(name.toLowerCase())) return name;
+  if (isOfSystem(path)) return "system file";
   if (VIDEOS.includes(suffix)) return "video";
   return suffix.length > 1 ? `${suffix.slice(1).toUpperCase()} file` : "other file";
 }
