@@ -165,7 +165,7 @@ def _item(job_id: str, encoder: str, index: int, one: str | Picture) -> Item:
 
 def _await(job_id: str, most_s: float) -> None:
     if not services().watch.wait(job_id, most_s):
-        services().store.control.cancel(job_id)  # nobody will read its results
+        services().store.control.cancel(job_id)  # its results would not be read
         alive = services().store.workers.alive()
         detail = f"no worker finished in {most_s:g} s" if alive else "no worker has a recent heartbeat"
         raise ExemplarError("embeddings_late", f"{detail}; try again later", retry=True)

@@ -7,13 +7,13 @@ without asking first (CSRF; refused by `Origin` and `Sec-Fetch-Site`, which is W
 
 from __future__ import annotations
 
-import ipaddress
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
 
 from api.services import services, services_of
 from core.errors import ExemplarError
+from runtime.addresses import is_loopback
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _ALLOWED = {
@@ -83,9 +83,4 @@ def _is_ours(host: str, allowed: tuple[str, ...]) -> bool:
     except ValueError:
         return False
     name = name.rstrip(".").lower()
-    if name == "localhost" or name.endswith(".localhost") or name in allowed:
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
+    return is_loopback(name) or name.endswith(".localhost") or name in allowed

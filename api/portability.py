@@ -35,7 +35,9 @@ from store.work.submission import Submitted
 routes = Routes("portability")
 
 PART_BYTES = 1 << 20
-ANEW = f"import a file with pictures with another encoder: exemplar import FILE --encoder {PACKAGED[0]}"
+IMPORT_AGAIN = (
+    f"import a file with pictures with another encoder: exemplar import FILE --encoder {PACKAGED[0]}"
+)
 ZIP = {"application/zip", "application/x-zip-compressed", "application/octet-stream"}
 
 
@@ -144,7 +146,7 @@ def _submit(job_id: str, query: ImportQuery, file: str, digest: str) -> Submitte
         manifest = bundle.manifest
         encoder = query.encoder or manifest.encoder.spec
         if query.encoder is None and is_removed(encoder):
-            raise removed(encoder, do=ANEW)
+            raise removed(encoder, do=IMPORT_AGAIN)
         check_offered(encoder)
         _check_rule(manifest)
         _check_prompts(manifest, encoder)

@@ -13,8 +13,6 @@ from core.results import Result
 from core.types import Job
 from formats.csv import COLUMNS, cells_of, csv_line
 
-PAGE = 500
-
 
 def shown(job: Job, result: Result) -> ResultModel:
     """Return a result as callers get it, its supports with the paths of their thumbnails."""
@@ -61,11 +59,8 @@ def as_parquet(job: Job, first: int, end: int) -> Iterator[bytes]:
 
 def _between(job: Job, first: int, end: int) -> Iterator[Result]:
     """Yield results page by page, however many there are."""
-    after: int | None = first
-    while after is not None and after < end:
-        page = services().store.jobs.results(job.id, after=after, limit=PAGE)
-        yield from (result for result in page.results if result["item"] < end)
-        after = None if page.next_item == after else page.next_item  # no progress: the job is still running
+    for page in services().store.jobs.result_pages(job.id, first=first, end=end):
+        yield from page
 
 
 def _with_thumbnails(job: Job, result: Result) -> dict[str, Any]:

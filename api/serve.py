@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
 import tempfile
@@ -23,6 +22,7 @@ from api.stop import Sockets, run_until_stopped
 from core.errors import ExemplarError, problem_of
 from core.settings import Settings
 from core.sizes import size_text
+from runtime.addresses import is_loopback
 from runtime.logs import set_up_logs
 from runtime.open_tracing import open_tracing
 from runtime.processes import return_large_blocks
@@ -42,7 +42,7 @@ def serve(settings: Settings) -> None:
     return_large_blocks()
     store = open_store(settings)
     ensure_schema(store.database)
-    public = not _is_loopback(settings.host)
+    public = not is_loopback(settings.host)
     if public and not store.keys.any_active():
         raise ExemplarError(
             "key_missing",
@@ -164,12 +164,3 @@ def _spool_into(data: Path) -> None:
     folder = data.resolve() / "spool"
     folder.mkdir(parents=True, exist_ok=True)
     tempfile.tempdir = str(folder)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--only", choices=("similarity", "formats", "fast"))
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--against", type=Path, help="another checkout, timed in turns with this one")
-    parser.add_argument("--heic", type=Path, help="a HEIC file to time beside the other formats")
+    parser.add_argument("--heic", type=Path, help="a HEIC file to time with the other formats")
     arguments = parser.parse_args()
     if arguments.only in (None, "similarity"):
         _measure_similarity()

@@ -1,4 +1,4 @@
-"""What one submission takes beside finished jobs: 0, 100,000 and 1,000,000 of them, on SQLite and PostgreSQL.
+"""What one submission takes with 0, 100,000 and 1,000,000 finished jobs, on SQLite and PostgreSQL.
 
     python -m benchmarks.submit_scale [--databases sqlite,postgres] [--finished 0,100000,1000000]
 

@@ -79,6 +79,10 @@ class Client:
             {"label": label, "external_id": id_, "image": {"base64": _base64(content_to_send(file))}}
             for file, id_ in zip(files, ids, strict=True)
         ]
+        return self.submit_items(path, items)
+
+    def submit_items(self, path: str, items: Sequence[Json]) -> Json:
+        """Submit items as one job, retrying while the queue is full; return the job."""
         return self._submit(Request("POST", path, json={"items": items}))
 
     def _submit(self, request: Request) -> Json:

@@ -6,6 +6,7 @@ from pathlib import Path, PurePath
 
 from cli.tag.listing import printable
 from core.caller_fields import MAX_ID
+from formats.names import printable_text
 
 
 def shown_name(path: PurePath) -> str:
@@ -15,8 +16,7 @@ def shown_name(path: PurePath) -> str:
 
 def external_id(name: str) -> str:
     """Return a file's name as an external id: without control characters, and the end of a long one."""
-    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in printable(name))
-    return text[-MAX_ID:]
+    return printable_text(printable(name))[-MAX_ID:]
 
 
 def relative_name(file: Path, given: Path) -> str:

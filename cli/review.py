@@ -78,14 +78,10 @@ def review(job_id: str, as_json: bool, url: str, table: Path | None, **options: 
 
 
 def _answers(client: Client, path: str, wanted: Mapping[str, Any]) -> Iterator[Json]:
-    query = {
-        name: str(value).lower() if value is True or value is False else value
-        for name, value in wanted.items()
-    }
     cursor: str | None = None
     while True:
         more = {} if cursor is None else {"cursor": cursor}
-        page = client.call("GET", f"{path}/results", params={"limit": AT_ONCE, **query, **more}).json()
+        page = client.call("GET", f"{path}/results", params={"limit": AT_ONCE, **wanted, **more}).json()
         yield from (one for one in page["items"] if "decision" in one)
         if page["next_cursor"] in (None, cursor):  # the second: the job is still running
             return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import shlex
 import signal
 import socket
@@ -17,8 +16,8 @@ from cli.stack import Stack, StartStoppedError
 from core.errors import ExemplarError
 from core.settings import Settings, read_settings
 from core.specs import EncoderSpec, encoder_line
-from exemplar_client.address import is_loopback
 from exemplar_client.async_transport import URL as USUAL
+from runtime.addresses import is_loopback
 from store.database import Database
 from store.migrate import ensure_schema
 from store.record.keys import Keys
@@ -73,7 +72,7 @@ def ready_lines(settings: Settings, url: str, *, needs_key: bool) -> Iterator[st
         port = url.rpartition(":")[2]
         seen = lan_address()
         yield f"on the network: http://{seen}:{port}/" if seen else "this machine has no network address now"
-    elif not _is_loopback(settings.host):
+    elif not is_loopback(settings.host):
         yield f"on the network: {url}/"
     data = shlex.quote(str(settings.data))
     if needs_key:
@@ -93,11 +92,7 @@ def lan_address() -> str | None:
             found = str(probe.getsockname()[0])
         except OSError:
             return None
-    return None if ipaddress.ip_address(found).is_loopback else found
-
-
-def _is_loopback(host: str) -> bool:
-    return is_loopback(f"http://[{host}]" if ":" in host else f"http://{host}")
+    return None if is_loopback(found) else found
 
 
 def _needs_key(settings: Settings) -> bool:
@@ -109,7 +104,7 @@ def _needs_key(settings: Settings) -> bool:
             return True
     finally:
         database.close()
-    if not _is_loopback(settings.host):
+    if not is_loopback(settings.host):
         command = f"{command_name()} keys create NAME --data {shlex.quote(str(settings.data))}"
         raise ExemplarError(
             "key_missing",

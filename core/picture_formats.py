@@ -93,7 +93,7 @@ def video_error(name: str) -> ExemplarError:
 
 
 def live_photo_names(names: Collection[str]) -> frozenset[str]:
-    """Return, of names or paths, the videos of Live Photos: beside each is a picture of its name."""
+    """Return, of names or paths, the videos of Live Photos: those with a picture of the same name."""
     stems = {name[: -len(suffix)].lower() for name in names if (suffix := suffix_of(name)) in _OF_LIVE}
     if not stems:
         return frozenset()

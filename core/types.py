@@ -11,7 +11,7 @@ MAX_CHUNK_ITEMS = 256
 
 
 class Lane(StrEnum):
-    """The priority of work: a person waits for `interactive`, nobody waits for `bulk`."""
+    """The priority of work: a person waits for `interactive`, and `bulk` comes after it."""
 
     INTERACTIVE = "interactive"
     BULK = "bulk"

@@ -11,6 +11,7 @@ from formats.archives import MANIFESTS, Member, Zip, is_left_out
 from formats.class_folders import ClassFolders
 from formats.entry import Entry
 from formats.manifests import Line, Row, read_csv, read_jsonl
+from formats.names import printable_text
 
 
 def without_manifest(members: Iterator[Member] | Zip, classes: ClassFolders) -> Iterator[Entry | None]:
@@ -70,8 +71,7 @@ def joined(row: Row, member: Member | None) -> Entry:
 
 
 def _shown(path: str) -> str:
-    # as a caller may have written it: whatever a result, a CSV or a database could not hold is replaced
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in path[:1024])
+    return printable_text(path[:1024])
 
 
 def rows_of(manifest: Member) -> Iterator[Line]:

@@ -18,7 +18,7 @@ class ClassFrom(StrEnum):
 
 
 class ClassFolders:
-    """Names the class of each path, and refuses to merge folders that nobody said are one class."""
+    """Names the class of each path, and refuses to merge folders that were not said to be one class."""
 
     def __init__(self, chosen: ClassFrom | str | None = None) -> None:
         self._chosen = None if chosen is None else ClassFrom(chosen)

@@ -34,6 +34,10 @@ COLUMNS = (
 )
 
 
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+"""A spreadsheet runs text that begins so."""
+
+
 def cells_of(result: Result) -> list[Any]:
     """Return the cells of a result, in the order of `COLUMNS`."""
     error = result.get("error") or {}
@@ -57,9 +61,13 @@ def csv_line(cells: Sequence[Any]) -> str:
     return out.getvalue()
 
 
+def unguarded(text: str) -> str:
+    """Return the text of a cell without the apostrophe that `csv_line` puts before a formula."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULAS) else text
+
+
 def _safe(cell: Any) -> Any:
-    # a spreadsheet runs text that begins so as a formula
-    if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")):
+    if isinstance(cell, str) and cell.startswith(_FORMULAS):
         return "'" + cell
     if isinstance(cell, bool):
         return "true" if cell else "false"

@@ -28,6 +28,11 @@ def match_key(path: str) -> str:
     return plain_path(unicodedata.normalize("NFC", path.replace("\\", "/")))
 
 
+def printable_text(text: str) -> str:
+    """Return a text with each character replaced that a result, a CSV or a database could not hold."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 def spellings(path: str) -> Iterator[str]:
     """Yield a path as it is written, then as other systems would write it, each once."""
     slashed = path.replace("\\", "/")

@@ -176,6 +176,12 @@ def _is_private(address: Address) -> bool:
     return address.is_loopback or (address.is_private and not address.is_reserved)
 
 
+def is_loopback(host: str) -> bool:
+    """Return whether a host, `localhost` or an address without brackets, is this machine."""
+    address = _literal(host)
+    return host == "localhost" or (address is not None and address.is_loopback)
+
+
 def _is_under(host: str, allowed: str) -> bool:
     if allowed == "*":
         return True

@@ -13,10 +13,10 @@ from opentelemetry.trace import Span as OtelSpan
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from runtime.addresses import is_loopback
 from runtime.tracing import NONE, Attributes, Span, Tracing
 
 _CONTEXT = TraceContextTextMapPropagator()
-_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 _PATH = "/v1/traces"  # OTLP specification 1.9, "OTLP/HTTP request"
 
 
@@ -66,7 +66,8 @@ class _OtlpSpan(Span):
 def tracing_to(endpoint: str, service: str) -> OtlpTracing:
     """Return the exporter to a collector, the one of the OTEL_ variables if `endpoint` is empty."""
     session = requests.Session()
-    session.trust_env = urlsplit(endpoint).hostname not in _THIS_MACHINE  # no proxy of the environment for it
+    # no proxy of the environment for this machine
+    session.trust_env = not is_loopback(urlsplit(endpoint).hostname or "")
     url = endpoint.rstrip("/") + _PATH if endpoint else None
     exporter = OTLPSpanExporter(endpoint=url, session=session)
     return OtlpTracing(service, BatchSpanProcessor(exporter))

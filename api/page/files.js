@@ -1,12 +1,11 @@
 // Files that people drop or choose, folders and all, as pictures with their paths.
 
-import { isOfSystem } from "./folders.js";
+import { SYSTEM, isOfSystem } from "./folders.js";
 
 const ORDER = new Intl.Collator("en", { numeric: true }); // 2.jpg before 10.jpg
 const [PICTURES, VIDEOS] = ["picture-suffixes", "video-suffixes"]
   .map((name) => document.querySelector(`meta[name="${name}"]`).content.split(" "));
-const LIVE = [".mov", ".mp4"]; // beside a picture of the same name it is the video of a Live Photo
-const SYSTEM = ["thumbs.db", "desktop.ini"];
+const LIVE = [".mov", ".mp4"]; // next to a picture of the same name it is the video of a Live Photo
 
 /** What a file input takes: what the browser takes for a picture, and what it has never heard of. */
 export const ACCEPT = ["image/*", ...PICTURES].join();
@@ -64,7 +63,7 @@ function sort(files) {
 }
 
 function isPicture({ file, path }) {
-  return !isHidden(path) && !isOfSystem(path) && (file.type.startsWith("image/") || PICTURES.includes(split(path)[1]));
+  return !isOfSystem(path) && (file.type.startsWith("image/") || PICTURES.includes(split(path)[1]));
 }
 
 function isHidden(path) {
@@ -80,7 +79,7 @@ function whatIs(path) {
   const name = path.split("/").at(-1);
   const suffix = split(path)[1];
   if (isHidden(path)) return "hidden file";
-  if (SYSTEM.includes(name.toLowerCase())) return name;
+  if (SYSTEM.has(name.toLowerCase())) return name;
   if (isOfSystem(path)) return "system file";
   if (VIDEOS.includes(suffix)) return "video";
   return suffix.length > 1 ? `${suffix.slice(1).toUpperCase()} file` : "other file";

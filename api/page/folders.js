@@ -1,6 +1,6 @@
 // The folders of dropped pictures: those of systems, and which one names a class.
 
-const SYSTEM = new Set([
+export const SYSTEM = new Set([
   "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information", "__macosx",
   "@eadir", "#recycle", "@recycle", "#snapshot", "@recently-snapshot", "lost+found",
 ]); // as formats/names.py

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,7 +12,6 @@ from core.errors import ExemplarError, error_of
 
 AT_ONCE = 64
 BYTES_AT_ONCE = 12 << 20  # base64 adds a third
-PAUSE_S = 2.0
 
 Batch = list[tuple[str, Json]]
 
@@ -65,7 +63,7 @@ def _item(one: LabelledPicture) -> Json | ExemplarError:
 def _send(client: Client, collection: str, batch: Batch, tally: Tally) -> Iterator[tuple[str, ExemplarError]]:
     path = f"/v1/collections/{collection}/enroll"
     try:
-        job = _submit(client, path, [item for _, item in batch])
+        job = client.submit_items(path, [item for _, item in batch])
     except ExemplarError as error:
         if len(batch) > 1 or not error.code.startswith(("picture_", "label_", "item_", "body_too")):
             raise
@@ -80,15 +78,3 @@ def _send(client: Client, collection: str, batch: Batch, tally: Tally) -> Iterat
             tally.repeated += 1
         else:
             tally.enrolled += 1
-
-
-def _submit(client: Client, path: str, items: list[Json]) -> Json:
-    while True:
-        try:
-            job: Json = client.call("POST", path, json={"items": items}).json()
-        except ExemplarError as error:
-            if error.code != "queue_full":
-                raise
-            time.sleep(PAUSE_S)
-        else:
-            return job

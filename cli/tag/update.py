@@ -8,8 +8,7 @@ from collections.abc import Iterable, Iterator
 from cli.tag.journal import Journal
 from cli.tag.rows import Output, Row, read_rows
 from cli.tag.tally import Tally
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+from formats.csv import unguarded
 
 
 def begin_update(journal: Journal, output: Output) -> None:
@@ -41,6 +40,4 @@ def mark_written(journal: Journal, rows: Iterable[Row]) -> None:
 
 def plain_path(path: str) -> str:
     """Return the absolute path of a row, however it was given; CSV has an apostrophe before formulas."""
-    if path.startswith("'") and path[1:].startswith(_FORMULA):
-        path = path[1:]
-    return os.path.abspath(path)
+    return os.path.abspath(unguarded(path))

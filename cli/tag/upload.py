@@ -13,6 +13,7 @@ from cli.sending import content_to_send, is_sent_as_preview
 from cli.tag.journal import Batch
 from cli.tag.listing import Kind, Listed
 from core.errors import ExemplarError
+from formats.names import printable_text
 
 PART_BYTES = 1 << 20
 LARGE_BYTES = 1 << 31  # above it a zip needs larger fields
@@ -113,7 +114,7 @@ def _member(archive: zipfile.ZipFile, sink: _Sink, info: zipfile.ZipInfo, pictur
 
 def _row(number: int, picture: Listed) -> Json:
     # the name that the job shows; results are matched by their order
-    name = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in picture.shown[-MAX_ID:])
+    name = printable_text(picture.shown[-MAX_ID:])
     where = {Kind.URL: {"url": picture.place}, Kind.SERVER: {"file": picture.place}}
     return {**where.get(picture.kind, {"path": str(number)}), "custom_id": name}
 

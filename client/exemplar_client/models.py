@@ -516,7 +516,7 @@ class LabelCount(Model):
 
 
 Lane = Literal["interactive", "bulk"] | str
-"""The priority of work: a person waits for `interactive`, nobody waits for `bulk`."""
+"""The priority of work: a person waits for `interactive`, and `bulk` comes after it."""
 
 
 class ListedChangedAnswer(Model):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
@@ -127,6 +127,17 @@ class Jobs:
         more = len(ahead) > limit or len(needed) < len(chunks) or is_open
         reached = found[-1]["item"] + 1 if found else after
         return ResultPage(found, reached if more else None)
+
+    def result_pages(
+        self, job_id: str, *, first: int = 0, end: int | None = None, limit: int = 500
+    ) -> Iterator[Sequence[Mapping[str, Any]]]:
+        """Yield settled results from item `first` on, before `end` if given, as far as they reach now."""
+        after: int | None = first
+        while after is not None and (end is None or after < end):
+            page = self.results(job_id, after=after, limit=limit)
+            yield [result for result in page.results if end is None or result["item"] < end]
+            # no progress: the job is still running
+            after = None if page.next_item == after else page.next_item
 
     def tally(self, job_id: str) -> Tally:
         """Return the number of results by label, decision and error, without reviews.

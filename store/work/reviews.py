@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete
@@ -21,6 +21,7 @@ from store.work.reviewed import count_reviews, is_answer
 from store.work.rows import job_not_found, require_job, unpack_job
 
 PAGE = 1000
+GAP = 64  # items between two that are read along: a chunk's results are stored as one
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Reviews:
         """
         self._check(job_id)
         wanted = sorted(set(items))
-        answers = {one["item"]: one for run in _runs(wanted) for one in self._answers(job_id, run)}
+        answers = self._answers(job_id, wanted)
         missing = [item for item in wanted if item not in answers]
         if missing:
             raise ExemplarError(
@@ -60,7 +61,7 @@ class Reviews:
         """Review all settled answers that fit; return how many these were. Raises as `set` does."""
         self._check(job_id)
         reviewed = 0
-        for page in self._pages(job_id):
+        for page in self._jobs.result_pages(job_id, limit=PAGE):
             fitting = [result for result in page if is_answer(result) and fits(result)]
             if fitting:
                 reviewed += self._write(job_id, fitting, verdict)
@@ -105,19 +106,15 @@ class Reviews:
             )
         return len(rows)
 
-    def _answers(self, job_id: str, run: range) -> Iterator[Result]:
-        after: int | None = run.start
-        while after is not None and after < run.stop:
-            page = self._jobs.results(job_id, after=after, limit=min(PAGE, run.stop - after))
-            yield from (one for one in page.results if one["item"] < run.stop and is_answer(one))
-            after = None if page.next_item == after else page.next_item
-
-    def _pages(self, job_id: str) -> Iterator[Sequence[Result]]:
-        after: int | None = 0
-        while after is not None:
-            page = self._jobs.results(job_id, after=after, limit=PAGE)
-            yield page.results
-            after = None if page.next_item == after else page.next_item
+    def _answers(self, job_id: str, items: Sequence[int]) -> dict[int, Result]:
+        """Return the answers for these items, and for some between them, by item."""
+        return {
+            result["item"]: result
+            for run in _runs(items)
+            for page in self._jobs.result_pages(job_id, first=run.start, end=run.stop, limit=PAGE)
+            for result in page
+            if is_answer(result)
+        }
 
 
 def _lock_reviewable(connection: Connection, job_id: str) -> None:
@@ -138,10 +135,10 @@ def _check_reviewable(job: Job) -> None:
 
 
 def _runs(items: Sequence[int]) -> list[range]:
-    """Return consecutive items as ranges."""
+    """Return sorted items as the ranges in which they are read."""
     runs: list[range] = []
     for item in items:
-        if runs and runs[-1].stop == item:
+        if runs and item - runs[-1].stop < GAP:
             runs[-1] = range(runs[-1].start, item + 1)
         else:
             runs.append(range(item, item + 1))
