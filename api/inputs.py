@@ -240,6 +240,15 @@ class PageQuery(Strict):
     limit: int = Field(100, ge=1, le=1000)
 
 
+class JobQuery(PageQuery):
+    """A selection of jobs."""
+
+    reviews_of: str | None = Field(
+        None,
+        description="Only the jobs that enrol reviewed pictures of this job. Without it they are left out.",
+    )
+
+
 class Selection(Strict):
     """A selection of answers by what they say and whether a person has reviewed them."""
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from flask import Response, g, request, stream_with_context
 
-from api.inputs import PageQuery, ResultQuery, Selection
+from api.inputs import JobQuery, ResultQuery, Selection
 from api.links import link
 from api.models import JobModel, JobPage, JobSummary, ResultPage
 from api.pages import make_cursor, read_cursor, read_number
@@ -32,10 +32,12 @@ SCAN = 2000  # results read per call to find those with a decision
 SMALL = 2000  # results buffered for a slow client without holding a thread
 
 
-@routes.add("GET", "/jobs", scope=Scope.CLASSIFY, query=PageQuery, answer=JobPage)
-def list_jobs(query: PageQuery) -> JobPage:
+@routes.add("GET", "/jobs", scope=Scope.CLASSIFY, query=JobQuery, answer=JobPage)
+def list_jobs(query: JobQuery) -> JobPage:
     """List jobs, newest first."""
-    found = services().store.jobs.page(before=read_cursor(query.cursor), limit=query.limit, of=g.collections)
+    found = services().store.jobs.page(
+        before=read_cursor(query.cursor), limit=query.limit, of=g.collections, reviews_of=query.reviews_of
+    )
     return JobPage(
         items=[JobModel.of(job, time.time()) for job in found],
         next_cursor=make_cursor(found[-1].id) if len(found) == query.limit else None,

@@ -399,6 +399,8 @@ class FinishedJob(Model):
     """Why results that should have been smoothed are not, or not all."""
     progress: Progress
     results: list[Result]
+    reviews_of: str | None
+    """The job whose reviewed pictures it enrols, if it does that."""
     smooth: bool
     """Its results are smoothed over nearest pictures before it ends."""
     started_at: datetime | None
@@ -468,6 +470,8 @@ class Job(Model):
     note: str | None
     """Why results that should have been smoothed are not, or not all."""
     progress: Progress
+    reviews_of: str | None
+    """The job whose reviewed pictures it enrols, if it does that."""
     smooth: bool
     """Its results are smoothed over nearest pictures before it ends."""
     started_at: datetime | None
@@ -627,6 +631,8 @@ class NewReview(Model):
 
     accepted: Literal[True] | str | None = Field(default=None)
     """The answer is right as it stands."""
+    enroll: bool | None = Field(default=None)
+    """Also make the picture a support of the label; one of another class is moved. Undoing the review, or giving another label, puts it back."""
     label: str | None = Field(default=None)
     """The right label; null: none of the classes."""
 
@@ -636,6 +642,8 @@ class NewReviews(Model):
 
     accepted: Literal[True] | str | None = Field(default=None)
     """The answer is right as it stands."""
+    enroll: bool | None = Field(default=None)
+    """Also make the picture a support of the label; one of another class is moved. Undoing the review, or giving another label, puts it back."""
     items: list[int] | None = Field(default=None)
     label: str | None = Field(default=None)
     """The right label; null: none of the classes."""
@@ -774,12 +782,26 @@ class Review(Model):
     at: datetime
     by: str
     """The name of the key, `local` where no key was needed."""
+    enroll: bool | None = Field(default=None)
+    """Whether it makes the picture a support of its label."""
+    enroll_job: str | None = Field(default=None)
+    """The job that does, if the picture was none before."""
     label: str | None
+    support_id: int | None = Field(default=None)
+    """That support; null until the job is done."""
 
 
 class Reviewed(Model):
     """How many answers were reviewed, or how many reviews were removed."""
 
+    reviewed: int
+
+
+class ReviewedItems(Model):
+    """How many answers were reviewed, and what makes their pictures supports."""
+
+    enroll_job: str | None = Field(default=None)
+    """The job that enrols their pictures, if one is needed."""
     reviewed: int
 
 

@@ -54,6 +54,8 @@ def _with_review(result: Result, row: Any) -> Result:
         "by": row.reviewer,
         "at": datetime.fromtimestamp(row.reviewed_at, UTC).isoformat(),
     }
+    if row.enroll:
+        review |= {"enroll": True, "enroll_job": row.enroll_job, "support_id": row.support_id}
     return {**result, "final_label": row.label, "reviewed": True, "review": review}
 
 
