@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from flask import Response, g
 from pydantic import BaseModel, Field, model_validator
@@ -60,23 +60,25 @@ class NewReview(Strict):
         return Verdict(name, label, accepted=self.accepted is True, may_enroll=_may_enroll())
 
 
-class NewReviews(NewReview):
-    """A verdict on many answers: those of `items`, or all that match `where`."""
+class Which(Strict):
+    """The answers of `items`, or all that match `where`."""
 
     items: list[int] | None = Field(None, min_length=1, max_length=MAX_REVIEWED)
     where: Selection | None = None
 
     @model_validator(mode="after")
-    def _check_which(self) -> NewReviews:
+    def _check_which(self) -> Self:
         if (self.items is None) == (self.where is None):
             raise ValueError("expected either items or where")
         return self
 
 
-class Unreview(Strict):
-    """The items whose reviews are removed."""
+class NewReviews(NewReview, Which):
+    """A verdict on many answers: those of `items`, or all that match `where`."""
 
-    items: list[int] = Field(min_length=1, max_length=MAX_REVIEWED)
+
+class Unreview(Which):
+    """The items whose reviews are removed, or a selection of them."""
 
 
 class Reviewed(BaseModel):
@@ -127,8 +129,15 @@ def review_items(job_id: str, body: NewReviews) -> ReviewedItems:
 @routes.add("POST", "/jobs/<job_id>/unreview", scope=Scope.CLASSIFY, body=Unreview, answer=Reviewed)
 def undo_reviews(job_id: str, body: Unreview) -> Reviewed:
     """Undo the reviews of many items."""
-    items = [_checked(item) for item in body.items]
-    return Reviewed(reviewed=services().store.reviews.undo(job_id, items, may_enroll=_may_enroll()))
+    reviews = services().store.reviews
+    if body.where is None:
+        items = [_checked(item) for item in body.items or ()]
+    else:
+        where = body.where.model_copy(update={"reviewed": True})
+        items = reviews.items_where(job_id, partial(fits, wanted=where))
+    parts = [items[start : start + MAX_REVIEWED] for start in range(0, len(items), MAX_REVIEWED)]
+    may_enroll = _may_enroll()
+    return Reviewed(reviewed=sum(reviews.undo(job_id, part, may_enroll=may_enroll) for part in parts))
 
 
 def _write(job_id: str, items: Sequence[int], body: NewReview) -> ReviewedItems:

@@ -406,10 +406,17 @@ class Calls(Transport):
             Request("GET", f"/v1/jobs/{in_path(job_id)}/summary", may_repeat=True), models.JobSummary
         )
 
-    def undo_reviews(self, job_id: str, items: Sequence[int]) -> models.Reviewed:
+    def undo_reviews(
+        self,
+        job_id: str,
+        *,
+        items: Sequence[int] | None = None,
+        where: models.Selection | Mapping[str, Any] | None = None,
+    ) -> models.Reviewed:
         """Undo the reviews of many items."""
         return self._json(
-            Request("POST", f"/v1/jobs/{in_path(job_id)}/unreview", json=given(items=items)), models.Reviewed
+            Request("POST", f"/v1/jobs/{in_path(job_id)}/unreview", json=given(items=items, where=where)),
+            models.Reviewed,
         )
 
     def list_models(self) -> models.ModelList:

@@ -670,6 +670,10 @@ class Offered(Model):
     owned_by: Literal["exemplar"] | str | None = Field(default=None)
 
 
+Order = Literal["item", "value", "confidence", "name"] | str
+"""`item` as submitted; `value` what to review first; `confidence` the least first; `name` of the item."""
+
+
 class PastImage(Model):
     """The picture of an item that a job has already read."""
 
@@ -844,6 +848,8 @@ class Selection(Model):
     """Only answers at most as confident."""
     min_confidence: float | None = Field(default=None)
     """Only answers at least as confident."""
+    path: str | None = Field(default=None)
+    """Only items whose `custom_id` (a file's path) contains this text."""
     reviewed: bool | None = Field(default=None)
     """Only answers that are reviewed, or that are not."""
 
@@ -899,9 +905,10 @@ class SwitchOptions(Model):
 
 
 class Unreview(Model):
-    """The items whose reviews are removed."""
+    """The items whose reviews are removed, or a selection of them."""
 
-    items: list[int]
+    items: list[int] | None = Field(default=None)
+    where: Selection | None = Field(default=None)
 
 
 class Unseen(Model):

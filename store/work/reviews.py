@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select
+from sqlalchemy import Connection, Row, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from core.errors import ExemplarError
@@ -33,6 +33,12 @@ from store.work.rows import job_not_found, require_job, unpack_job
 from store.work.submission import Submitted
 
 PAGE = 1000
+_COUNT_CALL = (
+    update(t.job)
+    .where(t.job.c.id == bindparam("of"))
+    .values(review_calls=t.job.c.review_calls + 1)
+    .returning(t.job.c.review_calls)
+)
 GAP = 64  # items between two that are read along: a chunk's results are stored as one
 
 
@@ -131,6 +137,7 @@ class Reviews:
         changed = {name: statement.excluded[name] for name in columns}
         with self._database.write() as connection:
             collection_id = _lock_reviewable(connection, job_id)
+            call = connection.execute(_COUNT_CALL, {"of": job_id}).scalar_one()
             earlier = enrolling_reviews(connection, job_id, [answer["item"] for answer in answers])
             rows = [
                 {
@@ -140,6 +147,7 @@ class Reviews:
                     "label": answer.get("label") if verdict.accepted else verdict.label,
                     "accepted": verdict.accepted,
                     "reviewer": verdict.reviewer,
+                    "call": call,
                 }
                 for answer in answers
             ]
