@@ -110,6 +110,7 @@ ITEM_CODES = (
     "picture_too_large",
     "picture_unreadable",
     "reindex_gone",
+    "review_changed",
     "target_failed",
     "target_unresolved",
     "url_failed",

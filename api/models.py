@@ -152,6 +152,7 @@ class JobModel(BaseModel):
     expanding: bool = Field(description="Its items are still being read from the upload; total grows.")
     smooth: bool = Field(description="Its results are smoothed over nearest pictures before it ends.")
     note: str | None = Field(description="Why results that should have been smoothed are not, or not all.")
+    reviews_of: str | None = Field(description="The job whose reviewed pictures it enrols, if it does that.")
     progress: Progress
     created_at: datetime
     started_at: datetime | None
@@ -169,6 +170,7 @@ class JobModel(BaseModel):
             expanding=job.expanding,
             smooth=job.smooth,
             note=job.note,
+            reviews_of=job.reviews_of,
             progress=_progress(job, now),
             created_at=_moment(job.created_at),
             started_at=None if job.started_at is None else _moment(job.started_at),
@@ -304,6 +306,9 @@ class ReviewModel(BaseModel):
     accepted: bool = Field(description="Whether the answer was accepted as it stood.")
     by: str = Field(description="The name of the key, `local` where no key was needed.")
     at: datetime
+    enroll: bool = Field(False, description="Whether it makes the picture a support of its label.")
+    enroll_job: str | None = Field(None, description="The job that does, if the picture was none before.")
+    support_id: int | None = Field(None, description="That support; null until the job is done.")
 
 
 class ResultModel(BaseModel):

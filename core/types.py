@@ -255,6 +255,8 @@ class JobRequest:
     """Whether to smooth the answers over similar pictures, once all have been answered."""
     origin: Origin | None = None
     encoder: str | None = None
+    reviews_of: str | None = None
+    """The job whose reviewed pictures it enrols; the `custom_id` of each is its item there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +280,7 @@ class Job:
     expanding: bool = False
     smooth: bool = False
     note: str | None = None
+    reviews_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,3 +302,4 @@ class Chunk:
     """Its name; the collection may be gone."""
     origin: Origin | None = None
     encoder: str = ""
+    reviews_of: str | None = None

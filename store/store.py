@@ -23,6 +23,7 @@ from store.work.control import Control
 from store.work.deliveries import Deliveries
 from store.work.fetches import Fetches
 from store.work.jobs import Jobs
+from store.work.orders import Orders
 from store.work.reviews import Reviews
 from store.work.smoothing import Smoothings
 from store.work.sources import Sources
@@ -41,6 +42,7 @@ class Store:
     snapshot_marks: SnapshotMarks
     jobs: Jobs
     reviews: Reviews
+    orders: Orders
     control: Control
     sources: Sources
     smoothings: Smoothings
@@ -75,6 +77,7 @@ def open_store(settings: Settings) -> Store:
         texts=Texts(database),
         jobs=jobs,
         reviews=Reviews(database, jobs),
+        orders=Orders(database),
         probes=Probes(database),
         exports=Exports(database),
         imports=Imports(database, jobs),
