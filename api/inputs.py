@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from core.caller_fields import CallersId
 from core.errors import ExemplarError
 from core.types import (
+    MAX_CHUNK_ITEMS,
     ClassKind,
     DecisionName,
     Index,
@@ -250,10 +251,35 @@ class Selection(Strict):
     reviewed: bool | None = Field(None, description="Only answers that are reviewed, or that are not.")
 
 
+Version = Annotated[
+    int | None,
+    Field(ge=1, le=2**31 - 1, description="Answers as of this version of the job; the newest by default."),
+]
+
+
 class ResultQuery(PageQuery, Selection):
     """A selection of results, for JSON; a page may have fewer than `limit`, or none, before the last one."""
 
+    version: Version = None
     status: Literal["done", "failed"] | None = Field(None, description="Only items with this status.")
+
+
+class SummaryQuery(Strict):
+    """The version of the answers that are counted."""
+
+    version: Version = None
+
+
+class Redecide(Strict):
+    """Options of deciding again."""
+
+    dry_run: bool = Field(False, strict=True, description="Only report what would change.")
+
+
+class NewGroups(Strict):
+    """Options of groups."""
+
+    max_groups: int = Field(100, ge=1, le=MAX_CHUNK_ITEMS, strict=True, description="Most groups.")
 
 
 class SupportQuery(PageQuery):

@@ -28,6 +28,8 @@ class JobKind(StrEnum):
     REINDEX = "reindex"
     COMPARE = "compare"
     IMPORT = "import"
+    REDECIDE = "redecide"
+    GROUP = "group"
 
 
 class JobState(StrEnum):
@@ -255,6 +257,9 @@ class JobRequest:
     """Whether to smooth the answers over similar pictures, once all have been answered."""
     origin: Origin | None = None
     encoder: str | None = None
+    target: str | None = None
+    """The job that this one is about, and the `options` for that."""
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +283,8 @@ class Job:
     expanding: bool = False
     smooth: bool = False
     note: str | None = None
+    target: str | None = None
+    top: int = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,3 +306,6 @@ class Chunk:
     """Its name; the collection may be gone."""
     origin: Origin | None = None
     encoder: str = ""
+    target: str = ""
+    """The job that its job is about."""
+    options: Mapping[str, Any] = field(default_factory=dict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, delete
 from sqlalchemy.dialects import postgresql, sqlite
@@ -19,6 +20,8 @@ from store.work.kinds import KINDS
 from store.work.locks import lock_job
 from store.work.reviewed import count_reviews, is_answer
 from store.work.rows import job_not_found, require_job, unpack_job
+from store.work.targets import current_results
+from store.work.versions import FIRST, newest_version
 
 PAGE = 1000
 GAP = 64  # items between two that are read along: a chunk's results are stored as one
@@ -67,10 +70,10 @@ class Reviews:
                 reviewed += self._write(job_id, fitting, verdict)
         return reviewed
 
-    def counts(self, job_id: str) -> tuple[int, Mapping[str, int]]:
+    def counts(self, job_id: str, version: int | None = None) -> tuple[int, Mapping[str, int]]:
         """Return the number of reviewed items, and by how much reviews change the count of each label."""
         with self._database.read() as connection:
-            return count_reviews(connection, job_id)
+            return count_reviews(connection, job_id, version)
 
     def undo(self, job_id: str, items: Sequence[int]) -> int:
         """Remove the reviews of these items; return how many there were. Raises `job_not_found`."""
@@ -85,22 +88,12 @@ class Reviews:
 
     def _write(self, job_id: str, answers: Sequence[Result], verdict: Verdict) -> int:
         insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
-        rows = [
-            {
-                "job_id": job_id,
-                "item": answer["item"],
-                "answered": answer.get("label"),
-                "label": answer.get("label") if verdict.accepted else verdict.label,
-                "accepted": verdict.accepted,
-                "reviewer": verdict.reviewer,
-            }
-            for answer in answers
-        ]
         statement = insert(t.review).values(reviewed_at=now_s())
         columns = ("answered", "label", "accepted", "reviewer", "reviewed_at")
         changed = {name: statement.excluded[name] for name in columns}
         with self._database.write() as connection:
             _lock_reviewable(connection, job_id)
+            rows = _rows(job_id, _current(connection, job_id, answers), verdict)
             connection.execute(
                 statement.on_conflict_do_update(index_elements=["job_id", "item"], set_=changed), rows
             )
@@ -115,6 +108,30 @@ class Reviews:
             for result in page
             if is_answer(result)
         }
+
+
+def _rows(job_id: str, answers: Sequence[Result], verdict: Verdict) -> list[dict[str, Any]]:
+    return [
+        {
+            "job_id": job_id,
+            "item": answer["item"],
+            "answered": answer.get("label"),
+            "label": answer.get("label") if verdict.accepted else verdict.label,
+            "accepted": verdict.accepted,
+            "reviewer": verdict.reviewer,
+        }
+        for answer in answers
+    ]
+
+
+def _current(connection: Connection, job_id: str, answers: Sequence[Result]) -> Sequence[Result]:
+    """Return answers of a locked job as they are now: it may have decided again since they were read."""
+    if newest_version(connection, job_id) == FIRST:
+        return answers
+    now: dict[int, Result] = {}
+    for run in _runs([answer["item"] for answer in answers]):
+        now |= current_results(connection, job_id, run.start, run.stop)
+    return [now.get(answer["item"], answer) for answer in answers]
 
 
 def _lock_reviewable(connection: Connection, job_id: str) -> None:

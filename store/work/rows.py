@@ -42,6 +42,8 @@ def unpack_job(row: Row[Any]) -> Job:
         expanding=row.expanding and row.state not in FINAL,
         smooth=row.smooth,
         note=row.note,
+        target=row.target,
+        top=row.top,
     )
 
 
@@ -57,6 +59,8 @@ def select_chunks() -> Select[Any]:
         t.job.c.smooth,
         t.job.c.collection_name,
         t.job.c.origin,
+        t.job.c.target,
+        t.job.c.options,
         t.collection.c.views,
     ).select_from(
         t.chunk.join(t.job, t.job.c.id == t.chunk.c.job_id).outerjoin(
@@ -82,4 +86,6 @@ def unpack_chunk(row: Row[Any]) -> Chunk:
         collection=row.collection_name,
         origin=None if row.origin is None else Origin(**row.origin),
         encoder=row.encoder,
+        target=row.target or "",
+        options=row.options or {},
     )
