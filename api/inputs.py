@@ -10,6 +10,7 @@ from core.answer_order import Order
 from core.caller_fields import CallersId
 from core.errors import ExemplarError
 from core.types import (
+    MAX_CHUNK_ITEMS,
     ClassKind,
     DecisionName,
     Index,
@@ -263,6 +264,12 @@ class Selection(Strict):
     )
 
 
+Version = Annotated[
+    int | None,
+    Field(ge=1, le=2**31 - 1, description="Answers as of this version of the job; the newest by default."),
+]
+
+
 class ResultQuery(PageQuery, Selection):
     """A selection of results, for JSON; a page may have fewer than `limit`, or none, before the last one."""
 
@@ -271,8 +278,26 @@ class ResultQuery(PageQuery, Selection):
         description="`item` as submitted; `value` what to review first, reviewed answers last; `confidence` "
         "the least first; `name` of the item. What is reviewed meanwhile keeps its place in later pages.",
     )
-
+    version: Version = None
     status: Literal["done", "failed"] | None = Field(None, description="Only items with this status.")
+
+
+class SummaryQuery(Strict):
+    """The version of the answers that are counted."""
+
+    version: Version = None
+
+
+class Redecide(Strict):
+    """Options of deciding again."""
+
+    dry_run: bool = Field(False, strict=True, description="Only report what would change.")
+
+
+class NewGroups(Strict):
+    """Options of groups."""
+
+    max_groups: int = Field(100, ge=1, le=MAX_CHUNK_ITEMS, strict=True, description="Most groups.")
 
 
 class SupportQuery(PageQuery):

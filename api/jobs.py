@@ -9,14 +9,15 @@ from urllib.parse import quote
 
 from flask import Response, g, request, stream_with_context
 
-from api.inputs import JobQuery, ResultQuery, Selection
+from api.inputs import JobQuery, ResultQuery, Selection, SummaryQuery
 from api.links import link
 from api.models import JobModel, JobPage, JobSummary, ResultPage
 from api.pages import make_cursor, read_cursor, read_number
-from api.results import as_csv, as_ndjson, as_parquet, fits, shown
+from api.results import Span, as_csv, as_ndjson, as_parquet, fits, shown
 from api.routes import Routes
 from api.services import services
 from core.answer_order import Order
+from core.errors import ExemplarError
 from core.results import Result
 from core.types import FINAL, Job
 from store.record.keys import Scope
@@ -26,7 +27,7 @@ routes = Routes("jobs")
 
 PARQUET = "application/vnd.apache.parquet"
 RESULT_TYPES = ("application/json", "application/x-ndjson", "text/csv", PARQUET)
-_STREAMED: dict[str, tuple[Callable[[Job, int, int], Iterator[str] | Iterator[bytes]], str]] = {
+_STREAMED: dict[str, tuple[Callable[[Job, Span], Iterator[str] | Iterator[bytes]], str]] = {
     "application/x-ndjson": (as_ndjson, "jsonl"),
     "text/csv": (as_csv, "csv"),
     PARQUET: (as_parquet, "parquet"),
@@ -49,8 +50,9 @@ def list_jobs(query: JobQuery) -> JobPage:
 
 @routes.add("GET", "/jobs/<job_id>", scope=Scope.CLASSIFY, answer=JobModel)
 def get_job(job_id: str) -> JobModel:
-    """Show a job and its progress."""
-    return JobModel.of(services().store.jobs.get(job_id), time.time())
+    """Show a job, its progress, and the versions of its answers."""
+    jobs = services().store.jobs
+    return JobModel.of(jobs.get(job_id), time.time(), jobs.versions(job_id))
 
 
 @routes.add(
@@ -66,7 +68,9 @@ def get_results(job_id: str, query: ResultQuery) -> Response:
     job = services().store.jobs.get(job_id)
     media_type = request.accept_mimetypes.best_match(RESULT_TYPES, default=RESULT_TYPES[0])
     if media_type in _STREAMED:
-        return _stream(job, media_type, read_number(query.cursor))
+        services().store.jobs.check_version(job_id, query.version)
+        after = read_number(query.cursor)
+        return _stream(job, media_type, Span(after, services().store.jobs.reach(job.id), query.version))
     results, following = (_page if query.order is Order.ITEM else _ordered_page)(job_id, query)
     model = ResultPage(
         items=[shown(job, result) for result in results],
@@ -75,21 +79,22 @@ def get_results(job_id: str, query: ResultQuery) -> Response:
     return Response(model.model_dump_json(exclude_unset=True), content_type="application/json")
 
 
-@routes.add("GET", "/jobs/<job_id>/summary", scope=Scope.CLASSIFY, answer=JobSummary)
-def get_summary(job_id: str) -> JobSummary:
+@routes.add("GET", "/jobs/<job_id>/summary", scope=Scope.CLASSIFY, query=SummaryQuery, answer=JobSummary)
+def get_summary(job_id: str, query: SummaryQuery) -> JobSummary:
     """Count the results of a job by label, decision and error."""
     job = services().store.jobs.get(job_id)
     store = services().store
-    return JobSummary.of(job, store.jobs.tally(job_id), *store.reviews.counts(job_id))
+    tally = store.jobs.tally(job_id, query.version)
+    return JobSummary.of(job, tally, *store.reviews.counts(job_id, query.version))
 
 
 def _page(job_id: str, query: ResultQuery) -> tuple[Sequence[Result], int | None]:
     """Return the next matching results, reading at most `SCAN`, and the item to continue from."""
     jobs, after = services().store.jobs, read_number(query.cursor)
     if query.status is None and Selection.model_fields.keys().isdisjoint(query.model_fields_set):
-        page = jobs.results(job_id, after=after, limit=query.limit)
+        page = jobs.results(job_id, after=after, limit=query.limit, version=query.version)
         return page.results, page.next_item
-    page = jobs.results(job_id, after=after, limit=SCAN)
+    page = jobs.results(job_id, after=after, limit=SCAN, version=query.version)
     fitting = [result for result in page.results if _fits(result, query)]
     if len(fitting) <= query.limit:
         return fitting, page.next_item
@@ -98,6 +103,8 @@ def _page(job_id: str, query: ResultQuery) -> tuple[Sequence[Result], int | None
 
 def _ordered_page(job_id: str, query: ResultQuery) -> tuple[Sequence[Result], Position | None]:
     """Return the next matching results in an order, and the position to continue from."""
+    if query.version is not None:
+        raise ExemplarError("request_invalid", "expected order=item together with a version")
     cursor = read_cursor(query.cursor)
     page = services().store.orders.page(
         job_id,
@@ -113,18 +120,17 @@ def _fits(result: Result, query: ResultQuery) -> bool:
     return fits(result, query) and query.status in (None, result["status"])
 
 
-def _stream(job: Job, media_type: str, first: int) -> Response:
-    """Stream the settled results from item `first` on; while the job runs, `Link` gives the continuation."""
-    end = services().store.jobs.reach(job.id)
+def _stream(job: Job, media_type: str, span: Span) -> Response:
+    """Stream settled results; while the job runs, `Link` gives the continuation."""
     write, suffix = _STREAMED[media_type]
     content_type = "text/csv; charset=utf-8" if media_type == "text/csv" else media_type
-    large = end - first > SMALL
+    large = span.end - span.first > SMALL
     if large:
         services().streams.take()
-    response = Response(stream_with_context(write(job, first, end)), content_type=content_type)
+    response = Response(stream_with_context(write(job, span)), content_type=content_type)
     response.headers["Content-Disposition"] = f'attachment; filename="{job.id}.{suffix}"'
     if job.state not in FINAL:
-        cursor = make_cursor(max(end, first))
+        cursor = make_cursor(max(span.end, span.first))
         response.headers["Link"] = (
             f'<{link(f"/v1/jobs/{job.id}/results")}?cursor={quote(cursor)}>; rel="next"'
         )

@@ -15,6 +15,7 @@ import click
 from cli.client import Client, Json
 from cli.options import JSON, URL, given
 from cli.review_files import FORMATS, Labels, labels_in, read_labels_of, write_answers
+from cli.review_groups import print_groups
 from cli.review_sidecars import write_sidecars
 from cli.show import print_found, print_json
 from core.answer_order import Order
@@ -36,6 +37,7 @@ ACTIONS = {
     "imported": "--import",
     "exported": "--export",
     "sidecars": "--sidecars",
+    "groups": "--groups",
 }
 SOME_REFUSED = 1
 
@@ -104,6 +106,7 @@ READABLE = click.Path(path_type=Path, exists=True, dir_okay=False)
     help="Write an XMP sidecar with the final label next to each of these pictures, below this folder.",
 )
 @click.option("--overwrite-sidecars", is_flag=True, help="Also replace sidecars of other software.")
+@click.option("--groups", is_flag=True, help="Group the answers without a label by how similar they are.")
 @JSON
 @URL
 def review(job_id: str, as_json: bool, url: str, **options: Any) -> None:
@@ -121,6 +124,10 @@ def review(job_id: str, as_json: bool, url: str, **options: Any) -> None:
         print_found(found, COLUMNS, [_cells(one) for one in found], as_json=as_json)
     elif chosen == ["exported"]:
         _export(client, path, ordered, options, as_json=as_json)
+    elif chosen == ["groups"]:
+        if wanted:
+            raise click.UsageError("expected --groups without a selection")
+        print_groups(client, path, as_json=as_json)
     elif chosen == ["sidecars"]:
         _write_sidecars(client, path, wanted, options, as_json=as_json)
     elif chosen == ["undo"]:

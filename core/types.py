@@ -28,6 +28,8 @@ class JobKind(StrEnum):
     REINDEX = "reindex"
     COMPARE = "compare"
     IMPORT = "import"
+    REDECIDE = "redecide"
+    GROUP = "group"
 
 
 class JobState(StrEnum):
@@ -257,6 +259,9 @@ class JobRequest:
     encoder: str | None = None
     reviews_of: str | None = None
     """The job whose reviewed pictures it enrols; the `custom_id` of each is its item there."""
+    target: str | None = None
+    """The job that this one is about, and the `options` for that."""
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +286,8 @@ class Job:
     smooth: bool = False
     note: str | None = None
     reviews_of: str | None = None
+    target: str | None = None
+    top: int = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,3 +310,6 @@ class Chunk:
     origin: Origin | None = None
     encoder: str = ""
     reviews_of: str | None = None
+    target: str = ""
+    """The job that its job is about."""
+    options: Mapping[str, Any] = field(default_factory=dict)

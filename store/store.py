@@ -22,6 +22,7 @@ from store.work.chunks import Chunks
 from store.work.control import Control
 from store.work.deliveries import Deliveries
 from store.work.fetches import Fetches
+from store.work.item_vectors import ItemVectors
 from store.work.jobs import Jobs
 from store.work.orders import Orders
 from store.work.reviews import Reviews
@@ -43,6 +44,7 @@ class Store:
     jobs: Jobs
     reviews: Reviews
     orders: Orders
+    item_vectors: ItemVectors
     control: Control
     sources: Sources
     smoothings: Smoothings
@@ -78,6 +80,7 @@ def open_store(settings: Settings) -> Store:
         jobs=jobs,
         reviews=Reviews(database, jobs),
         orders=Orders(database),
+        item_vectors=ItemVectors(database),
         probes=Probes(database),
         exports=Exports(database),
         imports=Imports(database, jobs),

@@ -328,7 +328,7 @@ class AsyncCalls(AsyncTransport):
         )
 
     async def get_job(self, job_id: str) -> AsyncJob:
-        """Show a job and its progress."""
+        """Show a job, its progress, and the versions of its answers."""
         return await self._job(Request("GET", f"/v1/jobs/{in_path(job_id)}", may_repeat=True))
 
     async def cancel_job(self, job_id: str) -> AsyncJob:
@@ -339,6 +339,12 @@ class AsyncCalls(AsyncTransport):
         """Show the calls of a job's webhook with their outcomes."""
         return await self._json(
             Request("GET", f"/v1/jobs/{in_path(job_id)}/deliveries", may_repeat=True), models.DeliveryList
+        )
+
+    async def group_items(self, job_id: str, *, max_groups: int | None = None) -> AsyncJob:
+        """Group the items of a job that have no label by their kept vectors."""
+        return await self._job(
+            Request("POST", f"/v1/jobs/{in_path(job_id)}/groups", json=given(max_groups=max_groups))
         )
 
     async def undo_review(self, job_id: str, item: int) -> None:
@@ -374,6 +380,12 @@ class AsyncCalls(AsyncTransport):
         """Pause a job; running chunks finish."""
         return await self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/pause"))
 
+    async def redecide_job(self, job_id: str, *, dry_run: bool | None = None) -> AsyncJob:
+        """Decide the answers of a job again from kept vectors, with its collection as it is now."""
+        return await self._job(
+            Request("POST", f"/v1/jobs/{in_path(job_id)}/redecide", json=given(dry_run=dry_run))
+        )
+
     async def resume_job(self, job_id: str) -> AsyncJob:
         """Resume a paused job."""
         return await self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/resume"))
@@ -402,10 +414,11 @@ class AsyncCalls(AsyncTransport):
             models.ReviewedItems,
         )
 
-    async def get_summary(self, job_id: str) -> models.JobSummary:
+    async def get_summary(self, job_id: str, *, version: int | None = None) -> models.JobSummary:
         """Count the results of a job by label, decision and error."""
         return await self._json(
-            Request("GET", f"/v1/jobs/{in_path(job_id)}/summary", may_repeat=True), models.JobSummary
+            Request("GET", f"/v1/jobs/{in_path(job_id)}/summary", in_query(version=version), may_repeat=True),
+            models.JobSummary,
         )
 
     async def undo_reviews(

@@ -326,7 +326,7 @@ class Calls(Transport):
         )
 
     def get_job(self, job_id: str) -> Job:
-        """Show a job and its progress."""
+        """Show a job, its progress, and the versions of its answers."""
         return self._job(Request("GET", f"/v1/jobs/{in_path(job_id)}", may_repeat=True))
 
     def cancel_job(self, job_id: str) -> Job:
@@ -337,6 +337,12 @@ class Calls(Transport):
         """Show the calls of a job's webhook with their outcomes."""
         return self._json(
             Request("GET", f"/v1/jobs/{in_path(job_id)}/deliveries", may_repeat=True), models.DeliveryList
+        )
+
+    def group_items(self, job_id: str, *, max_groups: int | None = None) -> Job:
+        """Group the items of a job that have no label by their kept vectors."""
+        return self._job(
+            Request("POST", f"/v1/jobs/{in_path(job_id)}/groups", json=given(max_groups=max_groups))
         )
 
     def undo_review(self, job_id: str, item: int) -> None:
@@ -372,6 +378,10 @@ class Calls(Transport):
         """Pause a job; running chunks finish."""
         return self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/pause"))
 
+    def redecide_job(self, job_id: str, *, dry_run: bool | None = None) -> Job:
+        """Decide the answers of a job again from kept vectors, with its collection as it is now."""
+        return self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/redecide", json=given(dry_run=dry_run)))
+
     def resume_job(self, job_id: str) -> Job:
         """Resume a paused job."""
         return self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/resume"))
@@ -400,10 +410,11 @@ class Calls(Transport):
             models.ReviewedItems,
         )
 
-    def get_summary(self, job_id: str) -> models.JobSummary:
+    def get_summary(self, job_id: str, *, version: int | None = None) -> models.JobSummary:
         """Count the results of a job by label, decision and error."""
         return self._json(
-            Request("GET", f"/v1/jobs/{in_path(job_id)}/summary", may_repeat=True), models.JobSummary
+            Request("GET", f"/v1/jobs/{in_path(job_id)}/summary", in_query(version=version), may_repeat=True),
+            models.JobSummary,
         )
 
     def undo_reviews(

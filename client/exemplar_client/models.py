@@ -16,6 +16,14 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="allow", populate_by_name=True)
 
 
+class AnswerBefore(Model):
+    """An answer that was decided again."""
+
+    confidence: float
+    decision: DecisionName
+    label: str | None
+
+
 class AskItem(Model):
     """A picture to classify, or to search with."""
 
@@ -86,6 +94,14 @@ class ChangedAnswer(Model):
     other_probability: float
     probability: float
     support_id: int
+
+
+class ChangedLabel(Model):
+    """How many answers changed from one label to another; null is no label."""
+
+    from_: str | None = Field(alias="from")
+    items: int
+    to: str | None
 
 
 class ClassChange(Model):
@@ -405,6 +421,10 @@ class FinishedJob(Model):
     """Its results are smoothed over nearest pictures before it ends."""
     started_at: datetime | None
     state: JobState
+    target: str | None = Field(default=None)
+    """The job that this one is about, if it decides again or groups."""
+    versions: list[Version] | None = Field(default=None)
+    """The versions of its answers, oldest first; only where one job is shown. Empty if it makes no decisions."""
 
 
 class Health(Model):
@@ -451,7 +471,12 @@ IndexName = Literal["flat", "ivf", "rabitq", "milvus"] | str
 """The index types: exact search, FAISS's approximate indexes, or Milvus."""
 
 
-JobKind = Literal["classify", "enroll", "search", "report", "embed", "reindex", "compare", "import"] | str
+JobKind = (
+    Literal[
+        "classify", "enroll", "search", "report", "embed", "reindex", "compare", "import", "redecide", "group"
+    ]
+    | str
+)
 """The kind of a job."""
 
 
@@ -476,6 +501,10 @@ class Job(Model):
     """Its results are smoothed over nearest pictures before it ends."""
     started_at: datetime | None
     state: JobState
+    target: str | None = Field(default=None)
+    """The job that this one is about, if it decides again or groups."""
+    versions: list[Version] | None = Field(default=None)
+    """The versions of its answers, oldest first; only where one job is shown. Empty if it makes no decisions."""
 
 
 class JobPage(Model):
@@ -492,6 +521,12 @@ JobState = Literal["queued", "running", "paused", "succeeded", "partial", "faile
 class JobSummary(Model):
     """The number of results of a job by label, decision and error code, greatest first."""
 
+    asked: int | None = Field(default=None)
+    """Of a job that decides again: how many items it decided so far."""
+    changed: int | None = Field(default=None)
+    """How many of them got another label or decision."""
+    changes: list[ChangedLabel] | None = Field(default=None)
+    """Its changes by label, most frequent first."""
     decisions: dict[str, int]
     done: int
     errors: dict[str, int]
@@ -504,8 +539,12 @@ class JobSummary(Model):
     """Why results that should have been smoothed are not, or not all."""
     reviewed: int
     """How many answers people have reviewed."""
+    reviewed_left_alone: int | None = Field(default=None)
+    """How many people have reviewed; they are left alone."""
     state: JobState
     total: int
+    without_vector: int | None = Field(default=None)
+    """How many it could not decide: they failed, or have no vector of the current encoder."""
 
 
 Judgement = Literal["fair", "rough", "not_assessable"] | str
@@ -620,6 +659,13 @@ class NewCollection(Model):
     """Views of each picture: the picture, with its mirror image, or both also cropped."""
 
 
+class NewGroups(Model):
+    """Options of groups."""
+
+    max_groups: int | None = Field(default=None)
+    """Most groups."""
+
+
 class NewReindex(Model):
     """The encoder to embed a collection's pictures with, in addition to the active one."""
 
@@ -712,6 +758,13 @@ class Progress(Model):
     total: int
 
 
+class Redecide(Model):
+    """Options of deciding again."""
+
+    dry_run: bool | None = Field(default=None)
+    """Only report what would change."""
+
+
 class Reindex(Model):
     """A reindex and its progress."""
 
@@ -736,6 +789,8 @@ class Reindex(Model):
 class Result(Model):
     """The result of one item; its fields depend on the kind of the job and on `status`."""
 
+    before: AnswerBefore | None = Field(default=None)
+    """The answer that was decided again."""
     candidate_set: CandidateSet | None = Field(default=None)
     """Null if there are too few supports to compute one."""
     candidates: list[Candidate] | None = Field(default=None)
@@ -754,20 +809,31 @@ class Result(Model):
     """`label`, or the label that a person gave; null if it is none of the classes."""
     index_version: int | None = Field(default=None)
     item: int
+    items: list[int] | None = Field(default=None)
+    """Of a group: its items, most central first."""
     label: str | None = Field(default=None)
     """The predicted class; the best guess if ambiguous, null if unknown."""
     neighbours: list[Neighbour] | None = Field(default=None)
     novelty: Novelty | None = Field(default=None)
+    outcome: str | None = Field(default=None)
+    """Of a job that decides again: `changed`, `unchanged`, or why the answer was left alone: `reviewed` or `without_vector`."""
     report: CollectionReport | None = Field(default=None)
+    representative: int | None = Field(default=None)
+    """Of a group: its most central item."""
     review: Review | None = Field(default=None)
     reviewed: bool | None = Field(default=None)
     """Whether a person has reviewed the answer."""
     rule: RuleName | None = Field(default=None)
     """The rule that decided, never `auto`."""
+    size: int | None = Field(default=None)
     smoothed: bool | None = Field(default=None)
     """For jobs with `smooth`: whether this result has been smoothed yet."""
     status: Literal["done", "failed"] | str
+    suggested: list[int] | None = Field(default=None)
+    """Of a group: items to enrol, the most central one and the most different ones."""
     support_id: int | None = Field(default=None)
+    tightness: float | None = Field(default=None)
+    """Of a group: the mean cosine similarity of its items to their centre."""
     timing_ms: dict[str, float] | None = Field(default=None)
 
 
@@ -926,6 +992,16 @@ class Usage(Model):
 
     prompt_tokens: int
     total_tokens: int
+
+
+class Version(Model):
+    """A version of a job's answers: the first, or one that deciding again made."""
+
+    decided_at: datetime | None
+    """Null for the first one until the job has ended."""
+    index_version: int
+    """The collection's version when these answers were requested."""
+    version: int
 
 
 Views = Literal["1", "flip", "full"] | str

@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json
-from sqlalchemy import Connection, Row, Text, cast, select
+from sqlalchemy import Connection, Row, Text, cast, func, select
 
 from core.answer_order import Key, Order, sort_key
 from core.errors import ExemplarError
@@ -86,7 +86,7 @@ class Orders:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._kept: OrderedDict[tuple[str, float | None], Mapping[Order, list[Entry]]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, float | None, int], Mapping[Order, list[Entry]]] = OrderedDict()
         self._lock = Lock()
 
     def page(
@@ -118,7 +118,8 @@ class Orders:
     def _entries(self, connection: Connection, job: Job) -> Mapping[Order, list[Entry]]:
         if job.state not in FINAL:
             return _load(connection, job.id)
-        key = (job.id, job.finished_at)  # a retry ends at another time
+        replaced = select(func.count()).where(t.past_results.c.job_id == job.id)
+        key = (job.id, job.finished_at, connection.execute(replaced).scalar_one())  # a retry ends later
         with self._lock:
             if key not in self._kept:
                 self._kept[key] = _load(connection, job.id)

@@ -31,6 +31,8 @@ from store.work.review_enrolment import (
 from store.work.reviewed import count_reviews, is_answer
 from store.work.rows import job_not_found, require_job, unpack_job
 from store.work.submission import Submitted
+from store.work.targets import current_results
+from store.work.versions import FIRST, newest_version
 
 PAGE = 1000
 _COUNT_CALL = (
@@ -104,10 +106,10 @@ class Reviews:
         pages = self._jobs.result_pages(job_id, limit=PAGE)
         return [one["item"] for page in pages for one in page if is_answer(one) and fits(one)]
 
-    def counts(self, job_id: str) -> tuple[int, Mapping[str, int]]:
+    def counts(self, job_id: str, version: int | None = None) -> tuple[int, Mapping[str, int]]:
         """Return the number of reviewed items, and by how much reviews change the count of each label."""
         with self._database.read() as connection:
-            return count_reviews(connection, job_id)
+            return count_reviews(connection, job_id, version)
 
     def undo(self, job_id: str, items: Sequence[int], *, may_enroll: bool = True) -> int:
         """Remove the reviews of these items; return how many there were.
@@ -138,6 +140,7 @@ class Reviews:
         with self._database.write() as connection:
             collection_id = _lock_reviewable(connection, job_id)
             call = connection.execute(_COUNT_CALL, {"of": job_id}).scalar_one()
+            answers = _current(connection, job_id, answers)
             earlier = enrolling_reviews(connection, job_id, [answer["item"] for answer in answers])
             rows = [
                 {
@@ -188,6 +191,16 @@ class Reviews:
             for result in page
             if is_answer(result)
         }
+
+
+def _current(connection: Connection, job_id: str, answers: Sequence[Result]) -> Sequence[Result]:
+    """Return answers of a locked job as they are now: it may have decided again since they were read."""
+    if newest_version(connection, job_id) == FIRST:
+        return answers
+    now: dict[int, Result] = {}
+    for run in _runs([answer["item"] for answer in answers]):
+        now |= current_results(connection, job_id, run.start, run.stop)
+    return [now.get(answer["item"], answer) for answer in answers]
 
 
 def _lock_reviewable(connection: Connection, job_id: str) -> int | None:

@@ -43,6 +43,8 @@ def unpack_job(row: Row[Any]) -> Job:
         smooth=row.smooth,
         note=row.note,
         reviews_of=row.reviews_of,
+        target=row.target,
+        top=row.top,
     )
 
 
@@ -59,6 +61,8 @@ def select_chunks() -> Select[Any]:
         t.job.c.collection_name,
         t.job.c.origin,
         t.job.c.reviews_of,
+        t.job.c.target,
+        t.job.c.options,
         t.collection.c.views,
     ).select_from(
         t.chunk.join(t.job, t.job.c.id == t.chunk.c.job_id).outerjoin(
@@ -85,4 +89,6 @@ def unpack_chunk(row: Row[Any]) -> Chunk:
         origin=None if row.origin is None else Origin(**row.origin),
         encoder=row.encoder,
         reviews_of=row.reviews_of,
+        target=row.target or "",
+        options=row.options or {},
     )
