@@ -113,6 +113,7 @@ ITEM_CODES = (
     "picture_unreadable",
     "redecide_outdated",
     "reindex_gone",
+    "review_changed",
     "target_failed",
     "target_unresolved",
     "url_failed",

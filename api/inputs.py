@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from core.answer_order import Order
 from core.caller_fields import CallersId
 from core.errors import ExemplarError
 from core.types import (
@@ -241,6 +242,15 @@ class PageQuery(Strict):
     limit: int = Field(100, ge=1, le=1000)
 
 
+class JobQuery(PageQuery):
+    """A selection of jobs."""
+
+    reviews_of: str | None = Field(
+        None,
+        description="Only the jobs that enrol reviewed pictures of this job. Without it they are left out.",
+    )
+
+
 class Selection(Strict):
     """A selection of answers by what they say and whether a person has reviewed them."""
 
@@ -249,6 +259,9 @@ class Selection(Strict):
     min_confidence: float | None = Field(None, ge=0, le=1, description="Only answers at least as confident.")
     max_confidence: float | None = Field(None, ge=0, le=1, description="Only answers at most as confident.")
     reviewed: bool | None = Field(None, description="Only answers that are reviewed, or that are not.")
+    path: str | None = Field(
+        None, max_length=1024, description="Only items whose `custom_id` (a file's path) contains this text."
+    )
 
 
 Version = Annotated[
@@ -261,7 +274,19 @@ class ResultQuery(PageQuery, Selection):
     """A selection of results, for JSON; a page may have fewer than `limit`, or none, before the last one."""
 
     version: Version = None
+    order: Order = Field(
+        Order.ITEM,
+        description="`item` as submitted; `value` what to review first, reviewed answers last; `confidence` "
+        "the least first; `name` of the item. What is reviewed meanwhile keeps its place in later pages.",
+    )
+
     status: Literal["done", "failed"] | None = Field(None, description="Only items with this status.")
+
+    @model_validator(mode="after")
+    def _check_order(self) -> ResultQuery:
+        if self.version is not None and self.order is not Order.ITEM:
+            raise ValueError("expected order=item with a version")
+        return self
 
 
 class SummaryQuery(Strict):

@@ -175,6 +175,7 @@ class JobModel(BaseModel):
     target: str | None = Field(
         None, description="The job that this one is about, if it decides again or groups."
     )
+    reviews_of: str | None = Field(description="The job whose reviewed pictures it enrols, if it does that.")
     progress: Progress
     created_at: datetime
     started_at: datetime | None
@@ -198,6 +199,7 @@ class JobModel(BaseModel):
             smooth=job.smooth,
             note=job.note,
             target=job.target,
+            reviews_of=job.reviews_of,
             progress=_progress(job, now),
             created_at=_moment(job.created_at),
             started_at=None if job.started_at is None else _moment(job.started_at),
@@ -356,6 +358,9 @@ class ReviewModel(BaseModel):
     accepted: bool = Field(description="Whether the answer was accepted as it stood.")
     by: str = Field(description="The name of the key, `local` where no key was needed.")
     at: datetime
+    enroll: bool = Field(False, description="Whether it makes the picture a support of its label.")
+    enroll_job: str | None = Field(None, description="The job that does, if the picture was none before.")
+    support_id: int | None = Field(None, description="That support; null until the job is done.")
 
 
 class AnswerBefore(BaseModel):

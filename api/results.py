@@ -31,6 +31,8 @@ def shown(job: Job, result: Result) -> ResultModel:
 
 def fits(result: Result, wanted: Selection) -> bool:
     """Return whether a result is an answer of this selection; without one, every result is."""
+    if wanted.path is not None and wanted.path.casefold() not in (result.get("custom_id") or "").casefold():
+        return False
     if wanted.decision not in (None, result.get("decision")):
         return False
     if wanted.label is not None and wanted.label != result.get("final_label"):

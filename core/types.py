@@ -260,6 +260,8 @@ class JobRequest:
     target: str | None = None
     """The job that this one is about, and the `options` for that."""
     options: Mapping[str, Any] = field(default_factory=dict)
+    reviews_of: str | None = None
+    """The job whose reviewed pictures it enrols; the `custom_id` of each is its item there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +287,7 @@ class Job:
     note: str | None = None
     target: str | None = None
     top: int = 5
+    reviews_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,3 +312,4 @@ class Chunk:
     target: str = ""
     """The job that its job is about."""
     options: Mapping[str, Any] = field(default_factory=dict)
+    reviews_of: str | None = None

@@ -24,6 +24,7 @@ from store.work.deliveries import Deliveries
 from store.work.fetches import Fetches
 from store.work.item_vectors import ItemVectors
 from store.work.jobs import Jobs
+from store.work.orders import Orders
 from store.work.reviews import Reviews
 from store.work.smoothing import Smoothings
 from store.work.sources import Sources
@@ -43,6 +44,7 @@ class Store:
     jobs: Jobs
     reviews: Reviews
     item_vectors: ItemVectors
+    orders: Orders
     control: Control
     sources: Sources
     smoothings: Smoothings
@@ -78,6 +80,7 @@ def open_store(settings: Settings) -> Store:
         jobs=jobs,
         reviews=Reviews(database, jobs),
         item_vectors=ItemVectors(database),
+        orders=Orders(database),
         probes=Probes(database),
         exports=Exports(database),
         imports=Imports(database, jobs),

@@ -144,6 +144,8 @@ job = Table(
     Column("origin", JSON(none_as_null=True), nullable=True),
     Column("target", Text, nullable=True),
     Column("options", JSON(none_as_null=True), nullable=True),
+    Column("reviews_of", Text, nullable=True),
+    Column("review_calls", Integer, nullable=False, server_default="0"),  # which gave reviews of its items
     Column("created_at", Float, nullable=False),
     Column("started_at", Float, nullable=True),
     Column("finished_at", Float, nullable=True),
@@ -288,7 +290,16 @@ review = Table(
     Column("accepted", Boolean, nullable=False),
     Column("reviewer", Text, nullable=False),
     Column("reviewed_at", Float, nullable=False),
+    # the number of the call that reviewed the item first, as `review_calls` counts them
+    Column("call", Integer, nullable=False, server_default="0"),
+    # of a review that enrols its picture: the job that does, and the support with its class afterwards
+    Column("enroll", Boolean, nullable=False, server_default=false()),
+    Column("enroll_job", Text, nullable=True),
+    Column("support_id", BigInteger, nullable=True),
+    Column("class_id", BigInteger, nullable=True),
+    Column("before", JSON(none_as_null=True), nullable=True),  # ids of classes that had the picture
 )
+Index("ix_review_support", review.c.support_id)
 
 # A webhook delivery: its body stays the same however often it is sent.
 delivery = Table(

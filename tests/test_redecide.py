@@ -452,3 +452,13 @@ def test_review_given_meanwhile_is_of_the_new_answer(
 def test_time_of_one_chunk_is_told(local: httpx.Client, tools: Tools, job: str) -> None:
     again(local, tools, job)
     assert set(results(local, job)[0]["timing_ms"]) == {"search"}
+
+
+def test_orders_follow_the_new_answers(local: httpx.Client, tools: Tools, job: str) -> None:
+    assert results(local, job, order="confidence", label="light") == []
+    enrol(tools, "light", *range(185, 191))
+    again(local, tools, job)
+    found = results(local, job, order="confidence", label="light")
+    assert {one["item"] for one in found} == set(range(20, 40))
+    refused = local.get(f"/v1/jobs/{job}/results", params={"order": "confidence", "version": 1})
+    assert (refused.status_code, refused.json()["code"]) == (422, "request_invalid")

@@ -319,9 +319,13 @@ class AsyncCalls(AsyncTransport):
             )
         )
 
-    def list_jobs(self, *, limit: int | None = None) -> AsyncIterator[AsyncJob]:
+    def list_jobs(
+        self, *, limit: int | None = None, reviews_of: str | None = None
+    ) -> AsyncIterator[AsyncJob]:
         """List jobs, newest first."""
-        return self._jobs(Request("GET", "/v1/jobs", in_query(limit=limit), may_repeat=True))
+        return self._jobs(
+            Request("GET", "/v1/jobs", in_query(limit=limit, reviews_of=reviews_of), may_repeat=True)
+        )
 
     async def get_job(self, job_id: str) -> AsyncJob:
         """Show a job, its progress, and the versions of its answers."""
@@ -348,14 +352,20 @@ class AsyncCalls(AsyncTransport):
         return await self._none(Request("DELETE", f"/v1/jobs/{in_path(job_id)}/items/{in_path(item)}"))
 
     async def review_item(
-        self, job_id: str, item: int, *, accepted: Literal[True] | str | None = None, label: str | None = None
+        self,
+        job_id: str,
+        item: int,
+        *,
+        accepted: Literal[True] | str | None = None,
+        enroll: bool | None = None,
+        label: str | None = None,
     ) -> models.Result:
         """Review the answer for an item."""
         return await self._json(
             Request(
                 "PATCH",
                 f"/v1/jobs/{in_path(job_id)}/items/{in_path(item)}",
-                json=given(accepted=accepted, label=label),
+                json=given(accepted=accepted, enroll=enroll, label=label),
             ),
             models.Result,
         )
@@ -389,18 +399,19 @@ class AsyncCalls(AsyncTransport):
         job_id: str,
         *,
         accepted: Literal[True] | str | None = None,
+        enroll: bool | None = None,
         items: Sequence[int] | None = None,
         label: str | None = None,
         where: models.Selection | Mapping[str, Any] | None = None,
-    ) -> models.Reviewed:
+    ) -> models.ReviewedItems:
         """Review many answers at once."""
         return await self._json(
             Request(
                 "POST",
                 f"/v1/jobs/{in_path(job_id)}/review",
-                json=given(accepted=accepted, items=items, label=label, where=where),
+                json=given(accepted=accepted, enroll=enroll, items=items, label=label, where=where),
             ),
-            models.Reviewed,
+            models.ReviewedItems,
         )
 
     async def get_summary(self, job_id: str, *, version: int | None = None) -> models.JobSummary:
@@ -410,10 +421,17 @@ class AsyncCalls(AsyncTransport):
             models.JobSummary,
         )
 
-    async def undo_reviews(self, job_id: str, items: Sequence[int]) -> models.Reviewed:
+    async def undo_reviews(
+        self,
+        job_id: str,
+        *,
+        items: Sequence[int] | None = None,
+        where: models.Selection | Mapping[str, Any] | None = None,
+    ) -> models.Reviewed:
         """Undo the reviews of many items."""
         return await self._json(
-            Request("POST", f"/v1/jobs/{in_path(job_id)}/unreview", json=given(items=items)), models.Reviewed
+            Request("POST", f"/v1/jobs/{in_path(job_id)}/unreview", json=given(items=items, where=where)),
+            models.Reviewed,
         )
 
     async def list_models(self) -> models.ModelList:

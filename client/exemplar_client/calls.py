@@ -319,9 +319,11 @@ class Calls(Transport):
             )
         )
 
-    def list_jobs(self, *, limit: int | None = None) -> Iterator[Job]:
+    def list_jobs(self, *, limit: int | None = None, reviews_of: str | None = None) -> Iterator[Job]:
         """List jobs, newest first."""
-        return self._jobs(Request("GET", "/v1/jobs", in_query(limit=limit), may_repeat=True))
+        return self._jobs(
+            Request("GET", "/v1/jobs", in_query(limit=limit, reviews_of=reviews_of), may_repeat=True)
+        )
 
     def get_job(self, job_id: str) -> Job:
         """Show a job, its progress, and the versions of its answers."""
@@ -348,14 +350,20 @@ class Calls(Transport):
         return self._none(Request("DELETE", f"/v1/jobs/{in_path(job_id)}/items/{in_path(item)}"))
 
     def review_item(
-        self, job_id: str, item: int, *, accepted: Literal[True] | str | None = None, label: str | None = None
+        self,
+        job_id: str,
+        item: int,
+        *,
+        accepted: Literal[True] | str | None = None,
+        enroll: bool | None = None,
+        label: str | None = None,
     ) -> models.Result:
         """Review the answer for an item."""
         return self._json(
             Request(
                 "PATCH",
                 f"/v1/jobs/{in_path(job_id)}/items/{in_path(item)}",
-                json=given(accepted=accepted, label=label),
+                json=given(accepted=accepted, enroll=enroll, label=label),
             ),
             models.Result,
         )
@@ -387,18 +395,19 @@ class Calls(Transport):
         job_id: str,
         *,
         accepted: Literal[True] | str | None = None,
+        enroll: bool | None = None,
         items: Sequence[int] | None = None,
         label: str | None = None,
         where: models.Selection | Mapping[str, Any] | None = None,
-    ) -> models.Reviewed:
+    ) -> models.ReviewedItems:
         """Review many answers at once."""
         return self._json(
             Request(
                 "POST",
                 f"/v1/jobs/{in_path(job_id)}/review",
-                json=given(accepted=accepted, items=items, label=label, where=where),
+                json=given(accepted=accepted, enroll=enroll, items=items, label=label, where=where),
             ),
-            models.Reviewed,
+            models.ReviewedItems,
         )
 
     def get_summary(self, job_id: str, *, version: int | None = None) -> models.JobSummary:
@@ -408,10 +417,17 @@ class Calls(Transport):
             models.JobSummary,
         )
 
-    def undo_reviews(self, job_id: str, items: Sequence[int]) -> models.Reviewed:
+    def undo_reviews(
+        self,
+        job_id: str,
+        *,
+        items: Sequence[int] | None = None,
+        where: models.Selection | Mapping[str, Any] | None = None,
+    ) -> models.Reviewed:
         """Undo the reviews of many items."""
         return self._json(
-            Request("POST", f"/v1/jobs/{in_path(job_id)}/unreview", json=given(items=items)), models.Reviewed
+            Request("POST", f"/v1/jobs/{in_path(job_id)}/unreview", json=given(items=items, where=where)),
+            models.Reviewed,
         )
 
     def list_models(self) -> models.ModelList:

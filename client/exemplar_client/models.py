@@ -415,6 +415,8 @@ class FinishedJob(Model):
     """Why results that should have been smoothed are not, or not all."""
     progress: Progress
     results: list[Result]
+    reviews_of: str | None
+    """The job whose reviewed pictures it enrols, if it does that."""
     smooth: bool
     """Its results are smoothed over nearest pictures before it ends."""
     started_at: datetime | None
@@ -493,6 +495,8 @@ class Job(Model):
     note: str | None
     """Why results that should have been smoothed are not, or not all."""
     progress: Progress
+    reviews_of: str | None
+    """The job whose reviewed pictures it enrols, if it does that."""
     smooth: bool
     """Its results are smoothed over nearest pictures before it ends."""
     started_at: datetime | None
@@ -673,6 +677,8 @@ class NewReview(Model):
 
     accepted: Literal[True] | str | None = Field(default=None)
     """The answer is right as it stands."""
+    enroll: bool | None = Field(default=None)
+    """Also make the picture a support of the label; one of another class is moved. Undoing the review, or giving another label, puts it back."""
     label: str | None = Field(default=None)
     """The right label; null: none of the classes."""
 
@@ -682,6 +688,8 @@ class NewReviews(Model):
 
     accepted: Literal[True] | str | None = Field(default=None)
     """The answer is right as it stands."""
+    enroll: bool | None = Field(default=None)
+    """Also make the picture a support of the label; one of another class is moved. Undoing the review, or giving another label, puts it back."""
     items: list[int] | None = Field(default=None)
     label: str | None = Field(default=None)
     """The right label; null: none of the classes."""
@@ -706,6 +714,10 @@ class Offered(Model):
     id: str
     object: Literal["model"] | str | None = Field(default=None)
     owned_by: Literal["exemplar"] | str | None = Field(default=None)
+
+
+Order = Literal["item", "value", "confidence", "name"] | str
+"""`item` as submitted; `value` what to review first; `confidence` the least first; `name` of the item."""
 
 
 class PastImage(Model):
@@ -840,12 +852,26 @@ class Review(Model):
     at: datetime
     by: str
     """The name of the key, `local` where no key was needed."""
+    enroll: bool | None = Field(default=None)
+    """Whether it makes the picture a support of its label."""
+    enroll_job: str | None = Field(default=None)
+    """The job that does, if the picture was none before."""
     label: str | None
+    support_id: int | None = Field(default=None)
+    """That support; null until the job is done."""
 
 
 class Reviewed(Model):
     """How many answers were reviewed, or how many reviews were removed."""
 
+    reviewed: int
+
+
+class ReviewedItems(Model):
+    """How many answers were reviewed, and what makes their pictures supports."""
+
+    enroll_job: str | None = Field(default=None)
+    """The job that enrols their pictures, if one is needed."""
     reviewed: int
 
 
@@ -888,6 +914,8 @@ class Selection(Model):
     """Only answers at most as confident."""
     min_confidence: float | None = Field(default=None)
     """Only answers at least as confident."""
+    path: str | None = Field(default=None)
+    """Only items whose `custom_id` (a file's path) contains this text."""
     reviewed: bool | None = Field(default=None)
     """Only answers that are reviewed, or that are not."""
 
@@ -943,9 +971,10 @@ class SwitchOptions(Model):
 
 
 class Unreview(Model):
-    """The items whose reviews are removed."""
+    """The items whose reviews are removed, or a selection of them."""
 
-    items: list[int]
+    items: list[int] | None = Field(default=None)
+    where: Selection | None = Field(default=None)
 
 
 class Unseen(Model):

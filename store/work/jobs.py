@@ -28,6 +28,7 @@ from store.work.submission import (
     check_room,
     check_room_to_read,
     submit,
+    submit_within,
 )
 from store.work.versions import Version, as_of, check_version, past_counts, versions_of
 
@@ -90,16 +91,29 @@ class Jobs:
         """
         return submit(self._database, self._limits, Submission(job_id, request, idempotency, before))
 
+    def submit_within(self, connection: Connection, job_id: str, request: JobRequest) -> Submitted:
+        """Write a job in a transaction, as `submit` does in one of its own."""
+        return submit_within(connection, self._limits, Submission(job_id, request))
+
     def get(self, job_id: str) -> Job:
         """Return one job; raises `job_not_found`."""
         with self._database.read() as connection:
             return require_job(connection, job_id)
 
     def page(
-        self, *, before: str | None = None, limit: int = 100, of: Collection[str] | None = None
+        self,
+        *,
+        before: str | None = None,
+        limit: int = 100,
+        of: Collection[str] | None = None,
+        reviews_of: str | None = None,
     ) -> list[Job]:
-        """Return jobs `of` some collections or of all, newest first, from the one before `before` on."""
-        statement = select(t.job).order_by(t.job.c.id.desc()).limit(limit)
+        """Return jobs `of` some collections or of all, newest first, from the one before `before` on.
+
+        Jobs that enrol what a review gave a label to are left out, unless those `reviews_of` a job are asked.
+        """
+        which = t.job.c.reviews_of.is_(None) if reviews_of is None else t.job.c.reviews_of == reviews_of
+        statement = select(t.job).where(which).order_by(t.job.c.id.desc()).limit(limit)
         if of is not None:
             statement = statement.where(t.job.c.collection_name.in_(of))
         if before is not None:

@@ -21,8 +21,10 @@ def with_reviews(connection: Connection, job: Job, results: Sequence[Result]) ->
     if not KINDS[job.kind].decides or not results:
         return list(results)
     review = t.review.c
-    between = review.item.between(results[0]["item"], results[-1]["item"])
-    rows = connection.execute(select(t.review).where(review.job_id == job.id, between))
+    items = [result["item"] for result in results]
+    is_dense = items[-1] - items[0] < 2 * len(items)
+    which = review.item.between(items[0], items[-1]) if is_dense else review.item.in_(items)
+    rows = connection.execute(select(t.review).where(review.job_id == job.id, which))
     found = {row.item: row for row in rows}
     return [_with_review(result, found.get(result["item"])) for result in results]
 
@@ -73,6 +75,8 @@ def _with_review(result: Result, row: Any) -> Result:
         "by": row.reviewer,
         "at": datetime.fromtimestamp(row.reviewed_at, UTC).isoformat(),
     }
+    if row.enroll:
+        review |= {"enroll": True, "enroll_job": row.enroll_job, "support_id": row.support_id}
     return {**result, "final_label": row.label, "reviewed": True, "review": review}
 
 

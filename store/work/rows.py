@@ -44,6 +44,7 @@ def unpack_job(row: Row[Any]) -> Job:
         note=row.note,
         target=row.target,
         top=row.top,
+        reviews_of=row.reviews_of,
     )
 
 
@@ -61,6 +62,7 @@ def select_chunks() -> Select[Any]:
         t.job.c.origin,
         t.job.c.target,
         t.job.c.options,
+        t.job.c.reviews_of,
         t.collection.c.views,
     ).select_from(
         t.chunk.join(t.job, t.job.c.id == t.chunk.c.job_id).outerjoin(
@@ -88,4 +90,5 @@ def unpack_chunk(row: Row[Any]) -> Chunk:
         encoder=row.encoder,
         target=row.target or "",
         options=row.options or {},
+        reviews_of=row.reviews_of,
     )

@@ -18,6 +18,7 @@ from store.reindex.secondary_vectors import keep_vectors
 from store.work.groups import write_groups
 from store.work.leases import RELEASED
 from store.work.redecisions import redecide
+from store.work.review_enrolment import enroll_reviewed
 from store.work.states import OPEN, is_one_of, may_become
 
 
@@ -67,6 +68,8 @@ def close(
 
 def results_of(connection: Connection, settlement: Settlement) -> list[Result]:
     """Return the results of a chunk, after enrolling its pictures."""
+    if settlement.chunk.reviews_of is not None:
+        return enroll_reviewed(connection, settlement.chunk, settlement.outcomes)
     write = _WRITERS.get(settlement.chunk.kind)
     if write is not None:
         return write(connection, settlement.chunk, settlement.outcomes)

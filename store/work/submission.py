@@ -75,13 +75,14 @@ def submit(database: Database, limits: Limits, submission: Submission) -> Submit
     """Write a job; retry once if its key or its collection was written or deleted meanwhile."""
     try:
         with database.write() as connection:
-            return _submit(connection, limits, submission)
+            return submit_within(connection, limits, submission)
     except IntegrityError:
         with database.write() as connection:
-            return _submit(connection, limits, submission)
+            return submit_within(connection, limits, submission)
 
 
-def _submit(connection: Connection, limits: Limits, submission: Submission) -> Submitted:
+def submit_within(connection: Connection, limits: Limits, submission: Submission) -> Submitted:
+    """Write a job in a transaction."""
     request, idempotency = submission.request, submission.idempotency
     first = None if idempotency is None else _first_under(connection, idempotency)
     if first is not None and not still_answers(connection, first):
@@ -202,6 +203,7 @@ def _job_row(submission: Submission, target: _Target) -> dict[str, Any]:
         "expanding": request.source is not None,
         "webhook": request.webhook,
         "smooth": request.smooth,
+        "reviews_of": request.reviews_of,
         "origin": None if request.origin is None else asdict(request.origin),
         "target": request.target,
         "options": dict(request.options) or None,
