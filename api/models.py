@@ -175,7 +175,9 @@ class JobModel(BaseModel):
     target: str | None = Field(
         None, description="The job that this one is about, if it decides again or groups."
     )
-    reviews_of: str | None = Field(description="The job whose reviewed pictures it enrols, if it does that.")
+    reviews_of: str | None = Field(
+        None, description="The job whose reviewed pictures it enrols, if it does that."
+    )
     progress: Progress
     created_at: datetime
     started_at: datetime | None
