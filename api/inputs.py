@@ -273,13 +273,12 @@ Version = Annotated[
 class ResultQuery(PageQuery, Selection):
     """A selection of results, for JSON; a page may have fewer than `limit`, or none, before the last one."""
 
-    version: Version = None
     order: Order = Field(
         Order.ITEM,
         description="`item` as submitted; `value` what to review first, reviewed answers last; `confidence` "
         "the least first; `name` of the item. What is reviewed meanwhile keeps its place in later pages.",
     )
-
+    version: Version = None
     status: Literal["done", "failed"] | None = Field(None, description="Only items with this status.")
 
     @model_validator(mode="after")

@@ -17,6 +17,7 @@ from api.results import Span, as_csv, as_ndjson, as_parquet, fits, shown
 from api.routes import Routes
 from api.services import services
 from core.answer_order import Order
+from core.errors import ExemplarError
 from core.results import Result
 from core.types import FINAL, Job
 from store.record.keys import Scope
@@ -67,9 +68,9 @@ def get_results(job_id: str, query: ResultQuery) -> Response:
     job = services().store.jobs.get(job_id)
     media_type = request.accept_mimetypes.best_match(RESULT_TYPES, default=RESULT_TYPES[0])
     if media_type in _STREAMED:
-        jobs = services().store.jobs
-        jobs.check_version(job_id, query.version)
-        return _stream(job, media_type, Span(read_number(query.cursor), jobs.reach(job.id), query.version))
+        services().store.jobs.check_version(job_id, query.version)
+        after = read_number(query.cursor)
+        return _stream(job, media_type, Span(after, services().store.jobs.reach(job.id), query.version))
     results, following = (_page if query.order is Order.ITEM else _ordered_page)(job_id, query)
     model = ResultPage(
         items=[shown(job, result) for result in results],
@@ -102,6 +103,8 @@ def _page(job_id: str, query: ResultQuery) -> tuple[Sequence[Result], int | None
 
 def _ordered_page(job_id: str, query: ResultQuery) -> tuple[Sequence[Result], Position | None]:
     """Return the next matching results in an order, and the position to continue from."""
+    if query.version is not None:
+        raise ExemplarError("request_invalid", "expected order=item together with a version")
     cursor = read_cursor(query.cursor)
     page = services().store.orders.page(
         job_id,

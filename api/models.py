@@ -172,11 +172,11 @@ class JobModel(BaseModel):
     expanding: bool = Field(description="Its items are still being read from the upload; total grows.")
     smooth: bool = Field(description="Its results are smoothed over nearest pictures before it ends.")
     note: str | None = Field(description="Why results that should have been smoothed are not, or not all.")
-    target: str | None = Field(
-        None, description="The job that this one is about, if it decides again or groups."
-    )
     reviews_of: str | None = Field(
         None, description="The job whose reviewed pictures it enrols, if it does that."
+    )
+    target: str | None = Field(
+        None, description="The job that this one is about, if it decides again or groups."
     )
     progress: Progress
     created_at: datetime
@@ -200,8 +200,8 @@ class JobModel(BaseModel):
             expanding=job.expanding,
             smooth=job.smooth,
             note=job.note,
-            target=job.target,
             reviews_of=job.reviews_of,
+            target=job.target,
             progress=_progress(job, now),
             created_at=_moment(job.created_at),
             started_at=None if job.started_at is None else _moment(job.started_at),

@@ -43,8 +43,8 @@ class Store:
     snapshot_marks: SnapshotMarks
     jobs: Jobs
     reviews: Reviews
-    item_vectors: ItemVectors
     orders: Orders
+    item_vectors: ItemVectors
     control: Control
     sources: Sources
     smoothings: Smoothings
@@ -79,8 +79,8 @@ def open_store(settings: Settings) -> Store:
         texts=Texts(database),
         jobs=jobs,
         reviews=Reviews(database, jobs),
-        item_vectors=ItemVectors(database),
         orders=Orders(database),
+        item_vectors=ItemVectors(database),
         probes=Probes(database),
         exports=Exports(database),
         imports=Imports(database, jobs),

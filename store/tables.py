@@ -142,10 +142,10 @@ job = Table(
     Column("smooth", Boolean, nullable=False, server_default=false()),
     Column("note", Text, nullable=True),
     Column("origin", JSON(none_as_null=True), nullable=True),
-    Column("target", Text, nullable=True),
-    Column("options", JSON(none_as_null=True), nullable=True),
     Column("reviews_of", Text, nullable=True),
     Column("review_calls", Integer, nullable=False, server_default="0"),  # which gave reviews of its items
+    Column("target", Text, nullable=True),
+    Column("options", JSON(none_as_null=True), nullable=True),
     Column("created_at", Float, nullable=False),
     Column("started_at", Float, nullable=True),
     Column("finished_at", Float, nullable=True),

@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json
-from sqlalchemy import Connection, Row, Text, cast, select
+from sqlalchemy import Connection, Row, Text, cast, func, select
 
 from core.answer_order import Key, Order, sort_key
 from core.errors import ExemplarError
@@ -25,7 +25,6 @@ from store.database import Database
 from store.work.kinds import KINDS
 from store.work.reviewed import with_reviews
 from store.work.rows import require_job
-from store.work.versions import count_replaced
 
 MOST_KEPT = 300_000  # entries in memory
 CHUNKS_AT_ONCE = 50  # read from the record at a time
@@ -119,8 +118,8 @@ class Orders:
     def _entries(self, connection: Connection, job: Job) -> Mapping[Order, list[Entry]]:
         if job.state not in FINAL:
             return _load(connection, job.id)
-        # a retry ends at another time, and deciding again replaces results
-        key = (job.id, job.finished_at, count_replaced(connection, job.id))
+        replaced = select(func.count()).where(t.past_results.c.job_id == job.id)
+        key = (job.id, job.finished_at, connection.execute(replaced).scalar_one())  # a retry ends later
         with self._lock:
             if key not in self._kept:
                 self._kept[key] = _load(connection, job.id)

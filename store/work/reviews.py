@@ -141,6 +141,7 @@ class Reviews:
             collection_id = _lock_reviewable(connection, job_id)
             answers = _current(connection, job_id, answers)
             call = connection.execute(_COUNT_CALL, {"of": job_id}).scalar_one()
+            answers = _current(connection, job_id, answers)
             earlier = enrolling_reviews(connection, job_id, [answer["item"] for answer in answers])
             rows = [
                 {

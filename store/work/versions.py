@@ -121,12 +121,6 @@ def past_between(
     return {past["item"]: past for each in packed for past in json.loads(zlib.decompress(each.results))}
 
 
-def count_replaced(connection: Connection, job_id: str) -> int:
-    """Return how often a part of a job's answers was replaced."""
-    replaced = select(func.count()).where(t.past_results.c.job_id == job_id)
-    return connection.execute(replaced).scalar_one()
-
-
 def past_counts(connection: Connection, job_id: str, version: int) -> list[Tally]:
     """Return what must be added to the counts of a job's results to have those of a version."""
     return [row.counts for row in connection.execute(_later(job_id, version))]
