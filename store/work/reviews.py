@@ -139,7 +139,6 @@ class Reviews:
         changed = {name: statement.excluded[name] for name in columns}
         with self._database.write() as connection:
             collection_id = _lock_reviewable(connection, job_id)
-            answers = _current(connection, job_id, answers)
             call = connection.execute(_COUNT_CALL, {"of": job_id}).scalar_one()
             answers = _current(connection, job_id, answers)
             earlier = enrolling_reviews(connection, job_id, [answer["item"] for answer in answers])
