@@ -8,7 +8,6 @@ from api.auth import check_key
 from api.models import JobModel
 from api.routes import Routes
 from api.services import services
-from core.types import FINAL, JobState
 from store.record.keys import Scope
 from store.work.control import RequeuedJob
 from store.work.kinds import KINDS
@@ -21,11 +20,8 @@ def cancel_job(job_id: str) -> JobModel:
     """Cancel what no worker has started."""
     _check_scope(job_id)
     store = services().store
-    was_open = store.jobs.get(job_id).state not in FINAL
-    is_import = store.imports.is_import(job_id)
     job = store.control.cancel(job_id)
-    if was_open and is_import and job.state is JobState.CANCELLED:
-        store.collections.delete_if_empty(job_id)  # an import that wrote nothing leaves no collection
+    store.imports.sweep()  # an import that wrote nothing leaves no collection
     return JobModel.of(job, time.time())
 
 

@@ -50,6 +50,7 @@ collection = Table(
     Column("created_at", Float, nullable=False),
     Column("active_slot", Integer, nullable=False, server_default="0"),
     Column("embedded_at", Float, nullable=False, server_default="0"),
+    Column("imported_by", Text, nullable=True),  # the job that fills it, until that has ended
     sqlite_autoincrement=True,  # ids are never reused
 )
 

@@ -187,6 +187,19 @@ def test_each_version_stays_readable_in_every_form(local: httpx.Client, tools: T
     assert get("text/csv", 4).status_code == 404
 
 
+def test_orders_are_those_of_the_new_answers(local: httpx.Client, tools: Tools, job: str) -> None:
+    def by_confidence() -> list[float]:
+        return [one["confidence"] for one in results(local, job, order="confidence")]
+
+    before = by_confidence()
+    enrol(tools, "light", *range(185, 191))
+    again(local, tools, job)
+    assert by_confidence() == sorted(by_confidence()) != before
+    asked = {"version": 1, "order": "confidence"}
+    refused = local.get(f"/v1/jobs/{job}/results", params=asked)
+    assert (refused.status_code, refused.json()["code"]) == (422, "request_invalid")
+
+
 def test_pages_of_a_version_are_those_of_the_job(local: httpx.Client, tools: Tools, job: str) -> None:
     first = results(local, job)
     enrol(tools, "light", *range(185, 191))

@@ -6,6 +6,7 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -19,14 +20,17 @@ from working import ToyEncoder, submit, tools_with
 
 from api.app import create_app
 from core.errors import ExemplarError
+from core.results import failed_result
 from core.settings import Settings
 from core.types import FINAL, ClassKind, JobKind, JobRequest, JobState, Lane, Rule, RuleName, Source
 from formats.bundle_reader import Bundle, open_bundle
 from index.decide import classify
 from index.replica import Replica
 from store.blobs import PICTURES, uploads_of
+from store.record.enrolment import Enrolment
 from store.store import Store
 from store.work.jobs import new_job_id
+from store.work.settlement import Settlement
 from store.work.submission import Submitted
 from worker.pipeline import run_pipeline
 from worker.probes import keep_probes
@@ -72,6 +76,7 @@ def run(tools: Tools, file: bytes, name: str = "others") -> JobState:
     while source_reader.round():
         pass
     source_reader.stop()
+    tools.store.imports.sweep()
     return tools.store.jobs.get(submitted.job.id).state
 
 
@@ -176,6 +181,7 @@ def test_invalid_file_is_refused_and_leaves_nothing(
     SourceReader(tools.store, tools.settings, tools.owner).round()
     [result] = tools.store.jobs.results(submitted.job.id).results
     assert result["error"]["code"] == code
+    tools.store.imports.sweep()
     with pytest.raises(ExemplarError, match="no collection"):
         tools.store.collections.get("others")
     with pytest.raises(ExemplarError, match="import the file again"):
@@ -268,6 +274,60 @@ def test_cancelled_import_leaves_its_name_free(settings: Settings, store: Store,
     http.post(f"/v1/jobs/{job}/cancel")
     assert names(store) == {"things"}
     assert http.post(path, data=export(store), headers=zip_).status_code == 202
+
+
+def embedding_import(tools: Tools) -> str:
+    """An import with an encoder named, whose file has been read: its pictures are to be embedded."""
+    http = create_app(tools.settings, tools.store, needs_key=False).test_client()
+    zip_ = {"Content-Type": "application/zip"}
+    path = f"/v1/import?name=others&encoder={DEFAULT}"
+    job: str = http.post(path, data=export(tools.store), headers=zip_).json["id"]
+    SourceReader(tools.store, tools.settings, tools.owner).round()
+    assert not tools.store.jobs.get(job).expanding
+    return job
+
+
+def test_import_that_was_cancelled_after_its_file_was_read_leaves_no_collection(tools: Tools) -> None:
+    job = embedding_import(tools)
+    http = create_app(tools.settings, tools.store, needs_key=False).test_client()
+    http.post(f"/v1/jobs/{job}/cancel")
+    assert names(tools.store) == {"things"}
+
+
+@pytest.mark.parametrize("enrols", [False, True])
+def test_import_that_was_cancelled_while_a_chunk_ran_waits_for_it(tools: Tools, enrols: bool) -> None:
+    job, store = embedding_import(tools), tools.store
+    [chunk] = store.chunks.claim(tools.owner, DEFAULT, [Lane.BULK], 100)
+    http = create_app(tools.settings, store, needs_key=False).test_client()
+    http.post(f"/v1/jobs/{job}/cancel")
+    assert names(store) == {"things", "others"}
+    outcomes = [
+        Enrolment(replace(item, picture="0" * 64), np.ones(2, np.float32), "")
+        if enrols
+        else failed_result(item, ExemplarError("encoder_removed", "gone"))
+        for item in chunk.items
+    ]
+    store.chunks.settle(tools.owner, [Settlement(chunk, outcomes)])
+    assert store.imports.sweep() == (not enrols)
+    assert names(store) == ({"things", "others"} if enrols else {"things"})
+
+
+def test_import_that_failed_whole_leaves_no_collection_and_cannot_be_retried(tools: Tools) -> None:
+    job, store = embedding_import(tools), tools.store
+    store.chunks.end_queued(DEFAULT, ExemplarError("encoder_removed", "gone"))
+    assert store.jobs.get(job).state is JobState.FAILED
+    assert store.imports.sweep() == 1
+    with pytest.raises(ExemplarError, match="expected a job whose collection exists"):
+        store.control.retry(job)
+
+
+def test_import_that_is_retried_keeps_its_collection(tools: Tools) -> None:
+    job, store = embedding_import(tools), tools.store
+    store.chunks.end_queued(DEFAULT, ExemplarError("encoder_removed", "gone"))
+    store.control.retry(job)
+    assert store.imports.sweep() == 0
+    run_pipeline(tools, DEFAULT)
+    assert store.collections.get("others").supports == 6
 
 
 def test_cancel_of_an_import_that_succeeded_deletes_nothing(tools: Tools, settings: Settings) -> None:

@@ -13,7 +13,7 @@ from core.errors import ExemplarError, problem_of
 from core.pictures import decode_picture, make_thumbnail
 from core.probe import is_same_encoder
 from core.settings import Settings
-from core.types import Item, JobState
+from core.types import Item
 from core.vectors import unpack_vector
 from formats.bundle import BundleSupport
 from formats.bundle_reader import Bundle, open_bundle
@@ -67,8 +67,6 @@ class Importer:
             self.close(held.job_id)
         if last:
             log.info("collection_imported", job=held.job_id, supports=position)
-        if last and ours and self._store.jobs.get(held.job_id).state is JobState.FAILED:
-            self._store.collections.delete_if_empty(held.job_id)  # not one of its pictures could be decoded
 
     def close(self, job_id: str) -> None:
         """Close a file."""
@@ -113,13 +111,11 @@ class Importer:
         return self._store.blobs.put(THUMBNAILS, make_thumbnail(picture))
 
     def refuse(self, held: HeldSource, error: ExemplarError) -> None:
-        """End a job with its file's error; an empty collection is deleted."""
+        """End a job with its file's error."""
         log.warning("import_refused", job=held.job_id, code=error.code, error=error.message)
         refused = Item(held.position, problem=problem_of(error))
-        ours = self._store.imports.settle(self._owner, held.job_id, held.position, [refused], last=True)
+        self._store.imports.settle(self._owner, held.job_id, held.position, [refused], last=True)
         self.close(held.job_id)
-        if ours:
-            self._store.collections.delete_if_empty(held.job_id)
 
 
 def check_probe(store: Store, bundle: Bundle) -> None:

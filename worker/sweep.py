@@ -1,4 +1,4 @@
-"""The sweep, run by one of all workers: expired leases, lost wake-ups, old jobs, orphaned uploads."""
+"""The sweep, run by one of all workers: expired leases, lost wake-ups, and what was left behind."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ class Sweep:
         waiting = self._store.chunks.waiting()
         end_removed(self._store, waiting)
         wake_workers(self._store, waiting)
+        self._store.imports.sweep()
         remove_old_jobs(self._store, self._job_ttl_s)
         if time.monotonic() >= self._uploads_at:
             self._uploads_at = time.monotonic() + UPLOADS_S

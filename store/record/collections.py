@@ -152,17 +152,7 @@ class Collections:
             if found is None:
                 raise collection_not_found(name)
             lock_collection(connection, found)
-            _delete(connection, found)
-
-    def delete_if_empty(self, job_id: str) -> None:
-        """Delete the collection that an import has created, unless it has supports or is gone already."""
-        with self._database.write() as connection:
-            found = connection.execute(select(t.job.c.collection_id).where(t.job.c.id == job_id)).scalar()
-            if found is None or lock_collection(connection, found) is None:
-                return
-            here = (t.support.c.collection_id == found, t.support.c.class_id.is_not(None))
-            if connection.execute(select(t.support.c.id).where(*here).limit(1)).first() is None:
-                _delete(connection, found)
+            delete_collection(connection, found)
 
     def current(self, collection_id: int) -> Collection | None:
         """Return the current state of a collection without counts; None if it was deleted."""
@@ -249,7 +239,13 @@ def set_version(connection: Connection, collection_id: int, version: int) -> Non
     connection.execute(update(t.collection).where(t.collection.c.id == collection_id).values(version=version))
 
 
-def _delete(connection: Connection, collection_id: int) -> None:
+def is_empty(connection: Connection, collection_id: int) -> bool:
+    """Return whether a collection has no supports."""
+    here = (t.support.c.collection_id == collection_id, t.support.c.class_id.is_not(None))
+    return connection.execute(select(t.support.c.id).where(*here).limit(1)).first() is None
+
+
+def delete_collection(connection: Connection, collection_id: int) -> None:
     """Delete a locked collection."""
     # the deletion changes these jobs, so lock them in the order of `locks.py`
     jobs = select(t.job.c.id).where(t.job.c.collection_id == collection_id).order_by(t.job.c.id)

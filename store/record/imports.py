@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, exists, insert, select, update
 
 from core.errors import error_of
 from core.results import Result, failed_result
@@ -16,13 +16,20 @@ from store import tables as t
 from store.clock import now_s
 from store.database import Database
 from store.record.classes import add_class
-from store.record.collections import collection_exists, lock_collection, set_version
+from store.record.collections import (
+    collection_exists,
+    delete_collection,
+    is_empty,
+    lock_collection,
+    set_version,
+)
 from store.record.enrolment import Enrolment, enroll
 from store.work.jobs import Jobs
 from store.work.locks import lock_job
 from store.work.packing import pack_item
 from store.work.settlement import close
 from store.work.sources import advance_source, grow_job, lock_source
+from store.work.states import FINAL_CHUNK, OPEN, UNDONE
 from store.work.submission import Idempotency, Submitted
 
 Outcomes = Sequence[Item | Enrolment]
@@ -50,16 +57,31 @@ class Imports:
         """
 
         def make(connection: Connection) -> None:
-            _make_collection(connection, request.collection, manifest, encoder)
+            _make_collection(connection, job_id, request.collection, manifest, encoder)
 
         return self._jobs.submit(job_id, request, idempotency, before=make)
 
-    def is_import(self, job_id: str) -> bool:
-        """Return whether a job that is not read to its end fills the collection that it has created."""
+    def sweep(self) -> int:
+        """Delete the empty collections of imports that failed or were cancelled; return their number."""
         with self._database.read() as connection:
-            kind = connection.execute(select(t.job.c.kind).where(t.job.c.id == job_id)).scalar()
-            asked = connection.execute(select(t.source.c.asked).where(t.source.c.job_id == job_id)).scalar()
-        return kind is JobKind.IMPORT or (asked is not None and asked.get("bundle") is not None)
+            ended = connection.execute(_ENDED).all()
+        return sum(self._end(row.id, row.imported_by) for row in ended)
+
+    def _end(self, collection_id: int, job_id: str) -> bool:
+        """Delete a collection unless its import succeeded or wrote supports; return whether it did."""
+        with self._database.write() as connection:
+            if lock_collection(connection, collection_id) is None:
+                return False
+            job = lock_job(connection, job_id)
+            if job is not None and job.state in OPEN:  # retried meanwhile
+                return False
+            undone = job is not None and job.state in UNDONE
+            if undone and is_empty(connection, collection_id):
+                delete_collection(connection, collection_id)
+                return True
+            which = t.collection.c.id == collection_id
+            connection.execute(update(t.collection).where(which).values(imported_by=None))
+            return False
 
     def settle(self, owner: str, job_id: str, position: int, outcomes: Outcomes, *, last: bool) -> bool:
         """Write supports from a position on with their results; return whether the owner held the source.
@@ -120,7 +142,9 @@ def _result_of(outcome: Item | Enrolment) -> Result | Enrolment:
     )
 
 
-def _make_collection(connection: Connection, name: str, manifest: Manifest, encoder: str) -> None:
+def _make_collection(
+    connection: Connection, job_id: str, name: str, manifest: Manifest, encoder: str
+) -> None:
     if connection.execute(select(t.collection.c.id).where(t.collection.c.name == name)).first() is not None:
         raise collection_exists(name)
     row = {
@@ -132,6 +156,7 @@ def _make_collection(connection: Connection, name: str, manifest: Manifest, enco
         "version": 0,
         "created_at": now_s(),
         "embedded_at": now_s(),
+        "imported_by": job_id,
     }
     collection_id = connection.execute(
         insert(t.collection).values(row).returning(t.collection.c.id)
@@ -140,3 +165,16 @@ def _make_collection(connection: Connection, name: str, manifest: Manifest, enco
     for seq, class_ in enumerate(manifest.classes, start=1):
         add_class(connection, collection_id, class_.label, seq, class_.kind)
     set_version(connection, collection_id, len(manifest.classes))
+
+
+_ENDED = (
+    select(t.collection.c.id, t.collection.c.imported_by)
+    .outerjoin(t.job, t.job.c.id == t.collection.c.imported_by)
+    .where(
+        t.collection.c.imported_by.is_not(None),
+        t.job.c.id.is_(None) | t.job.c.state.in_(FINAL),
+        # a chunk that was running when its job was cancelled may still write supports
+        ~exists().where(t.chunk.c.job_id == t.job.c.id, t.chunk.c.state.not_in(FINAL_CHUNK)),
+    )
+)
+"""The collections whose import has ended."""

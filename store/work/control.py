@@ -98,6 +98,11 @@ class Control:
                 raise ExemplarError(
                     "retry_empty", "expected a job whose items can be retried; import the file again"
                 )
+            row = connection.execute(select(t.job.c.collection_id).where(t.job.c.id == job_id)).one()
+            if KINDS[job.kind].enrols and row.collection_id is None:
+                raise ExemplarError(
+                    "retry_empty", "expected a job whose collection exists; create it and enrol again"
+                )
             failed = failed_chunks(connection, job_id)
         again = 0
         # A few chunks per transaction, so that others can write in between. The job stays paused until the

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, select
 
-from core.types import FINAL, Job, JobKind, JobState
+from core.types import FINAL, Job, JobKind
 from store import tables as t
 from store.work.kinds import KINDS
-
-UNDONE = (JobState.CANCELLED, JobState.FAILED)
+from store.work.states import UNDONE
 
 
 def still_answers(connection: Connection, job: Job) -> bool:

@@ -40,6 +40,8 @@ A retry splits a settled chunk into new ones, which start `settled` or `paused`.
 """
 
 OPEN = frozenset(JobState) - FINAL
+UNDONE = frozenset({JobState.CANCELLED, JobState.FAILED})
+"""Final states of jobs that did nothing, or not to the end."""
 HALTED = FINAL | {JobState.PAUSED}
 """Jobs of which nothing more is started."""
 WAITING_CHUNK = frozenset({ChunkState.QUEUED, ChunkState.PAUSED})
