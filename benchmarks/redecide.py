@@ -10,12 +10,12 @@ is decided again. JSON lines.
 from __future__ import annotations
 
 import argparse
-import resource
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -85,7 +85,9 @@ def redecide(database: str, tools: Tools, items: int) -> None:
         kept = connection.execute(select(func.sum(func.length(t.item_vectors.c.vectors)))).scalar_one()
     enrol(tools, range(CLASSES // 2, CLASSES))
     enrolled = size_bytes(store)
+    cpu_begun = time.process_time()
     submit_s, again_s, tried = again(tools, job, items)
+    cpu_s = time.process_time() - cpu_begun
     decided = size_bytes(store)
     with store.database.read() as connection:
         past = connection.execute(select(func.sum(func.length(t.past_results.c.results)))).scalar_one()
@@ -100,6 +102,7 @@ def redecide(database: str, tools: Tools, items: int) -> None:
         submit_s=round(submit_s, 2),
         redecide_s=round(again_s, 2),
         items_per_s=round(items / again_s),
+        items_per_cpu_s=round(items / cpu_s),
         vector_bytes_per_item=round(kept / items),
         record_bytes_per_item_classified=round((classified - before) / items),
         past_result_bytes_per_item=round(past / items),
@@ -111,7 +114,8 @@ def groups(database: str, tools: Tools, items: int) -> None:
     """Group so many items of a job in which all are unknown."""
     vectors, numbers = synthetic(items, classes=300)
     job, _ = answer(tools, vectors)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before_mb = memory_mb("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here
     asked = JobRequest(
         "bench", JobKind.GROUP, Lane.INTERACTIVE, [Item(0)], target=job, options={"max_groups": 256}
     )
@@ -131,8 +135,14 @@ def groups(database: str, tools: Tools, items: int) -> None:
         grouped=sum(group["size"] for group in found),
         of_the_groups_main_class=pure,
         groups_s=round(took_s, 2),
-        more_peak_memory_mb=(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) // 1024,
+        more_peak_memory_mb=memory_mb("VmHWM") - before_mb,
     )
+
+
+def memory_mb(name: str) -> int:
+    """Return a line of this process's status: what it has now (`VmRSS`), or had at most (`VmHWM`)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) // 1024 for line in lines if line.startswith(name))
 
 
 def again(tools: Tools, job: str, items: int) -> tuple[float, float, str]:
