@@ -1,54 +1,66 @@
-// Reviewing answers: the right label is kept with the job, and the picture becomes an example of that class.
+// Reviews: what people say of answers is kept with the job, and a label makes the picture an example of that class.
 
 import { call, pathOf } from "./api.js";
 import { changed, done, settle } from "./undo.js";
 import { count } from "./element.js";
 
 const AT_ONCE = 16; // items in one call: what the service does before all bulk work
+const MOST = 10_000; // items that one call reviews
+
+/** @typedef {{label: string | null} | {accepted: true}} Verdict */
 
 /**
- * Give answers of a job their right label, and enrol their pictures.
+ * Review answers of a job, and enrol their pictures where the verdict is a label.
  * @param {any} job
- * @param {{item: number, custom_id: string | null}[]} results
- * @param {string} label
- * @param {() => void} onundo
- * @returns {Promise<any[]>} the pictures that could not be enrolled
+ * @param {{item: number}[]} results
+ * @param {Verdict} verdict
+ * @param {{examples?: boolean}} options
+ * @returns {Promise<{undo: () => Promise<void>, added: number, failed: any[]}>}
  */
-export async function correct(job, results, label, onundo) {
+export async function review(job, results, verdict, { examples = false } = {}) {
   await settle();
-  await review(job, results, { label });
+  await judge(job, results, verdict);
   const outcomes = [];
-  for (let start = 0; start < results.length; start += AT_ONCE) {
-    const items = results.slice(start, start + AT_ONCE).map(({ item }) => ({ label, image: { job: { id: job.id, item } } }));
+  for (let start = 0; examples && verdict.label && start < results.length; start += AT_ONCE) {
+    const items = results.slice(start, start + AT_ONCE).map(({ item }) => ({ label: verdict.label, image: { job: { id: job.id, item } } }));
     outcomes.push(...await enrol(job.collection, items));
   }
   // undo must not remove a picture that was there before
   const added = outcomes.filter((one) => one.status === "done" && one.duplicate_of !== one.support_id);
-  done(`${count(results.length, "picture")} labelled ${label}, ${added.length} added as examples`, async () => {
+  const undo = async () => {
     for (const one of added) await call("DELETE", pathOf(job.collection, "supports", one.support_id));
     await unreview(job, results);
-    onundo();
-  });
-  changed();
-  return outcomes.filter((one) => one.status === "failed");
+  };
+  return { undo, added: added.length, failed: outcomes.filter((one) => one.status === "failed") };
 }
 
-/** Accept an answer as it stands, or say that the picture shows none of the classes. */
-export async function judge(job, result, verdict, onundo) {
-  await review(job, [result], verdict);
-  done(verdict.accepted ? "Answer accepted" : "Marked as none of the classes", async () => {
-    await unreview(job, [result]);
-    onundo();
-  });
+/** Review answers as `review` does, with a message that offers to undo it; returns what could not be enrolled. */
+export async function correct(job, results, verdict, onundo) {
+  const { undo, added, failed } = await review(job, results, verdict, { examples: true });
+  const more = added ? `, ${added} added as examples` : "";
+  done(`${textOf(results.length, verdict)}${more}`, async () => { await undo(); onundo(); });
+  changed();
+  return failed;
+}
+
+/** "3 pictures labelled zero". */
+export function textOf(number, { label, accepted }) {
+  if (accepted) return `${count(number, "answer")} accepted`;
+  return `${count(number, "picture")} ${label === null ? "marked as none of the classes" : `labelled ${label}`}`;
+}
+
+/** Note a verdict on answers, without examples. */
+export async function judge(job, results, verdict) {
+  for (const items of parts(results)) await call("POST", `/v1/jobs/${job.id}/review`, { json: { items, ...verdict } });
 }
 
 /** Remove the reviews of answers. */
-export function unreview(job, results) {
-  return call("POST", `/v1/jobs/${job.id}/unreview`, { json: { items: results.map(({ item }) => item) } });
+export async function unreview(job, results) {
+  for (const items of parts(results)) await call("POST", `/v1/jobs/${job.id}/unreview`, { json: { items } });
 }
 
-function review(job, results, verdict) {
-  return call("POST", `/v1/jobs/${job.id}/review`, { json: { items: results.map(({ item }) => item), ...verdict } });
+function* parts(results) {
+  for (let start = 0; start < results.length; start += MOST) yield results.slice(start, start + MOST).map(({ item }) => item);
 }
 
 async function enrol(collection, items) {

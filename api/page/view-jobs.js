@@ -1,6 +1,6 @@
 // Jobs: the list, kept current, and one job with its results.
 
-import { answers } from "./answers.js";
+import { answers, reviewLink } from "./answers.js";
 import { call, page } from "./api.js";
 import { button, count, h } from "./element.js";
 import { jobBar } from "./job-bar.js";
@@ -68,7 +68,7 @@ function titleOf({ kind, state, progress: { done } }) {
 
 export async function jobView({ id }, signal) {
   const job = await call("GET", `/v1/jobs/${id}`, { signal });
-  const place = h("div");
+  const place = h("div", { class: "stage" });
   let shown = null;
   let over = null;
   const bar = jobBar(job, { signal, onchange: (now) => {
@@ -78,7 +78,7 @@ export async function jobView({ id }, signal) {
     if (shown) shown.refresh();
     else if (over || now.progress.done) {
       shown = answers(now, { signal });
-      place.replaceChildren(shown);
+      place.replaceChildren(reviewLink(now), shown);
     } else over = null;
   } });
   return {
