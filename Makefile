@@ -3,18 +3,20 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
+FILES := --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test test-fast lint format types contracts check generate faults fuzz lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/exemplar demo $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(SERVE),--serve)
 
+# More at once than cores: many tests wait for processes.
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 4 $(FILES) $(ARGS)
 
 # What starts no process.
 test-fast: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not processes" $(ARGS)
+	$(BIN)/python -m pytest -n 2 $(FILES) -m "not processes" $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

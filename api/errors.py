@@ -94,6 +94,8 @@ STATUS_OF = {
     "url_fetch_off": 422,
     "url_not_allowed": 422,
     "url_refused": 422,
+    "vectors_missing": 409,
+    "version_not_found": 404,
     "webhooks_off": 422,
 }
 ITEM_CODES = (
@@ -109,7 +111,9 @@ ITEM_CODES = (
     "picture_bomb",
     "picture_too_large",
     "picture_unreadable",
+    "redecide_outdated",
     "reindex_gone",
+    "review_changed",
     "target_failed",
     "target_unresolved",
     "url_failed",

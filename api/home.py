@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from flask import Blueprint, Flask, Response, jsonify, render_template, request
@@ -26,18 +27,18 @@ FOR_GOOD = "public, max-age=31536000, immutable"  # the URL changes with the con
 
 def add_pages(app: Flask, operations: Sequence[Operation]) -> None:
     """Serve `/` with its files, `/docs` and `/openapi.json`."""
-    document = make_document(operations)
+    document = cache(lambda: make_document(operations))  # at the first request: it takes as long as all else
     digest, assets = load_assets(FOLDER)
     modules = imported(assets, "app.js")
     pages = Blueprint("pages", __name__)
 
     @pages.get("/openapi.json")
     def openapi() -> Response:
-        return jsonify({**document, "servers": [{"url": request.script_root or "/"}]})
+        return jsonify({**document(), "servers": [{"url": request.script_root or "/"}]})
 
     @pages.get("/docs")
     def docs() -> str:
-        return render_template("docs.html", document=document)
+        return render_template("docs.html", document=document())
 
     @pages.get("/")
     def home() -> Response:

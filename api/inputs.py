@@ -6,9 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from core.answer_order import Order
 from core.caller_fields import CallersId
 from core.errors import ExemplarError
 from core.types import (
+    MAX_CHUNK_ITEMS,
     ClassKind,
     DecisionName,
     Index,
@@ -240,6 +242,15 @@ class PageQuery(Strict):
     limit: int = Field(100, ge=1, le=1000)
 
 
+class JobQuery(PageQuery):
+    """A selection of jobs."""
+
+    reviews_of: str | None = Field(
+        None,
+        description="Only the jobs that enrol reviewed pictures of this job. Without it they are left out.",
+    )
+
+
 class Selection(Strict):
     """A selection of answers by what they say and whether a person has reviewed them."""
 
@@ -248,12 +259,45 @@ class Selection(Strict):
     min_confidence: float | None = Field(None, ge=0, le=1, description="Only answers at least as confident.")
     max_confidence: float | None = Field(None, ge=0, le=1, description="Only answers at most as confident.")
     reviewed: bool | None = Field(None, description="Only answers that are reviewed, or that are not.")
+    path: str | None = Field(
+        None, max_length=1024, description="Only items whose `custom_id` (a file's path) contains this text."
+    )
+
+
+Version = Annotated[
+    int | None,
+    Field(ge=1, le=2**31 - 1, description="Answers as of this version of the job; the newest by default."),
+]
 
 
 class ResultQuery(PageQuery, Selection):
     """A selection of results, for JSON; a page may have fewer than `limit`, or none, before the last one."""
 
+    order: Order = Field(
+        Order.ITEM,
+        description="`item` as submitted; `value` what to review first, reviewed answers last; `confidence` "
+        "the least first; `name` of the item. What is reviewed meanwhile keeps its place in later pages.",
+    )
+    version: Version = None
     status: Literal["done", "failed"] | None = Field(None, description="Only items with this status.")
+
+
+class SummaryQuery(Strict):
+    """The version of the answers that are counted."""
+
+    version: Version = None
+
+
+class Redecide(Strict):
+    """Options of deciding again."""
+
+    dry_run: bool = Field(False, strict=True, description="Only report what would change.")
+
+
+class NewGroups(Strict):
+    """Options of groups."""
+
+    max_groups: int = Field(100, ge=1, le=MAX_CHUNK_ITEMS, strict=True, description="Most groups.")
 
 
 class SupportQuery(PageQuery):

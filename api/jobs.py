@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from urllib.parse import quote
 
 from flask import Response, g, request, stream_with_context
 
-from api.inputs import PageQuery, ResultQuery, Selection
+from api.inputs import JobQuery, ResultQuery, Selection, SummaryQuery
 from api.links import link
 from api.models import JobModel, JobPage, JobSummary, ResultPage
 from api.pages import make_cursor, read_cursor, read_number
-from api.results import as_csv, as_ndjson, as_parquet, fits, shown
+from api.results import Span, as_csv, as_ndjson, as_parquet, fits, shown
 from api.routes import Routes
 from api.services import services
+from core.answer_order import Order
+from core.errors import ExemplarError
+from core.results import Result
 from core.types import FINAL, Job
 from store.record.keys import Scope
-from store.work.jobs import ResultPage as StoredPage
+from store.work.orders import Position
 
 routes = Routes("jobs")
 
 PARQUET = "application/vnd.apache.parquet"
 RESULT_TYPES = ("application/json", "application/x-ndjson", "text/csv", PARQUET)
-_STREAMED: dict[str, tuple[Callable[[Job, int, int], Iterator[str] | Iterator[bytes]], str]] = {
+_STREAMED: dict[str, tuple[Callable[[Job, Span], Iterator[str] | Iterator[bytes]], str]] = {
     "application/x-ndjson": (as_ndjson, "jsonl"),
     "text/csv": (as_csv, "csv"),
     PARQUET: (as_parquet, "parquet"),
@@ -32,10 +36,12 @@ SCAN = 2000  # results read per call to find those with a decision
 SMALL = 2000  # results buffered for a slow client without holding a thread
 
 
-@routes.add("GET", "/jobs", scope=Scope.CLASSIFY, query=PageQuery, answer=JobPage)
-def list_jobs(query: PageQuery) -> JobPage:
+@routes.add("GET", "/jobs", scope=Scope.CLASSIFY, query=JobQuery, answer=JobPage)
+def list_jobs(query: JobQuery) -> JobPage:
     """List jobs, newest first."""
-    found = services().store.jobs.page(before=read_cursor(query.cursor), limit=query.limit, of=g.collections)
+    found = services().store.jobs.page(
+        before=read_cursor(query.cursor), limit=query.limit, of=g.collections, reviews_of=query.reviews_of
+    )
     return JobPage(
         items=[JobModel.of(job, time.time()) for job in found],
         next_cursor=make_cursor(found[-1].id) if len(found) == query.limit else None,
@@ -44,8 +50,9 @@ def list_jobs(query: PageQuery) -> JobPage:
 
 @routes.add("GET", "/jobs/<job_id>", scope=Scope.CLASSIFY, answer=JobModel)
 def get_job(job_id: str) -> JobModel:
-    """Show a job and its progress."""
-    return JobModel.of(services().store.jobs.get(job_id), time.time())
+    """Show a job, its progress, and the versions of its answers."""
+    jobs = services().store.jobs
+    return JobModel.of(jobs.get(job_id), time.time(), jobs.versions(job_id))
 
 
 @routes.add(
@@ -60,51 +67,70 @@ def get_results(job_id: str, query: ResultQuery) -> Response:
     """Return results: a page as JSON, or all settled ones as NDJSON, CSV or Parquet."""
     job = services().store.jobs.get(job_id)
     media_type = request.accept_mimetypes.best_match(RESULT_TYPES, default=RESULT_TYPES[0])
-    after = read_number(query.cursor)
     if media_type in _STREAMED:
-        return _stream(job, media_type, after)
-    page = _page(job_id, after, query)
+        services().store.jobs.check_version(job_id, query.version)
+        after = read_number(query.cursor)
+        return _stream(job, media_type, Span(after, services().store.jobs.reach(job.id), query.version))
+    results, following = (_page if query.order is Order.ITEM else _ordered_page)(job_id, query)
     model = ResultPage(
-        items=[shown(job, result) for result in page.results],
-        next_cursor=None if page.next_item is None else make_cursor(page.next_item),
+        items=[shown(job, result) for result in results],
+        next_cursor=None if following is None else make_cursor(following),
     )
     return Response(model.model_dump_json(exclude_unset=True), content_type="application/json")
 
 
-@routes.add("GET", "/jobs/<job_id>/summary", scope=Scope.CLASSIFY, answer=JobSummary)
-def get_summary(job_id: str) -> JobSummary:
+@routes.add("GET", "/jobs/<job_id>/summary", scope=Scope.CLASSIFY, query=SummaryQuery, answer=JobSummary)
+def get_summary(job_id: str, query: SummaryQuery) -> JobSummary:
     """Count the results of a job by label, decision and error."""
     job = services().store.jobs.get(job_id)
     store = services().store
-    return JobSummary.of(job, store.jobs.tally(job_id), *store.reviews.counts(job_id))
+    tally = store.jobs.tally(job_id, query.version)
+    return JobSummary.of(job, tally, *store.reviews.counts(job_id, query.version))
 
 
-def _page(job_id: str, after: int, query: ResultQuery) -> StoredPage:
-    """Return the next matching results, reading at most `SCAN`."""
-    jobs = services().store.jobs
+def _page(job_id: str, query: ResultQuery) -> tuple[Sequence[Result], int | None]:
+    """Return the next matching results, reading at most `SCAN`, and the item to continue from."""
+    jobs, after = services().store.jobs, read_number(query.cursor)
     if query.status is None and Selection.model_fields.keys().isdisjoint(query.model_fields_set):
-        return jobs.results(job_id, after=after, limit=query.limit)
-    page = jobs.results(job_id, after=after, limit=SCAN)
-    fitting = [
-        result for result in page.results if fits(result, query) and query.status in (None, result["status"])
-    ]
+        page = jobs.results(job_id, after=after, limit=query.limit, version=query.version)
+        return page.results, page.next_item
+    page = jobs.results(job_id, after=after, limit=SCAN, version=query.version)
+    fitting = [result for result in page.results if _fits(result, query)]
     if len(fitting) <= query.limit:
-        return StoredPage(fitting, page.next_item)
-    return StoredPage(fitting[: query.limit], fitting[query.limit]["item"])
+        return fitting, page.next_item
+    return fitting[: query.limit], fitting[query.limit]["item"]
 
 
-def _stream(job: Job, media_type: str, first: int) -> Response:
-    """Stream the settled results from item `first` on; while the job runs, `Link` gives the continuation."""
-    end = services().store.jobs.reach(job.id)
+def _ordered_page(job_id: str, query: ResultQuery) -> tuple[Sequence[Result], Position | None]:
+    """Return the next matching results in an order, and the position to continue from."""
+    if query.version is not None:
+        raise ExemplarError("request_invalid", "expected order=item together with a version")
+    cursor = read_cursor(query.cursor)
+    page = services().store.orders.page(
+        job_id,
+        query.order,
+        partial(_fits, query=query),
+        after=None if cursor is None else Position.read(cursor),
+        limit=query.limit,
+    )
+    return page.results, page.position
+
+
+def _fits(result: Result, query: ResultQuery) -> bool:
+    return fits(result, query) and query.status in (None, result["status"])
+
+
+def _stream(job: Job, media_type: str, span: Span) -> Response:
+    """Stream settled results; while the job runs, `Link` gives the continuation."""
     write, suffix = _STREAMED[media_type]
     content_type = "text/csv; charset=utf-8" if media_type == "text/csv" else media_type
-    large = end - first > SMALL
+    large = span.end - span.first > SMALL
     if large:
         services().streams.take()
-    response = Response(stream_with_context(write(job, first, end)), content_type=content_type)
+    response = Response(stream_with_context(write(job, span)), content_type=content_type)
     response.headers["Content-Disposition"] = f'attachment; filename="{job.id}.{suffix}"'
     if job.state not in FINAL:
-        cursor = make_cursor(max(end, first))
+        cursor = make_cursor(max(span.end, span.first))
         response.headers["Link"] = (
             f'<{link(f"/v1/jobs/{job.id}/results")}?cursor={quote(cursor)}>; rel="next"'
         )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from api.inputs import IndexModel, RuleModel
 from api.links import link
@@ -34,6 +35,8 @@ from core.types import (
 from store.record.classes import Class
 from store.record.supports import Support
 from store.work.deliveries import Logged
+from store.work.redecisions import CHANGED, REVIEWED, UNCHANGED, WITHOUT_VECTOR
+from store.work.versions import Version
 
 
 class IndexMeasureModel(BaseModel):
@@ -141,6 +144,23 @@ class Progress(BaseModel):
     eta_s: float | None
 
 
+class VersionModel(BaseModel):
+    """A version of a job's answers: the first, or one that deciding again made."""
+
+    version: int
+    index_version: int = Field(description="The collection's version when these answers were requested.")
+    decided_at: datetime | None = Field(description="Null for the first one until the job has ended.")
+
+    @classmethod
+    def of(cls, version: Version) -> VersionModel:
+        at = version.decided_at
+        return cls(
+            version=version.number,
+            index_version=version.index_version,
+            decided_at=None if at is None else _moment(at),
+        )
+
+
 class JobModel(BaseModel):
     """A job."""
 
@@ -152,14 +172,23 @@ class JobModel(BaseModel):
     expanding: bool = Field(description="Its items are still being read from the upload; total grows.")
     smooth: bool = Field(description="Its results are smoothed over nearest pictures before it ends.")
     note: str | None = Field(description="Why results that should have been smoothed are not, or not all.")
+    reviews_of: str | None = Field(description="The job whose reviewed pictures it enrols, if it does that.")
+    target: str | None = Field(
+        None, description="The job that this one is about, if it decides again or groups."
+    )
     progress: Progress
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    versions: list[VersionModel] | None = Field(
+        None,
+        description="The versions of its answers, oldest first; only where one job is shown. Empty if it "
+        "makes no decisions.",
+    )
     links: dict[str, str]
 
     @classmethod
-    def of(cls, job: Job, now: float) -> JobModel:
+    def of(cls, job: Job, now: float, versions: Sequence[Version] | None = None) -> JobModel:
         return cls(
             id=job.id,
             collection=job.collection,
@@ -169,10 +198,13 @@ class JobModel(BaseModel):
             expanding=job.expanding,
             smooth=job.smooth,
             note=job.note,
+            reviews_of=job.reviews_of,
+            target=job.target,
             progress=_progress(job, now),
             created_at=_moment(job.created_at),
             started_at=None if job.started_at is None else _moment(job.started_at),
             finished_at=None if job.finished_at is None else _moment(job.finished_at),
+            versions=None if versions is None else [VersionModel.of(version) for version in versions],
             links={
                 "self": link(f"/v1/jobs/{job.id}"),
                 **{
@@ -184,6 +216,15 @@ class JobModel(BaseModel):
                 },
             },
         )
+
+
+class ChangedLabel(BaseModel):
+    """How many answers changed from one label to another; null is no label."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+    before: str | None = Field(alias="from")
+    after: str | None = Field(alias="to")
+    items: int
 
 
 class JobSummary(BaseModel):
@@ -200,6 +241,18 @@ class JobSummary(BaseModel):
     reviewed: int = Field(description="How many answers people have reviewed.")
     final_labels: dict[str, int] = Field(description="`labels` with the reviews applied.")
     note: str | None = Field(description="Why results that should have been smoothed are not, or not all.")
+    asked: int | None = Field(
+        None, description="Of a job that decides again: how many items it decided so far."
+    )
+    changed: int | None = Field(None, description="How many of them got another label or decision.")
+    reviewed_left_alone: int | None = Field(
+        None, description="How many people have reviewed; they are left alone."
+    )
+    without_vector: int | None = Field(
+        None,
+        description="How many it could not decide: they failed, or have no vector of the current encoder.",
+    )
+    changes: list[ChangedLabel] | None = Field(None, description="Its changes by label, most frequent first.")
 
     @classmethod
     def of(cls, job: Job, tally: Tally, reviewed: int, change: Mapping[str, int]) -> JobSummary:
@@ -217,6 +270,7 @@ class JobSummary(BaseModel):
             reviewed=reviewed,
             final_labels=dict((+final).most_common()),
             note=job.note,
+            **_redecided(job, tally),
         )
 
 
@@ -304,6 +358,17 @@ class ReviewModel(BaseModel):
     accepted: bool = Field(description="Whether the answer was accepted as it stood.")
     by: str = Field(description="The name of the key, `local` where no key was needed.")
     at: datetime
+    enroll: bool = Field(False, description="Whether it makes the picture a support of its label.")
+    enroll_job: str | None = Field(None, description="The job that does, if the picture was none before.")
+    support_id: int | None = Field(None, description="That support; null until the job is done.")
+
+
+class AnswerBefore(BaseModel):
+    """An answer that was decided again."""
+
+    decision: DecisionName
+    label: str | None
+    confidence: float
 
 
 class ResultModel(BaseModel):
@@ -332,6 +397,21 @@ class ResultModel(BaseModel):
     novelty: Novelty | None = None
     smoothed: bool | None = Field(
         None, description="For jobs with `smooth`: whether this result has been smoothed yet."
+    )
+    outcome: str | None = Field(
+        None,
+        description="Of a job that decides again: `changed`, `unchanged`, or why the answer was left alone: "
+        "`reviewed` or `without_vector`.",
+    )
+    before: AnswerBefore | None = Field(None, description="The answer that was decided again.")
+    items: list[int] | None = Field(None, description="Of a group: its items, most central first.")
+    size: int | None = None
+    tightness: float | None = Field(
+        None, description="Of a group: the mean cosine similarity of its items to their centre."
+    )
+    representative: int | None = Field(None, description="Of a group: its most central item.")
+    suggested: list[int] | None = Field(
+        None, description="Of a group: items to enrol, the most central one and the most different ones."
     )
     report: CollectionReport | None = None
     support_id: int | None = None
@@ -445,6 +525,26 @@ def _progress(job: Job, now: float) -> Progress:
         rate_per_s=round(rate, 2),
         eta_s=None if eta_s is None else round(eta_s, 1),
     )
+
+
+def _redecided(job: Job, tally: Tally) -> dict[str, Any]:
+    """Return the fields of a summary that only a job that decides again has."""
+    if job.kind is not JobKind.REDECIDE:
+        names = ("asked", "changed", "reviewed_left_alone", "without_vector", "changes")
+        return dict.fromkeys(names)
+    outcomes = tally.get("outcomes", {})
+    changed = outcomes.get(CHANGED, 0)
+    return {
+        "asked": changed + outcomes.get(UNCHANGED, 0),
+        "changed": changed,
+        "reviewed_left_alone": outcomes.get(REVIEWED, 0),
+        "without_vector": outcomes.get(WITHOUT_VECTOR, 0),
+        "changes": [
+            ChangedLabel.model_validate({"from": before, "to": after, "items": items})
+            for pair, items in tally.get("changes", {}).items()
+            for before, after in [json.loads(pair)]
+        ],
+    }
 
 
 def _prompts(prompts: Prompts | None) -> str | list[str] | None:

@@ -24,6 +24,7 @@ FORMATS = {
     "csv": "text/csv",
     "parquet": "application/vnd.apache.parquet",
 }
+NO_LABEL = "no label"
 JOB = click.argument("job_id", metavar="JOB")
 
 
@@ -71,10 +72,32 @@ def wait(job_id: str, as_json: bool, url: str) -> None:
     """Wait for a job to end; exit with 1 unless every item is done."""
     client = Client(url)
     job = client.call("GET", f"/v1/jobs/{job_id}").json()
-    with progress_bar() as bar:
-        task = bar.add_task(job["kind"], total=None if job["expanding"] else job["progress"]["total"])
-        job = client.wait(job, lambda ready: bar.update(task, completed=ready))
+    job = wait_with_bar(client, job)
     _print_jobs([job], as_json=as_json)
+    sys.exit(1 if job["state"] in MADE_BADLY else 0)
+
+
+@jobs.command()
+@JOB
+@click.option("--dry-run", is_flag=True, help="Only report what would change.")
+@JSON
+@URL
+def redecide(job_id: str, dry_run: bool, as_json: bool, url: str) -> None:
+    """Decide the answers of a job again, with its collection as it is now.
+
+    Answers that people have reviewed are left alone. The earlier answers stay readable.
+    """
+    client = Client(url)
+    job = client.call("POST", f"/v1/jobs/{job_id}/redecide", json={"dry_run": dry_run}).json()
+    job = wait_with_bar(client, job)
+    told = client.call("GET", f"/v1/jobs/{job['id']}/summary").json()
+    if as_json:
+        print_json({**job, "summary": told})
+    else:
+        changes = [(_label(one["from"]), _label(one["to"]), one["items"]) for one in told["changes"]]
+        if changes:
+            print_rows(("from", "to", "items"), changes)
+        click.echo(_told(told, dry_run=dry_run))
     sys.exit(1 if job["state"] in MADE_BADLY else 0)
 
 
@@ -95,6 +118,26 @@ def results(job_id: str, form: str, out: IO[bytes], url: str) -> None:
     parts: Iterator[bytes] = Client(url).parts(f"/v1/jobs/{job_id}/results", FORMATS[form])
     for part in parts:
         out.write(part)
+
+
+def wait_with_bar(client: Client, job: Json) -> Json:
+    """Wait for a job to end, with a progress bar; return the job."""
+    with progress_bar() as bar:
+        task = bar.add_task(job["kind"], total=None if job["expanding"] else job["progress"]["total"])
+        return client.wait(job, lambda ready: bar.update(task, completed=ready))
+
+
+def _label(label: str | None) -> str:
+    return NO_LABEL if label is None else label
+
+
+def _told(told: Json, *, dry_run: bool) -> str:
+    parts = [f"{told['changed']} of {told['asked']} answers {'would change' if dry_run else 'changed'}"]
+    if told["reviewed_left_alone"]:
+        parts.append(f"{told['reviewed_left_alone']} reviewed ones left alone")
+    if told["without_vector"]:
+        parts.append(f"{told['without_vector']} have no vector")
+    return ", ".join(parts)
 
 
 def _control(name: str, help_: str) -> Callable[..., None]:

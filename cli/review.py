@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from cli.client import Client, Json
+from cli.jobs import wait_with_bar
 from cli.options import JSON, URL
 from cli.show import print_found
 from core.errors import ExemplarError
@@ -21,6 +22,9 @@ from formats.text_encoding import Utf8Reader, not_utf8
 AT_ONCE = 1000
 NONE = "-"  # in a CSV: none of the classes
 COLUMNS = ("item", "picture", "decision", "label", "confidence", "final label", "reviewed by")
+
+GROUP_COLUMNS = ("size", "tightness", "representative", "suggested", "items")
+FEW = 12  # items of a group that a table lists
 
 Verdict = Mapping[str, Any]
 
@@ -44,11 +48,17 @@ Verdict = Mapping[str, Any]
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help=f"Review by a CSV with the columns item and label; {NONE} means none of the classes, empty nothing.",
 )
+@click.option("--groups", is_flag=True, help="Group the answers without a label by how similar they are.")
 @JSON
 @URL
-def review(job_id: str, as_json: bool, url: str, table: Path | None, **options: Any) -> None:
+def review(job_id: str, as_json: bool, url: str, table: Path | None, groups: bool, **options: Any) -> None:
     """List the answers of a job, or review them: all that the options select, or those of a CSV."""
     client, path = Client(url), f"/v1/jobs/{job_id}"
+    if groups:
+        if table is not None or any(value not in (None, False) for value in options.values()):
+            raise click.UsageError("expected --groups without other options")
+        _print_groups(client, path, as_json=as_json)
+        return
     chosen = [name for name in ("accept", "right", "none", "undo") if options[name]]
     wanted = {
         name: options[name]
@@ -75,6 +85,31 @@ def review(job_id: str, as_json: bool, url: str, table: Path | None, **options: 
     click.echo(f"{done} reviews undone" if chosen == ["undo"] else f"{done} answers reviewed", err=as_json)
     if as_json:
         click.echo(f'{{"reviewed": {done}}}')
+
+
+def _print_groups(client: Client, path: str, *, as_json: bool) -> None:
+    """Print the groups of the items without a label, largest and tightest first."""
+    job = wait_with_bar(client, client.call("POST", f"{path}/groups", json={}).json())
+    found = list(client.results(job))
+    failed = next((one["error"] for one in found if one["status"] == "failed"), None)
+    if failed is not None:
+        raise ExemplarError(failed["code"], failed["detail"])
+    rows = [
+        (
+            one["size"],
+            f"{one['tightness']:.2f}",
+            one["representative"],
+            " ".join(map(str, one["suggested"])),
+            _few(one["items"]),
+        )
+        for one in found
+    ]
+    print_found(found, GROUP_COLUMNS, rows, as_json=as_json)
+
+
+def _few(items: list[int]) -> str:
+    more = f" and {len(items) - FEW} more" if len(items) > FEW else ""
+    return " ".join(map(str, items[:FEW])) + more
 
 
 def _answers(client: Client, path: str, wanted: Mapping[str, Any]) -> Iterator[Json]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import json
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -24,12 +25,17 @@ def failed_result(item: Item, error: ExemplarError) -> Result:
 
 
 Tally = Mapping[str, Mapping[str, int]]
-"""The number of results by label, decision and error code: `labels`, `decisions` and `errors`."""
+"""The number of results by label, decision and error code: `labels`, `decisions` and `errors`.
+
+Those of a redecision also by what became of the answer: `outcomes` and `changes`.
+"""
+
+_COUNTED = ("labels", "decisions", "errors")
 
 
 def tally_of(results: Iterable[Result]) -> Tally:
     """Return the counts of some results."""
-    tally: dict[str, Counter[str]] = {"labels": Counter(), "decisions": Counter(), "errors": Counter()}
+    tally: dict[str, Counter[str]] = defaultdict(Counter)
     for result in results:
         if result["status"] == "failed":
             tally["errors"][result["error"]["code"]] += 1
@@ -37,13 +43,20 @@ def tally_of(results: Iterable[Result]) -> Tally:
         for name, value in (("labels", result.get("label")), ("decisions", result.get("decision"))):
             if value is not None:
                 tally[name][value] += 1
-    return {name: dict(counts) for name, counts in tally.items() if counts}
+        if "outcome" in result:
+            tally["outcomes"][result["outcome"]] += 1
+        if result.get("outcome") == "changed":
+            tally["changes"][json.dumps([result["before"]["label"], result["label"]])] += 1
+    return {name: dict(counts) for name, counts in tally.items()}
 
 
 def sum_tallies(tallies: Iterable[Tally]) -> Tally:
     """Return the sum of counts, greatest first."""
-    total: dict[str, Counter[str]] = {"labels": Counter(), "decisions": Counter(), "errors": Counter()}
+    total: dict[str, Counter[str]] = {name: Counter() for name in _COUNTED}
     for tally in tallies:
         for name, counts in tally.items():
-            total[name].update(counts)
-    return {name: dict(counts.most_common()) for name, counts in total.items()}
+            total.setdefault(name, Counter()).update(counts)
+    return {
+        name: {value: count for value, count in counts.most_common() if count}
+        for name, counts in total.items()
+    }

@@ -143,6 +143,11 @@ class Settings(BaseModel):
     max_attempts: int = Field(
         4, ge=1, description="Attempts of a chunk before it fails; after a first worker death it runs alone."
     )
+    keep_vectors: bool = Field(
+        True,
+        description="Keep the vectors of classified items in half precision, 2 bytes a component, for "
+        "the life of their job, so that answers can be decided again without the encoder; false keeps none.",
+    )
     job_ttl_s: float = Field(
         7 * 86400.0, gt=0, description="How long finished jobs and their uploads are kept."
     )

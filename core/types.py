@@ -28,6 +28,8 @@ class JobKind(StrEnum):
     REINDEX = "reindex"
     COMPARE = "compare"
     IMPORT = "import"
+    REDECIDE = "redecide"
+    GROUP = "group"
 
 
 class JobState(StrEnum):
@@ -255,6 +257,11 @@ class JobRequest:
     """Whether to smooth the answers over similar pictures, once all have been answered."""
     origin: Origin | None = None
     encoder: str | None = None
+    reviews_of: str | None = None
+    """The job whose reviewed pictures it enrols; the `custom_id` of each is its item there."""
+    target: str | None = None
+    """The job that this one is about, and the `options` for that."""
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +285,9 @@ class Job:
     expanding: bool = False
     smooth: bool = False
     note: str | None = None
+    reviews_of: str | None = None
+    target: str | None = None
+    top: int = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,3 +309,7 @@ class Chunk:
     """Its name; the collection may be gone."""
     origin: Origin | None = None
     encoder: str = ""
+    reviews_of: str | None = None
+    target: str = ""
+    """The job that its job is about."""
+    options: Mapping[str, Any] = field(default_factory=dict)

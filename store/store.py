@@ -22,7 +22,9 @@ from store.work.chunks import Chunks
 from store.work.control import Control
 from store.work.deliveries import Deliveries
 from store.work.fetches import Fetches
+from store.work.item_vectors import ItemVectors
 from store.work.jobs import Jobs
+from store.work.orders import Orders
 from store.work.reviews import Reviews
 from store.work.smoothing import Smoothings
 from store.work.sources import Sources
@@ -41,6 +43,8 @@ class Store:
     snapshot_marks: SnapshotMarks
     jobs: Jobs
     reviews: Reviews
+    orders: Orders
+    item_vectors: ItemVectors
     control: Control
     sources: Sources
     smoothings: Smoothings
@@ -75,6 +79,8 @@ def open_store(settings: Settings) -> Store:
         texts=Texts(database),
         jobs=jobs,
         reviews=Reviews(database, jobs),
+        orders=Orders(database),
+        item_vectors=ItemVectors(database),
         probes=Probes(database),
         exports=Exports(database),
         imports=Imports(database, jobs),

@@ -142,12 +142,22 @@ job = Table(
     Column("smooth", Boolean, nullable=False, server_default=false()),
     Column("note", Text, nullable=True),
     Column("origin", JSON(none_as_null=True), nullable=True),
+    Column("reviews_of", Text, nullable=True),
+    Column("review_calls", Integer, nullable=False, server_default="0"),  # which gave reviews of its items
+    Column("target", Text, nullable=True),
+    Column("options", JSON(none_as_null=True), nullable=True),
     Column("created_at", Float, nullable=False),
     Column("started_at", Float, nullable=True),
     Column("finished_at", Float, nullable=True),
 )
 Index("ix_job_collection", job.c.collection_id)
 Index("ix_job_finished", job.c.finished_at)
+Index(
+    "ix_job_target",
+    job.c.target,
+    sqlite_where=text("target IS NOT NULL"),
+    postgresql_where=text("target IS NOT NULL"),
+)
 Index(
     "ix_job_paused",
     job.c.total,
@@ -229,6 +239,46 @@ tally = Table(
 )
 Index("ix_tally_job", tally.c.job_id)
 
+# The vectors that the items of a settled chunk were answered with: (size, d) float16, zeros where an item has
+# none. A retry may replace the chunk, and keeps this row; of two rows for an item the later one counts.
+item_vectors = Table(
+    "item_vectors",
+    metadata,
+    Column("chunk_id", BigKey, primary_key=True, autoincrement=False),
+    Column("job_id", ForeignKey("job.id", ondelete="CASCADE"), nullable=False),
+    Column("first_item", Integer, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("encoder", Text, nullable=False),
+    Column("vectors", LargeBinary, nullable=False),
+)
+Index("ix_item_vectors_job", item_vectors.c.job_id, item_vectors.c.first_item)
+
+# The versions of a job's answers after the first; each belongs to one redecide job.
+answer_version = Table(
+    "answer_version",
+    metadata,
+    Column("job_id", ForeignKey("job.id", ondelete="CASCADE"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("redecide_id", Text, nullable=False),
+    Column("index_version", BigInteger, nullable=False),
+    Column("decided_at", Float, nullable=False),
+)
+
+# Results that a version replaced, as compressed JSON, in parts of a chunk of its redecide job. `counts` is
+# what must be added to the tally to count them instead of those that replaced them.
+past_results = Table(
+    "past_results",
+    metadata,
+    Column("chunk_id", BigKey, primary_key=True, autoincrement=False),
+    Column("job_id", ForeignKey("job.id", ondelete="CASCADE"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("first_item", Integer, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("counts", JSON, nullable=False),
+    Column("results", LargeBinary, nullable=False),
+)
+Index("ix_past_results_job", past_results.c.job_id, past_results.c.first_item)
+
 # What a person says about the answer for an item; `answered` is the label that it was given.
 review = Table(
     "review",
@@ -240,7 +290,16 @@ review = Table(
     Column("accepted", Boolean, nullable=False),
     Column("reviewer", Text, nullable=False),
     Column("reviewed_at", Float, nullable=False),
+    # the number of the call that reviewed the item first, as `review_calls` counts them
+    Column("call", Integer, nullable=False, server_default="0"),
+    # of a review that enrols its picture: the job that does, and the support with its class afterwards
+    Column("enroll", Boolean, nullable=False, server_default=false()),
+    Column("enroll_job", Text, nullable=True),
+    Column("support_id", BigInteger, nullable=True),
+    Column("class_id", BigInteger, nullable=True),
+    Column("before", JSON(none_as_null=True), nullable=True),  # ids of classes that had the picture
 )
+Index("ix_review_support", review.c.support_id)
 
 # A webhook delivery: its body stays the same however often it is sent.
 delivery = Table(

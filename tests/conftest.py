@@ -50,11 +50,12 @@ SHARED = Path(__file__).parents[1].parent / "shared"
 
 STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn"}
 FINDERS = {"ldconfig", "gcc", "cc", "ld", "objdump", "uname"}  # of shared libraries, while some are imported
+PROCESSES = "processes"  # the marker
 _at_work: list[pytest.Item] = []
 
 
 def _mind_processes(event: str, arguments: tuple[object, ...]) -> None:
-    if event not in STARTS or not _at_work or _at_work[-1].get_closest_marker("processes") is not None:
+    if event not in STARTS or not _at_work or _at_work[-1].get_closest_marker(PROCESSES) is not None:
         return
     started = str(arguments[0]) if arguments else event
     if os.path.basename(started) not in FINDERS:
@@ -65,6 +66,16 @@ def _mind_processes(event: str, arguments: tuple[object, ...]) -> None:
 
 
 sys.addaudithook(_mind_processes)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the files that start processes first: they are the longest, and the others fill what is left."""
+    items.sort(key=lambda item: PROCESSES not in _marks_of_file(item))
+
+
+def _marks_of_file(item: pytest.Item) -> set[str]:
+    module = item.getparent(pytest.Module)
+    return set() if module is None else {mark.name for mark in module.own_markers}
 
 
 @pytest.hookimpl(wrapper=True)
@@ -250,7 +261,7 @@ def s3_url(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.fixture
 def queue_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty Redis for tests that may start processes; for others one that is away, as it may always be."""
-    if request.node.get_closest_marker("processes") is None:
+    if request.node.get_closest_marker(PROCESSES) is None:
         return f"unix://{tmp_path}/absent.sock"
     url: str = request.getfixturevalue("redis_url")
     with redis.Redis.from_url(url) as connection:
@@ -301,12 +312,20 @@ def http(service: Stack, contract: Contract) -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.fixture(scope="session")
+def contracts() -> dict[str, Contract]:
+    """The OpenAPI document of the API inside this process, once a test has read it."""
+    return {}
+
+
 @pytest.fixture
-def local(settings: Settings, store: Store) -> Iterator[httpx.Client]:
+def local(settings: Settings, store: Store, contracts: dict[str, Contract]) -> Iterator[httpx.Client]:
     """A client of the API inside this process, on each kind of database; there is no worker."""
     transport = httpx.WSGITransport(app=create_app(settings, store, needs_key=False))
     with httpx.Client(transport=transport, base_url="http://localhost") as client:
-        client.event_hooks = {"response": [Contract(client.get("/openapi.json").json()).check]}
+        if not contracts:
+            contracts["local"] = Contract(client.get("/openapi.json").json())
+        client.event_hooks = {"response": [contracts["local"].check]}
         yield client
 
 

@@ -15,13 +15,15 @@ def test_every_kind_has_a_row() -> None:
 
 
 def test_what_writes_vectors_has_code_that_does() -> None:
-    assert set(settlement._WRITERS) == set(kinds_that(lambda kind: kind.writes_vectors))
+    writing = kinds_that(lambda kind: kind.writes_vectors or kind.has_target)
+    assert set(settlement._WRITERS) == set(writing)
 
 
 def test_worker_settles_every_kind_that_it_claims() -> None:
     assert set(settling._MAKERS) == set(kinds_that(lambda kind: not kind.reads_vectors))
     reports = {kind for kind, make in settling._MAKERS.items() if make is settling._reports}
-    assert reports == set(kinds_that(lambda kind: not kind.has_pictures))
+    assert reports == set(kinds_that(lambda kind: not kind.has_pictures and not kind.has_target))
+    assert set(settling._TARGETED) == set(kinds_that(lambda kind: kind.has_target))
 
 
 def test_changing_a_collection_takes_more_than_asking() -> None:

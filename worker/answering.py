@@ -18,6 +18,7 @@ from encoders import Encoder
 from index.decide import classify, search
 from index.replicas import ENCODER_CHANGED
 from store.blobs import uploads_of
+from store.work.item_vectors import pack_half
 from store.work.kinds import KINDS
 from store.work.settlement import Settlement
 from worker.current import current_replica
@@ -62,7 +63,14 @@ def answer(tools: Tools, encoder: Encoder, chunks: Sequence[EmbeddedChunk]) -> l
             one = picture.made if isinstance(picture.made, ExemplarError) else next(said)
             answered.append((picture, one if isinstance(one, ExemplarError) or behind is None else behind))
         results = [_result(chunk, encoder.spec, picture, one, search_ms) for picture, one in answered]
-        settlements.append(Settlement(chunk, results, _keep(tools, encoder, chunk, answered, searched)))
+        settlements.append(
+            Settlement(
+                chunk,
+                results,
+                _keep(tools, encoder, chunk, answered, searched),
+                _vectors(answered) if tools.settings.keep_vectors else None,
+            )
+        )
     return settlements
 
 
@@ -107,6 +115,16 @@ def _keep(
         encoder=encoder.spec,
     )
     return tools.store.blobs.put(uploads_of(chunk.job_id), pack(inputs))
+
+
+def _vectors(answered: Sequence[tuple[Embedded, Said]]) -> bytes | None:
+    """Return the vectors that the items of a chunk were answered with, packed; None without a decision."""
+    return pack_half(
+        [
+            picture.made if isinstance(one, Answer) and not isinstance(picture.made, ExemplarError) else None
+            for picture, one in answered
+        ]
+    )
 
 
 def _result(chunk: Chunk, encoder: str, picture: Embedded, said: Said, search_ms: float) -> Result:

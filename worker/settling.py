@@ -16,6 +16,8 @@ from worker.answering import answer
 from worker.embedding import EmbeddedChunk
 from worker.embeddings import embeddings
 from worker.enrolling import enrolments
+from worker.grouping import group_unknown
+from worker.redeciding import redecide
 from worker.reporting import report
 from worker.texts import LABELS_UNREAD
 from worker.tools import Tools
@@ -29,7 +31,7 @@ def settle(tools: Tools, encoder: Encoder, chunks: Sequence[EmbeddedChunk]) -> i
     """Answer and settle embedded chunks, enrolments first; return the number of items."""
     for make in dict.fromkeys(_MAKERS.values()):
         some = [pair for pair in chunks if _MAKERS[pair[0].kind] is make]
-        alone = make is _reports  # each takes long
+        alone = make in (_reports, _about_targets)  # each takes long
         for together in [[pair] for pair in some] if alone else [some]:
             made = [one for alike in _groups(together) for one in _made(tools, encoder, make, alike)]
             if made:
@@ -85,6 +87,15 @@ def _reports(tools: Tools, encoder: Encoder, chunks: Sequence[EmbeddedChunk]) ->
     return [report(tools, encoder, chunk) for chunk, _ in chunks]
 
 
+def _about_targets(tools: Tools, encoder: Encoder, chunks: Sequence[EmbeddedChunk]) -> list[Settlement]:
+    return [_TARGETED[chunk.kind](tools, encoder, chunk) for chunk, _ in chunks]
+
+
+_TARGETED: Mapping[JobKind, Callable[[Tools, Encoder, Chunk], Settlement]] = {
+    JobKind.REDECIDE: redecide,
+    JobKind.GROUP: group_unknown,
+}
+
 _MAKERS: Mapping[JobKind, Maker] = {
     JobKind.ENROLL: _enrolments,
     JobKind.REINDEX: _enrolments,
@@ -93,6 +104,8 @@ _MAKERS: Mapping[JobKind, Maker] = {
     JobKind.EMBED: _embeddings,
     JobKind.REPORT: _reports,
     JobKind.COMPARE: _reports,
+    JobKind.REDECIDE: _about_targets,
+    JobKind.GROUP: _about_targets,
 }
 """The functions that settle each kind, in this order: searches find what the enrolments before them added."""
 

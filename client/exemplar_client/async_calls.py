@@ -320,12 +320,16 @@ class AsyncCalls(AsyncTransport):
             )
         )
 
-    def list_jobs(self, *, limit: int | None = None) -> AsyncIterator[AsyncJob]:
+    def list_jobs(
+        self, *, limit: int | None = None, reviews_of: str | None = None
+    ) -> AsyncIterator[AsyncJob]:
         """List jobs, newest first."""
-        return self._jobs(Request("GET", "/v1/jobs", in_query(limit=limit), may_repeat=True))
+        return self._jobs(
+            Request("GET", "/v1/jobs", in_query(limit=limit, reviews_of=reviews_of), may_repeat=True)
+        )
 
     async def get_job(self, job_id: str) -> AsyncJob:
-        """Show a job and its progress."""
+        """Show a job, its progress, and the versions of its answers."""
         return await self._job(Request("GET", f"/v1/jobs/{in_path(job_id)}", may_repeat=True))
 
     async def cancel_job(self, job_id: str) -> AsyncJob:
@@ -338,19 +342,31 @@ class AsyncCalls(AsyncTransport):
             Request("GET", f"/v1/jobs/{in_path(job_id)}/deliveries", may_repeat=True), models.DeliveryList
         )
 
+    async def group_items(self, job_id: str, *, max_groups: int | None = None) -> AsyncJob:
+        """Group the items of a job that have no label by their kept vectors."""
+        return await self._job(
+            Request("POST", f"/v1/jobs/{in_path(job_id)}/groups", json=given(max_groups=max_groups))
+        )
+
     async def undo_review(self, job_id: str, item: int) -> None:
         """Undo the review of an item; its answer is as it was."""
         return await self._none(Request("DELETE", f"/v1/jobs/{in_path(job_id)}/items/{in_path(item)}"))
 
     async def review_item(
-        self, job_id: str, item: int, *, accepted: Literal[True] | str | None = None, label: str | None = None
+        self,
+        job_id: str,
+        item: int,
+        *,
+        accepted: Literal[True] | str | None = None,
+        enroll: bool | None = None,
+        label: str | None = None,
     ) -> models.Result:
         """Review the answer for an item."""
         return await self._json(
             Request(
                 "PATCH",
                 f"/v1/jobs/{in_path(job_id)}/items/{in_path(item)}",
-                json=given(accepted=accepted, label=label),
+                json=given(accepted=accepted, enroll=enroll, label=label),
             ),
             models.Result,
         )
@@ -370,6 +386,12 @@ class AsyncCalls(AsyncTransport):
         """Pause a job; running chunks finish."""
         return await self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/pause"))
 
+    async def redecide_job(self, job_id: str, *, dry_run: bool | None = None) -> AsyncJob:
+        """Decide the answers of a job again from kept vectors, with its collection as it is now."""
+        return await self._job(
+            Request("POST", f"/v1/jobs/{in_path(job_id)}/redecide", json=given(dry_run=dry_run))
+        )
+
     async def resume_job(self, job_id: str) -> AsyncJob:
         """Resume a paused job."""
         return await self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/resume"))
@@ -383,30 +405,39 @@ class AsyncCalls(AsyncTransport):
         job_id: str,
         *,
         accepted: Literal[True] | str | None = None,
+        enroll: bool | None = None,
         items: Sequence[int] | None = None,
         label: str | None = None,
         where: models.Selection | Mapping[str, Any] | None = None,
-    ) -> models.Reviewed:
+    ) -> models.ReviewedItems:
         """Review many answers at once."""
         return await self._json(
             Request(
                 "POST",
                 f"/v1/jobs/{in_path(job_id)}/review",
-                json=given(accepted=accepted, items=items, label=label, where=where),
+                json=given(accepted=accepted, enroll=enroll, items=items, label=label, where=where),
             ),
-            models.Reviewed,
+            models.ReviewedItems,
         )
 
-    async def get_summary(self, job_id: str) -> models.JobSummary:
+    async def get_summary(self, job_id: str, *, version: int | None = None) -> models.JobSummary:
         """Count the results of a job by label, decision and error."""
         return await self._json(
-            Request("GET", f"/v1/jobs/{in_path(job_id)}/summary", may_repeat=True), models.JobSummary
+            Request("GET", f"/v1/jobs/{in_path(job_id)}/summary", in_query(version=version), may_repeat=True),
+            models.JobSummary,
         )
 
-    async def undo_reviews(self, job_id: str, items: Sequence[int]) -> models.Reviewed:
+    async def undo_reviews(
+        self,
+        job_id: str,
+        *,
+        items: Sequence[int] | None = None,
+        where: models.Selection | Mapping[str, Any] | None = None,
+    ) -> models.Reviewed:
         """Undo the reviews of many items."""
         return await self._json(
-            Request("POST", f"/v1/jobs/{in_path(job_id)}/unreview", json=given(items=items)), models.Reviewed
+            Request("POST", f"/v1/jobs/{in_path(job_id)}/unreview", json=given(items=items, where=where)),
+            models.Reviewed,
         )
 
     async def list_models(self) -> models.ModelList:

@@ -320,12 +320,14 @@ class Calls(Transport):
             )
         )
 
-    def list_jobs(self, *, limit: int | None = None) -> Iterator[Job]:
+    def list_jobs(self, *, limit: int | None = None, reviews_of: str | None = None) -> Iterator[Job]:
         """List jobs, newest first."""
-        return self._jobs(Request("GET", "/v1/jobs", in_query(limit=limit), may_repeat=True))
+        return self._jobs(
+            Request("GET", "/v1/jobs", in_query(limit=limit, reviews_of=reviews_of), may_repeat=True)
+        )
 
     def get_job(self, job_id: str) -> Job:
-        """Show a job and its progress."""
+        """Show a job, its progress, and the versions of its answers."""
         return self._job(Request("GET", f"/v1/jobs/{in_path(job_id)}", may_repeat=True))
 
     def cancel_job(self, job_id: str) -> Job:
@@ -338,19 +340,31 @@ class Calls(Transport):
             Request("GET", f"/v1/jobs/{in_path(job_id)}/deliveries", may_repeat=True), models.DeliveryList
         )
 
+    def group_items(self, job_id: str, *, max_groups: int | None = None) -> Job:
+        """Group the items of a job that have no label by their kept vectors."""
+        return self._job(
+            Request("POST", f"/v1/jobs/{in_path(job_id)}/groups", json=given(max_groups=max_groups))
+        )
+
     def undo_review(self, job_id: str, item: int) -> None:
         """Undo the review of an item; its answer is as it was."""
         return self._none(Request("DELETE", f"/v1/jobs/{in_path(job_id)}/items/{in_path(item)}"))
 
     def review_item(
-        self, job_id: str, item: int, *, accepted: Literal[True] | str | None = None, label: str | None = None
+        self,
+        job_id: str,
+        item: int,
+        *,
+        accepted: Literal[True] | str | None = None,
+        enroll: bool | None = None,
+        label: str | None = None,
     ) -> models.Result:
         """Review the answer for an item."""
         return self._json(
             Request(
                 "PATCH",
                 f"/v1/jobs/{in_path(job_id)}/items/{in_path(item)}",
-                json=given(accepted=accepted, label=label),
+                json=given(accepted=accepted, enroll=enroll, label=label),
             ),
             models.Result,
         )
@@ -370,6 +384,10 @@ class Calls(Transport):
         """Pause a job; running chunks finish."""
         return self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/pause"))
 
+    def redecide_job(self, job_id: str, *, dry_run: bool | None = None) -> Job:
+        """Decide the answers of a job again from kept vectors, with its collection as it is now."""
+        return self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/redecide", json=given(dry_run=dry_run)))
+
     def resume_job(self, job_id: str) -> Job:
         """Resume a paused job."""
         return self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/resume"))
@@ -383,30 +401,39 @@ class Calls(Transport):
         job_id: str,
         *,
         accepted: Literal[True] | str | None = None,
+        enroll: bool | None = None,
         items: Sequence[int] | None = None,
         label: str | None = None,
         where: models.Selection | Mapping[str, Any] | None = None,
-    ) -> models.Reviewed:
+    ) -> models.ReviewedItems:
         """Review many answers at once."""
         return self._json(
             Request(
                 "POST",
                 f"/v1/jobs/{in_path(job_id)}/review",
-                json=given(accepted=accepted, items=items, label=label, where=where),
+                json=given(accepted=accepted, enroll=enroll, items=items, label=label, where=where),
             ),
-            models.Reviewed,
+            models.ReviewedItems,
         )
 
-    def get_summary(self, job_id: str) -> models.JobSummary:
+    def get_summary(self, job_id: str, *, version: int | None = None) -> models.JobSummary:
         """Count the results of a job by label, decision and error."""
         return self._json(
-            Request("GET", f"/v1/jobs/{in_path(job_id)}/summary", may_repeat=True), models.JobSummary
+            Request("GET", f"/v1/jobs/{in_path(job_id)}/summary", in_query(version=version), may_repeat=True),
+            models.JobSummary,
         )
 
-    def undo_reviews(self, job_id: str, items: Sequence[int]) -> models.Reviewed:
+    def undo_reviews(
+        self,
+        job_id: str,
+        *,
+        items: Sequence[int] | None = None,
+        where: models.Selection | Mapping[str, Any] | None = None,
+    ) -> models.Reviewed:
         """Undo the reviews of many items."""
         return self._json(
-            Request("POST", f"/v1/jobs/{in_path(job_id)}/unreview", json=given(items=items)), models.Reviewed
+            Request("POST", f"/v1/jobs/{in_path(job_id)}/unreview", json=given(items=items, where=where)),
+            models.Reviewed,
         )
 
     def list_models(self) -> models.ModelList:

@@ -16,6 +16,14 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="allow", populate_by_name=True)
 
 
+class AnswerBefore(Model):
+    """An answer that was decided again."""
+
+    confidence: float
+    decision: DecisionName
+    label: str | None
+
+
 class AskItem(Model):
     """A picture to classify, or to search with."""
 
@@ -86,6 +94,14 @@ class ChangedAnswer(Model):
     other_probability: float
     probability: float
     support_id: int
+
+
+class ChangedLabel(Model):
+    """How many answers changed from one label to another; null is no label."""
+
+    from_: str | None = Field(alias="from")
+    items: int
+    to: str | None
 
 
 class ClassChange(Model):
@@ -399,10 +415,16 @@ class FinishedJob(Model):
     """Why results that should have been smoothed are not, or not all."""
     progress: Progress
     results: list[Result]
+    reviews_of: str | None
+    """The job whose reviewed pictures it enrols, if it does that."""
     smooth: bool
     """Its results are smoothed over nearest pictures before it ends."""
     started_at: datetime | None
     state: JobState
+    target: str | None = Field(default=None)
+    """The job that this one is about, if it decides again or groups."""
+    versions: list[Version] | None = Field(default=None)
+    """The versions of its answers, oldest first; only where one job is shown. Empty if it makes no decisions."""
 
 
 class Health(Model):
@@ -449,7 +471,12 @@ IndexName = Literal["flat", "ivf", "rabitq", "milvus"] | str
 """The index types: exact search, FAISS's approximate indexes, or Milvus."""
 
 
-JobKind = Literal["classify", "enroll", "search", "report", "embed", "reindex", "compare", "import"] | str
+JobKind = (
+    Literal[
+        "classify", "enroll", "search", "report", "embed", "reindex", "compare", "import", "redecide", "group"
+    ]
+    | str
+)
 """The kind of a job."""
 
 
@@ -468,10 +495,16 @@ class Job(Model):
     note: str | None
     """Why results that should have been smoothed are not, or not all."""
     progress: Progress
+    reviews_of: str | None
+    """The job whose reviewed pictures it enrols, if it does that."""
     smooth: bool
     """Its results are smoothed over nearest pictures before it ends."""
     started_at: datetime | None
     state: JobState
+    target: str | None = Field(default=None)
+    """The job that this one is about, if it decides again or groups."""
+    versions: list[Version] | None = Field(default=None)
+    """The versions of its answers, oldest first; only where one job is shown. Empty if it makes no decisions."""
 
 
 class JobPage(Model):
@@ -488,6 +521,12 @@ JobState = Literal["queued", "running", "paused", "succeeded", "partial", "faile
 class JobSummary(Model):
     """The number of results of a job by label, decision and error code, greatest first."""
 
+    asked: int | None = Field(default=None)
+    """Of a job that decides again: how many items it decided so far."""
+    changed: int | None = Field(default=None)
+    """How many of them got another label or decision."""
+    changes: list[ChangedLabel] | None = Field(default=None)
+    """Its changes by label, most frequent first."""
     decisions: dict[str, int]
     done: int
     errors: dict[str, int]
@@ -500,8 +539,12 @@ class JobSummary(Model):
     """Why results that should have been smoothed are not, or not all."""
     reviewed: int
     """How many answers people have reviewed."""
+    reviewed_left_alone: int | None = Field(default=None)
+    """How many people have reviewed; they are left alone."""
     state: JobState
     total: int
+    without_vector: int | None = Field(default=None)
+    """How many it could not decide: they failed, or have no vector of the current encoder."""
 
 
 Judgement = Literal["fair", "rough", "not_assessable"] | str
@@ -616,6 +659,13 @@ class NewCollection(Model):
     """Views of each picture: the picture, with its mirror image, or both also cropped."""
 
 
+class NewGroups(Model):
+    """Options of groups."""
+
+    max_groups: int | None = Field(default=None)
+    """Most groups."""
+
+
 class NewReindex(Model):
     """The encoder to embed a collection's pictures with, in addition to the active one."""
 
@@ -627,6 +677,8 @@ class NewReview(Model):
 
     accepted: Literal[True] | str | None = Field(default=None)
     """The answer is right as it stands."""
+    enroll: bool | None = Field(default=None)
+    """Also make the picture a support of the label; one of another class is moved. Undoing the review, or giving another label, puts it back."""
     label: str | None = Field(default=None)
     """The right label; null: none of the classes."""
 
@@ -636,6 +688,8 @@ class NewReviews(Model):
 
     accepted: Literal[True] | str | None = Field(default=None)
     """The answer is right as it stands."""
+    enroll: bool | None = Field(default=None)
+    """Also make the picture a support of the label; one of another class is moved. Undoing the review, or giving another label, puts it back."""
     items: list[int] | None = Field(default=None)
     label: str | None = Field(default=None)
     """The right label; null: none of the classes."""
@@ -660,6 +714,10 @@ class Offered(Model):
     id: str
     object: Literal["model"] | str | None = Field(default=None)
     owned_by: Literal["exemplar"] | str | None = Field(default=None)
+
+
+Order = Literal["item", "value", "confidence", "name"] | str
+"""`item` as submitted; `value` what to review first; `confidence` the least first; `name` of the item."""
 
 
 class PastImage(Model):
@@ -700,6 +758,13 @@ class Progress(Model):
     total: int
 
 
+class Redecide(Model):
+    """Options of deciding again."""
+
+    dry_run: bool | None = Field(default=None)
+    """Only report what would change."""
+
+
 class Reindex(Model):
     """A reindex and its progress."""
 
@@ -724,6 +789,8 @@ class Reindex(Model):
 class Result(Model):
     """The result of one item; its fields depend on the kind of the job and on `status`."""
 
+    before: AnswerBefore | None = Field(default=None)
+    """The answer that was decided again."""
     candidate_set: CandidateSet | None = Field(default=None)
     """Null if there are too few supports to compute one."""
     candidates: list[Candidate] | None = Field(default=None)
@@ -742,20 +809,31 @@ class Result(Model):
     """`label`, or the label that a person gave; null if it is none of the classes."""
     index_version: int | None = Field(default=None)
     item: int
+    items: list[int] | None = Field(default=None)
+    """Of a group: its items, most central first."""
     label: str | None = Field(default=None)
     """The predicted class; the best guess if ambiguous, null if unknown."""
     neighbours: list[Neighbour] | None = Field(default=None)
     novelty: Novelty | None = Field(default=None)
+    outcome: str | None = Field(default=None)
+    """Of a job that decides again: `changed`, `unchanged`, or why the answer was left alone: `reviewed` or `without_vector`."""
     report: CollectionReport | None = Field(default=None)
+    representative: int | None = Field(default=None)
+    """Of a group: its most central item."""
     review: Review | None = Field(default=None)
     reviewed: bool | None = Field(default=None)
     """Whether a person has reviewed the answer."""
     rule: RuleName | None = Field(default=None)
     """The rule that decided, never `auto`."""
+    size: int | None = Field(default=None)
     smoothed: bool | None = Field(default=None)
     """For jobs with `smooth`: whether this result has been smoothed yet."""
     status: Literal["done", "failed"] | str
+    suggested: list[int] | None = Field(default=None)
+    """Of a group: items to enrol, the most central one and the most different ones."""
     support_id: int | None = Field(default=None)
+    tightness: float | None = Field(default=None)
+    """Of a group: the mean cosine similarity of its items to their centre."""
     timing_ms: dict[str, float] | None = Field(default=None)
 
 
@@ -774,12 +852,26 @@ class Review(Model):
     at: datetime
     by: str
     """The name of the key, `local` where no key was needed."""
+    enroll: bool | None = Field(default=None)
+    """Whether it makes the picture a support of its label."""
+    enroll_job: str | None = Field(default=None)
+    """The job that does, if the picture was none before."""
     label: str | None
+    support_id: int | None = Field(default=None)
+    """That support; null until the job is done."""
 
 
 class Reviewed(Model):
     """How many answers were reviewed, or how many reviews were removed."""
 
+    reviewed: int
+
+
+class ReviewedItems(Model):
+    """How many answers were reviewed, and what makes their pictures supports."""
+
+    enroll_job: str | None = Field(default=None)
+    """The job that enrols their pictures, if one is needed."""
     reviewed: int
 
 
@@ -822,6 +914,8 @@ class Selection(Model):
     """Only answers at most as confident."""
     min_confidence: float | None = Field(default=None)
     """Only answers at least as confident."""
+    path: str | None = Field(default=None)
+    """Only items whose `custom_id` (a file's path) contains this text."""
     reviewed: bool | None = Field(default=None)
     """Only answers that are reviewed, or that are not."""
 
@@ -877,9 +971,10 @@ class SwitchOptions(Model):
 
 
 class Unreview(Model):
-    """The items whose reviews are removed."""
+    """The items whose reviews are removed, or a selection of them."""
 
-    items: list[int]
+    items: list[int] | None = Field(default=None)
+    where: Selection | None = Field(default=None)
 
 
 class Unseen(Model):
@@ -897,6 +992,16 @@ class Usage(Model):
 
     prompt_tokens: int
     total_tokens: int
+
+
+class Version(Model):
+    """A version of a job's answers: the first, or one that deciding again made."""
+
+    decided_at: datetime | None
+    """Null for the first one until the job has ended."""
+    index_version: int
+    """The collection's version when these answers were requested."""
+    version: int
 
 
 Views = Literal["1", "flip", "full"] | str

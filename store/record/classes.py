@@ -146,6 +146,11 @@ def mark_supports_deleted(connection: Connection, which: ColumnElement[bool], ve
     return _renumber(connection, which, version, {"class_id": None, "vector": None, "vector_b": None})
 
 
+def move_supports(connection: Connection, which: ColumnElement[bool], class_id: int, version: int) -> int:
+    """Move supports of a locked collection to a class; return the resulting version."""
+    return _renumber(connection, which, version, {"class_id": class_id})
+
+
 def resolve_label(
     connection: Connection, collection_id: int, label: str, since_version: int
 ) -> tuple[int, str] | None:
@@ -168,20 +173,27 @@ def resolve_label(
     if tombstone is None:
         found = find_class(connection, collection_id, label)
         return None if found is None else (found, label)
-    class_id = tombstone.merged_into
+    meant = current_class(connection, tombstone.merged_into)
+    if meant is None:
+        raise ExemplarError(
+            "class_deleted",
+            f"the class {label!r} was deleted after this picture was submitted; submit it again for a new "
+            "one",
+        )
+    return meant
+
+
+def current_class(connection: Connection, class_id: int | None) -> tuple[int, str] | None:
+    """Return id and label of the class that a class has become by merges, None if it was deleted."""
+    class_ = t.class_.c
     while class_id is not None:
         row = connection.execute(
-            select(t.class_.c.label, t.class_.c.deleted, t.class_.c.merged_into).where(
-                t.class_.c.id == class_id
-            )
+            select(class_.label, class_.deleted, class_.merged_into).where(class_.id == class_id)
         ).one()
         if not row.deleted:
             return int(class_id), row.label
         class_id = row.merged_into
-    raise ExemplarError(
-        "class_deleted",
-        f"the class {label!r} was deleted after this picture was submitted; submit it again for a new one",
-    )
+    return None
 
 
 def _locked(connection: Connection, collection: str) -> tuple[int, int]:
@@ -208,7 +220,7 @@ def _move_all(connection: Connection, source: int, target: int, version: int) ->
     doubled = select(twins.c.picture).where(twins.c.class_id == target)
     of_source = t.support.c.class_id == source
     version = mark_supports_deleted(connection, of_source & t.support.c.picture.in_(doubled), version)
-    return _renumber(connection, of_source, version, {"class_id": target})
+    return move_supports(connection, of_source, target, version)
 
 
 def _renumber(

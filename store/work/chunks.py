@@ -13,6 +13,7 @@ from store import tables as t
 from store.clock import now_s
 from store.database import Database
 from store.work.claims import MAX_DEFER_S, Wanted, claim_chunks, is_claimable
+from store.work.item_vectors import keep_item_vectors
 from store.work.leases import OVER, Lease
 from store.work.locks import lock_chunks, lock_jobs
 from store.work.requeue import requeue_at_end, requeue_for_encoder, requeue_misrouted, requeue_unclaimed
@@ -76,6 +77,9 @@ class Chunks:
                 connection,
                 [(one.chunk.id, one.chunk.job_id, results_of(connection, one)) for one in held],
                 {one.chunk.id: one.smoothing_inputs for one in held},
+            )
+            keep_item_vectors(
+                connection, [(one.chunk, one.vectors) for one in held if one.vectors is not None]
             )
         return [one.chunk.id in ours for one in settlements]
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import select
 
 from core.errors import ExemplarError
 from core.types import MAX_CHUNK_ITEMS, ChunkState, Item, JobKind
 from store import tables as t
-from store.blobs import Blobs, uploads_of
+from store.blobs import PICTURES, Blobs, uploads_of
 from store.database import Database
 from store.work.kinds import folder_of_pictures
 from store.work.packing import unpack_items
@@ -42,6 +44,25 @@ def find_read_picture(database: Database, blobs: Blobs, job_id: str, number: int
         )
     [item] = [item for item in unpack_items(row.inputs) if item.index == number]
     return stored_picture(blobs, job.kind, job_id, item)
+
+
+def keep_pictures(database: Database, blobs: Blobs, job_id: str, items: Sequence[int]) -> dict[int, str]:
+    """Keep the pictures of items for supports, and return their names by item.
+
+    Raises as `find_read_picture` does, naming the item.
+    """
+    kept: dict[int, str] = {}
+    for item in items:
+        try:
+            kept[item] = blobs.put(PICTURES, find_read_picture(database, blobs, job_id, item))
+        except ExemplarError as error:
+            if error.code != "blob_not_found":
+                raise
+            raise ExemplarError(
+                "blob_not_found",
+                f"the picture of item {item} is not kept with this job: {error}; enrol its file instead",
+            ) from error
+    return kept
 
 
 def stored_picture(blobs: Blobs, kind: JobKind, job_id: str, item: Item) -> bytes:

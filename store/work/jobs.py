@@ -16,8 +16,9 @@ from core.types import FINAL, MAX_CHUNK_ITEMS, ChunkState, Job, JobKind, JobRequ
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
+from store.work.kinds import KINDS
 from store.work.reviewed import with_reviews
-from store.work.rows import require_job, unpack_job
+from store.work.rows import job_not_found, require_job, unpack_job
 from store.work.submission import (
     Before,
     Idempotency,
@@ -27,7 +28,9 @@ from store.work.submission import (
     check_room,
     check_room_to_read,
     submit,
+    submit_within,
 )
+from store.work.versions import Version, as_of, check_version, past_counts, versions_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +91,29 @@ class Jobs:
         """
         return submit(self._database, self._limits, Submission(job_id, request, idempotency, before))
 
+    def submit_within(self, connection: Connection, job_id: str, request: JobRequest) -> Submitted:
+        """Write a job in a transaction, as `submit` does in one of its own."""
+        return submit_within(connection, self._limits, Submission(job_id, request))
+
     def get(self, job_id: str) -> Job:
         """Return one job; raises `job_not_found`."""
         with self._database.read() as connection:
             return require_job(connection, job_id)
 
     def page(
-        self, *, before: str | None = None, limit: int = 100, of: Collection[str] | None = None
+        self,
+        *,
+        before: str | None = None,
+        limit: int = 100,
+        of: Collection[str] | None = None,
+        reviews_of: str | None = None,
     ) -> list[Job]:
-        """Return jobs `of` some collections or of all, newest first, from the one before `before` on."""
-        statement = select(t.job).order_by(t.job.c.id.desc()).limit(limit)
+        """Return jobs `of` some collections or of all, newest first, from the one before `before` on.
+
+        Jobs that enrol what a review gave a label to are left out, unless those `reviews_of` a job are asked.
+        """
+        which = t.job.c.reviews_of.is_(None) if reviews_of is None else t.job.c.reviews_of == reviews_of
+        statement = select(t.job).where(which).order_by(t.job.c.id.desc()).limit(limit)
         if of is not None:
             statement = statement.where(t.job.c.collection_name.in_(of))
         if before is not None:
@@ -111,10 +127,17 @@ class Jobs:
         with self._database.read() as connection:
             return set(connection.execute(statement).scalars())
 
-    def results(self, job_id: str, *, after: int = 0, limit: int = 100) -> ResultPage:
-        """Return settled results from item `after` on, up to the first gap."""
+    def results(
+        self, job_id: str, *, after: int = 0, limit: int = 100, version: int | None = None
+    ) -> ResultPage:
+        """Return settled results from item `after` on, up to the first gap, of a version or the newest.
+
+        Raises `job_not_found` or `version_not_found`.
+        """
         with self._database.read() as connection:
             job = require_job(connection, job_id)
+            if version is not None:
+                check_version(connection, job_id, version)
             chunks = connection.execute(_chunks_from(job_id, after).limit(limit + 1)).all()
             settled = list(takewhile(lambda chunk: chunk.state is ChunkState.SETTLED, chunks))
             needed = _covering(settled, after, limit)
@@ -122,32 +145,59 @@ class Jobs:
                 select(t.chunk.c.results).where(t.chunk.c.id.in_(needed)).order_by(t.chunk.c.first_item)
             )
             ahead = [result for row in rows for result in row.results if result["item"] >= after]
-            found = with_reviews(connection, job, ahead[:limit])
+            found = with_reviews(connection, job, as_of(connection, job_id, version, ahead[:limit]))
         is_open = job.expanding or (job.smooth and job.state not in FINAL)
         more = len(ahead) > limit or len(needed) < len(chunks) or is_open
         reached = found[-1]["item"] + 1 if found else after
         return ResultPage(found, reached if more else None)
 
     def result_pages(
-        self, job_id: str, *, first: int = 0, end: int | None = None, limit: int = 500
+        self,
+        job_id: str,
+        *,
+        first: int = 0,
+        end: int | None = None,
+        limit: int = 500,
+        version: int | None = None,
     ) -> Iterator[Sequence[Mapping[str, Any]]]:
         """Yield settled results from item `first` on, before `end` if given, as far as they reach now."""
         after: int | None = first
         while after is not None and (end is None or after < end):
-            page = self.results(job_id, after=after, limit=limit)
+            page = self.results(job_id, after=after, limit=limit, version=version)
             yield [result for result in page.results if end is None or result["item"] < end]
             # no progress: the job is still running
             after = None if page.next_item == after else page.next_item
 
-    def tally(self, job_id: str) -> Tally:
+    def tally(self, job_id: str, version: int | None = None) -> Tally:
         """Return the number of results by label, decision and error, without reviews.
 
-        Raises `job_not_found`.
+        Raises `job_not_found` or `version_not_found`.
         """
         with self._database.read() as connection:
             require_job(connection, job_id)
             counts = select(t.tally.c.counts).where(t.tally.c.job_id == job_id)
-            return sum_tallies(connection.execute(counts).scalars())
+            found = list(connection.execute(counts).scalars())
+            if version is not None:
+                check_version(connection, job_id, version)
+                found += past_counts(connection, job_id, version)
+            return sum_tallies(found)
+
+    def check_version(self, job_id: str, version: int | None) -> None:
+        """Raise `version_not_found` if a job's answers have no such version."""
+        if version is not None:
+            with self._database.read() as connection:
+                check_version(connection, job_id, version)
+
+    def versions(self, job_id: str) -> list[Version]:
+        """Return the versions of a job's answers, oldest first; empty if it makes no decisions.
+
+        Raises `job_not_found`.
+        """
+        with self._database.read() as connection:
+            row = connection.execute(select(t.job).where(t.job.c.id == job_id)).first()
+            if row is None:
+                raise job_not_found(job_id)
+            return versions_of(connection, row) if KINDS[row.kind].decides else []
 
     def reach(self, job_id: str) -> int:
         """Return the first item without a contiguous settled result; raises `job_not_found`."""

@@ -17,7 +17,7 @@ class Kind:
     scope: Scope = Scope.CLASSIFY
     """The scope that a key needs to submit, pause, cancel or retry such a job."""
     has_pictures: bool = True
-    """Whether an item is a picture (or a text) for the encoder; otherwise it concerns a collection."""
+    """Whether an item is a picture (or a text) for the encoder; otherwise about a collection or a job."""
     enrols: bool = False
     """Whether items carry labels and become supports, with thumbnails."""
     keeps_pictures: bool = False
@@ -28,6 +28,8 @@ class Kind:
     """Whether waiting work is requeued when the collection changes its encoder."""
     reads_vectors: bool = False
     """Whether its source holds vectors, which are written without an encoder; no worker claims its chunks."""
+    has_target: bool = False
+    """Whether it is about the answers and vectors of another job; its chunks are then as large as allowed."""
     decides: bool = False
     """Whether an answer is a decision, which can be smoothed over similar pictures of the job."""
 
@@ -41,6 +43,8 @@ KINDS: Mapping[JobKind, Kind] = {
     JobKind.ENROLL: Kind(Scope.ENROLL, enrols=True, keeps_pictures=True, writes_vectors=True),
     JobKind.REINDEX: Kind(Scope.ADMIN, keeps_pictures=True, writes_vectors=True, follows_encoder=False),
     JobKind.IMPORT: Kind(Scope.ADMIN, keeps_pictures=True, reads_vectors=True),
+    JobKind.REDECIDE: Kind(has_pictures=False, has_target=True),
+    JobKind.GROUP: Kind(has_pictures=False, has_target=True),
 }
 
 

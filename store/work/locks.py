@@ -7,6 +7,9 @@ A transaction locks in this order, several rows of one table in the order of the
 3. jobs
 4. the row that belongs to one job (source, smoothing, reindex, delivery), and its settled chunks
 
+A review is written with its collection and its job locked, or by the settlement that enrols its picture, with
+its collection locked.
+
 One order prevents deadlock: no two transactions wait for each other. A transaction that already holds a row
 further down locks a row further up only with `SKIP LOCKED`. So control locks the job first, and leaves a
 chunk that is being claimed or settled to its holder, which reads the job's state once it has locked the

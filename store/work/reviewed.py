@@ -13,6 +13,7 @@ from core.results import Result
 from core.types import Job
 from store import tables as t
 from store.work.kinds import KINDS
+from store.work.versions import past_between
 
 
 def with_reviews(connection: Connection, job: Job, results: Sequence[Result]) -> list[Result]:
@@ -20,14 +21,21 @@ def with_reviews(connection: Connection, job: Job, results: Sequence[Result]) ->
     if not KINDS[job.kind].decides or not results:
         return list(results)
     review = t.review.c
-    between = review.item.between(results[0]["item"], results[-1]["item"])
-    rows = connection.execute(select(t.review).where(review.job_id == job.id, between))
+    items = [result["item"] for result in results]
+    is_dense = items[-1] - items[0] < 2 * len(items)
+    which = review.item.between(items[0], items[-1]) if is_dense else review.item.in_(items)
+    rows = connection.execute(select(t.review).where(review.job_id == job.id, which))
     found = {row.item: row for row in rows}
     return [_with_review(result, found.get(result["item"])) for result in results]
 
 
-def count_reviews(connection: Connection, job_id: str) -> tuple[int, Mapping[str, int]]:
-    """Return the number of reviewed items, and by how much they change the count of each label."""
+def count_reviews(
+    connection: Connection, job_id: str, version: int | None = None
+) -> tuple[int, Mapping[str, int]]:
+    """Return the number of reviewed items, and by how much they change the count of each label.
+
+    The counts are those of a version of the answers, or of the newest.
+    """
     review = t.review.c
     statement = (
         select(review.answered, review.label, func.count().label("items"))
@@ -37,10 +45,23 @@ def count_reviews(connection: Connection, job_id: str) -> tuple[int, Mapping[str
     reviewed, change = 0, Counter[str]()
     for row in connection.execute(statement):
         reviewed += row.items
-        for label, sign in ((row.answered, -1), (row.label, 1)):
-            if label is not None:
-                change[label] += sign * row.items
+        _move(change, row.answered, row.label, row.items)
+    if version is not None and reviewed:
+        items = {
+            row.item: row.answered
+            for row in connection.execute(select(review.item, review.answered).where(review.job_id == job_id))
+        }
+        past = past_between(connection, job_id, version, min(items), max(items) + 1)
+        for item, answered in items.items():
+            if item in past:
+                _move(change, past[item].get("label"), answered, 1)
     return reviewed, change
+
+
+def _move(change: Counter[str], before: str | None, after: str | None, items: int) -> None:
+    for label, sign in ((before, -1), (after, 1)):
+        if label is not None:
+            change[label] += sign * items
 
 
 def _with_review(result: Result, row: Any) -> Result:
@@ -54,6 +75,8 @@ def _with_review(result: Result, row: Any) -> Result:
         "by": row.reviewer,
         "at": datetime.fromtimestamp(row.reviewed_at, UTC).isoformat(),
     }
+    if row.enroll:
+        review |= {"enroll": True, "enroll_job": row.enroll_job, "support_id": row.support_id}
     return {**result, "final_label": row.label, "reviewed": True, "review": review}
 
 

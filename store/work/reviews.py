@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection, Row, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from core.errors import ExemplarError
@@ -14,13 +15,32 @@ from core.types import FINAL, Job
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
+from store.record.collections import collection_gone, lock_collection
+from store.record.keys import Scope
 from store.work.jobs import Jobs
 from store.work.kinds import KINDS
 from store.work.locks import lock_job
+from store.work.review_enrolment import (
+    NOT_ENROLLED,
+    Enrolling,
+    enrolling_reviews,
+    kept_columns,
+    place_reviewed,
+    take_back,
+)
 from store.work.reviewed import count_reviews, is_answer
 from store.work.rows import job_not_found, require_job, unpack_job
+from store.work.submission import Submitted
+from store.work.targets import current_results
+from store.work.versions import FIRST, newest_version
 
 PAGE = 1000
+_COUNT_CALL = (
+    update(t.job)
+    .where(t.job.c.id == bindparam("of"))
+    .values(review_calls=t.job.c.review_calls + 1)
+    .returning(t.job.c.review_calls)
+)
 GAP = 64  # items between two that are read along: a chunk's results are stored as one
 
 
@@ -31,6 +51,18 @@ class Verdict:
     reviewer: str
     label: str | None = None
     accepted: bool = False
+    enrolling: Enrolling | None = None
+    """Set if the pictures are to become supports of the label, which must then be one."""
+    may_enroll: bool = True
+    """Whether the reviewer may change supports: otherwise reviews that enrolled stay as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The number of items reviewed, and the job submitted to enrol pictures, if one is needed."""
+
+    reviewed: int
+    submitted: Submitted | None = None
 
 
 class Reviews:
@@ -40,11 +72,12 @@ class Reviews:
         self._database = database
         self._jobs = jobs
 
-    def set(self, job_id: str, items: Sequence[int], verdict: Verdict) -> int:
-        """Review these items; return how many there were.
+    def set(self, job_id: str, items: Sequence[int], verdict: Verdict) -> Written:
+        """Review these items.
 
         Raises `job_not_found`, `job_state_invalid` if the job makes no decisions or will still change them,
-        and `item_not_found`, before anything is written, if an item has no answer.
+        `item_not_found` if an item has no answer, `key_scope_missing` if the reviewer may not change supports
+        that a review made, and to enrol what submitting a job raises: all before anything is written.
         """
         self._check(job_id)
         wanted = sorted(set(items))
@@ -64,47 +97,90 @@ class Reviews:
         for page in self._jobs.result_pages(job_id, limit=PAGE):
             fitting = [result for result in page if is_answer(result) and fits(result)]
             if fitting:
-                reviewed += self._write(job_id, fitting, verdict)
+                reviewed += self._write(job_id, fitting, verdict).reviewed
         return reviewed
 
-    def counts(self, job_id: str) -> tuple[int, Mapping[str, int]]:
+    def items_where(self, job_id: str, fits: Callable[[Result], bool]) -> list[int]:
+        """Return the items of all settled answers that fit. Raises as `set` does."""
+        self._check(job_id)
+        pages = self._jobs.result_pages(job_id, limit=PAGE)
+        return [one["item"] for page in pages for one in page if is_answer(one) and fits(one)]
+
+    def counts(self, job_id: str, version: int | None = None) -> tuple[int, Mapping[str, int]]:
         """Return the number of reviewed items, and by how much reviews change the count of each label."""
         with self._database.read() as connection:
-            return count_reviews(connection, job_id)
+            return count_reviews(connection, job_id, version)
 
-    def undo(self, job_id: str, items: Sequence[int]) -> int:
-        """Remove the reviews of these items; return how many there were. Raises `job_not_found`."""
+    def undo(self, job_id: str, items: Sequence[int], *, may_enroll: bool = True) -> int:
+        """Remove the reviews of these items; return how many there were.
+
+        The pictures that they enrolled go back to where they were. Raises `job_not_found`, and
+        `key_scope_missing` unless that is allowed.
+        """
+        wanted = sorted(set(items))
         with self._database.write() as connection:
-            _lock_reviewable(connection, job_id)
-            which = (t.review.c.job_id == job_id, t.review.c.item.in_(sorted(set(items))))
+            collection_id = _lock_reviewable(connection, job_id)
+            enrolled = enrolling_reviews(connection, job_id, wanted)
+            for item in wanted:
+                if item in enrolled:
+                    _check_may_enroll(may_enroll)
+                    take_back(connection, collection_id, enrolled[item])
+            which = (t.review.c.job_id == job_id, t.review.c.item.in_(wanted))
             return connection.execute(delete(t.review).where(*which)).rowcount
 
     def _check(self, job_id: str) -> None:
         with self._database.read() as connection:
             _check_reviewable(require_job(connection, job_id))
 
-    def _write(self, job_id: str, answers: Sequence[Result], verdict: Verdict) -> int:
+    def _write(self, job_id: str, answers: Sequence[Result], verdict: Verdict) -> Written:
         insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
-        rows = [
-            {
-                "job_id": job_id,
-                "item": answer["item"],
-                "answered": answer.get("label"),
-                "label": answer.get("label") if verdict.accepted else verdict.label,
-                "accepted": verdict.accepted,
-                "reviewer": verdict.reviewer,
-            }
-            for answer in answers
-        ]
         statement = insert(t.review).values(reviewed_at=now_s())
-        columns = ("answered", "label", "accepted", "reviewer", "reviewed_at")
+        columns = ("answered", "label", "accepted", "reviewer", "reviewed_at", *NOT_ENROLLED)
         changed = {name: statement.excluded[name] for name in columns}
         with self._database.write() as connection:
-            _lock_reviewable(connection, job_id)
+            collection_id = _lock_reviewable(connection, job_id)
+            call = connection.execute(_COUNT_CALL, {"of": job_id}).scalar_one()
+            answers = _current(connection, job_id, answers)
+            earlier = enrolling_reviews(connection, job_id, [answer["item"] for answer in answers])
+            rows = [
+                {
+                    "job_id": job_id,
+                    "item": answer["item"],
+                    "answered": answer.get("label"),
+                    "label": answer.get("label") if verdict.accepted else verdict.label,
+                    "accepted": verdict.accepted,
+                    "reviewer": verdict.reviewer,
+                    "call": call,
+                }
+                for answer in answers
+            ]
+            rows = [
+                {**row, **_enrolment(connection, collection_id, earlier.get(row["item"]), row, verdict)}
+                for row in rows
+            ]
             connection.execute(
                 statement.on_conflict_do_update(index_elements=["job_id", "item"], set_=changed), rows
             )
-        return len(rows)
+            submitted = self._submit(connection, job_id, rows, answers, verdict)
+        return Written(len(rows), submitted)
+
+    def _submit(
+        self,
+        connection: Connection,
+        job_id: str,
+        rows: Sequence[Mapping[str, Any]],
+        answers: Sequence[Result],
+        verdict: Verdict,
+    ) -> Submitted | None:
+        """Submit the job that enrols the pictures that are no supports yet; return it, None if all are."""
+        if verdict.enrolling is None or verdict.label is None:
+            return None
+        new = verdict.enrolling.job_id
+        waiting = [answer for answer, row in zip(answers, rows, strict=True) if row["enroll_job"] == new]
+        if not waiting:
+            return None
+        request = verdict.enrolling.request(require_job(connection, job_id), verdict.label, waiting)
+        return self._jobs.submit_within(connection, new, request)
 
     def _answers(self, job_id: str, items: Sequence[int]) -> dict[int, Result]:
         """Return the answers for these items, and for some between them, by item."""
@@ -117,12 +193,58 @@ class Reviews:
         }
 
 
-def _lock_reviewable(connection: Connection, job_id: str) -> None:
-    """Lock a job, so that it is not deleted meanwhile; raises `job_not_found` or `job_state_invalid`."""
+def _current(connection: Connection, job_id: str, answers: Sequence[Result]) -> Sequence[Result]:
+    """Return answers of a locked job as they are now: it may have decided again since they were read."""
+    if newest_version(connection, job_id) == FIRST:
+        return answers
+    now: dict[int, Result] = {}
+    for run in _runs([answer["item"] for answer in answers]):
+        now |= current_results(connection, job_id, run.start, run.stop)
+    return [now.get(answer["item"], answer) for answer in answers]
+
+
+def _lock_reviewable(connection: Connection, job_id: str) -> int | None:
+    """Lock a job's collection and then the job; return the collection's id, None if it is gone.
+
+    Raises `job_not_found` or `job_state_invalid`.
+    """
+    collection_id = connection.execute(select(t.job.c.collection_id).where(t.job.c.id == job_id)).scalar()
+    is_there = collection_id is not None and lock_collection(connection, collection_id) is not None
     row = lock_job(connection, job_id)
     if row is None:
         raise job_not_found(job_id)
     _check_reviewable(unpack_job(row))
+    return collection_id if is_there else None
+
+
+def _enrolment(
+    connection: Connection,
+    collection_id: int | None,
+    earlier: Row[Any] | None,
+    row: Mapping[str, Any],
+    verdict: Verdict,
+) -> Mapping[str, Any]:
+    """Enrol the picture of a review, or take an earlier enrolment back; return the columns that say so."""
+    if verdict.enrolling is not None:
+        if collection_id is None:
+            raise collection_gone()
+        label, item = str(verdict.label), row["item"]
+        return place_reviewed(connection, collection_id, earlier, label, verdict.enrolling, item)
+    if earlier is None:
+        return NOT_ENROLLED
+    if earlier.label == row["label"]:
+        return kept_columns(earlier)
+    _check_may_enroll(verdict.may_enroll)
+    take_back(connection, collection_id, earlier)
+    return NOT_ENROLLED
+
+
+def _check_may_enroll(may_enroll: bool) -> None:
+    if not may_enroll:
+        raise ExemplarError(
+            "key_scope_missing",
+            f"this review made an example, and this key lacks the scope {Scope.ENROLL.value!r}",
+        )
 
 
 def _check_reviewable(job: Job) -> None:

@@ -15,7 +15,10 @@ from store import tables as t
 from store.clock import now_s
 from store.record.enrolment import Enrolment, enroll
 from store.reindex.secondary_vectors import keep_vectors
+from store.work.groups import write_groups
 from store.work.leases import RELEASED
+from store.work.redecisions import redecide
+from store.work.review_enrolment import enroll_reviewed
 from store.work.states import OPEN, is_one_of, may_become
 
 
@@ -27,6 +30,8 @@ class Settlement:
     outcomes: Sequence[Result | Enrolment]
     smoothing_inputs: str | None = None
     """The name of the blob with its smoothing inputs."""
+    vectors: bytes | None = None
+    """The vectors of its items, as `pack_half` makes them, to be kept."""
 
 
 def close(
@@ -63,6 +68,8 @@ def close(
 
 def results_of(connection: Connection, settlement: Settlement) -> list[Result]:
     """Return the results of a chunk, after enrolling its pictures."""
+    if settlement.chunk.reviews_of is not None:
+        return enroll_reviewed(connection, settlement.chunk, settlement.outcomes)
     write = _WRITERS.get(settlement.chunk.kind)
     if write is not None:
         return write(connection, settlement.chunk, settlement.outcomes)
@@ -72,8 +79,10 @@ def results_of(connection: Connection, settlement: Settlement) -> list[Result]:
 _WRITERS: Mapping[JobKind, Callable[[Connection, Chunk, Sequence[Result | Enrolment]], list[Result]]] = {
     JobKind.ENROLL: enroll,
     JobKind.REINDEX: keep_vectors,
+    JobKind.REDECIDE: redecide,
+    JobKind.GROUP: write_groups,
 }
-"""Write the vectors of the kinds that `writes_vectors`."""
+"""Write what the kinds that `writes_vectors` or `has_target` change besides their own results."""
 
 
 def _count(connection: Connection, settled: Sequence[tuple[int, str, list[Result]]]) -> None:

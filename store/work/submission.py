@@ -10,11 +10,12 @@ from sqlalchemy import Connection, delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from core.errors import ExemplarError
-from core.types import ChunkState, Job, JobRequest, JobState, Lane
+from core.types import MAX_CHUNK_ITEMS, ChunkState, Job, JobRequest, JobState, Lane
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
 from store.record.collections import find_collection
+from store.work.kinds import KINDS
 from store.work.packing import chunk_rows
 from store.work.replays import still_answers
 from store.work.rows import require_job
@@ -74,13 +75,14 @@ def submit(database: Database, limits: Limits, submission: Submission) -> Submit
     """Write a job; retry once if its key or its collection was written or deleted meanwhile."""
     try:
         with database.write() as connection:
-            return _submit(connection, limits, submission)
+            return submit_within(connection, limits, submission)
     except IntegrityError:
         with database.write() as connection:
-            return _submit(connection, limits, submission)
+            return submit_within(connection, limits, submission)
 
 
-def _submit(connection: Connection, limits: Limits, submission: Submission) -> Submitted:
+def submit_within(connection: Connection, limits: Limits, submission: Submission) -> Submitted:
+    """Write a job in a transaction."""
     request, idempotency = submission.request, submission.idempotency
     first = None if idempotency is None else _first_under(connection, idempotency)
     if first is not None and not still_answers(connection, first):
@@ -91,7 +93,8 @@ def _submit(connection: Connection, limits: Limits, submission: Submission) -> S
     target = _target(connection, request)
     if first is not None:
         return Submitted(first, target.encoder, replayed=True)
-    check_room(connection, limits, len(request.items))
+    # a job about another one may be as large as that
+    check_room(connection, limits, 1 if request.target is not None else len(request.items))
     _check_version(request.min_version, target.version)
     if request.source is not None:
         check_room_to_read(connection, limits)
@@ -118,6 +121,8 @@ def _insert_work(connection: Connection, limits: Limits, submission: Submission,
         connection.execute(insert(t.source).values(source))
         return
     size = 1 if request.lane is Lane.INTERACTIVE else limits.chunk_items
+    if KINDS[request.kind].has_target:  # its items need no encoder
+        size = MAX_CHUNK_ITEMS
     common = {
         "job_id": submission.job_id,
         "encoder": encoder,
@@ -198,6 +203,9 @@ def _job_row(submission: Submission, target: _Target) -> dict[str, Any]:
         "expanding": request.source is not None,
         "webhook": request.webhook,
         "smooth": request.smooth,
+        "reviews_of": request.reviews_of,
         "origin": None if request.origin is None else asdict(request.origin),
+        "target": request.target,
+        "options": dict(request.options) or None,
         "created_at": now_s(),
     }

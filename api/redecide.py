@@ -1,0 +1,79 @@
+"""Views that use the kept vectors of a job: decide its answers again, and group what has no label."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from flask import Response
+from sqlalchemy import Connection
+
+from api.inputs import NewGroups, Redecide
+from api.models import JobModel
+from api.requests import origin_of
+from api.routes import Routes
+from api.services import check_offered, services
+from api.submit import answer, idempotency_of
+from core.types import Item, JobKind, JobRequest, Lane
+from store.record.keys import Scope
+from store.work.jobs import new_job_id
+from store.work.targets import check_groupable, check_redecidable
+
+routes = Routes("redecide")
+
+SOON = 1000  # items that take a second at most: a person waits for them
+
+
+@routes.add(
+    "POST",
+    "/jobs/<job_id>/redecide",
+    scope=Scope.CLASSIFY,
+    body=Redecide,
+    answer=JobModel,
+    status=202,
+)
+def redecide_job(job_id: str, body: Redecide) -> Response:
+    """Decide the answers of a job again from kept vectors, with its collection as it is now."""
+    target = services().store.jobs.get(job_id)
+    asked = JobRequest(
+        target.collection,
+        JobKind.REDECIDE,
+        Lane.INTERACTIVE if target.total <= SOON else Lane.BULK,
+        [Item(number) for number in range(target.total)],
+        target.top,
+        target=job_id,
+        options=body.model_dump(),
+    )
+    return _submit(asked, partial(check_redecidable, job_id=job_id, dry_run=body.dry_run))
+
+
+@routes.add(
+    "POST",
+    "/jobs/<job_id>/groups",
+    scope=Scope.CLASSIFY,
+    body=NewGroups,
+    answer=JobModel,
+    status=202,
+)
+def group_items(job_id: str, body: NewGroups) -> Response:
+    """Group the items of a job that have no label by their kept vectors."""
+    collection = services().store.jobs.get(job_id).collection
+    asked = JobRequest(
+        collection, JobKind.GROUP, Lane.INTERACTIVE, [Item(0)], target=job_id, options=body.model_dump()
+    )
+    return _submit(asked, partial(check_groupable, job_id=job_id))
+
+
+def _submit(asked: JobRequest, check: Callable[[Connection], str]) -> Response:
+    store, job_id = services().store, new_job_id()
+
+    def before(connection: Connection) -> None:
+        check_offered(check(connection))
+
+    asked = replace(asked, origin=origin_of(job_id, asked.kind))
+    key = idempotency_of([asked.kind, asked.target, dict(asked.options)])
+    submitted = store.jobs.submit(job_id, asked, key, before=before)
+    if not submitted.replayed:
+        store.wake_ups.send(asked.lane, submitted.encoder)
+    return answer(submitted.job)

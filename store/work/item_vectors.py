@@ -1,0 +1,99 @@
+"""Vectors of answered items, kept in half precision for the life of their job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import ColumnElement, Connection, insert, select
+
+from core.types import MAX_CHUNK_ITEMS, Chunk
+from core.vectors import Vector, Vectors
+from store import tables as t
+from store.database import Database
+
+COMPONENT = np.dtype("<f2")  # little-endian, so that stored vectors are portable
+
+
+def pack_half(vectors: Sequence[Vector | None]) -> bytes | None:
+    """Return vectors as float16 bytes, zeros in the place of None; None if there is no vector."""
+    dim = next((len(vector) for vector in vectors if vector is not None), None)
+    if dim is None:
+        return None
+    nothing = np.zeros(dim, COMPONENT)
+    rows = [nothing if vector is None else vector.astype(COMPONENT) for vector in vectors]
+    return np.stack(rows).tobytes()
+
+
+def keep_item_vectors(connection: Connection, kept: Sequence[tuple[Chunk, bytes]]) -> None:
+    """Write the packed vectors of chunks that the transaction settles."""
+    if not kept:
+        return
+    connection.execute(
+        insert(t.item_vectors),
+        [
+            {
+                "chunk_id": chunk.id,
+                "job_id": chunk.job_id,
+                "first_item": chunk.items[0].index,
+                "size": len(chunk.items),
+                "encoder": chunk.encoder,
+                "vectors": packed,
+            }
+            for chunk, packed in kept
+        ],
+    )
+
+
+class ItemVectors:
+    """The vectors of the items of jobs."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def between(self, job_id: str, first: int, end: int, encoder: str) -> dict[int, Vector]:
+        """Return an encoder's vectors of the items from `first` up to `end`, by item."""
+        kept = t.item_vectors.c
+        rows = (
+            select(kept.first_item, kept.size, kept.vectors)
+            .where(_overlaps(job_id, first, end), kept.encoder == encoder)
+            .order_by(kept.chunk_id)
+        )
+        found: dict[int, Vector] = {}
+        with self._database.read() as connection:
+            for row in connection.execute(rows):
+                vectors = _unpack(row.vectors, row.size)
+                lengths = np.linalg.norm(vectors, axis=1)
+                for number in np.flatnonzero(lengths):
+                    item = row.first_item + int(number)
+                    if first <= item < end:
+                        found[item] = vectors[number] / lengths[number]
+        return found
+
+    def encoders(self, job_id: str) -> Sequence[str]:
+        """Return the encoders whose vectors of a job are kept."""
+        with self._database.read() as connection:
+            return encoders_of(connection, job_id)
+
+
+def encoders_of(connection: Connection, job_id: str) -> Sequence[str]:
+    """Return the encoders whose vectors of a job are kept."""
+    kept = t.item_vectors.c
+    found = select(kept.encoder).where(kept.job_id == job_id).distinct().order_by(kept.encoder)
+    return connection.execute(found).scalars().all()
+
+
+def _overlaps(job_id: str, first: int, end: int) -> ColumnElement[bool]:
+    kept = t.item_vectors.c
+    return (
+        (kept.job_id == job_id)
+        & (kept.first_item > first - MAX_CHUNK_ITEMS)  # a range that the index covers
+        & (kept.first_item < end)
+        & (kept.first_item + kept.size > first)
+    )
+
+
+def _unpack(packed: bytes, size: int) -> Vectors:
+    half: npt.NDArray[np.float16] = np.frombuffer(packed, COMPONENT).reshape(size, -1)
+    return half.astype(np.float32)

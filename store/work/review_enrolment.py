@@ -1,0 +1,206 @@
+"""Enrolment by review: the picture of a reviewed item becomes a support of the class it was given.
+
+A review remembers the support that it made or moved, and the classes that had the picture before. A picture
+that is a support already is moved with the review; for any other the review submits a job, in the same
+transaction. When that job settles, it enrols what its reviews still ask for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
+
+from core.errors import ExemplarError
+from core.results import Result, done_result, failed_result
+from core.types import FINAL, Chunk, Item, Job, JobKind, JobRequest, Lane, Origin
+from store import tables as t
+from store.record.classes import add_class, find_class, resolve_label
+from store.record.collections import lock_collection, set_version
+from store.record.enrolment import Enrolment, enroll
+from store.record.placements import Placement, is_in_place, owners_of, place, put_back
+
+NOT_ENROLLED: Mapping[str, Any] = {
+    "enroll": False,
+    "enroll_job": None,
+    "support_id": None,
+    "class_id": None,
+    "before": None,
+}
+"""The columns of a review that enrols nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolling:
+    """The job that enrols the pictures of reviews, and those pictures, already stored, by item."""
+
+    job_id: str
+    pictures: Mapping[int, str]
+    lane: Lane
+    origin: Origin | None = None
+
+    def request(self, reviewed: Job, label: str, answers: Sequence[Result]) -> JobRequest:
+        """Return the job for these answers of a reviewed job."""
+        items = [
+            Item(
+                index=index,
+                picture=self.pictures[answer["item"]],
+                label=label,
+                custom_id=str(answer["item"]),
+                external_id=answer.get("custom_id"),
+            )
+            for index, answer in enumerate(answers)
+        ]
+        return JobRequest(
+            reviewed.collection, JobKind.ENROLL, self.lane, items, origin=self.origin, reviews_of=reviewed.id
+        )
+
+
+def enrolling_reviews(connection: Connection, job_id: str, items: Sequence[int]) -> dict[int, Row[Any]]:
+    """Return the reviews of these sorted items, and of some between them, that enrol their picture."""
+    review = t.review.c
+    which = (review.job_id == job_id, review.item.between(items[0], items[-1]), review.enroll)
+    return {row.item: row for row in connection.execute(select(t.review).where(*which))}
+
+
+def place_reviewed(
+    connection: Connection,
+    collection_id: int,
+    row: Row[Any] | None,
+    label: str,
+    enrolling: Enrolling,
+    item: int,
+) -> dict[str, Any]:
+    """Put the picture of an item into a class of a locked collection; return the columns of its review.
+
+    Without a `support_id`, `enroll_job` is the job that has to enrol it: a new one or an earlier one.
+    """
+    if row is not None and row.label == label and _is_under_way(connection, row):
+        return kept_columns(row)
+    picture = enrolling.pictures[item]
+    if not owners_of(connection, collection_id, picture):
+        return {**NOT_ENROLLED, "enroll": True, "enroll_job": enrolling.job_id}
+    class_id = find_class(connection, collection_id, label)
+    if class_id is None:
+        class_id = _add_class(connection, collection_id, label)
+    earlier = None if row is None else _own(connection, row)
+    return _columns(place(connection, collection_id, picture, class_id, earlier), enroll_job=None)
+
+
+def kept_columns(row: Row[Any]) -> dict[str, Any]:
+    """Return the columns of a review that say what it enrols, as they are."""
+    return {name: getattr(row, name) for name in NOT_ENROLLED}
+
+
+def take_back(connection: Connection, collection_id: int | None, row: Row[Any]) -> None:
+    """Put the picture of a review that is undone back into the classes that had it before."""
+    placement = _own(connection, row)
+    if placement is not None and collection_id is not None:
+        put_back(connection, collection_id, placement)
+
+
+def enroll_reviewed(
+    connection: Connection, chunk: Chunk, outcomes: Sequence[Result | Enrolment]
+) -> list[Result]:
+    """Enrol the pictures of a chunk whose reviews still ask for it, and return a result for each item."""
+    version = None if chunk.collection_id is None else lock_collection(connection, chunk.collection_id)
+    if version is None or chunk.collection_id is None:
+        return enroll(connection, chunk, outcomes)
+    return [
+        _enroll_one(connection, chunk, chunk.collection_id, one) if isinstance(one, Enrolment) else one
+        for one in outcomes
+    ]
+
+
+def _enroll_one(connection: Connection, chunk: Chunk, collection_id: int, one: Enrolment) -> Result:
+    review, item = t.review.c, one.item
+    asks = (
+        (review.job_id == chunk.reviews_of)
+        & (review.item == int(item.custom_id or -1))
+        & (review.enroll_job == chunk.job_id)
+    )
+    if connection.execute(select(review.item).where(asks)).first() is None:
+        return failed_result(item, _changed())
+    try:
+        class_id, label = _class_of(connection, collection_id, item.label or "", chunk.submitted_version)
+    except ExemplarError as error:
+        return failed_result(item, error)
+    picture = item.picture or ""
+    if not owners_of(connection, collection_id, picture):
+        [result] = enroll(connection, chunk, [one])
+        placement = Placement(result["support_id"], class_id)
+    else:
+        placement = place(connection, collection_id, picture, class_id)
+        version = lock_collection(connection, collection_id)
+        made = {"support_id": placement.support_id, "label": label, "duplicate_of": placement.support_id}
+        result = done_result(item, {**made, "duplicate_label": label, "index_version": version})
+    connection.execute(update(t.review).where(asks).values(_columns(placement, enroll_job=chunk.job_id)))
+    return result
+
+
+def _class_of(connection: Connection, collection_id: int, label: str, version: int) -> tuple[int, str]:
+    found = resolve_label(connection, collection_id, label, version)
+    return (_add_class(connection, collection_id, label), label) if found is None else found
+
+
+def _add_class(connection: Connection, collection_id: int, label: str) -> int:
+    version = (lock_collection(connection, collection_id) or 0) + 1
+    set_version(connection, collection_id, version)
+    return add_class(connection, collection_id, label, version)
+
+
+def _columns(placement: Placement, *, enroll_job: str | None) -> dict[str, Any]:
+    return {
+        "enroll": True,
+        "enroll_job": enroll_job,
+        "support_id": placement.support_id,
+        "class_id": placement.class_id,
+        "before": list(placement.before),
+    }
+
+
+def _placement(row: Row[Any]) -> Placement | None:
+    if row.support_id is None:
+        return None
+    return Placement(row.support_id, row.class_id, tuple(row.before))
+
+
+def _is_under_way(connection: Connection, row: Row[Any]) -> bool:
+    """Return whether a picture is where its review wants it, or a job is still to put it there."""
+    placement = _placement(row)
+    if placement is not None:
+        return is_in_place(connection, placement)
+    state = connection.execute(select(t.job.c.state).where(t.job.c.id == row.enroll_job)).scalar()
+    return state is not None and state not in FINAL
+
+
+def _own(connection: Connection, row: Row[Any]) -> Placement | None:
+    """Return what a review placed, None if another review of the same picture builds on that.
+
+    The other one then takes over the classes that had the picture before.
+    """
+    placement, review = _placement(row), t.review.c
+    if placement is None:
+        return None
+    others = connection.execute(
+        select(t.review)
+        .where(review.support_id == placement.support_id)
+        .where((review.job_id != row.job_id) | (review.item != row.item))
+        .order_by(review.job_id, review.item)
+    )
+    for other in others:
+        if placement.class_id in other.before:
+            before = {*other.before} - {placement.class_id} | {*placement.before}
+            connection.execute(
+                update(t.review)
+                .where(review.job_id == other.job_id, review.item == other.item)
+                .values(before=sorted(before))
+            )
+            return None
+    return placement
+
+
+def _changed() -> ExemplarError:
+    return ExemplarError("review_changed", "the review was undone or changed before its picture was enrolled")

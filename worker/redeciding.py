@@ -1,0 +1,51 @@
+"""Redeciding: answers from kept vectors, with the index as it is now and without the encoder."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from core.answers import as_json
+from core.errors import ExemplarError
+from core.results import Result, failed_result
+from core.types import Chunk
+from core.vectors import Vector
+from encoders import Encoder
+from index.decide import classify
+from index.replicas import ENCODER_CHANGED
+from store.work.settlement import Settlement
+from worker.current import current_replica
+from worker.tools import Tools
+
+
+def redecide(tools: Tools, encoder: Encoder, chunk: Chunk) -> Settlement:
+    """Answer the items of a chunk again, those whose vector is kept.
+
+    Raises `encoder_changed`, and errors to be retried later, such as `labels_unread`.
+    """
+    first, end = chunk.items[0].index, chunk.items[-1].index + 1
+    kept = tools.store.item_vectors.between(chunk.target, first, end, chunk.encoder)
+    try:
+        with tools.watch.stage("search", [chunk]):
+            answers = _answers(tools, encoder, chunk, list(kept.values()))
+    except ExemplarError as error:
+        if error.retry or error.code == ENCODER_CHANGED:
+            raise
+        return Settlement(chunk, [failed_result(item, error) for item in chunk.items])
+    made = dict(zip(kept, answers, strict=True))
+    return Settlement(
+        chunk,
+        [{"item": item.index, "status": "done", "answer": made.get(item.index)} for item in chunk.items],
+    )
+
+
+def _answers(tools: Tools, encoder: Encoder, chunk: Chunk, vectors: list[Vector]) -> list[Result]:
+    replica, collection = current_replica(tools, encoder, chunk)
+    if not vectors:
+        return []
+    start = time.perf_counter()
+    texts = tools.texts.texts_of(tools.store.texts, encoder, collection, replica)
+    answers = classify(replica, collection.rule, np.stack(vectors), top=chunk.top, texts=texts)
+    timing = {"search": round((time.perf_counter() - start) * 1000, 2)}
+    return [{**as_json(answer), "encoder": chunk.encoder, "timing_ms": timing} for answer in answers]
