@@ -297,3 +297,61 @@ def test_running_job_is_reviewed_as_its_answers_come(
     open_review(page, made, answers=3)
     page.keyboard.press("Enter")
     is_reviewed(page, 1, of=3)
+
+
+def test_answers_are_asked_again_after_teaching(
+    page: Page, http: httpx.Client, collection: str, digits: Digits
+) -> None:
+    enroll(http, collection, "zero", *(digits(0, n) for n in range(4)))
+    http.patch(f"/v1/collections/{collection}", json={"rule": {"false_reject": 0.0}})
+    job = classify_archive(http, collection, *((f"{n}.png", digits(1, n)) for n in range(6)))
+    open_review(page, job, answers=6)
+    page.keyboard.press("/")
+    page.keyboard.type("one")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")  # creates the class
+    expect(page.locator(".review-bar [role=status]")).to_contain_text("1 added as examples")
+    page.get_by_role("button", name="Ask 5 answers again").click()
+    expect(page.locator(".review-bar [role=status]")).to_have_text("Asked 5 answers again: 5 changed")
+    assert [one["label"] for one in results_of(http, job)[1:]] == ["one"] * 5
+    expect(page.locator(".tiles > li").nth(1)).to_contain_text("one")
+    is_reviewed(page, 1, of=6)
+
+
+def test_groups_of_the_unknown_are_named_together(
+    page: Page, http: httpx.Client, collection: str, digits: Digits
+) -> None:
+    enroll(http, collection, "zero", *(digits(0, n) for n in range(6)))
+    enroll(http, collection, "background", *(digits(1, n) for n in range(6)))
+    http.patch(f"/v1/collections/{collection}/classes/background", json={"kind": "negative"})
+    job = classify_archive(http, collection, *((f"{n}.png", digits(1, n)) for n in range(6, 14)))
+    open_review(page, job)
+    page.get_by_role("button", name="Group the unknown").click()
+    group = page.locator(".groups > li").first
+    size = int(group.locator("strong").inner_text().split()[0])
+    assert size > 1 and is_drawn(page, ".groups .member")
+    group.get_by_label(f"Class of these {size} pictures").fill("stroke")
+    page.keyboard.press("Enter")
+    create = group.get_by_role("button", name="Create class stroke")
+    create.click()
+    is_reviewed(page, size)
+    assert sum(one["final_label"] == "stroke" for one in results_of(http, job)) == size
+    assert http.get(f"/v1/collections/{collection}/classes/stroke").json()["supports"] == min(size, 5)
+
+
+def test_order_and_text_of_the_name_are_chosen(page: Page, http: httpx.Client, job: str) -> None:
+    tiles = open_review(page, job, "?order=confidence")
+    least = min(results_of(http, job), key=lambda one: one["confidence"])
+    expect(tiles.first).to_have_attribute("id", f"answer-{least['item']}")
+    page.get_by_label("Text in the file name").fill("7.PNG")
+    page.keyboard.press("Tab")
+    expect(tiles).to_have_count(1)
+    expect(tiles.first).to_have_attribute("id", "answer-7")
+
+
+def test_reviews_make_no_job_in_the_list_of_jobs(page: Page, http: httpx.Client, job: str) -> None:
+    before = [one["id"] for one in http.get("/v1/jobs").json()["items"]]
+    open_review(page, job)
+    page.keyboard.press("2")
+    expect(page.locator(".review-bar [role=status]")).to_contain_text("1 added as examples")
+    assert [one["id"] for one in http.get("/v1/jobs").json()["items"]] == before

@@ -4,7 +4,8 @@ import { h } from "./element.js";
 
 const DECISIONS = [["", "Any decision"], ["unknown", "Not recognised"], ["ambiguous", "Not sure"], ["known", "Recognised"]];
 const REVIEWED = [["", "Reviewed or not"], ["false", "Not reviewed"], ["true", "Reviewed"]];
-const NAMES = ["decision", "label", "reviewed", "min_confidence", "max_confidence"];
+const ORDERS = [["", "As submitted"], ["value", "Most useful first"], ["confidence", "Least sure first"], ["name", "By file name"]];
+const NAMES = ["decision", "label", "reviewed", "min_confidence", "max_confidence", "path", "order"];
 
 /** The part of an address that the API understands as a query. */
 export function queryOf(asked) {
@@ -25,15 +26,17 @@ export function reviewFilters(asked, onchange) {
   });
   const label = choice("label", "Class", [["", "Any class"], ...(asked.label ? [[asked.label, asked.label]] : [])]);
   form.append(choice("decision", "Decision", DECISIONS), label, choice("reviewed", "Reviewed", REVIEWED),
-    h("span", { class: "row" }, share("min_confidence", "Confidence from, in percent", "from %"), "–", share("max_confidence", "Confidence to, in percent", "to %")));
-  const read = () => {
+    h("span", { class: "row" }, share("min_confidence", "Confidence from, in percent", "from %"), "–", share("max_confidence", "Confidence to, in percent", "to %")),
+    h("input", { name: "path", type: "search", "aria-label": "Text in the file name", placeholder: "in the file name", value: asked.path ?? "", maxlength: 1024 }),
+    choice("order", "Order", ORDERS));
+  form.read = () => {
     const values = Object.fromEntries(new FormData(form));
     for (const name of ["min_confidence", "max_confidence"]) if (values[name]) values[name] = String(Number(values[name]) / 100);
     return queryOf(values);
   };
   form.addEventListener("change", () => {
     if (!form.reportValidity()) return;
-    const query = read();
+    const query = form.read();
     const [path] = location.hash.split("?");
     const text = new URLSearchParams(query).toString();
     history.replaceState(null, "", `${path}${text && `?${text}`}`);

@@ -1,7 +1,7 @@
 // The answers under review: loaded page by page, judged at once, and undone step by step.
 
 import { call, page } from "./api.js";
-import { judge, review, textOf, unreview } from "./correct.js";
+import { review, textOf, unreview } from "./correct.js";
 import { pause } from "./watch.js";
 
 const AT_ONCE = 500; // results of one page
@@ -84,7 +84,7 @@ export class ReviewItems extends EventTarget {
     return this.#after(async () => {
       try {
         const done = await review(this.#job, results, verdict, { examples });
-        this.#past.push({ before, undo: done.undo });
+        this.#past.push({ before, results });
         this.#tell("act", `${textOf(results.length, verdict)}${done.added ? `, ${done.added} added as examples` : ""}`);
         if (done.failed.length) throw failure(done.failed);
       } catch (error) {
@@ -99,8 +99,8 @@ export class ReviewItems extends EventTarget {
     return this.#after(async () => {
       const step = this.#past.pop();
       if (!step) return null;
-      await step.undo();
-      for (const [verdict, results] of byVerdict(step.before)) await judge(this.#job, results, verdict);
+      await unreview(this.#job, step.results);
+      for (const [verdict, results] of byVerdict(step.before)) await review(this.#job, results, verdict);
       this.#restore(step.before);
       this.#tell("act", "Undone");
       return step.before.map(([one]) => one);

@@ -12,6 +12,7 @@ const AT_ONCE = 20;
 const KINDS = {
   classify: "Classify pictures", enroll: "Add examples", search: "Similarity search", report: "Report",
   embed: "Embeddings", reindex: "Reindex", compare: "Encoder comparison", import: "Import",
+  redecide: "Answers asked again", group: "Groups",
 };
 const ANSWERED = ["classify", "enroll", "search"];
 

@@ -4,6 +4,7 @@ import { call } from "./api.js";
 import { classPicker } from "./class-picker.js";
 import { button, count, h, keepHeight } from "./element.js";
 import { problem } from "./messages.js";
+import { askAgain, groupsPanel } from "./review-again.js";
 import { queryOf, reviewFilters } from "./review-filters.js";
 import { reviewGrid } from "./review-grid.js";
 import { ReviewItems } from "./review-items.js";
@@ -49,6 +50,9 @@ export async function reviewView({ id, query: asked = {} }, signal) {
   });
   const load = (query) => { grid.reset(); return store.load(query); };
   const filters = reviewFilters(asked, load);
+  const reload = async (text) => { await load(filters.read()); bar.said(text); changed(); };
+  const groups = groupsPanel(job, { signal, onnamed: (text) => { reload(text); } });
+  const again = button("", () => attempt(async () => { again.disabled = true; try { await reload(await askAgain(job, signal)); } finally { again.disabled = false; } }), { class: "small" });
   const acceptAbove = async (share) => attempt(async () => {
     const results = await store.matching({ decision: "known", min_confidence: share, reviewed: false });
     if (results.length) await store.judge(results, { accepted: true }, { examples: false });
@@ -59,9 +63,14 @@ export async function reviewView({ id, query: asked = {} }, signal) {
     h("div", { class: "row" },
       button("Select all", () => grid.selectAll(), { class: "small" }), bar.picking(grid), bar.clearing(grid), bar.accepting(acceptAbove),
       h("label", { class: "row check" }, examples, "Labelled pictures become examples"),
-      zoom(grid), button("Keys", showKeys, { class: "small keys-button", "aria-keyshortcuts": "?" })),
+      again, button("Group the unknown", () => groups.open(), { class: "small" }), zoom(grid), button("Keys", showKeys, { class: "small keys-button", "aria-keyshortcuts": "?" })),
     bar.last(undo), wrong);
-  store.addEventListener("change", () => { bar.show(); show(); });
+  const offer = () => { // what has been reviewed is left alone
+    const { done = 0, reviewed = 0 } = store.summary ?? {};
+    again.textContent = done > reviewed ? `Ask ${count(done - reviewed, "answer")} again` : "Ask again";
+    again.hidden = done <= reviewed || !store.complete;
+  };
+  store.addEventListener("change", () => { bar.show(); show(); offer(); });
   store.addEventListener("act", ({ detail }) => { filters.count(store.summary); bar.show(); if (detail) bar.said(detail); });
   const arrow = (right, down) => (event) => grid.step(right, down, { extend: event.shiftKey });
   const candidate = (n) => () => { const one = grid.current?.candidates?.[n]; if (one) verdict({ label: one.label }); };
@@ -78,7 +87,7 @@ export async function reviewView({ id, query: asked = {} }, signal) {
   return {
     title: "Review", tab: "job", wide: true, focus: grid.element,
     trail: [["Jobs", "#/jobs"], [job.collection || "Job", `#/jobs/${id}`]],
-    parts: [bar.element, h("div", { class: "review" }, h("div", {}, grid.element, bar.empty), panel.place)],
+    parts: [bar.element, groups, h("div", { class: "review" }, h("div", {}, grid.element, bar.empty), panel.place)],
   };
 }
 
