@@ -281,6 +281,12 @@ class ResultQuery(PageQuery, Selection):
     version: Version = None
     status: Literal["done", "failed"] | None = Field(None, description="Only items with this status.")
 
+    @model_validator(mode="after")
+    def _check_order(self) -> ResultQuery:
+        if self.version is not None and self.order is not Order.ITEM:
+            raise ValueError("expected order=item with a version")
+        return self
+
 
 class SummaryQuery(Strict):
     """The version of the answers that are counted."""

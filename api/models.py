@@ -172,7 +172,9 @@ class JobModel(BaseModel):
     expanding: bool = Field(description="Its items are still being read from the upload; total grows.")
     smooth: bool = Field(description="Its results are smoothed over nearest pictures before it ends.")
     note: str | None = Field(description="Why results that should have been smoothed are not, or not all.")
-    reviews_of: str | None = Field(description="The job whose reviewed pictures it enrols, if it does that.")
+    reviews_of: str | None = Field(
+        None, description="The job whose reviewed pictures it enrols, if it does that."
+    )
     target: str | None = Field(
         None, description="The job that this one is about, if it decides again or groups."
     )

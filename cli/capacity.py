@@ -37,6 +37,7 @@ SPEEDS: Mapping[str, Speed] = {
 COMMITS_OF_REQUEST = 3  # submitted, claimed, settled
 COMMITS_OF_BATCH = 2  # claimed, settled
 RECORD_BYTES = 1_700  # of an interactive picture with its job, chunk and result; bulk results pack to less
+VECTOR_BYTES = 2  # of a component, kept to decide again
 SUPPORT_BYTES = 3  # copies of a vector: FAISS, the rule's own, what an update takes
 THUMBNAIL_BYTES = 8_000
 BATCH = 64
@@ -86,6 +87,7 @@ def plan(target: Target, speed: Speed) -> Need:
         workers += max(1, workers // 20)
     supports_bytes = target.supports * speed.dim * 4 * SUPPORT_BYTES
     commits = people * COMMITS_OF_REQUEST + (rate - people) / BATCH * COMMITS_OF_BATCH
+    result_bytes = RECORD_BYTES + VECTOR_BYTES * speed.dim
     kept = target.pictures_per_day * target.keep_days
     return Need(
         pictures_per_s=rate,
@@ -94,7 +96,7 @@ def plan(target: Target, speed: Speed) -> Need:
         worker_bytes=speed.worker_bytes + supports_bytes,
         p95_ms=wait_p95_s(people, service_s, workers) * 1000 + speed.alone_ms,
         commits_per_s=commits,
-        record_bytes=kept * RECORD_BYTES + target.supports * speed.dim * 4,
+        record_bytes=kept * result_bytes + target.supports * speed.dim * 4,
         blob_bytes=kept * target.picture_bytes + target.supports * (target.picture_bytes + THUMBNAIL_BYTES),
         cost_per_month=(workers + 1) * target.core_hour * 24 * 30,
         warnings=tuple(_warnings(target, speed, commits)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -362,10 +363,10 @@ def test_vectors_of_another_encoder_are_refused(
     assert summary(local, redecide)["without_vector"] == 40
 
 
-def ask_late(local: httpx.Client, tools: Tools, job: str) -> str:
-    """Decide again as if the encoder had changed after that was asked for."""
+def ask_late(local: httpx.Client, tools: Tools, job: str, items: int = 40) -> str:
+    """Decide again without the checks of the call, as if things had changed right after them."""
     asked = JobRequest(
-        "things", JobKind.REDECIDE, Lane.BULK, [Item(n) for n in range(40)], target=job,
+        "things", JobKind.REDECIDE, Lane.BULK, [Item(n) for n in range(items)], target=job,
         options={"dry_run": False},
     )  # fmt: skip
     redecide = new_job_id()
@@ -432,6 +433,42 @@ def test_whoever_dies_over_it_the_next_goes_on(
     assert len(local.get(f"/v1/jobs/{job}").json()["versions"]) == 2
 
 
+def test_what_a_later_job_has_decided_is_left_to_it(
+    local: httpx.Client, tools: Tools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = classify(tools, GREYS * 10, chunk=64)
+    enrol(tools, "light", *range(185, 191))
+    early = ask(local, job)
+    between, reads = ItemVectors.between, 0
+
+    def dies(self: ItemVectors, *arguments: Any) -> Any:
+        nonlocal reads
+        reads += 1
+        if reads > 1:
+            raise Killed
+        return between(self, *arguments)
+
+    monkeypatch.setattr(ItemVectors, "between", dies)
+    with pytest.raises(Killed):
+        work(tools)
+    monkeypatch.undo()
+    late = ask_late(local, tools, job, 400)  # as if it had been asked at the same moment
+    assert summary(local, late)["state"] == "succeeded"
+    before = results(local, job)
+    tools.store.chunks.expire_leases("w")
+    tools.store.chunks.sweep()
+    work(tools)
+    told = summary(local, early)
+    left, done = told["errors"]["redecide_outdated"], told["done"]
+    assert (told["state"], {left, done}) == ("partial", {256, 144})
+    assert results(local, job) == before
+    assert summary(local, job, version=1)["labels"] == {"dark": 400}
+    second = labels(local, job, version=2)
+    assert summary(local, job, version=2)["labels"] == dict(Counter(second).most_common())
+    assert [label == "light" for label in second].count(True) == told["changed"] > 0
+    assert summary(local, job)["labels"] == {"dark": 200, "light": 200}
+
+
 def test_cancelled_part_is_not_decided(local: httpx.Client, tools: Tools, job: str) -> None:
     enrol(tools, "light", *range(185, 191))
     redecide = ask(local, job)
@@ -465,3 +502,13 @@ def test_review_given_meanwhile_is_of_the_new_answer(
 def test_time_of_one_chunk_is_told(local: httpx.Client, tools: Tools, job: str) -> None:
     again(local, tools, job)
     assert set(results(local, job)[0]["timing_ms"]) == {"search"}
+
+
+def test_orders_follow_the_new_answers(local: httpx.Client, tools: Tools, job: str) -> None:
+    assert results(local, job, order="confidence", label="light") == []
+    enrol(tools, "light", *range(185, 191))
+    again(local, tools, job)
+    found = results(local, job, order="confidence", label="light")
+    assert {one["item"] for one in found} == set(range(20, 40))
+    refused = local.get(f"/v1/jobs/{job}/results", params={"order": "confidence", "version": 1})
+    assert (refused.status_code, refused.json()["code"]) == (422, "request_invalid")

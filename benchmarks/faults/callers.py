@@ -7,8 +7,8 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -31,6 +31,8 @@ class Acknowledged:
     ack_s: float
     """The call that was acknowledged."""
     key: str | None
+    target: str | None = None
+    """The job that it decides again."""
 
 
 class History:
@@ -112,15 +114,36 @@ class Callers:
         key = key or f"{self.collection}-{kind}-{sha256(b''.join(contents)).hexdigest()[:16]}"
         data = {"label": f"label {numbers[0] % 7 if numbers else 0}"} if kind == "enroll" else None
         files = [("image", (f"{n}.png", content)) for n, content in enumerate(contents)]
+
+        def send() -> httpx.Response:
+            return http.post(
+                f"/v1/collections/{self.collection}/{kind}",
+                data=data,
+                files=files,
+                headers={"Idempotency-Key": key},
+            )
+
+        digests = [sha256(content).hexdigest() for content in contents]
+        return self._acknowledged(send, Acknowledged("", kind, list(numbers), digests, 0.0, key), tries)
+
+    def redecide(self, http: httpx.Client, job: Acknowledged) -> Acknowledged | None:
+        """Decide the answers of a job again; None where the callers are to stop first."""
+        key = f"redecide-{job.job}"
+
+        def send() -> httpx.Response:
+            return http.post(f"/v1/jobs/{job.job}/redecide", json={}, headers={"Idempotency-Key": key})
+
+        again = Acknowledged("", "redecide", job.numbers, job.digests, 0.0, key, job.job)
+        return self._acknowledged(send, again, 10_000)
+
+    def _acknowledged(
+        self, send: Callable[[], httpx.Response], job: Acknowledged, tries: int
+    ) -> Acknowledged | None:
+        """Send until it is acknowledged; None where the callers are to stop first."""
         for _ in range(tries):
             begun = time.monotonic()
             try:
-                response = http.post(
-                    f"/v1/collections/{self.collection}/{kind}",
-                    data=data,
-                    files=files,
-                    headers={"Idempotency-Key": key},
-                )
+                response = send()
                 self.history.answers[str(response.status_code)] += 1
             except httpx.HTTPError as error:
                 self.history.answers[type(error).__name__] += 1
@@ -128,10 +151,9 @@ class Callers:
             took = time.monotonic() - begun
             self.history.calls.append((time.monotonic(), took))
             if response is not None and response.is_success:
-                digests = [sha256(content).hexdigest() for content in contents]
-                job = Acknowledged(response.json()["id"], kind, list(numbers), digests, took, key)
-                self.history.add(job)
-                return job
+                made = replace(job, job=response.json()["id"], ack_s=took)
+                self.history.add(made)
+                return made
             if response is not None and response.status_code not in REFUSALS:
                 raise AssertionError(f"{response.status_code}: {response.text[:500]}")
             if self._stop.wait(PAUSE_S):
@@ -150,6 +172,10 @@ class Callers:
                     job = self.submit(http, ("enroll", "classify")[turn % 2], contents, numbers)
                     if job is None or not self.follow(http, job):
                         return
+                    if job.kind == "classify":
+                        again = self.redecide(http, job)
+                        if again is None or not self.follow(http, again):
+                            return
                 except AssertionError as error:
                     self.history.answers[f"UNEXPECTED {error}"] += 1
                     continue

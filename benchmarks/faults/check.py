@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,6 +20,7 @@ from index import snapshot
 from index.replica import Replica
 from store import tables as t
 from store.store import Store
+from store.work.redecisions import CHANGED, UNCHANGED
 
 _FINAL = {state.value for state in FINAL}
 
@@ -65,12 +68,24 @@ def check_record(store: Store, collection: str, jobs: Sequence[Acknowledged]) ->
         top = connection.execute(
             select(func.max(t.class_.c.seq)).where(t.class_.c.collection_id == mine)
         ).scalar()
+        replaced = connection.execute(
+            select(t.answer_version.c.redecide_id, t.past_results.c.results).join(
+                t.past_results,
+                (t.past_results.c.job_id == t.answer_version.c.job_id)
+                & (t.past_results.c.version == t.answer_version.c.version),
+            )
+        ).all()
     results: dict[str, list[dict]] = {}
     for job_id, of_chunk in chunks:
         results.setdefault(job_id, []).extend(of_chunk)
     living = {row.id: row.picture for row in supports if row.class_id is not None}
     for job in {job.job: job for job in jobs}.values():
         _check_job(found, job, rows.get(job.job), results.get(job.job, []), living)
+    past: dict[str, Counter[int]] = {}
+    for job_id, packed in replaced:
+        past.setdefault(job_id, Counter()).update(one["item"] for one in json.loads(zlib.decompress(packed)))
+    for job in {job.job: job for job in jobs if job.kind == "redecide"}.values():
+        _check_replaced(found, results.get(job.job, []), past.get(job.job, Counter()))
     found.doubled += sum(times - 1 for times in Counter(living.values()).values())
     unkeyed = {job.job for job in jobs if job.key is None}
     takes = {id_ for id_, row in rows.items() if row.kind != "search" and row.reviews_of is None}
@@ -98,6 +113,13 @@ def _check_job(found: Found, job: Acknowledged, row, results: Sequence[dict], li
         for result in results:
             if result["status"] == "done" and living.get(result["support_id"]) != job.digests[result["item"]]:
                 found.lost += 1
+
+
+def _check_replaced(found: Found, results: Sequence[dict], past: Counter[int]) -> None:
+    """Every answer that was decided again replaced one that is kept, once."""
+    decided = {one["item"] for one in results if one.get("outcome") in (CHANGED, UNCHANGED)}
+    found.lost += len(decided - set(past))
+    found.doubled += sum(past.values()) - len(past) + len(set(past) - decided)
 
 
 def fresh_replica(store: Store, collection: str) -> Replica | None:

@@ -415,7 +415,7 @@ class FinishedJob(Model):
     """Why results that should have been smoothed are not, or not all."""
     progress: Progress
     results: list[Result]
-    reviews_of: str | None
+    reviews_of: str | None = Field(default=None)
     """The job whose reviewed pictures it enrols, if it does that."""
     smooth: bool
     """Its results are smoothed over nearest pictures before it ends."""
@@ -495,7 +495,7 @@ class Job(Model):
     note: str | None
     """Why results that should have been smoothed are not, or not all."""
     progress: Progress
-    reviews_of: str | None
+    reviews_of: str | None = Field(default=None)
     """The job whose reviewed pictures it enrols, if it does that."""
     smooth: bool
     """Its results are smoothed over nearest pictures before it ends."""
