@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,3 +37,17 @@ def load_assets(folder: Path) -> tuple[str, dict[str, Asset]]:
         digest.update(path.name.encode() + b"\0" + content)
         assets[path.name] = Asset(content, gzip.compress(content, mtime=0), MEDIA_TYPES[path.suffix])
     return digest.hexdigest()[:16], assets
+
+
+def imported(assets: Mapping[str, Asset], name: str) -> list[str]:
+    """Return the modules that one imports at once, with those that they import; not those it loads later."""
+    found: list[str] = []
+    waiting = [name]
+    while waiting:
+        for other in re.findall(
+            r'^import .*from "\./([^"]+)";$', assets[waiting.pop()].content.decode(), re.M
+        ):
+            if other not in found:
+                found.append(other)
+                waiting.append(other)
+    return sorted(found)

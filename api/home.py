@@ -8,7 +8,7 @@ from pathlib import Path
 
 from flask import Blueprint, Flask, Response, jsonify, render_template, request
 
-from api.assets import load_assets
+from api.assets import imported, load_assets
 from api.openapi import make_document
 from api.routes import Operation
 from api.services import services
@@ -29,6 +29,7 @@ def add_pages(app: Flask, operations: Sequence[Operation]) -> None:
     """Serve `/` with its files, `/docs` and `/openapi.json`."""
     document = cache(lambda: make_document(operations))  # at the first request: it takes as long as all else
     digest, assets = load_assets(FOLDER)
+    modules = imported(assets, "app.js")
     pages = Blueprint("pages", __name__)
 
     @pages.get("/openapi.json")
@@ -41,7 +42,6 @@ def add_pages(app: Flask, operations: Sequence[Operation]) -> None:
 
     @pages.get("/")
     def home() -> Response:
-        modules = [name for name in assets if name.endswith(".js") and name != "app.js"]
         pictures = suffixes_read(services().settings.formats_off)
         text = render_template(
             "home.html",

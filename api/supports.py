@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from flask import Response
 
 from api.inputs import SupportChange, SupportQuery
@@ -9,8 +11,10 @@ from api.models import SupportModel, SupportPage
 from api.pages import make_cursor, read_number
 from api.routes import Routes
 from api.services import services
+from api.thumbnails import SIDE, ThumbnailQuery, encode_thumbnail, show_thumbnail
+from core.errors import ExemplarError
 from core.labels import clean_label
-from store.blobs import THUMBNAILS
+from store.blobs import PICTURES, THUMBNAILS
 from store.record.keys import Scope
 
 routes = Routes("supports")
@@ -63,12 +67,13 @@ def delete_support(collection: str, support_id: int) -> Response:
     "GET",
     "/collections/<collection>/supports/<id:support_id>/thumbnail",
     scope=Scope.CLASSIFY,
+    query=ThumbnailQuery,
     media_types=("image/jpeg",),
 )
-def get_thumbnail(collection: str, support_id: int) -> Response:
+def get_thumbnail(collection: str, support_id: int, query: ThumbnailQuery) -> Response:
     """Show a support's picture as a newly encoded thumbnail."""
-    support = services().store.supports.get(collection, support_id)
-    content = services().store.blobs.get(THUMBNAILS, support.thumbnail)
-    response = Response(content, content_type="image/jpeg")
-    response.headers["Cache-Control"] = "private, max-age=86400"
-    return response
+    support, blobs = services().store.supports.get(collection, support_id), services().store.blobs
+    if query.side > SIDE:
+        with suppress(ExemplarError):  # it may have been imported without its picture
+            return show_thumbnail(encode_thumbnail(blobs.get(PICTURES, support.picture), query.side))
+    return show_thumbnail(blobs.get(THUMBNAILS, support.thumbnail))

@@ -1,32 +1,51 @@
-"""`exemplar review`: list the answers of a job, and review them, also by a spreadsheet."""
+"""`exemplar review`: list the answers of a job, and review them, also by a spreadsheet or another tool."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import click
 
 from cli.client import Client, Json
-from cli.jobs import wait_with_bar
-from cli.options import JSON, URL
-from cli.show import print_found
-from core.errors import ExemplarError
+from cli.options import JSON, URL, given
+from cli.review_files import FORMATS, Labels, labels_in, read_labels_of, write_answers
+from cli.review_groups import print_groups
+from cli.review_sidecars import write_sidecars
+from cli.show import print_found, print_json
+from core.answer_order import Order
+from core.errors import ExemplarError, problem_of
 from core.types import DecisionName
 from formats.csv_dialect import DELIMITERS
-from formats.text_encoding import Utf8Reader, not_utf8
+from formats.text_encoding import read_text
 
 AT_ONCE = 1000
 NONE = "-"  # in a CSV: none of the classes
 COLUMNS = ("item", "picture", "decision", "label", "confidence", "final label", "reviewed by")
+SELECTION = ("decision", "label", "min_confidence", "max_confidence", "reviewed", "path")
+ACTIONS = {
+    "accept": "--accept",
+    "right": "--set",
+    "none": "--none",
+    "undo": "--undo",
+    "table": "--from",
+    "imported": "--import",
+    "exported": "--export",
+    "sidecars": "--sidecars",
+    "groups": "--groups",
+}
+SOME_REFUSED = 1
 
-GROUP_COLUMNS = ("size", "tightness", "representative", "suggested", "items")
-FEW = 12  # items of a group that a table lists
+Verdicts = Mapping[str | None, Sequence[int]]
+"""The items of each label, None for none of the classes."""
 
-Verdict = Mapping[str, Any]
+FILE = click.Path(path_type=Path, dir_okay=False)
+READABLE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 @click.command()
@@ -38,6 +57,14 @@ Verdict = Mapping[str, Any]
 @click.option(
     "--reviewed/--unreviewed", default=None, help="Only answers that are reviewed, or that are not."
 )
+@click.option("--path", metavar="TEXT", help="Only answers about pictures with this text in their path.")
+@click.option(
+    "--order",
+    type=click.Choice([one.value for one in Order]),
+    default=Order.ITEM.value,
+    show_default=True,
+    help="Order of the list; value: what to review first.",
+)
 @click.option("--accept", is_flag=True, help="Accept these answers as they stand.")
 @click.option("--set", "right", metavar="LABEL", help="Give these answers this label.")
 @click.option("--none", is_flag=True, help="Say of these answers that the pictures show none of the classes.")
@@ -45,87 +72,149 @@ Verdict = Mapping[str, Any]
 @click.option(
     "--from",
     "table",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=READABLE,
     help=f"Review by a CSV with the columns item and label; {NONE} means none of the classes, empty nothing.",
 )
+@click.option(
+    "--import",
+    "imported",
+    type=(click.Choice(FORMATS), READABLE),
+    metavar="FORMAT FILE",
+    help=f"Review by the labels in a file of {' or '.join(FORMATS)}.",
+)
+@click.option("--new-labels", is_flag=True, help="With --import: also labels that the collection lacks.")
+@click.option(
+    "--enroll", is_flag=True, help="With --set, --from and --import: also make the pictures supports."
+)
+@click.option(
+    "--export",
+    "exported",
+    type=(click.Choice(FORMATS), FILE),
+    metavar="FORMAT FILE",
+    help=f"Write these answers as a file of {' or '.join(FORMATS)}.",
+)
+@click.option(
+    "--images",
+    metavar="PREFIX",
+    help="With --export label-studio: what is before a picture's name where Label Studio finds it, such as "
+    "/data/local-files/?d=album/; default the service's thumbnails.",
+)
+@click.option(
+    "--sidecars",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="FOLDER",
+    help="Write an XMP sidecar with the final label next to each of these pictures, below this folder.",
+)
+@click.option("--overwrite-sidecars", is_flag=True, help="Also replace sidecars of other software.")
 @click.option("--groups", is_flag=True, help="Group the answers without a label by how similar they are.")
 @JSON
 @URL
-def review(job_id: str, as_json: bool, url: str, table: Path | None, groups: bool, **options: Any) -> None:
-    """List the answers of a job, or review them: all that the options select, or those of a CSV."""
+def review(job_id: str, as_json: bool, url: str, **options: Any) -> None:
+    """List the answers of a job, or review them: all that the options select, or those of a file."""
     client, path = Client(url), f"/v1/jobs/{job_id}"
-    if groups:
-        if table is not None or any(value not in (None, False) for value in options.values()):
-            raise click.UsageError("expected --groups without other options")
-        _print_groups(client, path, as_json=as_json)
-        return
-    chosen = [name for name in ("accept", "right", "none", "undo") if options[name]]
-    wanted = {
-        name: options[name]
-        for name in ("decision", "label", "min_confidence", "max_confidence", "reviewed")
-        if options[name] is not None
-    }
-    if len(chosen) + (table is not None) > 1:
-        raise click.UsageError("expected one of --accept, --set, --none, --undo and --from")
-    if table is not None:
-        done = _by_table(client, path, table)
-    elif chosen == ["undo"]:
-        items = [one["item"] for one in _answers(client, path, {**wanted, "reviewed": True})]
-        done = sum(
-            client.call("POST", f"{path}/unreview", json={"items": part}).json()["reviewed"]
-            for part in _parts(items)
-        )
-    elif chosen:
-        verdict: Verdict = {"accepted": True} if options["accept"] else {"label": options["right"]}
-        done = client.call("POST", f"{path}/review", json={"where": wanted, **verdict}).json()["reviewed"]
-    else:
-        found = list(_answers(client, path, wanted))
+    chosen = [name for name in ACTIONS if options[name]]
+    wanted = given({name: options[name] for name in SELECTION})
+    if len(chosen) > 1:
+        raise click.UsageError(f"expected one of {', '.join(ACTIONS.values())}")
+    if options["enroll"] and chosen not in (["right"], ["table"], ["imported"]):
+        raise click.UsageError("--enroll goes with --set, --from or --import")
+    ordered = {**wanted, "order": options["order"]}
+    if not chosen:
+        found = list(_answers(client, path, ordered))
         print_found(found, COLUMNS, [_cells(one) for one in found], as_json=as_json)
-        return
-    click.echo(f"{done} reviews undone" if chosen == ["undo"] else f"{done} answers reviewed", err=as_json)
-    if as_json:
-        click.echo(f'{{"reviewed": {done}}}')
+    elif chosen == ["exported"]:
+        _export(client, path, ordered, options, as_json=as_json)
+    elif chosen == ["groups"]:
+        if wanted:
+            raise click.UsageError("expected --groups without a selection")
+        print_groups(client, path, as_json=as_json)
+    elif chosen == ["sidecars"]:
+        _write_sidecars(client, path, wanted, options, as_json=as_json)
+    elif chosen == ["undo"]:
+        done = client.call("POST", f"{path}/unreview", json={"where": wanted}).json()["reviewed"]
+        _say({"reviewed": done}, f"{done} reviews undone", as_json=as_json)
+    elif chosen == ["imported"]:
+        labels = _imported(client, path, *options["imported"], new_labels=options["new_labels"])
+        done = _write(client, path, labels.items, enroll=options["enroll"])
+        _say_imported(done, labels, as_json=as_json)
+    else:
+        done = _review(client, path, wanted, options)
+        _say({"reviewed": done}, f"{done} answers reviewed", as_json=as_json)
 
 
-def _print_groups(client: Client, path: str, *, as_json: bool) -> None:
-    """Print the groups of the items without a label, largest and tightest first."""
-    job = wait_with_bar(client, client.call("POST", f"{path}/groups", json={}).json())
-    found = list(client.results(job))
-    failed = next((one["error"] for one in found if one["status"] == "failed"), None)
-    if failed is not None:
-        raise ExemplarError(failed["code"], failed["detail"])
-    rows = [
-        (
-            one["size"],
-            f"{one['tightness']:.2f}",
-            one["representative"],
-            " ".join(map(str, one["suggested"])),
-            _few(one["items"]),
-        )
-        for one in found
-    ]
-    print_found(found, GROUP_COLUMNS, rows, as_json=as_json)
+def _export(client: Client, path: str, wanted: Json, options: Mapping[str, Any], *, as_json: bool) -> None:
+    format_, file = options["exported"]
+    prefix = options["images"]
+
+    def image(one: Json) -> str:
+        if prefix is None:
+            return f"{client.url}{path}/items/{one['item']}/thumbnail"
+        return f"{prefix}{quote(one['custom_id'] or str(one['item']))}"
+
+    done = write_answers(file, format_, _answers(client, path, wanted), path.rpartition("/")[2], image)
+    _say({"written": done}, f"{done} answers written to {file}", as_json=as_json)
 
 
-def _few(items: list[int]) -> str:
-    more = f" and {len(items) - FEW} more" if len(items) > FEW else ""
-    return " ".join(map(str, items[:FEW])) + more
+def _write_sidecars(
+    client: Client, path: str, wanted: Json, options: Mapping[str, Any], *, as_json: bool
+) -> None:
+    collection = client.call("GET", path).json()["collection"]
+    answers, folder = _answers(client, path, wanted), options["sidecars"]
+    counts = write_sidecars(answers, folder, collection, overwrite=options["overwrite_sidecars"])
+    _say(counts, ", ".join(f"{count} {name}" for name, count in counts.items()), as_json=as_json)
+
+
+def _review(client: Client, path: str, wanted: Json, options: Mapping[str, Any]) -> int:
+    """Review as the options say; return how many answers."""
+    if options["table"] is not None:
+        return _write(client, path, _by_table(options["table"]), enroll=options["enroll"])
+    if options["enroll"]:
+        items = [one["item"] for one in _answers(client, path, wanted)]
+        return _write(client, path, {options["right"]: items}, enroll=True)
+    verdict = {"accepted": True} if options["accept"] else {"label": options["right"]}
+    done: int = client.call("POST", f"{path}/review", json={"where": wanted, **verdict}).json()["reviewed"]
+    return done
+
+
+def _write(client: Client, path: str, verdicts: Verdicts, *, enroll: bool) -> int:
+    """Give labels to items, a thousand at a time, and wait for the enrolments; return how many items."""
+    done, jobs = 0, []
+    for label, items in verdicts.items():
+        enrols = {"enroll": True} if enroll and label is not None else {}
+        for start in range(0, len(items), AT_ONCE):
+            part = {"items": items[start : start + AT_ONCE], "label": label, **enrols}
+            answer = client.call("POST", f"{path}/review", json=part).json()
+            done += answer["reviewed"]
+            jobs += [answer["enroll_job"]] if answer["enroll_job"] else []
+    for job_id in jobs:
+        client.wait(client.call("GET", f"/v1/jobs/{job_id}").json())
+    return done
 
 
 def _answers(client: Client, path: str, wanted: Mapping[str, Any]) -> Iterator[Json]:
+    return (one for one in _results(client, path, wanted) if "decision" in one)
+
+
+def _results(client: Client, path: str, wanted: Mapping[str, Any]) -> Iterator[Json]:
     cursor: str | None = None
     while True:
         more = {} if cursor is None else {"cursor": cursor}
         page = client.call("GET", f"{path}/results", params={"limit": AT_ONCE, **wanted, **more}).json()
-        yield from (one for one in page["items"] if "decision" in one)
+        yield from page["items"]
         if page["next_cursor"] in (None, cursor):  # the second: the job is still running
             return
         cursor = page["next_cursor"]
 
 
-def _by_table(client: Client, path: str, table: Path) -> int:
-    """Review what a CSV says, the items of one label together; return how many."""
-    verdicts: dict[str, list[int]] = {}
+def _imported(client: Client, path: str, format_: str, file: Path, *, new_labels: bool) -> Labels:
+    collection = client.call("GET", path).json()["collection"]
+    known = None if new_labels else labels_in(client, collection)
+    return read_labels_of(file, format_, _results(client, path, {}), known)
+
+
+def _by_table(table: Path) -> Verdicts:
+    """Return what a CSV says."""
+    verdicts: dict[str | None, list[int]] = {}
     rows = _rows(table)
     if not {"item", "label"} <= set(rows.fieldnames or ()):
         raise ExemplarError(
@@ -140,31 +229,34 @@ def _by_table(client: Client, path: str, table: Path) -> int:
                 "manifest_invalid",
                 f"{table}, line {rows.line_num}: expected the number of an item, got {row['item']!r}",
             )
-        verdicts.setdefault(label, []).append(int(row["item"]))
-    done = 0
-    for label, items in verdicts.items():
-        verdict = {"label": None if label == NONE else label}
-        for part in _parts(items):
-            done += client.call("POST", f"{path}/review", json={"items": part, **verdict}).json()["reviewed"]
-    return done
+        verdicts.setdefault(None if label == NONE else label, []).append(int(row["item"]))
+    return verdicts
 
 
 def _rows(table: Path) -> csv.DictReader[str]:
     """Return the rows of a CSV as spreadsheets write it: by `,`, `;` or tabs, in UTF-8 or UTF-16."""
-    with table.open("rb") as file:
-        content = b"".join(iter(Utf8Reader(file).read, b""))
-    try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        raise ExemplarError("manifest_invalid", f"{table}: {not_utf8(content, error)}") from error
+    text = read_text(table)
     delimiter = max(DELIMITERS, key=text.partition("\n")[0].count)
     rows = csv.DictReader(StringIO(text, newline=""), delimiter=delimiter)
     rows.fieldnames = [name.strip().lower() for name in rows.fieldnames or ()]
     return rows
 
 
-def _parts(items: list[int]) -> Iterator[list[int]]:
-    return (items[start : start + AT_ONCE] for start in range(0, len(items), AT_ONCE))
+def _say(found: Mapping[str, Any], text: str, *, as_json: bool) -> None:
+    click.echo(text, err=as_json)
+    if as_json:
+        print_json(found)
+
+
+def _say_imported(done: int, labels: Labels, *, as_json: bool) -> None:
+    """Print what was reviewed and each entry that was not; exit with 1 if there is one."""
+    for one in labels.refused:
+        click.echo(f"{one.place}: {one.error.message} ({one.error.code})", err=True)
+    refused = [{"entry": one.place, "error": problem_of(one.error)} for one in labels.refused]
+    text = f"{done} answers reviewed" + (f", {len(refused)} entries refused" if refused else "")
+    _say({"reviewed": done, "refused": refused}, text, as_json=as_json)
+    if refused:
+        sys.exit(SOME_REFUSED)
 
 
 def _cells(one: Json) -> list[object]:

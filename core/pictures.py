@@ -66,10 +66,10 @@ def decode_picture(
         ) from error
 
 
-def make_thumbnail(picture: Image.Image) -> bytes:
-    """Return the picture as a JPEG of at most 160 pixels a side, without any metadata."""
-    scale = min(THUMBNAIL_SIDE / max(picture.size), 1)
-    width, height = (max(round(side * scale), 1) for side in picture.size)
+def make_thumbnail(picture: Image.Image, side: int = THUMBNAIL_SIDE) -> bytes:
+    """Return the picture as a JPEG of at most `side` pixels a side, without any metadata."""
+    scale = min(side / max(picture.size), 1)
+    width, height = (max(round(length * scale), 1) for length in picture.size)
     # `Image.thumbnail` would copy the picture first, however large
     small = picture.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0)
     small.info = {}  # Pillow writes a JPEG's comment again

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from pathlib import Path
 
 from core.errors import ExemplarError
 from formats.bounded_reader import Readable
@@ -10,6 +11,16 @@ from formats.bounded_reader import Readable
 READ_BYTES = 1 << 20
 SAVE_AS = "save the file as UTF-8 (in Excel: 'CSV UTF-8')"
 _MARKS = ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+
+
+def read_text(path: Path) -> str:
+    """Return a text file in UTF-8 or UTF-16; raises `manifest_invalid` for other bytes."""
+    with path.open("rb") as file:
+        content = b"".join(iter(Utf8Reader(file).read, b""))
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise ExemplarError("manifest_invalid", f"{path}: {not_utf8(content, error)}") from error
 
 
 class Utf8Reader:

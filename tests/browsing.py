@@ -58,6 +58,12 @@ def visit(browser: Browser, url: str, **options: Any) -> Iterator[Page]:
     assert (outside, wrong) == ([], [])
 
 
+def open_view(page: Page, view: str) -> None:
+    """Go to a view of the page by its address, and wait until it is there."""
+    page.evaluate("view => { location.hash = view; }", view)
+    page.wait_for_selector("main:not([aria-busy])")
+
+
 def keep_undo(page: Page) -> None:
     """Keep the pointer on the undo message, which otherwise disappears after 10 s."""
     page.locator(".toast").last.hover()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import httpx
+from archives import make_zip
 
 WAIT = {"Prefer": "wait=60"}
 
@@ -38,6 +39,18 @@ def ask(
     response = http.post(path, files=files(*pictures), headers=WAIT)
     assert response.status_code == 200, response.text
     return response.json()["results"]
+
+
+def classify_archive(http: httpx.Client, collection: str, *pictures: tuple[str, bytes]) -> str:
+    """Classify pictures, each with its path, in one bulk job and return its id."""
+    answer = http.post(
+        f"/v1/collections/{collection}/bulk",
+        params={"kind": "classify"},
+        content=make_zip(pictures),
+        headers={"Content-Type": "application/zip", "Prefer": "wait=60"},
+    )
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["id"])
 
 
 def codes(results: Sequence[dict[str, Any]]) -> list[str]:

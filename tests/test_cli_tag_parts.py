@@ -19,7 +19,13 @@ from cli.sending import content_to_send
 from cli.tag.journal import Journal
 from cli.tag.listing import Kind, Listed, list_paths
 from cli.tag.rows import Output, failed_row
-from cli.tag.sidecar import remove_own_sidecar, sidecar, sidecar_path, write_sidecar
+from cli.tag.sidecar import (
+    label_to_write,
+    remove_own_sidecar,
+    sidecar,
+    sidecar_path,
+    write_sidecar,
+)
 from cli.tag.sort import By, names_for, place, safe_name
 from cli.tag.upload import zip_parts
 from core.errors import ExemplarError
@@ -232,3 +238,26 @@ def test_of_camera_raw_the_preview_is_sent(tmp_path: Path) -> None:
     assert decode_picture(first, max_pixels=10**6).size == (600, 800) and len(first) < len(preview) + 100
     assert (second, third) == (b"no raw file", preview)
     assert content_to_send(tmp_path / "a.NEF") == first
+
+
+@pytest.mark.parametrize(
+    ("answer", "label"),
+    [
+        ({"decision": "known", "label": "a"}, "a"),
+        ({"decision": "ambiguous", "label": "a"}, None),
+        ({"decision": "known", "label": "a", "final_label": "b", "reviewed": True}, "b"),
+        ({"decision": "unknown", "label": None, "final_label": "b", "reviewed": True}, "b"),
+        ({"decision": "known", "label": "a", "final_label": None, "reviewed": True}, None),
+    ],
+)
+def test_sidecar_carries_what_a_person_said(answer: dict[str, object], label: str | None) -> None:
+    assert label_to_write(answer) == label
+
+
+def test_output_has_no_columns_of_reviews(tmp_path: Path) -> None:
+    for name in ("out.csv", "out.jsonl"):
+        output = Output(tmp_path / name)
+        output.open(None)
+        output.append([{**failed_row(Listed("/a", "a"), FAILED), "final_label": "b", "reviewed": True}])
+        output.finish()
+        assert "final_label" not in (tmp_path / name).read_text()

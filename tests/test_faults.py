@@ -40,5 +40,5 @@ def test_nothing_is_lost_with_workers_wake_ups_or_the_api_on_sqlite() -> None:
     check("F1", "F5", "F13", database="sqlite", postgres=None)
 
 
-def test_nothing_is_lost_with_workers_or_the_database_on_postgresql(postgres: Postgres) -> None:
-    check("F1", "F8", database="postgres", postgres=postgres)
+def test_nothing_is_lost_with_workers_the_database_or_reviews_on_postgresql(postgres: Postgres) -> None:
+    check("F1", "F8", "F21", database="postgres", postgres=postgres)

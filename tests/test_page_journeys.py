@@ -10,8 +10,8 @@ from uuid import uuid4
 import httpx
 import pytest
 from archives import make_zip
-from browsing import as_files, drop, is_drawn, keep_undo, running_browser, visit
-from calls import enroll
+from browsing import as_files, drop, is_drawn, keep_undo, open_view, running_browser, visit
+from calls import classify_archive, enroll
 from playwright.sync_api import Browser, Page, expect
 from services import held
 from waiting import until
@@ -50,26 +50,9 @@ def taught(http: httpx.Client, collection: str, digits: Digits) -> str:
     return collection
 
 
-def open_view(page: Page, view: str) -> None:
-    page.evaluate("view => { location.hash = view; }", view)
-    page.wait_for_selector("main:not([aria-busy])")
-
-
 def labels_of(http: httpx.Client, collection: str) -> dict[str, int]:
     found = http.get(f"/v1/collections/{collection}/classes").json()["items"]
     return {class_["label"]: class_["supports"] for class_ in found}
-
-
-def classify(http: httpx.Client, collection: str, *pictures: tuple[str, bytes]) -> str:
-    """Classify pictures in one bulk job and return its id."""
-    answer = http.post(
-        f"/v1/collections/{collection}/bulk",
-        params={"kind": "classify"},
-        content=make_zip(pictures),
-        headers={"Content-Type": "application/zip", "Prefer": "wait=60"},
-    )
-    assert answer.status_code == 200, answer.text
-    return answer.json()["id"]
 
 
 def test_first_picture_is_named_from_nothing(page: Page, digits: Digits) -> None:
@@ -221,7 +204,9 @@ def test_reviews_are_there_after_a_reload_and_can_be_undone(
     page: Page, http: httpx.Client, taught: str, digits: Digits
 ) -> None:
     http.patch(f"/v1/collections/{taught}", json={"rule": {"false_reject": 0.0}})  # each gets a label
-    job = classify(http, taught, ("a.png", digits(0, 6)), ("b.png", digits(1, 6)), ("c.png", digits(0, 8)))
+    job = classify_archive(
+        http, taught, ("a.png", digits(0, 6)), ("b.png", digits(1, 6)), ("c.png", digits(0, 8))
+    )
     open_view(page, f"#/jobs/{job}")
     cards = page.locator(".answer")
     cards.nth(0).get_by_role("button", name="Accept").click()
@@ -248,7 +233,7 @@ def test_unknowns_of_a_job_are_named_together(
 ) -> None:
     http.patch(f"/v1/collections/{taught}/classes/one", json={"kind": "negative"})
     pictures = [("a.png", digits(1, 0)), ("b.png", digits(0, 0)), ("c.png", digits(1, 1))]
-    open_view(page, f"#/jobs/{classify(http, taught, *pictures)}")
+    open_view(page, f"#/jobs/{classify_archive(http, taught, *pictures)}")
     page.get_by_role("button", name="Not recognised 2").click()
     page.get_by_role("button", name="Select all").click()
     page.get_by_label("Label for the selected pictures").fill("stroke")
@@ -359,7 +344,7 @@ def test_support_is_moved_and_removed(page: Page, http: httpx.Client, taught: st
 
 
 def test_results_are_taken_home(page: Page, http: httpx.Client, taught: str, digits: Digits) -> None:
-    open_view(page, f"#/jobs/{classify(http, taught, ('a.png', digits(0, 0)))}")
+    open_view(page, f"#/jobs/{classify_archive(http, taught, ('a.png', digits(0, 0)))}")
     found = {}
     for form in ("CSV", "JSON lines", "Parquet"):
         with page.expect_download() as download:

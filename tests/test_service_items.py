@@ -10,6 +10,7 @@ import httpx
 import pytest
 from archives import make_zip
 from calls import WAIT, ask, codes, enroll, files
+from conftest import encode
 from enrolling import claim, settle, submit
 from PIL import Image
 
@@ -59,6 +60,19 @@ def test_picture_of_an_enrolled_item_is_seen_again(
     path = f"/v1/collections/{collection}/enroll"
     job = http.post(path, files=files(digits(0, 0)), data={"label": "zero"}, headers=WAIT).json()["id"]
     assert http.get(f"/v1/jobs/{job}/items/0/thumbnail").status_code == 200
+
+
+def test_pictures_are_shown_at_the_size_asked_for(http: httpx.Client, collection: str) -> None:
+    large = encode(Image.effect_noise((800, 600), 50).convert("RGB"))
+    [support] = enroll(http, collection, "noise", large)
+    for path in (
+        f"/v1/jobs/{classify(http, collection, large)}/items/0/thumbnail",
+        f"/v1/collections/{collection}/supports/{support['support_id']}/thumbnail",
+    ):
+        for side, size in ((None, (160, 120)), (400, (400, 300)), (2048, (800, 600))):
+            answer = http.get(path, params={} if side is None else {"side": side})
+            assert Image.open(BytesIO(answer.content)).size == size, (path, side)
+        assert http.get(path, params={"side": 5000}).json()["code"] == "request_invalid"
 
 
 @pytest.mark.parametrize("item", ["1", "2", "9223372036854775807"])

@@ -1,13 +1,13 @@
 // One result: label, confidence, the examples behind it, and a way to correct it.
 
 import { button, h, percent } from "./element.js";
-import { correct, judge, unreview } from "./correct.js";
+import { correct, unreview } from "./correct.js";
+import { evidence } from "./evidence.js";
 import { labelForm } from "./label-field.js";
 import { picture } from "./picture.js";
 import { itemProblem, problem } from "./messages.js";
 
 const WORDS = { known: "recognised", ambiguous: "not sure" };
-const REASONS = 4;
 
 /**
  * @param {any} job
@@ -35,12 +35,14 @@ export function answer(job, result, { list, onpick }) {
       h("p", { class: "verdict" },
         verdict, " ",
         sure, " ", badge),
-      h("p", { class: "file" }, name), because(result), fix));
+      h("p", { class: "file" }, name), evidence(job.collection, result), fix));
   card.pick = pick;
   card.result = result;
-  const attempt = async (act, label, note) => {
+  const attempt = async (verdict, label, note) => {
+    for (const old of fix.querySelectorAll(".problem")) old.remove();
     try {
-      await act();
+      const [failed] = await correct(job, [result], verdict, card.unfixed);
+      if (failed) throw { title: failed.error.title, message: failed.error.detail };
       card.fixed(label, note);
     } catch (error) {
       fix.append(problem(error));
@@ -48,12 +50,9 @@ export function answer(job, result, { list, onpick }) {
   };
   fix.append(...choices(result, {
     list,
-    onlabel: (label) => attempt(async () => {
-      const failed = await correct(job, [result], label, card.unfixed);
-      if (failed.length) throw { title: failed[0].error.title, message: failed[0].error.detail };
-    }, label, `Added to ${label}`),
-    onaccept: () => attempt(() => judge(job, result, { accepted: true }, card.unfixed), result.label, "Accepted"),
-    onnone: () => attempt(() => judge(job, result, { label: null }, card.unfixed), null, "None of the classes"),
+    onlabel: (label) => attempt({ label }, label, `Added to ${label}`),
+    onaccept: () => attempt({ accepted: true }, result.label, "Accepted"),
+    onnone: () => attempt({ label: null }, null, "None of the classes"),
   }));
   const undo = button("Undo review", () => attemptUndo(), { class: "small" });
   const attemptUndo = () => unreview(job, [result]).then(card.unfixed, (error) => fix.append(problem(error)));
@@ -86,17 +85,6 @@ function reviewNote({ label, accepted, by }) {
   const who = by === "local" ? "" : ` by ${by}`;
   if (accepted) return `Accepted${who}`;
   return label === null ? `None of the classes${who}` : `Labelled ${label}${who}`;
-}
-
-function because({ label, explanation, neighbours }) {
-  const reasons = explanation?.supports?.length && label != null ? explanation.supports : neighbours ?? [];
-  if (!reasons.length) return h("p", { class: "quiet" }, "No examples to compare with yet.");
-  return h("div", { class: "because" },
-    h("span", { class: "quiet" }, label == null ? "closest" : "based on"),
-    h("ul", {}, reasons.slice(0, REASONS).map((one) => {
-      const title = `${one.label}, similarity ${one.similarity.toFixed(2)}`;
-      return h("li", {}, picture(one.thumbnail, title, { title }), h("span", {}, one.similarity.toFixed(2)));
-    })));
 }
 
 // The best guess is offered too: it adds the picture to that class. Accepting only notes that the answer is right.

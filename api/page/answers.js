@@ -76,6 +76,11 @@ export function answers(job, { signal, filter = "all" }) {
   return section;
 }
 
+/** The way to the review of a job's answers. */
+export function reviewLink({ id, kind }, text = "Review answers") {
+  return kind === "classify" ? h("a", { class: "button", href: `#/jobs/${id}/review` }, text) : "";
+}
+
 function group(name, body, update) {
   const cards = h("ul", { class: "cards" });
   const all = button("Select all", () => {
@@ -96,7 +101,7 @@ function selectionBar(job, list, body) {
     wrong.replaceChildren();
     try {
       const undone = () => { for (const card of cards) card.unfixed(); };
-      const failed = new Set((await correct(job, cards.map((card) => card.result), label, undone)).map((one) => one.error.detail));
+      const failed = new Set((await correct(job, cards.map((card) => card.result), { label }, undone)).map((one) => one.error.detail));
       for (const card of cards) card.fixed(label, `Added to ${label}`);
       if (failed.size) wrong.append(problem({ title: "Some pictures were not added", message: [...failed].join("; ") }));
       form.field.value = "";

@@ -1,22 +1,25 @@
 // The page: an address after # is a view; a view stops its requests when the next one opens.
 
-import { h } from "./element.js";
+import { h, keepHeight } from "./element.js";
 import { forgetKey, key } from "./key.js";
 import { problem } from "./messages.js";
-import { classView, picturesView } from "./view-class.js";
 import { collectionView } from "./view-collection.js";
 import { homeView } from "./view-home.js";
-import { jobsView, jobView } from "./view-jobs.js";
-import { reportView } from "./view-report.js";
+
+// views that are loaded when they are opened first, so that the page starts with little
+const lazy = (load, name) => async (...given) => (await load())[name](...given);
+const classes = () => import("./view-class.js");
+const jobs = () => import("./view-jobs.js");
 
 const ROUTES = [
   [/^\/?$/, homeView, []],
   [/^\/c\/([^/]+)$/, collectionView, ["collection"]],
-  [/^\/c\/([^/]+)\/class\/([^/]+)$/, classView, ["collection", "label"]],
-  [/^\/c\/([^/]+)\/pictures$/, picturesView, ["collection"]],
-  [/^\/c\/([^/]+)\/report$/, reportView, ["collection"]],
-  [/^\/jobs$/, jobsView, []],
-  [/^\/jobs\/([^/]+)$/, jobView, ["id"]],
+  [/^\/c\/([^/]+)\/class\/([^/]+)$/, lazy(classes, "classView"), ["collection", "label"]],
+  [/^\/c\/([^/]+)\/pictures$/, lazy(classes, "picturesView"), ["collection"]],
+  [/^\/c\/([^/]+)\/report$/, lazy(() => import("./view-report.js"), "reportView"), ["collection"]],
+  [/^\/jobs$/, lazy(jobs, "jobsView"), []],
+  [/^\/jobs\/([^/]+)$/, lazy(jobs, "jobView"), ["id"]],
+  [/^\/jobs\/([^/]+)\/review$/, lazy(() => import("./view-review.js"), "reviewView"), ["id"]],
 ];
 const TABS = [["Add and classify", ""], ["All pictures", "pictures"], ["Report", "report"]];
 
@@ -39,22 +42,26 @@ async function show() {
   main.removeAttribute("aria-busy");
   document.title = view.title === "Collections" ? "Exemplar" : `${view.title} · Exemplar`;
   const title = h("h1", { tabindex: "-1" }, view.title);
+  main.classList.toggle("wide", Boolean(view.wide));
   main.replaceChildren(...[trail(view), title, tabs(view), ...view.parts].filter(Boolean));
-  if (!first) title.focus({ preventScroll: true });
+  if (!first) (view.focus ?? title).focus({ preventScroll: true });
   if (!first) scrollTo(0, 0);
   first = false;
 }
 
 function find() {
-  const path = location.hash.slice(1);
+  const [path, query] = location.hash.slice(1).split("?");
   for (const [pattern, view, names] of ROUTES) {
     const match = pattern.exec(path);
-    if (match) return (signal) => view(Object.fromEntries(names.map((name, n) => [name, decodeURIComponent(match[n + 1])])), signal);
+    if (!match) continue;
+    const named = Object.fromEntries(names.map((name, n) => [name, decodeURIComponent(match[n + 1])]));
+    return (signal) => view({ ...named, query: Object.fromEntries(new URLSearchParams(query)) }, signal);
   }
   throw { title: "Page not found", message: "check the address" };
 }
 
-function trail({ collection, tab }) {
+function trail({ collection, tab, trail: given }) {
+  if (given) return h("nav", { class: "trail", "aria-label": "Breadcrumb" }, given.flatMap(([text, href], n) => [n ? " / " : "", h("a", { href }, text)]));
   if (collection === undefined && tab !== "job") return null;
   const parts = [tab === "job" ? h("a", { href: "#/jobs" }, "Jobs") : h("a", { href: "#/" }, "Collections")];
   if (tab === "class" || tab === "pictures" || tab === "report") parts.push(" / ", h("a", { href: `#/c/${collection}` }, collection));
@@ -72,5 +79,6 @@ const showKey = () => { forget.hidden = key() === null; };
 forget.addEventListener("click", () => { forgetKey(); showKey(); show(); });
 document.addEventListener("key", showKey);
 addEventListener("hashchange", show);
+keepHeight(document.querySelector("header"), "--header");
 showKey();
 show();

@@ -1,6 +1,6 @@
 // The panel that classifies dropped pictures.
 
-import { answers } from "./answers.js";
+import { answers, reviewLink } from "./answers.js";
 import { dropZone } from "./drop.js";
 import { count, h } from "./element.js";
 import { jobBar } from "./job-bar.js";
@@ -33,7 +33,7 @@ export function ask(collection, { signal, place }) {
       if (shown) shown.refresh();
       else if (now.progress.done + now.progress.failed || ended) {
         shown = answers(now, { signal });
-        place.replaceChildren(h("div", { class: "row spread" }, h("h2", { tabindex: "-1" }, "Results"), h("a", { href: `#/jobs/${job.id}` }, "Open job")), shown);
+        place.replaceChildren(h("div", { class: "row spread" }, h("h2", { tabindex: "-1" }, "Results"), h("div", { class: "row" }, h("a", { href: `#/jobs/${job.id}` }, "Open job"), reviewLink(job, "Review"))), shown);
         if (isIdle(panel)) place.querySelector("h2").focus({ preventScroll: true });
         place.scrollIntoView({ block: "nearest" });
         say(`${count(now.progress.done, "picture")} classified`);

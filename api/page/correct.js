@@ -1,65 +1,56 @@
-// Reviewing answers: the right label is kept with the job, and the picture becomes an example of that class.
+// Reviews: what people say of answers is kept with the job, and a label makes the picture an example of that class.
 
-import { call, pathOf } from "./api.js";
+import { call, page } from "./api.js";
 import { changed, done, settle } from "./undo.js";
 import { count } from "./element.js";
 
-const AT_ONCE = 16; // items in one call: what the service does before all bulk work
+const MOST = 10_000; // items that one call reviews
+const MOST_EXAMPLES = 1_000; // and those whose pictures it also enrols
+
+/** @typedef {{label: string | null} | {accepted: true}} Verdict */
 
 /**
- * Give answers of a job their right label, and enrol their pictures.
+ * Review answers of a job, and make their pictures examples where the verdict is a label; undoing takes both back.
  * @param {any} job
- * @param {{item: number, custom_id: string | null}[]} results
- * @param {string} label
- * @param {() => void} onundo
- * @returns {Promise<any[]>} the pictures that could not be enrolled
+ * @param {{item: number}[]} results
+ * @param {Verdict} verdict
+ * @param {{examples?: boolean}} options
+ * @returns {Promise<{added: number, failed: any[]}>} the examples that were added, and the results of those that were not
  */
-export async function correct(job, results, label, onundo) {
+export async function review(job, results, verdict, { examples = false } = {}) {
   await settle();
-  await review(job, results, { label });
+  const enroll = examples && Boolean(verdict.label);
   const outcomes = [];
-  for (let start = 0; start < results.length; start += AT_ONCE) {
-    const items = results.slice(start, start + AT_ONCE).map(({ item }) => ({ label, image: { job: { id: job.id, item } } }));
-    outcomes.push(...await enrol(job.collection, items));
+  for (const items of parts(results, enroll ? MOST_EXAMPLES : MOST)) {
+    const made = await call("POST", `/v1/jobs/${job.id}/review`, {
+      json: { items, ...verdict, ...(enroll && { enroll }) }, headers: enroll ? { Prefer: "wait=60" } : {},
+    });
+    if (made.enroll_job) outcomes.push(...(await page(`/v1/jobs/${made.enroll_job}/results`, { limit: MOST_EXAMPLES })).items);
   }
-  // undo must not remove a picture that was there before
-  const added = outcomes.filter((one) => one.status === "done" && one.duplicate_of !== one.support_id);
-  done(`${count(results.length, "picture")} labelled ${label}, ${added.length} added as examples`, async () => {
-    for (const one of added) await call("DELETE", pathOf(job.collection, "supports", one.support_id));
-    await unreview(job, results);
-    onundo();
-  });
-  changed();
-  return outcomes.filter((one) => one.status === "failed");
+  const failed = outcomes.filter((one) => one.status === "failed");
+  return { added: outcomes.length - failed.length, failed };
 }
 
-/** Accept an answer as it stands, or say that the picture shows none of the classes. */
-export async function judge(job, result, verdict, onundo) {
-  await review(job, [result], verdict);
-  done(verdict.accepted ? "Answer accepted" : "Marked as none of the classes", async () => {
-    await unreview(job, [result]);
-    onundo();
-  });
+/** Review answers as `review` does, with a message that offers to undo it; returns what could not be enrolled. */
+export async function correct(job, results, verdict, onundo) {
+  const { added, failed } = await review(job, results, verdict, { examples: true });
+  const more = added ? `, ${added} added as examples` : "";
+  done(`${textOf(results.length, verdict)}${more}`, async () => { await unreview(job, results); onundo(); });
+  changed();
+  return failed;
+}
+
+/** "3 pictures labelled zero". */
+export function textOf(number, { label, accepted }) {
+  if (accepted) return `${count(number, "answer")} accepted`;
+  return `${count(number, "picture")} ${label === null ? "marked as none of the classes" : `labelled ${label}`}`;
 }
 
 /** Remove the reviews of answers. */
-export function unreview(job, results) {
-  return call("POST", `/v1/jobs/${job.id}/unreview`, { json: { items: results.map(({ item }) => item) } });
+export async function unreview(job, results) {
+  for (const items of parts(results, MOST)) await call("POST", `/v1/jobs/${job.id}/unreview`, { json: { items } });
 }
 
-function review(job, results, verdict) {
-  return call("POST", `/v1/jobs/${job.id}/review`, { json: { items: results.map(({ item }) => item), ...verdict } });
-}
-
-async function enrol(collection, items) {
-  let job;
-  try {
-    job = await call("POST", pathOf(collection, "enroll"), { json: { items }, headers: { Prefer: "wait=60" } });
-  } catch (error) {
-    if (error.code !== "body_too_large" || items.length === 1) throw error;
-    const half = items.length >> 1; // large photographs: fewer at once
-    return [...await enrol(collection, items.slice(0, half)), ...await enrol(collection, items.slice(half))];
-  }
-  if (job.results) return job.results;
-  throw { title: "Still in progress", message: "the service is busy; the pictures will be added, see Jobs" };
+function* parts(results, most) {
+  for (let start = 0; start < results.length; start += most) yield results.slice(start, start + most).map(({ item }) => item);
 }

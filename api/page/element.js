@@ -31,7 +31,14 @@ export function percent(share) {
   return `${Math.round(share * 100)} %`;
 }
 
-/** A button; a link is for going somewhere, this is for doing something. */
+/** A button, of a text or an element; a link is for going somewhere, this is for doing something. */
 export function button(text, onclick, properties = {}) {
   return h("button", { type: "button", onclick, ...properties }, text);
+}
+
+/** Keep the height of an element in a variable of the style sheet, for what stands next to it. */
+export function keepHeight(element, name, signal) {
+  const watch = new ResizeObserver(() => document.documentElement.style.setProperty(name, `${element.offsetHeight}px`));
+  watch.observe(element);
+  signal?.addEventListener("abort", () => watch.disconnect());
 }

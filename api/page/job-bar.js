@@ -9,7 +9,7 @@ const MOVES = {
   queued: ["pause", "cancel"], running: ["pause", "cancel"], paused: ["resume", "cancel"],
   partial: ["retry"], failed: ["retry"],
 };
-const UNCOUNTED = new Set(["report", "compare"]); // jobs whose items are not pictures
+const UNCOUNTED = new Set(["report", "compare", "group"]); // jobs whose items are not pictures
 const NAMES = { pause: "Pause", cancel: "Cancel", resume: "Resume", retry: "Retry failed" };
 
 /**

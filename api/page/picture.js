@@ -28,6 +28,13 @@ export function picture(path, alt, properties = {}) {
   return image;
 }
 
+/** A large image, fetched at once; `signal` gives it up. */
+export function largePicture(path, alt, signal) {
+  const image = h("img", { alt, src: NOTHING, "data-path": path, class: "large" });
+  load(image, signal);
+  return image;
+}
+
 function pump() {
   while (running < AT_ONCE && wanted.size) {
     const [image] = wanted;
@@ -39,12 +46,13 @@ function pump() {
   }
 }
 
-async function load(image) {
+async function load(image, signal) {
   try {
-    const url = URL.createObjectURL(await file(image.dataset.path, "image/*"));
+    const url = URL.createObjectURL(await file(image.dataset.path, "image/*", signal));
     image.onload = image.onerror = () => URL.revokeObjectURL(url);
     image.src = url;
   } catch {
+    if (signal?.aborted) return;
     image.classList.add("missing");
     image.removeAttribute("src"); // its text says what it would show
   }

@@ -48,7 +48,7 @@ export function teach(collection, signal) {
   const askFor = (pictures) => {
     const nameless = pictures.filter(({ label }) => !label).length;
     const form = labelForm({
-      name: "Label for these pictures", action: "Add", list,
+      name: "Label for these pictures", action: "Add", list, any: true,
       onlabel: (label) => enrol(pictures.map((one) => ({ ...one, label: one.label || label }))),
     });
     stage.replaceChildren(h("p", { class: "lead" }, `Which class ${nameless === 1 ? "is this picture" : `are these ${count(nameless, "picture")}`}?`), form,

@@ -44,7 +44,7 @@ function actions(collection, { label, kind }, signal) {
       go(collection, label);
     });
   }) }));
-  const merge = () => ask(labelForm({ name: "Merge into", action: "Merge", list: names, placeholder: "target class", onlabel: (into) => attempt(async () => {
+  const merge = () => ask(labelForm({ name: "Merge into", action: "Merge", list: names, any: true, placeholder: "target class", onlabel: (into) => attempt(async () => {
     await settle();
     await call("GET", pathOf(collection, "classes", into)); // report a typo now, not after the undo period
     if (into === label) throw { title: "Cannot merge", message: "choose a different class" };

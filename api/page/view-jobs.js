@@ -1,6 +1,6 @@
 // Jobs: the list, kept current, and one job with its results.
 
-import { answers } from "./answers.js";
+import { answers, reviewLink } from "./answers.js";
 import { call, page } from "./api.js";
 import { button, count, h } from "./element.js";
 import { jobBar } from "./job-bar.js";
@@ -12,6 +12,7 @@ const AT_ONCE = 20;
 const KINDS = {
   classify: "Classify pictures", enroll: "Add examples", search: "Similarity search", report: "Report",
   embed: "Embeddings", reindex: "Reindex", compare: "Encoder comparison", import: "Import",
+  redecide: "Answers asked again", group: "Groups",
 };
 const ANSWERED = ["classify", "enroll", "search"];
 
@@ -68,7 +69,7 @@ function titleOf({ kind, state, progress: { done } }) {
 
 export async function jobView({ id }, signal) {
   const job = await call("GET", `/v1/jobs/${id}`, { signal });
-  const place = h("div");
+  const place = h("div", { class: "stage" });
   let shown = null;
   let over = null;
   const bar = jobBar(job, { signal, onchange: (now) => {
@@ -78,7 +79,7 @@ export async function jobView({ id }, signal) {
     if (shown) shown.refresh();
     else if (over || now.progress.done) {
       shown = answers(now, { signal });
-      place.replaceChildren(shown);
+      place.replaceChildren(reviewLink(now), shown);
     } else over = null;
   } });
   return {

@@ -17,12 +17,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.common import emit
-from benchmarks.faults import of_load, of_queue, of_record, of_replicas, of_workers
+from benchmarks.faults import of_load, of_queue, of_record, of_replicas, of_reviews, of_workers
 from benchmarks.faults.postgres import Postgres
 from benchmarks.faults.site import Site
 from benchmarks.faults.trial import Scenario, Trial
 
-MODULES = (of_workers, of_queue, of_record, of_replicas, of_load)
+MODULES = (of_workers, of_queue, of_record, of_replicas, of_reviews, of_load)
 SCENARIOS = sorted((s for module in MODULES for s in module.SCENARIOS), key=lambda s: int(s.name[1:]))
 DATABASES = ("sqlite", "postgres")
 

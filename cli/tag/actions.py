@@ -13,9 +13,8 @@ from cli.tag.journal_rows import Numbered
 from cli.tag.listing import Kind
 from cli.tag.rows import Row
 from cli.tag.show import Show
-from cli.tag.sidecar import remove_own_sidecar, sidecar, write_sidecar
+from cli.tag.sidecar import label_to_write, remove_own_sidecar, sidecar, write_sidecar
 from cli.tag.sort import By, folder_of, names_for, place
-from core.types import DecisionName
 
 Tagged = tuple[Numbered, Row]
 
@@ -51,10 +50,12 @@ class Actions:
 
     def _sidecar(self, picture: str, row: Row) -> str:
         try:
-            if row["decision"] != DecisionName.KNOWN:
+            label = label_to_write(row)
+            if label is None:
                 remove_own_sidecar(picture)
                 return "sidecars_none"
-            content = sidecar(self._wanted.collection, row["label"], row["confidence"])
+            reviewed = bool(row.get("reviewed"))
+            content = sidecar(self._wanted.collection, label, row["confidence"], reviewed=reviewed)
             if write_sidecar(picture, content, overwrite=self._wanted.overwrite_sidecars):
                 return "sidecars_written"
             return "sidecars_kept"

@@ -40,10 +40,10 @@ Row = Json
 
 
 def row_of(picture: Listed, result: Json) -> Row:
-    """Return the row of a result."""
+    """Return the row of a result, with what a person has said of it by now, which only sidecars carry."""
     error = result.get("error") or {}
     return {
-        **{name: result.get(name) for name in COLUMNS},
+        **{name: result.get(name) for name in (*COLUMNS, "final_label", "reviewed")},
         "path": picture.shown,
         "custom_id": picture.custom_id or None,
         "error_code": error.get("code"),
@@ -178,7 +178,7 @@ def _csv(row: Row) -> str:
 
 
 def _json(row: Row) -> str:
-    return json.dumps(row) + "\n"
+    return json.dumps({name: row[name] for name in COLUMNS}) + "\n"
 
 
 def _digest(content: bytes) -> str:

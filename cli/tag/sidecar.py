@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import xml.etree.ElementTree as ET
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from core.types import DecisionName
 from runtime.files import replacing
 
 TOOLKIT = "Exemplar"
@@ -24,15 +27,28 @@ def sidecar_path(picture: str) -> str:
     return f"{picture}.xmp"
 
 
-def sidecar(collection: str, label: str, confidence: float) -> bytes:
-    """Return a sidecar with a label as its subject, and under the collection in the hierarchy of subjects."""
+def label_to_write(answer: Mapping[str, Any]) -> str | None:
+    """Return the label of a picture's sidecar: what a person said, or the answer if it is known."""
+    known: str | None = answer["label"] if answer["decision"] == DecisionName.KNOWN else None
+    return answer["final_label"] if answer.get("reviewed") else known
+
+
+def sidecar(collection: str, label: str, confidence: float, *, reviewed: bool = False) -> bytes:
+    """Return a sidecar with a label as its subject, and under the collection in the hierarchy of subjects.
+
+    The confidence is that of the answer; a label that a person gave has none.
+    """
     for prefix, space in _SPACES.items():
         ET.register_namespace(prefix, space)
     root = ET.Element(_name("x", "xmpmeta"), {_name("x", "xmptk"): TOOLKIT})
     about = {
         _name("rdf", "about"): "",
         _name("exemplar", "collection"): collection,
-        _name("exemplar", "confidence"): f"{confidence:.4f}",
+        **(
+            {_name("exemplar", "reviewed"): "True"}  # XMP's word for a boolean
+            if reviewed
+            else {_name("exemplar", "confidence"): f"{confidence:.4f}"}
+        ),
     }
     description = ET.SubElement(ET.SubElement(root, _name("rdf", "RDF")), _name("rdf", "Description"), about)
     level = label.replace("|", "/")  # the bar separates levels

@@ -262,12 +262,13 @@ class Calls(Transport):
             models.Support,
         )
 
-    def get_thumbnail(self, collection: str, support_id: int) -> bytes:
+    def get_thumbnail(self, collection: str, support_id: int, *, side: int | None = None) -> bytes:
         """Show a support's picture as a newly encoded thumbnail."""
         return self._bytes(
             Request(
                 "GET",
                 f"/v1/collections/{in_path(collection)}/supports/{in_path(support_id)}/thumbnail",
+                in_query(side=side),
                 may_repeat=True,
             )
         )
@@ -368,10 +369,15 @@ class Calls(Transport):
             models.Result,
         )
 
-    def get_item_thumbnail(self, job_id: str, item: int) -> bytes:
+    def get_item_thumbnail(self, job_id: str, item: int, *, side: int | None = None) -> bytes:
         """Show the picture of an item that is done as a newly encoded thumbnail."""
         return self._bytes(
-            Request("GET", f"/v1/jobs/{in_path(job_id)}/items/{in_path(item)}/thumbnail", may_repeat=True)
+            Request(
+                "GET",
+                f"/v1/jobs/{in_path(job_id)}/items/{in_path(item)}/thumbnail",
+                in_query(side=side),
+                may_repeat=True,
+            )
         )
 
     def pause_job(self, job_id: str) -> Job:

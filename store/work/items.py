@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, Select, select
 
 from core.errors import ExemplarError
-from core.types import MAX_CHUNK_ITEMS, ChunkState, Item, JobKind
+from core.types import MAX_CHUNK_ITEMS, ChunkState, Item, Job, JobKind
 from store import tables as t
 from store.blobs import PICTURES, Blobs, uploads_of
 from store.database import Database
@@ -24,45 +25,66 @@ def find_read_picture(database: Database, blobs: Blobs, job_id: str, number: int
     Raises `job_not_found`; `item_not_found` if the job has no such item, or it failed or still waits; and
     `blob_not_found` if its bytes were never stored here, as those of a URL or a server folder.
     """
+    job, [item] = _read_items(database, job_id, [number])
+    return stored_picture(blobs, job.kind, job_id, item)
+
+
+def keep_pictures(database: Database, blobs: Blobs, job_id: str, numbers: Sequence[int]) -> dict[int, str]:
+    """Keep the pictures of items for supports, and return their names by item.
+
+    Raises as `find_read_picture` does, naming the item.
+    """
+    job, items = _read_items(database, job_id, sorted(set(numbers)))
+    kept: dict[int, str] = {}
+    for item in items:
+        try:
+            kept[item.index] = blobs.put(PICTURES, stored_picture(blobs, job.kind, job_id, item))
+        except ExemplarError as error:
+            if error.code != "blob_not_found":
+                raise
+            raise ExemplarError(
+                "blob_not_found",
+                f"the picture of item {item.index} is not kept with this job: {error}; enrol its file",
+            ) from error
+    return kept
+
+
+def _read_items(database: Database, job_id: str, numbers: Sequence[int]) -> tuple[Job, list[Item]]:
+    """Return a job and these sorted items of it, all of which are done."""
+    found: list[Item] = []
+    done: dict[int, Item] = {}
+    end = -1
+    with database.read() as connection:
+        job = require_job(connection, job_id)
+        for number in numbers:
+            if number >= end:
+                row = None if number > MOST else connection.execute(_settled_with(job_id, number)).first()
+                end = number + 1 if row is None else row.first_item + row.size
+                done = {} if row is None else _done_items(row)
+            if number not in done:
+                raise ExemplarError(
+                    "item_not_found",
+                    f"expected an item of this job that is done, got {number}; see its results",
+                )
+            found.append(done[number])
+    return job, found
+
+
+def _settled_with(job_id: str, number: int) -> Select[Any]:
+    """Select the settled chunk with an item."""
     chunk = t.chunk.c
-    which = (
+    return select(chunk.first_item, chunk.size, chunk.inputs, chunk.results).where(
         chunk.job_id == job_id,
         chunk.first_item > number - MAX_CHUNK_ITEMS,  # a range that the index covers
         chunk.first_item <= number,
         chunk.first_item + chunk.size > number,
         chunk.state == ChunkState.SETTLED,
     )
-    with database.read() as connection:
-        job = require_job(connection, job_id)
-        row = None
-        if number <= MOST:
-            row = connection.execute(select(chunk.inputs, chunk.results).where(*which)).first()
-    done = () if row is None else [one["item"] for one in row.results if one["status"] == "done"]
-    if row is None or number not in done:
-        raise ExemplarError(
-            "item_not_found", f"expected an item of this job that is done, got {number}; see its results"
-        )
-    [item] = [item for item in unpack_items(row.inputs) if item.index == number]
-    return stored_picture(blobs, job.kind, job_id, item)
 
 
-def keep_pictures(database: Database, blobs: Blobs, job_id: str, items: Sequence[int]) -> dict[int, str]:
-    """Keep the pictures of items for supports, and return their names by item.
-
-    Raises as `find_read_picture` does, naming the item.
-    """
-    kept: dict[int, str] = {}
-    for item in items:
-        try:
-            kept[item] = blobs.put(PICTURES, find_read_picture(database, blobs, job_id, item))
-        except ExemplarError as error:
-            if error.code != "blob_not_found":
-                raise
-            raise ExemplarError(
-                "blob_not_found",
-                f"the picture of item {item} is not kept with this job: {error}; enrol its file instead",
-            ) from error
-    return kept
+def _done_items(row: Row[Any]) -> dict[int, Item]:
+    done = {result["item"] for result in row.results if result["status"] == "done"}
+    return {item.index: item for item in unpack_items(row.inputs) if item.index in done}
 
 
 def stored_picture(blobs: Blobs, kind: JobKind, job_id: str, item: Item) -> bytes:

@@ -1,0 +1,34 @@
+"""XMP sidecars of reviewed pictures: the final label in a file next to each."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from cli.client import Json
+from cli.tag.sidecar import label_to_write, remove_own_sidecar, sidecar, write_sidecar
+
+WRITTEN, REMOVED, KEPT, MISSING = "written", "without a label", "kept of other software", "not found"
+
+
+def write_sidecars(
+    answers: Iterable[Json], folder: Path, collection: str, *, overwrite: bool
+) -> Mapping[str, int]:
+    """Write the sidecars of answers whose `custom_id` is a path below a folder; return the outcomes."""
+    counts = Counter(dict.fromkeys((WRITTEN, REMOVED, KEPT, MISSING), 0))
+    top = os.path.realpath(folder)
+    for answer in answers:
+        picture = os.path.realpath(os.path.join(top, answer["custom_id"] or ""))
+        if os.path.commonpath([top, picture]) != top or not os.path.isfile(picture):
+            counts[MISSING] += 1
+            continue
+        label = label_to_write(answer)
+        if label is None:
+            remove_own_sidecar(picture)
+            counts[REMOVED] += 1
+            continue
+        content = sidecar(collection, label, answer["confidence"], reviewed=answer["reviewed"])
+        counts[WRITTEN if write_sidecar(picture, content, overwrite=overwrite) else KEPT] += 1
+    return counts
