@@ -245,9 +245,9 @@ class PageQuery(Strict):
 class JobQuery(PageQuery):
     """A selection of jobs."""
 
-    reviews_of: str | None = Field(
+    target: str | None = Field(
         None,
-        description="Only the jobs that enrol reviewed pictures of this job. Without it they are left out.",
+        description="Only the jobs about this one. Without it, the ones that enrol for reviews are left out.",
     )
 
 

@@ -40,7 +40,7 @@ SMALL = 2000  # results buffered for a slow client without holding a thread
 def list_jobs(query: JobQuery) -> JobPage:
     """List jobs, newest first."""
     found = services().store.jobs.page(
-        before=read_cursor(query.cursor), limit=query.limit, of=g.collections, reviews_of=query.reviews_of
+        before=read_cursor(query.cursor), limit=query.limit, of=g.collections, target=query.target
     )
     return JobPage(
         items=[JobModel.of(job, time.time()) for job in found],

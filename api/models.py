@@ -172,11 +172,9 @@ class JobModel(BaseModel):
     expanding: bool = Field(description="Its items are still being read from the upload; total grows.")
     smooth: bool = Field(description="Its results are smoothed over nearest pictures before it ends.")
     note: str | None = Field(description="Why results that should have been smoothed are not, or not all.")
-    reviews_of: str | None = Field(
-        None, description="The job whose reviewed pictures it enrols, if it does that."
-    )
     target: str | None = Field(
-        None, description="The job that this one is about, if it decides again or groups."
+        None,
+        description="The job that this one is about: it decides again, groups, or enrols what was reviewed.",
     )
     progress: Progress
     created_at: datetime
@@ -200,7 +198,6 @@ class JobModel(BaseModel):
             expanding=job.expanding,
             smooth=job.smooth,
             note=job.note,
-            reviews_of=job.reviews_of,
             target=job.target,
             progress=_progress(job, now),
             created_at=_moment(job.created_at),

@@ -257,10 +257,9 @@ class JobRequest:
     """Whether to smooth the answers over similar pictures, once all have been answered."""
     origin: Origin | None = None
     encoder: str | None = None
-    reviews_of: str | None = None
-    """The job whose reviewed pictures it enrols; the `custom_id` of each is its item there."""
     target: str | None = None
-    """The job that this one is about, and the `options` for that."""
+    """The job that this one is about: whose answers it decides again or groups with its `options`, or whose
+    reviewed pictures it enrols, with its item there as the `custom_id` of each."""
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -285,7 +284,6 @@ class Job:
     expanding: bool = False
     smooth: bool = False
     note: str | None = None
-    reviews_of: str | None = None
     target: str | None = None
     top: int = 5
 
@@ -309,7 +307,6 @@ class Chunk:
     """Its name; the collection may be gone."""
     origin: Origin | None = None
     encoder: str = ""
-    reviews_of: str | None = None
     target: str = ""
     """The job that its job is about."""
     options: Mapping[str, Any] = field(default_factory=dict)

@@ -143,7 +143,6 @@ job = Table(
     Column("smooth", Boolean, nullable=False, server_default=false()),
     Column("note", Text, nullable=True),
     Column("origin", JSON(none_as_null=True), nullable=True),
-    Column("reviews_of", Text, nullable=True),
     Column("review_calls", Integer, nullable=False, server_default="0"),  # which gave reviews of its items
     Column("target", Text, nullable=True),
     Column("options", JSON(none_as_null=True), nullable=True),

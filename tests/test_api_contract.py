@@ -17,7 +17,14 @@ from store.store import open_store
 
 ROOT = Path(__file__).parents[1]
 API_DOCS = ROOT / "docs" / "api.md"
-OF_COMMANDS = {"key_not_found", "port_in_use", "record_too_new", "settings_invalid", "worker_invalid"}
+OF_COMMANDS = {
+    "key_not_found",
+    "port_in_use",
+    "record_too_new",
+    "settings_invalid",
+    "worker_invalid",
+    "item_ambiguous",
+}
 OF_READINESS = {"disk_full", "no_worker", "record_not_migrated", "work_stalled", "work_unserved"}
 
 

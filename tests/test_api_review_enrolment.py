@@ -77,8 +77,8 @@ def test_jobs_of_reviews_are_listed_when_asked_for(local: httpx.Client, things: 
     made = review(local, job, 0, label="bmx", enroll=True).json()["review"]["enroll_job"]
     listed = local.get("/v1/jobs").json()["items"]
     assert made not in [one["id"] for one in listed]
-    [of_job] = local.get("/v1/jobs", params={"reviews_of": job}).json()["items"]
-    assert (of_job["id"], of_job["reviews_of"]) == (made, job)
+    [of_job] = local.get("/v1/jobs", params={"target": job}).json()["items"]
+    assert (of_job["id"], of_job["target"]) == (made, job)
 
 
 def test_undone_review_takes_its_support_back(local: httpx.Client, things: Store, job: str) -> None:

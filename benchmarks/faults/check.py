@@ -88,7 +88,7 @@ def check_record(store: Store, collection: str, jobs: Sequence[Acknowledged]) ->
         _check_replaced(found, results.get(job.job, []), past.get(job.job, Counter()))
     found.doubled += sum(times - 1 for times in Counter(living.values()).values())
     unkeyed = {job.job for job in jobs if job.key is None}
-    takes = {id_ for id_, row in rows.items() if row.kind != "search" and row.reviews_of is None}
+    takes = {id_ for id_, row in rows.items() if row.kind != "search" and row.target is None}
     found.doubled += len(takes - keyed - unkeyed)  # a second job of one key
     seqs = [row.seq for row in supports] + [top or 0]
     if (version or 0) < max(seqs, default=0):

@@ -80,7 +80,7 @@ def _until_acknowledged(
 
 
 def _have_ended(trial: Trial, job: Acknowledged) -> bool:
-    states = select(t.job.c.state).where(t.job.c.reviews_of == job.job)
+    states = select(t.job.c.state).where(t.job.c.target == job.job)
     with trial.site.store.database.read() as connection:
         return all(state in FINAL for state in connection.execute(states).scalars())
 

@@ -320,13 +320,9 @@ class AsyncCalls(AsyncTransport):
             )
         )
 
-    def list_jobs(
-        self, *, limit: int | None = None, reviews_of: str | None = None
-    ) -> AsyncIterator[AsyncJob]:
+    def list_jobs(self, *, limit: int | None = None, target: str | None = None) -> AsyncIterator[AsyncJob]:
         """List jobs, newest first."""
-        return self._jobs(
-            Request("GET", "/v1/jobs", in_query(limit=limit, reviews_of=reviews_of), may_repeat=True)
-        )
+        return self._jobs(Request("GET", "/v1/jobs", in_query(limit=limit, target=target), may_repeat=True))
 
     async def get_job(self, job_id: str) -> AsyncJob:
         """Show a job, its progress, and the versions of its answers."""

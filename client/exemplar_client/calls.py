@@ -320,11 +320,9 @@ class Calls(Transport):
             )
         )
 
-    def list_jobs(self, *, limit: int | None = None, reviews_of: str | None = None) -> Iterator[Job]:
+    def list_jobs(self, *, limit: int | None = None, target: str | None = None) -> Iterator[Job]:
         """List jobs, newest first."""
-        return self._jobs(
-            Request("GET", "/v1/jobs", in_query(limit=limit, reviews_of=reviews_of), may_repeat=True)
-        )
+        return self._jobs(Request("GET", "/v1/jobs", in_query(limit=limit, target=target), may_repeat=True))
 
     def get_job(self, job_id: str) -> Job:
         """Show a job, its progress, and the versions of its answers."""

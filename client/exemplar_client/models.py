@@ -415,14 +415,12 @@ class FinishedJob(Model):
     """Why results that should have been smoothed are not, or not all."""
     progress: Progress
     results: list[Result]
-    reviews_of: str | None = Field(default=None)
-    """The job whose reviewed pictures it enrols, if it does that."""
     smooth: bool
     """Its results are smoothed over nearest pictures before it ends."""
     started_at: datetime | None
     state: JobState
     target: str | None = Field(default=None)
-    """The job that this one is about, if it decides again or groups."""
+    """The job that this one is about: it decides again, groups, or enrols what was reviewed."""
     versions: list[Version] | None = Field(default=None)
     """The versions of its answers, oldest first; only where one job is shown. Empty if it makes no decisions."""
 
@@ -495,14 +493,12 @@ class Job(Model):
     note: str | None
     """Why results that should have been smoothed are not, or not all."""
     progress: Progress
-    reviews_of: str | None = Field(default=None)
-    """The job whose reviewed pictures it enrols, if it does that."""
     smooth: bool
     """Its results are smoothed over nearest pictures before it ends."""
     started_at: datetime | None
     state: JobState
     target: str | None = Field(default=None)
-    """The job that this one is about, if it decides again or groups."""
+    """The job that this one is about: it decides again, groups, or enrols what was reviewed."""
     versions: list[Version] | None = Field(default=None)
     """The versions of its answers, oldest first; only where one job is shown. Empty if it makes no decisions."""
 

@@ -106,13 +106,14 @@ class Jobs:
         before: str | None = None,
         limit: int = 100,
         of: Collection[str] | None = None,
-        reviews_of: str | None = None,
+        target: str | None = None,
     ) -> list[Job]:
         """Return jobs `of` some collections or of all, newest first, from the one before `before` on.
 
-        Jobs that enrol what a review gave a label to are left out, unless those `reviews_of` a job are asked.
+        Those that enrol reviewed pictures are left out; with `target`, return only the jobs about that job.
         """
-        which = t.job.c.reviews_of.is_(None) if reviews_of is None else t.job.c.reviews_of == reviews_of
+        listed = t.job.c.target.is_(None) | (t.job.c.kind != JobKind.ENROLL)
+        which = listed if target is None else t.job.c.target == target
         statement = select(t.job).where(which).order_by(t.job.c.id.desc()).limit(limit)
         if of is not None:
             statement = statement.where(t.job.c.collection_name.in_(of))

@@ -54,7 +54,7 @@ class Enrolling:
             for index, answer in enumerate(answers)
         ]
         return JobRequest(
-            reviewed.collection, JobKind.ENROLL, self.lane, items, origin=self.origin, reviews_of=reviewed.id
+            reviewed.collection, JobKind.ENROLL, self.lane, items, origin=self.origin, target=reviewed.id
         )
 
 
@@ -117,7 +117,7 @@ def enroll_reviewed(
 def _enroll_one(connection: Connection, chunk: Chunk, collection_id: int, one: Enrolment) -> Result:
     review, item = t.review.c, one.item
     asks = (
-        (review.job_id == chunk.reviews_of)
+        (review.job_id == chunk.target)
         & (review.item == int(item.custom_id or -1))
         & (review.enroll_job == chunk.job_id)
     )

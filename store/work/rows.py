@@ -42,7 +42,6 @@ def unpack_job(row: Row[Any]) -> Job:
         expanding=row.expanding and row.state not in FINAL,
         smooth=row.smooth,
         note=row.note,
-        reviews_of=row.reviews_of,
         target=row.target,
         top=row.top,
     )
@@ -60,7 +59,6 @@ def select_chunks() -> Select[Any]:
         t.job.c.smooth,
         t.job.c.collection_name,
         t.job.c.origin,
-        t.job.c.reviews_of,
         t.job.c.target,
         t.job.c.options,
         t.collection.c.views,
@@ -88,7 +86,6 @@ def unpack_chunk(row: Row[Any]) -> Chunk:
         collection=row.collection_name,
         origin=None if row.origin is None else Origin(**row.origin),
         encoder=row.encoder,
-        reviews_of=row.reviews_of,
         target=row.target or "",
         options=row.options or {},
     )

@@ -68,7 +68,7 @@ def close(
 
 def results_of(connection: Connection, settlement: Settlement) -> list[Result]:
     """Return the results of a chunk, after enrolling its pictures."""
-    if settlement.chunk.reviews_of is not None:
+    if settlement.chunk.kind is JobKind.ENROLL and settlement.chunk.target:
         return enroll_reviewed(connection, settlement.chunk, settlement.outcomes)
     write = _WRITERS.get(settlement.chunk.kind)
     if write is not None:

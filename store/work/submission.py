@@ -94,7 +94,7 @@ def submit_within(connection: Connection, limits: Limits, submission: Submission
     if first is not None:
         return Submitted(first, target.encoder, replayed=True)
     # a job about another one may be as large as that
-    check_room(connection, limits, 1 if request.target is not None else len(request.items))
+    check_room(connection, limits, 1 if KINDS[request.kind].has_target else len(request.items))
     _check_version(request.min_version, target.version)
     if request.source is not None:
         check_room_to_read(connection, limits)
@@ -203,7 +203,6 @@ def _job_row(submission: Submission, target: _Target) -> dict[str, Any]:
         "expanding": request.source is not None,
         "webhook": request.webhook,
         "smooth": request.smooth,
-        "reviews_of": request.reviews_of,
         "origin": None if request.origin is None else asdict(request.origin),
         "target": request.target,
         "options": dict(request.options) or None,
