@@ -10,6 +10,7 @@ from flask import Blueprint, Flask, Response, jsonify, render_template, request
 
 from api.assets import imported, load_assets
 from api.openapi import make_document
+from api.reference import grouped
 from api.routes import Operation
 from api.services import services
 from core.errors import ExemplarError
@@ -19,6 +20,11 @@ FOLDER = Path(__file__).parent / "page"
 # The page shows untrusted content: only our own files may run, and no string becomes markup.
 PAGE_CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
+DOCS_CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'"
 )
@@ -37,8 +43,11 @@ def add_pages(app: Flask, operations: Sequence[Operation]) -> None:
         return jsonify({**document(), "servers": [{"url": request.script_root or "/"}]})
 
     @pages.get("/docs")
-    def docs() -> str:
-        return render_template("docs.html", document=document())
+    def docs() -> Response:
+        text = render_template("docs.html", document=document(), groups=grouped(document()))
+        response = Response(text, content_type="text/html; charset=utf-8")
+        response.headers["Content-Security-Policy"] = DOCS_CSP
+        return response
 
     @pages.get("/")
     def home() -> Response:

@@ -111,6 +111,14 @@ class Suspect(_Part):
     margin: float = Field(description="Cosine to its class without itself, minus that to the nearest other.")
 
 
+class Mistake(_Part):
+    """A support that the others of its collection predicted as another class."""
+
+    support_id: int
+    label: str
+    named: str
+
+
 class Duplicates(_Part):
     """Supports that show the same picture."""
 
@@ -151,6 +159,9 @@ class CollectionReport(_Part):
     confused_pairs: Listed[ConfusedPair]
     too_small: Listed[SmallClass]
     suspects: Listed[Suspect]
+    mistakes: Listed[Mistake] = Field(
+        Listed[Mistake](total=0, items=()), description="The supports of the matrix's off-diagonal cells."
+    )
     duplicates: Listed[Duplicates]
     near_duplicates: Listed[Duplicates]
     wanted: Listed[Wanted]

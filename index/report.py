@@ -15,6 +15,7 @@ from core.report import (
     Duplicates,
     Judgement,
     Listed,
+    Mistake,
     SmallClass,
     Suspect,
     Wanted,
@@ -27,6 +28,7 @@ from index.supports import Floats, Ids, Supports
 EXAMINED_MOST = 10_000  # supports compared with each other: a few seconds of one core
 JUDGED_CELLS = 10_000_000  # supports times classes: 80 MB of probabilities, and as much temporarily
 SUSPECTS_MOST = 50
+MISTAKES_MOST = 1000
 DUPLICATES_MOST = 50
 SMALL_MOST = 200
 WANTED_MOST = 20
@@ -97,6 +99,7 @@ def make_report(
         confused_pairs=pairs(judged),
         too_small=_too_small(classes),
         suspects=_suspects(subject, examined),
+        mistakes=_mistakes(subject, rows, probabilities),
         duplicates=_listed(
             Listed[Duplicates], [_duplicates(subject, group) for group in same], DUPLICATES_MOST
         ),
@@ -136,6 +139,25 @@ def _suspects(subject: Subject, rows: Ids) -> Listed[Suspect]:
         for place in odd[:SUSPECTS_MOST].tolist()
     ]
     return Listed[Suspect](total=len(odd), items=tuple(items))
+
+
+def _mistakes(subject: Subject, rows: Ids, probabilities: Floats) -> Listed[Mistake]:
+    """List supports that were predicted as another class, as the matrix counts them."""
+    if not subject.labels:
+        return Listed[Mistake](total=0, items=())
+    judged = np.flatnonzero(np.isfinite(probabilities).all(axis=1))
+    named = probabilities[judged].argmax(axis=1)
+    own = subject.supports.columns[rows[judged]]
+    wrong = np.flatnonzero(named != own)
+    items = [
+        Mistake(
+            support_id=int(subject.supports.ids[rows[judged[place]]]),
+            label=subject.labels[own[place]],
+            named=subject.labels[named[place]],
+        )
+        for place in wrong[:MISTAKES_MOST].tolist()
+    ]
+    return Listed[Mistake](total=len(wrong), items=tuple(items))
 
 
 def _near_duplicates(subject: Subject, rows: Ids, same: Sequence[Ids]) -> Listed[Duplicates]:

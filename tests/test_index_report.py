@@ -89,6 +89,22 @@ def test_figures_are_those_of_scikit_learn(seed: int) -> None:
     assert np.array_equal(found.confusion.counts, matrix)
 
 
+@given(st.integers(0, 10_000))
+@settings(max_examples=20)
+def test_mistakes_are_the_supports_of_the_cells_off_the_diagonal(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    owners = np.concatenate([np.arange(1, 5), rng.integers(1, 5, 20)])
+    found = judged(of := subject(owners), rng.integers(-1, 4, len(owners)))
+    counts = np.zeros((4, 4), np.int64)
+    for one in found.mistakes.items:
+        row, column = (found.confusion.labels.index(name) for name in (one.label, one.named))
+        assert of.labels[of.supports.columns[one.support_id - 101]] == one.label
+        counts[row, column] += 1
+    off = np.array(found.confusion.counts)
+    np.fill_diagonal(off, 0)
+    assert np.array_equal(counts, off) and found.mistakes.total == off.sum()
+
+
 def test_classes_stand_in_the_order_of_their_labels() -> None:
     of = subject([1, 1, 2, 2, 3, 3])
     of = Subject(of.version, of.rule, of.metric, of.rule_used, of.supports, ["c", "a", "b"], of.kinds)

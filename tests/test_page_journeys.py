@@ -238,6 +238,7 @@ def test_unknowns_of_a_job_are_named_together(
     page.get_by_role("button", name="Select all").click()
     page.get_by_label("Label for the selected pictures").fill("stroke")
     page.get_by_role("button", name="Add to class").click()
+    page.get_by_role("button", name="Create class stroke").click()
     expect(page.locator(".answer.fixed")).to_have_count(2)
     assert labels_of(http, taught)["stroke"] == 2
 

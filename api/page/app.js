@@ -17,11 +17,12 @@ const ROUTES = [
   [/^\/c\/([^/]+)\/class\/([^/]+)$/, lazy(classes, "classView"), ["collection", "label"]],
   [/^\/c\/([^/]+)\/pictures$/, lazy(classes, "picturesView"), ["collection"]],
   [/^\/c\/([^/]+)\/report$/, lazy(() => import("./view-report.js"), "reportView"), ["collection"]],
+  [/^\/c\/([^/]+)\/settings$/, lazy(() => import("./view-settings.js"), "settingsView"), ["collection"]],
   [/^\/jobs$/, lazy(jobs, "jobsView"), []],
   [/^\/jobs\/([^/]+)$/, lazy(jobs, "jobView"), ["id"]],
   [/^\/jobs\/([^/]+)\/review$/, lazy(() => import("./view-review.js"), "reviewView"), ["id"]],
 ];
-const TABS = [["Add and classify", ""], ["All pictures", "pictures"], ["Report", "report"]];
+const TABS = [["Add and classify", ""], ["All pictures", "pictures"], ["Report", "report"], ["Settings", "settings"]];
 
 const main = document.getElementById("main");
 let leave = new AbortController();
@@ -64,7 +65,7 @@ function trail({ collection, tab, trail: given }) {
   if (given) return h("nav", { class: "trail", "aria-label": "Breadcrumb" }, given.flatMap(([text, href], n) => [n ? " / " : "", h("a", { href }, text)]));
   if (collection === undefined && tab !== "job") return null;
   const parts = [tab === "job" ? h("a", { href: "#/jobs" }, "Jobs") : h("a", { href: "#/" }, "Collections")];
-  if (tab === "class" || tab === "pictures" || tab === "report") parts.push(" / ", h("a", { href: `#/c/${collection}` }, collection));
+  if (tab) parts.push(" / ", h("a", { href: `#/c/${collection}` }, collection));
   return h("nav", { class: "trail", "aria-label": "Breadcrumb" }, parts);
 }
 
@@ -80,5 +81,6 @@ forget.addEventListener("click", () => { forgetKey(); showKey(); show(); });
 document.addEventListener("key", showKey);
 addEventListener("hashchange", show);
 keepHeight(document.querySelector("header"), "--header");
+keepHeight(document.getElementById("toasts"), "--toasts"); // what is fixed or scrolled to stays clear of them
 showKey();
 show();

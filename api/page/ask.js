@@ -2,7 +2,7 @@
 
 import { answers, reviewLink } from "./answers.js";
 import { dropZone } from "./drop.js";
-import { count, h } from "./element.js";
+import { count, foldingTitle, h } from "./element.js";
 import { jobBar } from "./job-bar.js";
 import { submit } from "./submit.js";
 import { complain, problem, say } from "./messages.js";
@@ -10,9 +10,9 @@ import { isOver } from "./watch.js";
 
 /**
  * @param {string} collection
- * @param {{signal: AbortSignal, place: HTMLElement}} options where the answers go
+ * @param {{signal: AbortSignal, place: HTMLElement, onanswers: () => void}} options where the answers go, and what then folds away
  */
-export function ask(collection, { signal, place }) {
+export function ask(collection, { signal, place, onanswers }) {
   const stage = h("div", { class: "stage" });
   const classify = async (pictures) => {
     const bar = h("progress", { max: 1, value: 0, "aria-label": "Upload" });
@@ -34,16 +34,18 @@ export function ask(collection, { signal, place }) {
       else if (now.progress.done + now.progress.failed || ended) {
         shown = answers(now, { signal });
         place.replaceChildren(h("div", { class: "row spread" }, h("h2", { tabindex: "-1" }, "Results"), h("div", { class: "row" }, h("a", { href: `#/jobs/${job.id}` }, "Open job"), reviewLink(job, "Review"))), shown);
+        title.fold(true); // the answers are what counts now
+        onanswers();
         if (isIdle(panel)) place.querySelector("h2").focus({ preventScroll: true });
         place.scrollIntoView({ block: "nearest" });
         say(`${count(now.progress.done, "picture")} classified`);
       }
     } }));
   };
+  const body = h("div", { class: "fold" }, dropZone({ name: "Classify", text: "Drop pictures to classify here", hint: "One or thousands. Each result shows the examples behind it.", onpictures: classify }));
+  const title = foldingTitle("ask-title", "Classify pictures", body);
   const panel = h("section", { class: "panel", "aria-labelledby": "ask-title" },
-    h("h2", { id: "ask-title" }, "Classify pictures"),
-    dropZone({ name: "Classify", text: "Drop pictures to classify here", hint: "One or thousands. Each result shows the examples behind it.", onpictures: classify }),
-    stage);
+    title, body, stage);
   return panel;
 }
 

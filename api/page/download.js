@@ -23,7 +23,8 @@ export function downloads(job, signal) {
   return h("div", { class: "row" }, h("span", { class: "quiet" }, "Download"), Object.keys(FORMS).map(one), wrong);
 }
 
-function save(blob, name) {
+/** Save a Blob as a file. */
+export function save(blob, name) {
   const url = URL.createObjectURL(blob);
   h("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 60_000);

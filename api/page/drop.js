@@ -16,19 +16,24 @@ export function dropZone({ text, hint, onpictures, name }) {
     if (sum) message.append(h("p", {}, `${count(sum, "file")} skipped: ${named.join(", ")}.`));
     if (live) message.append(h("p", {}, `${count(live, "Live Photo")} taken without the video.`));
     if (pictures.length) onpictures(pictures);
-    else if (!sum && !live) say("No files found");
+    else if (!sum && !live) {
+      message.replaceChildren(h("p", {}, "No files found: the folder is empty."));
+      say("No files found");
+    }
   };
-  const choose = (folder) => {
-    const input = h("input", { type: "file", multiple: true, hidden: true, "aria-label": `${name}: ${folder ? "folder" : "pictures"}`,
-      ...(folder ? { webkitdirectory: true } : { accept: ACCEPT }) });
+  const choose = (what, properties) => {
+    const input = h("input", { type: "file", hidden: true, "aria-label": `${name}: ${what}`, ...properties });
     input.addEventListener("change", () => { take(readInput(input)); input.value = ""; });
     return input;
   };
-  const [files, folder] = [choose(false), choose(true)];
+  const files = choose("pictures", { multiple: true, accept: ACCEPT });
+  const folder = choose("folder", { multiple: true, webkitdirectory: true });
+  const camera = choose("camera", { accept: "image/*", capture: "environment" });
   const zone = h("div", { class: "drop" },
     h("p", { class: "lead" }, text), h("p", { class: "quiet" }, hint),
-    h("div", { class: "row" }, button("Choose pictures", () => files.click()), button("Choose folder", () => folder.click())),
-    files, folder, message);
+    h("div", { class: "row" }, button("Take a photo", () => camera.click(), { class: "phone" }),
+      button("Choose pictures", () => files.click()), button("Choose folder", () => folder.click(), { class: "desk" })),
+    files, folder, camera, message);
   zone.addEventListener("dragover", (event) => { event.preventDefault(); zone.classList.add("over"); });
   zone.addEventListener("dragleave", () => zone.classList.remove("over"));
   zone.addEventListener("drop", async (event) => {

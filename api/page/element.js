@@ -42,3 +42,16 @@ export function keepHeight(element, name, signal) {
   watch.observe(element);
   signal?.addEventListener("abort", () => watch.disconnect());
 }
+
+/** A title that folds its panel's body away, and shows it again. */
+export function foldingTitle(id, text, body) {
+  const toggle = button("Hide", () => title.fold(!body.hidden), { class: "small", "aria-expanded": "true", "aria-label": `Hide ${text}` });
+  const title = h("div", { class: "row spread" }, h("h2", { id }, text), toggle);
+  title.fold = (folded) => {
+    body.hidden = folded;
+    toggle.textContent = folded ? "Show" : "Hide";
+    toggle.setAttribute("aria-label", `${toggle.textContent} ${text}`);
+    toggle.setAttribute("aria-expanded", String(!folded));
+  };
+  return title;
+}

@@ -10,6 +10,7 @@ const MOVES = {
   partial: ["retry"], failed: ["retry"],
 };
 const UNCOUNTED = new Set(["report", "compare", "group"]); // jobs whose items are not pictures
+const HOPELESS = /^(picture|member|archive|manifest|label|class)_|^(item_invalid|url_refused|target_invalid|blob_not_found)$/; // errors of the file itself
 const NAMES = { pause: "Pause", cancel: "Cancel", resume: "Resume", retry: "Retry failed" };
 
 /**
@@ -21,12 +22,13 @@ export function jobBar(job, { signal, onchange }) {
   const text = h("span", { class: "quiet" });
   const moves = h("span", { class: "row" });
   const wrong = h("div");
+  let worth = false;
   const show = (now) => {
     job = now;
     bar.value = isOver(job) ? 1 : share(job.progress);
     bar.hidden = isOver(job);
     text.textContent = stateOf(job);
-    const names = MOVES[job.state] ?? [];
+    const names = (MOVES[job.state] ?? []).filter((name) => name !== "retry" || worth);
     if (moves.dataset.names === names.join()) return;
     moves.dataset.names = names.join();
     const held = moves.contains(document.activeElement);
@@ -43,8 +45,16 @@ export function jobBar(job, { signal, onchange }) {
       if (!signal.aborted) wrong.replaceChildren(problem(error));
     }
   };
+  // a broken file fails again: Retry is offered only where something else went wrong
+  const weigh = async () => {
+    if (!MOVES[job.state]?.includes("retry") || job.kind === "import") return;
+    const { errors } = await call("GET", job.links.summary, { signal }).catch(() => ({ errors: {} }));
+    worth = Object.keys(errors).some((code) => !HOPELESS.test(code));
+    show(job);
+  };
   let watching = false;
   const watch = async () => {
+    if (isOver(job)) weigh();
     if (watching || isOver(job)) return onchange?.(job);
     watching = true;
     try {
@@ -52,6 +62,7 @@ export function jobBar(job, { signal, onchange }) {
         show(now);
         onchange?.(now);
       }
+      weigh();
       if (!signal.aborted) say(`Job finished: ${stateOf(job)}`);
     } catch (error) {
       if (!signal.aborted) wrong.replaceChildren(problem(error, watch));

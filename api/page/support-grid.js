@@ -67,6 +67,11 @@ function tile(support, withLabel) {
   return h("li", {}, h("label", { class: "tile" }, box, picture(support.thumbnail, name), withLabel && h("span", { class: "label" }, support.label)));
 }
 
+/** What the supports of a class are called while they wait to be gone, each with its number after it. */
+export function supportsName(collection, label) {
+  return `${collection}#${label}#`;
+}
+
 function goingName(collection, support) {
-  return `${collection}#${support.id}`;
+  return supportsName(collection, support.label) + support.id;
 }

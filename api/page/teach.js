@@ -3,7 +3,7 @@
 import { answers } from "./answers.js";
 import { call, page, pathOf } from "./api.js";
 import { dropZone } from "./drop.js";
-import { button, count, h } from "./element.js";
+import { button, count, foldingTitle, h } from "./element.js";
 import { byTopFolder, clash } from "./folders.js";
 import { labelForm, labelList } from "./label-field.js";
 import { jobBar, stateOf } from "./job-bar.js";
@@ -104,8 +104,9 @@ export function teach(collection, signal) {
     const moved = h("p", {}, `${count(elsewhere.length, "picture")} also in ${names} `, move);
     stage.append(moved);
   };
-  return h("section", { class: "panel", "aria-labelledby": "teach-title" },
-    h("h2", { id: "teach-title" }, "Add examples"),
-    h("div", { class: "field" }, h("label", { for: "label" }, "Label"), field),
-    zone, stage, list);
+  const body = h("div", { class: "fold" }, h("div", { class: "field" }, h("label", { for: "label" }, "Label"), field), zone);
+  const title = foldingTitle("teach-title", "Add examples", body);
+  const panel = h("section", { class: "panel", "aria-labelledby": "teach-title" }, title, body, stage, list);
+  panel.fold = () => title.fold(true);
+  return panel;
 }

@@ -36,6 +36,12 @@ export function isGoing(name) {
   return waiting.has(name);
 }
 
+/** How many pictures wait to be deleted: of a collection (`c#`), or of a class (`c#label#`). */
+export function goingAmong(name) {
+  const ofClass = name.indexOf("#") < name.length - 1;
+  return [...waiting.keys()].filter((one) => one.startsWith(name) && (!ofClass || /^\d+$/.test(one.slice(name.length)))).length;
+}
+
 /** Do everything that waits now, so that the next call finds it done. */
 export async function settle(keepalive = false) {
   await Promise.all([...waiting.values()].map((go) => go(keepalive)));

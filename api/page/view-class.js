@@ -3,17 +3,21 @@
 import { call, pathOf } from "./api.js";
 import { button, count, h } from "./element.js";
 import { labelForm, labelList } from "./label-field.js";
-import { supportGrid } from "./support-grid.js";
+import { supportGrid, supportsName } from "./support-grid.js";
 import { problem } from "./messages.js";
-import { done, later, settle } from "./undo.js";
+import { done, goingAmong, later, settle } from "./undo.js";
 import { goingName } from "./view-collection.js";
 
 export async function classView({ collection, label }, signal) {
   const found = await call("GET", pathOf(collection, "classes", label), { signal });
+  const number = h("span");
+  const show = (now) => { number.textContent = count(now.supports - goingAmong(supportsName(collection, label)), "picture"); };
+  show(found);
+  document.addEventListener("changed", async () => show(await call("GET", pathOf(collection, "classes", label), { signal }).catch(() => found)), { signal });
   return {
     title: label, collection, tab: "class",
     parts: [
-      h("p", { class: "quiet" }, count(found.supports, "picture"), found.kind === "negative" && ", background: pictures that match this class are not recognised"),
+      h("p", { class: "quiet" }, number, found.kind === "negative" && ", background: pictures that match this class are not recognised"),
       actions(collection, found, signal), supportGrid(collection, label, signal),
     ],
   };
@@ -27,15 +31,17 @@ function actions(collection, { label, kind }, signal) {
   const path = pathOf(collection, "classes", label);
   const names = labelList(collection, signal);
   const place = h("div", { class: "stage" });
+  const wrong = h("div");
   const attempt = async (act) => {
+    wrong.replaceChildren(); // the form stays, with what was typed
     try {
       await act();
     } catch (error) {
-      place.replaceChildren(problem(error));
+      wrong.replaceChildren(problem(error));
     }
   };
-  const ask = (form) => { place.replaceChildren(form); form.field.focus(); form.field.select(); };
-  const rename = () => ask(labelForm({ name: "New name", action: "Rename", value: label, onlabel: (to) => attempt(async () => {
+  const ask = (form) => { wrong.replaceChildren(); place.replaceChildren(form); form.field.focus(); form.field.select(); };
+  const rename = () => ask(labelForm({ name: "New name", action: "Rename", value: label, any: true, onlabel: (to) => attempt(async () => {
     await settle();
     await call("PATCH", path, { json: { label: to } });
     go(collection, to);
@@ -66,7 +72,7 @@ function actions(collection, { label, kind }, signal) {
     });
   });
   return h("div", { class: "stage" }, h("div", { class: "row" }, button("Rename", rename), button("Merge into…", merge),
-    button(kind === "negative" ? "Use again" : "Treat as background", toggle), button("Delete", remove, { class: "danger" })), place, names);
+    button(kind === "negative" ? "Use again" : "Treat as background", toggle), button("Delete", remove, { class: "danger" })), place, wrong, names);
 }
 
 function go(collection, label) {

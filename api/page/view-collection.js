@@ -7,7 +7,7 @@ import { count, h } from "./element.js";
 import { encoderNote } from "./encoder-note.js";
 import { list } from "./list.js";
 import { teach } from "./teach.js";
-import { isGoing } from "./undo.js";
+import { goingAmong, isGoing } from "./undo.js";
 
 export async function collectionView({ collection }, signal) {
   const found = await call("GET", pathOf(collection), { signal });
@@ -19,8 +19,9 @@ export async function collectionView({ collection }, signal) {
     draw: (one) => (isGoing(goingName(collection, one.label)) ? null : classCard(collection, one)),
     empty: h("p", { class: "quiet" }, "No classes yet. Add a few pictures of one thing; three to five are a good start."),
   });
+  const examples = teach(collection, signal);
   const show = (now) => {
-    counts.textContent = `${count(now.classes, "class", "classes")}, ${count(now.supports, "picture")}`;
+    counts.textContent = `${count(now.classes, "class", "classes")}, ${count(now.supports - goingAmong(`${collection}#`), "picture")}`;
     hint.textContent = now.classes === 1 ? "Only one class so far. Add a second one: an answer is a choice between classes." : "";
   };
   const refresh = async () => {
@@ -32,7 +33,7 @@ export async function collectionView({ collection }, signal) {
   return {
     title: collection, collection, tab: "",
     parts: [
-      h("div", { class: "panels" }, teach(collection, signal), ask(collection, { signal, place })), hint, place,
+      h("div", { class: "panels" }, examples, ask(collection, { signal, place, onanswers: examples.fold })), hint, place,
       h("section", { "aria-labelledby": "classes-title" },
         h("div", { class: "row spread" }, h("h2", { id: "classes-title" }, "Classes"), counts), classes),
       await encoderNote(collection, signal, found),

@@ -2,6 +2,7 @@
 
 import { call, pathOf } from "./api.js";
 import { button, count, h } from "./element.js";
+import { encoderField } from "./encoder-field.js";
 import { list } from "./list.js";
 import { problem } from "./messages.js";
 import { isGoing, later } from "./undo.js";
@@ -15,7 +16,7 @@ export function homeView(_, signal) {
       h("ol", {}, h("li", {}, "Create a collection below."), h("li", {}, "Drop a few example pictures of each class."), h("li", {}, "Drop a new picture to classify it."))),
   });
   document.addEventListener("changed", () => collections.refresh(), { signal });
-  return { title: "Collections", parts: [collections, maker()] };
+  return { title: "Collections", parts: [collections, maker(signal)] };
 }
 
 function row(one) {
@@ -27,27 +28,28 @@ function row(one) {
     }, { class: "small", "aria-label": `Delete collection ${one.name}` }));
 }
 
-function maker() {
+function maker(signal) {
   const name = h("input", { id: "name", required: true, maxlength: 100, value: "my-things", autocomplete: "off", spellcheck: "false", "aria-describedby": "name-help" });
   const views = h("select", { id: "views" },
     h("option", { value: "1" }, "1: the whole picture (fastest)"), h("option", { value: "flip" }, "flip: plus mirror image"), h("option", { value: "full" }, "full: plus mirror image and centre crop (slowest, most accurate)"));
-  const encoder = h("input", { id: "encoder", placeholder: "service default", autocomplete: "off", spellcheck: "false" });
+  const encoder = h("div");
+  let chosen = null; // the service's default until another one is chosen
+  const offer = async () => { try { chosen ??= await encoderField("encoder", signal); encoder.replaceChildren(chosen.element); } catch (error) { encoder.replaceChildren(problem(error, offer)); } };
   const wrong = h("div");
   const id = h("code", {}, idOf(name.value));
-  name.addEventListener("input", () => { id.textContent = idOf(name.value); });
+  name.addEventListener("input", () => { id.textContent = idOf(name.value); wrong.replaceChildren(); });
   const form = h("form", { class: "panel maker" },
     h("h2", {}, "New collection"),
     h("div", { class: "field" }, h("label", { for: "name" }, "Name"), name, h("button", { class: "primary" }, "Create")),
     h("p", { class: "quiet", id: "name-help" }, "ID in URLs and commands: ", id),
-    h("details", {}, h("summary", {}, "Options"),
-      h("div", { class: "field" }, h("label", { for: "views" }, "Views"), views),
-      h("div", { class: "field" }, h("label", { for: "encoder" }, "Encoder"), encoder)),
+    h("details", { ontoggle: () => chosen ?? offer() }, h("summary", {}, "Options"),
+      h("div", { class: "field" }, h("label", { for: "views" }, "Views"), views), encoder),
     wrong);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const slug = idOf(name.value);
     try {
-      await call("POST", "/v1/collections", { json: { name: slug, views: views.value, ...(encoder.value.trim() && { encoder: encoder.value.trim() }) } });
+      await call("POST", "/v1/collections", { json: { name: slug, views: views.value, ...(chosen && { encoder: chosen.value() }) } });
       location.hash = `#/c/${slug}`;
     } catch (error) {
       wrong.replaceChildren(problem(error));

@@ -3,20 +3,40 @@
 import { call, file, pathOf } from "./api.js";
 import { button, count, h, percent } from "./element.js";
 import { encoderNote } from "./encoder-note.js";
+import { openSupport } from "./evidence.js";
 import { picture } from "./picture.js";
 import { problem } from "./messages.js";
 import { done } from "./undo.js";
 import { follow } from "./watch.js";
 
+const SUSPECTS_MOST = 12;
+
 export async function reportView({ collection }, signal) {
   const report = await read(collection, signal);
   const parts = report.accuracy == null
     ? [h("p", { class: "hint" }, "Not enough pictures for a report yet: it needs at least two classes with two pictures each.")]
-    : [summary(report), matrix(collection, signal)];
+    : [summary(report), matrix(collection, report, signal)];
   return {
     title: "Report", collection, tab: "report",
-    parts: [...parts, wanted(report), pairs(report), suspects(collection, report), table(report), notes(report), await encoderNote(collection, signal)],
+    parts: [first(report), ...parts, suspects(collection, report), wanted(report), pairs(report), table(report), notes(report), await encoderNote(collection, signal)],
   };
+}
+
+/** The three things that help most: labels to check, classes to photograph, pairs to tell apart. */
+function first({ suspects: odd, wanted: few, confused_pairs: mixed, duplicates }) {
+  const steps = [
+    clear(odd.items).length && h("a", { href: "#", onclick: (event) => { event.preventDefault(); document.getElementById("suspects").scrollIntoView(); } }, `Check ${count(clear(odd.items).length, "possible label error")}`),
+    duplicates.items.some((one) => one.conflict) && `Keep one class for each of ${count(duplicates.items.filter((one) => one.conflict).length, "picture")} that two classes have`,
+    few.items.length && `Add ${few.items[0].more} pictures of ${few.items[0].label}: ${few.items[0].reason}`,
+    mixed.items.length && `Add pictures that tell ${mixed.items[0].labels[0]} from ${mixed.items[0].labels[1]}`,
+    few.items.length > 1 && `Add ${few.items[1].more} pictures of ${few.items[1].label}: ${few.items[1].reason}`,
+  ].filter(Boolean).slice(0, 3);
+  return steps.length ? h("section", { class: "panel", "aria-labelledby": "first" }, h("h2", { id: "first" }, "Do this first"), h("ol", { class: "steps" }, steps.map((step) => h("li", {}, step)))) : null;
+}
+
+/** Suspects whose margin is at least a quarter of the clearest one's. */
+function clear(items) {
+  return items.slice(0, SUSPECTS_MOST).filter(({ margin }) => margin <= items[0].margin / 4);
 }
 
 async function read(collection, signal) {
@@ -37,7 +57,32 @@ function figure(value, caption) {
   return h("div", {}, h("dd", {}, value), h("dt", { class: "quiet" }, caption));
 }
 
-function matrix(collection, signal) {
+// Up to so many classes the matrix is a table whose cells open their pictures; more would be unreadable.
+const CELLS_MOST = 30;
+
+function matrix(collection, report, signal) {
+  const { labels, counts } = report.confusion;
+  return labels.length > CELLS_MOST ? drawnMatrix(collection, signal) : h("section", { "aria-labelledby": "confusions" },
+    h("h2", { id: "confusions" }, "Confusions"), h("p", { class: "quiet" }, "Rows are true classes, columns predicted ones. Press a number to see its pictures."), ...cells(collection, report, labels, counts));
+}
+
+function cells(collection, { mistakes }, labels, counts) {
+  const opened = h("div", { class: "stage", "aria-live": "polite" });
+  const cell = (row, column) => {
+    const number = counts[row][column];
+    if (!number || row === column) return h("td", { class: row === column ? "right" : "quiet" }, number ? String(number) : "");
+    return h("td", {}, button(String(number), () => open(labels[row], labels[column]), { class: "small", "aria-label": `${count(number, "picture")} of ${labels[row]} predicted as ${labels[column]}` }));
+  };
+  const open = (label, named) => {
+    const found = (mistakes?.items ?? []).filter((one) => one.label === label && one.named === named);
+    opened.replaceChildren(h("h3", {}, `${label}, predicted as ${named}`), h("ul", { class: "cards" }, found.map((one) => suspect(collection, { ...one, looks_like: named }))));
+  };
+  return [h("div", { class: "matrix", tabindex: "0", role: "region", "aria-label": "Confusion matrix" }, h("table", {},
+    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "True class"), labels.map((label) => h("th", { scope: "col" }, label)))),
+    h("tbody", {}, labels.map((label, row) => h("tr", {}, h("th", { scope: "row" }, label), labels.map((_, column) => cell(row, column))))))), opened];
+}
+
+function drawnMatrix(collection, signal) {
   const place = h("div", { class: "matrix", tabindex: "0", role: "region", "aria-label": "Confusion matrix" });
   file(pathOf(collection, "report", "confusion.svg"), "image/svg+xml", signal)
     .then((drawing) => {
@@ -62,9 +107,10 @@ function pairs({ confused_pairs: { items, total } }) {
 }
 
 function suspects(collection, { suspects: { items, total } }) {
-  if (!items.length) return null;
-  return h("section", {}, h("h2", {}, "Possible label errors"), h("p", { class: "quiet" }, "Most suspicious first. Check the top of the list; further down most labels are correct."),
-    h("ul", { class: "cards" }, items.map((one) => suspect(collection, one)), rest(items, total)));
+  const shown = clear(items);
+  if (!shown.length) return null;
+  return h("section", {}, h("h2", { id: "suspects" }, "Possible label errors"), h("p", { class: "quiet" }, "Most suspicious first: the picture, and examples of the class that it looks like."),
+    h("ul", { class: "cards" }, shown.map((one) => suspect(collection, one)), total > shown.length && h("li", { class: "quiet" }, `and ${total - shown.length} less clear ones`)));
 }
 
 function suspect(collection, { support_id: id, label, looks_like: other }) {
@@ -83,8 +129,14 @@ function suspect(collection, { support_id: id, label, looks_like: other }) {
     }
   }, { class: "chip" });
   place.append(move);
-  return h("li", { class: "answer" }, picture(`${path}/thumbnail`, `An example of ${label}`, { class: "shown" }),
-    h("div", {}, h("p", { class: "verdict" }, h("strong", {}, label)), h("p", { class: "quiet" }, `looks like ${other}`), place));
+  const name = h("p", { class: "file" });
+  const like = h("div", { class: "because" });
+  call("GET", path).then(({ external_id: file }) => { name.textContent = name.title = file ?? `number ${id}`; }).catch(() => {});
+  call("GET", pathOf(collection, "classes", other)).then(({ thumbnails }) =>
+    like.append(h("ul", {}, thumbnails.slice(0, 3).map((one) => h("li", {}, picture(one, "")))))).catch(() => {});
+  const open = button(picture(`${path}/thumbnail`, "", { class: "shown" }), () => openSupport(collection, id, label, `An example of ${label}`), { class: "thumb", "aria-label": `Open example of ${label}` });
+  return h("li", { class: "answer" }, open,
+    h("div", {}, h("p", { class: "verdict" }, h("strong", {}, label)), name, h("p", { class: "quiet" }, `looks like ${other}`), like, place));
 }
 
 function table({ classes, macro_avg: macro, weighted_avg: weighted }) {

@@ -15,8 +15,11 @@ import { changed } from "./undo.js";
 const ZOOM = { min: 80, max: 320, step: 24, value: 152 };
 const WIDE = matchMedia("(min-width: 60rem)");
 
+let styled = null;
+
 export async function reviewView({ id, query: asked = {} }, signal) {
-  const job = await call("GET", `/v1/jobs/${id}`, { signal });
+  styled ??= style();
+  const [job] = await Promise.all([call("GET", `/v1/jobs/${id}`, { signal }), styled]);
   const store = new ReviewItems(job, signal);
   const wrong = h("div");
   const examples = h("input", { type: "checkbox", id: "examples", checked: true });
@@ -89,6 +92,13 @@ export async function reviewView({ id, query: asked = {} }, signal) {
     trail: [["Jobs", "#/jobs"], [job.collection || "Job", `#/jobs/${id}`]],
     parts: [bar.element, groups, h("div", { class: "review" }, h("div", {}, grid.element, bar.empty), panel.place)],
   };
+}
+
+// its own style sheet, which no other view needs
+function style() {
+  return new Promise((resolve) => {
+    document.head.append(h("link", { rel: "stylesheet", href: new URL("review.css", import.meta.url).href, onload: resolve, onerror: resolve }));
+  });
 }
 
 function zoom(grid) {

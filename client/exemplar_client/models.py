@@ -200,6 +200,8 @@ class CollectionReport(Model):
     """Supports that were judged; the only support of a class cannot be."""
     macro_avg: Average | None
     metric: Metric
+    mistakes: ListedMistake | None = Field(default=None)
+    """The supports of the matrix's off-diagonal cells."""
     near_duplicates: ListedDuplicates
     notes: list[str]
     recall_at_10: float | None = Field(default=None)
@@ -586,6 +588,13 @@ class ListedDuplicates(Model):
     total: int
 
 
+class ListedMistake(Model):
+    """Listed_Mistake_."""
+
+    items: list[Mistake]
+    total: int
+
+
 class ListedSmallClass(Model):
     """Listed_SmallClass_."""
 
@@ -615,6 +624,14 @@ class Merge(Model):
 
 Metric = Literal["cosine", "mse"] | str
 """The similarity of two vectors: cosine, or mean squared error (smaller is nearer)."""
+
+
+class Mistake(Model):
+    """A support that the others of its collection predicted as another class."""
+
+    label: str
+    named: str
+    support_id: int
 
 
 class ModelList(Model):

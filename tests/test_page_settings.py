@@ -1,0 +1,114 @@
+"""The settings of a collection and its report on the page, in a real browser."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from browsing import PHONE, is_drawn, keep_undo, open_view, running_browser, visit
+from calls import enroll
+from playwright.sync_api import Browser, Page, expect
+from waiting import until
+
+from cli.stack import Stack
+
+pytestmark = pytest.mark.processes
+
+Digits = Callable[[int, int], bytes]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with running_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser, service: Stack) -> Iterator[Page]:
+    with visit(browser, service.url) as page:
+        yield page
+
+
+@pytest.fixture
+def taught(http: httpx.Client, collection: str, digits: Digits) -> str:
+    """A collection of two digits in which two ones are called zero."""
+    for label, digit in (("zero", 0), ("one", 1)):
+        enroll(http, collection, label, *(digits(digit, n) for n in range(6)))
+    enroll(http, collection, "zero", digits(1, 8), digits(1, 9))
+    return collection
+
+
+def rule_of(http: httpx.Client, collection: str) -> dict[str, object]:
+    rule: dict[str, object] = http.get(f"/v1/collections/{collection}").json()["rule"]
+    return rule
+
+
+def test_rule_is_changed_and_changed_back(page: Page, http: httpx.Client, taught: str) -> None:
+    before = rule_of(http, taught)
+    open_view(page, f"#/c/{taught}")
+    page.get_by_role("link", name="Settings").click()
+    page.get_by_label("Rule").select_option("prototype")
+    page.get_by_label("Certainty, %").fill("70")
+    page.get_by_role("button", name="Save").click()
+    keep_undo(page)
+    assert rule_of(http, taught) == {**before, "name": "prototype", "certainty": 0.7}
+    page.get_by_role("button", name="Undo").click()
+    until(lambda: rule_of(http, taught) == before)
+    expect(page.get_by_label("Certainty, %")).to_have_value("50")
+
+
+def test_collection_is_exported(page: Page, taught: str) -> None:
+    open_view(page, f"#/c/{taught}/settings")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export").click()
+    assert zipfile.is_zipfile(Path(download.value.path()))
+    expect(page.get_by_text("This service offers no other encoder.")).to_be_visible()
+    expect(page.get_by_text(f"exemplar keys create NAME --collection {taught}")).to_be_visible()
+
+
+def test_encoder_of_a_new_collection_is_chosen_with_what_is_known_of_it(
+    page: Page, http: httpx.Client
+) -> None:
+    name = f"enc-{uuid4().hex[:8]}"
+    page.get_by_text("Options", exact=True).click()
+    expect(page.get_by_label("Encoder")).to_have_value("efficientnet_lite0")
+    expect(page.locator("#encoder-hint")).to_contain_text("74 / 90 %")
+    page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_role("button", name="Create").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(name)
+    assert http.get(f"/v1/collections/{name}").json()["encoder"] == "efficientnet_lite0"
+
+
+def test_report_says_what_to_do_first_and_its_cells_open_their_pictures(
+    page: Page, http: httpx.Client, taught: str
+) -> None:
+    open_view(page, f"#/c/{taught}/report")
+    expect(page.get_by_role("region", name="Do this first").locator("li").first).to_contain_text("Check")
+    report = http.get(f"/v1/collections/{taught}/report").json()
+    mistake = report["mistakes"]["items"][0]
+    cell = page.get_by_role("button", name=f"of {mistake['label']} predicted as {mistake['named']}")
+    cell.click()
+    opened = page.get_by_role("region", name="Confusions").locator(".answer")
+    row = report["confusion"]["labels"].index(mistake["label"])
+    column = report["confusion"]["labels"].index(mistake["named"])
+    expect(opened).to_have_count(report["confusion"]["counts"][row][column])
+    expect(opened.first.locator(".file")).to_have_text(f"number {mistake['support_id']}")
+    assert is_drawn(page, ".answer .shown") and is_drawn(page, ".answer .because img")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_settings_and_report_have_no_finding_and_fit_a_phone(
+    browser: Browser, service: Stack, taught: str, theme: str
+) -> None:
+    with visit(browser, service.url, viewport=PHONE, color_scheme=theme) as page:
+        for view, there in (("settings", "#certainty"), ("report", ".matrix td button")):
+            open_view(page, f"#/c/{taught}/{view}")
+            page.locator(there).first.wait_for()
+            assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], view
+            found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+            assert not [(one["id"], one["nodes"][0]["html"][:200]) for one in found], view
