@@ -282,6 +282,7 @@ def test_jobs_and_results_lead_to_the_review(page: Page, job: str) -> None:
     page.get_by_role("link", name="Review answers").click()
     expect(page.locator(".tiles > li")).to_have_count(8)
     expect(page.locator(".tiles")).to_be_focused()
+    expect(page.get_by_label("Order")).to_have_value("value")
     page.get_by_role("navigation", name="Breadcrumb").get_by_role("link", name="Jobs").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Jobs")
 

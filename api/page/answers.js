@@ -78,7 +78,7 @@ export function answers(job, { signal, filter = "all" }) {
 
 /** The way to the review of a job's answers. */
 export function reviewLink({ id, kind }, text = "Review answers") {
-  return kind === "classify" ? h("a", { class: "button", href: `#/jobs/${id}/review` }, text) : "";
+  return kind === "classify" ? h("a", { class: "button", href: `#/jobs/${id}/review?order=value` }, text) : "";
 }
 
 function group(name, body, update) {

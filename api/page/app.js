@@ -45,6 +45,7 @@ async function show() {
   const title = h("h1", { tabindex: "-1" }, view.title);
   main.classList.toggle("wide", Boolean(view.wide));
   main.replaceChildren(...[trail(view), title, tabs(view), ...view.parts].filter(Boolean));
+  main.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest" });
   if (!first) (view.focus ?? title).focus({ preventScroll: true });
   if (!first) scrollTo(0, 0);
   first = false;

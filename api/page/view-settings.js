@@ -33,7 +33,7 @@ function decisions(found) {
     return [name, input, h("div", {}, h("div", { class: "field" }, h("label", { for: name }, `${text}, %`), input), h("p", { class: "quiet", id: `${name}-help` }, help))];
   });
   const put = (rule) => call("PATCH", pathOf(found.name), { json: { rule } });
-  const form = h("form", { class: "panel maker" }, h("h2", {}, "Decisions"), h("div", { class: "field" }, h("label", { for: "rule" }, "Rule"), rule),
+  const form = h("form", { class: "panel maker stacked" }, h("h2", {}, "Decisions"), h("div", { class: "field" }, h("label", { for: "rule" }, "Rule"), rule),
     fields.map(([, , row]) => row), h("div", { class: "row" }, h("button", { class: "primary" }, "Save")),
     h("p", { class: "quiet" }, "Used from the next answer on. To apply it to earlier answers, ask them again in their review."), wrong);
   form.addEventListener("submit", async (event) => {
