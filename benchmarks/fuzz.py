@@ -37,7 +37,7 @@ REAL_SHARE = 0.8  # of the names in paths are of what is there, so that calls co
 Names = Mapping[str, list[str]]
 SAFE = {"GET", "HEAD"}
 REFUSALS = {403, 421}
-NOT_FOUND = 404
+NO_SUCH_CALL = {404, 405}
 MAY_BE_DOWN = {"/readyz"}  # says 503 where no worker is
 
 
@@ -189,7 +189,7 @@ def _call_from_elsewhere(case: Any, found: Findings, own: int) -> None:
         except ValueError:
             return
         found.foreign += 1
-        if status not in REFUSALS and not status == own == NOT_FOUND:  # no such path
+        if status not in REFUSALS and not (status == own and own in NO_SUCH_CALL):
             _note(found, f"{case.method} {case.path}: {status} for a foreign page by {headers}")
 
 

@@ -132,7 +132,7 @@ def test_range_is_labelled_at_once_and_progress_survives_a_reload(
 def test_filters_stand_in_the_address(page: Page, http: httpx.Client, job: str) -> None:
     http.post(f"/v1/jobs/{job}/review", json={"items": [0, 1, 2], "accepted": True})
     tiles = open_review(page, job)
-    page.get_by_label("Reviewed", exact=True).first.select_option("Not reviewed")
+    page.get_by_role("combobox", name="Reviewed").select_option("Not reviewed")
     expect(tiles).to_have_count(5)
     assert "reviewed=false" in page.url
     page.reload()

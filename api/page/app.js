@@ -66,7 +66,7 @@ function trail({ collection, tab, trail: given }) {
   if (given) return h("nav", { class: "trail", "aria-label": "Breadcrumb" }, given.flatMap(([text, href], n) => [n ? " / " : "", h("a", { href }, text)]));
   if (collection === undefined && tab !== "job") return null;
   const parts = [tab === "job" ? h("a", { href: "#/jobs" }, "Jobs") : h("a", { href: "#/" }, "Collections")];
-  if (tab) parts.push(" / ", h("a", { href: `#/c/${collection}` }, collection));
+  if (tab && collection !== undefined) parts.push(" / ", h("a", { href: `#/c/${collection}` }, collection));
   return h("nav", { class: "trail", "aria-label": "Breadcrumb" }, parts);
 }
 

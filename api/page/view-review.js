@@ -74,7 +74,7 @@ export async function reviewView({ id, query: asked = {} }, signal) {
     again.hidden = done <= reviewed || !store.complete;
   };
   store.addEventListener("change", () => { bar.show(); show(); offer(); });
-  store.addEventListener("act", ({ detail }) => { filters.count(store.summary); bar.show(); if (detail) bar.said(detail); });
+  store.addEventListener("act", ({ detail }) => { filters.count(store.summary); bar.show(); offer(); if (detail) bar.said(detail); });
   const arrow = (right, down) => (event) => grid.step(right, down, { extend: event.shiftKey });
   const candidate = (n) => () => { const one = grid.current?.candidates?.[n]; if (one) verdict({ label: one.label }); };
   onKeys({

@@ -39,7 +39,7 @@ def review(trial: Trial) -> None:
             trial.rest(0.5, 3)
         stop.set()
         wanted, calls = reviewing.result()
-    trial.site.await_(lambda: _have_ended(trial, job))
+    trial.site.await_(lambda: trial.site.answers("/readyz") and _have_ended(trial, job))
     found = _places(trial, {sha256(content).hexdigest(): n for n, content in enumerate(contents)})
     expected = {n: [label] for n, label in wanted.items() if label is not None}
     trial.expect(found == expected, f"the supports are {found}, the reviews {expected}")
@@ -87,11 +87,13 @@ def _have_ended(trial: Trial, job: Acknowledged) -> bool:
 
 def _places(trial: Trial, items: dict[str, int]) -> dict[int, list[str]]:
     """Return the classes in which the pictures are supports, by item."""
+    collection = trial.site.store.collections.get(trial.collection)
     joined = t.support.join(t.class_, t.class_.c.id == t.support.c.class_id)
     which = select(t.support.c.picture, t.class_.c.label).select_from(joined)
+    here = (t.support.c.collection_id == collection.id) & t.support.c.picture.in_(items)
     found: dict[int, list[str]] = {}
     with trial.site.store.database.read() as connection:
-        for row in connection.execute(which.where(t.support.c.picture.in_(items))):
+        for row in connection.execute(which.where(here)):
             found.setdefault(items[row.picture], []).append(row.label)
     return found
 
