@@ -71,7 +71,8 @@ class Database:
         return self._engine
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, those in use as soon as they are returned."""
+        event.listen(self._engine.pool, "checkin", lambda _, record: record.invalidate())
         self._engine.dispose()
 
 

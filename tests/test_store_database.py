@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 import pytest
 from sqlalchemy import text
 
@@ -34,3 +36,13 @@ def test_locks_of_a_client_that_is_gone_are_freed(
     assert caught.value.code == "record_unavailable"
     for database in (gone, other):
         database.close()
+
+
+def test_connection_in_use_is_closed_once_it_is_returned(database: Database) -> None:
+    with database.read() as connection:
+        ours = connection.connection.dbapi_connection
+        database.close()
+        assert connection.execute(text("SELECT 1")).scalar() == 1
+    assert ours is not None
+    with pytest.raises((psycopg.OperationalError, sqlite3.ProgrammingError), match="closed"):
+        ours.cursor().execute("SELECT 1")
