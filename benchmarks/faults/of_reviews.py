@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from signal import SIGKILL
@@ -38,6 +39,7 @@ def review(trial: Trial) -> None:
             trial.site.signal(name, SIGKILL)
             trial.rest(0.5, 3)
         stop.set()
+        trial.site.await_(reviewing.done)
         wanted, calls = reviewing.result()
     trial.site.await_(lambda: trial.site.answers("/readyz") and _have_ended(trial, job))
     found = _places(trial, {sha256(content).hexdigest(): n for n, content in enumerate(contents)})
@@ -71,12 +73,12 @@ def _until_acknowledged(
         try:
             answer = http.delete(path) if verdict is None else http.patch(path, json=verdict)
         except httpx.HTTPError:
-            trial.site.rest(PAUSE_S)
+            time.sleep(PAUSE_S)  # only one thread may start again what died
             continue
         if answer.is_success:
             return
         assert answer.status_code in REFUSALS, f"{answer.status_code}: {answer.text[:500]}"
-        trial.site.rest(PAUSE_S)
+        time.sleep(PAUSE_S)
 
 
 def _have_ended(trial: Trial, job: Acknowledged) -> bool:
