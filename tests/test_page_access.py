@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from uuid import uuid4
 
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browsing import PHONE, as_files, is_drawn, keep_undo, running_browser, visit
+from browsing import PHONE, as_files, is_drawn, keep_undo, open_view, visit
 from calls import WAIT, as_json, enroll
 from playwright.sync_api import Browser, Page, expect
 
@@ -20,12 +20,6 @@ Digits = Callable[[int, int], bytes]
 Views = dict[str, str]
 
 EVIL = '<img src=x onerror="alert(1)">'
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -49,15 +43,8 @@ def views(service: Stack, digits: Digits) -> Views:
     }
 
 
-GO = """view => new Promise((resolve) => {
-    addEventListener("hashchange", resolve, { once: true });
-    location.hash = view;
-})"""
-
-
 def show(page: Page, views: Views, view: str) -> None:
-    page.evaluate(GO, view)
-    page.wait_for_selector("main:not([aria-busy])")
+    open_view(page, view)
     page.locator(views[view]).first.wait_for()
 
 

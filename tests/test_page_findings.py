@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
-from browsing import PHONE, as_files, drop, is_drawn, keep_undo, open_view, running_browser, visit
-from calls import as_json, classify_archive, enroll
+from browsing import PHONE, as_files, drop, is_drawn, keep_undo, open_view, visit
+from calls import as_json, classify_archive
 from playwright.sync_api import Browser, Page, expect
 
 from cli.stack import Stack
@@ -18,26 +18,6 @@ pytestmark = pytest.mark.processes
 Digits = Callable[[int, int], bytes]
 
 ASK = '[aria-label="Classify: pictures"]'
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(browser: Browser, service: Stack) -> Iterator[Page]:
-    with visit(browser, service.url) as page:
-        yield page
-
-
-@pytest.fixture
-def taught(http: httpx.Client, collection: str, digits: Digits) -> str:
-    """A collection that knows two digits."""
-    for label, digit in (("zero", 0), ("one", 1)):
-        enroll(http, collection, label, *(digits(digit, n) for n in range(4)))
-    return collection
 
 
 def test_undone_answer_can_be_corrected_again(page: Page, taught: str, digits: Digits) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
 import httpx
 import pytest
 from archives import make_zip
-from browsing import as_files, drop, is_drawn, keep_undo, open_view, running_browser, visit
-from calls import classify_archive, enroll
+from browsing import as_files, drop, is_drawn, keep_undo, open_view, visit
+from calls import classify_archive
 from playwright.sync_api import Browser, Page, expect
 from services import held
 from waiting import until
@@ -28,26 +28,6 @@ Digits = Callable[[int, int], bytes]
 TEACH = '[aria-label="Examples: pictures"]'
 TEACH_FOLDER = '[aria-label="Examples: folder"]'
 ASK = '[aria-label="Classify: pictures"]'
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(browser: Browser, service: Stack) -> Iterator[Page]:
-    with visit(browser, service.url) as page:
-        yield page
-
-
-@pytest.fixture
-def taught(http: httpx.Client, collection: str, digits: Digits) -> str:
-    """A collection that knows two digits."""
-    for label, digit in (("zero", 0), ("one", 1)):
-        enroll(http, collection, label, *(digits(digit, n) for n in range(4)))
-    return collection
 
 
 def labels_of(http: httpx.Client, collection: str) -> dict[str, int]:

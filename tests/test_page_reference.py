@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browsing import PHONE, running_browser, visit
+from browsing import PHONE, visit
 from playwright.sync_api import Browser, expect
 
 from cli.stack import Stack
 
 pytestmark = pytest.mark.processes
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
 
 
 def test_calls_are_in_groups_and_lead_back(browser: Browser, service: Stack) -> None:

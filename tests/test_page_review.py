@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 from archives import make_zip
 from axe_playwright_python.sync_playwright import Axe
-from browsing import PHONE, is_drawn, open_view, running_browser, visit
+from browsing import PHONE, is_drawn, open_view, visit
 from calls import classify_archive, enroll
 from playwright.sync_api import Browser, Locator, Page, expect
 from waiting import until
@@ -19,18 +19,6 @@ from cli.stack import Stack
 pytestmark = pytest.mark.processes
 
 Digits = Callable[[int, int], bytes]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(browser: Browser, service: Stack) -> Iterator[Page]:
-    with visit(browser, service.url) as page:
-        yield page
 
 
 @pytest.fixture

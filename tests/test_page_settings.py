@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browsing import PHONE, is_drawn, keep_undo, open_view, running_browser, visit
+from browsing import PHONE, is_drawn, keep_undo, open_view, visit
 from calls import enroll
 from playwright.sync_api import Browser, Page, expect
 from waiting import until
@@ -20,18 +20,6 @@ from cli.stack import Stack
 pytestmark = pytest.mark.processes
 
 Digits = Callable[[int, int], bytes]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(browser: Browser, service: Stack) -> Iterator[Page]:
-    with visit(browser, service.url) as page:
-        yield page
 
 
 @pytest.fixture

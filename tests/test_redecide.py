@@ -400,26 +400,29 @@ class Killed(BaseException):
     """The end of a worker in the middle of its work."""
 
 
-@pytest.mark.parametrize("breaks_at", [0, 1, 3])
-def test_whoever_dies_over_it_the_next_goes_on(
-    local: httpx.Client, tools: Tools, monkeypatch: pytest.MonkeyPatch, breaks_at: int
-) -> None:
-    job = classify(tools, GREYS * 30, chunk=64)
-    enrol(tools, "light", *range(185, 191))
-    redecide = ask(local, job)
+def die_after(tools: Tools, chunks: int) -> None:
+    """Work until a worker dies over the chunk after so many."""
     between, reads = ItemVectors.between, 0
 
     def dies(self: ItemVectors, *arguments: Any) -> Any:
         nonlocal reads
         reads += 1
-        if reads > breaks_at:
+        if reads > chunks:
             raise Killed
         return between(self, *arguments)
 
-    monkeypatch.setattr(ItemVectors, "between", dies)
-    with pytest.raises(Killed):
-        work(tools)
-    monkeypatch.undo()
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(ItemVectors, "between", dies)
+        with pytest.raises(Killed):
+            work(tools)
+
+
+@pytest.mark.parametrize("breaks_at", [0, 1, 3])
+def test_whoever_dies_over_it_the_next_goes_on(local: httpx.Client, tools: Tools, breaks_at: int) -> None:
+    job = classify(tools, GREYS * 30, chunk=64)
+    enrol(tools, "light", *range(185, 191))
+    redecide = ask(local, job)
+    die_after(tools, breaks_at)
     assert summary(local, redecide)["done"] == min(breaks_at * 256, 1200)
     tools.store.chunks.expire_leases("w")
     tools.store.chunks.sweep()
@@ -433,25 +436,11 @@ def test_whoever_dies_over_it_the_next_goes_on(
     assert len(local.get(f"/v1/jobs/{job}").json()["versions"]) == 2
 
 
-def test_what_a_later_job_has_decided_is_left_to_it(
-    local: httpx.Client, tools: Tools, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_later_job_has_decided_is_left_to_it(local: httpx.Client, tools: Tools) -> None:
     job = classify(tools, GREYS * 10, chunk=64)
     enrol(tools, "light", *range(185, 191))
     early = ask(local, job)
-    between, reads = ItemVectors.between, 0
-
-    def dies(self: ItemVectors, *arguments: Any) -> Any:
-        nonlocal reads
-        reads += 1
-        if reads > 1:
-            raise Killed
-        return between(self, *arguments)
-
-    monkeypatch.setattr(ItemVectors, "between", dies)
-    with pytest.raises(Killed):
-        work(tools)
-    monkeypatch.undo()
+    die_after(tools, 1)
     late = ask_late(local, tools, job, 400)  # as if it had been asked at the same moment
     assert summary(local, late)["state"] == "succeeded"
     before = results(local, job)
