@@ -51,8 +51,8 @@ def list_jobs(query: JobQuery) -> JobPage:
 @routes.add("GET", "/jobs/<job_id>", scope=Scope.CLASSIFY, answer=JobModel)
 def get_job(job_id: str) -> JobModel:
     """Show a job, its progress, and the versions of its answers."""
-    jobs = services().store.jobs
-    return JobModel.of(jobs.get(job_id), time.time(), jobs.versions(job_id))
+    job, versions = services().store.jobs.with_versions(job_id)
+    return JobModel.of(job, time.time(), versions)
 
 
 @routes.add(

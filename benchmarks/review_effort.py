@@ -181,7 +181,7 @@ def main() -> None:
     parser.add_argument("--enrolled", default="20,10")
     asked = parser.parse_args()
     if not SPORTS.is_dir():
-        parser.exit(2, "expected shared/data/sports20 beside the checkout\n")
+        parser.exit(2, "expected shared/data/sports20 next to the checkout\n")
     for enrolled in map(int, asked.enrolled.split(",")):
         for name in WAYS:
             measure(name, asked.pictures, asked.examples, enrolled)

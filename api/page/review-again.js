@@ -8,7 +8,7 @@ import { problem } from "./messages.js";
 import { picture } from "./picture.js";
 import { follow } from "./watch.js";
 
-/** Decide the answers that nobody has reviewed again, from kept vectors; returns what to say of it. */
+/** Decide all unreviewed answers again, from kept vectors; returns the message about it. */
 export async function askAgain(job, signal) {
   const started = await call("POST", `/v1/jobs/${job.id}/redecide`, { json: {} });
   for await (const now of follow(started.id, signal)) if (now.state === "failed") throw { title: "Not asked again", message: "its job failed; see Jobs" };

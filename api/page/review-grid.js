@@ -84,7 +84,7 @@ export function reviewGrid(job, store, { signal, onmove, onopen, edges }) {
       onmove();
     },
     step: (columnsRight, rowsDown, options) => grid.go(at + columnsRight + rowsDown * columns, options),
-    /** Go to the next answer after the current one that nobody has reviewed. */
+    /** Go to the next unreviewed answer after the current one. */
     next() {
       const { items } = store;
       const after = items.findIndex((one, n) => n > at && !one.reviewed);

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import ColumnElement, Connection, insert, select
+from sqlalchemy import Connection, insert, select
 
-from core.types import MAX_CHUNK_ITEMS, Chunk
+from core.types import Chunk
 from core.vectors import Vector, Vectors
 from store import tables as t
 from store.database import Database
+from store.work.rows import overlaps
 
 COMPONENT = np.dtype("<f2")  # little-endian, so that stored vectors are portable
 
@@ -57,7 +58,7 @@ class ItemVectors:
         kept = t.item_vectors.c
         rows = (
             select(kept.first_item, kept.size, kept.vectors)
-            .where(_overlaps(job_id, first, end), kept.encoder == encoder)
+            .where(overlaps(t.item_vectors, job_id, first, end), kept.encoder == encoder)
             .order_by(kept.chunk_id)
         )
         found: dict[int, Vector] = {}
@@ -82,16 +83,6 @@ def encoders_of(connection: Connection, job_id: str) -> Sequence[str]:
     kept = t.item_vectors.c
     found = select(kept.encoder).where(kept.job_id == job_id).distinct().order_by(kept.encoder)
     return connection.execute(found).scalars().all()
-
-
-def _overlaps(job_id: str, first: int, end: int) -> ColumnElement[bool]:
-    kept = t.item_vectors.c
-    return (
-        (kept.job_id == job_id)
-        & (kept.first_item > first - MAX_CHUNK_ITEMS)  # a range that the index covers
-        & (kept.first_item < end)
-        & (kept.first_item + kept.size > first)
-    )
 
 
 def _unpack(packed: bytes, size: int) -> Vectors:

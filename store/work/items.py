@@ -8,13 +8,13 @@ from typing import Any
 from sqlalchemy import Row, Select, select
 
 from core.errors import ExemplarError
-from core.types import MAX_CHUNK_ITEMS, ChunkState, Item, Job, JobKind
+from core.types import ChunkState, Item, Job, JobKind
 from store import tables as t
 from store.blobs import PICTURES, Blobs, uploads_of
 from store.database import Database
 from store.work.kinds import folder_of_pictures
 from store.work.packing import unpack_items
-from store.work.rows import require_job
+from store.work.rows import overlaps, require_job
 
 MOST = 2**31 - 1  # the greatest item number that the record can hold
 
@@ -74,11 +74,7 @@ def _settled_with(job_id: str, number: int) -> Select[Any]:
     """Select the settled chunk with an item."""
     chunk = t.chunk.c
     return select(chunk.first_item, chunk.size, chunk.inputs, chunk.results).where(
-        chunk.job_id == job_id,
-        chunk.first_item > number - MAX_CHUNK_ITEMS,  # a range that the index covers
-        chunk.first_item <= number,
-        chunk.first_item + chunk.size > number,
-        chunk.state == ChunkState.SETTLED,
+        overlaps(t.chunk, job_id, number, number + 1), chunk.state == ChunkState.SETTLED
     )
 
 

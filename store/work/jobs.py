@@ -12,13 +12,13 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, delete, func, select
 
 from core.results import Tally, sum_tallies
-from core.types import FINAL, MAX_CHUNK_ITEMS, ChunkState, Job, JobKind, JobRequest, JobState
+from core.types import FINAL, ChunkState, Job, JobKind, JobRequest, JobState
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
 from store.work.kinds import KINDS
 from store.work.reviewed import with_reviews
-from store.work.rows import job_not_found, require_job, unpack_job
+from store.work.rows import job_not_found, overlaps, require_job, unpack_job
 from store.work.submission import (
     Before,
     Idempotency,
@@ -189,8 +189,8 @@ class Jobs:
             with self._database.read() as connection:
                 check_version(connection, job_id, version)
 
-    def versions(self, job_id: str) -> list[Version]:
-        """Return the versions of a job's answers, oldest first; empty if it makes no decisions.
+    def with_versions(self, job_id: str) -> tuple[Job, list[Version]]:
+        """Return a job and the versions of its answers, oldest first; none if it makes no decisions.
 
         Raises `job_not_found`.
         """
@@ -198,7 +198,7 @@ class Jobs:
             row = connection.execute(select(t.job).where(t.job.c.id == job_id)).first()
             if row is None:
                 raise job_not_found(job_id)
-            return versions_of(connection, row) if KINDS[row.kind].decides else []
+            return unpack_job(row), versions_of(connection, row) if KINDS[row.kind].decides else []
 
     def reach(self, job_id: str) -> int:
         """Return the first item without a contiguous settled result; raises `job_not_found`."""
@@ -269,12 +269,7 @@ def _chunks_from(job_id: str, item: int) -> Select[Any]:
     chunk = t.chunk.c
     return (
         select(chunk.id, chunk.state, chunk.first_item, chunk.size)
-        .where(
-            chunk.job_id == job_id,
-            chunk.first_item > item - MAX_CHUNK_ITEMS,  # a range that the index covers
-            chunk.first_item + chunk.size > item,
-            chunk.state != ChunkState.CANCELLED,
-        )
+        .where(overlaps(t.chunk, job_id, item), chunk.state != ChunkState.CANCELLED)
         .order_by(chunk.first_item)
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from core.errors import ExemplarError
 from core.types import JobKind
 from store.blobs import PICTURES, uploads_of
 from store.record.keys import Scope
@@ -51,6 +52,12 @@ KINDS: Mapping[JobKind, Kind] = {
 def kinds_that(has: Callable[[Kind], bool]) -> list[JobKind]:
     """Return the kinds that have a property."""
     return [kind for kind, row in KINDS.items() if has(row)]
+
+
+def check_decides(kind: JobKind) -> None:
+    """Raise `job_state_invalid` unless the answers of a kind are decisions."""
+    if not KINDS[kind].decides:
+        raise ExemplarError("job_state_invalid", f"expected a classify job, got one of kind {kind.value}")
 
 
 def folder_of_pictures(kind: JobKind, job_id: str) -> str:

@@ -18,7 +18,7 @@ from store.database import Database
 from store.record.collections import collection_gone, lock_collection
 from store.record.keys import Scope
 from store.work.jobs import Jobs
-from store.work.kinds import KINDS
+from store.work.kinds import check_decides
 from store.work.locks import lock_job
 from store.work.review_enrolment import (
     NOT_ENROLLED,
@@ -248,8 +248,7 @@ def _check_may_enroll(may_enroll: bool) -> None:
 
 
 def _check_reviewable(job: Job) -> None:
-    if not KINDS[job.kind].decides:
-        raise ExemplarError("job_state_invalid", f"expected a classify job, got one of kind {job.kind.value}")
+    check_decides(job.kind)
     if job.smooth and job.state not in FINAL:
         raise ExemplarError(
             "job_state_invalid", "this job smooths its answers when it ends; review them after that"

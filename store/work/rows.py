@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, select
 
 from core.errors import ExemplarError
-from core.types import FINAL, Chunk, Job, Origin, Views
+from core.types import FINAL, MAX_CHUNK_ITEMS, Chunk, Job, Origin, Views
 from store import tables as t
 from store.work.packing import unpack_items
 
@@ -89,3 +89,18 @@ def unpack_chunk(row: Row[Any]) -> Chunk:
         target=row.target or "",
         options=row.options or {},
     )
+
+
+def overlaps(table: Table, job_id: str, first: int, end: int | None = None) -> ColumnElement[bool]:
+    """Return the condition that a row spans items of a job from `first` on, before `end` if given.
+
+    The table has the items of jobs in parts of at most `MAX_CHUNK_ITEMS`, as `first_item` and `size`, and an
+    index of `job_id` and `first_item`.
+    """
+    column = table.c
+    found = (
+        (column.job_id == job_id)
+        & (column.first_item > first - MAX_CHUNK_ITEMS)  # a range that the index covers
+        & (column.first_item + column.size > first)
+    )
+    return found if end is None else found & (column.first_item < end)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import Connection, Row, select
 
 from core.errors import ExemplarError
 from core.results import Result
-from core.types import FINAL, MAX_CHUNK_ITEMS, ChunkState, JobKind
+from core.types import FINAL, ChunkState, JobKind
 from store import tables as t
 from store.record.collections import find_collection
 from store.work.item_vectors import encoders_of
-from store.work.kinds import KINDS
+from store.work.kinds import check_decides
 from store.work.locks import lock_job
-from store.work.rows import job_not_found
+from store.work.rows import job_not_found, overlaps
 from store.work.states import OPEN
 
 
@@ -24,13 +25,12 @@ def check_redecidable(connection: Connection, job_id: str, *, dry_run: bool) -> 
     Raises what `check_groupable` raises, `job_state_invalid` if the job is smoothed or decided again already,
     and `vectors_missing` if none of its vectors is one of the collection's current encoder.
     """
-    encoder = check_groupable(connection, job_id)
-    job = lock_job(connection, job_id)
-    if job is not None and job.smooth:
+    job, kept = _lock_target(connection, job_id)
+    if job.smooth:
         raise _invalid("this job smoothed its answers over similar pictures; classify them again instead")
     if not dry_run and _is_decided_again(connection, job_id):
         raise _invalid("this job is already being decided again; wait for that job, or cancel it")
-    kept = encoders_of(connection, job_id)
+    encoder = _encoder_of(connection, job)
     if encoder not in kept:
         raise ExemplarError(
             "vectors_missing",
@@ -46,20 +46,30 @@ def check_groupable(connection: Connection, job_id: str) -> str:
     Raises `job_not_found`, `job_state_invalid` if it makes no decisions or has not ended,
     `collection_not_found` if its collection was deleted, and `vectors_missing` if it kept none.
     """
+    job, _ = _lock_target(connection, job_id)
+    return _encoder_of(connection, job)
+
+
+def _lock_target(connection: Connection, job_id: str) -> tuple[Row[Any], Sequence[str]]:
+    """Lock a job, and return its row and the encoders whose vectors it kept; raises as `check_groupable`."""
     job = lock_job(connection, job_id)
     if job is None:
         raise job_not_found(job_id)
-    if not KINDS[job.kind].decides:
-        raise _invalid(f"expected a classify job, got one of kind {job.kind.value}")
+    check_decides(job.kind)
     if job.state not in FINAL:
         raise _invalid(f"expected a job that has ended, this one is {job.state.value}")
     if job.collection_id is None:  # one of the same name is another collection
         raise ExemplarError("collection_not_found", "the collection of this job was deleted")
-    if not encoders_of(connection, job_id):
+    kept = encoders_of(connection, job_id)
+    if not kept:
         raise ExemplarError(
             "vectors_missing",
             "this job kept no vectors of its items (EXEMPLAR_KEEP_VECTORS); classify its pictures again",
         )
+    return job, kept
+
+
+def _encoder_of(connection: Connection, job: Row[Any]) -> str:
     return str(find_collection(connection, job.collection_name).encoder)
 
 
@@ -70,7 +80,7 @@ def settled_chunks(
     chunk = t.chunk.c
     rows = connection.execute(
         select(chunk.id, chunk.results)
-        .where(_overlaps(job_id, first, end), chunk.state == ChunkState.SETTLED)
+        .where(overlaps(t.chunk, job_id, first, end), chunk.state == ChunkState.SETTLED)
         .order_by(chunk.id)
         .with_for_update()
     )
@@ -85,16 +95,6 @@ def current_results(connection: Connection, job_id: str, first: int, end: int) -
         for result in results
         if first <= result["item"] < end
     }
-
-
-def _overlaps(job_id: str, first: int, end: int) -> ColumnElement[bool]:
-    chunk = t.chunk.c
-    return (
-        (chunk.job_id == job_id)
-        & (chunk.first_item > first - MAX_CHUNK_ITEMS)  # a range that the index covers
-        & (chunk.first_item < end)
-        & (chunk.first_item + chunk.size > first)
-    )
 
 
 def _is_decided_again(connection: Connection, job_id: str) -> bool:

@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, insert, select
+from sqlalchemy import Connection, Row, func, insert, select
 
 from core.errors import ExemplarError
 from core.results import Result, Tally, tally_of
-from core.types import MAX_CHUNK_ITEMS, Chunk
+from core.types import Chunk
 from store import tables as t
 from store.clock import now_s
+from store.work.rows import overlaps
 
 FIRST = 1
 
@@ -111,24 +112,21 @@ def past_between(
     connection: Connection, job_id: str, version: int, first: int, end: int
 ) -> Mapping[int, Result]:
     """Return the results of a version that later ones replaced, of the items from `first` up to `end`."""
-    row = t.past_results.c
-    rows = _later(job_id, version).where(
-        row.first_item > first - MAX_CHUNK_ITEMS,  # a range that the index covers
-        row.first_item < end,
-        row.first_item + row.size > first,
+    past = t.past_results
+    rows = (
+        select(past.c.results)
+        .where(overlaps(past, job_id, first, end), past.c.version > version)
+        .order_by(past.c.version.desc())  # the first that replaced one counts
     )
-    packed = connection.execute(rows.order_by(row.version.desc()))  # the first that replaced one counts
-    return {past["item"]: past for each in packed for past in json.loads(zlib.decompress(each.results))}
+    packed = connection.execute(rows).scalars()
+    return {result["item"]: result for each in packed for result in json.loads(zlib.decompress(each))}
 
 
 def past_counts(connection: Connection, job_id: str, version: int) -> list[Tally]:
     """Return what must be added to the counts of a job's results to have those of a version."""
-    return [row.counts for row in connection.execute(_later(job_id, version))]
-
-
-def _later(job_id: str, version: int) -> Select[Any]:
-    past = t.past_results
-    return select(past).where(past.c.job_id == job_id, past.c.version > version)
+    past = t.past_results.c
+    counts = select(past.counts).where(past.job_id == job_id, past.version > version)
+    return list(connection.execute(counts).scalars())
 
 
 def _difference(before: Tally, after: Tally) -> Tally:
