@@ -6,11 +6,11 @@ The format: https://docs.voxel51.com/user_guide/export_datasets.html#fiftyoneima
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from posixpath import splitext
 from typing import Any
 
 from core.errors import ExemplarError
 from core.results import Result
-from formats.item_names import stem_of
 from formats.reviewed_items import Entry, Refused, Reviewed, read_document
 
 
@@ -21,7 +21,7 @@ def labels_of(answers: Iterable[Result]) -> dict[str, Any]:
     """
     found: dict[str, Result] = {}
     for answer in answers:
-        name = stem_of((answer.get("custom_id") or str(answer["item"])).lstrip("/"))
+        name = splitext((answer.get("custom_id") or str(answer["item"])).lstrip("/"))[0]
         if name in found:
             raise ExemplarError(
                 "item_ambiguous",

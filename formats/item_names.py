@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from posixpath import splitext
 
 from core.errors import ExemplarError
 
@@ -20,7 +21,7 @@ class ItemNames:
         for item, name in names:
             parts = _parts(name or str(item))
             self._by_last[parts[-1]].append((item, parts))
-            self._by_stem[stem_of(parts[-1])].append((item, parts))
+            self._by_stem[splitext(parts[-1])[0]].append((item, parts))
 
     def find(self, names: Sequence[str]) -> int:
         """Return the item of the first of these names that one has, with or without its suffix.
@@ -42,13 +43,6 @@ class ItemNames:
         raise ExemplarError(
             "item_not_found", f"no item of this job is named {' or '.join(map(repr, dict.fromkeys(names)))}"
         )
-
-
-def stem_of(name: str) -> str:
-    """Return a name or a path without its suffix."""
-    folder, slash, last = name.rpartition("/")
-    stem, dot, _ = last.rpartition(".")
-    return folder + slash + (stem if dot and stem else last)
 
 
 def _matching(candidates: Sequence[tuple[int, Parts]], parts: Parts) -> list[int]:

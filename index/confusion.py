@@ -52,9 +52,7 @@ def judge(
     order = sorted(range(n), key=lambda column: labels[column])
     place = np.empty(n, np.int64)
     place[order] = np.arange(n)
-    valid = np.isfinite(probabilities).all(axis=1) if n else np.zeros(len(rows), np.bool_)
-    own = supports.columns[rows[valid]]
-    named = probabilities[valid].argmax(axis=1) if n else own
+    _, own, named = predictions(supports, rows, probabilities)
     cells = coo_array((np.ones(len(own), np.int64), (place[own], place[named])), shape=(n, n))
     return Judged(
         labels=[labels[column] for column in order],
@@ -62,6 +60,15 @@ def judge(
         supports=supports.counts[order],
         counts=csr_array(cells),
     )
+
+
+def predictions(supports: Supports, rows: Ids, probabilities: Floats) -> tuple[Ids, Ids, Ids]:
+    """Return the judged ones of these rows, their own columns and the predicted ones; NaN is not judged."""
+    if not probabilities.shape[1]:
+        nothing = np.empty(0, np.int64)
+        return nothing, nothing, nothing
+    valid = np.isfinite(probabilities).all(axis=1)
+    return rows[valid], supports.columns[rows[valid]], probabilities[valid].argmax(axis=1)
 
 
 def table(judged: Judged) -> tuple[tuple[ClassLine, ...], Average | None, Average | None]:

@@ -21,7 +21,7 @@ from core.report import (
     Wanted,
 )
 from core.types import ClassKind, IndexName, Metric, RuleName
-from index.confusion import DIGITS, Judged, judge, matrix, pairs, table
+from index.confusion import DIGITS, Judged, judge, matrix, pairs, predictions, table
 from index.quality import margins, near_pictures, same_pictures, spread
 from index.supports import Floats, Ids, Supports
 
@@ -143,15 +143,11 @@ def _suspects(subject: Subject, rows: Ids) -> Listed[Suspect]:
 
 def _mistakes(subject: Subject, rows: Ids, probabilities: Floats) -> Listed[Mistake]:
     """List supports that were predicted as another class, as the matrix counts them."""
-    if not subject.labels:
-        return Listed[Mistake](total=0, items=())
-    judged = np.flatnonzero(np.isfinite(probabilities).all(axis=1))
-    named = probabilities[judged].argmax(axis=1)
-    own = subject.supports.columns[rows[judged]]
+    judged, own, named = predictions(subject.supports, rows, probabilities)
     wrong = np.flatnonzero(named != own)
     items = [
         Mistake(
-            support_id=int(subject.supports.ids[rows[judged[place]]]),
+            support_id=int(subject.supports.ids[judged[place]]),
             label=subject.labels[own[place]],
             named=subject.labels[named[place]],
         )
