@@ -11,7 +11,7 @@ from archives import make_zip
 from axe_playwright_python.sync_playwright import Axe
 from browsing import PHONE, is_drawn, open_view, visit
 from calls import classify_archive, enroll
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 from waiting import until
 
 from cli.stack import Stack
@@ -68,6 +68,24 @@ def test_answers_are_reviewed_by_keyboard_alone(page: Page, http: httpx.Client, 
     expected = [before[0]["label"], before[1]["candidates"][1]["label"], None, "zero"]
     until(lambda: finals_of(http, job)[:4] == [(label, True) for label in expected])
     assert not any(reviewed for _, reviewed in finals_of(http, job)[4:])
+
+
+def test_review_given_while_answers_are_counted_stays_counted(page: Page, job: str) -> None:
+    asked: list[Route] = []
+
+    def hold_the_second(route: Route) -> None:
+        asked.append(route)
+        if len(asked) != 2:
+            route.continue_()
+
+    page.route("**/summary", hold_the_second)
+    open_review(page, job)
+    until(lambda: page.evaluate("true") and len(asked) == 2)  # the count after the last page
+    page.keyboard.press("Enter")
+    is_reviewed(page, 1)
+    asked[1].continue_()
+    expect(page.locator(".review-bar [role=status]")).to_contain_text("1 answer accepted")
+    is_reviewed(page, 1)
 
 
 def test_undo_gives_the_answer_back(page: Page, http: httpx.Client, collection: str, job: str) -> None:

@@ -1,6 +1,6 @@
 // The answers under review: loaded page by page, judged at once, and undone step by step.
 
-import { call, page } from "./api.js";
+import { call, everything, page } from "./api.js";
 import { review, textOf, unreview } from "./correct.js";
 import { pause } from "./watch.js";
 
@@ -20,6 +20,7 @@ export class ReviewItems extends EventTarget {
   #loading = new AbortController();
   #past = [];
   #busy = Promise.resolve();
+  #unstored = 0; // reviews that are shown already, and not yet in the counts of the service
 
   constructor(job, signal) {
     super();
@@ -47,7 +48,7 @@ export class ReviewItems extends EventTarget {
         if (signal.aborted) return;
         cursor = found.next_cursor;
       }
-      await this.#after(() => this.count());
+      await this.count();
       this.complete = true;
     } catch (error) {
       if (signal.aborted) return;
@@ -57,30 +58,28 @@ export class ReviewItems extends EventTarget {
   }
 
   /** Read the counts of the job again. */
-  async count() {
-    this.summary = await call("GET", this.#job.links.summary, { signal: this.#signal });
-    this.#tell("act");
+  count() {
+    return this.#after(async () => {
+      this.summary = await call("GET", this.#job.links.summary, { signal: this.#signal });
+      this.summary.reviewed += this.#unstored;
+      this.#tell("act");
+    });
   }
 
   /** Answers of the job that match a query, whatever is shown. */
   async matching(query) {
     const found = [];
-    let cursor = null;
-    do {
-      const next = await page(this.#job.links.results, { status: "done", limit: AT_ONCE, ...query, cursor }, this.#signal);
-      const shown = new Map(this.items.map((one) => [one.item, one]));
-      found.push(...next.items.map((one) => shown.get(one.item) ?? one));
-      if (next.next_cursor === cursor) break;
-      cursor = next.next_cursor;
-    } while (cursor);
-    return found;
+    for await (const one of everything(this.#job.links.results, { status: "done", limit: AT_ONCE, ...query }, this.#signal)) found.push(one);
+    const shown = new Map(this.items.map((one) => [one.item, one]));
+    return found.map((one) => shown.get(one.item) ?? one);
   }
 
   /** Give answers a verdict, shown before it is stored; `examples` enrols them under its label. */
   judge(results, verdict, { examples }) {
     const before = results.map((one) => [one, state(one)]);
     for (const one of results) apply(one, verdict);
-    this.#change(before);
+    const more = this.#change(before);
+    this.#unstored += more;
     return this.#after(async () => {
       try {
         const done = await review(this.#job, results, verdict, { examples });
@@ -90,6 +89,8 @@ export class ReviewItems extends EventTarget {
       } catch (error) {
         if (this.#past.at(-1)?.before !== before) this.#restore(before);
         throw error;
+      } finally {
+        this.#unstored -= more;
       }
     });
   }
@@ -108,12 +109,14 @@ export class ReviewItems extends EventTarget {
   }
 
   /** Remove reviews, whoever made them. */
-  async clear(results) {
-    const before = results.map((one) => [one, state(one)]);
-    await this.#after(() => unreview(this.#job, results));
-    for (const one of results) Object.assign(one, { reviewed: false, final_label: one.label, review: undefined });
-    this.#change(before);
-    this.#tell("act", "Review removed");
+  clear(results) {
+    return this.#after(async () => {
+      await unreview(this.#job, results);
+      const before = results.map((one) => [one, state(one)]);
+      for (const one of results) Object.assign(one, { reviewed: false, final_label: one.label, review: undefined });
+      this.#change(before);
+      this.#tell("act", "Review removed");
+    });
   }
 
   get canUndo() {
@@ -134,8 +137,10 @@ export class ReviewItems extends EventTarget {
   }
 
   #change(before) {
-    for (const [one, { reviewed }] of before) this.summary.reviewed += Number(one.reviewed) - Number(reviewed);
+    const more = before.reduce((sum, [one, { reviewed }]) => sum + Number(one.reviewed) - Number(reviewed), 0);
+    this.summary.reviewed += more;
     this.#tell("change");
+    return more;
   }
 
   #tell(name, text) {
