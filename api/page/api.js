@@ -127,12 +127,13 @@ export function page(path, query, signal) {
   return call("GET", `${path}?${new URLSearchParams(asked)}`, { signal });
 }
 
-/** Yield what is in a list, page after page. */
+/** Yield what is in a list now, page after page. */
 export async function* everything(path, query = {}, signal) {
   let cursor = null;
-  do {
+  for (;;) {
     const found = await page(path, { limit: 1000, ...query, cursor }, signal);
     yield* found.items;
+    if (!found.next_cursor || found.next_cursor === cursor) return; // the second: the job is still running
     cursor = found.next_cursor;
-  } while (cursor);
+  }
 }
