@@ -23,10 +23,12 @@ def pairs(files: Files) -> list[tuple[str | zipfile.ZipInfo, bytes]]:
 
 
 def make_zip(files: Files, *, compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """A ZIP file; the same files make the same bytes, whatever the time."""
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", compression) as archive:
+    with zipfile.ZipFile(out, "w") as archive:
         for name, content in pairs(files):
-            archive.writestr(name, content)
+            info = name if isinstance(name, zipfile.ZipInfo) else zipfile.ZipInfo(name)
+            archive.writestr(info, content, compression)
     return out.getvalue()
 
 

@@ -172,7 +172,7 @@ def test_mistake_of_ours_is_500_without_details(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("a secret of the inside")
 
-    monkeypatch.setattr("store.work.jobs.Jobs.get", fail)
+    monkeypatch.setattr("store.work.jobs.Jobs.with_versions", fail)
     local.event_hooks = {}
     response = local.get("/v1/jobs/x")
     assert (response.status_code, code_of(response)) == (500, "internal_error")
