@@ -190,7 +190,7 @@ def _formatted(value: float | None) -> str:
 
 
 def _plan(shots: int, options: dict[str, Any]) -> Plan:
-    rule = rule_of({field.name: options[field.name] for field in fields(Rule)})
+    rule = rule_of({field.name: options.get(field.name) for field in fields(Rule)})
     return Plan(rule, shots, options["uneven"], options["draws"], options["smooth"])
 
 
