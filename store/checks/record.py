@@ -24,7 +24,7 @@ from store import tables as t
 from store.checks.work import examine_work
 from store.database import Database
 from store.migrate import HEAD, ensure_schema
-from store.record.classes import mark_supports_deleted
+from store.record.class_rows import mark_supports_deleted
 from store.record.collections import lock_collection, set_version
 from store.store import Store
 

@@ -11,11 +11,13 @@ from sqlalchemy.exc import IntegrityError
 
 from core.errors import ExemplarError
 from core.types import (
+    ClassKind,
     Collection,
     Index,
     IndexMeasure,
     JobKind,
     JobState,
+    Labels,
     Prompts,
     Rule,
     Views,
@@ -24,16 +26,17 @@ from store import tables as t
 from store.clock import now_s
 from store.database import Database
 from store.record.collection_rows import unpack_collection, unpack_index, unpack_rule
-from store.record.prompt_rules import check_index, check_rule_of_prompts
+from store.record.prompt_rules import check_index, check_labels, check_rule_of_prompts
 from store.work.states import FINAL_CHUNK, change_jobs
 
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """The encoder that a collection answers with, and the slot of its vectors."""
+    """The encoder that a collection answers with, the slot of its vectors, and the labels of a picture."""
 
     encoder: str
     active_slot: int
+    labels: Labels = Labels.ONE
 
 
 class Collections:
@@ -51,12 +54,14 @@ class Collections:
         views: Views = Views.ONE,
         prompts: Prompts | None = None,
         index: Index = Index(),  # noqa: B008 - a frozen value
+        labels: Labels = Labels.ONE,
     ) -> Collection:
         """Add a collection.
 
-        Raises `collection_exists` for a taken name, `rule_invalid` or `index_invalid`.
+        Raises `collection_exists` for a taken name, `rule_invalid`, `index_invalid` or `labels_unsupported`.
         """
         check_rule_of_prompts(rule, prompts)
+        check_labels(labels, rule, prompts)
         check_index(index, prompts)
         row = {
             "name": name,
@@ -68,6 +73,7 @@ class Collections:
             "version": 0,
             "created_at": now_s(),
             "embedded_at": now_s(),
+            "labels": labels,
         }
         try:
             with self._database.write() as connection:
@@ -128,6 +134,7 @@ class Collections:
                 raise collection_not_found(name)
             rule = replace(unpack_rule(row.rule), **changes)
             check_rule_of_prompts(rule, row.prompts)
+            check_labels(row.labels, rule, row.prompts)
             changed: dict[str, Any] = {"rule": asdict(rule)}
             if index is not None and index != unpack_index(row.index_spec):
                 check_index(index, row.prompts)
@@ -196,11 +203,12 @@ def collection_gone() -> ExemplarError:
     )
 
 
-def find_collection(connection: Connection, name: str) -> Row[int, str, int]:
-    """Return a collection's id, encoder and version inside a transaction; raises `collection_not_found`."""
+def find_collection(connection: Connection, name: str) -> Row[int, str, int, Labels]:
+    """Return id, encoder, version and labels of a collection; raises `collection_not_found`."""
+    collection = t.collection.c
     row = connection.execute(
-        select(t.collection.c.id, t.collection.c.encoder, t.collection.c.version).where(
-            t.collection.c.name == name
+        select(collection.id, collection.encoder, collection.version, collection.labels).where(
+            collection.name == name
         )
     ).first()
     if row is None:
@@ -223,10 +231,13 @@ def lock_collection(connection: Connection, collection_id: int) -> int | None:
 
 def answering(connection: Connection, collection_id: int) -> Answering:
     """Return the active encoder of a locked collection."""
+    collection = t.collection.c
     row = connection.execute(
-        select(t.collection.c.encoder, t.collection.c.active_slot).where(t.collection.c.id == collection_id)
+        select(collection.encoder, collection.active_slot, collection.labels).where(
+            collection.id == collection_id
+        )
     ).one()
-    return Answering(row.encoder, row.active_slot)
+    return Answering(row.encoder, row.active_slot, row.labels)
 
 
 def vector_column(slot: int) -> Column[bytes]:
@@ -260,6 +271,7 @@ def _with_counts() -> Any:
     classes = (
         select(func.count())
         .where(t.class_.c.collection_id == t.collection.c.id, ~t.class_.c.deleted)
+        .where(t.class_.c.kind != ClassKind.SET)
         .scalar_subquery()
     )
     supports = (  # joined through classes: a covering index answers, and support rows stay unread

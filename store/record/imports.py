@@ -15,7 +15,7 @@ from formats.bundle import Manifest
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
-from store.record.classes import add_class
+from store.record.class_rows import add_class
 from store.record.collections import (
     collection_exists,
     delete_collection,

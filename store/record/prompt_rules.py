@@ -1,11 +1,13 @@
-"""Which rules and indexes can be combined with prompts."""
+"""Which rules and indexes can be combined with prompts, or with several labels a picture."""
 
 from __future__ import annotations
 
 from core.errors import ExemplarError
-from core.types import Index, IndexName, Prompts, Rule, RuleName
+from core.label_sets import unsupported
+from core.types import Index, IndexName, Labels, Prompts, Rule, RuleName
 
 _OF_TEXTS = (RuleName.AUTO, RuleName.KERNEL, RuleName.RIDGE)
+_OF_SEVERAL = (RuleName.AUTO, RuleName.KERNEL, RuleName.RIDGE)
 
 
 def check_rule_of_prompts(rule: Rule, prompts: Prompts | None) -> None:
@@ -15,6 +17,20 @@ def check_rule_of_prompts(rule: Rule, prompts: Prompts | None) -> None:
         raise ExemplarError(
             "rule_invalid",
             f"expected one of the rules {expected}, which use prompts, got {rule.name.value}",
+        )
+
+
+def check_labels(labels: Labels, rule: Rule, prompts: Prompts | None) -> None:
+    """Raise `labels_unsupported` or `rule_invalid` unless rule and prompts fit the labels of a picture."""
+    if labels is Labels.ONE:
+        return
+    if prompts is not None:
+        raise unsupported("prompts")
+    if rule.name not in _OF_SEVERAL:
+        expected = ", ".join(name.value for name in _OF_SEVERAL)
+        raise ExemplarError(
+            "rule_invalid",
+            f"expected one of the rules {expected}, which give several labels, got {rule.name.value}",
         )
 
 
