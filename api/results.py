@@ -82,9 +82,16 @@ def _with_thumbnails(job: Job, result: Result) -> dict[str, Any]:
     if "neighbours" in shown:
         shown["neighbours"] = _each_with_thumbnail(job, shown["neighbours"])
     if "explanation" in shown:
-        supports = _each_with_thumbnail(job, shown["explanation"]["supports"])
-        shown["explanation"] = {**shown["explanation"], "supports": supports}
+        shown["explanation"] = _explained(job, shown["explanation"])
+    if "decision" in shown and "labels" in shown:
+        shown["labels"] = [
+            {**label, "explanation": _explained(job, label["explanation"])} for label in shown["labels"]
+        ]
     return shown
+
+
+def _explained(job: Job, explanation: Mapping[str, Any]) -> dict[str, Any]:
+    return {**explanation, "supports": _each_with_thumbnail(job, explanation["supports"])}
 
 
 def _each_with_thumbnail(job: Job, supports: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from core.errors import ExemplarError
 from core.labels import clean_label
+from core.types import Labels
 
 MAX_LABELS = 100  # that one request may give one picture
 
@@ -80,9 +81,7 @@ class LabelChange:
         """
         both = sorted(set(self.add) & set(self.remove))
         if both:
-            raise ExemplarError(
-                "labels_invalid", f"expected {both[0]!r} in add or in remove, got it in both"
-            )
+            raise ExemplarError("labels_invalid", f"expected {both[0]!r} in add or in remove, got it in both")
         kept = old.labels if self.labels is None else self.labels
         left = (one for one in kept if not any(is_within(one, gone) for gone in self.remove))
         labels = with_parents((*left, *self.add))
@@ -109,6 +108,29 @@ def check_one_label(labels: Sequence[object], complete: bool | None = None) -> o
             "labels_invalid", "complete: expected true, since a picture of this collection has one label"
         )
     return labels[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a caller says a picture shows: a `label`, or `labels` that may be all of them."""
+
+    label: str | None = None
+    labels: Sequence[object] | None = None
+    complete: bool | None = None
+
+    def clean(self, labels: Labels) -> str | LabelSet:
+        """Return the label of a picture that has one, or the label set of one that may have several.
+
+        Raises `labels_invalid`, and what a single label raises.
+        """
+        if self.label is not None and self.labels is not None:
+            raise ExemplarError("labels_invalid", "expected label or labels, got both")
+        if labels is Labels.ONE:
+            given = [self.label] if self.labels is None else self.labels
+            return clean_label(check_one_label(given, self.complete))
+        if self.labels is None and self.label is None and self.complete:
+            return clean_label_set((), complete=True)
+        return clean_label_set((self.label,) if self.labels is None else self.labels, self.complete)
 
 
 def unsupported(what: str, instead: str = "") -> ExemplarError:

@@ -20,7 +20,7 @@ def clean_label(text: object, *, exists: bool = False) -> str:
     A label with U+FFFD is only taken for a class that exists: it was decoded from bytes of another encoding.
     """
     if not isinstance(text, str) or not text.strip():
-        raise ExemplarError("label_missing", "expected a label, got none; name the class this picture shows")
+        raise label_missing()
     label = unicodedata.normalize("NFC", text.strip())
     if len(label) > MAX_LABEL:
         raise ExemplarError(
@@ -37,6 +37,11 @@ def clean_label(text: object, *, exists: bool = False) -> str:
     if any(part in (".", "..") for part in label.split("/")):  # these have a special meaning in URL paths
         raise ExemplarError("label_invalid", f"expected a label without the parts . and .., got {label!r}")
     return label
+
+
+def label_missing() -> ExemplarError:
+    """Return the error for a picture without a label."""
+    return ExemplarError("label_missing", "expected a label, got none; name the class this picture shows")
 
 
 def check_slug(text: str) -> str:

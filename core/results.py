@@ -43,11 +43,22 @@ def tally_of(results: Iterable[Result]) -> Tally:
         for name, value in (("labels", result.get("label")), ("decisions", result.get("decision"))):
             if value is not None:
                 tally[name][value] += 1
+        tally["labels"].update(_several_labels(result))
         if "outcome" in result:
             tally["outcomes"][result["outcome"]] += 1
         if result.get("outcome") == "changed":
             tally["changes"][json.dumps([result["before"]["label"], result["label"]])] += 1
     return {name: dict(counts) for name, counts in tally.items()}
+
+
+def _several_labels(result: Result) -> list[str]:
+    """Return the labels of a picture that may have several: those of its support, or those that are `yes`."""
+    labels = result.get("labels") or ()
+    return [
+        one if isinstance(one, str) else one["label"]
+        for one in labels
+        if isinstance(one, str) or one["decision"] == "yes"
+    ]
 
 
 def sum_tallies(tallies: Iterable[Tally]) -> Tally:

@@ -21,7 +21,7 @@ from store.record.class_rows import (
     mark_supports_deleted,
     move_supports,
 )
-from store.record.label_sets import Members, add_members, find_or_make_labels, members_of, slices
+from store.record.label_sets import Members, find_or_make_labels, members_of, slices, write_members
 
 Became = Mapping[int, frozenset[int]]
 """What labels have become: another one with all that it implies, or nothing."""
@@ -35,9 +35,7 @@ def rename_label(connection: Connection, collection_id: int, label: str, new_lab
     if new_label == label:
         return version
     if is_within(new_label, label):
-        raise ExemplarError(
-            "label_invalid", f"expected a name not below {label!r}, got {new_label!r}"
-        )
+        raise ExemplarError("label_invalid", f"expected a name not below {label!r}, got {new_label!r}")
     if find_class(connection, collection_id, new_label) is not None:
         raise ExemplarError("class_exists", f"there is already a class {new_label!r}; merge the two instead")
     return _relabel(connection, collection_id, label, new_label, version)
@@ -157,11 +155,10 @@ def _write(
     """Write the new members of sets, and turn those that ended into tombstones."""
     for some in slices(sorted({*kept, *ended})):
         connection.execute(delete(t.class_member).where(t.class_member.c.set_id.in_(some)))
-    add_members(connection, {set_id: members.ids for set_id, members in kept.items()})
+    write_members(connection, kept)
     which = update(t.class_).where(t.class_.c.id == bindparam("of"))
     if ended:
         rows = [{"of": set_id, "into": into} for set_id, into in ended.items()]
         connection.execute(which.values(deleted=True, seq=seq, merged_into=bindparam("into")), rows)
     if kept:
-        texts = [{"of": set_id, "as_text": members.text} for set_id, members in kept.items()]
-        connection.execute(which.values(label=bindparam("as_text"), seq=seq), texts)
+        connection.execute(which.values(seq=seq), [{"of": set_id} for set_id in kept])

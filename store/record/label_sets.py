@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from core.errors import ExemplarError
 from core.label_sets import LabelSet, with_parents
@@ -47,15 +47,21 @@ def find_or_make_set(connection: Connection, collection_id: int, members: Member
     if found is not None:
         return found
     made = add_class(connection, collection_id, members.text, seq, ClassKind.SET)
-    if members.complete:
-        connection.execute(update(t.class_).where(t.class_.c.id == made).values(complete=True))
-    add_members(connection, {made: members.ids})
+    write_members(connection, {made: members})
     return made
 
 
-def add_members(connection: Connection, sets: Mapping[int, Iterable[int]]) -> None:
+def write_members(connection: Connection, sets: Mapping[int, Members]) -> None:
     """Write the labels of sets that have none yet."""
-    rows = [{"set_id": set_id, "label_id": one} for set_id, ids in sets.items() for one in sorted(ids)]
+    if not sets:
+        return
+    connection.execute(
+        update(t.class_)
+        .where(t.class_.c.id == bindparam("of"))
+        .values(label=bindparam("as_text"), complete=bindparam("whole")),
+        [{"of": set_id, "as_text": one.text, "whole": one.complete} for set_id, one in sets.items()],
+    )
+    rows = [{"set_id": set_id, "label_id": id_} for set_id, one in sets.items() for id_ in sorted(one.ids)]
     if rows:
         connection.execute(insert(t.class_member), rows)
 

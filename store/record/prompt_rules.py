@@ -23,6 +23,10 @@ def check_rule_of_prompts(rule: Rule, prompts: Prompts | None) -> None:
 def check_labels(labels: Labels, rule: Rule, prompts: Prompts | None) -> None:
     """Raise `labels_unsupported` or `rule_invalid` unless rule and prompts fit the labels of a picture."""
     if labels is Labels.ONE:
+        if (rule.aim, rule.precision) != (Rule().aim, Rule().precision):
+            raise ExemplarError(
+                "rule_invalid", "expected aim and precision only in a collection made with labels=many"
+            )
         return
     if prompts is not None:
         raise unsupported("prompts")
