@@ -41,6 +41,7 @@ LABEL: Document = {
     "description": "The label of every picture; several if a picture may have several.",
     "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
 }
+FLAG: Document = {"type": "boolean"}
 NOTHING_SAID = Said()
 RAW = {"image/*": FILE, "application/octet-stream": FILE}
 takes_pictures = partial(routes.add, "POST", takes_pictures=True, answer=JobModel, status=202)
@@ -58,16 +59,12 @@ asks = partial(
     scope=Scope.ENROLL,
     query=EnrollQuery,
     body=EnrollItems,
-    uploads={
-        "multipart/form-data": form("image", image=IMAGES, label=LABEL, complete={"type": "boolean"}),
-        **RAW,
-    },
+    uploads={"multipart/form-data": form("image", image=IMAGES, label=LABEL, complete=FLAG), **RAW},
 )
 def enroll(collection: str, query: EnrollQuery) -> Response:
     """Enrol labelled pictures; a class exists as soon as its first picture is enrolled."""
-    return _submit(
-        collection, JobKind.ENROLL, said=Said(query.label, complete=query.complete), webhook=query.webhook
-    )
+    said = Said(query.label, complete=query.complete)
+    return _submit(collection, JobKind.ENROLL, said=said, webhook=query.webhook)
 
 
 @asks("/collections/<collection>/classify")

@@ -78,19 +78,21 @@ class Manifest(_Part):
     supports: int = Field(ge=0)
     labels: Labels = Labels.ONE
 
-    def label_set(self, place: int) -> LabelSet | None:
-        """Return the labels of the set at a place; None for a class."""
-        class_ = self.classes[place]
-        if class_.kind is not ClassKind.SET:
-            return None
-        labels = sorted(self.classes[member].label for member in class_.members)
-        return LabelSet(tuple(labels), class_.complete)
+    def label_sets(self) -> list[LabelSet | None]:
+        """Return the labels of the set at each place; None for a class."""
+        return [
+            LabelSet(tuple(sorted(self.classes[place].label for place in one.members)), one.complete)
+            if one.kind is ClassKind.SET
+            else None
+            for one in self.classes
+        ]
 
     def packed(self) -> bytes:
         """Return it as JSON, with `labels` only where they are several."""
-        only_several = {"labels": True, "classes": {"__all__": {"members", "complete"}}}
-        left_out = only_several if self.labels is Labels.ONE else None
-        return self.model_dump_json(indent=2, exclude=left_out).encode()
+        if self.labels is Labels.MANY:
+            return self.model_dump_json(indent=2).encode()
+        one: dict[str, Any] = {"labels": True, "classes": {"__all__": {"members": True, "complete": True}}}
+        return self.model_dump_json(indent=2, exclude=one).encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from formats.bundle import BundleClass, Manifest
 
 
 def check_classes(manifest: Manifest) -> None:
-    """Raise `bundle_invalid` unless the classes are such as a collection of these labels has, or as labels do."""
+    """Raise `bundle_invalid` unless a collection can have these classes; or what is wrong with a label."""
     labels = {place: one for place, one in enumerate(manifest.classes) if one.kind is not ClassKind.SET}
     several = manifest.labels is Labels.MANY
     clean = clean_part if several else clean_label

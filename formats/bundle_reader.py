@@ -83,6 +83,7 @@ class Bundle:
             raise _invalid(f"expected the file of a collection, a zip: {error}") from error
         self._infos = self._checked_members()
         self.manifest = self._manifest()
+        self._label_sets = self.manifest.label_sets()
         if self.manifest.supports > max_supports:
             raise _invalid(f"expected at most {max_supports} supports, got {self.manifest.supports}")
 
@@ -146,16 +147,13 @@ class Bundle:
 
     def _labels_at(self, number: int, place: int, row: _Row) -> LabelSet | None:
         """Return the label set of a row, None for a class; raises where the row says something else."""
-        expected = self.manifest.label_set(place)
+        expected = self._label_sets[place]
         if expected is None:
             if self.manifest.classes[place].label != row.label or row.labels is not None:
                 raise _invalid(f"row {number}: {row.label!r:.100} is not the label of class {place}")
             return None
-        if (
-            row.label is not None
-            or row.labels is None
-            or LabelSet(tuple(row.labels), row.complete) != expected
-        ):
+        said = None if row.labels is None else LabelSet(tuple(row.labels), row.complete)
+        if row.label is not None or said != expected:
             raise _invalid(f"row {number}: {row.labels!r:.100} are not the labels of class {place}")
         return expected
 

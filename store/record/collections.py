@@ -62,7 +62,7 @@ class Collections:
         """
         check_rule_of_prompts(rule, prompts)
         check_labels(labels, rule, prompts)
-        check_index(index, prompts)
+        check_index(index, labels, prompts)
         row = {
             "name": name,
             "encoder": encoder,
@@ -137,7 +137,7 @@ class Collections:
             check_labels(row.labels, rule, row.prompts)
             changed: dict[str, Any] = {"rule": asdict(rule)}
             if index is not None and index != unpack_index(row.index_spec):
-                check_index(index, row.prompts)
+                check_index(index, row.labels, row.prompts)
                 changed |= {"index_spec": asdict(index), "index_measured": None}
             connection.execute(update(t.collection).where(which).values(changed))
         return self.get(name)

@@ -120,6 +120,7 @@ def _supports(
     """Yield supports in the order in which replicas apply them, so that sums are identical."""
     support = t.support.c
     places = {class_id: place for place, class_id in enumerate(class_ids)}
+    label_sets = manifest.label_sets()
     rows = connection.execution_options(yield_per=AT_ONCE).execute(
         select(
             support.id,
@@ -135,7 +136,7 @@ def _supports(
     )
     for row in rows:
         place = places[row.class_id]
-        labels = manifest.label_set(place)
+        labels = label_sets[place]
         yield BundleSupport(
             row.id,
             place,

@@ -38,8 +38,8 @@ def check_labels(labels: Labels, rule: Rule, prompts: Prompts | None) -> None:
         )
 
 
-def check_index(index: Index, prompts: Prompts | None) -> None:
-    """Raise `index_invalid` if the index has numbers of another kind, or cannot be combined with prompts."""
+def check_index(index: Index, labels: Labels, prompts: Prompts | None) -> None:
+    """Raise `index_invalid` if the index has numbers of another kind, or cannot be combined with the rest."""
     shortened = index.name in (IndexName.IVF, IndexName.RABITQ)
     if not shortened and (index.probes is not None or index.refine is not None):
         raise ExemplarError(
@@ -50,4 +50,9 @@ def check_index(index: Index, prompts: Prompts | None) -> None:
         raise ExemplarError(
             "index_invalid",
             "prompts need all supports in memory: expected the index flat, ivf or rabitq, got milvus",
+        )
+    if index.name is IndexName.MILVUS and labels is Labels.MANY:
+        raise ExemplarError(
+            "index_invalid",
+            "several labels need all supports in memory: expected the index flat, ivf or rabitq, got milvus",
         )

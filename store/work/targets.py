@@ -45,8 +45,8 @@ def check_groupable(connection: Connection, job_id: str) -> str:
     """Lock a job whose answers are to be grouped, and return its collection's current encoder.
 
     Raises `job_not_found`, `job_state_invalid` if it makes no decisions or has not ended,
-    `collection_not_found` if its collection was deleted, `labels_unsupported` if its pictures may have several
-    labels, and `vectors_missing` if it kept none.
+    `collection_not_found` if its collection was deleted, `labels_unsupported` if its pictures may have
+    several labels, and `vectors_missing` if it kept none.
     """
     job, _ = _lock_target(connection, job_id)
     return _encoder_of(connection, job)
@@ -75,7 +75,7 @@ def _encoder_of(connection: Connection, job: Row[Any]) -> str:
     found = find_collection(connection, job.collection_name)
     if found.labels is Labels.MANY:
         raise unsupported("deciding again and groups")
-    return found.encoder
+    return str(found.encoder)
 
 
 def settled_chunks(
