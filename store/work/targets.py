@@ -62,6 +62,8 @@ def _lock_target(connection: Connection, job_id: str) -> tuple[Row[Any], Sequenc
         raise _invalid(f"expected a job that has ended, this one is {job.state.value}")
     if job.collection_id is None:  # one of the same name is another collection
         raise ExemplarError("collection_not_found", "the collection of this job was deleted")
+    if find_collection(connection, job.collection_name).labels is Labels.MANY:
+        raise unsupported("deciding again and groups")
     kept = encoders_of(connection, job_id)
     if not kept:
         raise ExemplarError(
@@ -72,10 +74,7 @@ def _lock_target(connection: Connection, job_id: str) -> tuple[Row[Any], Sequenc
 
 
 def _encoder_of(connection: Connection, job: Row[Any]) -> str:
-    found = find_collection(connection, job.collection_name)
-    if found.labels is Labels.MANY:
-        raise unsupported("deciding again and groups")
-    return str(found.encoder)
+    return str(find_collection(connection, job.collection_name).encoder)
 
 
 def settled_chunks(
