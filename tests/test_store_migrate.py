@@ -114,11 +114,11 @@ def test_coverage_of_a_rule_is_kept_under_its_new_name(bare_url: str, tmp_path: 
 
 SEVENTEENTH_RECORD = """
 INSERT INTO collection (id, name, encoder, rule, version, created_at, embedded_at)
-    VALUES (1, 'sports', '{encoder}', '{"name": "auto", "metric": "cosine"}', 2, 1000.5, 1000.5);
+    VALUES (101, 'sports', '{encoder}', '{"name": "auto", "metric": "cosine"}', 2, 1000.5, 1000.5);
 INSERT INTO class (id, collection_id, label, kind, seq, created_at)
-    VALUES (1, 1, 'bmx', 'normal', 1, 1000.5), (2, 1, 'noise', 'negative', 1, 1000.5);
+    VALUES (101, 101, 'bmx', 'normal', 1, 1000.5), (102, 101, 'noise', 'negative', 1, 1000.5);
 INSERT INTO support (id, collection_id, class_id, seq, vector, picture, thumbnail, metadata, created_at)
-    VALUES (1, 1, 1, 2, :vector, 'aa', 'bb', '{}', 1000.5)
+    VALUES (1, 101, 101, 2, :vector, 'aa', 'bb', '{}', 1000.5)
 """
 
 
@@ -128,11 +128,11 @@ def test_filled_record_of_one_label_a_picture_stays_so(bare_url: str, tmp_path: 
     ensure_schema(store.database)
     found = store.collections.get("sports")
     assert (found.labels, found.classes, found.supports) == (Labels.ONE, 2, 1)
-    changes = store.supports.changes_since(1, 0)
+    changes = store.supports.changes_since(101, 0)
     assert changes is not None
     assert sorted(changes.classes, key=lambda one: one.id) == [
-        ClassChange(1, "bmx", ClassKind.NORMAL),
-        ClassChange(2, "noise", ClassKind.NEGATIVE),
+        ClassChange(101, "bmx", ClassKind.NORMAL),
+        ClassChange(102, "noise", ClassKind.NEGATIVE),
     ]
     store.collections.create("photos", REMOVED, Rule(), labels=Labels.MANY)
     assert store.classes.add("photos", "animal/dog").label == "animal/dog"
