@@ -34,7 +34,7 @@ COMMANDS = {
     ),
     "supports": (
         "cli.supports:supports",
-        "List the labelled pictures of a collection, move them to another class, remove them.",
+        "List the labelled pictures of a collection, change their class or labels, remove them.",
     ),
     "report": ("cli.report_command:report", "Report a collection's accuracy, confusions and label errors."),
     "export": ("cli.export:export", "Write a collection to one file."),

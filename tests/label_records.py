@@ -27,7 +27,9 @@ def put(store: Store, picture: str, *labels: str, complete: bool = False) -> dic
 
 def labels_of(store: Store) -> dict[str, LabelSet]:
     """Return the label set of each picture."""
-    return {one.picture: one.labels for one in store.supports.page(NAME) if one.labels is not None}
+    return {
+        one.picture: one.labels for one in store.supports.page(NAME, limit=1000) if one.labels is not None
+    }
 
 
 def counts(store: Store) -> dict[str, int]:
@@ -70,7 +72,9 @@ def followed(store: Store, since: int = 0) -> dict[int, tuple[tuple[str, ...], b
 def check(store: Store) -> None:
     """The feed and the page agree, every set is there once, and no set has a deleted label."""
     page = {
-        one.id: (one.labels.labels, one.labels.complete) for one in store.supports.page(NAME) if one.labels
+        one.id: (one.labels.labels, one.labels.complete)
+        for one in store.supports.page(NAME, limit=1000)
+        if one.labels
     }
     assert followed(store) == page
     class_, member = t.class_.c, t.class_member.c

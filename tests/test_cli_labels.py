@@ -9,8 +9,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from test_cli_commands import run
 
+from cli.main import main
 from cli.stack import Stack
 
 pytestmark = pytest.mark.processes
@@ -19,13 +19,31 @@ Command = Callable[..., str]
 
 
 @pytest.fixture
-def command(service: Stack) -> Command:
-    """A command of the running service that has to end well; gives what it printed."""
+def attempt(
+    service: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str]]:
+    """A command of the running service; gives its exit code and what it printed."""
+    monkeypatch.setenv("EXEMPLAR_URL", service.url)
+
+    def do(*arguments: str) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+        printed = capsys.readouterr()
+        code = ended.value.code
+        assert isinstance(code, int)
+        return code, printed.err if code else printed.out
+
+    return do
+
+
+@pytest.fixture
+def command(attempt: Callable[..., tuple[int, str]]) -> Command:
+    """A command that has to end well; gives what it printed."""
 
     def do(*arguments: str) -> str:
-        answer = run(*arguments, url=service.url)
-        assert answer.returncode == 0, answer.stderr
-        return answer.stdout
+        code, printed = attempt(*arguments)
+        assert code == 0, printed
+        return printed
 
     return do
 
@@ -66,7 +84,7 @@ def test_folders_are_partial_labels(command: Command, name: str, photos: Path) -
 
 
 def test_labels_of_supports_are_changed(
-    service: Stack,
+    attempt: Callable[..., tuple[int, str]],
     command: Command,
     name: str,
     photos: Path,
@@ -75,17 +93,16 @@ def test_labels_of_supports_are_changed(
     command("enroll", *files, "-c", name, "--label", "dog", "--label", "ball")
     first, second = (one["id"] for one in json.loads(command("supports", "list", "-c", name, "--json")))
     changed = command("supports", "label", str(first), "-c", name, "--add", "sea", "--remove", "ball")
-    assert changed == f"#{first} 0.png is now dog, sea\n"
+    assert changed == f"#{first} digit 3/0.png is now dog, sea\n"
     command("supports", "label", str(first), str(second), "-c", name, "--set", "cat", "--complete")
     assert labels(command, name) == [(["cat"], True)] * 2
     command("supports", "label", f"#{second}", "-c", name, "--partial")
     assert labels(command, name) == [(["cat"], True), (["cat"], False)]
-    emptied = run("supports", "label", str(second), "-c", name, "--remove", "cat", url=service.url)
-    assert (emptied.returncode, "labels_invalid" in emptied.stderr) == (2, True)
-    moved = run("supports", "move", str(second), "-c", name, "--to", "dog", url=service.url)
-    assert (moved.returncode, "labels_invalid" in moved.stderr) == (2, True)
+    for refused in (("label", str(second), "--remove", "cat"), ("move", str(second), "--to", "dog")):
+        code, printed = attempt("supports", *refused, "-c", name)
+        assert (code, "labels_invalid" in printed) == (2, True)
     removed = command("supports", "remove", str(second), "-c", name, "--yes")
-    assert removed == f"removed #{second} 1.png: cat\n"
+    assert removed == f"removed #{second} digit 3/1.png: cat\n"
 
 
 @pytest.mark.parametrize(
@@ -97,9 +114,8 @@ def test_labels_of_supports_are_changed(
     ],
 )
 def test_options_that_contradict_are_refused(
-    service: Stack, photos: Path, arguments: tuple[str, ...]
+    attempt: Callable[..., tuple[int, str]], photos: Path, arguments: tuple[str, ...]
 ) -> None:
     file = str(photos / "digit 3" / "0.png")
-    answer = run(*[file if one == "FILE" else one for one in arguments], url=service.url)
-    assert answer.returncode == 2
-    assert "--set" in answer.stderr or "--none" in answer.stderr
+    code, printed = attempt(*[file if one == "FILE" else one for one in arguments])
+    assert (code, "--set" in printed or "--none" in printed) == (2, True)

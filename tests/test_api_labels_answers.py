@@ -1,0 +1,110 @@
+"""Answers with several labels over HTTP, and what such collections cannot do yet, on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+from conftest import encode
+from labelling import PATH, item, problem, put, results, work
+from PIL import Image
+from tiny import DEFAULT
+from working import ToyEncoder, tools_with
+
+from core.settings import Settings
+from core.types import Rule
+from store.store import Store
+from worker.probes import keep_probes
+from worker.tools import Tools
+
+Digits = Callable[[int, int], bytes]
+
+
+@pytest.fixture
+def tools(settings: Settings, store: Store) -> Iterator[Tools]:
+    with tools_with(settings, store, ToyEncoder()) as tools:
+        keep_probes(tools)
+        yield tools
+
+
+@pytest.fixture(autouse=True)
+def photos(local: httpx.Client, store: Store) -> None:
+    """A collection whose pictures may have several labels, and one whose pictures have one."""
+    made = local.post("/v1/collections", json={"name": "photos", "labels": "many"})
+    assert (made.status_code, made.json()["labels"]) == (201, "many")
+    store.collections.create("things", DEFAULT, Rule())
+
+
+def test_search_shows_the_labels_of_neighbours(local: httpx.Client, tools: Tools, digits: Digits) -> None:
+    support = put(local, tools, digits(0, 0), "animal/dog", complete=True)
+    answer = local.post(f"{PATH}/search", json={"items": [item(digits(0, 0))]})
+    work(tools)
+    [result] = results(local, answer)
+    [neighbour] = result["neighbours"]
+    assert (neighbour["support_id"], neighbour["labels"]) == (support, ["animal", "animal/dog"])
+    assert (neighbour["complete"], neighbour["thumbnail"]) == (True, f"{PATH}/supports/{support}/thumbnail")
+
+
+def test_answer_gives_each_label_its_probability(local: httpx.Client, tools: Tools) -> None:
+    for grey in range(10):
+        put(local, tools, plain(grey), "night", complete=True)
+        put(local, tools, plain(200 + grey), "animal/dog", "day", complete=True)
+    asked = local.post(f"{PATH}/classify", json={"items": [item(plain(4)), item(plain(204))]})
+    work(tools)
+    first, second = results(local, asked)
+    assert [one["decision"] for one in (first, second)] == ["known", "known"]
+    assert {one["label"] for one in first["labels"] if one["decision"] == "yes"} == {"night"}
+    yes = [one for one in second["labels"] if one["decision"] == "yes"]
+    assert {one["label"] for one in yes} == {"animal", "animal/dog", "day"}
+    assert all(one["thumbnail"] for label in yes for one in label["explanation"]["supports"])
+    assert second["neighbours"][0]["labels"] == ["animal", "animal/dog", "day"]
+    assert "label" not in second
+    job = f"/v1/jobs/{asked.json()['id']}"
+    assert local.get(f"{job}/summary").json()["labels"] == {
+        "night": 1,
+        "animal": 1,
+        "animal/dog": 1,
+        "day": 1,
+    }
+    for media_type in ("text/csv", "application/x-ndjson", "application/vnd.apache.parquet"):
+        assert local.get(f"{job}/results", headers={"Accept": media_type}).status_code == 200
+
+
+def plain(grey: int) -> bytes:
+    return encode(Image.new("RGB", (8, 8), (grey, grey, grey)))
+
+
+def test_what_cannot_be_done_yet_says_so(local: httpx.Client, tools: Tools, digits: Digits) -> None:
+    put(local, tools, digits(0, 0), "dog")
+    asked = local.post(f"{PATH}/classify", json={"items": [item(digits(0, 1))]})
+    work(tools)
+    job = f"/v1/jobs/{asked.json()['id']}"
+    refused = [
+        local.get(f"{PATH}/report"),
+        local.get(f"{PATH}/report/confusion.svg"),
+        local.get(f"{PATH}/reindex/comparison"),
+        local.post(
+            f"{PATH}/bulk?kind=classify&smooth=true", content=b"x", headers={"Content-Type": "text/csv"}
+        ),
+        local.patch(f"{job}/items/0", json={"label": "dog", "enroll": True}),
+        local.post(f"{job}/redecide", json={}),
+        local.post(f"{job}/groups", json={}),
+    ]
+    for answer in refused:
+        status, code, detail = problem(answer)
+        assert (status, code) == (422, "labels_unsupported"), answer.url
+        assert "labels=many" in detail
+
+
+def test_plain_review_keeps_the_answer(local: httpx.Client, tools: Tools) -> None:
+    put(local, tools, plain(4), "night")
+    asked = local.post(f"{PATH}/classify", json={"items": [item(plain(4))]})
+    work(tools)
+    path = f"/v1/jobs/{asked.json()['id']}"
+    answered = local.get(f"{path}/results").json()["items"][0]
+    assert local.patch(f"{path}/items/0", json={"accepted": True}).status_code == 200
+    assert local.post(f"{path}/review", json={"items": [0], "label": "day"}).status_code == 200
+    reviewed = local.get(f"{path}/results").json()["items"][0]
+    assert (reviewed["labels"], reviewed["final_label"]) == (answered["labels"], "day")
+    assert local.get(f"{path}/summary").json()["reviewed"] == 1
