@@ -50,6 +50,21 @@ def test_rule_is_changed_and_changed_back(page: Page, http: httpx.Client, taught
     expect(page.get_by_label("Certainty, %")).to_have_value("50")
 
 
+def test_collection_is_renamed(page: Page, http: httpx.Client, taught: str) -> None:
+    other = http.post("/v1/collections", json={"name": f"{taught}-b"}).json()["name"]
+    open_view(page, f"#/c/{taught}/settings")
+    page.get_by_label("Name").fill(other)
+    page.get_by_role("button", name="Rename").click()
+    expect(page.get_by_text(f"there is already a collection named '{other}'")).to_be_visible()
+    page.get_by_label("Name").fill(f"{taught} Ünder test!")
+    page.get_by_role("button", name="Rename").click()
+    page.wait_for_url(f"**/#/c/{taught}-under-test/settings")
+    expect(page.get_by_text(f"exemplar keys create NAME --collection {taught}-under-test")).to_be_visible()
+    assert http.get(f"/v1/collections/{taught}").status_code == 404
+    classes = http.get(f"/v1/collections/{taught}-under-test/classes").json()["items"]
+    assert {one["label"] for one in classes} == {"zero", "one"}
+
+
 def test_collection_is_exported(page: Page, taught: str) -> None:
     open_view(page, f"#/c/{taught}/settings")
     with page.expect_download() as download:

@@ -5,6 +5,7 @@ import { save } from "./download.js";
 import { button, count, h } from "./element.js";
 import { encoderField } from "./encoder-field.js";
 import { problem } from "./messages.js";
+import { nameField } from "./name-field.js";
 import { done } from "./undo.js";
 import { pause } from "./watch.js";
 
@@ -21,8 +22,26 @@ export async function settingsView({ collection }, signal) {
   const found = await call("GET", pathOf(collection), { signal });
   return {
     title: "Settings", collection, tab: "settings",
-    parts: [decisions(found), await encoder(found, signal), exports(found, signal), keys(found)],
+    parts: [rename(found), decisions(found), await encoder(found, signal), exports(found, signal), keys(found)],
   };
+}
+
+function rename(found) {
+  const wrong = h("div");
+  const name = nameField("Rename", found.name, () => wrong.replaceChildren());
+  const form = h("form", { class: "panel maker" }, h("h2", {}, "Name"), name.element,
+    h("p", { class: "quiet" }, "Its jobs and keys follow. Change programs that use the old name."), wrong);
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    try {
+      const { name: now } = await call("PATCH", pathOf(found.name), { json: { name: name.value() } });
+      location.replace(`#/c/${now}/settings`);
+    } catch (error) {
+      wrong.replaceChildren(problem(error));
+      name.focus();
+    }
+  });
+  return form;
 }
 
 function decisions(found) {

@@ -78,11 +78,16 @@ class AsyncCalls(AsyncTransport):
         collection: str,
         *,
         index: models.Index | Mapping[str, Any] | None = None,
+        name: str | None = None,
         rule: models.RuleChange | Mapping[str, Any] | None = None,
     ) -> models.Collection:
-        """Change the rule or the index of a collection; omitted fields stay unchanged."""
+        """Change the name, the rule or the index of a collection; omitted fields stay unchanged."""
         return await self._json(
-            Request("PATCH", f"/v1/collections/{in_path(collection)}", json=given(index=index, rule=rule)),
+            Request(
+                "PATCH",
+                f"/v1/collections/{in_path(collection)}",
+                json=given(index=index, name=name, rule=rule),
+            ),
             models.Collection,
         )
 

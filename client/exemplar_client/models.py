@@ -157,6 +157,8 @@ class CollectionChange(Model):
     """Changes of a collection; omitted fields stay unchanged."""
 
     index: Index | None = Field(default=None)
+    name: str | None = Field(default=None)
+    """A new name; jobs and API keys of the collection follow it."""
     rule: RuleChange | None = Field(default=None)
 
 
