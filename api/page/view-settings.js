@@ -6,6 +6,7 @@ import { button, count, h } from "./element.js";
 import { encoderField } from "./encoder-field.js";
 import { problem } from "./messages.js";
 import { nameField } from "./name-field.js";
+import { keysPanel } from "./settings-keys.js";
 import { done } from "./undo.js";
 import { pause } from "./watch.js";
 
@@ -22,7 +23,7 @@ export async function settingsView({ collection }, signal) {
   const found = await call("GET", pathOf(collection), { signal });
   return {
     title: "Settings", collection, tab: "settings",
-    parts: [rename(found), decisions(found), await encoder(found, signal), exports(found, signal), keys(found)],
+    parts: [rename(found), decisions(found), await encoder(found, signal), exports(found, signal), await keysPanel(found.name, signal)],
   };
 }
 
@@ -113,11 +114,4 @@ function exports(found, signal) {
   });
   return h("section", { class: "panel maker" }, h("h2", {}, "Export"), h("p", { class: "quiet" }, `One file with the vectors and labels of ${count(found.supports, "picture")}. Very large collections: exemplar export ${found.name}.`),
     h("div", { class: "row" }, pictures, h("label", { for: "with-pictures" }, "with the pictures"), get), wrong);
-}
-
-function keys({ name }) {
-  const command = (text, line) => h("li", {}, text, " ", h("code", {}, line));
-  return h("section", { class: "panel maker note" }, h("h2", {}, "Keys"), h("p", {}, "Keys are made where the service runs, never through the page."),
-    h("ul", {}, command("A key for this collection:", `exemplar keys create NAME --collection ${name}`), command("Only to classify:", `exemplar keys create NAME --scope classify --collection ${name}`),
-      command("All keys:", "exemplar keys list"), command("End one:", "exemplar keys revoke ID")));
 }

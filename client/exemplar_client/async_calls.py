@@ -441,6 +441,30 @@ class AsyncCalls(AsyncTransport):
             models.Reviewed,
         )
 
+    async def list_keys(self) -> models.KeyList:
+        """List API keys without their secrets, including revoked and expired ones."""
+        return await self._json(Request("GET", "/v1/keys", may_repeat=True), models.KeyList)
+
+    async def create_key(
+        self,
+        name: str,
+        *,
+        collections: Sequence[str] | None = None,
+        days: float | None = None,
+        scopes: Sequence[models.Scope] | None = None,
+    ) -> models.CreatedKey:
+        """Create an API key; it is shown only in this answer."""
+        return await self._json(
+            Request(
+                "POST", "/v1/keys", json=given(collections=collections, days=days, name=name, scopes=scopes)
+            ),
+            models.CreatedKey,
+        )
+
+    async def revoke_key(self, key_id: str) -> None:
+        """Revoke an API key at once; the one that makes the request stays."""
+        return await self._none(Request("DELETE", f"/v1/keys/{in_path(key_id)}"))
+
     async def list_models(self) -> models.ModelList:
         """List the encoders on offer, in the shape of OpenAI's call."""
         return await self._json(Request("GET", "/v1/models", may_repeat=True), models.ModelList)

@@ -284,6 +284,14 @@ class Contribution(Model):
     thumbnail: str
 
 
+class CreatedKey(Model):
+    """A new key, which cannot be shown again."""
+
+    id: str
+    key: str
+    """Sent as `Authorization: Bearer <key>`."""
+
+
 DecisionName = Literal["known", "unknown", "ambiguous"] | str
 """The decision of an answer."""
 
@@ -551,6 +559,27 @@ Judgement = Literal["fair", "rough", "not_assessable"] | str
 """How reliable the numbers of a class are."""
 
 
+class KeyList(Model):
+    """All keys, oldest first."""
+
+    items: list[Key]
+
+
+class Key(Model):
+    """A key without its secret."""
+
+    collections: list[str] | None
+    """The collections that it is restricted to; null: all."""
+    created_at: datetime
+    expires_at: datetime | None
+    id: str
+    name: str
+    revoked: bool
+    scopes: list[Scope]
+    yours: bool
+    """Whether this request was made with it."""
+
+
 class LabelCount(Model):
     """The number of items that a class would get."""
 
@@ -679,6 +708,18 @@ class NewGroups(Model):
 
     max_groups: int | None = Field(default=None)
     """Most groups."""
+
+
+class NewKey(Model):
+    """A key to create."""
+
+    collections: list[str] | None = Field(default=None)
+    """The collections that it is restricted to; they need not exist yet."""
+    days: float | None = Field(default=None)
+    """Days until it expires; never by default."""
+    name: str
+    scopes: list[Scope] | None = Field(default=None)
+    """Default: `admin`, or with `collections` all scopes but `admin`."""
 
 
 class NewReindex(Model):
@@ -916,6 +957,10 @@ class Rule(Model):
 
 RuleName = Literal["auto", "kernel", "ridge", "prototype", "neighbours", "nearest"] | str
 """The decision rules; `auto` is `kernel` up to 2,000 supports, and `ridge` above."""
+
+
+Scope = Literal["classify", "enroll", "admin"] | str
+"""What a key allows; `admin` allows everything."""
 
 
 class Selection(Model):

@@ -17,6 +17,8 @@ from store import tables as t
 from store.clock import now_s
 from store.database import Database
 
+DAY_S = 86400.0
+
 
 class Scope(StrEnum):
     """What a key allows; `admin` allows everything."""
@@ -115,6 +117,11 @@ class Keys:
         # always compare, so that the response time does not reveal which ids exist
         is_right = hmac.compare_digest(_digest("") if found is None else found.digest, _digest(secret))
         return _unpack(found) if found is not None and is_right else None
+
+
+def default_scopes(collections: Sequence[str]) -> list[Scope]:
+    """Return the scopes of a key for which none are given: a restricted one is not an admin's."""
+    return [Scope.CLASSIFY, Scope.ENROLL] if collections else [Scope.ADMIN]
 
 
 def follow_name(connection: Connection, name: str, new_name: str) -> None:
