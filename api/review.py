@@ -164,7 +164,7 @@ def _enrolling(job_id: str, items: Sequence[int]) -> Enrolling:
             "items_too_many", f"expected at most {MAX_ENROLLED} items to enrol at once, got {len(items)}"
         )
     check_offered(here.store.collections.find(here.store.jobs.get(job_id).collection).encoder)
-    pictures = keep_pictures(here.store.database, here.store.blobs, job_id, items)
+    pictures = keep_pictures(here.store.database, here.store.blobs, here.settings, job_id, items)
     lane = Lane.INTERACTIVE if len(pictures) <= here.settings.interactive_items else Lane.BULK
     new = new_job_id()
     return Enrolling(new, pictures, lane, origin_of(new, JobKind.ENROLL))

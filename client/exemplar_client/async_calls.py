@@ -78,11 +78,16 @@ class AsyncCalls(AsyncTransport):
         collection: str,
         *,
         index: models.Index | Mapping[str, Any] | None = None,
+        name: str | None = None,
         rule: models.RuleChange | Mapping[str, Any] | None = None,
     ) -> models.Collection:
-        """Change the rule or the index of a collection; omitted fields stay unchanged."""
+        """Change the name, the rule or the index of a collection; omitted fields stay unchanged."""
         return await self._json(
-            Request("PATCH", f"/v1/collections/{in_path(collection)}", json=given(index=index, rule=rule)),
+            Request(
+                "PATCH",
+                f"/v1/collections/{in_path(collection)}",
+                json=given(index=index, name=name, rule=rule),
+            ),
             models.Collection,
         )
 
@@ -435,6 +440,30 @@ class AsyncCalls(AsyncTransport):
             Request("POST", f"/v1/jobs/{in_path(job_id)}/unreview", json=given(items=items, where=where)),
             models.Reviewed,
         )
+
+    async def list_keys(self) -> models.KeyList:
+        """List API keys without their secrets, including revoked and expired ones."""
+        return await self._json(Request("GET", "/v1/keys", may_repeat=True), models.KeyList)
+
+    async def create_key(
+        self,
+        name: str,
+        *,
+        collections: Sequence[str] | None = None,
+        days: float | None = None,
+        scopes: Sequence[models.Scope] | None = None,
+    ) -> models.CreatedKey:
+        """Create an API key; it is shown only in this answer."""
+        return await self._json(
+            Request(
+                "POST", "/v1/keys", json=given(collections=collections, days=days, name=name, scopes=scopes)
+            ),
+            models.CreatedKey,
+        )
+
+    async def revoke_key(self, key_id: str) -> None:
+        """Revoke an API key at once; the one that makes the request stays."""
+        return await self._none(Request("DELETE", f"/v1/keys/{in_path(key_id)}"))
 
     async def list_models(self) -> models.ModelList:
         """List the encoders on offer, in the shape of OpenAI's call."""

@@ -157,6 +157,8 @@ class CollectionChange(Model):
     """Changes of a collection; omitted fields stay unchanged."""
 
     index: Index | None = Field(default=None)
+    name: str | None = Field(default=None)
+    """A new name; jobs and API keys of the collection follow it."""
     rule: RuleChange | None = Field(default=None)
 
 
@@ -280,6 +282,14 @@ class Contribution(Model):
     """Cosine similarity to the picture."""
     support_id: int
     thumbnail: str
+
+
+class CreatedKey(Model):
+    """A new key, which cannot be shown again."""
+
+    id: str
+    key: str
+    """Sent as `Authorization: Bearer <key>`."""
 
 
 DecisionName = Literal["known", "unknown", "ambiguous"] | str
@@ -549,6 +559,27 @@ Judgement = Literal["fair", "rough", "not_assessable"] | str
 """How reliable the numbers of a class are."""
 
 
+class KeyList(Model):
+    """All keys, oldest first."""
+
+    items: list[Key]
+
+
+class Key(Model):
+    """A key without its secret."""
+
+    collections: list[str] | None
+    """The collections that it is restricted to; null: all."""
+    created_at: datetime
+    expires_at: datetime | None
+    id: str
+    name: str
+    revoked: bool
+    scopes: list[Scope]
+    yours: bool
+    """Whether this request was made with it."""
+
+
 class LabelCount(Model):
     """The number of items that a class would get."""
 
@@ -677,6 +708,18 @@ class NewGroups(Model):
 
     max_groups: int | None = Field(default=None)
     """Most groups."""
+
+
+class NewKey(Model):
+    """A key to create."""
+
+    collections: list[str] | None = Field(default=None)
+    """The collections that it is restricted to; they need not exist yet."""
+    days: float | None = Field(default=None)
+    """Days until it expires; never by default."""
+    name: str
+    scopes: list[Scope] | None = Field(default=None)
+    """Default: `admin`, or with `collections` all scopes but `admin`."""
 
 
 class NewReindex(Model):
@@ -914,6 +957,10 @@ class Rule(Model):
 
 RuleName = Literal["auto", "kernel", "ridge", "prototype", "neighbours", "nearest"] | str
 """The decision rules; `auto` is `kernel` up to 2,000 supports, and `ridge` above."""
+
+
+Scope = Literal["classify", "enroll", "admin"] | str
+"""What a key allows; `admin` allows everything."""
 
 
 class Selection(Model):
