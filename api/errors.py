@@ -60,6 +60,7 @@ STATUS_OF = {
     "label_missing": 422,
     "label_too_long": 422,
     "label_invalid": 422,
+    "labels_invalid": 422,
     "manifest_invalid": 422,
     "media_type_invalid": 415,
     "merge_invalid": 422,

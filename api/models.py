@@ -14,7 +14,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.inputs import IndexModel, RuleModel
 from api.links import link
-from core.answers import Candidate, CandidateSet, Contribution, Explanation, Neighbour, Novelty
+from core.answers import (
+    Candidate,
+    CandidateSet,
+    Contribution,
+    Explanation,
+    ManyNeighbour,
+    Neighbour,
+    Novelty,
+)
 from core.report import CollectionReport
 from core.results import Tally
 from core.types import (
@@ -27,6 +35,7 @@ from core.types import (
     Job,
     JobKind,
     JobState,
+    LabelDecision,
     Lane,
     Prompts,
     RuleName,
@@ -218,11 +227,11 @@ class JobModel(BaseModel):
 
 
 class ChangedLabel(BaseModel):
-    """How many answers changed from one label to another; null is no label."""
+    """How many answers changed from one label to another; null is no label, a list are all of several."""
 
     model_config = ConfigDict(serialize_by_alias=True)
-    before: str | None = Field(alias="from")
-    after: str | None = Field(alias="to")
+    before: str | list[str] | None = Field(alias="from")
+    after: str | list[str] | None = Field(alias="to")
     items: int
 
 
@@ -338,6 +347,22 @@ class ExplanationModel(Explanation):
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class ManyNeighbourModel(ManyNeighbour):
+    """A support near the picture, with its labels."""
+
+    thumbnail: str
+
+
+class GivenLabel(BaseModel):
+    """One of several labels of a picture, by its own threshold."""
+
+    label: str
+    probability: float
+    decision: LabelDecision = Field(description="`yes` from the label's threshold on, `unsure` below it.")
+    explanation: ExplanationModel | None = None
+
+
 class ProblemModel(BaseModel):
     """A problem object (RFC 9457) with a stable code."""
 
@@ -351,9 +376,10 @@ class ProblemModel(BaseModel):
 
 
 class ReviewModel(BaseModel):
-    """A person's verdict on an answer: the right label, null for none of the classes."""
+    """A person's verdict on an answer: the right label, null for none of the classes, or all `labels`."""
 
-    label: str | None
+    label: str | None = None
+    labels: list[str] | None = Field(None, description="All labels, where pictures have several.")
     accepted: bool = Field(description="Whether the answer was accepted as it stood.")
     by: str = Field(description="The name of the key, `local` where no key was needed.")
     at: datetime
@@ -366,7 +392,8 @@ class AnswerBefore(BaseModel):
     """An answer that was decided again."""
 
     decision: DecisionName
-    label: str | None
+    label: str | None = None
+    labels: list[GivenLabel] | None = None
     confidence: float
 
 
@@ -383,11 +410,18 @@ class ResultModel(BaseModel):
     final_label: str | None = Field(
         None, description="`label`, or the label that a person gave; null if it is none of the classes."
     )
+    labels: list[GivenLabel] | None = Field(
+        None,
+        description="Where pictures have several labels: the `yes` and `unsure` ones, most probable first.",
+    )
+    final_labels: list[str] | None = Field(
+        None, description="Where pictures have several labels: those that are `yes`, or that a person gave."
+    )
     reviewed: bool | None = Field(None, description="Whether a person has reviewed the answer.")
     review: ReviewModel | None = None
     confidence: float | None = Field(None, description="The probability of the best class.")
     candidates: list[Candidate] | None = None
-    neighbours: list[NeighbourModel] | None = None
+    neighbours: list[NeighbourModel | ManyNeighbourModel] | None = None
     rule: RuleName | None = Field(None, description="The rule that decided, never `auto`.")
     explanation: ExplanationModel | None = None
     candidate_set: CandidateSet | None = Field(

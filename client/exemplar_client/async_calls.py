@@ -359,15 +359,20 @@ class AsyncCalls(AsyncTransport):
         item: int,
         *,
         accepted: Literal[True] | str | None = None,
+        add: Sequence[str] | None = None,
         enroll: bool | None = None,
         label: str | None = None,
+        labels: Sequence[str] | None = None,
+        remove: Sequence[str] | None = None,
     ) -> models.Result:
         """Review the answer for an item."""
         return await self._json(
             Request(
                 "PATCH",
                 f"/v1/jobs/{in_path(job_id)}/items/{in_path(item)}",
-                json=given(accepted=accepted, enroll=enroll, label=label),
+                json=given(
+                    accepted=accepted, add=add, enroll=enroll, label=label, labels=labels, remove=remove
+                ),
             ),
             models.Result,
         )
@@ -406,9 +411,12 @@ class AsyncCalls(AsyncTransport):
         job_id: str,
         *,
         accepted: Literal[True] | str | None = None,
+        add: Sequence[str] | None = None,
         enroll: bool | None = None,
         items: Sequence[int] | None = None,
         label: str | None = None,
+        labels: Sequence[str] | None = None,
+        remove: Sequence[str] | None = None,
         where: models.Selection | Mapping[str, Any] | None = None,
     ) -> models.ReviewedItems:
         """Review many answers at once."""
@@ -416,7 +424,16 @@ class AsyncCalls(AsyncTransport):
             Request(
                 "POST",
                 f"/v1/jobs/{in_path(job_id)}/review",
-                json=given(accepted=accepted, enroll=enroll, items=items, label=label, where=where),
+                json=given(
+                    accepted=accepted,
+                    add=add,
+                    enroll=enroll,
+                    items=items,
+                    label=label,
+                    labels=labels,
+                    remove=remove,
+                    where=where,
+                ),
             ),
             models.ReviewedItems,
         )

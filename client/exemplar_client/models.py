@@ -21,7 +21,8 @@ class AnswerBefore(Model):
 
     confidence: float
     decision: DecisionName
-    label: str | None
+    label: str | None = Field(default=None)
+    labels: list[GivenLabel] | None = Field(default=None)
 
 
 class AskItem(Model):
@@ -97,11 +98,11 @@ class ChangedAnswer(Model):
 
 
 class ChangedLabel(Model):
-    """How many answers changed from one label to another; null is no label."""
+    """How many answers changed from one label to another; null is no label, a list are all of several."""
 
-    from_: str | None = Field(alias="from")
+    from_: str | list[str] | None = Field(alias="from")
     items: int
-    to: str | None
+    to: str | list[str] | None
 
 
 class ClassChange(Model):
@@ -115,8 +116,10 @@ ClassFrom = Literal["nearest", "top"] | str
 """Which of a picture's folders names its class."""
 
 
-ClassKind = Literal["normal", "negative"] | str
-"""The kind of a class; pictures of `negative` classes are unknown."""
+ClassKind = Literal["normal", "negative", "set"] | str
+"""The kind of a class; pictures of `negative` classes are unknown.
+
+A `set` is a set of labels that supports of a collection of several labels a picture bear."""
 
 
 class ClassLine(Model):
@@ -292,7 +295,7 @@ class CreatedKey(Model):
     """Sent as `Authorization: Bearer <key>`."""
 
 
-DecisionName = Literal["known", "unknown", "ambiguous"] | str
+DecisionName = Literal["known", "unknown", "ambiguous", "none"] | str
 """The decision of an answer."""
 
 
@@ -435,6 +438,16 @@ class FinishedJob(Model):
     """The job that this one is about: it decides again, groups, or enrols what was reviewed."""
     versions: list[Version] | None = Field(default=None)
     """The versions of its answers, oldest first; only where one job is shown. Empty if it makes no decisions."""
+
+
+class GivenLabel(Model):
+    """One of several labels of a picture, by its own threshold."""
+
+    decision: LabelDecision
+    """`yes` from the label's threshold on, `unsure` below it."""
+    explanation: Explanation | None = Field(default=None)
+    label: str
+    probability: float
 
 
 class Health(Model):
@@ -587,6 +600,10 @@ class LabelCount(Model):
     label: str
 
 
+LabelDecision = Literal["yes", "unsure"] | str
+"""The decision about one of several labels of a picture."""
+
+
 Lane = Literal["interactive", "bulk"] | str
 """The priority of work: a person waits for `interactive`, and `bulk` comes after it."""
 
@@ -645,6 +662,17 @@ class ListedWanted(Model):
 
     items: list[Wanted]
     total: int
+
+
+class ManyNeighbour(Model):
+    """A support near the picture, with its labels."""
+
+    complete: bool
+    """Whether it has no other labels; otherwise nothing is known about those."""
+    labels: list[str]
+    similarity: float
+    support_id: int
+    thumbnail: str
 
 
 class Merge(Model):
@@ -729,14 +757,23 @@ class NewReindex(Model):
 
 
 class NewReview(Model):
-    """A verdict on an answer: `label` is the right label, or `accepted` says that the answer is right."""
+    """A verdict on an answer: `label` is the right label, or `accepted` says that the answer is right.
+
+    Where pictures have several labels, `labels` are all of them, or `add` and `remove` change some.
+    """
 
     accepted: Literal[True] | str | None = Field(default=None)
     """The answer is right as it stands."""
+    add: list[str] | None = Field(default=None)
+    """Labels that it has besides those so far."""
     enroll: bool | None = Field(default=None)
     """Also make the picture a support of the label; one of another class is moved. Undoing the review, or giving another label, puts it back."""
     label: str | None = Field(default=None)
     """The right label; null: none of the classes."""
+    labels: list[str] | None = Field(default=None)
+    """All right labels; an empty list: none of them."""
+    remove: list[str] | None = Field(default=None)
+    """Labels of those so far that it does not have."""
 
 
 class NewReviews(Model):
@@ -744,11 +781,17 @@ class NewReviews(Model):
 
     accepted: Literal[True] | str | None = Field(default=None)
     """The answer is right as it stands."""
+    add: list[str] | None = Field(default=None)
+    """Labels that it has besides those so far."""
     enroll: bool | None = Field(default=None)
     """Also make the picture a support of the label; one of another class is moved. Undoing the review, or giving another label, puts it back."""
     items: list[int] | None = Field(default=None)
     label: str | None = Field(default=None)
     """The right label; null: none of the classes."""
+    labels: list[str] | None = Field(default=None)
+    """All right labels; an empty list: none of them."""
+    remove: list[str] | None = Field(default=None)
+    """Labels of those so far that it does not have."""
     where: Selection | None = Field(default=None)
 
 
@@ -863,13 +906,17 @@ class Result(Model):
     explanation: Explanation | None = Field(default=None)
     final_label: str | None = Field(default=None)
     """`label`, or the label that a person gave; null if it is none of the classes."""
+    final_labels: list[str] | None = Field(default=None)
+    """Where pictures have several labels: those that are `yes`, or that a person gave."""
     index_version: int | None = Field(default=None)
     item: int
     items: list[int] | None = Field(default=None)
     """Of a group: its items, most central first."""
     label: str | None = Field(default=None)
     """The predicted class; the best guess if ambiguous, null if unknown."""
-    neighbours: list[Neighbour] | None = Field(default=None)
+    labels: list[GivenLabel] | None = Field(default=None)
+    """Where pictures have several labels: the `yes` and `unsure` ones, most probable first."""
+    neighbours: list[Neighbour | ManyNeighbour] | None = Field(default=None)
     novelty: Novelty | None = Field(default=None)
     outcome: str | None = Field(default=None)
     """Of a job that decides again: `changed`, `unchanged`, or why the answer was left alone: `reviewed` or `without_vector`."""
@@ -901,7 +948,7 @@ class ResultPage(Model):
 
 
 class Review(Model):
-    """A person's verdict on an answer: the right label, null for none of the classes."""
+    """A person's verdict on an answer: the right label, null for none of the classes, or all `labels`."""
 
     accepted: bool
     """Whether the answer was accepted as it stood."""
@@ -912,7 +959,9 @@ class Review(Model):
     """Whether it makes the picture a support of its label."""
     enroll_job: str | None = Field(default=None)
     """The job that does, if the picture was none before."""
-    label: str | None
+    label: str | None = Field(default=None)
+    labels: list[str] | None = Field(default=None)
+    """All labels, where pictures have several."""
     support_id: int | None = Field(default=None)
     """That support; null until the job is done."""
 

@@ -19,7 +19,8 @@ from sqlalchemy import Connection, Row, Text, cast, func, select
 
 from core.answer_order import Key, Order, contradicted_key, sort_key
 from core.errors import ExemplarError
-from core.results import Result
+from core.labels import unpack_labels
+from core.results import Result, has_several, label_text
 from core.twins import contradicted
 from core.types import FINAL, ChunkState, Job
 from store import tables as t
@@ -47,6 +48,8 @@ class Entry(NamedTuple):
     status: str
     decision: str | None
     label: str | None
+    """The labels as one text."""
+    several: bool
     confidence: float | None
 
 
@@ -188,7 +191,7 @@ def _sorted(entries: Sequence[Entry], keys: Sequence[Key]) -> list[Entry]:
 
 
 def _entry(chunk_id: int, place: int, result: Result) -> Entry:
-    label = result.get("label")
+    label = label_text(result)
     return Entry(
         result["item"],
         chunk_id,
@@ -197,6 +200,7 @@ def _entry(chunk_id: int, place: int, result: Result) -> Entry:
         intern(result["status"]),
         intern(result["decision"]) if "decision" in result else None,
         None if label is None else intern(label),
+        has_several(result),
         result.get("confidence"),
     )
 
@@ -241,7 +245,8 @@ def _light(entry: Entry, review: Row[Any] | None, *, decides: bool) -> Result:
     result: dict[str, Any] = entry._asdict()
     if decides and entry.decision is not None:
         result["reviewed"] = review is not None
-        result["final_label"] = entry.label if review is None else review.label
+        text = entry.label if review is None else review.label
+        result |= {"final_labels": list(unpack_labels(text))} if entry.several else {"final_label": text}
     return result
 
 
