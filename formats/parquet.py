@@ -21,6 +21,13 @@ SCHEMA = pa.schema(
         pa.field("decision", pa.string()),
         pa.field("label", pa.string()),
         pa.field("final_label", pa.string()),
+        pa.field(
+            "labels",
+            pa.list_(
+                pa.struct([("label", pa.string()), ("probability", pa.float64()), ("decision", pa.string())])
+            ),
+        ),
+        pa.field("final_labels", pa.list_(pa.string())),
         pa.field("reviewed", pa.bool_()),
         pa.field("confidence", pa.float64()),
         pa.field("support_id", pa.int64()),
@@ -50,16 +57,9 @@ SCHEMA = pa.schema(
                 )
             ),
         ),
-        pa.field(
-            "labels",
-            pa.list_(
-                pa.struct([("label", pa.string()), ("probability", pa.float64()), ("decision", pa.string())])
-            ),
-        ),
-        pa.field("final_labels", pa.list_(pa.string())),
     ]
 )
-"""The columns of CSV, and the lists that CSV cannot hold."""
+"""The columns of CSV, with labels as lists, and two lists that CSV cannot hold."""
 
 _LISTS = ("candidates", "neighbours", "labels", "final_labels")
 
