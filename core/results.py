@@ -27,7 +27,7 @@ def failed_result(item: Item, error: ExemplarError) -> Result:
 
 def has_several(answer: Result) -> bool:
     """Return whether it is an answer with several labels a picture."""
-    return "labels" in answer
+    return answer.get("labels") is not None
 
 
 def labels_of(answer: Result) -> tuple[str, ...]:
