@@ -33,6 +33,7 @@ def make_collection(body: NewCollection) -> CollectionModel:
         views=body.views,
         prompts=prompts,
         index=body.index.value(),
+        labels=body.labels,
     )
     return CollectionModel.of(made)
 

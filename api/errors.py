@@ -61,6 +61,7 @@ STATUS_OF = {
     "label_too_long": 422,
     "label_invalid": 422,
     "labels_invalid": 422,
+    "labels_unsupported": 422,
     "manifest_invalid": 422,
     "media_type_invalid": 415,
     "merge_invalid": 422,

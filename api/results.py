@@ -10,7 +10,7 @@ from typing import Any
 from api.inputs import Selection
 from api.models import ResultModel, thumbnail_path
 from api.services import services
-from core.results import Result
+from core.results import Result, has_several
 from core.types import Job
 from formats.csv import COLUMNS, cells_of, csv_line
 
@@ -87,10 +87,12 @@ def _with_thumbnails(job: Job, result: Result) -> dict[str, Any]:
         shown["neighbours"] = _each_with_thumbnail(job, shown["neighbours"])
     if "explanation" in shown:
         shown["explanation"] = _explained(job, shown["explanation"])
-    if "labels" in shown:
+    if has_several(shown):
         shown["labels"] = [
-            {**one, "explanation": _explained(job, one["explanation"])} if "explanation" in one else one
-            for one in shown["labels"]
+            {**label, "explanation": _explained(job, label["explanation"])}
+            if "explanation" in label
+            else label
+            for label in shown["labels"]
         ]
     return shown
 

@@ -19,8 +19,9 @@ from api.results import fits, shown
 from api.routes import Routes
 from api.services import check_offered, services
 from core.errors import ExemplarError
+from core.label_sets import unsupported
 from core.labels import clean_label
-from core.types import JobKind, Lane
+from core.types import JobKind, Labels, Lane
 from store.record.keys import Scope
 from store.work.items import MOST, keep_pictures
 from store.work.jobs import new_job_id
@@ -176,7 +177,10 @@ def _enrolling(job_id: str, items: Sequence[int]) -> Enrolling:
         raise ExemplarError(
             "items_too_many", f"expected at most {MAX_ENROLLED} items to enrol at once, got {len(items)}"
         )
-    check_offered(here.store.collections.find(here.store.jobs.get(job_id).collection).encoder)
+    collection = here.store.collections.find(here.store.jobs.get(job_id).collection)
+    if collection.labels is Labels.MANY:
+        raise unsupported("enroll")
+    check_offered(collection.encoder)
     pictures = keep_pictures(here.store.database, here.store.blobs, here.settings, job_id, items)
     lane = Lane.INTERACTIVE if len(pictures) <= here.settings.interactive_items else Lane.BULK
     new = new_job_id()

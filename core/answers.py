@@ -177,7 +177,7 @@ class ManyAnswer:
 class Found:
     """The supports nearest to one picture, without a decision."""
 
-    neighbours: tuple[Neighbour, ...]
+    neighbours: tuple[Neighbour | ManyNeighbour, ...]
     index_version: int
 
     def first(self, top: int) -> Found:

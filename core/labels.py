@@ -23,7 +23,7 @@ def clean_label(text: object, *, exists: bool = False) -> str:
     A label with U+FFFD is only taken for a class that exists: it was decoded from bytes of another encoding.
     """
     if not isinstance(text, str) or not text.strip():
-        raise ExemplarError("label_missing", "expected a label, got none; name the class this picture shows")
+        raise label_missing()
     label = unicodedata.normalize("NFC", text.strip())
     if len(label) > MAX_LABEL:
         raise ExemplarError(
@@ -52,6 +52,11 @@ def unpack_labels(text: str | None) -> tuple[str, ...]:
     if text is None:
         return ()
     return tuple(json.loads(text[1:])) if text.startswith(_SEVERAL) else (text,)
+
+
+def label_missing() -> ExemplarError:
+    """Return the error for a picture without a label."""
+    return ExemplarError("label_missing", "expected a label, got none; name the class this picture shows")
 
 
 def check_slug(text: str) -> str:

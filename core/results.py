@@ -27,15 +27,15 @@ def failed_result(item: Item, error: ExemplarError) -> Result:
 
 def has_several(answer: Result) -> bool:
     """Return whether it is an answer with several labels a picture."""
-    return answer.get("labels") is not None
+    return answer.get("labels") is not None and "decision" in answer
 
 
 def labels_of(answer: Result) -> tuple[str, ...]:
-    """Return the labels that an answer gives its picture: one or none, or all that are `yes`."""
+    """Return the labels of a picture: those that its answer gives, or those of its support."""
     if has_several(answer):
         return tuple(one["label"] for one in answer["labels"] if one["decision"] == LabelDecision.YES)
     label = answer.get("label")
-    return () if label is None else (label,)
+    return tuple(answer.get("labels") or ()) if label is None else (label,)
 
 
 def shown_labels(answer: Result) -> str | list[str] | None:

@@ -230,6 +230,10 @@ class Item:
     """A text to embed instead of a picture."""
     support: int | None = None
     """The support to be embedded by another encoder."""
+    labels: tuple[str, ...] | None = None
+    """The labels of a picture that may have several, instead of `label`."""
+    complete: bool = False
+    """Whether it has no other labels."""
 
     @property
     def is_unfetched(self) -> bool:
@@ -256,6 +260,8 @@ class Source:
     """The name of an uploaded collection file."""
     class_from: str | None = None
     """Which of a picture's folders names its class, `nearest` or `top`; None is `nearest` if no two clash."""
+    labels: Labels = Labels.ONE
+    """How many labels the collection gives a picture."""
 
 
 @dataclass(frozen=True, slots=True)

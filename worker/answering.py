@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from core.answers import Answer, Found, as_json
+from core.answers import Answer, Found, ManyAnswer, as_json
 from core.changes import ClassChange
 from core.errors import ExemplarError
+from core.label_sets import unsupported
 from core.results import Result, done_result, failed_result
-from core.types import Chunk
-from core.vectors import Vector
+from core.types import Chunk, Labels, Rule
+from core.vectors import Vector, Vectors
 from encoders import Encoder
 from index.decide import classify, search
-from index.replicas import ENCODER_CHANGED
+from index.replicas import ENCODER_CHANGED, AnyReplica
 from store.blobs import uploads_of
 from store.work.item_vectors import pack_half
 from store.work.kinds import KINDS
@@ -26,7 +27,7 @@ from worker.embedding import Embedded, EmbeddedChunk
 from worker.smoothing_inputs import BEST, keep, pack
 from worker.tools import Tools
 
-Said = Answer | Found | ExemplarError
+Said = Answer | ManyAnswer | Found | ExemplarError
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,9 @@ def _search(tools: Tools, encoder: Encoder, chunk: Chunk, vectors: Sequence[Vect
         if not KINDS[chunk.kind].decides:
             lines, version = search(replica, queries, top=chunk.top)
             return _Searched([Found(line, version) for line in lines], version)
+        if collection.labels is Labels.MANY:
+            several = _classify_several(replica, collection.rule, queries, top=chunk.top)
+            return _Searched(several, replica.version)
         texts = tools.texts.texts_of(tools.store.texts, encoder, collection, replica)
         top = max(chunk.top, BEST) if chunk.smooth else chunk.top
         answers = classify(replica, collection.rule, queries, top=top, texts=texts)
@@ -91,6 +95,10 @@ def _search(tools: Tools, encoder: Encoder, chunk: Chunk, vectors: Sequence[Vect
         if error.retry or error.code == ENCODER_CHANGED:
             raise
         return _Searched([error] * len(vectors))
+
+
+def _classify_several(replica: AnyReplica, rule: Rule, queries: Vectors, *, top: int) -> list[ManyAnswer]:
+    raise unsupported("classify")
 
 
 def _keep(

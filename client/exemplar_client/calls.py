@@ -49,6 +49,7 @@ class Calls(Transport):
         *,
         encoder: str | None = None,
         index: models.Index | Mapping[str, Any] | None = None,
+        labels: models.Labels | None = None,
         prompts: str | Sequence[str] | None = None,
         rule: models.Rule | Mapping[str, Any] | None = None,
         views: models.Views | None = None,
@@ -58,7 +59,15 @@ class Calls(Transport):
             Request(
                 "POST",
                 "/v1/collections",
-                json=given(encoder=encoder, index=index, name=name, prompts=prompts, rule=rule, views=views),
+                json=given(
+                    encoder=encoder,
+                    index=index,
+                    labels=labels,
+                    name=name,
+                    prompts=prompts,
+                    rule=rule,
+                    views=views,
+                ),
             ),
             models.Collection,
         )
@@ -104,7 +113,7 @@ class Calls(Transport):
         )
 
     def make_class(
-        self, collection: str, label: str, *, kind: models.ClassKind | None = None
+        self, collection: str, label: str, *, kind: Literal["normal", "negative"] | str | None = None
     ) -> models.Class:
         """Create a class from its name; if the collection has prompts, it answers immediately."""
         return self._json(
@@ -134,7 +143,7 @@ class Calls(Transport):
         collection: str,
         label: str,
         *,
-        kind: models.ClassKind | None = None,
+        kind: Literal["normal", "negative"] | str | None = None,
         new_label: str | None = None,
     ) -> models.Class:
         """Rename a class, or change its kind."""
@@ -228,7 +237,7 @@ class Calls(Transport):
     def list_supports(
         self, collection: str, *, limit: int | None = None, label: str | None = None
     ) -> Iterator[models.Support]:
-        """List supports in order of enrolment, of one class or of all."""
+        """List supports in order of enrolment: those that bear a label, or all."""
         return self._pages(
             Request(
                 "GET",
@@ -256,13 +265,23 @@ class Calls(Transport):
             models.Support,
         )
 
-    def move_support(self, collection: str, support_id: int, label: str) -> models.Support:
-        """Move a support to another class."""
+    def move_support(
+        self,
+        collection: str,
+        support_id: int,
+        *,
+        add: Sequence[str] | None = None,
+        complete: bool | None = None,
+        label: str | None = None,
+        labels: Sequence[str] | None = None,
+        remove: Sequence[str] | None = None,
+    ) -> models.Support:
+        """Move a support to another class, or change its labels if a picture may have several."""
         return self._json(
             Request(
                 "PATCH",
                 f"/v1/collections/{in_path(collection)}/supports/{in_path(support_id)}",
-                json=given(label=label),
+                json=given(add=add, complete=complete, label=label, labels=labels, remove=remove),
             ),
             models.Support,
         )

@@ -16,13 +16,17 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="allow", populate_by_name=True)
 
 
+Aim = Literal["precision", "f1"] | str
+"""What the threshold of each label is set for: a target precision, or the best F1 score."""
+
+
 class AnswerBefore(Model):
     """An answer that was decided again."""
 
     confidence: float
     decision: DecisionName
     label: str | None = Field(default=None)
-    labels: list[GivenLabel] | None = Field(default=None)
+    labels: list[LabelAnswer] | None = Field(default=None)
 
 
 class AskItem(Model):
@@ -108,7 +112,7 @@ class ChangedLabel(Model):
 class ClassChange(Model):
     """Changes of a class."""
 
-    kind: ClassKind | None = Field(default=None)
+    kind: Literal["normal", "negative"] | str | None = Field(default=None)
     label: str | None = Field(default=None)
 
 
@@ -174,6 +178,8 @@ class Collection(Model):
     index: Index
     index_measured: IndexMeasure | None
     """Null while search is exact, and for `milvus`."""
+    labels: Labels
+    """How many labels a picture has: exactly one, or `many`."""
     name: str
     prompts: str | list[str] | None
     rule: Rule
@@ -387,12 +393,16 @@ class EmbeddingsRequest(Model):
 
 
 class EnrollItem(Model):
-    """A picture to enrol."""
+    """A picture to enrol, with `label`, or with `labels` if a picture may have several."""
 
+    complete: bool | None = Field(default=None)
+    """Whether these are all of its labels."""
     custom_id: str | None = Field(default=None)
     external_id: str | None = Field(default=None)
     image: Image
-    label: str
+    label: str | None = Field(default=None)
+    labels: list[str] | None = Field(default=None)
+    """At most 100; an empty list: none of the labels."""
     metadata: dict[str, Any] | None = Field(default=None)
     """At most 4096 bytes as JSON, and no more than 8 levels deep."""
 
@@ -438,16 +448,6 @@ class FinishedJob(Model):
     """The job that this one is about: it decides again, groups, or enrols what was reviewed."""
     versions: list[Version] | None = Field(default=None)
     """The versions of its answers, oldest first; only where one job is shown. Empty if it makes no decisions."""
-
-
-class GivenLabel(Model):
-    """One of several labels of a picture, by its own threshold."""
-
-    decision: LabelDecision
-    """`yes` from the label's threshold on, `unsure` below it."""
-    explanation: Explanation | None = Field(default=None)
-    label: str
-    probability: float
 
 
 class Health(Model):
@@ -593,6 +593,16 @@ class Key(Model):
     """Whether this request was made with it."""
 
 
+class LabelAnswer(Model):
+    """One of several labels of a picture that is, or may be, right; without explanation if decided again."""
+
+    decision: LabelDecision
+    """`yes` from the label's threshold on, `unsure` below it."""
+    explanation: Explanation | None = Field(default=None)
+    label: str
+    probability: float
+
+
 class LabelCount(Model):
     """The number of items that a class would get."""
 
@@ -602,6 +612,10 @@ class LabelCount(Model):
 
 LabelDecision = Literal["yes", "unsure"] | str
 """The decision about one of several labels of a picture."""
+
+
+Labels = Literal["one", "many"] | str
+"""The number of labels that a picture of a collection has: exactly one, or any number."""
 
 
 Lane = Literal["interactive", "bulk"] | str
@@ -712,7 +726,7 @@ class Neighbour(Model):
 class NewClass(Model):
     """A class to create from its name."""
 
-    kind: ClassKind | None = Field(default=None)
+    kind: Literal["normal", "negative"] | str | None = Field(default=None)
     label: str
 
 
@@ -722,6 +736,8 @@ class NewCollection(Model):
     encoder: str | None = Field(default=None)
     """One of the encoders this service offers."""
     index: Index | None = Field(default=None)
+    labels: Labels | None = Field(default=None)
+    """How many labels a picture has: exactly one, or `many`."""
     name: str
     """A slug: 1 to 63 of a-z, 0-9, - and _."""
     prompts: str | list[str] | None = Field(default=None)
@@ -893,6 +909,8 @@ class Result(Model):
     candidate_set: CandidateSet | None = Field(default=None)
     """Null if there are too few supports to compute one."""
     candidates: list[Candidate] | None = Field(default=None)
+    complete: bool | None = Field(default=None)
+    """Of an enrolled picture with `labels`: whether its support has no others."""
     confidence: float | None = Field(default=None)
     """The probability of the best class."""
     custom_id: str | None
@@ -914,9 +932,9 @@ class Result(Model):
     """Of a group: its items, most central first."""
     label: str | None = Field(default=None)
     """The predicted class; the best guess if ambiguous, null if unknown."""
-    labels: list[GivenLabel] | None = Field(default=None)
-    """Where pictures have several labels: the `yes` and `unsure` ones, most probable first."""
-    neighbours: list[Neighbour | ManyNeighbour] | None = Field(default=None)
+    labels: list[LabelAnswer] | list[str] | None = Field(default=None)
+    """If a picture may have several labels: those that are `yes` or `unsure`, most probable first; of an enrolled picture those of its support, sorted."""
+    neighbours: list[Neighbour] | list[ManyNeighbour] | None = Field(default=None)
     novelty: Novelty | None = Field(default=None)
     outcome: str | None = Field(default=None)
     """Of a job that decides again: `changed`, `unchanged`, or why the answer was left alone: `reviewed` or `without_vector`."""
@@ -983,16 +1001,19 @@ class ReviewedItems(Model):
 class RuleChange(Model):
     """Changes of a rule; omitted fields stay unchanged."""
 
+    aim: Aim | None = Field(default=None)
     certainty: float | None = Field(default=None)
     coverage: float | None = Field(default=None)
     false_reject: float | None = Field(default=None)
     metric: Metric | None = Field(default=None)
     name: RuleName | None = Field(default=None)
+    precision: float | None = Field(default=None)
 
 
 class Rule(Model):
     """The decision rule and its targets."""
 
+    aim: Aim | None = Field(default=None)
     certainty: float | None = Field(default=None)
     """A best class less probable than this is `ambiguous`."""
     coverage: float | None = Field(default=None)
@@ -1002,6 +1023,7 @@ class Rule(Model):
     metric: Metric | None = Field(default=None)
     name: RuleName | None = Field(default=None)
     """`auto` is `kernel` up to 2,000 supports, and `ridge` above."""
+    precision: float | None = Field(default=None)
 
 
 RuleName = Literal["auto", "kernel", "ridge", "prototype", "neighbours", "nearest"] | str
@@ -1038,18 +1060,28 @@ class SmallClass(Model):
 
 
 class SupportChange(Model):
-    """The class to move a support to."""
+    """The class to move a support to; if a picture may have several labels, those that it gets or loses."""
 
-    label: str
+    add: list[str] | None = Field(default=None)
+    complete: bool | None = Field(default=None)
+    label: str | None = Field(default=None)
+    labels: list[str] | None = Field(default=None)
+    """Labels instead of those that it has."""
+    remove: list[str] | None = Field(default=None)
+    """Labels to take away, with those below them."""
 
 
 class Support(Model):
-    """One labelled picture."""
+    """One labelled picture, with `label`, or with `labels` and `complete` if a picture may have several."""
 
+    complete: bool | None = Field(default=None)
+    """Whether it has no other labels."""
     created_at: datetime
     external_id: str | None
     id: int
-    label: str
+    label: str | None = Field(default=None)
+    labels: list[str] | None = Field(default=None)
+    """Sorted, with what they imply."""
     metadata: dict[str, Any]
     picture_sha256: str
     thumbnail: str
@@ -1091,6 +1123,7 @@ class Unseen(Model):
 
     external_id: str | None
     label: str
+    """Its label, or its labels separated by `;`."""
     picture: str
     """The digest of its picture, which may not be stored here."""
     support_id: int

@@ -11,11 +11,13 @@ from sqlalchemy.exc import IntegrityError
 
 from core.errors import ExemplarError
 from core.types import (
+    ClassKind,
     Collection,
     Index,
     IndexMeasure,
     JobKind,
     JobState,
+    Labels,
     Prompts,
     Rule,
     Views,
@@ -25,16 +27,17 @@ from store.clock import now_s
 from store.database import Database
 from store.record.collection_rows import unpack_collection, unpack_index, unpack_rule
 from store.record.keys import follow_name
-from store.record.prompt_rules import check_index, check_rule_of_prompts
+from store.record.prompt_rules import check_index, check_labels, check_rule_of_prompts
 from store.work.states import FINAL_CHUNK, change_jobs
 
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """The encoder that a collection answers with, and the slot of its vectors."""
+    """The encoder that a collection answers with, the slot of its vectors, and the labels of a picture."""
 
     encoder: str
     active_slot: int
+    labels: Labels = Labels.ONE
 
 
 class Collections:
@@ -52,13 +55,15 @@ class Collections:
         views: Views = Views.ONE,
         prompts: Prompts | None = None,
         index: Index = Index(),  # noqa: B008 - a frozen value
+        labels: Labels = Labels.ONE,
     ) -> Collection:
         """Add a collection.
 
-        Raises `collection_exists` for a taken name, `rule_invalid` or `index_invalid`.
+        Raises `collection_exists` for a taken name, `rule_invalid`, `index_invalid` or `labels_unsupported`.
         """
         check_rule_of_prompts(rule, prompts)
-        check_index(index, prompts)
+        check_labels(labels, rule, prompts)
+        check_index(index, labels, prompts)
         row = {
             "name": name,
             "encoder": encoder,
@@ -69,6 +74,7 @@ class Collections:
             "version": 0,
             "created_at": now_s(),
             "embedded_at": now_s(),
+            "labels": labels,
         }
         try:
             with self._database.write() as connection:
@@ -137,9 +143,10 @@ class Collections:
                 raise collection_not_found(name)
             rule = replace(unpack_rule(row.rule), **changes)
             check_rule_of_prompts(rule, row.prompts)
+            check_labels(row.labels, rule, row.prompts)
             changed: dict[str, Any] = {"rule": asdict(rule)}
             if index is not None and index != unpack_index(row.index_spec):
-                check_index(index, row.prompts)
+                check_index(index, row.labels, row.prompts)
                 changed |= {"index_spec": asdict(index), "index_measured": None}
             connection.execute(update(t.collection).where(which).values(changed))
             if new_name not in (None, name):
@@ -220,21 +227,21 @@ def collection_gone() -> ExemplarError:
     )
 
 
-_FIND = select(t.collection.c.id, t.collection.c.encoder, t.collection.c.version)
+_FIND = select(t.collection.c.id, t.collection.c.encoder, t.collection.c.version, t.collection.c.labels)
 
 
-def find_collection(connection: Connection, name: str) -> Row[int, str, int]:
-    """Return a collection's id, encoder and version inside a transaction; raises `collection_not_found`."""
+def find_collection(connection: Connection, name: str) -> Row[int, str, int, Labels]:
+    """Return id, encoder, version and labels of a collection; raises `collection_not_found`."""
     return _found(connection, name, _FIND.where(t.collection.c.name == name))
 
 
-def keep_collection(connection: Connection, name: str) -> Row[int, str, int]:
+def keep_collection(connection: Connection, name: str) -> Row[int, str, int, Labels]:
     """Find a collection, which keeps its name until the transaction ends."""
     found = _FIND.where(t.collection.c.name == name)
     return _found(connection, name, found.with_for_update(read=True, key_share=True))
 
 
-def _found(connection: Connection, name: str, statement: Any) -> Row[int, str, int]:
+def _found(connection: Connection, name: str, statement: Any) -> Row[int, str, int, Labels]:
     row = connection.execute(statement).first()
     if row is None:
         raise collection_not_found(name)
@@ -256,10 +263,13 @@ def lock_collection(connection: Connection, collection_id: int) -> int | None:
 
 def answering(connection: Connection, collection_id: int) -> Answering:
     """Return the active encoder of a locked collection."""
+    collection = t.collection.c
     row = connection.execute(
-        select(t.collection.c.encoder, t.collection.c.active_slot).where(t.collection.c.id == collection_id)
+        select(collection.encoder, collection.active_slot, collection.labels).where(
+            collection.id == collection_id
+        )
     ).one()
-    return Answering(row.encoder, row.active_slot)
+    return Answering(row.encoder, row.active_slot, row.labels)
 
 
 def vector_column(slot: int) -> Column[bytes]:
@@ -293,6 +303,7 @@ def _with_counts() -> Any:
     classes = (
         select(func.count())
         .where(t.class_.c.collection_id == t.collection.c.id, ~t.class_.c.deleted)
+        .where(t.class_.c.kind != ClassKind.SET)
         .scalar_subquery()
     )
     supports = (  # joined through classes: a covering index answers, and support rows stay unread
