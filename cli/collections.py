@@ -13,9 +13,10 @@ from cli.options import COLLECTION_ARGUMENT, JSON, URL, VIEWS, given, index_of, 
 from cli.show import print_found, print_json
 from cli.which_collection import which_collection
 from core.labels import check_slug
+from core.types import Labels
 
 _COUNTED = (("classes", "class", "es"), ("supports", "picture", "s"))
-COLUMNS = ("name", "encoder", "rule", "index", "views", "prompts", "classes", "supports")
+COLUMNS = ("name", "encoder", "rule", "index", "views", "labels", "prompts", "classes", "supports")
 
 
 @click.group(cls=Group)
@@ -27,6 +28,11 @@ def collections() -> None:
 @click.argument("collection")
 @click.option("--encoder", metavar="SPEC", help="An encoder that the service offers; default its first.")
 @VIEWS
+@click.option(
+    "--labels",
+    type=click.Choice([one.value for one in Labels]),
+    help="How many labels a picture has: exactly one (default), or many.",
+)
 @click.option(
     "--prompts",
     multiple=True,
@@ -42,16 +48,18 @@ def create(
     collection: str,
     encoder: str | None,
     views: str | None,
+    labels: str | None,
     prompts: tuple[str, ...],
     as_json: bool,
     url: str,
     **chosen: object,
 ) -> None:
-    """Create a collection; views and prompts are fixed, the encoder can be changed by a reindex."""
+    """Create a collection; views, labels and prompts are fixed, the encoder can be changed by a reindex."""
     named = {
         "name": collection,
         "encoder": encoder,
         "views": views,
+        "labels": labels,
         "prompts": _prompts(prompts),
         "index": index_of(chosen),
         "rule": given(chosen),
@@ -121,6 +129,7 @@ def _cells(one: Json) -> list[object]:
         one["rule"]["name"],
         one["index"]["name"],
         one["views"],
+        one["labels"],
         shown,
         one["classes"],
         one["supports"],
@@ -136,8 +145,8 @@ def _print_collection(collection: dict[str, Any], *, as_json: bool) -> None:
     measured = collection["index_measured"]
     found = "" if measured is None else f" (recall@10 {measured['recall_at_10']:.3f})"
     click.echo(
-        f"{collection['name']}: {collection['encoder']}, views {collection['views']}; rule {rule}; "
-        f"index {index}{found}"
+        f"{collection['name']}: {collection['encoder']}, views {collection['views']}, labels "
+        f"{collection['labels']}; rule {rule}; index {index}{found}"
     )
 
 

@@ -269,10 +269,10 @@ class Calls(Transport):
         self,
         collection: str,
         support_id: int,
+        label: str | None = None,
         *,
         add: Sequence[str] | None = None,
         complete: bool | None = None,
-        label: str | None = None,
         labels: Sequence[str] | None = None,
         remove: Sequence[str] | None = None,
     ) -> models.Support:

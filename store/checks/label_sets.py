@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Row, exists, select
+from sqlalchemy import exists, select
 
 from core.findings import Finding
 from core.types import ClassKind
@@ -42,7 +42,7 @@ def examine_label_sets(database: Database) -> Iterator[Finding]:
         yield Finding("record", "label_set_outdated", message, len(labels), repair)
 
 
-def _delete_sets(database: Database, sets: Sequence[Row[Any]]) -> int:
+def _delete_sets(database: Database, sets: Sequence[Any]) -> int:
     for collection_id in sorted({row.collection_id for row in sets}):
         ids = [row.id for row in sets if row.collection_id == collection_id]
         with database.write() as connection:
@@ -56,7 +56,7 @@ def _delete_sets(database: Database, sets: Sequence[Row[Any]]) -> int:
     return len(sets)
 
 
-def _leave_labels(database: Database, labels: Sequence[Row[Any]]) -> int:
+def _leave_labels(database: Database, labels: Sequence[Any]) -> int:
     """Write what these labels have become into the sets that have them, with a new `seq`."""
     for collection_id in sorted({row.collection_id for row in labels}):
         with database.write() as connection:
