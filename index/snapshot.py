@@ -20,7 +20,8 @@ import numpy.typing as npt
 from core.changes import ClassChange
 from core.types import ClassKind, Index, IndexName
 from index.ann_index import Trained
-from index.replica import Content, Replica, restore
+from index.content import Content
+from index.replica import Replica, restore
 from runtime.files import write_durably
 
 NAME = re.compile(r"c(?P<collection>\d+)-v(?P<version>\d+)-(?P<digest>[0-9a-f]{64})\.npz")
