@@ -11,13 +11,13 @@ import numpy as np
 from core.answers import Answer, Found, ManyAnswer, as_json
 from core.changes import ClassChange
 from core.errors import ExemplarError
-from core.label_sets import unsupported
 from core.results import Result, done_result, failed_result
-from core.types import Chunk, Labels, Rule
-from core.vectors import Vector, Vectors
+from core.types import Chunk, Labels
+from core.vectors import Vector
 from encoders import Encoder
 from index.decide import classify, search
-from index.replicas import ENCODER_CHANGED, AnyReplica
+from index.decide_many import classify_many
+from index.replicas import ENCODER_CHANGED
 from store.blobs import uploads_of
 from store.work.item_vectors import pack_half
 from store.work.kinds import KINDS
@@ -85,7 +85,7 @@ def _search(tools: Tools, encoder: Encoder, chunk: Chunk, vectors: Sequence[Vect
             lines, version = search(replica, queries, top=chunk.top)
             return _Searched([Found(line, version) for line in lines], version)
         if collection.labels is Labels.MANY:
-            several = _classify_several(replica, collection.rule, queries, top=chunk.top)
+            several = classify_many(replica, collection.rule, queries, top=chunk.top)
             return _Searched(several, replica.version)
         texts = tools.texts.texts_of(tools.store.texts, encoder, collection, replica)
         top = max(chunk.top, BEST) if chunk.smooth else chunk.top
@@ -95,10 +95,6 @@ def _search(tools: Tools, encoder: Encoder, chunk: Chunk, vectors: Sequence[Vect
         if error.retry or error.code == ENCODER_CHANGED:
             raise
         return _Searched([error] * len(vectors))
-
-
-def _classify_several(replica: AnyReplica, rule: Rule, queries: Vectors, *, top: int) -> list[ManyAnswer]:
-    raise unsupported("classify")
 
 
 def _keep(
@@ -129,7 +125,9 @@ def _vectors(answered: Sequence[tuple[Embedded, Said]]) -> bytes | None:
     """Return the vectors that the items of a chunk were answered with, packed; None without a decision."""
     return pack_half(
         [
-            picture.made if isinstance(one, Answer) and not isinstance(picture.made, ExemplarError) else None
+            picture.made
+            if isinstance(one, Answer | ManyAnswer) and not isinstance(picture.made, ExemplarError)
+            else None
             for picture, one in answered
         ]
     )

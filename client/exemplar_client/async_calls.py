@@ -362,10 +362,18 @@ class AsyncCalls(AsyncTransport):
             Request("GET", f"/v1/jobs/{in_path(job_id)}/deliveries", may_repeat=True), models.DeliveryList
         )
 
-    async def group_items(self, job_id: str, *, max_groups: int | None = None) -> AsyncJob:
+    async def group_items(
+        self, job_id: str, *, max_groups: int | None = None, wait_s: float = 0.0, key: str | None = None
+    ) -> AsyncJob:
         """Group the items of a job that have no label by their kept vectors."""
         return await self._job(
-            Request("POST", f"/v1/jobs/{in_path(job_id)}/groups", json=given(max_groups=max_groups))
+            Request(
+                "POST",
+                f"/v1/jobs/{in_path(job_id)}/groups",
+                json=given(max_groups=max_groups),
+                headers={**submitting(key, wait_s)},
+                may_repeat=True,
+            )
         )
 
     async def undo_review(self, job_id: str, item: int) -> None:
@@ -411,10 +419,18 @@ class AsyncCalls(AsyncTransport):
         """Pause a job; running chunks finish."""
         return await self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/pause"))
 
-    async def redecide_job(self, job_id: str, *, dry_run: bool | None = None) -> AsyncJob:
+    async def redecide_job(
+        self, job_id: str, *, dry_run: bool | None = None, wait_s: float = 0.0, key: str | None = None
+    ) -> AsyncJob:
         """Decide the answers of a job again from kept vectors, with its collection as it is now."""
         return await self._job(
-            Request("POST", f"/v1/jobs/{in_path(job_id)}/redecide", json=given(dry_run=dry_run))
+            Request(
+                "POST",
+                f"/v1/jobs/{in_path(job_id)}/redecide",
+                json=given(dry_run=dry_run),
+                headers={**submitting(key, wait_s)},
+                may_repeat=True,
+            )
         )
 
     async def resume_job(self, job_id: str) -> AsyncJob:

@@ -362,10 +362,18 @@ class Calls(Transport):
             Request("GET", f"/v1/jobs/{in_path(job_id)}/deliveries", may_repeat=True), models.DeliveryList
         )
 
-    def group_items(self, job_id: str, *, max_groups: int | None = None) -> Job:
+    def group_items(
+        self, job_id: str, *, max_groups: int | None = None, wait_s: float = 0.0, key: str | None = None
+    ) -> Job:
         """Group the items of a job that have no label by their kept vectors."""
         return self._job(
-            Request("POST", f"/v1/jobs/{in_path(job_id)}/groups", json=given(max_groups=max_groups))
+            Request(
+                "POST",
+                f"/v1/jobs/{in_path(job_id)}/groups",
+                json=given(max_groups=max_groups),
+                headers={**submitting(key, wait_s)},
+                may_repeat=True,
+            )
         )
 
     def undo_review(self, job_id: str, item: int) -> None:
@@ -411,9 +419,19 @@ class Calls(Transport):
         """Pause a job; running chunks finish."""
         return self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/pause"))
 
-    def redecide_job(self, job_id: str, *, dry_run: bool | None = None) -> Job:
+    def redecide_job(
+        self, job_id: str, *, dry_run: bool | None = None, wait_s: float = 0.0, key: str | None = None
+    ) -> Job:
         """Decide the answers of a job again from kept vectors, with its collection as it is now."""
-        return self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/redecide", json=given(dry_run=dry_run)))
+        return self._job(
+            Request(
+                "POST",
+                f"/v1/jobs/{in_path(job_id)}/redecide",
+                json=given(dry_run=dry_run),
+                headers={**submitting(key, wait_s)},
+                may_repeat=True,
+            )
+        )
 
     def resume_job(self, job_id: str) -> Job:
         """Resume a paused job."""
