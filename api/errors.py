@@ -107,6 +107,7 @@ ITEM_CODES = (
     "encoder_weights_missing",
     "encoder_weights_invalid",
     "index_unavailable",
+    "index_unsupported",
     "member_encrypted",
     "member_missing",
     "member_repeated",

@@ -86,7 +86,7 @@ def _search(tools: Tools, encoder: Encoder, chunk: Chunk, vectors: Sequence[Vect
             return _Searched([Found(line, version) for line in lines], version)
         if collection.labels is Labels.MANY:
             several = classify_many(replica, collection.rule, queries, top=chunk.top)
-            return _Searched(several, replica.version)
+            return _Searched(several, several[0].index_version)
         texts = tools.texts.texts_of(tools.store.texts, encoder, collection, replica)
         top = max(chunk.top, BEST) if chunk.smooth else chunk.top
         answers = classify(replica, collection.rule, queries, top=top, texts=texts)

@@ -51,6 +51,11 @@ def move_supports(connection: Connection, which: ColumnElement[bool], class_id: 
     return _renumber(connection, which, version, {"class_id": class_id})
 
 
+def renumber_supports(connection: Connection, which: ColumnElement[bool], version: int) -> int:
+    """Give supports of a locked collection, which were changed, their next `seq`; return the new version."""
+    return _renumber(connection, which, version, {})
+
+
 def resolve_label(
     connection: Connection, collection_id: int, label: str, since_version: int
 ) -> tuple[int, str] | None:

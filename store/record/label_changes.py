@@ -19,7 +19,7 @@ from store.record.class_rows import (
     find_class,
     mark_class_deleted,
     mark_supports_deleted,
-    move_supports,
+    renumber_supports,
 )
 from store.record.label_sets import Members, find_or_make_labels, members_of, slices, write_members
 
@@ -78,11 +78,10 @@ def rewrite_sets(connection: Connection, collection_id: int, became: Became, ver
         members = after[set_id]
         owner = owners.setdefault(members.text, set_id)
         if owner != set_id:
-            version = move_supports(connection, t.support.c.class_id == set_id, owner, version)
             merged[set_id] = owner
         elif members != before[set_id]:
             kept[set_id] = members
-    version += 1
+    version = _move(connection, merged, version) + 1
     _write(connection, kept, {**dict.fromkeys(silent), **merged}, version)
     return version
 
@@ -147,6 +146,20 @@ def _owners(connection: Connection, collection_id: int, texts: set[str]) -> dict
         )
         found |= {row.label: row.id for row in rows}
     return found
+
+
+def _move(connection: Connection, sets: Mapping[int, int], version: int) -> int:
+    """Move the supports of sets to other ones, in few statements however many sets there are."""
+    support = t.support.c
+    for some in slices(sorted(sets)):
+        moved = connection.execute(select(support.id).where(support.class_id.in_(some))).scalars().all()
+        connection.execute(
+            update(t.support).where(support.class_id == bindparam("of")).values(class_id=bindparam("into")),
+            [{"of": set_id, "into": sets[set_id]} for set_id in some],
+        )
+        for ids in slices(moved):
+            version = renumber_supports(connection, support.id.in_(ids), version)
+    return version
 
 
 def _write(
