@@ -173,12 +173,13 @@ class NewCollection(Strict):
     labels: Labels = Field(Labels.ONE, description="How many labels a picture has: exactly one, or `many`.")
 
 
-FIXED = ("name", "encoder", "views", "prompts", "labels")
+FIXED = ("encoder", "views", "prompts", "labels")
 
 
 class CollectionChange(Strict):
     """Changes of a collection; omitted fields stay unchanged."""
 
+    name: str | None = Field(None, description="A new name; jobs and API keys of the collection follow it.")
     rule: RuleChange = RuleChange()
     index: IndexModel | None = None
 
@@ -187,7 +188,7 @@ class CollectionChange(Strict):
     def _leave_what_is_fixed(cls, raw: Any) -> Any:
         fixed = [name for name in FIXED if isinstance(raw, dict) and name in raw]
         if raw == {}:
-            raise ExemplarError("request_invalid", "expected rule or index, got neither")
+            raise ExemplarError("request_invalid", "expected name, rule or index, got none of them")
         if fixed:
             raise ExemplarError(
                 "collection_fixed",
@@ -343,12 +344,6 @@ class ResultQuery(PageQuery, Selection):
     )
     version: Version = None
     status: Literal["done", "failed"] | None = Field(None, description="Only items with this status.")
-
-    @model_validator(mode="after")
-    def _check_order(self) -> ResultQuery:
-        if self.version is not None and self.order is not Order.ITEM:
-            raise ValueError("expected order=item with a version")
-        return self
 
 
 class SummaryQuery(Strict):

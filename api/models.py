@@ -19,7 +19,6 @@ from core.answers import (
     CandidateSet,
     Contribution,
     Explanation,
-    LabelAnswer,
     ManyNeighbour,
     Neighbour,
     Novelty,
@@ -36,6 +35,7 @@ from core.types import (
     Job,
     JobKind,
     JobState,
+    LabelDecision,
     Labels,
     Lane,
     Prompts,
@@ -241,11 +241,11 @@ class JobModel(BaseModel):
 
 
 class ChangedLabel(BaseModel):
-    """How many answers changed from one label to another; null is no label."""
+    """How many answers changed from one label to another; null is no label, a list are all of several."""
 
     model_config = ConfigDict(serialize_by_alias=True)
-    before: str | None = Field(alias="from")
-    after: str | None = Field(alias="to")
+    before: str | list[str] | None = Field(alias="from")
+    after: str | list[str] | None = Field(alias="to")
     items: int
 
 
@@ -368,11 +368,13 @@ class ExplanationModel(Explanation):
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class LabelAnswerModel(LabelAnswer):
-    """One of several labels of a picture that is, or may be, right."""
+class LabelAnswerModel(BaseModel):
+    """One of several labels of a picture that is, or may be, right; without explanation if decided again."""
 
-    explanation: ExplanationModel
+    label: str
+    probability: float
+    decision: LabelDecision = Field(description="`yes` from the label's threshold on, `unsure` below it.")
+    explanation: ExplanationModel | None = None
 
 
 class ProblemModel(BaseModel):
@@ -388,9 +390,10 @@ class ProblemModel(BaseModel):
 
 
 class ReviewModel(BaseModel):
-    """A person's verdict on an answer: the right label, null for none of the classes."""
+    """A person's verdict on an answer: the right label, null for none of the classes, or all `labels`."""
 
-    label: str | None
+    label: str | None = None
+    labels: list[str] | None = Field(None, description="All labels, where pictures have several.")
     accepted: bool = Field(description="Whether the answer was accepted as it stood.")
     by: str = Field(description="The name of the key, `local` where no key was needed.")
     at: datetime
@@ -403,7 +406,8 @@ class AnswerBefore(BaseModel):
     """An answer that was decided again."""
 
     decision: DecisionName
-    label: str | None
+    label: str | None = None
+    labels: list[LabelAnswerModel] | None = None
     confidence: float
 
 
@@ -419,6 +423,9 @@ class ResultModel(BaseModel):
     )
     final_label: str | None = Field(
         None, description="`label`, or the label that a person gave; null if it is none of the classes."
+    )
+    final_labels: list[str] | None = Field(
+        None, description="Where pictures have several labels: those that are `yes`, or that a person gave."
     )
     reviewed: bool | None = Field(None, description="Whether a person has reviewed the answer.")
     review: ReviewModel | None = None

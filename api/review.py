@@ -35,9 +35,15 @@ MAX_ENROLLED = 1_000  # of those, with their pictures, which are read within the
 
 
 class NewReview(Strict):
-    """A verdict on an answer: `label` is the right label, or `accepted` says that the answer is right."""
+    """A verdict on an answer: `label` is the right label, or `accepted` says that the answer is right.
+
+    Where pictures have several labels, `labels` are all of them, or `add` and `remove` change some.
+    """
 
     label: str | None = Field(None, description="The right label; null: none of the classes.")
+    labels: list[str] | None = Field(None, description="All right labels; an empty list: none of them.")
+    add: list[str] = Field(default=[], description="Labels that it has besides those so far.")
+    remove: list[str] = Field(default=[], description="Labels of those so far that it does not have.")
     accepted: Literal[True] | None = Field(None, description="The answer is right as it stands.")
     enroll: bool = Field(
         False,
@@ -47,18 +53,25 @@ class NewReview(Strict):
 
     @model_validator(mode="after")
     def _check(self) -> NewReview:
-        if ("label" in self.model_fields_set) == (self.accepted is True):
-            raise ValueError("expected either label or accepted")
+        ways = ("label" in self.model_fields_set, self.labels is not None, self.accepted is True)
+        if sum((*ways, bool(self.add or self.remove))) != 1:
+            raise ValueError("expected one of label, labels, accepted, or add and remove")
         if self.enroll and self.label is None:
             raise ValueError("enroll: expected a label with it")
         return self
 
     def verdict(self) -> Verdict:
         """Return it with the caller as the reviewer. Raises as `clean_label` does."""
-        label = None if self.label is None else clean_label(self.label)
         key = g.get("key")
-        name = "local" if key is None else key.name
-        return Verdict(name, label, accepted=self.accepted is True, may_enroll=_may_enroll())
+        return Verdict(
+            "local" if key is None else key.name,
+            None if self.label is None else clean_label(self.label),
+            accepted=self.accepted is True,
+            labels=None if self.labels is None else tuple(map(clean_label, self.labels)),
+            add=frozenset(map(clean_label, self.add)),
+            remove=frozenset(map(clean_label, self.remove)),
+            may_enroll=_may_enroll(),
+        )
 
 
 class Which(Strict):
@@ -168,7 +181,7 @@ def _enrolling(job_id: str, items: Sequence[int]) -> Enrolling:
     if collection.labels is Labels.MANY:
         raise unsupported("enroll")
     check_offered(collection.encoder)
-    pictures = keep_pictures(here.store.database, here.store.blobs, job_id, items)
+    pictures = keep_pictures(here.store.database, here.store.blobs, here.settings, job_id, items)
     lane = Lane.INTERACTIVE if len(pictures) <= here.settings.interactive_items else Lane.BULK
     new = new_job_id()
     return Enrolling(new, pictures, lane, origin_of(new, JobKind.ENROLL))

@@ -186,7 +186,7 @@ def _image_bytes(item: EnrollItem | AskItem, settings: Settings) -> bytes:
         check_key(Scope.CLASSIFY)
         past, store = item.image.job, services().store
         require_visible(job_id=past.id)
-        return find_read_picture(store.database, store.blobs, past.id, past.item)
+        return find_read_picture(store.database, store.blobs, settings, past.id, past.item)
     if item.image.url is not None:
         check_picture_url(item.image.url, hosts=settings.fetch_hosts, private_too=settings.fetch_private)
         return b""

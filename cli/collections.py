@@ -1,4 +1,4 @@
-"""`exemplar collections`: create, list, change and delete collections."""
+"""`exemplar collections`: create, list, change, rename and delete collections."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COLUMNS = ("name", "encoder", "rule", "index", "views", "labels", "prompts", "cl
 
 @click.group(cls=Group)
 def collections() -> None:
-    """Create, list, change and delete collections."""
+    """Create, list, change, rename and delete collections."""
 
 
 @collections.command()
@@ -88,6 +88,17 @@ def change(collection: str | None, as_json: bool, url: str, **chosen: object) ->
     body = given({"index": index_of(chosen), "rule": given(chosen)})
     path = f"/v1/collections/{which_collection(client, collection)}"
     _print_collection(client.call("PATCH", path, json=body).json(), as_json=as_json)
+
+
+@collections.command()
+@click.argument("collection")
+@click.argument("name")
+@URL
+def rename(collection: str, name: str, url: str) -> None:
+    """Rename a collection; its jobs and its API keys follow."""
+    path = f"/v1/collections/{check_slug(collection)}"
+    Client(url).call("PATCH", path, json={"name": check_slug(name)})
+    click.echo(f"{collection} is now {name}")
 
 
 @collections.command()

@@ -88,8 +88,6 @@ def test_what_cannot_be_done_yet_says_so(local: httpx.Client, tools: Tools, digi
             f"{PATH}/bulk?kind=classify&smooth=true", content=b"x", headers={"Content-Type": "text/csv"}
         ),
         local.patch(f"{job}/items/0", json={"label": "dog", "enroll": True}),
-        local.post(f"{job}/redecide", json={}),
-        local.post(f"{job}/groups", json={}),
     ]
     for answer in refused:
         status, code, detail = problem(answer)

@@ -44,7 +44,7 @@ def test_prompts_and_rules_without_several_labels_are_refused(store: Store) -> N
     assert code_of(create, "a", DEFAULT, Rule(), prompts="best7", labels=Labels.MANY) == "labels_unsupported"
     assert code_of(create, "a", DEFAULT, Rule(RuleName.NEAREST), labels=Labels.MANY) == "rule_invalid"
     create("a", DEFAULT, Rule(RuleName.RIDGE), labels=Labels.MANY)
-    assert code_of(store.collections.change_rule, "a", {"name": RuleName.NEIGHBOURS}) == "rule_invalid"
+    assert code_of(store.collections.change, "a", {"name": RuleName.NEIGHBOURS}) == "rule_invalid"
 
 
 def test_support_bears_all_its_labels(photos: Store) -> None:

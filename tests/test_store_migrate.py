@@ -177,7 +177,7 @@ def test_first_record_opens_with_all_it_held(first_record: Settings) -> None:
 def test_rule_of_the_first_record_is_changed_in_part(first_record: Settings) -> None:
     store = open_store(first_record)
     ensure_schema(store.database)
-    changed = store.collections.change_rule("sports", {"certainty": 0.6})
+    changed = store.collections.change("sports", {"certainty": 0.6})
     assert changed.rule == Rule(RuleName.PROTOTYPE, Metric.MSE, certainty=0.6)
     store.database.close()
 

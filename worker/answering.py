@@ -125,7 +125,9 @@ def _vectors(answered: Sequence[tuple[Embedded, Said]]) -> bytes | None:
     """Return the vectors that the items of a chunk were answered with, packed; None without a decision."""
     return pack_half(
         [
-            picture.made if isinstance(one, Answer) and not isinstance(picture.made, ExemplarError) else None
+            picture.made
+            if isinstance(one, Answer | ManyAnswer) and not isinstance(picture.made, ExemplarError)
+            else None
             for picture, one in answered
         ]
     )

@@ -25,7 +25,8 @@ class AnswerBefore(Model):
 
     confidence: float
     decision: DecisionName
-    label: str | None
+    label: str | None = Field(default=None)
+    labels: list[LabelAnswer] | None = Field(default=None)
 
 
 class AskItem(Model):
@@ -101,11 +102,11 @@ class ChangedAnswer(Model):
 
 
 class ChangedLabel(Model):
-    """How many answers changed from one label to another; null is no label."""
+    """How many answers changed from one label to another; null is no label, a list are all of several."""
 
-    from_: str | None = Field(alias="from")
+    from_: str | list[str] | None = Field(alias="from")
     items: int
-    to: str | None
+    to: str | list[str] | None
 
 
 class ClassChange(Model):
@@ -163,6 +164,8 @@ class CollectionChange(Model):
     """Changes of a collection; omitted fields stay unchanged."""
 
     index: Index | None = Field(default=None)
+    name: str | None = Field(default=None)
+    """A new name; jobs and API keys of the collection follow it."""
     rule: RuleChange | None = Field(default=None)
 
 
@@ -288,6 +291,14 @@ class Contribution(Model):
     """Cosine similarity to the picture."""
     support_id: int
     thumbnail: str
+
+
+class CreatedKey(Model):
+    """A new key, which cannot be shown again."""
+
+    id: str
+    key: str
+    """Sent as `Authorization: Bearer <key>`."""
 
 
 DecisionName = Literal["known", "unknown", "ambiguous", "none"] | str
@@ -561,12 +572,33 @@ Judgement = Literal["fair", "rough", "not_assessable"] | str
 """How reliable the numbers of a class are."""
 
 
+class KeyList(Model):
+    """All keys, oldest first."""
+
+    items: list[Key]
+
+
+class Key(Model):
+    """A key without its secret."""
+
+    collections: list[str] | None
+    """The collections that it is restricted to; null: all."""
+    created_at: datetime
+    expires_at: datetime | None
+    id: str
+    name: str
+    revoked: bool
+    scopes: list[Scope]
+    yours: bool
+    """Whether this request was made with it."""
+
+
 class LabelAnswer(Model):
-    """One of several labels of a picture that is, or may be, right."""
+    """One of several labels of a picture that is, or may be, right; without explanation if decided again."""
 
     decision: LabelDecision
-    """`yes` from the label's own threshold on, `unsure` below it."""
-    explanation: Explanation
+    """`yes` from the label's threshold on, `unsure` below it."""
+    explanation: Explanation | None = Field(default=None)
     label: str
     probability: float
 
@@ -722,6 +754,18 @@ class NewGroups(Model):
     """Most groups."""
 
 
+class NewKey(Model):
+    """A key to create."""
+
+    collections: list[str] | None = Field(default=None)
+    """The collections that it is restricted to; they need not exist yet."""
+    days: float | None = Field(default=None)
+    """Days until it expires; never by default."""
+    name: str
+    scopes: list[Scope] | None = Field(default=None)
+    """Default: `admin`, or with `collections` all scopes but `admin`."""
+
+
 class NewReindex(Model):
     """The encoder to embed a collection's pictures with, in addition to the active one."""
 
@@ -729,14 +773,23 @@ class NewReindex(Model):
 
 
 class NewReview(Model):
-    """A verdict on an answer: `label` is the right label, or `accepted` says that the answer is right."""
+    """A verdict on an answer: `label` is the right label, or `accepted` says that the answer is right.
+
+    Where pictures have several labels, `labels` are all of them, or `add` and `remove` change some.
+    """
 
     accepted: Literal[True] | str | None = Field(default=None)
     """The answer is right as it stands."""
+    add: list[str] | None = Field(default=None)
+    """Labels that it has besides those so far."""
     enroll: bool | None = Field(default=None)
     """Also make the picture a support of the label; one of another class is moved. Undoing the review, or giving another label, puts it back."""
     label: str | None = Field(default=None)
     """The right label; null: none of the classes."""
+    labels: list[str] | None = Field(default=None)
+    """All right labels; an empty list: none of them."""
+    remove: list[str] | None = Field(default=None)
+    """Labels of those so far that it does not have."""
 
 
 class NewReviews(Model):
@@ -744,11 +797,17 @@ class NewReviews(Model):
 
     accepted: Literal[True] | str | None = Field(default=None)
     """The answer is right as it stands."""
+    add: list[str] | None = Field(default=None)
+    """Labels that it has besides those so far."""
     enroll: bool | None = Field(default=None)
     """Also make the picture a support of the label; one of another class is moved. Undoing the review, or giving another label, puts it back."""
     items: list[int] | None = Field(default=None)
     label: str | None = Field(default=None)
     """The right label; null: none of the classes."""
+    labels: list[str] | None = Field(default=None)
+    """All right labels; an empty list: none of them."""
+    remove: list[str] | None = Field(default=None)
+    """Labels of those so far that it does not have."""
     where: Selection | None = Field(default=None)
 
 
@@ -865,6 +924,8 @@ class Result(Model):
     explanation: Explanation | None = Field(default=None)
     final_label: str | None = Field(default=None)
     """`label`, or the label that a person gave; null if it is none of the classes."""
+    final_labels: list[str] | None = Field(default=None)
+    """Where pictures have several labels: those that are `yes`, or that a person gave."""
     index_version: int | None = Field(default=None)
     item: int
     items: list[int] | None = Field(default=None)
@@ -905,7 +966,7 @@ class ResultPage(Model):
 
 
 class Review(Model):
-    """A person's verdict on an answer: the right label, null for none of the classes."""
+    """A person's verdict on an answer: the right label, null for none of the classes, or all `labels`."""
 
     accepted: bool
     """Whether the answer was accepted as it stood."""
@@ -916,7 +977,9 @@ class Review(Model):
     """Whether it makes the picture a support of its label."""
     enroll_job: str | None = Field(default=None)
     """The job that does, if the picture was none before."""
-    label: str | None
+    label: str | None = Field(default=None)
+    labels: list[str] | None = Field(default=None)
+    """All labels, where pictures have several."""
     support_id: int | None = Field(default=None)
     """That support; null until the job is done."""
 
@@ -965,6 +1028,10 @@ class Rule(Model):
 
 RuleName = Literal["auto", "kernel", "ridge", "prototype", "neighbours", "nearest"] | str
 """The decision rules; `auto` is `kernel` up to 2,000 supports, and `ridge` above."""
+
+
+Scope = Literal["classify", "enroll", "admin"] | str
+"""What a key allows; `admin` allows everything."""
 
 
 class Selection(Model):

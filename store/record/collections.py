@@ -26,6 +26,7 @@ from store import tables as t
 from store.clock import now_s
 from store.database import Database
 from store.record.collection_rows import unpack_collection, unpack_index, unpack_rule
+from store.record.keys import follow_name
 from store.record.prompt_rules import check_index, check_labels, check_rule_of_prompts
 from store.work.states import FINAL_CHUNK, change_jobs
 
@@ -121,11 +122,19 @@ class Collections:
         with self._database.read() as connection:
             return [unpack_collection(row) for row in connection.execute(statement)]
 
-    def change_rule(self, name: str, changes: Mapping[str, Any], *, index: Index | None = None) -> Collection:
-        """Change some fields of the rule, named as in `Rule`, and the index if one is given.
+    def change(
+        self,
+        name: str,
+        changes: Mapping[str, Any] = {},
+        *,
+        index: Index | None = None,
+        new_name: str | None = None,
+    ) -> Collection:
+        """Change some fields of the rule, named as in `Rule`, and the index and the name if they are given.
 
-        The next answer uses both. Raises `collection_not_found`, or `rule_invalid` or `index_invalid` if the
-        rule or the index cannot be combined with the prompts.
+        The next answer uses rule and index. Jobs and API keys follow the new name. Raises
+        `collection_not_found`, `collection_exists` for a taken name, or `rule_invalid` or `index_invalid` if
+        the rule or the index cannot be combined with the prompts.
         """
         with self._database.write() as connection:
             which = t.collection.c.name == name
@@ -140,7 +149,9 @@ class Collections:
                 check_index(index, row.labels, row.prompts)
                 changed |= {"index_spec": asdict(index), "index_measured": None}
             connection.execute(update(t.collection).where(which).values(changed))
-        return self.get(name)
+            if new_name not in (None, name):
+                _rename(connection, row.id, name, new_name)
+        return self.get(name if new_name is None else new_name)
 
     def note_measure(self, collection_id: int, measure: IndexMeasure) -> None:
         """Store a worker's measurement of an index, unless the collection's index has changed."""
@@ -176,6 +187,19 @@ class Collections:
             return [(row.id, row.name, row.version) for row in rows]
 
 
+def _rename(connection: Connection, collection_id: int, name: str, new_name: str) -> None:
+    """Rename a locked collection, in its jobs and in the keys that are restricted to it too."""
+    which = t.collection.c.id == collection_id
+    try:
+        connection.execute(update(t.collection).where(which).values(name=new_name))
+    except IntegrityError as error:
+        raise collection_exists(new_name) from error
+    of_it = t.job.c.collection_id == collection_id
+    connection.execute(select(t.job.c.id).where(of_it).order_by(t.job.c.id).with_for_update())
+    connection.execute(update(t.job).where(of_it).values(collection_name=new_name))
+    follow_name(connection, name, new_name)
+
+
 def end_reindexes(connection: Connection, collection_id: int) -> None:
     """Stop queueing supports for the other encoder; a job with nothing open ends."""
     job, chunk = t.job.c, t.chunk.c
@@ -203,14 +227,22 @@ def collection_gone() -> ExemplarError:
     )
 
 
+_FIND = select(t.collection.c.id, t.collection.c.encoder, t.collection.c.version, t.collection.c.labels)
+
+
 def find_collection(connection: Connection, name: str) -> Row[int, str, int, Labels]:
     """Return id, encoder, version and labels of a collection; raises `collection_not_found`."""
-    collection = t.collection.c
-    row = connection.execute(
-        select(collection.id, collection.encoder, collection.version, collection.labels).where(
-            collection.name == name
-        )
-    ).first()
+    return _found(connection, name, _FIND.where(t.collection.c.name == name))
+
+
+def keep_collection(connection: Connection, name: str) -> Row[int, str, int, Labels]:
+    """Find a collection, which keeps its name until the transaction ends."""
+    found = _FIND.where(t.collection.c.name == name)
+    return _found(connection, name, found.with_for_update(read=True, key_share=True))
+
+
+def _found(connection: Connection, name: str, statement: Any) -> Row[int, str, int, Labels]:
+    row = connection.execute(statement).first()
     if row is None:
         raise collection_not_found(name)
     return row

@@ -8,9 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from core.errors import ExemplarError
-from core.label_sets import unsupported
 from core.results import Result
-from core.types import FINAL, ChunkState, JobKind, Labels
+from core.types import FINAL, ChunkState, JobKind
 from store import tables as t
 from store.record.collections import find_collection
 from store.work.item_vectors import encoders_of
@@ -45,8 +44,7 @@ def check_groupable(connection: Connection, job_id: str) -> str:
     """Lock a job whose answers are to be grouped, and return its collection's current encoder.
 
     Raises `job_not_found`, `job_state_invalid` if it makes no decisions or has not ended,
-    `collection_not_found` if its collection was deleted, `labels_unsupported` if its pictures may have
-    several labels, and `vectors_missing` if it kept none.
+    `collection_not_found` if its collection was deleted, and `vectors_missing` if it kept none.
     """
     job, _ = _lock_target(connection, job_id)
     return _encoder_of(connection, job)
@@ -62,8 +60,6 @@ def _lock_target(connection: Connection, job_id: str) -> tuple[Row[Any], Sequenc
         raise _invalid(f"expected a job that has ended, this one is {job.state.value}")
     if job.collection_id is None:  # one of the same name is another collection
         raise ExemplarError("collection_not_found", "the collection of this job was deleted")
-    if find_collection(connection, job.collection_name).labels is Labels.MANY:
-        raise unsupported("deciding again and groups")
     kept = encoders_of(connection, job_id)
     if not kept:
         raise ExemplarError(
