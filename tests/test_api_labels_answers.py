@@ -93,16 +93,3 @@ def test_what_cannot_be_done_yet_says_so(local: httpx.Client, tools: Tools, digi
         status, code, detail = problem(answer)
         assert (status, code) == (422, "labels_unsupported"), answer.url
         assert "labels=many" in detail
-
-
-def test_plain_review_keeps_the_answer(local: httpx.Client, tools: Tools) -> None:
-    put(local, tools, plain(4), "night")
-    asked = local.post(f"{PATH}/classify", json={"items": [item(plain(4))]})
-    work(tools)
-    path = f"/v1/jobs/{asked.json()['id']}"
-    answered = local.get(f"{path}/results").json()["items"][0]
-    assert local.patch(f"{path}/items/0", json={"accepted": True}).status_code == 200
-    assert local.post(f"{path}/review", json={"items": [0], "label": "day"}).status_code == 200
-    reviewed = local.get(f"{path}/results").json()["items"][0]
-    assert (reviewed["labels"], reviewed["final_label"]) == (answered["labels"], "day")
-    assert local.get(f"{path}/summary").json()["reviewed"] == 1
