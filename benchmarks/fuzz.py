@@ -83,8 +83,9 @@ def main() -> None:
 
 
 def names_of(client: httpx.Client) -> Names:
-    """Create a collection, a class, a support and ended jobs if they are gone; return their names."""
+    """Create collections, a class, a support and ended jobs if they are gone; return their names."""
     client.post("/v1/collections", json={"name": "things"})
+    client.post("/v1/collections", json={"name": "photos", "labels": "many"})
     client.post("/v1/collections/things/classes", json={"label": "cat"})
     jobs = []
     for call in ("enroll?label=dog", "classify"):
@@ -95,11 +96,12 @@ def names_of(client: httpx.Client) -> Names:
     supports = client.get("/v1/collections/things/supports").json()["items"]
     ids = [str(support["id"]) for support in supports]
     return {
-        "collection": ["things"],
+        "collection": ["things", "things", "photos"],
         "label": ["cat", "dog"],
         "support_id": ids or ["1"],
         "job_id": jobs,
         "item": ["0"],
+        "key_id": ["0123456789ab"],
     }
 
 
