@@ -11,8 +11,8 @@ python -m benchmarks.labels [--part mosaics,precision,apparel,combinations] [--e
 
 Baselines: the cosine to the mean of a label's supports, the vote of the nearest supports, and one-vs-rest
 logistic regression of scikit-learn. For mosaics, their settings and the one threshold for all labels are the
-best (micro F1) on mosaics of ../shared/data/sports80-128px.zip with as many supports; for clothes, the best on
-the supports, each left out. `micro_f1_best` is with the threshold that is best for the queries themselves.
+best (micro F1) on mosaics of ../shared/data/sports80-128px.zip with as many supports; for clothes, the best
+on the supports, each left out. `micro_f1_best` is with the threshold that is best for the queries themselves.
 `--tuning` measures on mosaics of other sports instead: choose by those alone.
 """
 

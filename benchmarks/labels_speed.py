@@ -3,8 +3,8 @@
 python -m benchmarks.labels_speed [--supports 100,1000,10000,100000] [--labels 10,100,1000,10000]
     [--dim 384] [--seconds 5]
 
-Every case is a process of its own. The vectors are made up: a picture has one to three labels and is the sum of
-their directions and noise, of unit length; half of the sets are complete. Milliseconds of the wall clock.
+Every case is a process of its own. The vectors are made up: a picture has one to three labels and is the sum
+of their directions and noise, of unit length; half of the sets are complete. Milliseconds of the wall clock.
 """
 
 from __future__ import annotations

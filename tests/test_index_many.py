@@ -268,6 +268,17 @@ def test_after_any_history_it_equals_a_fit_from_scratch(rule: RuleName, history:
 
 
 @pytest.mark.parametrize("fitted", [kernel_of, linear_of])
+def test_left_out_supports_are_scored_as_without_a_group_of_one(fitted: Any) -> None:
+    rows = rows_of(*toy(2))
+    some = np.array([4, 0, 17])
+    fit: LabelFit = fitted(rows)
+    for left, right in zip(
+        fit.left_out(some), fit.scores_without(rows.vectors[some], some[:, None]), strict=True
+    ):
+        np.testing.assert_allclose(left, right, atol=1e-6)  # vectors are float32, of unit length to 1e-7
+
+
+@pytest.mark.parametrize("fitted", [kernel_of, linear_of])
 def test_scores_without_a_group_are_those_of_a_fit_without_it(fitted: Any) -> None:
     pictures, vectors = toy(2)
     groups = np.array([[0, 5, 9], [3, 1, 2]])
