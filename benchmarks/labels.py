@@ -1,11 +1,12 @@
 """Several labels a picture against three baselines: mosaics of sports, and clothes, as JSON lines.
 
-python -m benchmarks.labels [--part mosaics,precision,apparel,combinations] [--encoder SPEC] [--cache DIR]
-    [--tuning]
+python -m benchmarks.labels [--part mosaics,precision,tiles,apparel,combinations] [--encoder SPEC]
+    [--cache DIR] [--tuning]
 
 `mosaics`       pictures of ../shared/data/sports20/query joined one to four on a canvas; supports are single
                 pictures (partial sets), mosaics with all labels (complete), or with one of them (partial)
 `precision`     the precision reached where 0.9 was asked for
+`tiles`         the best evidence of a picture and five overlapping crops of it, against the picture alone
 `apparel`       colour and garment of ../shared/data/apparel: 3 examples a folder, all other pictures asked
 `combinations`  one folder left out of the supports, both of its labels known from others: are both found?
 
@@ -21,110 +22,27 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score
 
-from benchmarks import labels_made
-from benchmarks.common import DEFAULT, SHARED, emit
-from cli.folders import embed_pictures
-from cli.label_manifests import read_label_manifest
+from benchmarks.common import DEFAULT, emit
+from benchmarks.labels_baselines import FAMILIES, Baseline, Scores, best_threshold
+from benchmarks.labels_vectors import DATA, Bank
 from cli.label_metrics import Judged, Truth, numbers
 from cli.label_trial import Labelled, draw_labels, enrolled_labels, judge, rows_by_label
 from cli.pictures import Picture, find_pictures
-from core.types import Aim, Rule, Views
-from core.vectors import Vectors
-from encoders import Encoder, open_encoder
+from core.types import Aim, Rule
 from encoders.threads import use_threads
 
-DATA = SHARED / "data"
 KINDS = {"single": "singles", "complete": "mosaics", "partial": "mosaics_partial"}
 SHOTS = (1, 5)
 DRAWS = 5
-TUNED = {"sports80": (0, 20), "sports80 second": (20, 20)}  # first class, classes: in seeded order
-SEED = 1
 APPAREL_SHOTS = 3
 AVERAGED = ("map", "micro_f1", "macro_f1", "subset_accuracy", "ece", "micro_precision", "micro_recall")
-
-Scores = np.ndarray
-Baseline = Callable[[Labelled, Sequence[str], Vectors], Scores]
-"""Supports, labels and queries -> (m, L) scores."""
-
-
-def to_means(supports: Labelled, names: Sequence[str], queries: Vectors) -> Scores:
-    means = np.stack([supports.vectors[has(supports, name)].sum(axis=0) for name in names])
-    return queries @ (means / np.linalg.norm(means, axis=1, keepdims=True)).T
-
-
-def vote(supports: Labelled, names: Sequence[str], queries: Vectors, *, voters: int) -> Scores:
-    similarities = queries @ supports.vectors.T
-    voters = min(voters, len(supports.vectors))
-    nearest = np.argpartition(-similarities, voters - 1, axis=1)[:, :voters]
-    weights = np.exp((np.take_along_axis(similarities, nearest, axis=1) - 1) / 0.07)
-    bears = np.stack([has(supports, name) for name in names], axis=1)[nearest]
-    return (weights[:, :, None] * bears).sum(axis=1) / weights.sum(axis=1, keepdims=True)
-
-
-def logistic(supports: Labelled, names: Sequence[str], queries: Vectors, *, strength: float) -> Scores:
-    columns = []
-    for name in names:
-        bears = has(supports, name)
-        if bears.all():
-            columns.append(np.ones(len(queries)))
-            continue
-        fitted = LogisticRegression(C=strength, class_weight="balanced", max_iter=1000)
-        columns.append(fitted.fit(supports.vectors, bears).predict_proba(queries)[:, 1])
-    return np.stack(columns, axis=1)
-
-
-FAMILIES: dict[str, list[tuple[str, Baseline]]] = {
-    "class mean": [("", to_means)],
-    "vote": [(f"of {n}", lambda *given, n=n: vote(*given, voters=n)) for n in (1, 3, 5, 10, 20)],
-    "logistic": [(f"C {c:g}", lambda *given, c=c: logistic(*given, strength=c)) for c in (1.0, 10.0, 100.0)],
-}
-
-
-@dataclass
-class Bank:
-    """Vectors of manifests and folders, kept in a folder."""
-
-    spec: str
-    cache: Path
-    opened: Encoder | None = None
-
-    def encoder(self) -> Encoder:
-        if self.opened is None:
-            self.opened = open_encoder(self.spec, device="cpu")
-        return self.opened
-
-    def vectors(self, files: Sequence[Path], name: str) -> Vectors:
-        kept = self.cache / f"{name} {self.spec.replace('/', '_')}.npy"
-        if not kept.is_file():
-            pictures = [Picture(file, "") for file in files]
-            np.save(kept, embed_pictures(self.encoder(), pictures, Views.ONE, title=name).vectors)
-        return np.load(kept)
-
-    def made(self, source: str) -> Path:
-        """Return the folder of mosaics of some sports, made if it is not there."""
-        folder = self.cache / source
-        if not (folder / "queries.csv").is_file():
-            given = argparse.Namespace(out=folder, seed=SEED, singles=10, mosaics=300, queries=600)
-            if source == "sports20":
-                given.source, given.singles_from = DATA / "sports20" / "query", DATA / "sports20" / "support"
-                given.first, given.classes = 0, None
-                given.mosaics, given.queries = 400, 1000
-            else:
-                given.source, given.singles_from = DATA / "sports80-128px.zip", None
-                given.first, given.classes = TUNED[source]
-            labels_made.make(given)
-        return folder
-
-    def labelled(self, source: str, name: str, *, complete: bool) -> Labelled:
-        pictures = read_label_manifest(self.made(source) / f"{name}.csv", complete=complete)
-        return Labelled.of(pictures, self.vectors([one.path for one in pictures], f"{source} {name}"))
 
 
 def main() -> None:
@@ -153,13 +71,7 @@ def mosaics(bank: Bank, source: str) -> None:
         supports = bank.labelled(source, KINDS[kind], complete=False)
         for shots in SHOTS:
             about = {"source": source, "encoder": bank.spec, "supports": kind, "shots": shots}
-            for aim in (Aim.F1,):
-                emit(
-                    "labels_mosaics",
-                    **about,
-                    method="exemplar",
-                    **of_rule(Rule(aim=aim), shots, supports, queries),
-                )
+            emit("labels_mosaics", **about, method="exemplar", **of_rule(Rule(), shots, supports, queries))
             for family in FAMILIES:
                 setting, baseline, threshold = tuned(bank, family, kind, shots)
                 figures = of_baseline(baseline, threshold, shots, supports, queries)
@@ -171,11 +83,44 @@ def precision(bank: Bank, source: str) -> None:
     queries = bank.labelled(source, "queries", complete=True)
     for kind in KINDS:
         supports = bank.labelled(source, KINDS[kind], complete=False)
-        for shots in (*SHOTS, 8) if kind != "single" or source != "sports20" else SHOTS:
+        for shots in SHOTS:
             rule = Rule(aim=Aim.PRECISION, precision=0.9)
             figures = of_rule(rule, shots, supports, queries)
             about = {"source": source, "encoder": bank.spec, "supports": kind, "shots": shots, "asked": 0.9}
             emit("labels_precision", **about, **{name: figures[name] for name in AVERAGED[-2:]})
+
+
+def tiles(bank: Bank, source: str) -> None:
+    """mAP and the best micro F1 of the whole picture, of the best tile, and of their mean."""
+    queries = bank.labelled(source, "queries", complete=True)
+    parts = bank.tiles(source, "queries")
+    for kind in KINDS:
+        supports = bank.labelled(source, KINDS[kind], complete=False)
+        for shots in SHOTS:
+            found: dict[str, list[dict[str, Any]]] = {}
+            for some, names, truth in draws_of(shots, supports, queries):
+                fitted, _ = enrolled_labels(some, names).fit_labels(Rule())
+                flat, _ = fitted.probabilities(parts.reshape(-1, parts.shape[-1]))
+                logits = np.log(flat / (1 - flat)).reshape(*parts.shape[:2], -1)
+                ways = {
+                    "1": logits[:, 0],
+                    "best tile": logits.max(axis=1),
+                    "mean of both": logits[:, 0] + logits[:, 1:].max(axis=1),
+                }
+                for way, scores in ways.items():
+                    figures = figures_of(truth, scores, 0.0, names)
+                    figures["map"] = mean_average_precision(truth, scores)
+                    found.setdefault(way, []).append(figures)
+            for way, some_figures in found.items():
+                figures = averaged(some_figures)
+                about = {
+                    "source": source,
+                    "encoder": bank.spec,
+                    "supports": kind,
+                    "shots": shots,
+                    "views": way,
+                }
+                emit("labels_tiles", **about, map=figures["map"], micro_f1_best=figures["micro_f1_best"])
 
 
 def apparel(bank: Bank, _: str) -> None:
@@ -229,7 +174,7 @@ def combinations(bank: Bank, _: str) -> None:
 
 
 PARTS: dict[str, Callable[[Bank, str], None]] = {
-    one.__name__: one for one in (mosaics, precision, apparel, combinations)
+    one.__name__: one for one in (mosaics, precision, tiles, apparel, combinations)
 }
 
 
@@ -258,6 +203,13 @@ def figures_of(truth: Truth, scores: Scores, threshold: float, names: list[str])
     return figures | {"ece": None, "micro_f1_best": best_threshold(truth, scores)[0]}
 
 
+def mean_average_precision(truth: Truth, scores: Scores) -> float:
+    columns = range(truth.shape[1])
+    return float(
+        np.mean([average_precision_score(truth[:, column], scores[:, column]) for column in columns])
+    )
+
+
 def draws_of(shots: int, supports: Labelled, queries: Labelled) -> Any:
     names = supports.names
     rows = rows_by_label(supports)
@@ -281,15 +233,6 @@ def tuned(bank: Bank, family: str, kind: str, shots: int) -> tuple[str, Baseline
             best = (f1, setting, baseline, threshold)
     assert best is not None
     return best[1:]
-
-
-def best_threshold(truth: Truth, scores: Scores) -> tuple[float, float]:
-    """Return the best micro F1 with one threshold for all labels, and that threshold."""
-    order = np.argsort(-scores, axis=None, kind="stable")
-    right = np.cumsum((truth == 1).ravel()[order])
-    f1 = 2 * right / (np.arange(1, len(order) + 1) + (truth == 1).sum())
-    best = int(f1.argmax())
-    return float(f1[best]), float(scores.ravel()[order[best]])
 
 
 def clothes(bank: Bank, pictures: Sequence[Picture]) -> Labelled:
@@ -342,10 +285,6 @@ def judged_clothes(supports: Labelled, queries: Labelled) -> list[tuple[str, Jud
         scores = baseline(supports, names, queries.vectors)
         found.append((f"{family}", Judged(truth, np.clip(scores, 0, 1), scores >= threshold)))
     return found
-
-
-def has(supports: Labelled, name: str) -> np.ndarray:
-    return np.array([name in labels for labels in supports.labels])
 
 
 def averaged(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
