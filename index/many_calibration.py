@@ -155,8 +155,10 @@ def unit_sums(vectors: Vectors, groups: Ids) -> Vectors:
 
 def _judge_groups(fit: LabelFit, groups: Ids) -> tuple[Scores, Mask, Mask, Floats]:
     rows = fit.rows
-    vectors = rows.vectors[groups[:, 0]] if groups.shape[1] == 1 else unit_sums(rows.vectors, groups)
-    scores, familiarity = fit.scores_without(vectors, groups)
+    if groups.shape[1] == 1:
+        scores, familiarity = fit.left_out(groups[:, 0])
+    else:
+        scores, familiarity = fit.scores_without(unit_sums(rows.vectors, groups), groups)
     present = np.zeros(scores.shape)
     for place in range(groups.shape[1]):
         present += rows.present[groups[:, place]].toarray()

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from core.changes import ClassChange
 from core.types import Aim, Rule, RuleName
 from core.vectors import Vectors
@@ -15,7 +13,7 @@ from index.kernel import KernelMatrix
 from index.label_sets import LabelledRows, labelled_rows, raise_parents
 from index.learning import CALIBRATE_ALWAYS, CALIBRATE_SHARE
 from index.many_calibration import LabelCalibration, calibrate_labels, context
-from index.many_fits import KERNEL_RIDGE, KernelLabels, LabelFit, LinearLabels, RowScatter
+from index.many_fits import KernelLabels, LabelFit, LinearLabels, RowScatter, ridge_of_sets
 from index.many_thresholds import Thresholds, thresholds
 from index.ridge import REFIT_SHARE
 from index.supports import Floats, Ids
@@ -101,7 +99,7 @@ class LabelLearner:
             return LinearLabels(rows, self._scatter)
         self._scatter = None
         matrix, self._kernel = self._kernel or KernelMatrix(), None  # a time limit may interrupt the update
-        matrix.become(rows.ids, rows.vectors, np.full(len(rows.ids), KERNEL_RIDGE))
+        matrix.become(rows.ids, rows.vectors, ridge_of_sets(rows))
         self._kernel = matrix
         return KernelLabels(rows, matrix)
 

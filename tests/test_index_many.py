@@ -86,7 +86,7 @@ def rows_of(pictures: Sequence[Picture], vectors: Sequence[np.ndarray]) -> Label
 
 def kernel_of(rows: LabelledRows) -> KernelLabels:
     matrix = KernelMatrix()
-    matrix.become(rows.ids, rows.vectors, np.full(len(rows.ids), many_fits.KERNEL_RIDGE))
+    matrix.become(rows.ids, rows.vectors, many_fits.ridge_of_sets(rows))
     return KernelLabels(rows, matrix)
 
 
@@ -268,6 +268,17 @@ def test_after_any_history_it_equals_a_fit_from_scratch(rule: RuleName, history:
 
 
 @pytest.mark.parametrize("fitted", [kernel_of, linear_of])
+def test_left_out_supports_are_scored_as_without_a_group_of_one(fitted: Any) -> None:
+    rows = rows_of(*toy(2))
+    some = np.array([4, 0, 17])
+    fit: LabelFit = fitted(rows)
+    for left, right in zip(
+        fit.left_out(some), fit.scores_without(rows.vectors[some], some[:, None]), strict=True
+    ):
+        np.testing.assert_allclose(left, right, atol=1e-6)  # vectors are float32, of unit length to 1e-7
+
+
+@pytest.mark.parametrize("fitted", [kernel_of, linear_of])
 def test_scores_without_a_group_are_those_of_a_fit_without_it(fitted: Any) -> None:
     pictures, vectors = toy(2)
     groups = np.array([[0, 5, 9], [3, 1, 2]])
@@ -289,11 +300,16 @@ def test_familiarity_is_the_share_that_supports_explain() -> None:
         assert 1 >= familiarity[0] > familiarity[1] >= 0
 
 
-def test_unstated_labels_of_partial_sets_are_taken_as_absent() -> None:
+@pytest.mark.parametrize("fitted", [kernel_of, linear_of])
+def test_unstated_labels_of_partial_sets_are_taken_as_absent_with_less_trust(fitted: Any) -> None:
     complete, vectors = toy()
     partial: list[Picture] = [(labels, False) for labels, _ in complete]
-    one, other = (kernel_of(rows_of(some, vectors)) for some in (complete, partial))
-    np.testing.assert_array_equal(one.weights, other.weights)
+    sure, unsure = (
+        fitted(rows_of(some, vectors)).scores(np.stack(vectors))[0] for some in (complete, partial)
+    )
+    absent = np.array([[label not in labels for label in LABELS] for labels, _ in complete])
+    assert np.abs(unsure[absent]).max() < 0.3
+    assert np.abs(sure[absent]).mean() <= np.abs(unsure[absent]).mean()
 
 
 def test_probabilities_are_calibrated() -> None:
