@@ -14,6 +14,10 @@ from io import BytesIO
 from pathlib import Path
 from uuid import uuid4
 
+# before numpy and torch read it: threads of several processes that spin for each other take all cores,
+# and no test is about them (a worker has one thread unless a setting says otherwise)
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import httpx
 import numpy as np
 import psycopg
