@@ -32,7 +32,7 @@ from hypothesis import settings as hypothesis_settings
 from PIL import Image
 from playwright.sync_api import Browser, Page
 from s3 import BUCKET, KEYS, s3_running
-from services import running_service
+from services import CHOSEN, running_service
 from sqlalchemy import make_url
 from tiny import DEFAULT, LITE0, write_tiny
 from waiting import until
@@ -301,7 +301,7 @@ def things(store: Store) -> Store:
 @pytest.fixture(scope="session")
 def service() -> Iterator[Stack]:
     """The service as `exemplar up` runs it: Redis, API and one worker as processes."""
-    with running_service(lease_s="3", encoders=LITE0) as stack:
+    with running_service(lease_s="3", encoders=LITE0, **CHOSEN) as stack:
         yield stack
 
 

@@ -80,8 +80,8 @@ def test_commands_say_it_in_one_line(command: tuple[str, ...], tmp_path: Path) -
 
 
 @pytest.mark.processes
-def test_worker_that_is_to_serve_it_says_so_and_ends(settings: Settings) -> None:
-    place = {"EXEMPLAR_DATA": str(settings.data), "EXEMPLAR_REDIS_URL": settings.redis_url}
+def test_worker_that_is_to_serve_it_says_so_and_ends(tmp_path: Path, redis_url: str) -> None:
+    place = {"EXEMPLAR_DATA": str(tmp_path), "EXEMPLAR_REDIS_URL": redis_url}
     refused = run("worker", "--encoder", REMOVED, **place)
     assert refused.returncode == 1, refused.stderr
     assert WAY_OUT in refused.stderr + refused.stdout and "Traceback" not in refused.stderr
