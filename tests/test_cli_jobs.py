@@ -15,7 +15,7 @@ from uuid import uuid4
 import pytest
 from click.testing import CliRunner
 from services import LIGHT, as_environment
-from test_cli_commands import run
+from test_cli_commands import run, run_process
 
 from cli.client import Client
 from cli.main import COMMANDS, exemplar
@@ -113,7 +113,7 @@ def test_file_that_cannot_be_read_fails_alone(service: Stack, name: str, photos:
 
 def test_commands_work_alone_on_a_folder_and_it_stays_usable(tmp_path: Path, photos: Path) -> None:
     data, file = tmp_path / "data", str(photos / "digit 4" / "1.png")
-    alone = partial(run, **as_environment(LIGHT))
+    alone = partial(run_process, **as_environment(LIGHT))
     enrolled = alone("enroll", str(photos), "-c", "things", "--local", str(data))
     assert "8 enrolled in 2 classes" in enrolled.stdout, enrolled.stderr
     named = alone("classify", file, "-c", "things", "--json", "--local", str(data))
