@@ -18,6 +18,7 @@ from api import (
     health,
     items,
     jobs,
+    keys,
     portability,
     redecide,
     reindex,
@@ -111,6 +112,7 @@ def create_app(settings: Settings, store: Store, *, needs_key: bool, tracing: Tr
         portability,
         reindex,
         reports,
+        keys,
         health,
     )
     all_routes = [module.routes for module in modules]

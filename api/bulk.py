@@ -22,9 +22,10 @@ from api.services import check_offered, services
 from api.submit import answer, idempotency_of, uploading
 from api.webhooks import check_webhook
 from core.errors import ExemplarError
+from core.label_sets import unsupported
 from core.settings import Settings
 from core.sizes import size_text
-from core.types import JobKind, JobRequest, Lane, Source
+from core.types import JobKind, JobRequest, Labels, Lane, Source
 from formats.bounded_reader import Readable
 from formats.entries import read_steps
 from formats.entry import Entry
@@ -90,14 +91,17 @@ def bulk(collection: str, query: BulkQuery) -> Response:
     if query.smooth and not kind.decides:
         raise ExemplarError("smooth_invalid", f"smooth: expected kind=classify, got kind={query.kind.value}")
     store = services().store
-    check_offered(store.collections.find(collection).encoder)  # before the upload is stored
+    found = store.collections.find(collection)
+    check_offered(found.encoder)  # before the upload is stored
+    if query.smooth and found.labels is Labels.MANY:
+        raise unsupported("smooth")
     check_webhook(query.webhook)
     if not query.dry_run and "Idempotency-Key" not in request.headers:  # a key may replay an earlier job
         store.jobs.check_room(to_read=True)  # before a large body is read
     job_id = new_job_id()
     with uploading(job_id) as upload:
         received = _receive(job_id, query.label)
-        received.source = replace(received.source, class_from=query.class_from)
+        received.source = replace(received.source, class_from=query.class_from, labels=found.labels)
         if query.smooth:
             _check_smoothable(received.urls)
         if query.dry_run:

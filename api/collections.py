@@ -33,6 +33,7 @@ def make_collection(body: NewCollection) -> CollectionModel:
         views=body.views,
         prompts=prompts,
         index=body.index.value(),
+        labels=body.labels,
     )
     return CollectionModel.of(made)
 
@@ -59,10 +60,14 @@ def get_collection(collection: str) -> CollectionModel:
     "PATCH", "/collections/<collection>", scope=Scope.ADMIN, body=CollectionChange, answer=CollectionModel
 )
 def change_collection(collection: str, body: CollectionChange) -> CollectionModel:
-    """Change the rule or the index of a collection; omitted fields stay unchanged."""
+    """Change the name, the rule or the index of a collection; omitted fields stay unchanged."""
+    if body.name is not None:
+        check_may_make(check_slug(body.name))
     changes = body.rule.model_dump(exclude_none=True)
     index = None if body.index is None else body.index.value()
-    return CollectionModel.of(services().store.collections.change_rule(collection, changes, index=index))
+    return CollectionModel.of(
+        services().store.collections.change(collection, changes, index=index, new_name=body.name)
+    )
 
 
 @routes.add("DELETE", "/collections/<collection>", scope=Scope.ADMIN, status=204)

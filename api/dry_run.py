@@ -8,12 +8,20 @@ from collections.abc import Iterator
 
 from api.models import DryProblem, DryRun, LabelCount, ProblemModel
 from core.errors import problem_of
+from core.label_sets import with_parents
 from core.types import JobKind
 from formats.entry import Entry
 from store.work.kinds import KINDS
 
 DRY_RUN_S = 10.0  # time limit of a dry run: enough for every item of a zip, or some gigabytes of a packed tar
 MOST_PROBLEMS = 20  # in the answer of a dry run
+
+
+def _labels(entry: Entry) -> set[str]:
+    """Return the labels that an item would get, with what they imply if it may have several."""
+    if entry.labels is not None:
+        return with_parents(entry.labels)
+    return set() if entry.label is None else {entry.label}
 
 
 def tally_of(collection: str, kind: JobKind, steps: Iterator[Entry | None]) -> DryRun:
@@ -36,8 +44,8 @@ def tally_of(collection: str, kind: JobKind, steps: Iterator[Entry | None]) -> D
                 problems.append(DryProblem(item=items, custom_id=entry.custom_id, error=problem))
         else:
             size += entry.size
-            if entry.label is not None and KINDS[kind].enrols:
-                labels[entry.label] += 1
+            if KINDS[kind].enrols:
+                labels.update(_labels(entry))
         items += 1
     return DryRun(
         collection=collection,

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from core.answer_order import Order
 from core.caller_fields import CallersId
 from core.errors import ExemplarError
+from core.label_sets import MAX_LABELS
 from core.types import (
     MAX_CHUNK_ITEMS,
+    Aim,
     ClassKind,
     DecisionName,
     Index,
     IndexName,
     JobKind,
+    Labels,
     Metric,
     Rule,
     RuleName,
@@ -28,6 +38,11 @@ class Strict(BaseModel):
     """A request's model: unknown fields are an error."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+def without_nulls(values: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Return the fields of a model, these only if they are not null."""
+    return {name: value for name, value in values.items() if value is not None or name not in names}
 
 
 FalseReject = Annotated[
@@ -60,6 +75,21 @@ Coverage = Annotated[
         description="Target share of `candidate_set`s that contain the true class.",
     ),
 ]
+WhichAim = Annotated[
+    Aim,
+    Field(description="With several labels: what each label's threshold is set for."),
+]
+Precision = Annotated[
+    float,
+    Field(
+        ge=0.5,
+        le=0.99,
+        allow_inf_nan=False,
+        strict=True,
+        description="With several labels: target share of right labels among those given, for the "
+        "aim `precision`.",
+    ),
+]
 WhichRule = Annotated[
     RuleName, Field(description="`auto` is `kernel` up to 2,000 supports, and `ridge` above.")
 ]
@@ -73,9 +103,15 @@ class RuleModel(Strict):
     false_reject: FalseReject = Rule().false_reject
     certainty: Certainty = Rule().certainty
     coverage: Coverage = Rule().coverage
+    aim: WhichAim | None = None
+    precision: Precision | None = None
 
     def value(self) -> Rule:
-        return Rule(self.name, self.metric, self.false_reject, self.certainty, self.coverage)
+        return Rule(**{name: value for name, value in self if value is not None})
+
+    @model_serializer(mode="wrap")
+    def _leave_out_what_is_for_several_labels(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_nulls(dump(self), "aim", "precision")
 
 
 class RuleChange(Strict):
@@ -86,6 +122,8 @@ class RuleChange(Strict):
     false_reject: FalseReject | None = None
     certainty: Certainty | None = None
     coverage: Coverage | None = None
+    aim: WhichAim | None = None
+    precision: Precision | None = None
 
 
 class IndexModel(Strict):
@@ -132,14 +170,16 @@ class NewCollection(Strict):
         examples=["best7", ["a photo of a {}."]],
     )
     index: IndexModel = Field(default_factory=lambda: IndexModel.model_validate({}))
+    labels: Labels = Field(Labels.ONE, description="How many labels a picture has: exactly one, or `many`.")
 
 
-FIXED = ("name", "encoder", "views", "prompts")
+FIXED = ("encoder", "views", "prompts", "labels")
 
 
 class CollectionChange(Strict):
     """Changes of a collection; omitted fields stay unchanged."""
 
+    name: str | None = Field(None, description="A new name; jobs and API keys of the collection follow it.")
     rule: RuleChange = RuleChange()
     index: IndexModel | None = None
 
@@ -148,7 +188,7 @@ class CollectionChange(Strict):
     def _leave_what_is_fixed(cls, raw: Any) -> Any:
         fixed = [name for name in FIXED if isinstance(raw, dict) and name in raw]
         if raw == {}:
-            raise ExemplarError("request_invalid", "expected rule or index, got neither")
+            raise ExemplarError("request_invalid", "expected name, rule or index, got none of them")
         if fixed:
             raise ExemplarError(
                 "collection_fixed",
@@ -158,18 +198,21 @@ class CollectionChange(Strict):
         return raw
 
 
+Kind = Literal[ClassKind.NORMAL, ClassKind.NEGATIVE]
+
+
 class NewClass(Strict):
     """A class to create from its name."""
 
     label: str
-    kind: ClassKind = ClassKind.NORMAL
+    kind: Kind = ClassKind.NORMAL
 
 
 class ClassChange(Strict):
     """Changes of a class."""
 
     label: str | None = None
-    kind: ClassKind | None = None
+    kind: Kind | None = None
 
 
 class Merge(Strict):
@@ -179,10 +222,29 @@ class Merge(Strict):
     sources: list[str] = Field(alias="from", min_length=1, max_length=1000)
 
 
-class SupportChange(Strict):
-    """The class to move a support to."""
+SeveralLabels = Annotated[list[str], Field(max_length=MAX_LABELS)]
+Complete = Annotated[
+    bool,
+    Field(strict=True, description="Whether these are all of its labels; otherwise it may have others."),
+]
 
-    label: str
+
+class SupportChange(Strict):
+    """The class to move a support to; if a picture may have several labels, those that it gets or loses."""
+
+    label: str | None = None
+    labels: SeveralLabels | None = Field(None, description="Labels instead of those that it has.")
+    add: SeveralLabels | None = None
+    remove: SeveralLabels | None = Field(None, description="Labels to take away, with those below them.")
+    complete: Complete | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> SupportChange:
+        changes = self.add is not None or self.remove is not None
+        ways = [self.label is not None, self.labels is not None, changes]
+        if sum(ways) > 1 or not (any(ways) or self.complete is not None):
+            raise ValueError("expected label, or labels, or any of add, remove and complete")
+        return self
 
 
 class PastImage(Strict):
@@ -205,9 +267,11 @@ class Image(Strict):
 
 
 class EnrollItem(Strict):
-    """A picture to enrol."""
+    """A picture to enrol, with `label`, or with `labels` if a picture may have several."""
 
-    label: str
+    label: str | None = None
+    labels: list[str] | None = Field(None, description="At most 100; an empty list: none of the labels.")
+    complete: Complete | None = Field(None, description="Whether these are all of its labels.")
     image: Image
     custom_id: CallersId | None = None
     external_id: CallersId | None = None
@@ -281,12 +345,6 @@ class ResultQuery(PageQuery, Selection):
     version: Version = None
     status: Literal["done", "failed"] | None = Field(None, description="Only items with this status.")
 
-    @model_validator(mode="after")
-    def _check_order(self) -> ResultQuery:
-        if self.version is not None and self.order is not Order.ITEM:
-            raise ValueError("expected order=item with a version")
-        return self
-
 
 class SummaryQuery(Strict):
     """The version of the answers that are counted."""
@@ -309,7 +367,7 @@ class NewGroups(Strict):
 class SupportQuery(PageQuery):
     """A selection of supports."""
 
-    label: str | None = None
+    label: str | None = Field(None, description="Only supports that bear this label.")
 
 
 class WebhookQuery(Strict):
@@ -329,6 +387,10 @@ class EnrollQuery(WebhookQuery):
     """Options of enrolling a raw body."""
 
     label: str | None = Field(None, description="The label, if the body is the picture itself.")
+    complete: bool | None = Field(
+        None,
+        description="Of a picture that may have several labels: whether this is the only one.",
+    )
 
 
 class BulkQuery(AskQuery):

@@ -23,5 +23,5 @@ routes = Routes("items")
 def get_item_thumbnail(job_id: str, item: int, query: ThumbnailQuery) -> Response:
     """Show the picture of an item that is done as a newly encoded thumbnail."""
     here = services()
-    content = find_read_picture(here.store.database, here.store.blobs, job_id, item)
+    content = find_read_picture(here.store.database, here.store.blobs, here.settings, job_id, item)
     return show_thumbnail(encode_thumbnail(content, query.side))

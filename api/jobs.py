@@ -17,7 +17,6 @@ from api.results import Span, as_csv, as_ndjson, as_parquet, fits, shown
 from api.routes import Routes
 from api.services import services
 from core.answer_order import Order
-from core.errors import ExemplarError
 from core.results import Result
 from core.types import FINAL, Job
 from store.record.keys import Scope
@@ -103,8 +102,6 @@ def _page(job_id: str, query: ResultQuery) -> tuple[Sequence[Result], int | None
 
 def _ordered_page(job_id: str, query: ResultQuery) -> tuple[Sequence[Result], Position | None]:
     """Return the next matching results in an order, and the position to continue from."""
-    if query.version is not None:
-        raise ExemplarError("request_invalid", "expected order=item together with a version")
     cursor = read_cursor(query.cursor)
     page = services().store.orders.page(
         job_id,
@@ -112,6 +109,7 @@ def _ordered_page(job_id: str, query: ResultQuery) -> tuple[Sequence[Result], Po
         partial(_fits, query=query),
         after=None if cursor is None else Position.read(cursor),
         limit=query.limit,
+        version=query.version,
     )
     return page.results, page.position
 

@@ -10,11 +10,19 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
-from api.inputs import IndexModel, RuleModel
+from api.inputs import IndexModel, RuleModel, without_nulls
 from api.links import link
-from core.answers import Candidate, CandidateSet, Contribution, Explanation, Neighbour, Novelty
+from core.answers import (
+    Candidate,
+    CandidateSet,
+    Contribution,
+    Explanation,
+    ManyNeighbour,
+    Neighbour,
+    Novelty,
+)
 from core.report import CollectionReport
 from core.results import Tally
 from core.types import (
@@ -27,12 +35,14 @@ from core.types import (
     Job,
     JobKind,
     JobState,
+    LabelDecision,
+    Labels,
     Lane,
     Prompts,
     RuleName,
     Views,
 )
-from store.record.classes import Class
+from store.record.class_counts import Class
 from store.record.supports import Support
 from store.work.deliveries import Logged
 from store.work.redecisions import CHANGED, REVIEWED, UNCHANGED, WITHOUT_VECTOR
@@ -70,13 +80,17 @@ class CollectionModel(BaseModel):
     classes: int
     supports: int
     created_at: datetime
+    labels: Labels = Field(description="How many labels a picture has: exactly one, or `many`.")
 
     @classmethod
     def of(cls, collection: Collection) -> CollectionModel:
+        rule = asdict(collection.rule)
+        if collection.labels is Labels.ONE:
+            rule |= {"aim": None, "precision": None}
         return cls(
             name=collection.name,
             encoder=collection.encoder,
-            rule=RuleModel(**asdict(collection.rule)),
+            rule=RuleModel(**rule),
             views=collection.views,
             prompts=_prompts(collection.prompts),
             index=IndexModel(**asdict(collection.index)),
@@ -87,6 +101,7 @@ class CollectionModel(BaseModel):
             classes=collection.classes,
             supports=collection.supports,
             created_at=_moment(collection.created_at),
+            labels=collection.labels,
         )
 
 
@@ -111,10 +126,12 @@ class ClassModel(BaseModel):
 
 
 class SupportModel(BaseModel):
-    """One labelled picture."""
+    """One labelled picture, with `label`, or with `labels` and `complete` if a picture may have several."""
 
     id: int
-    label: str
+    label: str | None = None
+    labels: list[str] | None = Field(None, description="Sorted, with what they imply.")
+    complete: bool | None = Field(None, description="Whether it has no other labels.")
     picture_sha256: str
     thumbnail: str
     external_id: str | None
@@ -126,12 +143,18 @@ class SupportModel(BaseModel):
         return cls(
             id=support.id,
             label=support.label,
+            labels=None if support.labels is None else list(support.labels.labels),
+            complete=None if support.labels is None else support.labels.complete,
             picture_sha256=support.picture,
             thumbnail=thumbnail_path(collection, support.id),
             external_id=support.external_id,
             metadata=dict(support.metadata),
             created_at=_moment(support.created_at),
         )
+
+    @model_serializer(mode="wrap")
+    def _leave_out_what_it_has_not(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_nulls(dump(self), "label", "labels", "complete")
 
 
 class Progress(BaseModel):
@@ -218,11 +241,11 @@ class JobModel(BaseModel):
 
 
 class ChangedLabel(BaseModel):
-    """How many answers changed from one label to another; null is no label."""
+    """How many answers changed from one label to another; null is no label, a list are all of several."""
 
     model_config = ConfigDict(serialize_by_alias=True)
-    before: str | None = Field(alias="from")
-    after: str | None = Field(alias="to")
+    before: str | list[str] | None = Field(alias="from")
+    after: str | list[str] | None = Field(alias="to")
     items: int
 
 
@@ -322,6 +345,13 @@ class NeighbourModel(Neighbour):
 
 
 @dataclass(frozen=True, slots=True)
+class ManyNeighbourModel(ManyNeighbour):
+    """A support near the picture, with its labels."""
+
+    thumbnail: str
+
+
+@dataclass(frozen=True, slots=True)
 class ContributionModel(Contribution):
     """A support that contributed to the best class."""
 
@@ -338,6 +368,15 @@ class ExplanationModel(Explanation):
     ]
 
 
+class LabelAnswerModel(BaseModel):
+    """One of several labels of a picture that is, or may be, right; without explanation if decided again."""
+
+    label: str
+    probability: float
+    decision: LabelDecision = Field(description="`yes` from the label's threshold on, `unsure` below it.")
+    explanation: ExplanationModel | None = None
+
+
 class ProblemModel(BaseModel):
     """A problem object (RFC 9457) with a stable code."""
 
@@ -351,9 +390,10 @@ class ProblemModel(BaseModel):
 
 
 class ReviewModel(BaseModel):
-    """A person's verdict on an answer: the right label, null for none of the classes."""
+    """A person's verdict on an answer: the right label, null for none of the classes, or all `labels`."""
 
-    label: str | None
+    label: str | None = None
+    labels: list[str] | None = Field(None, description="All labels, where pictures have several.")
     accepted: bool = Field(description="Whether the answer was accepted as it stood.")
     by: str = Field(description="The name of the key, `local` where no key was needed.")
     at: datetime
@@ -366,7 +406,8 @@ class AnswerBefore(BaseModel):
     """An answer that was decided again."""
 
     decision: DecisionName
-    label: str | None
+    label: str | None = None
+    labels: list[LabelAnswerModel] | None = None
     confidence: float
 
 
@@ -383,11 +424,22 @@ class ResultModel(BaseModel):
     final_label: str | None = Field(
         None, description="`label`, or the label that a person gave; null if it is none of the classes."
     )
+    final_labels: list[str] | None = Field(
+        None, description="Where pictures have several labels: those that are `yes`, or that a person gave."
+    )
     reviewed: bool | None = Field(None, description="Whether a person has reviewed the answer.")
     review: ReviewModel | None = None
     confidence: float | None = Field(None, description="The probability of the best class.")
     candidates: list[Candidate] | None = None
-    neighbours: list[NeighbourModel] | None = None
+    neighbours: list[NeighbourModel] | list[ManyNeighbourModel] | None = None
+    labels: list[LabelAnswerModel] | list[str] | None = Field(
+        None,
+        description="If a picture may have several labels: those that are `yes` or `unsure`, most probable "
+        "first; of an enrolled picture those of its support, sorted.",
+    )
+    complete: bool | None = Field(
+        None, description="Of an enrolled picture with `labels`: whether its support has no others."
+    )
     rule: RuleName | None = Field(None, description="The rule that decided, never `auto`.")
     explanation: ExplanationModel | None = None
     candidate_set: CandidateSet | None = Field(

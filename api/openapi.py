@@ -65,13 +65,13 @@ def _describe(operation: Operation) -> Document:
         described["description"] = (
             f"Needs the scope `{operation.scope.value}` if keys are in use.{operation.note}"
         )
-    if operation.takes_pictures:
+    if operation.takes_pictures or (operation.may_wait and operation.status == 202):
         described["parameters"] += _submit_headers()
         described["responses"]["200"] = {
             "description": "The finished job with its results, if it ended within `Prefer: wait`.",
             "content": {"application/json": {"schema": ref(FinishedJob)}},
         }
-    if operation.may_wait:
+    elif operation.may_wait:
         described["parameters"].append(_prefer())
         described["responses"]["202"] = _job_response("A job is making it: ask again when the job has ended.")
     if operation.answer is Health:

@@ -30,14 +30,21 @@ def guard_origins(app: Flask) -> None:
     origins = frozenset(services_of(app).settings.cors_origins)
 
     @app.before_request
-    def _check_host() -> None:
+    def _check_caller() -> None:
         services_ = services()
-        if _is_ours(request.host, services_.settings.hosts) or services_.is_locked():
+        is_ours = _is_ours(request.host, services_.settings.hosts)
+        if (is_ours and not _is_foreign_change()) or services_.is_locked():
             return
+        if not is_ours:
+            raise ExemplarError(
+                "host_not_allowed",
+                "while there are no keys, expected a Host of this machine, localhost say, or one that "
+                f"EXEMPLAR_HOSTS names; got {request.host[:200]!r}",
+            )
         raise ExemplarError(
-            "host_not_allowed",
-            "while there are no keys, expected a Host of this machine, localhost say, or one that "
-            f"EXEMPLAR_HOSTS names; got {request.host[:200]!r}",
+            "origin_not_allowed",
+            "expected a call of a program or of this service's page, got one of a page at "
+            f"{request.headers.get('Origin')!r:.200}; allow that with EXEMPLAR_CORS_ORIGINS, or create a key",
         )
 
     @app.after_request
@@ -53,18 +60,14 @@ def guard_origins(app: Flask) -> None:
         return response
 
 
-def check_origin() -> None:
-    """Raise `origin_not_allowed` for a change that a page of another origin asks for, and not a program."""
+def _is_foreign_change() -> bool:
+    """Return whether a page of another origin asks for a change, and not a program."""
     origin = request.headers.get("Origin")
     if request.method in SAFE or origin in services().settings.cors_origins:
-        return
+        return False
     site = request.headers.get("Sec-Fetch-Site", "none")
-    if site not in ("none", "same-origin") or (origin is not None and _place(origin) != request.host.lower()):
-        raise ExemplarError(
-            "origin_not_allowed",
-            f"expected a call of a program or of this service's page, got one of a page at {origin!r:.200}; "
-            "allow that with EXEMPLAR_CORS_ORIGINS, or create a key",
-        )
+    other = origin is not None and _place(origin) != request.host.lower()
+    return site not in ("none", "same-origin") or other
 
 
 def _place(origin: str) -> str:

@@ -28,7 +28,7 @@ from formats.bundle import Manifest
 from formats.bundle_reader import Bundle, open_bundle
 from store.blobs import PICTURES, BlobFile, Blobs, uploads_of
 from store.record.keys import Scope
-from store.record.prompt_rules import check_rule_of_prompts
+from store.record.prompt_rules import check_labels, check_rule_of_prompts
 from store.work.jobs import new_job_id
 from store.work.submission import Submitted
 
@@ -156,7 +156,7 @@ def _submit(job_id: str, query: ImportQuery, file: str, digest: str) -> Submitte
     name = check_slug(query.name or manifest.collection)
     check_may_make(name)
     kind = JobKind.IMPORT if query.encoder is None else JobKind.ENROLL
-    source = Source(bundle=file)
+    source = Source(bundle=file, labels=manifest.labels)
     asked = JobRequest(name, kind, Lane.BULK, (), source=source, origin=origin_of(job_id, kind))
     same: list[object] = ["import", name, query.encoder, digest]
     return store.imports.submit(job_id, asked, manifest, encoder, idempotency_of(same))
@@ -169,6 +169,7 @@ def _check_rule(manifest: Manifest) -> None:
         first = error.errors()[0]
         place = "/".join(str(part) for part in first["loc"])
         raise ExemplarError("bundle_invalid", f"manifest.json: rule/{place}: {first['msg']}") from error
+    check_labels(manifest.labels, manifest.rule, manifest.prompts)
 
 
 def _check_prompts(manifest: Manifest, encoder: str) -> None:

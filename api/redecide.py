@@ -32,6 +32,7 @@ SOON = 1000  # items that take a second at most: a person waits for them
     body=Redecide,
     answer=JobModel,
     status=202,
+    may_wait=True,
 )
 def redecide_job(job_id: str, body: Redecide) -> Response:
     """Decide the answers of a job again from kept vectors, with its collection as it is now."""
@@ -55,6 +56,7 @@ def redecide_job(job_id: str, body: Redecide) -> Response:
     body=NewGroups,
     answer=JobModel,
     status=202,
+    may_wait=True,
 )
 def group_items(job_id: str, body: NewGroups) -> Response:
     """Group the items of a job that have no label by their kept vectors."""

@@ -17,7 +17,8 @@ from api.routes import Routes, as_json
 from api.services import check_offered, require_text_encoder, services
 from core.comparison import Comparison
 from core.errors import ExemplarError, error_of
-from core.types import FINAL, Collection, Item, Job, JobKind, JobRequest, Lane
+from core.label_sets import unsupported
+from core.types import FINAL, Collection, Item, Job, JobKind, JobRequest, Labels, Lane
 from store.record.keys import Scope
 from store.reindex.status import Reindex
 from store.work.jobs import new_job_id
@@ -46,7 +47,7 @@ class UnseenModel(BaseModel):
     """A support without a vector of the other encoder."""
 
     support_id: int
-    label: str
+    label: str = Field(description="Its label, or its labels separated by `;`.")
     external_id: str | None
     picture: str = Field(description="The digest of its picture, which may not be stored here.")
 
@@ -104,7 +105,10 @@ def get_reindex(collection: str) -> ReindexModel:
 )
 def compare_encoders(collection: str) -> Response:
     """Compare the reports of both encoders, with the answers that would change."""
-    job = _submit(services().store.collections.find(collection))
+    found = services().store.collections.find(collection)
+    if found.labels is Labels.MANY:
+        raise unsupported("comparison")
+    job = _submit(found)
     waited_s = wait_s(WAIT_S)
     if job.state not in FINAL and (waited_s <= 0 or not services().watch.wait(job.id, waited_s)):
         return accepted(services().store.jobs.get(job.id))

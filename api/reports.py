@@ -10,8 +10,9 @@ from api.requests import origin_of
 from api.routes import Routes, as_json
 from api.services import check_offered, services
 from core.errors import ExemplarError, error_of
+from core.label_sets import unsupported
 from core.report import CollectionReport
-from core.types import FINAL, Collection, Item, Job, JobKind, JobRequest, JobState, Lane
+from core.types import FINAL, Collection, Item, Job, JobKind, JobRequest, JobState, Labels, Lane
 from store.record.keys import Scope
 from store.work.jobs import new_job_id
 from store.work.submission import Idempotency
@@ -52,6 +53,8 @@ def get_confusion(collection: str) -> Response:
 
 def _make(collection: Collection) -> CollectionReport | Job:
     """Return the report of the current version, or the job that is making it."""
+    if collection.labels is Labels.MANY:
+        raise unsupported("report")
     check_offered(collection.encoder)
     job = _submit(collection)
     waited_s = wait_s(WAIT_S)

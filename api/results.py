@@ -10,7 +10,7 @@ from typing import Any
 from api.inputs import Selection
 from api.models import ResultModel, thumbnail_path
 from api.services import services
-from core.results import Result
+from core.results import Result, has_several
 from core.types import Job
 from formats.csv import COLUMNS, cells_of, csv_line
 
@@ -35,7 +35,7 @@ def fits(result: Result, wanted: Selection) -> bool:
         return False
     if wanted.decision not in (None, result.get("decision")):
         return False
-    if wanted.label is not None and wanted.label != result.get("final_label"):
+    if wanted.label is not None and wanted.label not in _final_labels(result):
         return False
     if wanted.reviewed is not None and wanted.reviewed is not result.get("reviewed"):
         return False
@@ -47,6 +47,10 @@ def fits(result: Result, wanted: Selection) -> bool:
         1.0 if wanted.max_confidence is None else wanted.max_confidence,
     )
     return confidence is not None and least <= confidence <= most
+
+
+def _final_labels(result: Result) -> Sequence[str | None]:
+    return result["final_labels"] if "final_labels" in result else [result.get("final_label")]
 
 
 def as_ndjson(job: Job, span: Span) -> Iterator[str]:
@@ -82,9 +86,19 @@ def _with_thumbnails(job: Job, result: Result) -> dict[str, Any]:
     if "neighbours" in shown:
         shown["neighbours"] = _each_with_thumbnail(job, shown["neighbours"])
     if "explanation" in shown:
-        supports = _each_with_thumbnail(job, shown["explanation"]["supports"])
-        shown["explanation"] = {**shown["explanation"], "supports": supports}
+        shown["explanation"] = _explained(job, shown["explanation"])
+    if has_several(shown):
+        shown["labels"] = [
+            {**label, "explanation": _explained(job, label["explanation"])}
+            if "explanation" in label
+            else label
+            for label in shown["labels"]
+        ]
     return shown
+
+
+def _explained(job: Job, explanation: Mapping[str, Any]) -> dict[str, Any]:
+    return {**explanation, "supports": _each_with_thumbnail(job, explanation["supports"])}
 
 
 def _each_with_thumbnail(job: Job, supports: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -19,8 +19,9 @@ from api.results import fits, shown
 from api.routes import Routes
 from api.services import check_offered, services
 from core.errors import ExemplarError
+from core.label_sets import unsupported
 from core.labels import clean_label
-from core.types import JobKind, Lane
+from core.types import JobKind, Labels, Lane
 from store.record.keys import Scope
 from store.work.items import MOST, keep_pictures
 from store.work.jobs import new_job_id
@@ -34,9 +35,15 @@ MAX_ENROLLED = 1_000  # of those, with their pictures, which are read within the
 
 
 class NewReview(Strict):
-    """A verdict on an answer: `label` is the right label, or `accepted` says that the answer is right."""
+    """A verdict on an answer: `label` is the right label, or `accepted` says that the answer is right.
+
+    Where pictures have several labels, `labels` are all of them, or `add` and `remove` change some.
+    """
 
     label: str | None = Field(None, description="The right label; null: none of the classes.")
+    labels: list[str] | None = Field(None, description="All right labels; an empty list: none of them.")
+    add: list[str] = Field(default=[], description="Labels that it has besides those so far.")
+    remove: list[str] = Field(default=[], description="Labels of those so far that it does not have.")
     accepted: Literal[True] | None = Field(None, description="The answer is right as it stands.")
     enroll: bool = Field(
         False,
@@ -46,18 +53,25 @@ class NewReview(Strict):
 
     @model_validator(mode="after")
     def _check(self) -> NewReview:
-        if ("label" in self.model_fields_set) == (self.accepted is True):
-            raise ValueError("expected either label or accepted")
+        ways = ("label" in self.model_fields_set, self.labels is not None, self.accepted is True)
+        if sum((*ways, bool(self.add or self.remove))) != 1:
+            raise ValueError("expected one of label, labels, accepted, or add and remove")
         if self.enroll and self.label is None:
             raise ValueError("enroll: expected a label with it")
         return self
 
     def verdict(self) -> Verdict:
         """Return it with the caller as the reviewer. Raises as `clean_label` does."""
-        label = None if self.label is None else clean_label(self.label)
         key = g.get("key")
-        name = "local" if key is None else key.name
-        return Verdict(name, label, accepted=self.accepted is True, may_enroll=_may_enroll())
+        return Verdict(
+            "local" if key is None else key.name,
+            None if self.label is None else clean_label(self.label),
+            accepted=self.accepted is True,
+            labels=None if self.labels is None else tuple(map(clean_label, self.labels)),
+            add=frozenset(map(clean_label, self.add)),
+            remove=frozenset(map(clean_label, self.remove)),
+            may_enroll=_may_enroll(),
+        )
 
 
 class Which(Strict):
@@ -163,8 +177,11 @@ def _enrolling(job_id: str, items: Sequence[int]) -> Enrolling:
         raise ExemplarError(
             "items_too_many", f"expected at most {MAX_ENROLLED} items to enrol at once, got {len(items)}"
         )
-    check_offered(here.store.collections.find(here.store.jobs.get(job_id).collection).encoder)
-    pictures = keep_pictures(here.store.database, here.store.blobs, job_id, items)
+    collection = here.store.collections.find(here.store.jobs.get(job_id).collection)
+    if collection.labels is Labels.MANY:
+        raise unsupported("enroll")
+    check_offered(collection.encoder)
+    pictures = keep_pictures(here.store.database, here.store.blobs, here.settings, job_id, items)
     lane = Lane.INTERACTIVE if len(pictures) <= here.settings.interactive_items else Lane.BULK
     new = new_job_id()
     return Enrolling(new, pictures, lane, origin_of(new, JobKind.ENROLL))

@@ -24,7 +24,8 @@ from api.services import check_offered, services
 from api.uploads import Upload, read_uploads
 from api.webhooks import check_webhook
 from core.errors import ExemplarError, problem_of
-from core.types import FINAL, Item, Job, JobKind, JobRequest, Lane
+from core.label_sets import Said
+from core.types import FINAL, Item, Job, JobKind, JobRequest, Labels, Lane
 from store.blobs import uploads_of
 from store.record.keys import Scope
 from store.work.jobs import new_job_id
@@ -36,6 +37,12 @@ routes = Routes("submit")
 MAX_KEY = 256
 
 IMAGES: Document = {"type": "array", "items": FILE}
+LABEL: Document = {
+    "description": "The label of every picture; several if a picture may have several.",
+    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+}
+FLAG: Document = {"type": "boolean"}
+NOTHING_SAID = Said()
 RAW = {"image/*": FILE, "application/octet-stream": FILE}
 takes_pictures = partial(routes.add, "POST", takes_pictures=True, answer=JobModel, status=202)
 asks = partial(
@@ -52,11 +59,12 @@ asks = partial(
     scope=Scope.ENROLL,
     query=EnrollQuery,
     body=EnrollItems,
-    uploads={"multipart/form-data": form("image", image=IMAGES, label={"type": "string"}), **RAW},
+    uploads={"multipart/form-data": form("image", image=IMAGES, label=LABEL, complete=FLAG), **RAW},
 )
 def enroll(collection: str, query: EnrollQuery) -> Response:
     """Enrol labelled pictures; a class exists as soon as its first picture is enrolled."""
-    return _submit(collection, JobKind.ENROLL, label=query.label, webhook=query.webhook)
+    said = Said(query.label, complete=query.complete)
+    return _submit(collection, JobKind.ENROLL, said=said, webhook=query.webhook)
 
 
 @asks("/collections/<collection>/classify")
@@ -87,17 +95,18 @@ def _submit(
     collection: str,
     kind: JobKind,
     *,
-    label: str | None = None,
+    said: Said = NOTHING_SAID,
     top: int = 5,
     min_version: int = 0,
     webhook: str | None = None,
 ) -> Response:
     store = services().store
     check_webhook(webhook)
-    check_offered(store.collections.find(collection).encoder)  # before pictures are stored
+    found = store.collections.find(collection)
+    check_offered(found.encoder)  # before pictures are stored
     job_id = new_job_id()
     with uploading(job_id) as upload:
-        items = _receive(job_id, kind, label)
+        items = _receive(job_id, kind, said, found.labels)
         interactive = len(items) <= services().settings.interactive_items
         lane = Lane.INTERACTIVE if interactive else Lane.BULK
         job_request = JobRequest(
@@ -141,13 +150,13 @@ def uploading(job_id: str) -> Iterator[Uploading]:
                 services().store.blobs.remove_folder(uploads_of(job_id))
 
 
-def _receive(job_id: str, kind: JobKind, label: str | None) -> list[Item]:
+def _receive(job_id: str, kind: JobKind, said: Said, labels: Labels) -> list[Item]:
     """Read and store the pictures; afterwards none is in memory, however long the caller waits."""
     large = is_large()
     if large and "Idempotency-Key" not in request.headers:  # a key may replay an earlier job
         services().store.jobs.check_room()  # before the body is read
     with services().large if large else nullcontext():
-        uploads = read_uploads(kind, label, services().settings)
+        uploads = read_uploads(kind, said, labels, services().settings)
         if all(upload.error is not None for upload in uploads) and uploads[0].error is not None:
             raise uploads[0].error  # no picture is valid
         return _keep(uploads, folder_of_pictures(kind, job_id))
@@ -165,6 +174,8 @@ def _keep(uploads: Sequence[Upload], folder: str) -> list[Item]:
             metadata=upload.metadata,
             problem=None if upload.error is None else problem_of(upload.error),
             place=upload.url,
+            labels=None if upload.labels is None else upload.labels.labels,
+            complete=upload.labels is not None and upload.labels.complete,
         )
         for index, upload in enumerate(uploads)
     ]
@@ -185,6 +196,7 @@ def _asked(job_request: JobRequest) -> list[object]:
                 item.external_id,
                 dict(item.metadata),
                 item.problem,
+                *([] if item.labels is None else [list(item.labels), item.complete]),
             ]
             for item in job_request.items
         ],

@@ -13,6 +13,7 @@ from api.routes import Routes
 from api.services import services
 from api.thumbnails import SIDE, ThumbnailQuery, encode_thumbnail, show_thumbnail
 from core.errors import ExemplarError
+from core.label_sets import LabelChange, clean_part
 from core.labels import clean_label
 from store.blobs import PICTURES, THUMBNAILS
 from store.record.keys import Scope
@@ -24,7 +25,7 @@ routes = Routes("supports")
     "GET", "/collections/<collection>/supports", scope=Scope.CLASSIFY, query=SupportQuery, answer=SupportPage
 )
 def list_supports(collection: str, query: SupportQuery) -> SupportPage:
-    """List supports in order of enrolment, of one class or of all."""
+    """List supports in order of enrolment: those that bear a label, or all."""
     label = None if query.label is None else clean_label(query.label, exists=True)
     found = services().store.supports.page(
         collection, label=label, after=read_number(query.cursor), limit=query.limit
@@ -51,9 +52,19 @@ def get_support(collection: str, support_id: int) -> SupportModel:
     answer=SupportModel,
 )
 def move_support(collection: str, support_id: int, body: SupportChange) -> SupportModel:
-    """Move a support to another class."""
-    moved = services().store.supports.move(collection, support_id, clean_label(body.label))
-    return SupportModel.of(collection, moved)
+    """Move a support to another class, or change its labels if a picture may have several."""
+    supports = services().store.supports
+    if body.label is not None:
+        changed = supports.move(collection, support_id, clean_label(body.label))
+    else:
+        changed = supports.change_labels(collection, support_id, _change(body))
+    return SupportModel.of(collection, changed)
+
+
+def _change(body: SupportChange) -> LabelChange:
+    add, remove = (tuple(map(clean_part, labels or ())) for labels in (body.add, body.remove))
+    labels = None if body.labels is None else tuple(map(clean_part, body.labels))
+    return LabelChange(labels, add, remove, body.complete)
 
 
 @routes.add("DELETE", "/collections/<collection>/supports/<id:support_id>", scope=Scope.ENROLL, status=204)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flask import request
@@ -16,16 +16,19 @@ from api.services import services
 from core.base64_text import decode_base64
 from core.caller_fields import CallersId, check_metadata
 from core.errors import ExemplarError
-from core.labels import clean_label
+from core.label_sets import LabelSet, Said
+from core.labels import label_missing
 from core.settings import Settings
 from core.sizes import size_text
-from core.types import JobKind
+from core.types import JobKind, Labels
 from runtime.addresses import check_picture_url
 from store.record.keys import Scope
 from store.work.items import find_read_picture
 from store.work.kinds import KINDS
 
 _CUSTOM_ID: TypeAdapter[str] = TypeAdapter(CallersId)
+_LABELS = {"label", "labels", "complete"}
+_FLAG: TypeAdapter[bool] = TypeAdapter(bool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,8 @@ class Upload:
 
     content: bytes = b""
     label: str | None = None
+    labels: LabelSet | None = None
+    """Its labels, if a picture may have several."""
     custom_id: str | None = None
     external_id: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -42,18 +47,19 @@ class Upload:
     """The URL to fetch the picture from; it then has no content yet."""
 
 
-def read_uploads(kind: JobKind, label: str | None, settings: Settings) -> list[Upload]:
+def read_uploads(kind: JobKind, said: Said, labels: Labels, settings: Settings) -> list[Upload]:
     """Return the request's pictures in order; a bad one becomes an error and does not affect the others.
 
-    Raises `body_empty`, `media_type_invalid`, `body_unreadable`, `picture_missing` or `items_too_many`.
+    `said` is what the query says of all of them, `labels` how many the collection gives a picture. Raises
+    `body_empty`, `media_type_invalid`, `body_unreadable`, `picture_missing` or `items_too_many`.
     """
     media_type = request.mimetype
     if media_type == "multipart/form-data":
-        uploads = _multipart(kind, label, settings)
+        uploads = _multipart(kind, said, labels, settings)
     elif media_type == "application/json":
-        uploads = _from_items(kind, settings)
+        uploads = _from_items(kind, labels, settings)
     elif media_type.startswith("image/") or media_type == "application/octet-stream":
-        uploads = [_raw(kind, label, settings)]
+        uploads = [_raw(kind, said, labels, settings)]
     else:
         raise ExemplarError(
             "media_type_invalid",
@@ -65,28 +71,44 @@ def read_uploads(kind: JobKind, label: str | None, settings: Settings) -> list[U
     return uploads
 
 
-def _multipart(kind: JobKind, label: str | None, settings: Settings) -> list[Upload]:
+def _multipart(kind: JobKind, said: Said, labels: Labels, settings: Settings) -> list[Upload]:
     try:
         texts, files = ({name or "" for name in parts} for parts in (request.form, request.files))
     except ValueError as error:
         raise ExemplarError("body_unreadable", f"expected multipart/form-data: {error}") from error
-    unknown = sorted((texts - {"label"}) | (files - {"image"}))  # a part may lack a name
+    unknown = sorted((texts - {"label", "complete"}) | (files - {"image"}))  # a part may lack a name
     if unknown:  # ignoring a part could lose a picture
         raise ExemplarError(
-            "request_invalid", f"{unknown[0][:80]!r}: expected parts named image (files) and label (text)"
+            "request_invalid",
+            f"{unknown[0][:80]!r}: expected parts named image (files), label and complete (text)",
         )
-    labels = request.form.getlist("label")
-    if len(labels) > 1:
+    said = _said_in_form(said, labels)
+    return [_checked(kind, file.read(), said, labels, settings) for file in request.files.getlist("image")]
+
+
+def _said_in_form(said: Said, labels: Labels) -> Said:
+    """Return what the parts of a form say of every picture, otherwise what the query says."""
+    given, complete = request.form.getlist("label"), request.form.getlist("complete")
+    if len(given) > 1 and labels is Labels.ONE:
         raise ExemplarError("request_invalid", "label: expected it once; it is the label of every picture")
-    label = labels[0] if labels else label
-    return [_checked(kind, file.read(), label, settings) for file in request.files.getlist("image")]
+    if complete:
+        try:
+            [text] = complete
+            said = replace(said, complete=_FLAG.validate_python(text))
+        except ValueError as error:
+            raise ExemplarError(
+                "request_invalid", f"complete: expected it once, true or false, got {complete!r:.100}"
+            ) from error
+    if len(given) > 1:
+        return replace(said, label=None, labels=given)
+    return replace(said, label=given[0]) if given else said
 
 
-def _raw(kind: JobKind, label: str | None, settings: Settings) -> Upload:
+def _raw(kind: JobKind, said: Said, labels: Labels, settings: Settings) -> Upload:
     content = request.get_data(cache=False)
     if not content:
         raise ExemplarError("body_empty", "expected a picture as the body, got 0 bytes")
-    return _checked(kind, content, label, settings)
+    return _checked(kind, content, said, labels, settings)
 
 
 def _json_items(most: int) -> Sequence[Any]:
@@ -102,7 +124,7 @@ def _check_count(items: Sequence[Any], most: int) -> None:
         raise ExemplarError("items_too_many", f"expected at most {most} items, got {len(items)}")
 
 
-def _from_json(kind: JobKind, raw: Any, settings: Settings) -> Upload:
+def _from_json(kind: JobKind, raw: Any, labels: Labels, settings: Settings) -> Upload:
     model = EnrollItem if KINDS[kind].enrols else AskItem
     custom_id = _custom_id(raw)
     try:
@@ -111,15 +133,17 @@ def _from_json(kind: JobKind, raw: Any, settings: Settings) -> Upload:
         if isinstance(item, EnrollItem):
             check_metadata(item.metadata)
     except ValidationError as error:
-        return Upload(custom_id=custom_id, error=_item_error(raw, error))
+        no_label = model is EnrollItem and isinstance(raw, dict) and raw.keys().isdisjoint(_LABELS)
+        return Upload(custom_id=custom_id, error=label_missing() if no_label else _item_error(error))
     except ExemplarError as error:
         return Upload(custom_id=custom_id, error=error)
     if not isinstance(item, EnrollItem):
-        return _checked(kind, content, None, settings, custom_id=item.custom_id, url=item.image.url)
+        return _checked(kind, content, Said(), labels, settings, custom_id=item.custom_id, url=item.image.url)
     return _checked(
         kind,
         content,
-        item.label,
+        Said(item.label, item.labels, item.complete),
+        labels,
         settings,
         custom_id=item.custom_id,
         external_id=item.external_id,
@@ -128,12 +152,12 @@ def _from_json(kind: JobKind, raw: Any, settings: Settings) -> Upload:
     )
 
 
-def _from_items(kind: JobKind, settings: Settings) -> list[Upload]:
+def _from_items(kind: JobKind, labels: Labels, settings: Settings) -> list[Upload]:
     """Read the items one by one: pictures of jobs are not in the body, and must not fill memory either."""
     uploads: list[Upload] = []
     size = 0
     for raw in _json_items(settings.max_items):
-        uploads.append(_from_json(kind, raw, settings))
+        uploads.append(_from_json(kind, raw, labels, settings))
         size += len(uploads[-1].content)
         if size > settings.max_body_bytes:
             raise ExemplarError(
@@ -162,7 +186,7 @@ def _image_bytes(item: EnrollItem | AskItem, settings: Settings) -> bytes:
         check_key(Scope.CLASSIFY)
         past, store = item.image.job, services().store
         require_visible(job_id=past.id)
-        return find_read_picture(store.database, store.blobs, past.id, past.item)
+        return find_read_picture(store.database, store.blobs, settings, past.id, past.item)
     if item.image.url is not None:
         check_picture_url(item.image.url, hosts=settings.fetch_hosts, private_too=settings.fetch_private)
         return b""
@@ -174,18 +198,17 @@ def _image_bytes(item: EnrollItem | AskItem, settings: Settings) -> bytes:
         raise ExemplarError("item_invalid", f"image.base64: {error}") from error
 
 
-def _item_error(raw: Any, error: ValidationError) -> ExemplarError:
+def _item_error(error: ValidationError) -> ExemplarError:
     first = error.errors()[0]
     place = "/".join(str(part) for part in first["loc"])
-    if place == "label" and first["type"] == "missing":
-        return ExemplarError("label_missing", "expected a label, got none; name the class this picture shows")
     return ExemplarError("item_invalid", f"{place[:200] or 'item'}: {first['msg']}")
 
 
 def _checked(
     kind: JobKind,
     content: bytes,
-    label: str | None,
+    said: Said,
+    labels: Labels,
     settings: Settings,
     *,
     custom_id: str | None = None,
@@ -194,7 +217,7 @@ def _checked(
     url: str | None = None,
 ) -> Upload:
     try:
-        clean = clean_label(label) if KINDS[kind].enrols else None
+        clean = said.clean(labels) if KINDS[kind].enrols else None
         if not content and url is None:
             raise ExemplarError("picture_empty", "expected a picture, got 0 bytes")
         if len(content) > settings.max_picture_bytes:
@@ -205,4 +228,12 @@ def _checked(
             )
     except ExemplarError as error:
         return Upload(custom_id=custom_id, error=error)
-    return Upload(content, clean, custom_id, external_id, metadata or {}, url=url)
+    return Upload(
+        content,
+        clean if isinstance(clean, str) else None,
+        clean if isinstance(clean, LabelSet) else None,
+        custom_id,
+        external_id,
+        metadata or {},
+        url=url,
+    )

@@ -2,9 +2,9 @@
 
 python -m benchmarks.results_order [--databases sqlite,postgres] [--items 10000,100000] [--limit 100]
 
-Each answer has five candidates and five neighbours. JSON lines: milliseconds of a GET over WSGI for the
-first page (the first of a job reads all its answers), for the same again, for the pages after it, for a
-selection by path that few items fit, and for pages once half of the items are reviewed.
+Each answer has five candidates, five neighbours and a vector of 1,280 components. JSON lines: milliseconds
+of a GET over WSGI for the first page (the first of a job reads all its answers), for the same again, for the
+pages after it, for a selection by path that few items fit, and for pages once half of the items are reviewed.
 """
 
 from __future__ import annotations
@@ -14,20 +14,23 @@ import random
 import time
 from typing import Any
 
+import numpy as np
 from flask.testing import FlaskClient
 
 from api.app import create_app
 from benchmarks.common import DEFAULT, emit, percentiles
 from benchmarks.record_speed import RESULT, record
 from core.settings import Settings
-from core.types import Item, JobKind, JobRequest, Lane, Rule
+from core.types import Chunk, Item, JobKind, JobRequest, Lane, Rule
 from store.migrate import ensure_schema
 from store.store import Store, open_store
+from store.work.item_vectors import pack_half
 from store.work.jobs import new_job_id
 from store.work.reviews import Verdict
 from store.work.settlement import Settlement
 
 PAGES = 30
+COMPONENTS = 1280
 
 
 def main() -> None:
@@ -78,9 +81,20 @@ def finished(store: Store, count: int) -> str:
     request = JobRequest("things", JobKind.CLASSIFY, Lane.BULK, items)
     job = store.jobs.submit(new_job_id(), request).job.id
     while chunks := store.chunks.claim("w.1", DEFAULT, tuple(Lane), 1024):
-        settled = [Settlement(chunk, [answer(item, rng) for item in chunk.items]) for chunk in chunks]
+        settled = [
+            Settlement(chunk, [answer(item, rng) for item in chunk.items], vectors=vectors(chunk))
+            for chunk in chunks
+        ]
         store.chunks.settle("w.1", settled)
     return job
+
+
+def vectors(chunk: Chunk) -> bytes | None:
+    """Return vectors of which every two hundred are alike."""
+    centres = np.random.default_rng(0).standard_normal((500, COMPONENTS), np.float32)
+    noise = np.random.default_rng(chunk.id).standard_normal((len(chunk.items), COMPONENTS), np.float32)
+    found = centres[[item.index % len(centres) for item in chunk.items]] + 0.5 * noise
+    return pack_half(list(found / np.linalg.norm(found, axis=1, keepdims=True)))
 
 
 def answer(item: Item, rng: random.Random) -> dict[str, Any]:

@@ -17,10 +17,12 @@ from cli.pictures import find_pictures, none_found
 from cli.show import print_json, print_rows
 from cli.which_collection import which_collection
 from cli.work import run_jobs
-from core.types import DecisionName
+from core.results import has_several
+from core.types import DecisionName, LabelDecision
 from formats.csv import COLUMNS, cells_of, csv_line
 
 SHOWN = 3  # supports of each answer
+UNSURE = "?"
 
 
 @click.command()
@@ -71,18 +73,32 @@ def _print_table(results: list[tuple[Path, Json]], named: Ids) -> None:
 def _cells(result: Json, named: Ids) -> list[str]:
     if result["status"] == "failed":
         return ["failed", "", result["error"]["detail"]]
+    best = result["labels"][:1] if has_several(result) else [result]
     because = ", ".join(
         f"{one['label']} {_shown(one['support_id'], named)} ({one['share']:.0%})"
-        for one in result["explanation"]["supports"][:SHOWN]
+        for answer in best
+        for one in answer["explanation"]["supports"][:SHOWN]
     )
-    return [_decision_text(result), f"{result['confidence']:.2f}" if result["label"] else "", because]
+    return [_decision_text(result), _confidence_text(result), because]
 
 
 def _shown(support: int, named: Ids) -> str:
     return f"#{support} {named[support]}" if support in named else f"#{support}"
 
 
+def _confidence_text(result: Json) -> str:
+    if has_several(result):
+        return ", ".join(f"{one['probability']:.2f}" for one in result["labels"])
+    return f"{result['confidence']:.2f}" if result["label"] else ""
+
+
 def _decision_text(result: Json) -> str:
+    if has_several(result):
+        given = [
+            f"{one['label']}{UNSURE if one['decision'] == LabelDecision.UNSURE else ''}"
+            for one in result["labels"]
+        ]
+        return ", ".join(given) or f"({result['decision']})"
     if result["decision"] == DecisionName.KNOWN:
         return str(result["label"])
     return " ".join(filter(None, (result["label"], f"({result['decision']})")))

@@ -73,10 +73,10 @@ class Client:
         parts = [("image", (str(n), content_to_send(file))) for n, file in enumerate(files)]
         return self._submit(Request("POST", path, files=parts))
 
-    def submit_labelled(self, path: str, files: Sequence[Path], label: str, ids: Sequence[str]) -> Json:
-        """Submit picture files of one class with their external ids as one job; return the job."""
+    def submit_labelled(self, path: str, files: Sequence[Path], said: Json, ids: Sequence[str]) -> Json:
+        """Submit picture files with their external ids, and what is said of all, as one job."""
         items = [
-            {"label": label, "external_id": id_, "image": {"base64": _base64(content_to_send(file))}}
+            {**said, "external_id": id_, "image": {"base64": _base64(content_to_send(file))}}
             for file, id_ in zip(files, ids, strict=True)
         ]
         return self.submit_items(path, items)

@@ -1,4 +1,4 @@
-"""`exemplar collections`: create, list, change and delete collections."""
+"""`exemplar collections`: create, list, change, rename and delete collections."""
 
 from __future__ import annotations
 
@@ -13,20 +13,26 @@ from cli.options import COLLECTION_ARGUMENT, JSON, URL, VIEWS, given, index_of, 
 from cli.show import print_found, print_json
 from cli.which_collection import which_collection
 from core.labels import check_slug
+from core.types import Labels
 
 _COUNTED = (("classes", "class", "es"), ("supports", "picture", "s"))
-COLUMNS = ("name", "encoder", "rule", "index", "views", "prompts", "classes", "supports")
+COLUMNS = ("name", "encoder", "rule", "index", "views", "labels", "prompts", "classes", "supports")
 
 
 @click.group(cls=Group)
 def collections() -> None:
-    """Create, list, change and delete collections."""
+    """Create, list, change, rename and delete collections."""
 
 
 @collections.command()
 @click.argument("collection")
 @click.option("--encoder", metavar="SPEC", help="An encoder that the service offers; default its first.")
 @VIEWS
+@click.option(
+    "--labels",
+    type=click.Choice([one.value for one in Labels]),
+    help="How many labels a picture has: exactly one (default), or many.",
+)
 @click.option(
     "--prompts",
     multiple=True,
@@ -42,16 +48,18 @@ def create(
     collection: str,
     encoder: str | None,
     views: str | None,
+    labels: str | None,
     prompts: tuple[str, ...],
     as_json: bool,
     url: str,
     **chosen: object,
 ) -> None:
-    """Create a collection; views and prompts are fixed, the encoder can be changed by a reindex."""
+    """Create a collection; views, labels and prompts are fixed, the encoder can be changed by a reindex."""
     named = {
         "name": collection,
         "encoder": encoder,
         "views": views,
+        "labels": labels,
         "prompts": _prompts(prompts),
         "index": index_of(chosen),
         "rule": given(chosen),
@@ -83,6 +91,17 @@ def change(collection: str | None, as_json: bool, url: str, **chosen: object) ->
 
 
 @collections.command()
+@click.argument("collection")
+@click.argument("name")
+@URL
+def rename(collection: str, name: str, url: str) -> None:
+    """Rename a collection; its jobs and its API keys follow."""
+    path = f"/v1/collections/{check_slug(collection)}"
+    Client(url).call("PATCH", path, json={"name": check_slug(name)})
+    click.echo(f"{collection} is now {name}")
+
+
+@collections.command()
 @click.argument("names", metavar="COLLECTION...", nargs=-1, required=True)
 @YES
 @URL
@@ -110,6 +129,7 @@ def _cells(one: Json) -> list[object]:
         one["rule"]["name"],
         one["index"]["name"],
         one["views"],
+        one["labels"],
         shown,
         one["classes"],
         one["supports"],
@@ -125,8 +145,8 @@ def _print_collection(collection: dict[str, Any], *, as_json: bool) -> None:
     measured = collection["index_measured"]
     found = "" if measured is None else f" (recall@10 {measured['recall_at_10']:.3f})"
     click.echo(
-        f"{collection['name']}: {collection['encoder']}, views {collection['views']}; rule {rule}; "
-        f"index {index}{found}"
+        f"{collection['name']}: {collection['encoder']}, views {collection['views']}, labels "
+        f"{collection['labels']}; rule {rule}; index {index}{found}"
     )
 
 

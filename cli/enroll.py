@@ -21,9 +21,10 @@ from cli.show import print_json
 from cli.which_collection import ensure_collection
 from cli.work import run_jobs
 from core.errors import ExemplarError
+from core.label_sets import clean_part
 from core.labels import clean_label
 
-Group = tuple[str, list[Path]]
+Group = tuple[str | Sequence[str], list[Path]]
 
 MOST_SHOWN = 5  # pictures that other classes have too
 
@@ -33,7 +34,14 @@ MOST_SHOWN = 5  # pictures that other classes have too
     "paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True)
 )
 @COLLECTION
-@click.option("--label", help="One label for all pictures, instead of their folders' names.")
+@click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    help="A label for all pictures, instead of their folders' names; repeat it for several labels a picture.",
+)
+@click.option("--complete", is_flag=True, help="The pictures have no other labels.")
+@click.option("--none", "no_label", is_flag=True, help="The pictures have none of the labels.")
 @CLASS_FROM
 @JSON
 @LOCAL
@@ -42,7 +50,9 @@ def enroll(
     *,
     paths: tuple[Path, ...],
     collection: str | None,
-    label: str | None,
+    labels: tuple[str, ...],
+    complete: bool,
+    no_label: bool,
     class_from: str | None,
     as_json: bool,
     local: Path | None,
@@ -52,42 +62,48 @@ def enroll(
 
     PATHs are folders of class folders, class folders, and with --label picture files. Pictures next to
     class folders are skipped unless --label names their class. The path of a file below its folder becomes
-    the external id of the support.
+    the external id of the support. With several --label, --complete or --none, the new collection gives
+    pictures several labels.
     """
-    label = None if label is None else clean_label(label)
+    if no_label and labels:
+        raise click.UsageError("--none goes without --label: the pictures have none of the labels")
+    several = len(labels) > 1 or no_label or complete
+    said: str | Sequence[str] | None = [] if no_label else None
+    if labels:
+        said = [clean_part(label) for label in labels] if len(labels) > 1 else clean_label(labels[0])
     left_out = LeftOut()
     pictures: list[Picture] = []
     names: dict[Path, str] = {}
     named: dict[str, int] = {}
     for path in paths:
-        found = _pictures(path, label, left_out)
-        if label is None and found and all(picture.path.parent == path for picture in found):
+        found = _pictures(path, left_out, by_folder=said is None)
+        if said is None and found and all(picture.path.parent == path for picture in found):
             named[found[0].label] = len(found)
         pictures += [picture for picture in found if picture.path not in names]
         names |= {picture.path: relative_name(picture.path, path) for picture in found}
     if named:
         announced = ", ".join(f"{label!r} ({count:,})" for label, count in named.items())
         click.echo(f"classes named after their folders, without --label: {announced}", err=True)
-    if label is None:
+    if said is None:
         pictures = choose_classes(pictures, paths, class_from)
     if not pictures:
         raise none_found(f"under {', '.join(map(shown_name, paths))}", left_out)
-    groups = _groups(pictures) if label is None else [(label, [picture.path for picture in pictures])]
+    groups = _groups(pictures) if said is None else [(said, [picture.path for picture in pictures])]
     with service_client(url, local) as client:
-        name = ensure_collection(client, collection)
+        name = ensure_collection(client, collection, **({"labels": "many"} if several else {}))
         path_ = f"/v1/collections/{name}/enroll"
-        results = list(run_jobs(client, path_, groups, "enrolling", external_ids=names))
+        results = list(run_jobs(client, path_, groups, "enrolling", external_ids=names, complete=complete))
     sys.exit(_print_outcome(name, len(groups), results, left_out, as_json=as_json))
 
 
-def _pictures(path: Path, label: str | None, left_out: LeftOut) -> list[Picture]:
-    """Return the pictures of a path that have a class."""
-    if path.is_file() and label is None:
+def _pictures(path: Path, left_out: LeftOut, *, by_folder: bool) -> list[Picture]:
+    """Return the pictures of a path that have a class, which their folder may name."""
+    if path.is_file() and by_folder:
         raise ExemplarError(
             "label_missing", f"{shown_name(path)} is a file; name the class of its picture: --label LABEL"
         )
     pictures = find_pictures(path, left_out)
-    return pictures if label is not None else _without_loose(path, pictures, left_out)
+    return _without_loose(path, pictures, left_out) if by_folder else pictures
 
 
 def _groups(pictures: Sequence[Picture]) -> list[Group]:
@@ -130,6 +146,8 @@ def _print_outcome(
     for file, result in failed:
         click.echo(f"{shown_name(file)}: {result['error']['detail']} ({result['error']['code']})", err=True)
     into = f"{classes} class{'' if classes == 1 else 'es'} of {collection}"
+    if any("labels" in result for _, result in done):
+        into = collection
     enrolled = len(results) - len(failed) - twice
     click.echo(f"{enrolled} enrolled in {into}, {twice} already there, {len(failed)} failed")
     for file, result in elsewhere[:MOST_SHOWN]:

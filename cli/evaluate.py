@@ -12,15 +12,16 @@ import click
 
 from cli.class_folders import CLASS_FROM
 from cli.classification_report import report_text
+from cli.evaluate_labels import Manifests, evaluate_manifests, labels_text
 from cli.folders import Embedded, embed_folder
 from cli.left_out import LeftOut
-from cli.options import JSON, VIEWS, rule_of, takes_rule
+from cli.options import JSON, VIEWS, rule_of, takes_aim, takes_rule
 from cli.trial import Plan, try_out
 from core.errors import ExemplarError
 from core.settings import read_settings
 from core.specs import PACKAGED
 from core.types import Rule, Views
-from encoders import open_encoder
+from encoders import Encoder, open_encoder
 from encoders.threads import use_threads
 from formats.class_folders import ClassFrom
 
@@ -35,13 +36,27 @@ LEGEND = {
 }
 
 
+OF_FOLDERS = ("unknown", "held_out", "uneven", "smooth", "class_from")  # options that manifests have not
+
+
 def _folder() -> click.Path:
     return click.Path(path_type=Path, exists=True, file_okay=False)
 
 
+def _file() -> click.Path:
+    return click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
 @click.command()
-@click.option("--support", required=True, type=_folder(), help="Folder of examples, one subfolder per class.")
-@click.option("--query", required=True, type=_folder(), help="Folder of test pictures of the same classes.")
+@click.option("--support", type=_folder(), help="Folder of examples, one subfolder per class.")
+@click.option("--query", type=_folder(), help="Folder of test pictures of the same classes.")
+@click.option(
+    "--support-manifest",
+    type=_file(),
+    help="Instead, for several labels a picture: a CSV file of examples with the columns path, labels "
+    "(separated by ;) and maybe complete, whether a picture has no other labels.",
+)
+@click.option("--query-manifest", type=_file(), help="The same of test pictures.")
 @click.option("--shots", default="1,5", show_default=True, help="Supports of each class, comma separated.")
 @click.option("--draws", type=click.IntRange(1), help="Draws; default 5, or 1 where all supports are used.")
 @click.option(
@@ -60,6 +75,7 @@ def _folder() -> click.Path:
 @CLASS_FROM
 @VIEWS
 @takes_rule
+@takes_aim
 @click.option("--unknown", type=_folder(), help="Unfamiliar pictures, to measure how many are accepted.")
 @click.option(
     "--held-out",
@@ -75,62 +91,98 @@ def _folder() -> click.Path:
 @JSON
 def evaluate(
     *,
-    support: Path,
-    query: Path,
-    unknown: Path | None,
-    held_out: int | None,
+    support: Path | None,
+    query: Path | None,
+    support_manifest: Path | None,
+    query_manifest: Path | None,
     shots: str,
     spec: str,
-    class_from: str | None,
     views: str | None,
     as_json: bool,
     threads: int,
     **options: Any,
 ) -> None:
-    """Measure accuracy on folders of pictures; needs no service.
+    """Measure accuracy on folders of pictures, or on manifests of several labels; needs no service.
 
     Accuracy, report and calibration error (ECE) use the best candidate, whatever the decision.
     """
     numbers = _numbers(shots)
-    if unknown is not None and held_out is not None:
-        raise click.UsageError("expected --unknown or --held-out, got both")
+    folders = _both(support, query, "--support and --query")
+    manifests = _both(support_manifest, query_manifest, "--support-manifest and --query-manifest")
+    if (folders is None) == (manifests is None):
+        raise click.UsageError("expected --support and --query, or --support-manifest and --query-manifest")
+    _check_options(options, with_manifests=manifests is not None)
     chosen = Views(views or Views.ONE)
     use_threads(threads)
     settings = read_settings()
     encoder = open_encoder(
         spec, device=settings.device, precision=settings.precision, runtime=settings.runtime
     )
+    if manifests is not None:
+        rule = _rule(options)
+        outcome = evaluate_manifests(Manifests(*manifests), encoder, chosen, rule, numbers, options["draws"])
+        click.echo(json.dumps(outcome) if as_json else labels_text(outcome))
+    elif folders is not None:
+        outcome, texts = _evaluate_folders(folders, encoder, chosen, numbers, options)
+        click.echo(json.dumps(outcome) if as_json else "\n".join([*texts, summary(outcome)]))
+
+
+def _evaluate_folders(
+    folders: tuple[Path, Path],
+    encoder: Encoder,
+    views: Views,
+    numbers: Sequence[int],
+    options: dict[str, Any],
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the outcome as JSON, and the report of each number of shots as text."""
     left_out = LeftOut()
     supports, queries = (
-        embed_folder(encoder, root, chosen, left_out, class_from=class_from) for root in (support, query)
+        embed_folder(encoder, root, views, left_out, class_from=options["class_from"]) for root in folders
     )
     unfamiliar = None
-    if unknown is not None:
-        unfamiliar = embed_folder(encoder, unknown, chosen, left_out, class_from=ClassFrom.NEAREST)
+    if options["unknown"] is not None:
+        unfamiliar = embed_folder(encoder, options["unknown"], views, left_out, class_from=ClassFrom.NEAREST)
     if left_out:
         click.echo(str(left_out), err=True)
     _check_classes(supports, queries)
-    if held_out is not None:
-        supports, queries, unfamiliar = hold_out(supports, queries, held_out)
+    if options["held_out"] is not None:
+        supports, queries, unfamiliar = hold_out(supports, queries, options["held_out"])
     plans = [_plan(number, options) for number in numbers]
     tried = [try_out(plan, supports, queries, unfamiliar) for plan in plans]
     rule = plans[0].rule
     outcome = {
         "encoder": encoder.spec,
         "rule": f"{rule.name.value}/{rule.metric.value}",
-        "views": 1 if chosen is Views.ONE else chosen.value,
+        "views": 1 if views is Views.ONE else views.value,
         "classes": len(supports.classes),
         "queries": len(queries.labels),
         **(left_out.as_json() if left_out else {}),
         "results": [result for result, _ in tried],
     }
-    if as_json:
-        click.echo(json.dumps(outcome))
-        return
-    for result, best in tried:
-        click.echo(f"\n{result['shots']} of each class, the first draw of {result['draws']}:\n")
-        click.echo(report_text(queries.labels, best))
-    click.echo(summary(outcome))
+    texts = [
+        f"\n{result['shots']} of each class, the first draw of {result['draws']}:\n\n"
+        f"{report_text(queries.labels, best)}"
+        for result, best in tried
+    ]
+    return outcome, texts
+
+
+def _both(first: Path | None, second: Path | None, named: str) -> tuple[Path, Path] | None:
+    if first is None and second is None:
+        return None
+    if first is None or second is None:
+        raise click.UsageError(f"expected both {named}, got one")
+    return first, second
+
+
+def _check_options(options: dict[str, Any], *, with_manifests: bool) -> None:
+    if options["unknown"] is not None and options["held_out"] is not None:
+        raise click.UsageError("expected --unknown or --held-out, got both")
+    refused = OF_FOLDERS if with_manifests else ("aim", "precision")
+    for name in refused:
+        if options[name] not in (None, False):
+            option = f"--{name.replace('_', '-')}"
+            raise click.UsageError(f"{option} goes with {'folders' if with_manifests else 'manifests'} only")
 
 
 def hold_out(supports: Embedded, queries: Embedded, number: int) -> tuple[Embedded, Embedded, Embedded]:
@@ -190,8 +242,11 @@ def _formatted(value: float | None) -> str:
 
 
 def _plan(shots: int, options: dict[str, Any]) -> Plan:
-    rule = rule_of({field.name: options[field.name] for field in fields(Rule)})
-    return Plan(rule, shots, options["uneven"], options["draws"], options["smooth"])
+    return Plan(_rule(options), shots, options["uneven"], options["draws"], options["smooth"])
+
+
+def _rule(options: dict[str, Any]) -> Rule:
+    return rule_of({field.name: options[field.name] for field in fields(Rule)})
 
 
 def _check_classes(supports: Embedded, queries: Embedded) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from cli.client import Client, Json
 from core.errors import ExemplarError
+from core.results import has_several
 
 PAGE = 500
 FEW = 20  # supports that are looked up one by one even in a small collection
@@ -39,14 +40,22 @@ def with_external_ids(result: Json, ids: Ids) -> Json:
     if "neighbours" in found:
         found["neighbours"] = [_with_id(one, ids) for one in found["neighbours"]]
     if "explanation" in found:
-        named = [_with_id(one, ids) for one in found["explanation"]["supports"]]
-        found["explanation"] = {**found["explanation"], "supports": named}
+        found["explanation"] = _explained(found["explanation"], ids)
+    if has_several(found):
+        found["labels"] = [
+            {**one, "explanation": _explained(one["explanation"], ids)} for one in found["labels"]
+        ]
     return found
 
 
+def _explained(explanation: Json, ids: Ids) -> Json:
+    return {**explanation, "supports": [_with_id(one, ids) for one in explanation["supports"]]}
+
+
 def _named(result: Json) -> list[Json]:
-    explained = result.get("explanation") or {}
-    return [*result.get("neighbours", ()), *explained.get("supports", ())]
+    explained = result.get("labels") or [result]
+    supports = [one for answer in explained for one in (answer.get("explanation") or {}).get("supports", ())]
+    return [*result.get("neighbours", ()), *supports]
 
 
 def _with_id(support: Json, ids: Ids) -> Json:

@@ -17,9 +17,11 @@ from cli.importers.labelled import Found
 from cli.importers.places import Places
 from cli.importers.rekognition import read_rekognition
 from cli.importers.table import read_table
-from cli.options import URL
+from cli.options import URL, given
 from cli.progress import progress_bar
 from core.errors import ExemplarError
+from core.labels import check_slug
+from core.types import Labels
 
 PART_BYTES = 1 << 20
 MOST_SHOWN = 20  # failed items
@@ -45,6 +47,11 @@ READERS: dict[str, Reader] = {
     show_default=True,
     help="Format of the file; formats other than exemplar are enrolled as pictures and need --as.",
 )
+@click.option(
+    "--labels",
+    type=click.Choice([labels.value for labels in Labels]),
+    help="How many labels a picture has, for formats other than exemplar; default one.",
+)
 @click.option("--crop", "crops", is_flag=True, help="Enrol the annotated regions of pictures.")
 @click.option(
     "--pictures",
@@ -58,6 +65,7 @@ def import_(
     name: str | None,
     encoder: str | None,
     format_: str,
+    labels: str | None,
     crops: bool,
     pictures: Path | None,
     url: str,
@@ -71,11 +79,11 @@ def import_(
         sys.exit(_import(client, path, name, encoder))
     if name is None:
         raise ExemplarError("name_invalid", "expected the name of a collection: --as NAME")
-    client.ensure_collection(name, **({} if encoder is None else {"encoder": encoder}))
+    client.ensure_collection(name, **given({"encoder": encoder, "labels": labels}))
+    several = Labels(client.call("GET", f"/v1/collections/{check_slug(name)}").json()["labels"])
     tally = Tally()
-    for shown, (place, error) in enumerate(
-        enroll_found(client, name, READERS[format_](path, pictures, crops), tally)
-    ):
+    found = READERS[format_](path, pictures, crops)
+    for shown, (place, error) in enumerate(enroll_found(client, name, found, tally, several)):
         if shown < MOST_SHOWN:
             click.echo(f"{place}: {error.message} ({error.code})", err=True)
     click.echo(f"{name}: {tally.enrolled} enrolled, {tally.repeated} already there, {tally.failed} failed")

@@ -16,10 +16,8 @@ from cli.show import print_found
 from core.labels import check_slug
 from core.settings import read_settings
 from store.migrate import ensure_schema
-from store.record.keys import Key, Keys, Scope
+from store.record.keys import DAY_S, Key, Keys, Scope, default_scopes
 from store.store import open_store
-
-DAY_S = 86400.0
 
 
 @click.group(cls=Group)
@@ -58,7 +56,7 @@ def create(
     was_open = not found.any_active()
     made = found.create(
         name,
-        [Scope(scope) for scope in scopes] or _default_scopes(collections),
+        [Scope(scope) for scope in scopes] or default_scopes(collections),
         collections=[check_slug(collection) for collection in collections] or None,
         lives_s=None if days is None else days * DAY_S,
     )
@@ -102,10 +100,6 @@ def revoke(key_id: str, data: Path | None) -> None:
     found = _keys(data)
     found.revoke(key_id)
     click.echo(f"revoked {key_id}" + ("" if found.any_active() else "; no key is left, so none is needed"))
-
-
-def _default_scopes(collections: tuple[str, ...]) -> list[Scope]:
-    return [Scope.CLASSIFY, Scope.ENROLL] if collections else [Scope.ADMIN]
 
 
 def _shown(key: Key) -> dict[str, Any]:

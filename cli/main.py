@@ -27,7 +27,7 @@ COMMANDS = {
     ),
     "jobs": ("cli.jobs:jobs", "List jobs, follow them, cancel, pause or retry them, and read their results."),
     "review": ("cli.review:review", "List and review the answers of a job, also with a spreadsheet."),
-    "collections": ("cli.collections:collections", "Create, list, change and delete collections."),
+    "collections": ("cli.collections:collections", "Create, list, change, rename and delete collections."),
     "classes": (
         "cli.classes:classes",
         "Create classes from their names, list, rename, merge and delete them.",

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from cli.numbers import Number
-from core.types import IndexName, Metric, Rule, RuleName, Views
+from core.types import Aim, IndexName, Metric, Rule, RuleName, Views
 from exemplar_client.async_transport import URL as USUAL
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -65,6 +65,21 @@ _RULE = (
     ),
 )
 
+_AIM = (
+    click.option(
+        "--aim",
+        type=click.Choice([one.value for one in Aim]),
+        help="What the threshold of each label is set for, where a picture has several; default "
+        f"{Rule().aim.value}.",
+    ),
+    click.option(
+        "--precision",
+        type=Number(0.5, 0.99),
+        help="Target share of right labels among those given, with --aim precision; default "
+        f"{Rule().precision:g}.",
+    ),
+)
+
 _INDEX = (
     click.option(
         "--index",
@@ -89,6 +104,13 @@ def takes_rule(command: F) -> F:
     return command
 
 
+def takes_aim(command: F) -> F:
+    """Add the options of a rule for several labels a picture to a command."""
+    for option in reversed(_AIM):
+        command = option(command)
+    return command
+
+
 def takes_index(command: F) -> F:
     """Add the options of an index to a command."""
     for option in reversed(_INDEX):
@@ -108,6 +130,8 @@ def rule_of(options: dict[str, Any]) -> Rule:
     """Return the rule of these options; options that were not given have their defaults."""
     found = given(options)
     name, metric = found.pop("name", RuleName.AUTO), found.pop("metric", Metric.COSINE)
+    if "aim" in found:
+        found["aim"] = Aim(found["aim"])
     return Rule(RuleName(name), Metric(metric), **found)
 
 

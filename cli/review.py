@@ -20,6 +20,7 @@ from cli.review_sidecars import write_sidecars
 from cli.show import print_found, print_json
 from core.answer_order import Order
 from core.errors import ExemplarError, problem_of
+from core.results import has_several, labels_of
 from core.types import DecisionName
 from formats.csv_dialect import DELIMITERS
 from formats.text_encoding import read_text
@@ -41,8 +42,10 @@ ACTIONS = {
 }
 SOME_REFUSED = 1
 
-Verdicts = Mapping[str | None, Sequence[int]]
-"""The items of each label, None for none of the classes."""
+SEPARATOR = ";"  # of several labels
+
+Verdicts = Mapping[tuple[str, ...], Sequence[int]]
+"""The items of each label, or of several, empty for none of the classes."""
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 READABLE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -170,7 +173,7 @@ def _review(client: Client, path: str, wanted: Json, options: Mapping[str, Any])
         return _write(client, path, _by_table(options["table"]), enroll=options["enroll"])
     if options["enroll"]:
         items = [one["item"] for one in _answers(client, path, wanted)]
-        return _write(client, path, {options["right"]: items}, enroll=True)
+        return _write(client, path, {(options["right"],): items}, enroll=True)
     verdict = {"accepted": True} if options["accept"] else {"label": options["right"]}
     done: int = client.call("POST", f"{path}/review", json={"where": wanted, **verdict}).json()["reviewed"]
     return done
@@ -179,10 +182,11 @@ def _review(client: Client, path: str, wanted: Json, options: Mapping[str, Any])
 def _write(client: Client, path: str, verdicts: Verdicts, *, enroll: bool) -> int:
     """Give labels to items, a thousand at a time, and wait for the enrolments; return how many items."""
     done, jobs = 0, []
-    for label, items in verdicts.items():
-        enrols = {"enroll": True} if enroll and label is not None else {}
+    for labels, items in verdicts.items():
+        verdict = {"labels": labels} if len(labels) > 1 else {"label": labels[0] if labels else None}
+        enrols = {"enroll": True} if enroll and labels else {}
         for start in range(0, len(items), AT_ONCE):
-            part = {"items": items[start : start + AT_ONCE], "label": label, **enrols}
+            part = {"items": items[start : start + AT_ONCE], **verdict, **enrols}
             answer = client.call("POST", f"{path}/review", json=part).json()
             done += answer["reviewed"]
             jobs += [answer["enroll_job"]] if answer["enroll_job"] else []
@@ -214,22 +218,26 @@ def _imported(client: Client, path: str, format_: str, file: Path, *, new_labels
 
 def _by_table(table: Path) -> Verdicts:
     """Return what a CSV says."""
-    verdicts: dict[str | None, list[int]] = {}
+    verdicts: dict[tuple[str, ...], list[int]] = {}
     rows = _rows(table)
-    if not {"item", "label"} <= set(rows.fieldnames or ()):
+    column = next((name for name in ("labels", "label") if name in (rows.fieldnames or ())), None)
+    if column is None or "item" not in (rows.fieldnames or ()):
         raise ExemplarError(
-            "manifest_invalid", f"{table}: expected the columns item and label, got {rows.fieldnames}"
+            "manifest_invalid",
+            f"{table}: expected the columns item and label or labels, got {rows.fieldnames}",
         )
     for row in rows:
-        label = (row["label"] or "").strip()
-        if not label:
+        text = (row[column] or "").strip()
+        if not text:
             continue
         if not (row["item"] or "").strip().isdigit():
             raise ExemplarError(
                 "manifest_invalid",
                 f"{table}, line {rows.line_num}: expected the number of an item, got {row['item']!r}",
             )
-        verdicts.setdefault(None if label == NONE else label, []).append(int(row["item"]))
+        labels = [text] if column == "label" else [one.strip() for one in text.split(SEPARATOR)]
+        given = () if text == NONE else tuple(sorted(filter(None, labels)))
+        verdicts.setdefault(given, []).append(int(row["item"]))
     return verdicts
 
 
@@ -264,8 +272,8 @@ def _cells(one: Json) -> list[object]:
         one["item"],
         one["custom_id"],
         one["decision"],
-        one["label"],
+        ", ".join(labels_of(one)),
         f"{one['confidence']:.2f}",
-        one["final_label"],
+        ", ".join(one["final_labels"]) if has_several(one) else one["final_label"],
         one["review"]["by"] if one["reviewed"] else "",
     ]

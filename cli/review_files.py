@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cli.client import Client, Json
 from core.errors import ExemplarError
+from core.results import has_several
 from formats.fiftyone import labels_of, read_labels
 from formats.item_names import ItemNames
 from formats.label_studio import read_tasks, task_of
@@ -24,9 +25,9 @@ _READERS: Mapping[str, Callable[[str], Iterator[Entry]]] = {LABEL_STUDIO: read_t
 
 @dataclass(slots=True)
 class Labels:
-    """The items of each label in a file, None for none of the classes, and the entries that give none."""
+    """The items of each label in a file, or of several, empty for none, and the entries that give none."""
 
-    items: dict[str | None, list[int]] = field(default_factory=dict)
+    items: dict[tuple[str, ...], list[int]] = field(default_factory=dict)
     refused: list[Refused] = field(default_factory=list)
 
 
@@ -51,7 +52,7 @@ def read_labels_of(file: Path, format_: str, results: Iterable[Json], known: Ite
     by_item = {one["item"]: one for one in results}
     names = ItemNames((item, one["custom_id"]) for item, one in by_item.items())
     allowed = None if known is None else set(known)
-    found, given, text = Labels(), dict[int, str | None](), read_text(file)
+    found, given, text = Labels(), dict[int, tuple[str, ...]](), read_text(file)
     try:
         for entry in _READERS[format_](text):
             if isinstance(entry, Refused):
@@ -59,13 +60,13 @@ def read_labels_of(file: Path, format_: str, results: Iterable[Json], known: Ite
                 continue
             try:
                 item = names.find(entry.names)
-                _check(by_item[item], entry.label, allowed, given)
+                _check(by_item[item], entry.labels, allowed, given)
             except ExemplarError as error:
                 found.refused.append(Refused(entry.place, error))
                 continue
             if item not in given:
-                found.items.setdefault(entry.label, []).append(item)
-            given[item] = entry.label
+                found.items.setdefault(entry.labels, []).append(item)
+            given[item] = entry.labels
     except ExemplarError as error:
         raise ExemplarError(error.code, f"{file}: {error}") from error
     return found
@@ -77,16 +78,18 @@ def labels_in(client: Client, collection: str) -> Iterator[str]:
 
 
 def _check(
-    result: Json, label: str | None, allowed: set[str] | None, given: Mapping[int, str | None]
+    result: Json, labels: tuple[str, ...], allowed: set[str] | None, given: Mapping[int, tuple[str, ...]]
 ) -> None:
     item = result["item"]
     if "decision" not in result:
         raise ExemplarError("item_not_found", f"item {item} has no answer: it failed")
-    if label is not None and allowed is not None and label not in allowed:
-        raise ExemplarError(
-            "class_not_found", f"the collection has no class {label!r}; create it, or pass --new-labels"
-        )
-    if given.get(item, label) != label:
-        raise ExemplarError(
-            "item_ambiguous", f"item {item} already has the label {given[item] or 'none'!r} in this file"
-        )
+    if len(labels) > 1 and not has_several(result):
+        raise ExemplarError("labels_invalid", f"item {item}: expected one choice, got {', '.join(labels)}")
+    for label in labels:
+        if allowed is not None and label not in allowed:
+            raise ExemplarError(
+                "class_not_found", f"the collection has no class {label!r}; create it, or pass --new-labels"
+            )
+    if given.get(item, labels) != labels:
+        before = ", ".join(given[item]) or "none"
+        raise ExemplarError("item_ambiguous", f"item {item} already has the label {before!r} in this file")

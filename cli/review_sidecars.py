@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from cli.client import Json
-from cli.tag.sidecar import label_to_write, remove_own_sidecar, sidecar, write_sidecar
+from cli.tag.sidecar import remove_own_sidecar, sidecar_of, write_sidecar
 
 WRITTEN, REMOVED, KEPT, MISSING = "written", "without a label", "kept of other software", "not found"
 
@@ -24,11 +24,10 @@ def write_sidecars(
         if os.path.commonpath([top, picture]) != top or not os.path.isfile(picture):
             counts[MISSING] += 1
             continue
-        label = label_to_write(answer)
-        if label is None:
+        content = sidecar_of(collection, answer)
+        if content is None:
             remove_own_sidecar(picture)
             counts[REMOVED] += 1
             continue
-        content = sidecar(collection, label, answer["confidence"], reviewed=answer["reviewed"])
         counts[WRITTEN if write_sidecar(picture, content, overwrite=overwrite) else KEPT] += 1
     return counts

@@ -1,4 +1,4 @@
-"""`exemplar supports`: list, move and remove the labelled pictures of a collection."""
+"""`exemplar supports`: list, move, label and remove the labelled pictures of a collection."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 from cli.client import Client, Json
 from cli.confirm import YES, confirm
 from cli.groups import Group
-from cli.options import COLLECTION, JSON, URL
+from cli.options import COLLECTION, JSON, URL, given
 from cli.show import print_found, print_json
 from cli.which_collection import which_collection
 
@@ -33,12 +33,12 @@ IDS = click.argument("ids", metavar="ID...", nargs=-1, required=True, type=_Supp
 
 @click.group(cls=Group)
 def supports() -> None:
-    """List the labelled pictures of a collection, move them to another class, remove them."""
+    """List the labelled pictures of a collection, change their class or labels, remove them."""
 
 
 @supports.command("list")
 @COLLECTION
-@click.option("--label", help="Only those of this class.")
+@click.option("--label", help="Only those of this class, or with this label.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Most to list.")
 @JSON
 @URL
@@ -72,6 +72,39 @@ def move(ids: tuple[int, ...], collection: str | None, label: str, as_json: bool
 @supports.command()
 @IDS
 @COLLECTION
+@click.option("--add", multiple=True, metavar="LABEL", help="A label to add; repeat it for more.")
+@click.option("--remove", multiple=True, metavar="LABEL", help="A label to remove, with those below it.")
+@click.option("--set", "labels", multiple=True, metavar="LABEL", help="A label instead of those there are.")
+@click.option("--complete/--partial", default=None, help="Whether there are no other labels.")
+@JSON
+@URL
+def label(
+    *,
+    ids: tuple[int, ...],
+    collection: str | None,
+    add: tuple[str, ...],
+    remove: tuple[str, ...],
+    labels: tuple[str, ...],
+    complete: bool | None,
+    as_json: bool,
+    url: str,
+) -> None:
+    """Change the labels of supports, in a collection with several labels a picture."""
+    if labels and (add or remove):
+        raise click.UsageError("--set goes without --add and --remove")
+    said = {"add": add or None, "remove": remove or None, "labels": labels or None, "complete": complete}
+    if not given(said):
+        raise click.UsageError("name what to change: --add, --remove, --set, --complete or --partial")
+    client = Client(url)
+    name = which_collection(client, collection)
+    for support_id in ids:
+        changed = client.call("PATCH", _path(name, support_id), json=given(said)).json()
+        print_json(changed) if as_json else click.echo(f"{_shown(changed)} is now {_labels(changed)}")
+
+
+@supports.command()
+@IDS
+@COLLECTION
 @YES
 @URL
 def remove(ids: tuple[int, ...], collection: str | None, yes: bool, url: str) -> None:
@@ -79,12 +112,13 @@ def remove(ids: tuple[int, ...], collection: str | None, yes: bool, url: str) ->
     client = Client(url)
     name = which_collection(client, collection)
     found = [client.call("GET", _path(name, support_id)).json() for support_id in ids]
-    named = ", ".join(f"{_shown(one)} of class {one['label']}" for one in found[:3])
+    named = ", ".join(f"{_shown(one)} {_labels(one)}" for one in found[:3])
     more = f" and {len(found) - 3} more" if len(found) > 3 else ""
     confirm(f"Remove {named}{more} from {name}?", yes=yes)
     for one in found:
         client.call("DELETE", _path(name, one["id"]))
-        click.echo(f"removed {_shown(one)} from {one['label']}")
+        where = f": {_labels(one)}" if "labels" in one else f" from {one['label']}"
+        click.echo(f"removed {_shown(one)}{where}")
 
 
 def _path(collection: str, support_id: int) -> str:
@@ -97,4 +131,13 @@ def _shown(support: Json) -> str:
 
 def _cells(one: Json) -> list[object]:
     at = one["created_at"][:16].replace("T", " ")
-    return [one["id"], one["label"], one["external_id"], at]
+    return [one["id"], _labels(one) if "labels" in one else one["label"], one["external_id"], at]
+
+
+def _labels(one: Json) -> str:
+    """Return the class of a support in words, or its labels."""
+    if "labels" not in one:
+        return f"of class {one['label']}"
+    if not one["labels"]:
+        return "none of the labels"
+    return ", ".join(one["labels"]) + (" and no other" if one["complete"] else "")

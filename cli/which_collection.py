@@ -29,8 +29,8 @@ def which_collection(client: Client, given: str | None) -> str:
     raise ExemplarError("collection_missing", f"name the collection with -c: {names_text(names)}")
 
 
-def ensure_collection(client: Client, given: str | None) -> str:
-    """Return the given collection, created if it does not exist, or the only one; say if one is created."""
+def ensure_collection(client: Client, given: str | None, **options: str) -> str:
+    """Return the given collection, or the only one; one that is missing is created with these options."""
     name = which_collection(client, given)
     try:
         client.call("GET", f"/v1/collections/{name}")
@@ -41,7 +41,7 @@ def ensure_collection(client: Client, given: str | None) -> str:
             raise
         meant = did_you_mean(name, [one["name"] for one in client.pages("/v1/collections")])
         click.echo(f"creating the collection {name}{meant}", err=True)
-        client.ensure_collection(name)
+        client.ensure_collection(name, **options)
     return name
 
 

@@ -18,15 +18,16 @@ from core.types import Item
 def run_jobs(
     client: Client,
     path: str,
-    groups: Sequence[tuple[str | None, Sequence[Path]]],
+    groups: Sequence[tuple[str | Sequence[str] | None, Sequence[Path]]],
     title: str,
     *,
     external_ids: Mapping[Path, str] | None = None,
+    complete: bool = False,
 ) -> Iterator[tuple[Path, Json]]:
-    """Send groups of (label, files), show progress, and yield each file with its result, in order.
+    """Send groups of (label or labels, files), show progress, and yield each file with its result, in order.
 
-    Unreadable files come first, as failed. Files with a label are enrolled with their external ids, by
-    default their names.
+    Unreadable files come first, as failed. Files with labels are enrolled with their external ids, by default
+    their names; `complete` says that they have no other labels.
     """
     ids = external_ids or {}
     refused = {file: error for _, files in groups for file in files if (error := why_not(file))}
@@ -35,8 +36,8 @@ def run_jobs(
         total = sum(len(files) for _, files in groups)
         task = bar.add_task(title, total=total - len(refused))
         jobs = [
-            (batch, _submit(client, path, batch, label, [ids.get(file, file.name) for file in batch]))
-            for label, files in groups
+            (batch, _submit(client, path, batch, said, [ids.get(file, file.name) for file in batch]))
+            for said, files in ((_said(labels, complete=complete), files) for labels, files in groups)
             for batch in batches([file for file in files if file not in refused])
         ]
         ready = 0
@@ -55,15 +56,25 @@ def run_jobs(
                 yield batch[result["item"]], result
 
 
+def _said(labels: str | Sequence[str] | None, *, complete: bool) -> Json | None:
+    """Return what the items of a group say of their labels, None for pictures that are not to be enrolled."""
+    if labels is None:
+        return None
+    said: Json = {"label": labels} if isinstance(labels, str) else {"labels": list(labels)}
+    return {**said, "complete": True} if complete else said
+
+
 def _submit(
-    client: Client, path: str, batch: Sequence[Path], label: str | None, ids: Sequence[str]
+    client: Client, path: str, batch: Sequence[Path], said: Json | None, ids: Sequence[str]
 ) -> Json | ExemplarError:
-    """Submit a batch; a rejection of its pictures or its label becomes their result."""
+    """Submit a batch; a rejection of its pictures or its labels becomes their result."""
     try:
-        if label is None:
+        if said is None:
             return client.submit(path, batch)
-        return client.submit_labelled(path, batch, clean_label(label), list(map(external_id, ids)))
+        if "label" in said:
+            said = {**said, "label": clean_label(said["label"])}
+        return client.submit_labelled(path, batch, said, list(map(external_id, ids)))
     except ExemplarError as error:
-        if error.code.startswith(("picture_", "label_")) or error.code == "body_too_large":
+        if error.code.startswith(("picture_", "label_", "labels_")) or error.code == "body_too_large":
             return error
         raise

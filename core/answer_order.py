@@ -44,6 +44,14 @@ def review_value(answer: Result) -> float:
     return (nameless + min(max(border, far), 1.0)) / 2
 
 
+def contradicted_key(decision: str) -> Key:
+    """Return what an answer is sorted by value by if a near twin of its picture has another answer.
+
+    That is the greatest doubt, whatever the answer says of itself.
+    """
+    return (False, -((decision != "known") + 1.0) / 2)
+
+
 def sort_key(order: Order, result: Result) -> Key:
     """Return what a result is sorted by; those without an answer come last."""
     if order is Order.NAME:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, PlainSerializer, TypeAdapter
 
-from core.types import DecisionName, RuleName
+from core.types import DecisionName, LabelDecision, RuleName
 
 DIGITS = 6  # decimal places of a confidence
 
@@ -119,10 +119,65 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelAnswer:
+    """One of several labels of a picture that is, or may be, right."""
+
+    label: str
+    probability: Annotated[float, PlainSerializer(lambda probability: round(probability, DIGITS))]
+    decision: Annotated[
+        LabelDecision, Field(description="`yes` from the label's own threshold on, `unsure` below it.")
+    ]
+    explanation: Explanation
+
+
+@dataclass(frozen=True, slots=True)
+class ManyNeighbour:
+    """A support near the picture, with its labels."""
+
+    support_id: int
+    labels: tuple[str, ...]
+    complete: Annotated[
+        bool, Field(description="Whether it has no other labels; otherwise nothing is known about those.")
+    ]
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class ManyAnswer:
+    """The answer about one picture that may have several labels.
+
+    It is `known` if any label is `yes`, `ambiguous` if none is but some are `unsure`, `unknown` if the
+    picture is unlike all supports, and `none` if it is like them and has none of the labels.
+    """
+
+    decision: DecisionName
+    labels: Annotated[
+        tuple[LabelAnswer, ...], Field(description="Those that are `yes` or `unsure`, most probable first.")
+    ]
+    confidence: Annotated[
+        float,
+        PlainSerializer(lambda confidence: round(confidence, DIGITS)),
+        Field(description="The probability of the best label; 0 of `unknown` and `none`."),
+    ]
+    candidates: Annotated[
+        tuple[Candidate, ...], Field(description="The most probable labels, whatever the decision.")
+    ]
+    neighbours: tuple[ManyNeighbour, ...]
+    rule: RuleName
+    """The rule that decided, never `auto`."""
+    novelty: Novelty | None
+    index_version: int
+
+    def first(self, top: int) -> ManyAnswer:
+        """Return it with at most `top` candidates and neighbours."""
+        return replace(self, candidates=self.candidates[:top], neighbours=self.neighbours[:top])
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """The supports nearest to one picture, without a decision."""
 
-    neighbours: tuple[Neighbour, ...]
+    neighbours: tuple[Neighbour | ManyNeighbour, ...]
     index_version: int
 
     def first(self, top: int) -> Found:
@@ -130,10 +185,10 @@ class Found:
         return replace(self, neighbours=self.neighbours[:top])
 
 
-_JSON: TypeAdapter[Answer | Found] = TypeAdapter(Answer | Found)
+_JSON: TypeAdapter[Answer | ManyAnswer | Found] = TypeAdapter(Answer | ManyAnswer | Found)
 
 
-def as_json(answer: Answer | Found) -> Mapping[str, Any]:
+def as_json(answer: Answer | ManyAnswer | Found) -> Mapping[str, Any]:
     """Return the form that results store."""
     found: Mapping[str, Any] = _JSON.dump_python(answer, mode="json")
     return found

@@ -20,12 +20,16 @@ class SupportChange:
 
 @dataclass(frozen=True, slots=True)
 class ClassChange:
-    """The current state of a class."""
+    """The current state of a class; only a `set` has members."""
 
     id: int
     label: str
     kind: ClassKind
     deleted: bool = False
+    members: tuple[int, ...] = ()
+    """The ids of the labels in a set, ascending."""
+    complete: bool = False
+    """Whether all labels that are not members are absent; otherwise nothing is said about them."""
 
 
 @dataclass(frozen=True, slots=True)

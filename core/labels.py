@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
+from collections.abc import Iterable
 
 from core.errors import ExemplarError
 
@@ -11,6 +13,7 @@ MAX_LABEL = 128
 _SLUG = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}  # control, bidi and other invisible characters
 _JOINERS = "\u200c\u200d"  # used in Persian and Indic words and in emoji sequences
+_SEVERAL = "\x1f"  # no label has control characters
 _REPLACED = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -20,7 +23,7 @@ def clean_label(text: object, *, exists: bool = False) -> str:
     A label with U+FFFD is only taken for a class that exists: it was decoded from bytes of another encoding.
     """
     if not isinstance(text, str) or not text.strip():
-        raise ExemplarError("label_missing", "expected a label, got none; name the class this picture shows")
+        raise label_missing()
     label = unicodedata.normalize("NFC", text.strip())
     if len(label) > MAX_LABEL:
         raise ExemplarError(
@@ -37,6 +40,23 @@ def clean_label(text: object, *, exists: bool = False) -> str:
     if any(part in (".", "..") for part in label.split("/")):  # these have a special meaning in URL paths
         raise ExemplarError("label_invalid", f"expected a label without the parts . and .., got {label!r}")
     return label
+
+
+def pack_labels(labels: Iterable[str]) -> str:
+    """Return several labels as one text that is no label itself; equal sets give equal texts."""
+    return _SEVERAL + json.dumps(sorted(set(labels)), ensure_ascii=False)
+
+
+def unpack_labels(text: str | None) -> tuple[str, ...]:
+    """Return the labels of such a text, those of a single label, or none."""
+    if text is None:
+        return ()
+    return tuple(json.loads(text[1:])) if text.startswith(_SEVERAL) else (text,)
+
+
+def label_missing() -> ExemplarError:
+    """Return the error for a picture without a label."""
+    return ExemplarError("label_missing", "expected a label, got none; name the class this picture shows")
 
 
 def check_slug(text: str) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from core.errors import ExemplarError, problem_of
-from core.types import Item
+from core.labels import pack_labels
+from core.types import Item, LabelDecision
 
 Result = Mapping[str, Any]
 """One item's result as JSON; `status` is `done` or `failed`."""
@@ -22,6 +23,32 @@ def done_result(item: Item, made: Mapping[str, Any]) -> Result:
 def failed_result(item: Item, error: ExemplarError) -> Result:
     """Return the result of an item that failed."""
     return {"item": item.index, "custom_id": item.custom_id, "status": "failed", "error": problem_of(error)}
+
+
+def has_several(answer: Result) -> bool:
+    """Return whether it is an answer with several labels a picture."""
+    return answer.get("labels") is not None and "decision" in answer
+
+
+def labels_of(answer: Result) -> tuple[str, ...]:
+    """Return the labels of a picture: those that its answer gives, or those of its support."""
+    if has_several(answer):
+        return tuple(one["label"] for one in answer["labels"] if one["decision"] == LabelDecision.YES)
+    label = answer.get("label")
+    return tuple(answer.get("labels") or ()) if label is None else (label,)
+
+
+def shown_labels(answer: Result) -> str | list[str] | None:
+    """Return the label of an answer, or a list where there may be several."""
+    return sorted(labels_of(answer)) if has_several(answer) else answer["label"]
+
+
+def label_text(answer: Result) -> str | None:
+    """Return the labels of an answer as one text, as reviews store them; None for no label."""
+    labels = labels_of(answer)
+    if has_several(answer):
+        return pack_labels(labels)
+    return labels[0] if labels else None
 
 
 Tally = Mapping[str, Mapping[str, int]]
@@ -40,14 +67,14 @@ def tally_of(results: Iterable[Result]) -> Tally:
         if result["status"] == "failed":
             tally["errors"][result["error"]["code"]] += 1
             continue
-        for name, value in (("labels", result.get("label")), ("decisions", result.get("decision"))):
-            if value is not None:
-                tally[name][value] += 1
+        tally["labels"].update(labels_of(result))
+        if result.get("decision") is not None:
+            tally["decisions"][result["decision"]] += 1
         if "outcome" in result:
             tally["outcomes"][result["outcome"]] += 1
         if result.get("outcome") == "changed":
-            tally["changes"][json.dumps([result["before"]["label"], result["label"]])] += 1
-    return {name: dict(counts) for name, counts in tally.items()}
+            tally["changes"][json.dumps([shown_labels(result["before"]), shown_labels(result)])] += 1
+    return {name: dict(counts) for name, counts in tally.items() if counts}
 
 
 def sum_tallies(tallies: Iterable[Tally]) -> Tally:

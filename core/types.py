@@ -66,10 +66,28 @@ class DeliveryState(StrEnum):
 
 
 class ClassKind(StrEnum):
-    """The kind of a class; pictures of `negative` classes are unknown."""
+    """The kind of a class; pictures of `negative` classes are unknown.
+
+    A `set` is a set of labels that supports of a collection of several labels a picture bear.
+    """
 
     NORMAL = "normal"
     NEGATIVE = "negative"
+    SET = "set"
+
+
+class Labels(StrEnum):
+    """The number of labels that a picture of a collection has: exactly one, or any number."""
+
+    ONE = "one"
+    MANY = "many"
+
+
+class Aim(StrEnum):
+    """What the threshold of each label is set for: a target precision, or the best F1 score."""
+
+    PRECISION = "precision"
+    F1 = "f1"
 
 
 class RuleName(StrEnum):
@@ -96,6 +114,15 @@ class DecisionName(StrEnum):
     KNOWN = "known"
     UNKNOWN = "unknown"
     AMBIGUOUS = "ambiguous"
+    NONE = "none"
+    """Like the supports, but with none of the labels; only where a picture has several."""
+
+
+class LabelDecision(StrEnum):
+    """The decision about one of several labels of a picture."""
+
+    YES = "yes"
+    UNSURE = "unsure"
 
 
 class Views(StrEnum):
@@ -118,6 +145,10 @@ class Rule:
     """A best class less probable than this is `ambiguous`."""
     coverage: float = 0.9
     """Target share of candidate sets that contain the true class."""
+    aim: Aim = Aim.F1
+    """What the threshold of each label is set for, where a picture has several labels."""
+    precision: float = 0.9
+    """Target share of right labels among those given, with the aim `precision`."""
 
 
 class IndexName(StrEnum):
@@ -174,6 +205,7 @@ class Collection:
     index: Index = Index()
     index_measured: IndexMeasure | None = None
     """The latest measurement; None while search is exact."""
+    labels: Labels = Labels.ONE
     classes: int = 0
     supports: int = 0
 
@@ -198,6 +230,10 @@ class Item:
     """A text to embed instead of a picture."""
     support: int | None = None
     """The support to be embedded by another encoder."""
+    labels: tuple[str, ...] | None = None
+    """The labels of a picture that may have several, instead of `label`."""
+    complete: bool = False
+    """Whether it has no other labels."""
 
     @property
     def is_unfetched(self) -> bool:
@@ -224,6 +260,8 @@ class Source:
     """The name of an uploaded collection file."""
     class_from: str | None = None
     """Which of a picture's folders names its class, `nearest` or `top`; None is `nearest` if no two clash."""
+    labels: Labels = Labels.ONE
+    """How many labels the collection gives a picture."""
 
 
 @dataclass(frozen=True, slots=True)

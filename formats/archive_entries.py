@@ -62,6 +62,8 @@ def joined(row: Row, member: Member | None) -> Entry:
     return Entry(
         custom_id=row.custom_id if row.custom_id is not None else _shown(row.path or ""),
         label=row.label,
+        labels=row.label_texts,
+        complete=row.complete,
         external_id=row.external_id,
         metadata=row.metadata,
         size=0 if member is None else member.size,

@@ -19,7 +19,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.types import ClassKind, Rule, Views
+from core.label_sets import LabelSet
+from core.types import ClassKind, Labels, Rule, Views
 from formats.bounded_reader import Readable
 
 MANIFEST, CHECKSUMS = "manifest.json", "checksums.json"
@@ -40,10 +41,12 @@ class _Part(BaseModel):
 
 
 class BundleClass(_Part):
-    """A class, by its place in the list."""
+    """A class, by its place in the list; a label set has no label but the places of its members."""
 
     label: str
     kind: ClassKind
+    members: tuple[int, ...] = ()
+    complete: bool = False
 
 
 class BundleEncoder(_Part):
@@ -63,7 +66,8 @@ class Manifest(_Part):
     """What a file holds."""
 
     format: Literal["exemplar-collection"] = "exemplar-collection"
-    format_version: Literal[1] = 1
+    format_version: Literal[1, 2] = 1
+    """2 where a picture may have several labels, which earlier versions of the program do not know."""
     collection: str
     version: int
     encoder: BundleEncoder
@@ -72,6 +76,23 @@ class Manifest(_Part):
     prompts: str | tuple[str, ...] | None
     classes: tuple[BundleClass, ...]
     supports: int = Field(ge=0)
+    labels: Labels = Labels.ONE
+
+    def label_sets(self) -> list[LabelSet | None]:
+        """Return the labels of the set at each place; None for a class."""
+        return [
+            LabelSet(tuple(sorted(self.classes[place].label for place in one.members)), one.complete)
+            if one.kind is ClassKind.SET
+            else None
+            for one in self.classes
+        ]
+
+    def packed(self) -> bytes:
+        """Return it as JSON, with `labels` only where they are several."""
+        if self.labels is Labels.MANY:
+            return self.model_dump_json(indent=2).encode()
+        one: dict[str, Any] = {"labels": True, "classes": {"__all__": {"members": True, "complete": True}}}
+        return self.model_dump_json(indent=2, exclude=one).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +102,27 @@ class BundleSupport:
     id: int
     class_place: int
     vector: bytes
-    label: str
+    label: str | None
     picture: str
     external_id: str | None
     metadata: Mapping[str, Any]
     created_at: float
+    labels: LabelSet | None = None
+    """Its labels, if a picture may have several."""
+
+    @property
+    def row(self) -> Mapping[str, Any]:
+        """What its line says."""
+        said: dict[str, Any] = {"label": self.label}
+        if self.labels is not None:
+            said = {"labels": list(self.labels.labels), "complete": self.labels.complete}
+        return {
+            **said,
+            "external_id": self.external_id,
+            "metadata": self.metadata,
+            "picture": self.picture,
+            "created_at": self.created_at,
+        }
 
 
 class _File(Readable, Protocol):
@@ -117,14 +154,7 @@ class Spool:
             self._files[IDS].write(one.id.to_bytes(8, "little", signed=True))
             self._files[CLASSES].write(one.class_place.to_bytes(4, "little", signed=True))
             self._files[VECTORS].write(one.vector)
-            row = {
-                "label": one.label,
-                "external_id": one.external_id,
-                "metadata": one.metadata,
-                "picture": one.picture,
-                "created_at": one.created_at,
-            }
-            self._files[ROWS].write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+            self._files[ROWS].write(json.dumps(one.row, ensure_ascii=False).encode() + b"\n")
 
     def stream(self, open_picture: Open | None = None) -> Iterator[bytes]:
         """Yield the bytes of the file, with pictures where they can be opened; then all is gone."""
@@ -139,7 +169,7 @@ class Spool:
     def _members(
         self, manifest: Manifest, open_picture: Open | None
     ) -> Iterator[tuple[str, Iterator[bytes]]]:
-        yield MANIFEST, iter([manifest.model_dump_json(indent=2).encode()])
+        yield MANIFEST, iter([manifest.packed()])
         for name, file in self._files.items():
             file.seek(0)
             yield name, _blocks(file)

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.caller_fields import CallersId, check_metadata
 from core.errors import ExemplarError
-from core.labels import clean_label
+from core.label_sets import LabelSet
 from core.settings import Settings
 from core.vectors import is_unit
 from formats.archives import DIRECTORY_BYTES, MANIFEST_BYTES, SLACK_BYTES
@@ -33,6 +33,7 @@ from formats.bundle import (
     BundleSupport,
     Manifest,
 )
+from formats.bundle_classes import check_classes
 from formats.zip_directory import check_entries
 
 MEMBERS = (MANIFEST, *TYPES, ROWS, CHECKSUMS)
@@ -53,7 +54,9 @@ LAST_S = 253_402_300_799.0  # the end of the year 9999, in seconds of 1970
 
 class _Row(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
-    label: str
+    label: str | None = None
+    labels: list[str] | None = None
+    complete: bool = False
     external_id: CallersId | None
     metadata: dict[str, Any]
     picture: str = Field(pattern=_DIGEST.pattern)
@@ -80,6 +83,7 @@ class Bundle:
             raise _invalid(f"expected the file of a collection, a zip: {error}") from error
         self._infos = self._checked_members()
         self.manifest = self._manifest()
+        self._label_sets = self.manifest.label_sets()
         if self.manifest.supports > max_supports:
             raise _invalid(f"expected at most {max_supports} supports, got {self.manifest.supports}")
 
@@ -128,8 +132,7 @@ class Bundle:
                 place = int.from_bytes(places.read(4), "little", signed=True)
                 if not 0 <= place < len(self.manifest.classes):
                     raise _invalid(f"row {number}: expected a class of the manifest, got number {place}")
-                if self.manifest.classes[place].label != row.label:
-                    raise _invalid(f"row {number}: {row.label!r:.100} is not the label of class {place}")
+                labels = self._labels_at(number, place, row)
                 yield BundleSupport(
                     int.from_bytes(ids.read(8), "little", signed=True),
                     place,
@@ -139,7 +142,20 @@ class Bundle:
                     row.external_id,
                     row.metadata,
                     row.created_at,
+                    labels,
                 )
+
+    def _labels_at(self, number: int, place: int, row: _Row) -> LabelSet | None:
+        """Return the label set of a row, None for a class; raises where the row says something else."""
+        expected = self._label_sets[place]
+        if expected is None:
+            if self.manifest.classes[place].label != row.label or row.labels is not None:
+                raise _invalid(f"row {number}: {row.label!r:.100} is not the label of class {place}")
+            return None
+        said = None if row.labels is None else LabelSet(tuple(row.labels), row.complete)
+        if row.label is not None or said != expected:
+            raise _invalid(f"row {number}: {row.labels!r:.100} are not the labels of class {place}")
+        return expected
 
     def picture(self, digest: str) -> bytes | None:
         """Return a picture's bytes, None where it did not come along; raises `bundle_damaged`."""
@@ -174,15 +190,13 @@ class Bundle:
     def _manifest(self) -> Manifest:
         try:
             manifest = Manifest.model_validate_json(self._whole(MANIFEST, MANIFEST_BYTES))
-            labels = [clean_label(class_.label, exists=True) for class_ in manifest.classes]
+            check_classes(manifest)
         except ValidationError as error:
             first = error.errors()[0]
             place = "/".join(str(part) for part in first["loc"])
             raise _invalid(f"manifest.json: {place}: {first['msg']}"[:300]) from error
         except ExemplarError as error:
             raise _invalid(f"manifest.json: {error.message}") from error
-        if len(set(labels)) != len(labels) or labels != [class_.label for class_ in manifest.classes]:
-            raise _invalid("manifest.json: expected each label once, in NFC and trimmed")
         return manifest
 
     def _verify_checksums(self, step: Callable[[], None]) -> None:

@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-from core.results import Result
+from core.results import Result, has_several, labels_of
 
 COLUMNS = (
     "item",
@@ -16,6 +16,8 @@ COLUMNS = (
     "decision",
     "label",
     "final_label",
+    "labels",
+    "final_labels",
     "reviewed",
     "confidence",
     "support_id",
@@ -44,6 +46,8 @@ def cells_of(result: Result) -> list[Any]:
     novelty = result.get("novelty") or {}
     row = {
         **result,
+        "labels": ";".join(labels_of(result)) if has_several(result) else None,
+        "final_labels": ";".join(result["final_labels"]) if "final_labels" in result else None,
         "error_code": error.get("code"),
         "error_detail": error.get("detail"),
         "margin": (result.get("explanation") or {}).get("margin"),

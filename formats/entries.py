@@ -10,10 +10,10 @@ from dataclasses import replace
 from functools import cache, partial
 
 from core.errors import ExemplarError
-from core.labels import clean_label
+from core.label_sets import LabelSet
 from core.settings import Settings
 from core.sizes import size_text
-from core.types import Source
+from core.types import Labels, Source
 from formats.archive_entries import class_of, joined, rows_of, without_manifest
 from formats.archives import MANIFESTS, Member, Tar, Zip, is_left_out, open_archive
 from formats.bounded_reader import Seekable
@@ -67,7 +67,10 @@ def read_steps(
                     f"expected at most {size_text(settings.bulk_max_unpacked_bytes)} unpacked; the rest "
                     "is left",
                 )
-            yield _labelled(entry, otherwise) if enrols else replace(entry, label=None)
+            if enrols:
+                yield _labelled(entry, otherwise, source.labels)
+            else:
+                yield replace(entry, label=None, labels=None, complete=None)
         if count == 0:
             raise ExemplarError("archive_empty", "expected one or more pictures, found none")
     except ExemplarError as error:
@@ -83,17 +86,20 @@ def label_of(source: Source, settings: Settings) -> str | None:
     return os.path.basename(resolve(source.folder, settings.roots))
 
 
-def _labelled(entry: Entry, otherwise: str | None) -> Entry:
+def _labelled(entry: Entry, otherwise: str | None, labels: Labels) -> Entry:
     if entry.error is not None:
         return entry
-    label, error = None, None
+    said = entry.said
+    if said.label is None and said.labels is None:
+        said = replace(said, label=otherwise)
+    unlabelled = replace(entry, label=None, labels=None, complete=None)
     try:
-        label = clean_label(entry.label if entry.label is not None else otherwise)
-    except ExemplarError as raised:
-        error = raised
-    return Entry(
-        entry.custom_id, label, entry.external_id, entry.metadata, entry.size, entry.read, entry.place, error
-    )
+        clean = said.clean(labels)
+    except ExemplarError as error:
+        return replace(unlabelled, error=error)
+    if isinstance(clean, LabelSet):
+        return replace(unlabelled, labels=clean.labels, complete=clean.complete)
+    return replace(unlabelled, label=clean)
 
 
 class _Reader:
@@ -133,6 +139,8 @@ class _Reader:
             yield Entry(
                 custom_id=str(one.id),
                 label=one.label,
+                labels=None if one.labels is None else one.labels.labels,
+                complete=None if one.labels is None else one.labels.complete,
                 external_id=one.external_id,
                 metadata=one.metadata,
                 size=bundle.picture_size(one.picture),
@@ -198,7 +206,16 @@ class _Reader:
             place = self._place(line)
         except ExemplarError as raised:
             error = raised
-        return Entry(line.custom_id, line.label, line.external_id, line.metadata, 0, None, place, error)
+        return Entry(
+            line.custom_id,
+            line.label,
+            line.external_id,
+            line.metadata,
+            place=place,
+            error=error,
+            labels=line.label_texts,
+            complete=line.complete,
+        )
 
     def _place(self, row: Row) -> str:
         if row.file is not None:

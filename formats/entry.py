@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.errors import ExemplarError
+from core.label_sets import Said
 
 Fields = Mapping[str, Any]
 
@@ -26,3 +27,12 @@ class Entry:
     read: Callable[[], bytes] | None = None
     place: str | None = None
     error: ExemplarError | None = None
+    labels: tuple[str, ...] | None = None
+    """Labels of a picture that may have several, instead of `label`."""
+    complete: bool | None = None
+    """Whether these are all; None if nothing is said."""
+
+    @property
+    def said(self) -> Said:
+        """What is said of its labels."""
+        return Said(self.label, self.labels, self.complete)

@@ -10,17 +10,23 @@ from posixpath import splitext
 from typing import Any
 
 from core.errors import ExemplarError
-from core.results import Result
+from core.results import Result, has_several
 from formats.reviewed_items import Entry, Refused, Reviewed, read_document
 
 
 def labels_of(answers: Iterable[Result]) -> dict[str, Any]:
     """Return the final labels by the names of the pictures without suffix, null for none.
 
-    Raises `item_ambiguous` if two pictures have the same name without suffix.
+    Raises `item_ambiguous` if two pictures have the same name without suffix, and `labels_invalid` if they
+    have several labels.
     """
     found: dict[str, Result] = {}
     for answer in answers:
+        if has_several(answer):
+            raise ExemplarError(
+                "labels_invalid",
+                "expected answers of one label: this form of FiftyOne's has one a picture; use label-studio",
+            )
         name = splitext((answer.get("custom_id") or str(answer["item"])).lstrip("/"))[0]
         if name in found:
             raise ExemplarError(
@@ -58,7 +64,7 @@ def read_labels(text: str) -> Iterator[Entry]:
             expected = "a label" if classes is None else f"the number of one of the {len(classes)} classes"
             yield Refused.because(f"label of {name!r}", f"expected {expected}, got {str(target)[:80]}")
         else:
-            yield Reviewed(f"label of {name!r}", [name], label)
+            yield Reviewed(f"label of {name!r}", [name], (label,))
 
 
 def _label(target: Any, classes: list[Any] | None) -> str | None:

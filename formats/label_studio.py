@@ -6,11 +6,11 @@ The format: https://labelstud.io/guide/task_format and https://labelstud.io/guid
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from core.results import Result
+from core.results import Result, has_several, labels_of
 from formats.reviewed_items import Entry, Refused, Reviewed, read_document
 
 FROM, TO = "choice", "image"  # the names in Label Studio's own template for image classification
@@ -24,12 +24,13 @@ def task_of(answer: Result, image: str, job_id: str) -> Task:
     """Return the task of an answer: the answer as a prediction, its review as an annotation."""
     name = answer.get("custom_id") or str(answer["item"])
     task: Task = {"data": {"image": image, "name": name, "item": answer["item"], "job": job_id}}
-    if answer.get("label") is not None:
-        prediction = {"result": _result(answer["item"], answer["label"]), "score": answer.get("confidence")}
+    if labels_of(answer):
+        prediction = {"result": _result(answer["item"], labels_of(answer)), "score": answer.get("confidence")}
         task["predictions"] = [{"model_version": answer.get("encoder"), **prediction}]
     if answer.get("reviewed"):
-        annotation = {"result": _result(answer["item"], answer["final_label"]), "was_cancelled": False}
-        task["annotations"] = [annotation]
+        final = answer["final_labels"] if has_several(answer) else [answer["final_label"]]
+        result = _result(answer["item"], [label for label in final if label is not None])
+        task["annotations"] = [{"result": result, "was_cancelled": False}]
     return task
 
 
@@ -52,14 +53,14 @@ def read_tasks(text: str) -> Iterator[Entry]:
         if isinstance(found, str):
             yield Refused.because(place, found)
         elif len(found) > 1:
-            labels = ", ".join(sorted(label or "none" for label in found))
+            labels = "; ".join(sorted(", ".join(labels) or "none" for labels in found))
             yield Refused.because(place, f"expected annotations that agree, got {labels}")
         elif found:
             yield Reviewed(place, _names(task["data"]), found.pop())
 
 
-def _result(item: int, label: str | None) -> list[Task]:
-    if label is None:
+def _result(item: int, labels: Sequence[str]) -> list[Task]:
+    if not labels:
         return []
     return [
         {
@@ -67,27 +68,27 @@ def _result(item: int, label: str | None) -> list[Task]:
             "from_name": FROM,
             "to_name": TO,
             "type": "choices",
-            "value": {"choices": [label]},
+            "value": {"choices": list(labels)},
         }
     ]
 
 
-def _labels(annotations: Any) -> set[str | None] | str:
+def _labels(annotations: Any) -> set[tuple[str, ...]] | str:
     """Return the labels of annotations, those of the ground truth if it is marked, or what is wrong."""
     if not isinstance(annotations, list) or not all(isinstance(one, dict) for one in annotations):
         return "expected annotations as a list of objects"
     valid = [one for one in annotations if not one.get("was_cancelled")]
-    labels: set[str | None] = set()
+    labels: set[tuple[str, ...]] = set()
     for annotation in [one for one in valid if one.get("ground_truth")] or valid:
         result = annotation.get("result")
         if not isinstance(result, list) or not all(isinstance(one, dict) for one in result):
             return "expected result as a list of objects"
         choices = [choice for one in result for choice in _choices(one)]
-        if not all(isinstance(choice, str) for choice in choices) or len(choices) > 1:
-            return f"expected one choice, got {choices}"
+        if not all(isinstance(choice, str) for choice in choices):
+            return f"expected choices as texts, got {choices}"
         if result and not choices:
             return f"expected a result of the type choices, got {result[0].get('type')!r}"
-        labels.add(choices[0] if choices else None)
+        labels.add(tuple(sorted(set(choices))))
     return labels
 
 

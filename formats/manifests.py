@@ -37,12 +37,20 @@ class Row(BaseModel):
     label: str | None = None
     external_id: CallersId | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
+    labels: list[str] | None = None
+    complete: bool | None = None
+
+    @property
+    def label_texts(self) -> tuple[str, ...] | None:
+        """Its `labels` as they were written."""
+        return None if self.labels is None else tuple(self.labels)
 
 
 Line = Row | ExemplarError
 """A row, or what is wrong with it."""
 
 _COLUMNS = tuple(Row.model_fields)
+_FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
 def read_jsonl(file: Readable) -> Iterator[Line]:
@@ -169,6 +177,10 @@ def _csv_row(number: int, names: list[str], cells: list[str]) -> Line:
             "manifest_invalid", f"line {number}: expected {len(names)} cells, got {len(cells)}"
         )
     values: dict[str, Any] = {name: cell for name, cell in zip(names, cells, strict=True) if cell}
+    if "labels" in values:
+        values["labels"] = [part for label in values["labels"].split(";") if (part := label.strip())]
+    if "complete" in values:
+        values["complete"] = _FLAGS.get(values["complete"].strip().lower(), values["complete"])
     if "metadata" in values:
         try:
             values["metadata"] = json.loads(values["metadata"])

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.results import Result
-from formats.csv import cells_of
+from formats.csv import COLUMNS, cells_of
 
 GROUP_ROWS = 5000  # 10 MB where each result has five neighbours
 
@@ -21,6 +21,13 @@ SCHEMA = pa.schema(
         pa.field("decision", pa.string()),
         pa.field("label", pa.string()),
         pa.field("final_label", pa.string()),
+        pa.field(
+            "labels",
+            pa.list_(
+                pa.struct([("label", pa.string()), ("probability", pa.float64()), ("decision", pa.string())])
+            ),
+        ),
+        pa.field("final_labels", pa.list_(pa.string())),
         pa.field("reviewed", pa.bool_()),
         pa.field("confidence", pa.float64()),
         pa.field("support_id", pa.int64()),
@@ -40,14 +47,21 @@ SCHEMA = pa.schema(
         pa.field(
             "neighbours",
             pa.list_(
-                pa.struct([("support_id", pa.int64()), ("label", pa.string()), ("similarity", pa.float64())])
+                pa.struct(
+                    [
+                        ("support_id", pa.int64()),
+                        ("label", pa.string()),
+                        ("labels", pa.list_(pa.string())),
+                        ("similarity", pa.float64()),
+                    ]
+                )
             ),
         ),
     ]
 )
-"""The columns of CSV, and the nested lists that CSV cannot hold."""
+"""The columns of CSV, with labels as lists, and two lists that CSV cannot hold."""
 
-_FLAT = len(SCHEMA.names) - 2
+_LISTS = ("candidates", "neighbours", "labels", "final_labels")
 
 
 def parquet_parts(results: Iterable[Result]) -> Iterator[bytes]:
@@ -62,9 +76,11 @@ def parquet_parts(results: Iterable[Result]) -> Iterator[bytes]:
 
 
 def _table(group: list[Result]) -> pa.Table:
-    flat = zip(*(cells_of(result) for result in group), strict=True)
-    nested = ([result.get(name) for result in group] for name in SCHEMA.names[_FLAT:])
-    columns = [pa.array(cells, field.type) for cells, field in zip([*flat, *nested], SCHEMA, strict=True)]
+    cells = [dict(zip(COLUMNS, cells_of(result), strict=True)) for result in group]
+    columns = [
+        pa.array([row.get(field.name) for row in (group if field.name in _LISTS else cells)], field.type)
+        for field in SCHEMA
+    ]
     return pa.Table.from_arrays(columns, schema=SCHEMA)
 
 

@@ -12,12 +12,13 @@ from core.errors import ExemplarError
 
 @dataclass(frozen=True, slots=True)
 class Reviewed:
-    """The label of a picture, None for none of the classes, and the names that the tool knows it by."""
+    """The labels of a picture, none for none of the classes, and the names that the tool knows it by."""
 
     place: str
     """Where it stands in the file, such as `task 7`."""
     names: Sequence[str]
-    label: str | None
+    labels: tuple[str, ...]
+    """Sorted."""
 
 
 @dataclass(frozen=True, slots=True)

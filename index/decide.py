@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from core.answers import Answer, Candidate, CandidateSet, Explanation, Neighbour, Novelty
+from core.answers import Answer, Candidate, CandidateSet, Explanation, ManyNeighbour, Neighbour, Novelty
 from core.changes import ClassChange
 from core.types import ClassKind, DecisionName, Metric, Rule
 from core.vectors import Vector, Vectors
@@ -48,10 +48,12 @@ def classify(
         return _Judgement(replica, rule, replica.fit(rule, texts), top).answers(queries)
 
 
-def search(replica: AnyReplica, queries: Vectors, *, top: int) -> tuple[list[tuple[Neighbour, ...]], int]:
+def search(
+    replica: AnyReplica, queries: Vectors, *, top: int
+) -> tuple[list[tuple[Neighbour | ManyNeighbour, ...]], int]:
     """Return the `top` nearest supports of each query, and the version that was searched."""
     with replica.lock:
-        found = [_neighbours(replica.classes, near) for near in replica.near(queries, top)]
+        found = [_found(replica.classes, near) for near in replica.near(queries, top)]
         return found, replica.version
 
 
@@ -144,3 +146,20 @@ def _neighbours(classes: Mapping[int, ClassChange], near: Near) -> tuple[Neighbo
         Neighbour(int(support_id), classes[int(class_id)].label, float(similarity))
         for support_id, class_id, similarity in zip(near.ids, near.class_ids, near.similarities, strict=True)
     )
+
+
+def _found(classes: Mapping[int, ClassChange], near: Near) -> tuple[Neighbour | ManyNeighbour, ...]:
+    """Return neighbours with their labels where a picture may have several."""
+    return tuple(
+        _with_labels(classes, one, classes[int(class_id)])
+        for one, class_id in zip(_neighbours(classes, near), near.class_ids, strict=True)
+    )
+
+
+def _with_labels(
+    classes: Mapping[int, ClassChange], one: Neighbour, class_: ClassChange
+) -> Neighbour | ManyNeighbour:
+    if class_.kind is not ClassKind.SET:
+        return one
+    labels = tuple(sorted(classes[label].label for label in class_.members))
+    return ManyNeighbour(one.support_id, labels, class_.complete, one.similarity)

@@ -66,29 +66,33 @@ class KernelMatrix:
         self.updated = 0
 
     def follow(self, supports: Supports) -> None:
-        """Become the matrix of these supports, by updates if few changed, else by a new inverse."""
-        kept = np.isin(self.ids, supports.ids)
-        added = ~np.isin(supports.ids, self.ids)
+        """Become the matrix of these supports, with the ridge of their classes."""
         ridge = ridge_of(supports.columns, supports.counts) if len(supports.ids) else np.empty(0)
-        few = REFIT_SHARE * len(supports.ids)
-        same_order = np.array_equal(self.ids[kept], supports.ids[~added]) and not added[: kept.sum()].any()
+        self.become(supports.ids, supports.vectors, ridge)
+
+    def become(self, ids: Ids, vectors: Vectors, ridge: Floats) -> None:
+        """Become the matrix of these rows, by updates if few changed, else by a new inverse."""
+        kept = np.isin(self.ids, ids)
+        added = ~np.isin(ids, self.ids)
+        few = REFIT_SHARE * len(ids)
+        same_order = np.array_equal(self.ids[kept], ids[~added]) and not added[: kept.sum()].any()
         changes = int((~kept).sum() + added.sum())
         if not len(self.ids) or not same_order or changes > few or self.updated + changes > REFIT_AFTER:
-            self._refit(supports, ridge)
+            self._refit(ids, vectors, ridge)
             return
         self._remove(~kept)
         shifted = self.ridge != ridge[~added]
         if changes + shifted.sum() > few or self.updated + changes + shifted.sum() > REFIT_AFTER:
-            self._refit(supports, ridge)
+            self._refit(ids, vectors, ridge)
             return
         self._shift(shifted, ridge[~added])
-        self._append(supports.vectors[added].astype(np.float64), ridge[added])
-        self.ids = supports.ids.copy()
+        self._append(vectors[added].astype(np.float64), ridge[added])
+        self.ids = ids.copy()
         self.updated += int(changes + shifted.sum())
 
-    def _refit(self, supports: Supports, ridge: Floats) -> None:
-        self.ids = supports.ids.copy()
-        self.vectors = supports.vectors.astype(np.float64)
+    def _refit(self, ids: Ids, vectors: Vectors, ridge: Floats) -> None:
+        self.ids = ids.copy()
+        self.vectors = vectors.astype(np.float64)
         self.ridge = ridge
         self.updated = 0
         matrix = similarity_kernel(self.vectors, self.vectors)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import faiss
@@ -15,32 +14,19 @@ from core.answers import Contribution
 from core.changes import Changes, ClassChange, SupportChange
 from core.types import ClassKind, Index, IndexMeasure, Rule
 from core.vectors import Vector, Vectors, check_vector
-from index.ann_index import AnnIndex, Trained
+from index.ann_index import AnnIndex
 from index.ann_serving import AnnServing, compare
 from index.class_sums import ClassSums
+from index.content import Content
 from index.contributions import contributions
 from index.devices import flat_on_gpu
 from index.learning import Fitted, Learner
+from index.many_learning import FittedLabels, LabelLearner
+from index.many_thresholds import Thresholds
 from index.near import Near
 from index.prior import Prior
 from index.supports import Ids, Supports
 from index.texts import LabelVectors
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """A copy of everything that a replica holds at one version."""
-
-    version: int
-    epoch: float
-    ids: Ids
-    """(n,)"""
-    class_ids: Ids
-    """(n,)"""
-    vectors: Vectors
-    """(n, dim)"""
-    classes: Sequence[ClassChange]
-    trained: Trained | None = None
 
 
 class Replica:
@@ -68,6 +54,7 @@ class Replica:
         self._sums = ClassSums(dim)
         self._supports: dict[bool, Supports] = {}
         self._learner = Learner(self.search)
+        self._label_learner = LabelLearner()
         self._prior: tuple[LabelVectors, Supports, Prior] | None = None
         self._searched: Any = flat_on_gpu(dim) if gpu else self._flat
 
@@ -104,6 +91,11 @@ class Replica:
             vectors = self._checked(added)
             touched = self._touched(here, added)
             self._learner.leave(map(self._of_class, touched), self._sums.held(touched), len(self))
+            gone = [change.id for change in here if change.class_id is None]
+            removed = (
+                self._rows()[np.isin(self._ids, gone)] if self._label_learner.follows_rows else vectors[:0]
+            )
+            self._label_learner.change(removed, vectors, len(self))
             self._remove([change for change in here if change.class_id is None])
             self._move([change for change in here if change.class_id is not None])
             self._add(added, vectors)
@@ -193,6 +185,14 @@ class Replica:
             prior = None if texts is None else self._prior_of(texts, supports)
             normal = np.array([self._is_normal(int(c)) for c in supports.class_ids], bool)
             return self._learner.fitted(rule, supports, self.version, normal, prior)
+
+    def fit_labels(self, rule: Rule) -> tuple[FittedLabels, Thresholds]:
+        """Return the rule for several labels, as `fit` does, and the thresholds of its labels."""
+        with self.lock:
+            fitted = self._label_learner.fitted(
+                rule, self._ids, self._rows(), self._owners, self._classes, self.version
+            )
+            return fitted, self._label_learner.thresholds(fitted, rule)
 
     def _prior_of(self, texts: LabelVectors, supports: Supports) -> Prior:
         """Return the prior of these texts and supports, cached while they are the same objects."""

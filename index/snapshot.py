@@ -20,7 +20,8 @@ import numpy.typing as npt
 from core.changes import ClassChange
 from core.types import ClassKind, Index, IndexName
 from index.ann_index import Trained
-from index.replica import Content, Replica, restore
+from index.content import Content
+from index.replica import Replica, restore
 from runtime.files import write_durably
 
 NAME = re.compile(r"c(?P<collection>\d+)-v(?P<version>\d+)-(?P<digest>[0-9a-f]{64})\.npz")
@@ -89,7 +90,7 @@ def discard(folder: Path, collection_id: int) -> None:
 
 
 def _pack(content: Content, identity: str, mark: str) -> bytes:
-    rows = [[row.id, row.label, row.kind.value] for row in content.classes]
+    rows = [[row.id, row.label, row.kind.value, *_members(row)] for row in content.classes]
     buffer = BytesIO()
     trained: dict[str, Any] = {} if content.trained is None else _pack_trained(content.trained)
     np.savez(
@@ -121,13 +122,23 @@ def _unpack(packed: bytes, version: int, identity: str, knows: Callable[[str], b
                 class_ids=arrays["class_ids"],
                 vectors=arrays["vectors"],
                 classes=[
-                    ClassChange(class_id, label, ClassKind(kind))
-                    for class_id, label, kind in json.loads(arrays["classes"].tobytes())
+                    ClassChange(class_id, label, ClassKind(kind), False, tuple(members), bool(complete))
+                    for class_id, label, kind, complete, *members in _class_rows(arrays)
                 ],
                 trained=_unpack_trained(arrays) if "trained" in arrays else None,
             )
     except (KeyError, ValueError, zipfile.BadZipFile):
         return None
+
+
+def _members(row: ClassChange) -> list[int]:
+    """Return what only a label set has: whether it is complete, and its labels."""
+    return [int(row.complete), *row.members] if row.kind is ClassKind.SET else []
+
+
+def _class_rows(arrays: Mapping[str, npt.NDArray[Any]]) -> list[list[Any]]:
+    rows = json.loads(arrays["classes"].tobytes())
+    return [row if len(row) > 3 else [*row, 0] for row in rows]
 
 
 def _pack_trained(trained: Trained) -> dict[str, npt.NDArray[np.uint8]]:

@@ -20,7 +20,7 @@ from sqlalchemy import (
     text,
 )
 
-from core.types import ChunkState, ClassKind, DeliveryState, JobKind, JobState, Lane
+from core.types import ChunkState, ClassKind, DeliveryState, JobKind, JobState, Labels, Lane
 from store.enum_text import EnumText
 
 metadata = MetaData(
@@ -51,6 +51,7 @@ collection = Table(
     Column("active_slot", Integer, nullable=False, server_default="0"),
     Column("embedded_at", Float, nullable=False, server_default="0"),
     Column("imported_by", Text, nullable=True),  # the job that fills it, until that has ended
+    Column("labels", EnumText(Labels), nullable=False, server_default=Labels.ONE.value),
     sqlite_autoincrement=True,  # ids are never reused
 )
 
@@ -66,6 +67,7 @@ class_ = Table(
     Column("deleted", Boolean, nullable=False, server_default=false()),
     Column("merged_into", BigInteger, nullable=True),
     Column("created_at", Float, nullable=False),
+    Column("complete", Boolean, nullable=False, server_default=false()),  # of a label set
     sqlite_autoincrement=True,  # ids are never reused
 )
 Index("ix_class_collection_seq", class_.c.collection_id, class_.c.seq)
@@ -77,6 +79,15 @@ Index(
     sqlite_where=text("NOT deleted"),
     postgresql_where=text("NOT deleted"),
 )
+
+# The labels in the label sets of collections with several labels a picture; both are rows of `class`.
+class_member = Table(
+    "class_member",
+    metadata,
+    Column("set_id", ForeignKey("class.id", ondelete="CASCADE"), primary_key=True),
+    Column("label_id", ForeignKey("class.id", ondelete="CASCADE"), primary_key=True),
+)
+Index("ix_class_member_label", class_member.c.label_id)
 
 # A deleted support stays as a tombstone (no class, no vector) whose seq tells the replicas.
 # The collection's active slot says which vector belongs to the active encoder: 0 `vector`, 1 `vector_b`.

@@ -99,6 +99,17 @@ def test_refusal_to_change_says_what_cannot_be_changed(local: httpx.Client) -> N
     assert local.get("/v1/collections/things").json()["rule"] == USUAL
 
 
+def test_collection_answers_under_its_new_name_only(local: httpx.Client) -> None:
+    make(local)
+    changed = local.patch("/v1/collections/things", json={"name": "stuff", "rule": {"certainty": 0.7}})
+    assert (changed.status_code, changed.json()["name"]) == (200, "stuff")
+    assert local.get("/v1/collections/stuff").json()["rule"]["certainty"] == 0.7
+    assert local.get("/v1/collections/things").status_code == 404
+    make(local)
+    taken = local.patch("/v1/collections/things", json={"name": "stuff"})
+    assert (taken.status_code, taken.json()["code"]) == (409, "collection_exists")
+
+
 def test_rule_of_an_earlier_version_is_shown_complete(local: httpx.Client, store: Store) -> None:
     store.collections.create("things", DEFAULT, Rule(RuleName.PROTOTYPE, Metric.MSE))
     with store.database.write() as connection:

@@ -18,7 +18,6 @@ from store.store import open_store
 ROOT = Path(__file__).parents[1]
 API_DOCS = ROOT / "docs" / "api.md"
 OF_COMMANDS = {
-    "key_not_found",
     "port_in_use",
     "record_too_new",
     "settings_invalid",

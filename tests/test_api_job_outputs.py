@@ -80,7 +80,9 @@ def test_complete_job_comes_in_every_form(local: httpx.Client, job: str) -> None
     assert (rows[3]["error_detail"], table[3]["error_detail"]) == ("'=cmd()", "=cmd()")
     assert (rows[4]["custom_id"], table[4]["custom_id"]) == ("'+4", "+4")
     assert table[4]["candidates"] == [{"label": "class 1", "probability": 0.5}]
-    assert table[4]["neighbours"] == [{"support_id": 7, "label": "class 0", "similarity": 0.25}]
+    assert table[4]["neighbours"] == [
+        {"support_id": 7, "label": "class 0", "labels": None, "similarity": 0.25}
+    ]
     assert table[3]["neighbours"] is None
 
 

@@ -165,3 +165,63 @@ def test_api_listens_to_the_world_with_a_key_and_ends_on_sigterm(tmp_path: Path)
         process.terminate()
         _, log = process.communicate(timeout=100)
     assert process.returncode == 0, log.decode()
+
+
+def test_admin_makes_lists_and_revokes_keys(things: httpx.Client, store: Store) -> None:
+    admin = bearer(store.keys.create("admin", [Scope.ADMIN]))
+    asked = {"name": "gate", "scopes": ["classify"], "collections": ["things"], "days": 2}
+    made = things.post("/v1/keys", json=asked, headers=admin)
+    assert made.status_code == 201
+    camera = bearer(made.json()["key"])
+    assert things.get("/v1/collections/things", headers=camera).status_code == 200
+    assert outcome(things.get("/v1/keys", headers=camera)) == (403, "key_scope_missing")
+    found = things.get("/v1/keys", headers=admin)
+    assert made.json()["key"].split("_")[2] not in found.text
+    mine, other = found.json()["items"]
+    assert (mine["yours"], other["yours"]) == (True, False)
+    assert {name: other[name] for name in ("id", "name", "scopes", "collections", "revoked")} == {
+        "id": made.json()["id"], "name": "gate", "scopes": ["classify"], "collections": ["things"],
+        "revoked": False,
+    }  # fmt: skip
+    assert outcome(things.delete(f"/v1/keys/{mine['id']}", headers=admin)) == (409, "key_in_use")
+    assert things.delete(f"/v1/keys/{other['id']}", headers=admin).status_code == 204
+    assert outcome(things.get("/v1/collections", headers=camera)) == (401, "key_unknown")
+    assert outcome(things.delete(f"/v1/keys/{other['id']}", headers=admin)) == (404, "key_not_found")
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        ({"name": ""}, "request_invalid"),
+        ({"name": "a", "scopes": ["all"]}, "request_invalid"),
+        ({"name": "a", "days": 0}, "request_invalid"),
+        ({"name": "a", "collections": []}, "request_invalid"),
+        ({"name": "a", "collections": ["My Things"]}, "name_invalid"),
+    ],
+)
+def test_key_that_makes_no_sense_is_refused(
+    things: httpx.Client, store: Store, asked: dict[str, object], code: str
+) -> None:
+    admin = bearer(store.keys.create("admin", [Scope.ADMIN]))
+    assert outcome(things.post("/v1/keys", json=asked, headers=admin)) == (422, code)
+    assert len(store.keys.page()) == 1
+
+
+@pytest.mark.parametrize("more", [{}, {"collections": ["things"]}])
+def test_key_without_scopes_is_an_admin_unless_it_is_restricted(
+    things: httpx.Client, store: Store, more: dict[str, object]
+) -> None:
+    admin = bearer(store.keys.create("admin", [Scope.ADMIN]))
+    made = things.post("/v1/keys", json={"name": "a", **more}, headers=admin).json()["key"]
+    found = store.keys.active(made)
+    assert found is not None
+    assert found.scopes == ({Scope.CLASSIFY, Scope.ENROLL} if more else {Scope.ADMIN})
+
+
+def test_first_key_is_made_where_the_service_runs(things: httpx.Client, store: Store) -> None:
+    for headers in ({}, bearer("made-up")):
+        assert outcome(things.post("/v1/keys", json={"name": "a"}, headers=headers)) == (
+            403,
+            "key_scope_missing",
+        )
+    assert store.keys.page() == []

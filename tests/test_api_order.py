@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from enrolling import ask, claim
 from test_api_job_outputs import answer
 from test_api_review import many, results, review
 
 from core.types import Chunk, Lane
+from core.vectors import Vectors
 from store.store import Store
+from store.work.item_vectors import pack_half
 from store.work.settlement import Settlement
 
 ITEMS = 150
@@ -146,3 +149,31 @@ def test_few_jobs_are_kept_in_memory(
         for order in ("value", "name"):
             assert len(results(local, job, order=order)) == ITEMS
         assert len(things.orders._kept) == 1
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_answer_that_a_near_twin_contradicts_is_reviewed_first(
+    local: httpx.Client, things: Store, kept: bool
+) -> None:
+    job = ask(things, 60, lane=Lane.BULK)
+    vectors = pairs_of_twins(60)
+    for chunk in claim(things, items=1000):
+        labels = ["wren" if item.index == 7 else f"bird {item.index % 30}" for item in chunk.items]
+        given = {"confidence": 0.9, "candidates": [{"label": "wren", "probability": 0.9}]}
+        answers = [
+            {**answer(item.index, failing=False), "label": label, **given}
+            for item, label in zip(chunk.items, labels, strict=True)
+        ]
+        packed = pack_half([vectors[item.index] for item in chunk.items]) if kept else None
+        assert things.chunks.settle("w:1", [Settlement(chunk, answers, vectors=packed)]) == [True]
+    found = items(results(local, job, order="value"))
+    assert set(found[:2]) == ({7, 37} if kept else {0, 1})
+
+
+def pairs_of_twins(number: int) -> Vectors:
+    """Return unit vectors; half a turn of the list apart are pictures of one thing, some more alike."""
+    random = np.random.default_rng(4)
+    one = random.standard_normal((number // 2, 48))
+    noise = random.standard_normal(one.shape) * np.where(np.arange(number // 2) % 3 == 1, 0.05, 0.4)[:, None]
+    vectors = np.concatenate([one, one + noise])
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)

@@ -72,6 +72,8 @@ def test_foreign_page_changes_nothing(settings: Settings, store: Store, headers:
     form = {"image": ("a.png", b"x", "image/png"), "label": (None, "bird")}
     assert http.post("/v1/collections/there/enroll", files=form, headers=headers).status_code == 403
     assert http.delete("/v1/collections/there", headers=headers).status_code == 403
+    odd = "/v1/collections/there/classify?top=%00"  # wrong otherwise too
+    assert http.post(odd, content=b"x", headers=headers).status_code == 403
     assert [found["name"] for found in http.get("/v1/collections").json()["items"]] == ["there"]
 
 

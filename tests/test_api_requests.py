@@ -91,6 +91,8 @@ WRONG_CHANGES: list[tuple[str, str, Any, str]] = [
     ("PATCH", "/v1/collections/things", {"encoder": DEFAULT}, "collection_fixed"),
     ("PATCH", "/v1/collections/things", {"rule": {}, "views": "flip"}, "collection_fixed"),
     ("PATCH", "/v1/collections/things", {"prompts": None}, "collection_fixed"),
+    ("PATCH", "/v1/collections/things", {"name": "My Things"}, "name_invalid"),
+    ("PATCH", "/v1/collections/things", {"name": ""}, "name_invalid"),
     ("PATCH", "/v1/collections/things", {"rule": {"certainty": 2}}, "request_invalid"),
     ("PATCH", "/v1/collections/things", {"rule": {"name": "guess"}}, "request_invalid"),
     ("PATCH", "/v1/collections/things", {"rule": "auto"}, "request_invalid"),

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from enrolling import claim, settle, submit
+from PIL import Image
+from shapes import png
 from test_api_job_outputs import finish
+from test_api_origins import client
 from test_api_review import many, results, review
 
+from core.settings import Settings
 from core.types import Item, JobKind, JobRequest, Lane
 from store.blobs import PICTURES, uploads_of
 from store.record.keys import Scope
@@ -35,6 +40,10 @@ def finished(store: Store, pictures: list[bytes], **places: str) -> str:
     for chunk in claim(store):
         finish(store, chunk)
     return made
+
+
+def picture(number: int) -> bytes:
+    return png(Image.new("RGB", (40, 30), (number, 99, 99)))
 
 
 def work(store: Store) -> int:
@@ -206,6 +215,29 @@ def test_picture_that_is_not_kept_is_a_clear_error(local: httpx.Client, things: 
     assert "item 1 is not kept" in refused.json()["detail"]
     assert results(local, job, reviewed="true") == []
     assert work(things) == 0
+
+
+def test_pictures_of_server_folders_are_shown_and_enrolled_while_they_are_there(
+    settings: Settings, things: Store, tmp_path: Path
+) -> None:
+    root = tmp_path / "album"
+    root.mkdir()
+    for number in range(2):
+        (root / f"{number}.png").write_bytes(picture(number))
+    rooted = settings.model_copy(update={"roots": (str(root),)})
+    http = client(rooted, things)
+    places = {f"at{n}": f"file:{root}/{n}.png" for n in range(3)}
+    job = finished(things, [b"", b"", b""], **places)
+    shown = [http.get(f"/v1/jobs/{job}/items/{item}/thumbnail") for item in range(3)]
+    assert [(one.status_code, one.headers["content-type"]) for one in shown[:2]] == [(200, "image/jpeg")] * 2
+    assert (shown[2].status_code, shown[2].json()["code"]) == (404, "blob_not_found")
+    review(http, job, 1, label="bmx", enroll=True)
+    [chunk] = claim(things)
+    assert things.blobs.get(PICTURES, chunk.items[0].picture or "") == picture(1)
+    refused = http.patch(f"/v1/jobs/{job}/items/2", json={"label": "bmx", "enroll": True})
+    assert (refused.status_code, refused.json()["code"]) == (404, "blob_not_found")
+    outside = client(settings, things).get(f"/v1/jobs/{job}/items/0/thumbnail")
+    assert (outside.status_code, outside.json()["code"]) == (404, "blob_not_found")
 
 
 def test_many_are_enrolled_by_one_job(local: httpx.Client, things: Store, job: str) -> None:

@@ -136,7 +136,8 @@ WRITES = [
     ("POST", "/v1/collections/{collection}/reindex/switch", {}),
     ("POST", "/v1/collections/{collection}/reindex/back", {}),
 ]
-APART = {"/v1/embeddings", "/v1/import"}  # they name a collection elsewhere: see the tests at the end
+# they name a collection elsewhere, or none: see the tests at the end
+APART = {"/v1/embeddings", "/v1/import", "/v1/keys", "/v1/keys/{key_id}"}
 ANYBODYS = {"/healthz", "/readyz", "/metrics", "/v1/collections", "/v1/jobs", "/v1/models"}
 
 
@@ -144,7 +145,7 @@ def test_every_call_is_tried_here(service: Service) -> None:
     """A new call must be in one of the lists above, or in an exception here."""
     names = {"collection": "{collection}", "job_id": "{job}", "support_id": "{support}", "label": "{label}"}
     paths = service.http.get("/openapi.json").json()["paths"]
-    there = {path.format(**names, item=0) for path in paths} - ANYBODYS - APART
+    there = {path.format(**names, item=0) for path in paths.keys() - APART} - ANYBODYS
     tried = {*READS, *ABSENT, *(path.partition("?")[0] for _, path, _ in WRITES)} - ANYBODYS
     assert there == tried
 
@@ -268,3 +269,15 @@ def test_collection_is_imported_under_names_of_the_key_alone(service: Service) -
         "apple", "POST", "/v1/import?name=apple-2", content=file, headers={"Content-Type": ZIP}
     )
     assert taken.json()["code"] == "collection_exists"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/v1/keys"), ("POST", "/v1/keys"), ("DELETE", "/v1/keys/abc")]
+)
+def test_admin_of_some_collections_manages_no_keys(service: Service, method: str, path: str) -> None:
+    json_ = {"name": "more", "scopes": ["admin"]} if method == "POST" else None
+    service.keys["some"] = service.store.keys.create("some", [Scope.ADMIN], collections=["apple-1"])
+    before = service.store.keys.page()
+    answer = service.call("some", method, path, json=json_)
+    assert (answer.status_code, answer.json()["code"]) == (403, "key_collection_missing")
+    assert service.store.keys.page() == before

@@ -17,10 +17,12 @@ from PIL import Image
 from test_cli_commands import run
 
 from cli.import_command import READERS
+from cli.importers.enrolling import refusal
 from cli.importers.labelled import LabelledPicture, Unusable
 from cli.importers.places import Places
 from cli.stack import Stack
 from core.errors import ExemplarError
+from core.types import Labels
 
 Digits = Callable[[int, int], bytes]
 
@@ -37,11 +39,21 @@ def folder(tmp_path: Path, digits: Digits) -> Path:
 
 
 def read(
-    format_: str, path: Path, *, crops: bool = False, pictures: Path | None = None
+    format_: str,
+    path: Path,
+    *,
+    crops: bool = False,
+    pictures: Path | None = None,
+    labels: Labels = Labels.ONE,
 ) -> tuple[list[LabelledPicture], list[str]]:
-    found = list(READERS[format_](path, pictures, crops))
-    good = [one for one in found if isinstance(one, LabelledPicture)]
-    return good, [one.error.code for one in found if isinstance(one, Unusable)]
+    good, problems = [], []
+    for one in READERS[format_](path, pictures, crops):
+        error = one.error if isinstance(one, Unusable) else refusal(one, labels)
+        if error is not None:
+            problems.append(error.code)
+        elif isinstance(one, LabelledPicture):
+            good.append(one)
+    return good, problems
 
 
 def colour(content: bytes) -> tuple[tuple[int, int], object]:
@@ -94,7 +106,7 @@ def test_csv_gives_labels_ids_and_the_rest_as_metadata(folder: Path, digits: Dig
     table = folder / "t.csv"
     table.write_text("label,path,external_id,shelf\nzero,0.png,a1,7\n,1.png,,\none,1.png,,\n")
     found, problems = read("csv", table)
-    assert [(p.label, p.external_id, p.metadata) for p in found] == [
+    assert [(", ".join(p.labels), p.external_id, p.metadata) for p in found] == [
         ("zero", "a1", {"shelf": "7"}),
         ("one", None, {}),
     ]
@@ -104,7 +116,7 @@ def test_csv_gives_labels_ids_and_the_rest_as_metadata(folder: Path, digits: Dig
 
 def test_csv_without_its_columns_says_which_are_expected(folder: Path) -> None:
     (folder / "t.csv").write_text("name,class\na,b\n")
-    with pytest.raises(ExemplarError, match="expected the columns label and path"):
+    with pytest.raises(ExemplarError, match="expected the columns label or labels, and path"):
         read("csv", folder / "t.csv")
 
 
@@ -112,16 +124,45 @@ def test_rekognition_gives_image_level_labels(folder: Path, digits: Digits) -> N
     two = {**whole("1.png", "a"), **whole("1.png", "b")}
     manifest = lines(folder / "m.manifest", whole("s3://bucket/deep/0.png", "zero"), two, "{}", "no json")
     found, problems = read("rekognition", manifest, pictures=folder)
-    assert [(p.label, p.external_id) for p in found] == [("zero", "s3://bucket/deep/0.png")]
+    assert [(p.labels, p.external_id) for p in found] == [(("zero",), "s3://bucket/deep/0.png")]
     assert found[0].read() == digits(0, 0)
     assert problems == ["label_missing", "manifest_invalid", "manifest_invalid"]
+
+
+def test_several_labels_of_each_format_are_read(folder: Path) -> None:
+    several = {
+        "source-ref": "s3://b/2.png",
+        "sports": [0, 3],
+        "sports-metadata": {
+            "class-map": {"0": "ball", "3": "dog"}, "type": "groundtruth/image-classification-multilabel",
+        },
+    }  # fmt: skip
+    none = {**several, "source-ref": "s3://b/1.png", "sports": []}
+    manifest = lines(folder / "m", {**whole("1.png", "a"), **whole("1.png", "b")}, several, none)
+    found, problems = read("rekognition", manifest, pictures=folder, labels=Labels.MANY)
+    assert [(one.labels, one.complete) for one in found] == [
+        (("a", "b"), True), (("ball", "dog"), True), ((), True),
+    ]  # fmt: skip
+    assert problems == []
+    tags = [{"tagName": "red"}, {"tagName": "blue"}]
+    listing = lines(
+        folder / "i.json", [{"id": "i", "file": "0.png", "tags": tags}, {"id": "j", "file": "1.png"}]
+    )
+    found, _ = read("azure", listing, pictures=folder, labels=Labels.MANY)
+    assert [(one.labels, one.complete) for one in found] == [(("red", "blue"), True), ((), True)]
+    (folder / "t.csv").write_text("path,labels,complete,by\n0.png,a; b,,me\n1.png,,true,\n2.png,,,\n")
+    found, problems = read("csv", folder / "t.csv", labels=Labels.MANY)
+    assert [(one.labels, one.complete, dict(one.metadata)) for one in found] == [
+        (("a", "b"), False, {"by": "me"}), ((), True, {}),
+    ]  # fmt: skip
+    assert problems == ["manifest_invalid"]
 
 
 def test_rekognition_boxes_are_cropped_where_asked_for(folder: Path) -> None:
     manifest = lines(folder / "m.manifest", boxes("s3://bucket/halves.png"))
     assert read("rekognition", manifest, pictures=folder) == ([], ["label_missing"])
     found, _ = read("rekognition", manifest, pictures=folder, crops=True)
-    assert [p.label for p in found] == ["blue", "red"]
+    assert [p.labels for p in found] == [("blue",), ("red",)]
     assert [colour(p.read()) for p in found] == [((20, 20), (0, 0, 255)), ((20, 20), (255, 0, 0))]
 
 
@@ -141,10 +182,14 @@ def test_azure_gives_tags_and_regions(folder: Path) -> None:
         ],
     )
     found, problems = read("azure", listing, pictures=folder)
-    assert [(p.label, p.external_id) for p in found] == [("zero", "i0")]
+    assert [(p.labels, p.external_id) for p in found] == [(("zero",), "i0")]
     assert problems == ["label_missing", "manifest_invalid"]
     found, problems = read("azure", listing, pictures=folder, crops=True)
-    assert [(p.label, p.external_id) for p in found] == [("zero", "i0"), ("red", "r1"), ("blue", "r2")]
+    assert [(p.labels, p.external_id) for p in found] == [
+        (("zero",), "i0"),
+        (("red",), "r1"),
+        (("blue",), "r2"),
+    ]
     assert colour(found[1].read()) == ((20, 20), (255, 0, 0))
     with pytest.raises(ExemplarError) as caught:
         found[2].read()
@@ -166,7 +211,7 @@ def test_compreface_finds_pictures_by_their_id(folder: Path, digits: Digits) -> 
     lines(folder / "faces.json", page)
     for path in (folder, folder / "faces.json"):
         found, problems = read("compreface", path)
-        assert [(p.label, p.external_id) for p in found] == [("ann", "0")]
+        assert [(p.labels, p.external_id) for p in found] == [(("ann",), "0")]
         assert found[0].read() == digits(0, 0)
         assert problems == ["picture_missing", "manifest_invalid"]
 
@@ -204,7 +249,7 @@ def dump(postgres_url: str, tmp_path: Path, digits: Digits) -> Path:
 @pytest.mark.processes
 def test_compreface_dump_is_read_with_its_pictures(dump: Path, digits: Digits) -> None:
     found, problems = read("compreface", dump)
-    assert [(p.label, p.external_id) for p in found] == [
+    assert [(", ".join(p.labels), p.external_id) for p in found] == [
         ("Ann\tO'Neil", str(UUID(int=10))),
         ("Zoë\\n", str(UUID(int=11))),
     ]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 import os
+import xml.etree.ElementTree as ET
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,17 +18,20 @@ from hypothesis import strategies as st
 from benchmarks.raw_files import MAKERS
 from benchmarks.scenes import encoded, scene
 from cli.sending import content_to_send
+from cli.tag.actions import Actions, Wanted
 from cli.tag.journal import Journal
 from cli.tag.listing import Kind, Listed, list_paths
-from cli.tag.rows import Output, failed_row
+from cli.tag.rows import Output, failed_row, read_rows, row_of
+from cli.tag.show import Show
 from cli.tag.sidecar import (
-    label_to_write,
+    labels_to_write,
     remove_own_sidecar,
     sidecar,
+    sidecar_of,
     sidecar_path,
     write_sidecar,
 )
-from cli.tag.sort import By, names_for, place, safe_name
+from cli.tag.sort import By, folders_of, names_for, place, safe_name
 from cli.tag.upload import zip_parts
 from core.errors import ExemplarError
 from core.pictures import decode_picture
@@ -171,7 +176,7 @@ def test_output_that_others_have_changed_is_not_gone_on_with(tmp_path: Path, nam
 
 def test_own_sidecar_is_renewed_and_one_that_others_changed_is_kept(tmp_path: Path) -> None:
     picture = str(tmp_path / "a.jpg")
-    content = sidecar("things", "<cat> & dog|bird", 0.5)
+    content = sidecar("things", ["<cat> & dog|bird"], 0.5)
     assert write_sidecar(picture, content, overwrite=False)
     assert write_sidecar(picture, content, overwrite=False)
     path = Path(sidecar_path(picture))
@@ -215,16 +220,73 @@ def test_pictures_of_one_name_are_all_placed(tmp_path: Path, by: By, journal_of:
     journal = journal_of("", [])
 
     def put() -> list[str]:
-        wanted = {n: names_for(str(tree / "cat"), str(one)) for n, one in enumerate(pictures)}
+        wanted = {(n, "cat"): names_for(str(tree / "cat"), str(one)) for n, one in enumerate(pictures)}
         targets = journal.targets(wanted)
         for n, one in enumerate(pictures):
-            place(str(one), targets[n], by)
+            place(str(one), targets[n, "cat"], by)
         return sorted(path.name for path in (tree / "cat").iterdir())
 
     names = put()
     assert len(names) == 3 and "1.jpg" in names
     assert {path.read_text() for path in (tree / "cat").iterdir()} == {"a", "b", "c"}
     assert put() == names  # like a run that was killed before it stored this
+
+
+def tagged(*labels: str, decision: str = "known", **more: Any) -> dict[str, Any]:
+    given = [{"label": label, "probability": 0.9, "decision": "yes"} for label in labels]
+    unsure = {"label": "ball", "probability": 0.4, "decision": "unsure", "explanation": {"supports": []}}
+    return {"status": "done", "decision": decision, "labels": [*given, unsure], "confidence": 0.9, **more}
+
+
+def test_sidecar_has_every_label_and_its_levels() -> None:
+    content = sidecar_of("photos", tagged("beach", "animal/dog|cat"))
+    root = ET.fromstring(content or b"")
+    found = [element.text for element in root.iter("{http://www.w3.org/1999/02/22-rdf-syntax-ns#}li")]
+    assert found == ["beach", "animal/dog|cat", "photos|beach", "photos|animal|dog|cat"]
+    assert labels_to_write(tagged("a", reviewed=True, final_labels=["b", "c"])) == ["b", "c"]
+    assert labels_to_write(tagged("a", reviewed=True, final_labels=[])) == []
+    assert sidecar_of("photos", tagged(decision="none")) is None
+    assert labels_to_write(tagged("a", decision="ambiguous")) == []
+
+
+def test_picture_of_several_labels_has_a_folder_for_each() -> None:
+    assert folders_of(tagged("beach", "animal/dog")) == ["beach", "animal%2Fdog"]
+    assert [folders_of(tagged(decision=one)) for one in ("ambiguous", "unknown", "none")] == [
+        ["_ambiguous"], ["_unknown"], ["_none"],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["r.csv", "r.jsonl", "r.parquet"])
+def test_row_has_all_labels_with_their_probabilities(tmp_path: Path, name: str) -> None:
+    output = Output(tmp_path / name)
+    output.open(None)
+    output.append([row_of(Listed("a", "a"), {**tagged("beach"), "candidates": []})])
+    output.finish()
+    [row] = read_rows(tmp_path / name)
+    labels = json.loads(row["labels"]) if name == "r.csv" else row["labels"]
+    assert labels == [
+        {"label": "beach", "probability": 0.9, "decision": "yes"},
+        {"label": "ball", "probability": 0.4, "decision": "unsure"},
+    ]
+    assert row["label"] is None
+
+
+@pytest.mark.parametrize("by", By)
+def test_picture_of_several_labels_is_sorted_by_links(
+    tmp_path: Path, by: By, journal_of: JournalOf, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture, tree = tmp_path / "a.jpg", tmp_path / "tree"
+    picture.write_bytes(b"picture")
+    listed = Listed(str(picture), "a.jpg")
+    row = row_of(listed, tagged("beach", "dog"))
+    actions = Actions(Wanted("photos", sort_into=tree, by=by), journal_of("", [listed]), Show(quiet=True))
+    assert actions.do([((1, listed), row)]) == {"sorted": 1}
+    assert actions.do([((1, listed), row)]) == {"sorted": 1}
+    found = sorted(path.relative_to(tree).as_posix() for path in tree.rglob("*.jpg"))
+    assert found == ["beach/a.jpg", "dog/a.jpg"]
+    assert (tree / "beach/a.jpg").samefile(tree / "dog/a.jpg")
+    assert (tree / "beach/a.jpg").samefile(picture) is (by is not By.COPY)
+    assert (tree / "dog/a.jpg").is_symlink() is (by is By.SYMLINK)
 
 
 def test_of_camera_raw_the_preview_is_sent(tmp_path: Path) -> None:
@@ -251,7 +313,7 @@ def test_of_camera_raw_the_preview_is_sent(tmp_path: Path) -> None:
     ],
 )
 def test_sidecar_carries_what_a_person_said(answer: dict[str, object], label: str | None) -> None:
-    assert label_to_write(answer) == label
+    assert labels_to_write(answer) == ([] if label is None else [label])
 
 
 def test_output_has_no_columns_of_reviews(tmp_path: Path) -> None:

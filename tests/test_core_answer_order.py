@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from core.answer_order import Order, review_value, sort_key
+from core.answer_order import Order, contradicted_key, review_value, sort_key
 
 
 def answer(
@@ -60,3 +60,9 @@ def test_what_has_no_answer_comes_last(order: Order) -> None:
 
 def test_least_confident_comes_first() -> None:
     assert sort_key(Order.CONFIDENCE, answer("known", 0.6)) < sort_key(Order.CONFIDENCE, answer("known", 0.7))
+
+
+def test_contradicted_answer_comes_before_other_known_ones_and_after_nameless_ones() -> None:
+    found = [contradicted_key("known"), contradicted_key("unknown")]
+    found += [sort_key(Order.VALUE, answer(*one)) for one in [("known", 0.51, 0.49), ("ambiguous", 0.9, 0.1)]]
+    assert sorted(range(4), key=found.__getitem__) == [1, 3, 0, 2]

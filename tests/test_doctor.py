@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from enrolling import ask, claim, enroll_labels, settle, submit
-from sqlalchemy import insert, text, update
+from sqlalchemy import delete, insert, text, update
+from tiny import DEFAULT
 
 from cli.doctor import HEALTHY, PROBLEMS, UNCHECKED, doctor, examine
 from core.settings import Settings
-from core.types import Item, JobKind
+from core.types import Item, JobKind, Labels, Rule
 from store import tables as t
 from store.blobs import PICTURES, THUMBNAILS, uploads_of
 from store.checks.blobs import SAFE_S
@@ -38,11 +39,13 @@ def healthy(things: Store, settings: Settings) -> Store:
     return things
 
 
-def enroll(store: Store, picture: bytes) -> str:
+def enroll(
+    store: Store, picture: bytes, labels: tuple[str, ...] = ("cat",), collection: str = "things"
+) -> str:
     """Enrol a picture with an existing thumbnail; return its digest."""
     name = store.blobs.put(PICTURES, picture)
     thumbnail = store.blobs.put(THUMBNAILS, b"small " + picture)
-    submit(store, Item(0, name, "cat"))
+    submit(store, Item(0, name, labels=labels), collection=collection)
     for chunk in claim(store):
         assert settle(store, chunk)
     write(store, update(t.support).where(t.support.c.thumbnail == "thumb").values(thumbnail=thumbnail))
@@ -124,6 +127,38 @@ def test_support_without_its_vector_is_deleted_and_replicas_follow(
     changes = healthy.supports.changes_since(collection.id, collection.version)
     assert changes is not None and changes.version > collection.version
     assert [(one.id, one.class_id) for one in changes.supports] == [(support.id, None)]
+
+
+@pytest.fixture
+def photos(healthy: Store) -> Store:
+    """The healthy record, with two pictures that have several labels."""
+    healthy.collections.create("photos", DEFAULT, Rule(), labels=Labels.MANY)
+    for labels in (("dog", "ball"), ("cat",)):
+        enroll(healthy, repr(labels).encode(), labels, "photos")
+    return healthy
+
+
+def test_label_set_that_says_nothing_is_deleted_with_its_supports(photos: Store, settings: Settings) -> None:
+    cat = photos.classes.get("photos", "cat").id
+    before = photos.collections.get("photos").version
+    write(photos, delete(t.class_member).where(t.class_member.c.label_id == cat))
+    repaired(photos, settings, "label_set_empty")
+    [support] = photos.supports.page("photos")
+    assert support.labels is not None and support.labels.labels == ("ball", "dog")
+    changes = photos.supports.changes_since(photos.collections.get("photos").id, before)
+    assert changes is not None and [one.class_id for one in changes.supports] == [None]
+
+
+@pytest.mark.parametrize("into", [None, "cat"])
+def test_deleted_label_is_taken_out_of_label_sets(
+    photos: Store, settings: Settings, into: str | None
+) -> None:
+    merged = None if into is None else photos.classes.get("photos", into).id
+    which = t.class_.c.id == photos.classes.get("photos", "dog").id
+    write(photos, update(t.class_).where(which).values(deleted=True, merged_into=merged))
+    repaired(photos, settings, "label_set_outdated")
+    first = photos.supports.page("photos")[0].labels
+    assert first is not None and first.labels == (("ball",) if into is None else ("ball", "cat"))
 
 
 def test_rows_that_refer_to_nothing_are_removed(healthy: Store, settings: Settings) -> None:

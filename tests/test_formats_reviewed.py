@@ -92,6 +92,30 @@ def test_answer_is_a_prediction_and_its_review_an_annotation() -> None:
     assert "predictions" not in task_of(answer(1, None, "robin"), "", "job")
 
 
+def several(item: int, labels: list[str], final: list[str]) -> dict[str, Any]:
+    given = [{"label": label, "probability": 0.9, "decision": "yes"} for label in labels]
+    unsure = {"label": "ball", "probability": 0.4, "decision": "unsure"}
+    base = {**answer(item, None, None), "labels": [*given, unsure], "final_labels": final, "reviewed": True}
+    return {name: value for name, value in base.items() if name not in ("label", "final_label")}
+
+
+def test_several_labels_are_choices_and_come_back() -> None:
+    task = task_of(several(0, ["dog", "beach"], ["beach", "sand"]), "", "job")
+    assert task["predictions"][0]["result"][0]["value"]["choices"] == ["dog", "beach"]
+    assert task["annotations"][0]["result"][0]["value"]["choices"] == ["beach", "sand"]
+    [found] = read_tasks(json.dumps([task]))
+    assert isinstance(found, Reviewed)
+    assert found.labels == ("beach", "sand")
+    none = task_of(several(0, [], []), "", "job")
+    assert "predictions" not in none
+    assert none["annotations"][0]["result"] == []
+
+
+def test_fiftyone_of_several_labels_is_refused() -> None:
+    with pytest.raises(ExemplarError, match="expected answers of one label"):
+        labels_of([several(0, ["dog"], ["dog"])])
+
+
 def annotated(*choices: Any, data: Any = None, **more: Any) -> dict[str, Any]:
     """Return a task as Label Studio exports it, with an annotation of each of these choices."""
     annotations = [
@@ -112,9 +136,9 @@ def read(task: Any) -> list[Entry]:
 def test_tasks_come_back_as_they_went() -> None:
     tasks = [task_of(answer(n, "wren", final), "http://x", "job") for n, final in ((0, "robin"), (2, None))]
     found = list(read_tasks(json.dumps(tasks)))
-    assert [(one.names, one.label) for one in found if isinstance(one, Reviewed)] == [
-        (["birds/a.jpg"], "robin"),
-        (["birds/b.png"], None),
+    assert [(one.names, one.labels) for one in found if isinstance(one, Reviewed)] == [
+        (["birds/a.jpg"], ("robin",)),
+        (["birds/b.png"], ()),
     ]
 
 
@@ -136,16 +160,18 @@ def test_pictures_are_named_by_their_place(data: Any, named: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("task", "label"),
+    ("task", "labels"),
     [
-        (annotated(choice("wren"), choice("wren")), "wren"),
-        (annotated([]), None),
-        (annotated(choice("wren"), ground_truth=True), "wren"),
+        (annotated(choice("wren"), choice("wren")), ("wren",)),
+        (annotated([]), ()),
+        (annotated(choice("wren"), ground_truth=True), ("wren",)),
+        (annotated(choice("wren", "robin", "wren")), ("robin", "wren")),
+        (annotated([*choice("wren"), *choice("robin")]), ("robin", "wren")),
     ],
 )
-def test_label_is_what_annotations_agree_on(task: Any, label: str | None) -> None:
+def test_labels_are_what_annotations_agree_on(task: Any, labels: tuple[str, ...]) -> None:
     [found] = read(task)
-    assert (found.place, isinstance(found, Reviewed) and found.label) == ("task 7", label)
+    assert (found.place, isinstance(found, Reviewed) and found.labels) == ("task 7", labels)
 
 
 @pytest.mark.parametrize("task", [annotated(), annotated(choice("wren"), was_cancelled=True)])
@@ -160,9 +186,9 @@ def test_task_without_an_annotation_says_nothing(task: Any) -> None:
         ({"image": "a.jpg", "choice": "wren"}, "expected an object with data"),
         ({"id": 1, "data": {}, "annotations": {}}, "annotations as a list"),
         (annotated("wren"), "result as a list"),
-        (annotated(choice("wren", "robin")), "expected one choice, got ['wren', 'robin']"),
-        (annotated(choice(1)), "expected one choice, got [1]"),
-        (annotated(choice("wren"), choice("robin")), "expected annotations that agree, got robin, wren"),
+        (annotated(choice(1)), "expected choices as texts, got [1]"),
+        (annotated(choice("wren"), choice("robin")), "expected annotations that agree, got robin; wren"),
+        (annotated(choice("a", "b"), choice("b")), "expected annotations that agree, got a, b; b"),
         (annotated([{"type": "rectanglelabels", "value": {}}]), "got 'rectanglelabels'"),
     ],
 )
@@ -176,8 +202,10 @@ def test_fiftyone_has_classes_and_their_numbers() -> None:
     answers = [answer(0, "wren", "wren"), answer(3, "wren", "robin"), answer(4, "wren", None)]
     document = labels_of(answers)
     assert document == {"classes": ["robin", "wren"], "labels": {"birds/a": 1, "b": 0, "4": None}}
-    found = [(one.names, one.label) for one in read_labels(json.dumps(document)) if isinstance(one, Reviewed)]
-    assert found == [(["birds/a"], "wren"), (["b"], "robin")]
+    found = [
+        (one.names, one.labels) for one in read_labels(json.dumps(document)) if isinstance(one, Reviewed)
+    ]
+    assert found == [(["birds/a"], ("wren",)), (["b"], ("robin",))]
 
 
 def test_fiftyone_cannot_tell_suffixes_apart() -> None:
@@ -190,10 +218,10 @@ def test_fiftyone_labels_are_read_in_each_of_its_forms() -> None:
     with_confidence = {"a": {"label": 1, "confidence": 0.5}, "b": {"label": None}, "c": None}
     [found] = read_labels(json.dumps({"classes": ["x", "y"], "labels": with_confidence}))
     assert isinstance(found, Reviewed)
-    assert (found.names, found.label) == (["a"], "y")
+    assert (found.names, found.labels) == (["a"], ("y",))
     [found] = read_labels(json.dumps({"labels": {"a": "wren"}}))
     assert isinstance(found, Reviewed)
-    assert found.label == "wren"
+    assert found.labels == ("wren",)
 
 
 @pytest.mark.parametrize("target", [2, -1, True, "wren", 0.5, [0]])

@@ -11,6 +11,7 @@ import pytest
 from supporting import DIM, named, replica_of, units
 
 from core.changes import Changes, ClassChange, SupportChange
+from core.types import ClassKind
 from index import replicas as replicas_module
 from index import snapshot
 from index.replica import Replica
@@ -60,6 +61,20 @@ def test_snapshot_comes_back_as_it_was(folder: Path) -> None:
     replica = replica_of(VECTORS, [n % 3 + 1 for n in range(200)], negative=[2], version=7)
     snapshot.save(replica, folder, 1)
     assert_same(replica, snapshot.load(folder, 1, DIM))
+
+
+def test_label_sets_come_back_as_they_were(folder: Path) -> None:
+    replica = Replica(DIM)
+    sets = [
+        ClassChange(3, "one", ClassKind.SET, members=(1, 2)),
+        ClassChange(4, "two", ClassKind.SET, members=(), complete=True),
+    ]
+    supports = [SupportChange(n + 1, 3 + n % 2, VECTORS[n]) for n in range(10)]
+    replica.apply(Changes(5, [*named({1: "dog", 2: "ball"}), *sets], supports, 1.5))
+    snapshot.save(replica, folder, 1)
+    loaded = snapshot.load(folder, 1, DIM)
+    assert_same(replica, loaded)
+    assert loaded is not None and [loaded.classes[3], loaded.classes[4]] == sets
 
 
 def test_empty_replica_comes_back_empty(folder: Path) -> None:

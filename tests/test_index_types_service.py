@@ -33,10 +33,10 @@ def test_collection_has_the_index_it_was_made_with_until_that_is_changed(store: 
     made = store.collections.create("things", DEFAULT, Rule(), index=index)
     assert (made.index, made.index_measured) == (index, None)
     store.collections.note_measure(made.id, MEASURE)
-    same = store.collections.change_rule("things", {}, index=index)
+    same = store.collections.change("things", {}, index=index)
     assert (same.index_measured, same.version) == (MEASURE, 0)
-    assert store.collections.change_rule("things", {"certainty": 0.7}).index == index
-    changed = store.collections.change_rule("things", {}, index=Index(IndexName.MILVUS))
+    assert store.collections.change("things", {"certainty": 0.7}).index == index
+    changed = store.collections.change("things", {}, index=Index(IndexName.MILVUS))
     assert (changed.index, changed.index_measured) == (Index(IndexName.MILVUS), None)
 
 
@@ -56,7 +56,7 @@ def test_index_that_cannot_be_is_refused(things: Store, index: Index, prompts: s
     assert caught.value.code == "index_invalid"
     things.collections.create("third", DEFAULT, Rule(), prompts=prompts)
     with pytest.raises(ExemplarError) as caught:
-        things.collections.change_rule("third", {}, index=index)
+        things.collections.change("third", {}, index=index)
     assert caught.value.code == "index_invalid"
 
 

@@ -16,6 +16,9 @@ from playwright.sync_api import Browser, Page, expect
 from waiting import until
 
 from cli.stack import Stack
+from core.settings import Settings
+from store.record.keys import Scope
+from store.store import open_store
 
 pytestmark = pytest.mark.processes
 
@@ -48,6 +51,57 @@ def test_rule_is_changed_and_changed_back(page: Page, http: httpx.Client, taught
     page.get_by_role("button", name="Undo").click()
     until(lambda: rule_of(http, taught) == before)
     expect(page.get_by_label("Certainty, %")).to_have_value("50")
+
+
+def test_admin_makes_and_revokes_keys(
+    browser: Browser, service: Stack, http: httpx.Client, taught: str
+) -> None:
+    store = open_store(Settings(data=Path(service.environment["EXEMPLAR_DATA"])))
+    admin = store.keys.create("page", [Scope.ADMIN])
+    try:
+        with visit(browser, service.url) as page:
+            page.get_by_label("Key", exact=True).fill(admin)
+            page.keyboard.press("Enter")
+            open_view(page, f"#/c/{taught}/settings")
+            expect(page.get_by_text("in use here")).to_be_visible()
+            page.locator("#key-name").fill("gate <b>camera</b>")
+            page.get_by_label("Expires after days").fill("90")
+            page.get_by_role("button", name="Create key").click()
+            expect(page.get_by_text("it is not shown again")).to_be_visible()
+            found = store.keys.active(page.locator("code.secret").inner_text())
+            assert found is not None
+            assert (found.scopes, found.collections) == ({Scope.CLASSIFY}, {taught})
+            assert found.expires_at is not None
+            serious = [
+                one
+                for one in Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+                if one["impact"] in ("serious", "critical")
+            ]
+            assert serious == []
+            page.get_by_role("button", name="Revoke key gate <b>camera</b>").click()
+            expect(page.get_by_role("button", name="Revoke key gate")).to_have_count(0)
+            page.locator("#toasts").get_by_role("button", name="Undo").click()
+            page.get_by_role("button", name="Revoke key gate <b>camera</b>").click()
+            page.reload()  # which does what waits
+            until(lambda: [key.revoked for key in store.keys.page() if key.id == found.id] == [True])
+    finally:
+        store.keys.revoke(admin.split("_")[1])
+        store.database.close()
+
+
+def test_collection_is_renamed(page: Page, http: httpx.Client, taught: str) -> None:
+    other = http.post("/v1/collections", json={"name": f"{taught}-b"}).json()["name"]
+    open_view(page, f"#/c/{taught}/settings")
+    page.get_by_label("Name").fill(other)
+    page.get_by_role("button", name="Rename").click()
+    expect(page.get_by_text(f"there is already a collection named '{other}'")).to_be_visible()
+    page.get_by_label("Name").fill(f"{taught} Ünder test!")
+    page.get_by_role("button", name="Rename").click()
+    page.wait_for_url(f"**/#/c/{taught}-under-test/settings")
+    expect(page.get_by_text(f"exemplar keys create NAME --collection {taught}-under-test")).to_be_visible()
+    assert http.get(f"/v1/collections/{taught}").status_code == 404
+    classes = http.get(f"/v1/collections/{taught}-under-test/classes").json()["items"]
+    assert {one["label"] for one in classes} == {"zero", "one"}
 
 
 def test_collection_is_exported(page: Page, taught: str) -> None:

@@ -6,11 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 
 import pytest
-from enrolling import enroll_labels
+from enrolling import enroll_labels, submit
 from tiny import DEFAULT
 
 from core.errors import ExemplarError
-from core.types import Metric, Prompts, Rule, RuleName, Views
+from core.types import Item, Metric, Prompts, Rule, RuleName, Views
+from store.record.keys import Scope
 from store.store import Store
 
 OTHER_RULE = Rule(RuleName.NEAREST, Metric.MSE)
@@ -47,7 +48,7 @@ def test_pages_follow_each_other_in_the_order_of_making(store: Store) -> None:
 
 
 def test_rule_changes_without_a_new_version(things: Store) -> None:
-    changed = things.collections.change_rule("things", asdict(OTHER_RULE))
+    changed = things.collections.change("things", asdict(OTHER_RULE))
     assert (changed.rule, changed.version) == (OTHER_RULE, 0)
 
 
@@ -56,13 +57,13 @@ def test_fields_that_are_not_named_stay_as_they_are(store: Store) -> None:
     store.collections.create("sports", DEFAULT, rule)
     for name, value in asdict(Rule()).items():
         rule = replace(rule, **{name: value})
-        assert store.collections.change_rule("sports", {name: value}).rule == rule
+        assert store.collections.change("sports", {name: value}).rule == rule
 
 
 def test_changes_of_a_rule_at_the_same_time_are_all_kept(things: Store) -> None:
     changes = [{"name": RuleName.NEAREST}, {"certainty": 0.7}, {"coverage": 0.8}, {"false_reject": 0.1}]
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda change: things.collections.change_rule("things", change), changes))
+        list(pool.map(lambda change: things.collections.change("things", change), changes))
     assert things.collections.get("things").rule == Rule(RuleName.NEAREST, Metric.COSINE, 0.1, 0.7, 0.8)
 
 
@@ -82,7 +83,7 @@ def test_rule_that_cannot_use_prompts_is_refused_with_them(store: Store) -> None
             store.collections.create(name, DEFAULT, Rule(name), prompts="best7")
         assert caught.value.code == "rule_invalid"
     with pytest.raises(ExemplarError) as caught:
-        store.collections.change_rule("auto", {"name": RuleName.NEAREST})
+        store.collections.change("auto", {"name": RuleName.NEAREST})
     assert caught.value.code == "rule_invalid"
     assert store.collections.get("auto").rule == Rule()
 
@@ -99,9 +100,9 @@ def test_deleted_collection_is_gone_with_all_it_had(things: Store) -> None:
         things.supports.get("things", support)
 
 
-@pytest.mark.parametrize("call", ["get", "find", "delete", "change_rule"])
+@pytest.mark.parametrize("call", ["get", "find", "delete", "change"])
 def test_missing_collection_is_not_found(store: Store, call: str) -> None:
-    more = [{}] if call == "change_rule" else []
+    more = [{}] if call == "change" else []
     with pytest.raises(ExemplarError, match="'nothing'") as caught:
         getattr(store.collections, call)("nothing", *more)
     assert caught.value.code == "collection_not_found"
@@ -111,3 +112,24 @@ def test_name_the_database_cannot_hold_is_never_a_crash(store: Store) -> None:
     with pytest.raises(ExemplarError) as caught:
         store.collections.get("a\x00b")
     assert caught.value.code in ("collection_not_found", "request_invalid")
+
+
+def test_renamed_collection_takes_its_jobs_and_keys_along(things: Store) -> None:
+    job = submit(things, Item(0))
+    mine, other = (things.keys.create(name, [Scope.CLASSIFY], collections=[name]) for name in ("things", "b"))
+    things.collections.change("things", new_name="stuff")
+    assert [one.name for one in things.collections.page()] == ["stuff"]
+    assert things.jobs.get(job).collection == "stuff"
+    assert [key.collections for key in map(things.keys.active, (mine, other)) if key] == [{"stuff"}, {"b"}]
+    submit(things, Item(0), collection="stuff")
+    things.collections.create("things", DEFAULT, Rule())
+    assert [one.collection for one in things.jobs.page(of=["stuff"])] == ["stuff", "stuff"]
+
+
+def test_rename_to_a_taken_name_changes_nothing(things: Store) -> None:
+    things.collections.create("stuff", DEFAULT, Rule())
+    before = things.collections.get("things")
+    with pytest.raises(ExemplarError, match="already a collection named 'stuff'"):
+        things.collections.change("things", {"certainty": 0.9}, new_name="stuff")
+    assert things.collections.get("things") == before
+    assert things.collections.change("things", new_name="things") == before

@@ -16,10 +16,11 @@ from alembic.script import ScriptDirectory
 from enrolling import vector
 from sqlalchemy import text
 
+from core.changes import ClassChange
 from core.errors import ExemplarError
 from core.settings import Settings
 from core.specs import REMOVED
-from core.types import Lane, Metric, Rule, RuleName, Views
+from core.types import ClassKind, Labels, Lane, Metric, Rule, RuleName, Views
 from core.vectors import pack_vector, unpack_vector
 from store.database import Database
 from store.migrate import HEAD, SCRIPTS, ensure_schema
@@ -111,6 +112,33 @@ def test_coverage_of_a_rule_is_kept_under_its_new_name(bare_url: str, tmp_path: 
     store.database.close()
 
 
+SEVENTEENTH_RECORD = """
+INSERT INTO collection (id, name, encoder, rule, version, created_at, embedded_at)
+    VALUES (101, 'sports', '{encoder}', '{"name": "auto", "metric": "cosine"}', 2, 1000.5, 1000.5);
+INSERT INTO class (id, collection_id, label, kind, seq, created_at)
+    VALUES (101, 101, 'bmx', 'normal', 1, 1000.5), (102, 101, 'noise', 'negative', 1, 1000.5);
+INSERT INTO support (id, collection_id, class_id, seq, vector, picture, thumbnail, metadata, created_at)
+    VALUES (1, 101, 101, 2, :vector, 'aa', 'bb', '{}', 1000.5)
+"""
+
+
+def test_filled_record_of_one_label_a_picture_stays_so(bare_url: str, tmp_path: Path) -> None:
+    record_at("0017", bare_url, SEVENTEENTH_RECORD).close()
+    store = open_store(Settings(data=tmp_path / "data", database_url=bare_url))
+    ensure_schema(store.database)
+    found = store.collections.get("sports")
+    assert (found.labels, found.classes, found.supports) == (Labels.ONE, 2, 1)
+    changes = store.supports.changes_since(101, 0)
+    assert changes is not None
+    assert sorted(changes.classes, key=lambda one: one.id) == [
+        ClassChange(101, "bmx", ClassKind.NORMAL),
+        ClassChange(102, "noise", ClassKind.NEGATIVE),
+    ]
+    store.collections.create("photos", REMOVED, Rule(), labels=Labels.MANY)
+    assert store.classes.add("photos", "animal/dog").label == "animal/dog"
+    store.database.close()
+
+
 @pytest.fixture
 def first_record(bare_url: str, tmp_path: Path) -> Settings:
     """A record as created by version 0.1, with a support and a picture that waits."""
@@ -149,7 +177,7 @@ def test_first_record_opens_with_all_it_held(first_record: Settings) -> None:
 def test_rule_of_the_first_record_is_changed_in_part(first_record: Settings) -> None:
     store = open_store(first_record)
     ensure_schema(store.database)
-    changed = store.collections.change_rule("sports", {"certainty": 0.6})
+    changed = store.collections.change("sports", {"certainty": 0.6})
     assert changed.rule == Rule(RuleName.PROTOTYPE, Metric.MSE, certainty=0.6)
     store.database.close()
 

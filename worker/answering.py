@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from core.answers import Answer, Found, as_json
+from core.answers import Answer, Found, ManyAnswer, as_json
 from core.changes import ClassChange
 from core.errors import ExemplarError
 from core.results import Result, done_result, failed_result
-from core.types import Chunk
+from core.types import Chunk, Labels
 from core.vectors import Vector
 from encoders import Encoder
 from index.decide import classify, search
+from index.decide_many import classify_many
 from index.replicas import ENCODER_CHANGED
 from store.blobs import uploads_of
 from store.work.item_vectors import pack_half
@@ -26,7 +27,7 @@ from worker.embedding import Embedded, EmbeddedChunk
 from worker.smoothing_inputs import BEST, keep, pack
 from worker.tools import Tools
 
-Said = Answer | Found | ExemplarError
+Said = Answer | ManyAnswer | Found | ExemplarError
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,9 @@ def _search(tools: Tools, encoder: Encoder, chunk: Chunk, vectors: Sequence[Vect
         if not KINDS[chunk.kind].decides:
             lines, version = search(replica, queries, top=chunk.top)
             return _Searched([Found(line, version) for line in lines], version)
+        if collection.labels is Labels.MANY:
+            several = classify_many(replica, collection.rule, queries, top=chunk.top)
+            return _Searched(several, several[0].index_version)
         texts = tools.texts.texts_of(tools.store.texts, encoder, collection, replica)
         top = max(chunk.top, BEST) if chunk.smooth else chunk.top
         answers = classify(replica, collection.rule, queries, top=top, texts=texts)
@@ -121,7 +125,9 @@ def _vectors(answered: Sequence[tuple[Embedded, Said]]) -> bytes | None:
     """Return the vectors that the items of a chunk were answered with, packed; None without a decision."""
     return pack_half(
         [
-            picture.made if isinstance(one, Answer) and not isinstance(picture.made, ExemplarError) else None
+            picture.made
+            if isinstance(one, Answer | ManyAnswer) and not isinstance(picture.made, ExemplarError)
+            else None
             for picture, one in answered
         ]
     )

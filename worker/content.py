@@ -9,9 +9,8 @@ import fsspec
 from core.errors import ExemplarError
 from core.settings import Settings
 from core.types import Chunk, Item, is_web_url
-from formats.server_folders import read_file
 from store.store import Store
-from store.work.items import stored_picture
+from store.work.items import read_picture
 
 # Errors that mean that an object will never be there; all other system errors may be transient.
 _FOR_GOOD = {
@@ -35,11 +34,8 @@ def read_content(store: Store, settings: Settings, chunk: Chunk, item: Item) -> 
 
 
 def _read(store: Store, settings: Settings, chunk: Chunk, item: Item) -> bytes:
-    if item.place is None or item.place.startswith("pack:"):
-        return stored_picture(store.blobs, chunk.kind, chunk.job_id, item)
-    kind, _, rest = item.place.partition(":")
-    if kind == "file":
-        return read_file(rest, settings.roots, max_bytes=settings.max_picture_bytes)
+    if item.place is None or item.place.startswith(("pack:", "file:")):
+        return read_picture(store.blobs, settings, chunk.kind, chunk.job_id, item)
     if is_web_url(item.place):  # accepted by a version without URL fetching
         raise ExemplarError("url_fetch_off", "this picture was never fetched; submit it again")
     return read_remote(item.place, settings)

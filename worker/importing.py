@@ -90,7 +90,15 @@ class Importer:
 
     def _outcome(self, bundle: Bundle, number: int, one: BundleSupport) -> Item | Enrolment:
         self._progress.moved()
-        item = Item(number, one.picture, label=one.label, external_id=one.external_id, metadata=one.metadata)
+        item = Item(
+            number,
+            one.picture,
+            label=one.label,
+            external_id=one.external_id,
+            metadata=one.metadata,
+            labels=None if one.labels is None else one.labels.labels,
+            complete=one.labels is not None and one.labels.complete,
+        )
         try:
             thumbnail = self._keep_picture(bundle, one.picture)
         except ExemplarError as error:

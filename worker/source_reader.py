@@ -265,6 +265,8 @@ def _item(entry: Entry, index: int) -> Item:
         metadata=entry.metadata,
         problem=None if entry.error is None else problem_of(entry.error),
         place=entry.place,
+        labels=entry.labels,
+        complete=entry.complete is True,
     )
 
 

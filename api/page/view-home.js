@@ -5,6 +5,7 @@ import { button, count, h } from "./element.js";
 import { encoderField } from "./encoder-field.js";
 import { list } from "./list.js";
 import { problem } from "./messages.js";
+import { nameField } from "./name-field.js";
 import { isGoing, later } from "./undo.js";
 
 export function homeView(_, signal) {
@@ -29,25 +30,22 @@ function row(one) {
 }
 
 function maker(signal) {
-  const name = h("input", { id: "name", required: true, maxlength: 100, value: "my-things", autocomplete: "off", spellcheck: "false", "aria-describedby": "name-help" });
   const views = h("select", { id: "views" },
     h("option", { value: "1" }, "1: the whole picture (fastest)"), h("option", { value: "flip" }, "flip: plus mirror image"), h("option", { value: "full" }, "full: plus mirror image and centre crop (slowest, most accurate)"));
   const encoder = h("div");
   let chosen = null; // the service's default until another one is chosen
   const offer = async () => { try { chosen ??= await encoderField("encoder", signal); encoder.replaceChildren(chosen.element); } catch (error) { encoder.replaceChildren(problem(error, offer)); } };
   const wrong = h("div");
-  const id = h("code", {}, idOf(name.value));
-  name.addEventListener("input", () => { id.textContent = idOf(name.value); wrong.replaceChildren(); });
+  const name = nameField("Create", "my-things", () => wrong.replaceChildren());
   const form = h("form", { class: "panel maker" },
     h("h2", {}, "New collection"),
-    h("div", { class: "field" }, h("label", { for: "name" }, "Name"), name, h("button", { class: "primary" }, "Create")),
-    h("p", { class: "quiet", id: "name-help" }, "ID in URLs and commands: ", id),
+    name.element,
     h("details", { ontoggle: () => chosen ?? offer() }, h("summary", {}, "Options"),
       h("div", { class: "field" }, h("label", { for: "views" }, "Views"), views), encoder),
     wrong);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const slug = idOf(name.value);
+    const slug = name.value();
     try {
       await call("POST", "/v1/collections", { json: { name: slug, views: views.value, ...(chosen && { encoder: chosen.value() }) } });
       location.hash = `#/c/${slug}`;
@@ -57,9 +55,4 @@ function maker(signal) {
     }
   });
   return form;
-}
-
-/** The ID of a collection from any title: "My Birds!" -> "my-birds". */
-function idOf(title) {
-  return title.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().replace(/[^a-z0-9_]+/g, "-").slice(0, 63).replace(/^[-_]+|[-_]+$/g, "");
 }

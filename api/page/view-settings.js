@@ -5,6 +5,8 @@ import { save } from "./download.js";
 import { button, count, h } from "./element.js";
 import { encoderField } from "./encoder-field.js";
 import { problem } from "./messages.js";
+import { nameField } from "./name-field.js";
+import { keysPanel } from "./settings-keys.js";
 import { done } from "./undo.js";
 import { pause } from "./watch.js";
 
@@ -21,8 +23,26 @@ export async function settingsView({ collection }, signal) {
   const found = await call("GET", pathOf(collection), { signal });
   return {
     title: "Settings", collection, tab: "settings",
-    parts: [decisions(found), await encoder(found, signal), exports(found, signal), keys(found)],
+    parts: [rename(found), decisions(found), await encoder(found, signal), exports(found, signal), await keysPanel(found.name, signal)],
   };
+}
+
+function rename(found) {
+  const wrong = h("div");
+  const name = nameField("Rename", found.name, () => wrong.replaceChildren());
+  const form = h("form", { class: "panel maker" }, h("h2", {}, "Name"), name.element,
+    h("p", { class: "quiet" }, "Its jobs and keys follow. Change programs that use the old name."), wrong);
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    try {
+      const { name: now } = await call("PATCH", pathOf(found.name), { json: { name: name.value() } });
+      location.replace(`#/c/${now}/settings`);
+    } catch (error) {
+      wrong.replaceChildren(problem(error));
+      name.focus();
+    }
+  });
+  return form;
 }
 
 function decisions(found) {
@@ -94,11 +114,4 @@ function exports(found, signal) {
   });
   return h("section", { class: "panel maker" }, h("h2", {}, "Export"), h("p", { class: "quiet" }, `One file with the vectors and labels of ${count(found.supports, "picture")}. Very large collections: exemplar export ${found.name}.`),
     h("div", { class: "row" }, pictures, h("label", { for: "with-pictures" }, "with the pictures"), get), wrong);
-}
-
-function keys({ name }) {
-  const command = (text, line) => h("li", {}, text, " ", h("code", {}, line));
-  return h("section", { class: "panel maker note" }, h("h2", {}, "Keys"), h("p", {}, "Keys are made where the service runs, never through the page."),
-    h("ul", {}, command("A key for this collection:", `exemplar keys create NAME --collection ${name}`), command("Only to classify:", `exemplar keys create NAME --scope classify --collection ${name}`),
-      command("All keys:", "exemplar keys list"), command("End one:", "exemplar keys revoke ID")));
 }

@@ -14,6 +14,7 @@ from cli.importers.labelled import Found, LabelledPicture, Unusable, box_of, cro
 from cli.importers.places import Places
 from core.errors import ExemplarError
 
+REGIONS = "regions need --crop"
 PLACES = ("file", "originalImageUri", "resizedImageUri", "imageUri")
 
 
@@ -48,7 +49,7 @@ def _of_image(image: Any, at: str, places: Places, *, crops: bool) -> Found:
                 continue
             yield LabelledPicture(
                 f"{id_ or at}, {label}",
-                label,
+                (label,),
                 partial(crop, read, box),
                 region.get("regionId") or id_,
             )
@@ -56,16 +57,9 @@ def _of_image(image: Any, at: str, places: Places, *, crops: bool) -> Found:
     tags = [
         str(tag["tagName"]) for tag in image.get("tags") or () if isinstance(tag, dict) and tag.get("tagName")
     ]
-    if len(tags) != 1:
-        yield Unusable(
-            id_ or at,
-            ExemplarError(
-                "label_missing",
-                f"expected one tag for the whole picture, got {len(tags)}; regions need --crop",
-            ),
-        )
-        return
-    yield LabelledPicture(id_ or at, tags[0], read, id_)
+    yield LabelledPicture(
+        id_ or at, tuple(tags), read, id_, complete=True, hint=REGIONS if image.get("regions") else ""
+    )
 
 
 def _no_name() -> ExemplarError:

@@ -38,4 +38,4 @@ def read_compreface(path: Path, folder: Path | None) -> Found:
                 missing = f"{pictures} holds no picture named {id_}"
                 yield Unusable(id_, ExemplarError("picture_missing", missing))
                 continue
-            yield LabelledPicture(id_, str(face["subject"]), partial(read_file, found), id_)
+            yield LabelledPicture(id_, (str(face["subject"]),), partial(read_file, found), id_)

@@ -54,7 +54,7 @@ def read_dump(path: Path) -> Found:
                 id_, ExemplarError("manifest_invalid", "expected a subject for this picture, got none")
             )
         else:
-            yield LabelledPicture(id_, name, partial(_content, path, offset, length, column), id_)
+            yield LabelledPicture(id_, (name,), partial(_content, path, offset, length, column), id_)
     if tables.without_picture:
         missing = f"{tables.without_picture} embeddings were stored without their pictures"
         yield Unusable(path.name, ExemplarError("picture_missing", missing))

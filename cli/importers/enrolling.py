@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from cli.client import Client, Json
 from cli.importers.labelled import Found, LabelledPicture, Unusable
 from core.errors import ExemplarError, error_of
+from core.types import Labels
 
 AT_ONCE = 64
+OF_A_PICTURE = ("picture_", "label_", "labels_", "item_", "body_too")
 BYTES_AT_ONCE = 12 << 20  # base64 adds a third
 
 Batch = list[tuple[str, Json]]
@@ -26,13 +28,16 @@ class Tally:
 
 
 def enroll_found(
-    client: Client, collection: str, found: Found, tally: Tally
+    client: Client, collection: str, found: Found, tally: Tally, labels: Labels
 ) -> Iterator[tuple[str, ExemplarError]]:
-    """Enrol pictures; yield the places and errors of those that failed, and count all outcomes."""
+    """Enrol pictures; yield the places and errors of those that failed, and count all outcomes.
+
+    `labels` is how many a picture of the collection has.
+    """
     batch: Batch = []
     size = 0
     for one in found:
-        item = one.error if isinstance(one, Unusable) else _item(one)
+        item = one.error if isinstance(one, Unusable) else _item(one, labels)
         if isinstance(item, ExemplarError):
             tally.failed += 1
             yield one.place, item
@@ -47,12 +52,31 @@ def enroll_found(
         yield from _send(client, collection, batch, tally)
 
 
-def _item(one: LabelledPicture) -> Json | ExemplarError:
+def refusal(one: LabelledPicture, labels: Labels) -> ExemplarError | None:
+    """Return why a picture's labels are not those of a collection with so many labels a picture."""
+    number = len(one.labels)
+    if labels is Labels.ONE and number != 1:
+        hint = one.hint or ("several need --labels many" if number else "")
+        expected = f"expected one label for the whole picture, got {number}"
+        return ExemplarError("label_missing", "; ".join(filter(None, (expected, hint))))
+    if number == 0 and not one.complete:
+        return ExemplarError("label_missing", "expected a label, got none")
+    return None
+
+
+def _item(one: LabelledPicture, labels: Labels) -> Json | ExemplarError:
+    wrong = refusal(one, labels)
+    if wrong is not None:
+        return wrong
     try:
         content = one.read()
     except ExemplarError as error:
         return error
-    item: Json = {"label": one.label, "image": {"base64": base64.b64encode(content).decode()}}
+    item: Json = {"image": {"base64": base64.b64encode(content).decode()}}
+    if labels is Labels.ONE:
+        item["label"] = one.labels[0]
+    else:
+        item |= {"labels": list(one.labels), "complete": one.complete}
     if one.external_id is not None:
         item["external_id"] = one.external_id
     if one.metadata:
@@ -65,7 +89,9 @@ def _send(client: Client, collection: str, batch: Batch, tally: Tally) -> Iterat
     try:
         job = client.submit_items(path, [item for _, item in batch])
     except ExemplarError as error:
-        if len(batch) > 1 or not error.code.startswith(("picture_", "label_", "item_", "body_too")):
+        if len(batch) > 1 or not error.code.startswith(
+            ("picture_", "label_", "labels_", "item_", "body_too")
+        ):
             raise
         tally.failed += 1
         yield batch[0][0], error

@@ -17,13 +17,17 @@ MAX_PIXELS = 200_000_000  # of the operator's own pictures, which are only cropp
 
 @dataclass(frozen=True, slots=True)
 class LabelledPicture:
-    """A picture to enrol; `read` returns its bytes and raises ExemplarError."""
+    """A picture to enrol with all its labels; `read` returns its bytes and raises ExemplarError."""
 
     place: str
-    label: str
+    labels: tuple[str, ...]
     read: Callable[[], bytes]
     external_id: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    complete: bool = False
+    """Whether it has no labels but these."""
+    hint: str = ""
+    """What may be done where there is not exactly one label."""
 
 
 @dataclass(frozen=True, slots=True)

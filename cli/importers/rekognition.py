@@ -2,7 +2,8 @@
 
 The format: `source-ref` and, for each label, an attribute with its `ATTRIBUTE-metadata`, whose `type`
 gives its kind: see "Image-level labels in manifest files" and "Object localization in manifest files" in the
-Rekognition Custom Labels Guide.
+Rekognition Custom Labels Guide. A picture has several labels by several such attributes, or by one of the
+type `groundtruth/image-classification-multilabel` (SageMaker's multi-label image classification job output).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from core.errors import ExemplarError
 
 METADATA = "-metadata"
 WHOLE, BOXES = "groundtruth/image-classification", "groundtruth/object-detection"
+SEVERAL = "groundtruth/image-classification-multilabel"
 
 
 def read_rekognition(path: Path, places: Places, *, crops: bool) -> Found:
@@ -45,14 +47,10 @@ def _of_line(line: str, at: str, places: Places, *, crops: bool) -> Found:
     read = partial(places.read, place)
     if crops and boxes:
         for label, box in boxes:
-            yield LabelledPicture(f"{at}, {label}", label, partial(crop, read, box), place[:256])
-    elif len(labels) == 1:
-        yield LabelledPicture(at, labels[0], read, place[:256])
+            yield LabelledPicture(f"{at}, {label}", (label,), partial(crop, read, box), place[:256])
     else:
-        expected = (
-            f"expected one label for the whole picture, got {len(labels)}; {len(boxes)} boxes need --crop"
-        )
-        yield Unusable(at, ExemplarError("label_missing", expected))
+        hint = f"{len(boxes)} boxes need --crop" if boxes else ""
+        yield LabelledPicture(at, tuple(labels), read, place[:256], complete=True, hint=hint)
 
 
 def _metadata(row: dict[str, Any], type_: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -64,6 +62,9 @@ def _metadata(row: dict[str, Any], type_: str) -> Iterator[tuple[str, dict[str, 
 def _labels(row: dict[str, Any]) -> Iterator[str]:
     for _, metadata in _metadata(row, WHOLE):
         yield str(metadata["class-name"])
+    for name, metadata in _metadata(row, SEVERAL):
+        for number in row[name]:
+            yield str(metadata["class-map"][str(number)])
 
 
 def _boxes(row: dict[str, Any]) -> Iterator[tuple[str, Box]]:

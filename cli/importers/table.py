@@ -10,29 +10,41 @@ from cli.importers.labelled import Found, LabelledPicture, Unusable
 from cli.importers.places import Places
 from core.errors import ExemplarError
 
+OURS = ("label", "labels", "complete", "external_id")
+TRUE = ("1", "true", "yes")
 PLACES = ("path", "url", "file", "image", "picture")
 
 
 def read_table(path: Path, places: Places) -> Found:
-    """Yield the lines of a CSV with a header: `label`, `path` or `url`, and optionally `external_id`."""
+    """Yield the lines of a CSV with a header: `label`, `path` or `url`, and optionally `external_id`.
+
+    Instead of `label` it may have `labels`, separated by `;`, and `complete`.
+    """
     with path.open(newline="", encoding="utf-8-sig") as file:
         rows = csv.DictReader(file)
         names = rows.fieldnames or []
         where = [name for name in PLACES if name in names]
-        if "label" not in names or not where:
+        column = next((name for name in ("labels", "label") if name in names), None)
+        if column is None or not where:
             raise ExemplarError(
-                "manifest_invalid", f"expected the columns label and path (or url), got {', '.join(names)}"
+                "manifest_invalid",
+                f"expected the columns label or labels, and path (or url), got {', '.join(names)}",
             )
         for row in rows:
             at = f"line {rows.line_num}"
             found = next((row[name] for name in where if row[name]), None)
-            if not row["label"] or found is None:
+            labels = _labels(row[column] or "", several=column == "labels")
+            complete = (row.get("complete") or "").strip().lower() in TRUE
+            if found is None or not (labels or complete):
                 yield Unusable(at, ExemplarError("manifest_invalid", "expected a label and a path or URL"))
                 continue
             rest = {
-                str(name): value
-                for name, value in row.items()
-                if value and name not in ("label", "external_id", *where, None)
+                str(name): value for name, value in row.items() if value and name not in (*OURS, *where, None)
             }
             external_id = row.get("external_id") or None
-            yield LabelledPicture(found, row["label"], partial(places.read, found), external_id, rest)
+            yield LabelledPicture(found, labels, partial(places.read, found), external_id, rest, complete)
+
+
+def _labels(text: str, *, several: bool) -> tuple[str, ...]:
+    parts = text.split(";") if several else [text]
+    return tuple(part.strip() for part in parts if part.strip())

@@ -13,8 +13,8 @@ from cli.tag.journal_rows import Numbered
 from cli.tag.listing import Kind
 from cli.tag.rows import Row
 from cli.tag.show import Show
-from cli.tag.sidecar import label_to_write, remove_own_sidecar, sidecar, write_sidecar
-from cli.tag.sort import By, folder_of, names_for, place
+from cli.tag.sidecar import remove_own_sidecar, sidecar_of, write_sidecar
+from cli.tag.sort import By, folders_of, names_for, place
 
 Tagged = tuple[Numbered, Row]
 
@@ -50,12 +50,10 @@ class Actions:
 
     def _sidecar(self, picture: str, row: Row) -> str:
         try:
-            label = label_to_write(row)
-            if label is None:
+            content = sidecar_of(self._wanted.collection, row)
+            if content is None:
                 remove_own_sidecar(picture)
                 return "sidecars_none"
-            reviewed = bool(row.get("reviewed"))
-            content = sidecar(self._wanted.collection, label, row["confidence"], reviewed=reviewed)
             if write_sidecar(picture, content, overwrite=self._wanted.overwrite_sidecars):
                 return "sidecars_written"
             return "sidecars_kept"
@@ -64,17 +62,27 @@ class Actions:
             return "sidecars_failed"
 
     def _sort(self, here: Sequence[Tagged], top: str) -> list[str]:
+        folders = {number: folders_of(row) for (number, _), row in here}
         targets = self._journal.targets(
             {
-                number: names_for(os.path.join(top, folder_of(row["decision"], row["label"])), picture.place)
-                for (number, picture), row in here
+                (number, folder): names_for(os.path.join(top, folder), picture.place)
+                for (number, picture), _ in here
+                for folder in folders[number]
             }
         )
-        return [self._place(picture.place, targets[number], row) for (number, picture), row in here]
+        return [
+            self._place(picture.place, [targets[number, folder] for folder in folders[number]], row)
+            for (number, picture), row in here
+        ]
 
-    def _place(self, picture: str, target: str, row: Row) -> str:
+    def _place(self, picture: str, targets: Sequence[str], row: Row) -> str:
         try:
-            place(picture, target, self._wanted.by)
+            place(picture, targets[0], self._wanted.by)
+            for target in targets[1:]:  # of several labels; copies share their bytes
+                if self._wanted.by is By.SYMLINK:
+                    place(picture, target, By.SYMLINK)
+                else:
+                    place(targets[0], target, By.HARDLINK)
         except OSError as error:
             self._show.say(f"not sorted: {row['path']!r}: {error.strerror}")
             return "unsorted"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cli.tag.journal_rows import COLUMNS, SCHEMA, Numbered, folded, packed, unpacked
+from cli.tag.journal_rows import COLUMNS, SCHEMA, Numbered, Placed, folded, packed, unpacked
 from cli.tag.listing import Kind, Listed
 from core.errors import ExemplarError, problem_of
 
@@ -254,19 +254,24 @@ class Journal:
             )
         return marked
 
-    def targets(self, wanted: Mapping[int, Iterator[str]]) -> dict[int, str]:
-        """Return for each picture the first of its names that no other has; stored before it is used."""
-        chosen: dict[int, str] = {}
+    def targets(self, wanted: Mapping[Placed, Iterator[str]]) -> dict[Placed, str]:
+        """Return for each picture in a folder the first of its names that no other has.
+
+        It is stored before it is used.
+        """
+        chosen: dict[Placed, str] = {}
         with self._table:
-            for number, names in wanted.items():
-                had = self._table.execute("SELECT target FROM placed WHERE picture = ?", (number,)).fetchone()
-                chosen[number] = os.fsdecode(had[0]) if had else self._take(number, names)
+            for placed, names in wanted.items():
+                had = self._table.execute(
+                    "SELECT target FROM placed WHERE picture = ? AND folder = ?", placed
+                ).fetchone()
+                chosen[placed] = os.fsdecode(had[0]) if had else self._take(placed, names)
         return chosen
 
-    def _take(self, number: int, names: Iterator[str]) -> str:
+    def _take(self, placed: Placed, names: Iterator[str]) -> str:
         for name in names:
             found = self._table.execute(
-                "INSERT OR IGNORE INTO placed VALUES (?, ?, ?)", (folded(name), os.fsencode(name), number)
+                "INSERT OR IGNORE INTO placed VALUES (?, ?, ?, ?)", (folded(name), os.fsencode(name), *placed)
             )
             if found.rowcount:
                 return name

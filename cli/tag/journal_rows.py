@@ -25,7 +25,8 @@ CREATE TABLE IF NOT EXISTS batch (
 );
 CREATE INDEX IF NOT EXISTS by_done ON batch (done);
 CREATE TABLE IF NOT EXISTS placed (
-    name BLOB PRIMARY KEY, target BLOB NOT NULL, picture INTEGER NOT NULL UNIQUE
+    name BLOB PRIMARY KEY, target BLOB NOT NULL, picture INTEGER NOT NULL, folder TEXT NOT NULL,
+    UNIQUE (picture, folder)
 );
 CREATE TEMPORARY TABLE written (path TEXT, custom_id TEXT, UNIQUE (path, custom_id));
 CREATE TEMPORARY TABLE now (
@@ -35,6 +36,8 @@ CREATE TEMPORARY TABLE now (
 COLUMNS = "id, place, shown, kind, custom_id, size, mtime_ns, problem"
 Numbered = tuple[int, Listed]
 """A picture and its number in the run."""
+Placed = tuple[int, str]
+"""The number of a picture, and a folder that it is sorted into."""
 
 
 def packed(picture: Listed) -> tuple[bytes, str, str, str, int, int, str | None]:

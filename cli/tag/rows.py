@@ -15,6 +15,7 @@ from typing import Any
 from cli.client import Json
 from cli.tag.listing import Listed
 from core.errors import ExemplarError
+from core.results import has_several
 from formats.csv import csv_line
 from runtime.files import replacing
 
@@ -24,6 +25,7 @@ COLUMNS = (
     "status",
     "decision",
     "label",
+    "labels",
     "confidence",
     "candidates",
     "index_version",
@@ -43,12 +45,18 @@ def row_of(picture: Listed, result: Json) -> Row:
     """Return the row of a result, with what a person has said of it by now, which only sidecars carry."""
     error = result.get("error") or {}
     return {
-        **{name: result.get(name) for name in (*COLUMNS, "final_label", "reviewed")},
+        **{name: result.get(name) for name in COLUMNS},
+        **{name: result[name] for name in ("final_label", "final_labels", "reviewed") if name in result},
+        **({"labels": _short(result["labels"])} if has_several(result) else {}),
         "path": picture.shown,
         "custom_id": picture.custom_id or None,
         "error_code": error.get("code"),
         "error_detail": error.get("detail"),
     }
+
+
+def _short(labels: Sequence[Json]) -> list[Json]:
+    return [{name: one[name] for name in ("label", "probability", "decision")} for one in labels]
 
 
 def failed_row(picture: Listed, error: ExemplarError) -> Row:
@@ -173,8 +181,11 @@ def _no_output(path: Path) -> ExemplarError:
 
 
 def _csv(row: Row) -> str:
-    candidates = None if row["candidates"] is None else json.dumps(row["candidates"], ensure_ascii=False)
-    return csv_line([{**row, "candidates": candidates}[name] for name in COLUMNS])
+    lists = {
+        name: None if row[name] is None else json.dumps(row[name], ensure_ascii=False)
+        for name in ("labels", "candidates")
+    }
+    return csv_line([{**row, **lists}[name] for name in COLUMNS])
 
 
 def _json(row: Row) -> str:
@@ -198,7 +209,13 @@ def _write_parquet(rows: Path, path: Path) -> None:
     pa = _pyarrow()
     pq = importlib.import_module("pyarrow.parquet")
     candidates = pa.list_(pa.struct([("label", pa.string()), ("probability", pa.float64())]))
-    types = {"confidence": pa.float64(), "candidates": candidates, "index_version": pa.int64()}
+    given = [("label", pa.string()), ("probability", pa.float64()), ("decision", pa.string())]
+    types = {
+        "confidence": pa.float64(),
+        "candidates": candidates,
+        "labels": pa.list_(pa.struct(given)),
+        "index_version": pa.int64(),
+    }
     schema = pa.schema([(name, types.get(name, pa.string())) for name in COLUMNS])
     with replacing(path) as draft, pq.ParquetWriter(draft, schema, compression="zstd") as writer:
         for group in _groups(rows):

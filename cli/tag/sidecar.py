@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from core.results import has_several, labels_of
 from core.types import DecisionName
 from runtime.files import replacing
 
@@ -27,16 +28,31 @@ def sidecar_path(picture: str) -> str:
     return f"{picture}.xmp"
 
 
-def label_to_write(answer: Mapping[str, Any]) -> str | None:
-    """Return the label of a picture's sidecar: what a person said, or the answer if it is known."""
-    known: str | None = answer["label"] if answer["decision"] == DecisionName.KNOWN else None
-    return answer["final_label"] if answer.get("reviewed") else known
+def labels_to_write(answer: Mapping[str, Any]) -> list[str]:
+    """Return the labels of a picture's sidecar: what a person said, or the answer if it is known."""
+    if not answer.get("reviewed"):
+        return list(labels_of(answer)) if answer["decision"] == DecisionName.KNOWN else []
+    if has_several(answer):
+        return list(answer["final_labels"])
+    return [] if answer["final_label"] is None else [answer["final_label"]]
 
 
-def sidecar(collection: str, label: str, confidence: float, *, reviewed: bool = False) -> bytes:
-    """Return a sidecar with a label as its subject, and under the collection in the hierarchy of subjects.
+def sidecar_of(collection: str, answer: Mapping[str, Any]) -> bytes | None:
+    """Return the sidecar of an answer; None if it has no label. Of several, each `/` begins a level."""
+    labels = labels_to_write(answer)
+    if not labels:
+        return None
+    confidence = None if answer.get("reviewed") else float(answer["confidence"])
+    return sidecar(collection, labels, confidence, levels="/" if has_several(answer) else None)
 
-    The confidence is that of the answer; a label that a person gave has none.
+
+def sidecar(
+    collection: str, labels: Sequence[str], confidence: float | None, *, levels: str | None = None
+) -> bytes:
+    """Return a sidecar with labels as its subjects, and under the collection in the hierarchy of subjects.
+
+    The confidence is that of the answer; labels that a person gave have none. `levels` separates the levels
+    of a label in that hierarchy.
     """
     for prefix, space in _SPACES.items():
         ET.register_namespace(prefix, space)
@@ -46,18 +62,18 @@ def sidecar(collection: str, label: str, confidence: float, *, reviewed: bool = 
         _name("exemplar", "collection"): collection,
         **(
             {_name("exemplar", "reviewed"): "True"}  # XMP's word for a boolean
-            if reviewed
+            if confidence is None
             else {_name("exemplar", "confidence"): f"{confidence:.4f}"}
         ),
     }
     description = ET.SubElement(ET.SubElement(root, _name("rdf", "RDF")), _name("rdf", "Description"), about)
-    level = label.replace("|", "/")  # the bar separates levels
-    for name, text in (
-        (_name("dc", "subject"), label),
-        (_name("lr", "hierarchicalSubject"), f"{collection}|{level}"),
+    for name, texts in (
+        (_name("dc", "subject"), labels),
+        (_name("lr", "hierarchicalSubject"), [_leveled(collection, label, levels) for label in labels]),
     ):
         bag = ET.SubElement(ET.SubElement(description, name), _name("rdf", "Bag"))
-        ET.SubElement(bag, _name("rdf", "li")).text = text
+        for text in texts:
+            ET.SubElement(bag, _name("rdf", "li")).text = text
     ET.indent(root)
     content: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return content
@@ -80,6 +96,11 @@ def remove_own_sidecar(picture: str) -> None:
     """Remove an earlier run's sidecar of a picture that is no longer known. Raises OSError."""
     if _is_ours(sidecar_path(picture)):
         os.unlink(sidecar_path(picture))
+
+
+def _leveled(collection: str, label: str, levels: str | None) -> str:
+    text = label.replace("|", "/")  # the bar separates levels
+    return f"{collection}|{text if levels is None else text.replace(levels, '|')}"
 
 
 def _is_ours(path: str) -> bool:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from itertools import chain, count
+from typing import Any
 
+from core.results import labels_of
+from core.types import DecisionName
 from runtime.files import replacing
 
 UNKNOWN = "_unknown"
 AMBIGUOUS = "_ambiguous"
+NONE = "_none"
+_NAMELESS = {DecisionName.AMBIGUOUS: AMBIGUOUS, DecisionName.NONE: NONE}
 NAME_BYTES = 255
 _FORBIDDEN = set('/\\:*?"<>|%')
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{name}{n}" for name in ("com", "lpt") for n in range(1, 10))}
@@ -26,11 +31,12 @@ class By(StrEnum):
     HARDLINK = "hardlink"
 
 
-def folder_of(decision: str, label: str | None) -> str:
-    """Return the folder of a picture for its decision."""
-    if decision == "known" and label:
-        return safe_name(label)
-    return AMBIGUOUS if decision == "ambiguous" else UNKNOWN
+def folders_of(answer: Mapping[str, Any]) -> list[str]:
+    """Return the folders of a picture for its answer: one, or one for each of several labels."""
+    labels = labels_of(answer) if answer["decision"] == DecisionName.KNOWN else ()
+    if labels:
+        return [safe_name(label) for label in labels]
+    return [_NAMELESS.get(answer["decision"], UNKNOWN)]
 
 
 def safe_name(label: str) -> str:

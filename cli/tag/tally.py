@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from cli.client import Json
 from cli.tag.actions import Tagged
 from cli.tag.rows import Row
+from core.results import labels_of
 
 
 @dataclass(slots=True)
@@ -48,8 +49,7 @@ class Tally:
             return
         self.done += 1
         self.decisions[row["decision"]] += 1
-        if row["label"] is not None:
-            self.labels[row["label"]] += 1
+        self.labels.update(labels_of(row))
 
     def as_json(self) -> Json:
         """Return it as JSON, greatest counts first."""

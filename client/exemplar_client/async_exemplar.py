@@ -12,6 +12,7 @@ from exemplar_client.async_job import AsyncJob
 from exemplar_client.errors import ServiceError
 from exemplar_client.requests import (
     Content,
+    Form,
     Pictures,
     Request,
     base64_of,
@@ -19,6 +20,7 @@ from exemplar_client.requests import (
     given,
     in_path,
     in_query,
+    labelled,
     picture_files,
     submitting,
 )
@@ -37,17 +39,19 @@ class AsyncExemplar(AsyncCalls):
         self,
         collection: str,
         pictures: Pictures,
-        label: str,
+        label: str | Sequence[str],
         *,
+        complete: bool | None = None,
         webhook: str | None = None,
         wait_s: float = 0.0,
         key: str | None = None,
     ) -> AsyncJob:
-        """Enrol pictures of one class; it exists as soon as its first picture is enrolled."""
-        query = in_query(webhook=webhook)
-        return await self._submit(
-            collection, "enroll", pictures, query, submitting(key, wait_s), form={"label": label}
-        )
+        """Enrol pictures of a class, or of several labels, which exist as soon as the first one is enrolled.
+
+        `complete` says of several labels that the pictures have no others; an empty list says that of all.
+        """
+        query, form = in_query(webhook=webhook), labelled(label, complete)
+        return await self._submit(collection, "enroll", pictures, query, submitting(key, wait_s), form=form)
 
     async def classify(
         self,
@@ -216,7 +220,7 @@ class AsyncExemplar(AsyncCalls):
         query: Mapping[str, Any],
         headers: Mapping[str, str],
         *,
-        form: Mapping[str, str] | None = None,
+        form: Form | None = None,
     ) -> AsyncJob:
         return await self._job(
             Request(

@@ -49,6 +49,7 @@ class Calls(Transport):
         *,
         encoder: str | None = None,
         index: models.Index | Mapping[str, Any] | None = None,
+        labels: models.Labels | None = None,
         prompts: str | Sequence[str] | None = None,
         rule: models.Rule | Mapping[str, Any] | None = None,
         views: models.Views | None = None,
@@ -58,7 +59,15 @@ class Calls(Transport):
             Request(
                 "POST",
                 "/v1/collections",
-                json=given(encoder=encoder, index=index, name=name, prompts=prompts, rule=rule, views=views),
+                json=given(
+                    encoder=encoder,
+                    index=index,
+                    labels=labels,
+                    name=name,
+                    prompts=prompts,
+                    rule=rule,
+                    views=views,
+                ),
             ),
             models.Collection,
         )
@@ -78,11 +87,16 @@ class Calls(Transport):
         collection: str,
         *,
         index: models.Index | Mapping[str, Any] | None = None,
+        name: str | None = None,
         rule: models.RuleChange | Mapping[str, Any] | None = None,
     ) -> models.Collection:
-        """Change the rule or the index of a collection; omitted fields stay unchanged."""
+        """Change the name, the rule or the index of a collection; omitted fields stay unchanged."""
         return self._json(
-            Request("PATCH", f"/v1/collections/{in_path(collection)}", json=given(index=index, rule=rule)),
+            Request(
+                "PATCH",
+                f"/v1/collections/{in_path(collection)}",
+                json=given(index=index, name=name, rule=rule),
+            ),
             models.Collection,
         )
 
@@ -99,7 +113,7 @@ class Calls(Transport):
         )
 
     def make_class(
-        self, collection: str, label: str, *, kind: models.ClassKind | None = None
+        self, collection: str, label: str, *, kind: Literal["normal", "negative"] | str | None = None
     ) -> models.Class:
         """Create a class from its name; if the collection has prompts, it answers immediately."""
         return self._json(
@@ -129,7 +143,7 @@ class Calls(Transport):
         collection: str,
         label: str,
         *,
-        kind: models.ClassKind | None = None,
+        kind: Literal["normal", "negative"] | str | None = None,
         new_label: str | None = None,
     ) -> models.Class:
         """Rename a class, or change its kind."""
@@ -223,7 +237,7 @@ class Calls(Transport):
     def list_supports(
         self, collection: str, *, limit: int | None = None, label: str | None = None
     ) -> Iterator[models.Support]:
-        """List supports in order of enrolment, of one class or of all."""
+        """List supports in order of enrolment: those that bear a label, or all."""
         return self._pages(
             Request(
                 "GET",
@@ -251,13 +265,23 @@ class Calls(Transport):
             models.Support,
         )
 
-    def move_support(self, collection: str, support_id: int, label: str) -> models.Support:
-        """Move a support to another class."""
+    def move_support(
+        self,
+        collection: str,
+        support_id: int,
+        label: str | None = None,
+        *,
+        add: Sequence[str] | None = None,
+        complete: bool | None = None,
+        labels: Sequence[str] | None = None,
+        remove: Sequence[str] | None = None,
+    ) -> models.Support:
+        """Move a support to another class, or change its labels if a picture may have several."""
         return self._json(
             Request(
                 "PATCH",
                 f"/v1/collections/{in_path(collection)}/supports/{in_path(support_id)}",
-                json=given(label=label),
+                json=given(add=add, complete=complete, label=label, labels=labels, remove=remove),
             ),
             models.Support,
         )
@@ -338,10 +362,18 @@ class Calls(Transport):
             Request("GET", f"/v1/jobs/{in_path(job_id)}/deliveries", may_repeat=True), models.DeliveryList
         )
 
-    def group_items(self, job_id: str, *, max_groups: int | None = None) -> Job:
+    def group_items(
+        self, job_id: str, *, max_groups: int | None = None, wait_s: float = 0.0, key: str | None = None
+    ) -> Job:
         """Group the items of a job that have no label by their kept vectors."""
         return self._job(
-            Request("POST", f"/v1/jobs/{in_path(job_id)}/groups", json=given(max_groups=max_groups))
+            Request(
+                "POST",
+                f"/v1/jobs/{in_path(job_id)}/groups",
+                json=given(max_groups=max_groups),
+                headers={**submitting(key, wait_s)},
+                may_repeat=True,
+            )
         )
 
     def undo_review(self, job_id: str, item: int) -> None:
@@ -354,15 +386,20 @@ class Calls(Transport):
         item: int,
         *,
         accepted: Literal[True] | str | None = None,
+        add: Sequence[str] | None = None,
         enroll: bool | None = None,
         label: str | None = None,
+        labels: Sequence[str] | None = None,
+        remove: Sequence[str] | None = None,
     ) -> models.Result:
         """Review the answer for an item."""
         return self._json(
             Request(
                 "PATCH",
                 f"/v1/jobs/{in_path(job_id)}/items/{in_path(item)}",
-                json=given(accepted=accepted, enroll=enroll, label=label),
+                json=given(
+                    accepted=accepted, add=add, enroll=enroll, label=label, labels=labels, remove=remove
+                ),
             ),
             models.Result,
         )
@@ -382,9 +419,19 @@ class Calls(Transport):
         """Pause a job; running chunks finish."""
         return self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/pause"))
 
-    def redecide_job(self, job_id: str, *, dry_run: bool | None = None) -> Job:
+    def redecide_job(
+        self, job_id: str, *, dry_run: bool | None = None, wait_s: float = 0.0, key: str | None = None
+    ) -> Job:
         """Decide the answers of a job again from kept vectors, with its collection as it is now."""
-        return self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/redecide", json=given(dry_run=dry_run)))
+        return self._job(
+            Request(
+                "POST",
+                f"/v1/jobs/{in_path(job_id)}/redecide",
+                json=given(dry_run=dry_run),
+                headers={**submitting(key, wait_s)},
+                may_repeat=True,
+            )
+        )
 
     def resume_job(self, job_id: str) -> Job:
         """Resume a paused job."""
@@ -399,9 +446,12 @@ class Calls(Transport):
         job_id: str,
         *,
         accepted: Literal[True] | str | None = None,
+        add: Sequence[str] | None = None,
         enroll: bool | None = None,
         items: Sequence[int] | None = None,
         label: str | None = None,
+        labels: Sequence[str] | None = None,
+        remove: Sequence[str] | None = None,
         where: models.Selection | Mapping[str, Any] | None = None,
     ) -> models.ReviewedItems:
         """Review many answers at once."""
@@ -409,7 +459,16 @@ class Calls(Transport):
             Request(
                 "POST",
                 f"/v1/jobs/{in_path(job_id)}/review",
-                json=given(accepted=accepted, enroll=enroll, items=items, label=label, where=where),
+                json=given(
+                    accepted=accepted,
+                    add=add,
+                    enroll=enroll,
+                    items=items,
+                    label=label,
+                    labels=labels,
+                    remove=remove,
+                    where=where,
+                ),
             ),
             models.ReviewedItems,
         )
@@ -433,6 +492,30 @@ class Calls(Transport):
             Request("POST", f"/v1/jobs/{in_path(job_id)}/unreview", json=given(items=items, where=where)),
             models.Reviewed,
         )
+
+    def list_keys(self) -> models.KeyList:
+        """List API keys without their secrets, including revoked and expired ones."""
+        return self._json(Request("GET", "/v1/keys", may_repeat=True), models.KeyList)
+
+    def create_key(
+        self,
+        name: str,
+        *,
+        collections: Sequence[str] | None = None,
+        days: float | None = None,
+        scopes: Sequence[models.Scope] | None = None,
+    ) -> models.CreatedKey:
+        """Create an API key; it is shown only in this answer."""
+        return self._json(
+            Request(
+                "POST", "/v1/keys", json=given(collections=collections, days=days, name=name, scopes=scopes)
+            ),
+            models.CreatedKey,
+        )
+
+    def revoke_key(self, key_id: str) -> None:
+        """Revoke an API key at once; the one that makes the request stays."""
+        return self._none(Request("DELETE", f"/v1/keys/{in_path(key_id)}"))
 
     def list_models(self) -> models.ModelList:
         """List the encoders on offer, in the shape of OpenAI's call."""

@@ -14,6 +14,7 @@ from exemplar_client.errors import ServiceError
 from exemplar_client.job import Job
 from exemplar_client.requests import (
     Content,
+    Form,
     Pictures,
     Request,
     base64_of,
@@ -21,6 +22,7 @@ from exemplar_client.requests import (
     given,
     in_path,
     in_query,
+    labelled,
     picture_files,
     submitting,
 )
@@ -39,17 +41,19 @@ class Exemplar(Calls):
         self,
         collection: str,
         pictures: Pictures,
-        label: str,
+        label: str | Sequence[str],
         *,
+        complete: bool | None = None,
         webhook: str | None = None,
         wait_s: float = 0.0,
         key: str | None = None,
     ) -> Job:
-        """Enrol pictures of one class; it exists as soon as its first picture is enrolled."""
-        query = in_query(webhook=webhook)
-        return self._submit(
-            collection, "enroll", pictures, query, submitting(key, wait_s), form={"label": label}
-        )
+        """Enrol pictures of a class, or of several labels, which exist as soon as the first one is enrolled.
+
+        `complete` says of several labels that the pictures have no others; an empty list says that of all.
+        """
+        query, form = in_query(webhook=webhook), labelled(label, complete)
+        return self._submit(collection, "enroll", pictures, query, submitting(key, wait_s), form=form)
 
     def classify(
         self,
@@ -216,7 +220,7 @@ class Exemplar(Calls):
         query: Mapping[str, Any],
         headers: Mapping[str, str],
         *,
-        form: Mapping[str, str] | None = None,
+        form: Form | None = None,
     ) -> Job:
         return self._job(
             Request(

@@ -16,12 +16,17 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="allow", populate_by_name=True)
 
 
+Aim = Literal["precision", "f1"] | str
+"""What the threshold of each label is set for: a target precision, or the best F1 score."""
+
+
 class AnswerBefore(Model):
     """An answer that was decided again."""
 
     confidence: float
     decision: DecisionName
-    label: str | None
+    label: str | None = Field(default=None)
+    labels: list[LabelAnswer] | None = Field(default=None)
 
 
 class AskItem(Model):
@@ -97,17 +102,17 @@ class ChangedAnswer(Model):
 
 
 class ChangedLabel(Model):
-    """How many answers changed from one label to another; null is no label."""
+    """How many answers changed from one label to another; null is no label, a list are all of several."""
 
-    from_: str | None = Field(alias="from")
+    from_: str | list[str] | None = Field(alias="from")
     items: int
-    to: str | None
+    to: str | list[str] | None
 
 
 class ClassChange(Model):
     """Changes of a class."""
 
-    kind: ClassKind | None = Field(default=None)
+    kind: Literal["normal", "negative"] | str | None = Field(default=None)
     label: str | None = Field(default=None)
 
 
@@ -115,8 +120,10 @@ ClassFrom = Literal["nearest", "top"] | str
 """Which of a picture's folders names its class."""
 
 
-ClassKind = Literal["normal", "negative"] | str
-"""The kind of a class; pictures of `negative` classes are unknown."""
+ClassKind = Literal["normal", "negative", "set"] | str
+"""The kind of a class; pictures of `negative` classes are unknown.
+
+A `set` is a set of labels that supports of a collection of several labels a picture bear."""
 
 
 class ClassLine(Model):
@@ -157,6 +164,8 @@ class CollectionChange(Model):
     """Changes of a collection; omitted fields stay unchanged."""
 
     index: Index | None = Field(default=None)
+    name: str | None = Field(default=None)
+    """A new name; jobs and API keys of the collection follow it."""
     rule: RuleChange | None = Field(default=None)
 
 
@@ -169,6 +178,8 @@ class Collection(Model):
     index: Index
     index_measured: IndexMeasure | None
     """Null while search is exact, and for `milvus`."""
+    labels: Labels
+    """How many labels a picture has: exactly one, or `many`."""
     name: str
     prompts: str | list[str] | None
     rule: Rule
@@ -282,7 +293,15 @@ class Contribution(Model):
     thumbnail: str
 
 
-DecisionName = Literal["known", "unknown", "ambiguous"] | str
+class CreatedKey(Model):
+    """A new key, which cannot be shown again."""
+
+    id: str
+    key: str
+    """Sent as `Authorization: Bearer <key>`."""
+
+
+DecisionName = Literal["known", "unknown", "ambiguous", "none"] | str
 """The decision of an answer."""
 
 
@@ -374,12 +393,16 @@ class EmbeddingsRequest(Model):
 
 
 class EnrollItem(Model):
-    """A picture to enrol."""
+    """A picture to enrol, with `label`, or with `labels` if a picture may have several."""
 
+    complete: bool | None = Field(default=None)
+    """Whether these are all of its labels."""
     custom_id: str | None = Field(default=None)
     external_id: str | None = Field(default=None)
     image: Image
-    label: str
+    label: str | None = Field(default=None)
+    labels: list[str] | None = Field(default=None)
+    """At most 100; an empty list: none of the labels."""
     metadata: dict[str, Any] | None = Field(default=None)
     """At most 4096 bytes as JSON, and no more than 8 levels deep."""
 
@@ -549,11 +572,50 @@ Judgement = Literal["fair", "rough", "not_assessable"] | str
 """How reliable the numbers of a class are."""
 
 
+class KeyList(Model):
+    """All keys, oldest first."""
+
+    items: list[Key]
+
+
+class Key(Model):
+    """A key without its secret."""
+
+    collections: list[str] | None
+    """The collections that it is restricted to; null: all."""
+    created_at: datetime
+    expires_at: datetime | None
+    id: str
+    name: str
+    revoked: bool
+    scopes: list[Scope]
+    yours: bool
+    """Whether this request was made with it."""
+
+
+class LabelAnswer(Model):
+    """One of several labels of a picture that is, or may be, right; without explanation if decided again."""
+
+    decision: LabelDecision
+    """`yes` from the label's threshold on, `unsure` below it."""
+    explanation: Explanation | None = Field(default=None)
+    label: str
+    probability: float
+
+
 class LabelCount(Model):
     """The number of items that a class would get."""
 
     items: int
     label: str
+
+
+LabelDecision = Literal["yes", "unsure"] | str
+"""The decision about one of several labels of a picture."""
+
+
+Labels = Literal["one", "many"] | str
+"""The number of labels that a picture of a collection has: exactly one, or any number."""
 
 
 Lane = Literal["interactive", "bulk"] | str
@@ -616,6 +678,17 @@ class ListedWanted(Model):
     total: int
 
 
+class ManyNeighbour(Model):
+    """A support near the picture, with its labels."""
+
+    complete: bool
+    """Whether it has no other labels; otherwise nothing is known about those."""
+    labels: list[str]
+    similarity: float
+    support_id: int
+    thumbnail: str
+
+
 class Merge(Model):
     """The classes to merge into this one."""
 
@@ -653,7 +726,7 @@ class Neighbour(Model):
 class NewClass(Model):
     """A class to create from its name."""
 
-    kind: ClassKind | None = Field(default=None)
+    kind: Literal["normal", "negative"] | str | None = Field(default=None)
     label: str
 
 
@@ -663,6 +736,8 @@ class NewCollection(Model):
     encoder: str | None = Field(default=None)
     """One of the encoders this service offers."""
     index: Index | None = Field(default=None)
+    labels: Labels | None = Field(default=None)
+    """How many labels a picture has: exactly one, or `many`."""
     name: str
     """A slug: 1 to 63 of a-z, 0-9, - and _."""
     prompts: str | list[str] | None = Field(default=None)
@@ -679,6 +754,18 @@ class NewGroups(Model):
     """Most groups."""
 
 
+class NewKey(Model):
+    """A key to create."""
+
+    collections: list[str] | None = Field(default=None)
+    """The collections that it is restricted to; they need not exist yet."""
+    days: float | None = Field(default=None)
+    """Days until it expires; never by default."""
+    name: str
+    scopes: list[Scope] | None = Field(default=None)
+    """Default: `admin`, or with `collections` all scopes but `admin`."""
+
+
 class NewReindex(Model):
     """The encoder to embed a collection's pictures with, in addition to the active one."""
 
@@ -686,14 +773,23 @@ class NewReindex(Model):
 
 
 class NewReview(Model):
-    """A verdict on an answer: `label` is the right label, or `accepted` says that the answer is right."""
+    """A verdict on an answer: `label` is the right label, or `accepted` says that the answer is right.
+
+    Where pictures have several labels, `labels` are all of them, or `add` and `remove` change some.
+    """
 
     accepted: Literal[True] | str | None = Field(default=None)
     """The answer is right as it stands."""
+    add: list[str] | None = Field(default=None)
+    """Labels that it has besides those so far."""
     enroll: bool | None = Field(default=None)
     """Also make the picture a support of the label; one of another class is moved. Undoing the review, or giving another label, puts it back."""
     label: str | None = Field(default=None)
     """The right label; null: none of the classes."""
+    labels: list[str] | None = Field(default=None)
+    """All right labels; an empty list: none of them."""
+    remove: list[str] | None = Field(default=None)
+    """Labels of those so far that it does not have."""
 
 
 class NewReviews(Model):
@@ -701,11 +797,17 @@ class NewReviews(Model):
 
     accepted: Literal[True] | str | None = Field(default=None)
     """The answer is right as it stands."""
+    add: list[str] | None = Field(default=None)
+    """Labels that it has besides those so far."""
     enroll: bool | None = Field(default=None)
     """Also make the picture a support of the label; one of another class is moved. Undoing the review, or giving another label, puts it back."""
     items: list[int] | None = Field(default=None)
     label: str | None = Field(default=None)
     """The right label; null: none of the classes."""
+    labels: list[str] | None = Field(default=None)
+    """All right labels; an empty list: none of them."""
+    remove: list[str] | None = Field(default=None)
+    """Labels of those so far that it does not have."""
     where: Selection | None = Field(default=None)
 
 
@@ -807,6 +909,8 @@ class Result(Model):
     candidate_set: CandidateSet | None = Field(default=None)
     """Null if there are too few supports to compute one."""
     candidates: list[Candidate] | None = Field(default=None)
+    complete: bool | None = Field(default=None)
+    """Of an enrolled picture with `labels`: whether its support has no others."""
     confidence: float | None = Field(default=None)
     """The probability of the best class."""
     custom_id: str | None
@@ -820,13 +924,17 @@ class Result(Model):
     explanation: Explanation | None = Field(default=None)
     final_label: str | None = Field(default=None)
     """`label`, or the label that a person gave; null if it is none of the classes."""
+    final_labels: list[str] | None = Field(default=None)
+    """Where pictures have several labels: those that are `yes`, or that a person gave."""
     index_version: int | None = Field(default=None)
     item: int
     items: list[int] | None = Field(default=None)
     """Of a group: its items, most central first."""
     label: str | None = Field(default=None)
     """The predicted class; the best guess if ambiguous, null if unknown."""
-    neighbours: list[Neighbour] | None = Field(default=None)
+    labels: list[LabelAnswer] | list[str] | None = Field(default=None)
+    """If a picture may have several labels: those that are `yes` or `unsure`, most probable first; of an enrolled picture those of its support, sorted."""
+    neighbours: list[Neighbour] | list[ManyNeighbour] | None = Field(default=None)
     novelty: Novelty | None = Field(default=None)
     outcome: str | None = Field(default=None)
     """Of a job that decides again: `changed`, `unchanged`, or why the answer was left alone: `reviewed` or `without_vector`."""
@@ -858,7 +966,7 @@ class ResultPage(Model):
 
 
 class Review(Model):
-    """A person's verdict on an answer: the right label, null for none of the classes."""
+    """A person's verdict on an answer: the right label, null for none of the classes, or all `labels`."""
 
     accepted: bool
     """Whether the answer was accepted as it stood."""
@@ -869,7 +977,9 @@ class Review(Model):
     """Whether it makes the picture a support of its label."""
     enroll_job: str | None = Field(default=None)
     """The job that does, if the picture was none before."""
-    label: str | None
+    label: str | None = Field(default=None)
+    labels: list[str] | None = Field(default=None)
+    """All labels, where pictures have several."""
     support_id: int | None = Field(default=None)
     """That support; null until the job is done."""
 
@@ -891,16 +1001,19 @@ class ReviewedItems(Model):
 class RuleChange(Model):
     """Changes of a rule; omitted fields stay unchanged."""
 
+    aim: Aim | None = Field(default=None)
     certainty: float | None = Field(default=None)
     coverage: float | None = Field(default=None)
     false_reject: float | None = Field(default=None)
     metric: Metric | None = Field(default=None)
     name: RuleName | None = Field(default=None)
+    precision: float | None = Field(default=None)
 
 
 class Rule(Model):
     """The decision rule and its targets."""
 
+    aim: Aim | None = Field(default=None)
     certainty: float | None = Field(default=None)
     """A best class less probable than this is `ambiguous`."""
     coverage: float | None = Field(default=None)
@@ -910,10 +1023,15 @@ class Rule(Model):
     metric: Metric | None = Field(default=None)
     name: RuleName | None = Field(default=None)
     """`auto` is `kernel` up to 2,000 supports, and `ridge` above."""
+    precision: float | None = Field(default=None)
 
 
 RuleName = Literal["auto", "kernel", "ridge", "prototype", "neighbours", "nearest"] | str
 """The decision rules; `auto` is `kernel` up to 2,000 supports, and `ridge` above."""
+
+
+Scope = Literal["classify", "enroll", "admin"] | str
+"""What a key allows; `admin` allows everything."""
 
 
 class Selection(Model):
@@ -942,18 +1060,28 @@ class SmallClass(Model):
 
 
 class SupportChange(Model):
-    """The class to move a support to."""
+    """The class to move a support to; if a picture may have several labels, those that it gets or loses."""
 
-    label: str
+    add: list[str] | None = Field(default=None)
+    complete: bool | None = Field(default=None)
+    label: str | None = Field(default=None)
+    labels: list[str] | None = Field(default=None)
+    """Labels instead of those that it has."""
+    remove: list[str] | None = Field(default=None)
+    """Labels to take away, with those below them."""
 
 
 class Support(Model):
-    """One labelled picture."""
+    """One labelled picture, with `label`, or with `labels` and `complete` if a picture may have several."""
 
+    complete: bool | None = Field(default=None)
+    """Whether it has no other labels."""
     created_at: datetime
     external_id: str | None
     id: int
-    label: str
+    label: str | None = Field(default=None)
+    labels: list[str] | None = Field(default=None)
+    """Sorted, with what they imply."""
     metadata: dict[str, Any]
     picture_sha256: str
     thumbnail: str
@@ -995,6 +1123,7 @@ class Unseen(Model):
 
     external_id: str | None
     label: str
+    """Its label, or its labels separated by `;`."""
     picture: str
     """The digest of its picture, which may not be stored here."""
     support_id: int

@@ -34,6 +34,9 @@ Pictures = Picture | Sequence[Picture]
 Content = bytes | str | os.PathLike[str]
 """A body: its bytes, or the path of a file that is sent as it is read."""
 
+Form = Mapping[str, str | Sequence[str]]
+"""The text parts of a form; each text of a list is one of them."""
+
 Parts = Callable[[], Iterator[bytes]]
 
 
@@ -48,7 +51,7 @@ class Request:
     json: Any = None
     parts: Parts | None = None
     files: Sequence[tuple[str, tuple[str, bytes]]] | None = None
-    form: Mapping[str, str] | None = None
+    form: Form | None = None
     may_repeat: bool = False
     """Whether sending it twice does no more than sending it once."""
 
@@ -79,6 +82,12 @@ def submitting(key: str | None, wait_s: float) -> dict[str, str]:
     """Return the headers of a submission: a key, so that it may be sent again, and how long to wait."""
     headers = {"Idempotency-Key": key or str(uuid4())}
     return headers if wait_s <= 0 else {**headers, "Prefer": f"wait={wait_s:.0f}"}
+
+
+def labelled(label: str | Sequence[str], complete: bool | None) -> Form:
+    """Return what a form says of the labels of its pictures; none at all are complete."""
+    is_complete = complete if complete is not None or label else True
+    return {"label": label, **in_query(complete=is_complete)}
 
 
 def picture_files(pictures: Pictures) -> list[tuple[str, tuple[str, bytes]]]:

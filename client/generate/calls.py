@@ -11,6 +11,7 @@ from client.generate.types import NOTE, Document, name_of, or_none, python_name,
 
 BY_HAND = ("get_results", "watch_job")  # those with several answers, or none that ends
 HARMLESS = ("make_embeddings",)  # changes nothing, though it is a POST
+BY_PLACE = {"move_support": ("label",)}  # optional, and yet taken by their place
 SUBMITTING = ("wait_s: float = 0.0", "key: str | None = None")
 _HEAD = f'''"""The calls of the API that need nothing written by hand."""
 
@@ -81,7 +82,9 @@ def _method(method: str, path: str, operation: Document, schemas: Document) -> s
     takes_file = bool(_body(operation)) and "application/json" not in _body(operation)
     has_key = any(one["name"] == "Idempotency-Key" for one in operation["parameters"])
     first = [*places, *(field for field in fields if field.is_required)]
-    then = [*(field for field in fields if not field.is_required), *queries]
+    by_place = BY_PLACE.get(operation["operationId"], ())
+    first += [field for field in fields if field.name in by_place]
+    then = [*(field for field in fields if field not in first), *queries]
     arguments = ["self", *map(str, first), *(["content: Content"] if takes_file else [])]
     options = [*map(str, then), *(SUBMITTING if has_key else [])]
     arguments += ["*", *options] if options else []

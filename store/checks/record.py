@@ -21,10 +21,11 @@ from sqlalchemy import (
 
 from core.findings import Finding, some_of
 from store import tables as t
+from store.checks.label_sets import examine_label_sets
 from store.checks.work import examine_work
 from store.database import Database
 from store.migrate import HEAD, ensure_schema
-from store.record.classes import mark_supports_deleted
+from store.record.class_rows import mark_supports_deleted
 from store.record.collections import lock_collection, set_version
 from store.store import Store
 
@@ -44,6 +45,7 @@ def examine_record(store: Store, *, deep: bool = False) -> Iterator[Finding]:
     yield from _references(database)
     yield from _versions(database)
     yield from _supports(database)
+    yield from examine_label_sets(database)
     yield from examine_work(store)
 
 

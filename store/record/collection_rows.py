@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from core.types import Collection, Index, IndexMeasure, IndexName, Metric, Rule, RuleName, Views
+from core.types import Aim, Collection, Index, IndexMeasure, IndexName, Metric, Rule, RuleName, Views
 
 
 def unpack_collection(row: Row[Any]) -> Collection:
@@ -23,6 +23,7 @@ def unpack_collection(row: Row[Any]) -> Collection:
         prompts=row.prompts,
         index=unpack_index(row.index_spec),
         index_measured=None if row.index_measured is None else _unpack_measure(row.index_measured),
+        labels=row.labels,
         classes=getattr(row, "classes", 0),
         supports=getattr(row, "supports", 0),
     )
@@ -31,6 +32,8 @@ def unpack_collection(row: Row[Any]) -> Collection:
 def unpack_rule(packed: Mapping[str, Any]) -> Rule:
     """Return a rule as it was packed; targets that an earlier version did not know are the usual ones."""
     targets = {name: value for name, value in packed.items() if name not in ("name", "metric")}
+    if "aim" in targets:
+        targets["aim"] = Aim(targets["aim"])
     return Rule(RuleName(packed["name"]), Metric(packed["metric"]), **targets)
 
 

@@ -11,11 +11,13 @@ from sqlalchemy.exc import IntegrityError
 
 from core.errors import ExemplarError
 from core.types import (
+    ClassKind,
     Collection,
     Index,
     IndexMeasure,
     JobKind,
     JobState,
+    Labels,
     Prompts,
     Rule,
     Views,
@@ -24,16 +26,18 @@ from store import tables as t
 from store.clock import now_s
 from store.database import Database
 from store.record.collection_rows import unpack_collection, unpack_index, unpack_rule
-from store.record.prompt_rules import check_index, check_rule_of_prompts
+from store.record.keys import follow_name
+from store.record.prompt_rules import check_index, check_labels, check_rule_of_prompts
 from store.work.states import FINAL_CHUNK, change_jobs
 
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """The encoder that a collection answers with, and the slot of its vectors."""
+    """The encoder that a collection answers with, the slot of its vectors, and the labels of a picture."""
 
     encoder: str
     active_slot: int
+    labels: Labels = Labels.ONE
 
 
 class Collections:
@@ -51,13 +55,15 @@ class Collections:
         views: Views = Views.ONE,
         prompts: Prompts | None = None,
         index: Index = Index(),  # noqa: B008 - a frozen value
+        labels: Labels = Labels.ONE,
     ) -> Collection:
         """Add a collection.
 
-        Raises `collection_exists` for a taken name, `rule_invalid` or `index_invalid`.
+        Raises `collection_exists` for a taken name, `rule_invalid`, `index_invalid` or `labels_unsupported`.
         """
         check_rule_of_prompts(rule, prompts)
-        check_index(index, prompts)
+        check_labels(labels, rule, prompts)
+        check_index(index, labels, prompts)
         row = {
             "name": name,
             "encoder": encoder,
@@ -68,6 +74,7 @@ class Collections:
             "version": 0,
             "created_at": now_s(),
             "embedded_at": now_s(),
+            "labels": labels,
         }
         try:
             with self._database.write() as connection:
@@ -115,11 +122,19 @@ class Collections:
         with self._database.read() as connection:
             return [unpack_collection(row) for row in connection.execute(statement)]
 
-    def change_rule(self, name: str, changes: Mapping[str, Any], *, index: Index | None = None) -> Collection:
-        """Change some fields of the rule, named as in `Rule`, and the index if one is given.
+    def change(
+        self,
+        name: str,
+        changes: Mapping[str, Any] = {},
+        *,
+        index: Index | None = None,
+        new_name: str | None = None,
+    ) -> Collection:
+        """Change some fields of the rule, named as in `Rule`, and the index and the name if they are given.
 
-        The next answer uses both. Raises `collection_not_found`, or `rule_invalid` or `index_invalid` if the
-        rule or the index cannot be combined with the prompts.
+        The next answer uses rule and index. Jobs and API keys follow the new name. Raises
+        `collection_not_found`, `collection_exists` for a taken name, or `rule_invalid` or `index_invalid` if
+        the rule or the index cannot be combined with the prompts.
         """
         with self._database.write() as connection:
             which = t.collection.c.name == name
@@ -128,12 +143,15 @@ class Collections:
                 raise collection_not_found(name)
             rule = replace(unpack_rule(row.rule), **changes)
             check_rule_of_prompts(rule, row.prompts)
+            check_labels(row.labels, rule, row.prompts)
             changed: dict[str, Any] = {"rule": asdict(rule)}
             if index is not None and index != unpack_index(row.index_spec):
-                check_index(index, row.prompts)
+                check_index(index, row.labels, row.prompts)
                 changed |= {"index_spec": asdict(index), "index_measured": None}
             connection.execute(update(t.collection).where(which).values(changed))
-        return self.get(name)
+            if new_name not in (None, name):
+                _rename(connection, row.id, name, new_name)
+        return self.get(name if new_name is None else new_name)
 
     def note_measure(self, collection_id: int, measure: IndexMeasure) -> None:
         """Store a worker's measurement of an index, unless the collection's index has changed."""
@@ -169,6 +187,19 @@ class Collections:
             return [(row.id, row.name, row.version) for row in rows]
 
 
+def _rename(connection: Connection, collection_id: int, name: str, new_name: str) -> None:
+    """Rename a locked collection, in its jobs and in the keys that are restricted to it too."""
+    which = t.collection.c.id == collection_id
+    try:
+        connection.execute(update(t.collection).where(which).values(name=new_name))
+    except IntegrityError as error:
+        raise collection_exists(new_name) from error
+    of_it = t.job.c.collection_id == collection_id
+    connection.execute(select(t.job.c.id).where(of_it).order_by(t.job.c.id).with_for_update())
+    connection.execute(update(t.job).where(of_it).values(collection_name=new_name))
+    follow_name(connection, name, new_name)
+
+
 def end_reindexes(connection: Connection, collection_id: int) -> None:
     """Stop queueing supports for the other encoder; a job with nothing open ends."""
     job, chunk = t.job.c, t.chunk.c
@@ -196,13 +227,22 @@ def collection_gone() -> ExemplarError:
     )
 
 
-def find_collection(connection: Connection, name: str) -> Row[int, str, int]:
-    """Return a collection's id, encoder and version inside a transaction; raises `collection_not_found`."""
-    row = connection.execute(
-        select(t.collection.c.id, t.collection.c.encoder, t.collection.c.version).where(
-            t.collection.c.name == name
-        )
-    ).first()
+_FIND = select(t.collection.c.id, t.collection.c.encoder, t.collection.c.version, t.collection.c.labels)
+
+
+def find_collection(connection: Connection, name: str) -> Row[int, str, int, Labels]:
+    """Return id, encoder, version and labels of a collection; raises `collection_not_found`."""
+    return _found(connection, name, _FIND.where(t.collection.c.name == name))
+
+
+def keep_collection(connection: Connection, name: str) -> Row[int, str, int, Labels]:
+    """Find a collection, which keeps its name until the transaction ends."""
+    found = _FIND.where(t.collection.c.name == name)
+    return _found(connection, name, found.with_for_update(read=True, key_share=True))
+
+
+def _found(connection: Connection, name: str, statement: Any) -> Row[int, str, int, Labels]:
+    row = connection.execute(statement).first()
     if row is None:
         raise collection_not_found(name)
     return row
@@ -223,10 +263,13 @@ def lock_collection(connection: Connection, collection_id: int) -> int | None:
 
 def answering(connection: Connection, collection_id: int) -> Answering:
     """Return the active encoder of a locked collection."""
+    collection = t.collection.c
     row = connection.execute(
-        select(t.collection.c.encoder, t.collection.c.active_slot).where(t.collection.c.id == collection_id)
+        select(collection.encoder, collection.active_slot, collection.labels).where(
+            collection.id == collection_id
+        )
     ).one()
-    return Answering(row.encoder, row.active_slot)
+    return Answering(row.encoder, row.active_slot, row.labels)
 
 
 def vector_column(slot: int) -> Column[bytes]:
@@ -260,6 +303,7 @@ def _with_counts() -> Any:
     classes = (
         select(func.count())
         .where(t.class_.c.collection_id == t.collection.c.id, ~t.class_.c.deleted)
+        .where(t.class_.c.kind != ClassKind.SET)
         .scalar_subquery()
     )
     supports = (  # joined through classes: a covering index answers, and support rows stay unread

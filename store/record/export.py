@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, exists, func, select
 
 from core.errors import ExemplarError
-from core.types import Views
+from core.types import ClassKind, Labels, Views
 from core.vectors import COMPONENT
 from formats.bundle import BundleClass, BundleEncoder, BundleSupport, Manifest, Spool
 from store import tables as t
 from store.database import Database
 from store.record.collection_rows import unpack_rule
 from store.record.collections import collection_not_found, vector_column
+from store.record.label_sets import members_of
 from store.record.probes import probe_of
 
 AT_ONCE = 1_000  # rows in memory
@@ -40,20 +41,40 @@ class Exports:
                 ).first()
                 if collection is None:
                     raise collection_not_found(name)
-                classes = connection.execute(
-                    select(t.class_.c.id, t.class_.c.label, t.class_.c.kind)
-                    .where(t.class_.c.collection_id == collection.id, ~t.class_.c.deleted)
-                    .order_by(t.class_.c.id)
-                ).all()
+                ids, classes = _classes(connection, collection.id)
                 manifest = _manifest(connection, collection, classes)
-                spool.fill(manifest, _supports(connection, collection, classes))
+                spool.fill(manifest, _supports(connection, collection, manifest, ids))
         except BaseException:
             spool.close()
             raise
         return spool
 
 
-def _manifest(connection: Connection, collection: Row[Any], classes: Any) -> Manifest:
+def _classes(connection: Connection, collection_id: int) -> tuple[list[int], list[BundleClass]]:
+    """Return ids and values of the classes, without label sets that no support has."""
+    class_ = t.class_.c
+    used = exists(select(1).where(t.support.c.class_id == class_.id))
+    rows = connection.execute(
+        select(class_.id, class_.label, class_.kind, class_.complete)
+        .where(class_.collection_id == collection_id, ~class_.deleted)
+        .where((class_.kind != ClassKind.SET) | used)
+        .order_by(class_.id)
+    ).all()
+    sets = members_of(connection, [row.id for row in rows if row.kind is ClassKind.SET])
+    places = {row.id: place for place, row in enumerate(rows)}
+    classes = [
+        BundleClass(
+            label="" if row.id in sets else row.label,
+            kind=row.kind,
+            members=tuple(sorted(places[one] for one in sets[row.id].ids)) if row.id in sets else (),
+            complete=row.complete,
+        )
+        for row in rows
+    ]
+    return list(places), classes
+
+
+def _manifest(connection: Connection, collection: Row[Any], classes: Sequence[BundleClass]) -> Manifest:
     vector = vector_column(collection.active_slot)
     count, size = connection.execute(
         select(func.count(), func.max(func.length(vector))).where(*_seen(collection))
@@ -65,6 +86,7 @@ def _manifest(connection: Connection, collection: Row[Any], classes: Any) -> Man
             "export_empty", "expected a collection with supports, or a worker that has loaded its encoder"
         )
     return Manifest(
+        format_version=2 if collection.labels is Labels.MANY else 1,
         collection=collection.name,
         version=collection.version,
         encoder=BundleEncoder(
@@ -76,8 +98,9 @@ def _manifest(connection: Connection, collection: Row[Any], classes: Any) -> Man
         rule=unpack_rule(collection.rule),
         views=Views(collection.views),
         prompts=collection.prompts,
-        classes=tuple(BundleClass(label=row.label, kind=row.kind) for row in classes),
+        classes=tuple(classes),
         supports=count,
+        labels=collection.labels,
     )
 
 
@@ -91,10 +114,13 @@ def _seen(collection: Row[Any]) -> tuple[Any, ...]:
     )
 
 
-def _supports(connection: Connection, collection: Row[Any], classes: Any) -> Iterator[BundleSupport]:
+def _supports(
+    connection: Connection, collection: Row[Any], manifest: Manifest, class_ids: Sequence[int]
+) -> Iterator[BundleSupport]:
     """Yield supports in the order in which replicas apply them, so that sums are identical."""
     support = t.support.c
-    places = {row.id: place for place, row in enumerate(classes)}
+    places = {class_id: place for place, class_id in enumerate(class_ids)}
+    label_sets = manifest.label_sets()
     rows = connection.execution_options(yield_per=AT_ONCE).execute(
         select(
             support.id,
@@ -110,13 +136,15 @@ def _supports(connection: Connection, collection: Row[Any], classes: Any) -> Ite
     )
     for row in rows:
         place = places[row.class_id]
+        labels = label_sets[place]
         yield BundleSupport(
             row.id,
             place,
             bytes(row.packed),
-            classes[place].label,
+            manifest.classes[place].label if labels is None else None,
             row.picture,
             row.external_id,
             row.said,
             row.created_at,
+            labels,
         )

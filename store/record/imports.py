@@ -10,12 +10,12 @@ from sqlalchemy import Connection, Row, exists, insert, select, update
 
 from core.errors import error_of
 from core.results import Result, failed_result
-from core.types import FINAL, Chunk, ChunkState, Item, JobKind, JobRequest, Lane
+from core.types import FINAL, Chunk, ChunkState, ClassKind, Item, JobKind, JobRequest, Lane
 from formats.bundle import Manifest
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
-from store.record.classes import add_class
+from store.record.class_rows import add_class
 from store.record.collections import (
     collection_exists,
     delete_collection,
@@ -24,6 +24,7 @@ from store.record.collections import (
     set_version,
 )
 from store.record.enrolment import Enrolment, enroll
+from store.record.label_sets import Members, write_members
 from store.work.jobs import Jobs
 from store.work.locks import lock_job
 from store.work.packing import pack_item
@@ -157,13 +158,25 @@ def _make_collection(
         "created_at": now_s(),
         "embedded_at": now_s(),
         "imported_by": job_id,
+        "labels": manifest.labels,
     }
     collection_id = connection.execute(
         insert(t.collection).values(row).returning(t.collection.c.id)
     ).scalar_one()
     # in their original order, since rules iterate over classes in the order of their ids
-    for seq, class_ in enumerate(manifest.classes, start=1):
-        add_class(connection, collection_id, class_.label, seq, class_.kind)
+    ids = [
+        # the members of a set, which its text is made of, may come later
+        add_class(connection, collection_id, class_.label or f"\x1f{seq}", seq, class_.kind)
+        for seq, class_ in enumerate(manifest.classes, start=1)
+    ]
+    write_members(
+        connection,
+        {
+            set_id: Members(frozenset(ids[place] for place in class_.members), class_.complete)
+            for set_id, class_ in zip(ids, manifest.classes, strict=True)
+            if class_.kind is ClassKind.SET
+        },
+    )
     set_version(connection, collection_id, len(manifest.classes))
 
 

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from core.errors import ExemplarError
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
+
+DAY_S = 86400.0
 
 
 class Scope(StrEnum):
@@ -115,6 +117,21 @@ class Keys:
         # always compare, so that the response time does not reveal which ids exist
         is_right = hmac.compare_digest(_digest("") if found is None else found.digest, _digest(secret))
         return _unpack(found) if found is not None and is_right else None
+
+
+def default_scopes(collections: Sequence[str]) -> list[Scope]:
+    """Return the scopes of a key for which none are given: a restricted one is not an admin's."""
+    return [Scope.CLASSIFY, Scope.ENROLL] if collections else [Scope.ADMIN]
+
+
+def follow_name(connection: Connection, name: str, new_name: str) -> None:
+    """Restrict the keys of a renamed collection to its new name."""
+    restricted = select(t.api_key).where(t.api_key.c.collections.is_not(None)).order_by(t.api_key.c.id)
+    for row in connection.execute(restricted.with_for_update()).all():
+        if name in row.collections:
+            names = sorted({new_name, *row.collections} - {name})
+            which = t.api_key.c.id == row.id
+            connection.execute(update(t.api_key).where(which).values(collections=names))
 
 
 def _digest(secret: str) -> str:

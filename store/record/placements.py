@@ -9,7 +9,7 @@ from sqlalchemy import Connection, insert, select
 
 from store import tables as t
 from store.clock import now_s
-from store.record.classes import current_class, mark_supports_deleted, move_supports
+from store.record.class_rows import current_class, mark_supports_deleted, move_supports
 from store.record.collections import lock_collection, set_version
 
 COPIED = ("collection_id", "vector", "vector_b", "picture", "thumbnail", "external_id", "metadata")

@@ -1,11 +1,13 @@
-"""Which rules and indexes can be combined with prompts."""
+"""Which rules and indexes can be combined with prompts, or with several labels a picture."""
 
 from __future__ import annotations
 
 from core.errors import ExemplarError
-from core.types import Index, IndexName, Prompts, Rule, RuleName
+from core.label_sets import unsupported
+from core.types import Index, IndexName, Labels, Prompts, Rule, RuleName
 
 _OF_TEXTS = (RuleName.AUTO, RuleName.KERNEL, RuleName.RIDGE)
+_OF_SEVERAL = (RuleName.AUTO, RuleName.KERNEL, RuleName.RIDGE)
 
 
 def check_rule_of_prompts(rule: Rule, prompts: Prompts | None) -> None:
@@ -18,8 +20,26 @@ def check_rule_of_prompts(rule: Rule, prompts: Prompts | None) -> None:
         )
 
 
-def check_index(index: Index, prompts: Prompts | None) -> None:
-    """Raise `index_invalid` if the index has numbers of another kind, or cannot be combined with prompts."""
+def check_labels(labels: Labels, rule: Rule, prompts: Prompts | None) -> None:
+    """Raise `labels_unsupported` or `rule_invalid` unless rule and prompts fit the labels of a picture."""
+    if labels is Labels.ONE:
+        if (rule.aim, rule.precision) != (Rule().aim, Rule().precision):
+            raise ExemplarError(
+                "rule_invalid", "expected aim and precision only in a collection made with labels=many"
+            )
+        return
+    if prompts is not None:
+        raise unsupported("prompts")
+    if rule.name not in _OF_SEVERAL:
+        expected = ", ".join(name.value for name in _OF_SEVERAL)
+        raise ExemplarError(
+            "rule_invalid",
+            f"expected one of the rules {expected}, which give several labels, got {rule.name.value}",
+        )
+
+
+def check_index(index: Index, labels: Labels, prompts: Prompts | None) -> None:
+    """Raise `index_invalid` if the index has numbers of another kind, or cannot be combined with the rest."""
     shortened = index.name in (IndexName.IVF, IndexName.RABITQ)
     if not shortened and (index.probes is not None or index.refine is not None):
         raise ExemplarError(
@@ -30,4 +50,9 @@ def check_index(index: Index, prompts: Prompts | None) -> None:
         raise ExemplarError(
             "index_invalid",
             "prompts need all supports in memory: expected the index flat, ivf or rabitq, got milvus",
+        )
+    if index.name is IndexName.MILVUS and labels is Labels.MANY:
+        raise ExemplarError(
+            "index_invalid",
+            "several labels need all supports in memory: expected the index flat, ivf or rabitq, got milvus",
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +10,14 @@ from sqlalchemy import Connection, Row, func, select, update
 
 from core.changes import Changes, ClassChange, SupportChange
 from core.errors import ExemplarError
+from core.label_sets import LabelChange, LabelSet, check_one_label
+from core.types import Labels
 from core.vectors import unpack_vector
 from store import tables as t
 from store.database import Database
-from store.record.classes import add_class, find_class, mark_supports_deleted
+from store.record.class_rows import add_class, find_class, mark_supports_deleted, move_supports
 from store.record.collections import find_collection, lock_collection, set_version, vector_column
+from store.record.label_sets import Members, find_or_make_labels, find_or_make_set, label_sets
 
 MAX_ID = 2**63 - 1
 MOST_CHANGES = 20_000  # per read: 40 MB at 512 components, however far behind a replica is
@@ -25,12 +28,15 @@ class Support:
     """One labelled picture, without its vector."""
 
     id: int
-    label: str
+    label: str | None
+    """None if a picture may have several labels."""
     picture: str
     thumbnail: str
     external_id: str | None
     metadata: Mapping[str, Any]
     created_at: float
+    labels: LabelSet | None = None
+    """Its labels, if a picture may have several."""
 
 
 class Supports:
@@ -42,7 +48,7 @@ class Supports:
     def page(
         self, collection: str, *, label: str | None = None, after: int = 0, limit: int = 100
     ) -> list[Support]:
-        """Return supports in order of enrolment, of one class or of all."""
+        """Return supports in order of enrolment: those that bear a label, or all."""
         with self._database.read() as connection:
             found = find_collection(connection, collection)
             which = t.support.c.collection_id == found.id
@@ -50,9 +56,9 @@ class Supports:
                 class_id = find_class(connection, found.id, label)
                 if class_id is None:
                     return []
-                which = t.support.c.class_id == class_id
+                which = t.support.c.class_id.in_(_classes_with(class_id, found.labels))
             statement = _joined().where(which, t.support.c.id > after).order_by(t.support.c.id).limit(limit)
-            return [_unpack(row) for row in connection.execute(statement)]
+            return _unpack(connection, connection.execute(statement).all(), found.labels)
 
     def get(self, collection: str, support_id: int) -> Support:
         """Return one support; raises `support_not_found`."""
@@ -60,18 +66,24 @@ class Supports:
             found = find_collection(connection, collection)
             _check_id(support_id)
             one = (t.support.c.collection_id == found.id, t.support.c.id == support_id)
-            row = connection.execute(_joined().where(*one)).first()
-        if row is None:
-            raise _support_not_found(support_id)
-        return _unpack(row)
+            rows = connection.execute(_joined().where(*one)).all()
+            if not rows:
+                raise _support_not_found(support_id)
+            return _unpack(connection, rows, found.labels)[0]
 
     def move(self, collection: str, support_id: int, label: str) -> Support:
         """Move a support to another class, which is created if it does not exist; return it as it is there.
 
-        If that class already has the picture, the two become one: the class's own is returned.
+        If that class already has the picture, the two become one: the class's own is returned. Raises
+        `labels_invalid` if a picture may have several labels.
         """
         with self._database.write() as connection:
             collection_id, version, row = _locked_support(connection, collection, support_id)
+            if row.labels is Labels.MANY:
+                raise ExemplarError(
+                    "labels_invalid",
+                    "expected labels, or add and remove, since pictures here may have several labels",
+                )
             class_id = find_class(connection, collection_id, label)
             if class_id is None:
                 class_id = add_class(connection, collection_id, label, version + 1)
@@ -92,6 +104,26 @@ class Supports:
                 mark_supports_deleted(connection, t.support.c.id == support_id, version)
             set_version(connection, collection_id, version + 1)
         return self.get(collection, support_id if twin is None else twin.id)
+
+    def change_labels(self, collection: str, support_id: int, change: LabelChange) -> Support:
+        """Change the labels of a support; return it with the changed ones.
+
+        New labels are created. If a picture has one label only, `labels` must name exactly one; raises
+        `labels_invalid`, and what moving a support raises.
+        """
+        with self._database.read() as connection:
+            labels = find_collection(connection, collection).labels
+        if labels is Labels.ONE:
+            return self.move(collection, support_id, _only_label(change))
+        with self._database.write() as connection:
+            collection_id, version, row = _locked_support(connection, collection, support_id)
+            changed = change.apply(label_sets(connection, [row.class_id])[row.class_id])
+            ids = find_or_make_labels(connection, collection_id, changed.labels, version + 1)
+            set_id = find_or_make_set(connection, collection_id, Members(ids, changed.complete), version + 1)
+            if set_id != row.class_id:
+                version = move_supports(connection, t.support.c.id == support_id, set_id, version)
+                set_version(connection, collection_id, version)
+        return self.get(collection, support_id)
 
     def delete(self, collection: str, support_id: int) -> None:
         """Delete a support; raises `support_not_found`."""
@@ -133,12 +165,24 @@ class Supports:
 
 def class_changes(connection: Connection, collection_id: int, after: int, upto: int) -> list[ClassChange]:
     """Return the current state of classes that changed after a version, up to another."""
-    rows = connection.execute(
-        select(t.class_.c.id, t.class_.c.label, t.class_.c.kind, t.class_.c.deleted).where(
-            t.class_.c.collection_id == collection_id, t.class_.c.seq > after, t.class_.c.seq <= upto
-        )
+    class_, member = t.class_.c, t.class_member.c
+    changed = (class_.collection_id == collection_id, class_.seq > after, class_.seq <= upto)
+    members: dict[int, list[int]] = {}
+    of_sets = (
+        select(member.set_id, member.label_id)
+        .join(t.class_, class_.id == member.set_id)
+        .where(*changed)
+        .order_by(member.label_id)
     )
-    return [ClassChange(row.id, row.label, row.kind, row.deleted) for row in rows]
+    for row in connection.execute(of_sets):
+        members.setdefault(row.set_id, []).append(row.label_id)
+    rows = connection.execute(
+        select(class_.id, class_.label, class_.kind, class_.deleted, class_.complete).where(*changed)
+    )
+    return [
+        ClassChange(row.id, row.label, row.kind, row.deleted, tuple(members.get(row.id, ())), row.complete)
+        for row in rows
+    ]
 
 
 def _support_changes(
@@ -164,12 +208,14 @@ def support_change(support_id: int, class_id: int | None, packed: bytes | None) 
     return SupportChange(support_id, class_id, unpack_vector(packed))
 
 
-def _locked_support(connection: Connection, collection: str, support_id: int) -> tuple[int, int, Row[Any]]:
+def _locked_support(connection: Connection, collection: str, support_id: int) -> tuple[int, int, Any]:
     found = find_collection(connection, collection)
     _check_id(support_id)
     version = lock_collection(connection, found.id)
     row = connection.execute(
-        select(t.support.c.picture).where(
+        select(t.support.c.picture, t.support.c.class_id, t.collection.c.labels)
+        .join(t.collection, t.collection.c.id == t.support.c.collection_id)
+        .where(
             t.support.c.collection_id == found.id,
             t.support.c.id == support_id,
             t.support.c.class_id.is_not(None),
@@ -189,11 +235,38 @@ def _support_not_found(support_id: int) -> ExemplarError:
     return ExemplarError("support_not_found", f"there is no support {support_id} in this collection")
 
 
+def _classes_with(label_id: int, labels: Labels) -> Any:
+    """Return the classes whose supports bear a label."""
+    if labels is Labels.ONE:
+        return [label_id]
+    return select(t.class_member.c.set_id).where(t.class_member.c.label_id == label_id)
+
+
+def _only_label(change: LabelChange) -> str:
+    if change.labels is None:
+        raise ExemplarError(
+            "labels_invalid", "expected label, since a picture of this collection has exactly one label"
+        )
+    return str(check_one_label(change.labels, change.complete))
+
+
 def _joined() -> Any:
     return select(t.support, t.class_.c.label).join(t.class_, t.class_.c.id == t.support.c.class_id)
 
 
-def _unpack(row: Row[Any]) -> Support:
-    return Support(
-        row.id, row.label, row.picture, row.thumbnail, row.external_id, row.metadata, row.created_at
-    )
+def _unpack(connection: Connection, rows: Sequence[Row[Any]], labels: Labels) -> list[Support]:
+    is_many = labels is Labels.MANY
+    sets = label_sets(connection, {row.class_id for row in rows}) if is_many else {}
+    return [
+        Support(
+            row.id,
+            None if is_many else row.label,
+            row.picture,
+            row.thumbnail,
+            row.external_id,
+            row.metadata,
+            row.created_at,
+            sets.get(row.class_id),
+        )
+        for row in rows
+    ]

@@ -8,9 +8,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, select
 
-from core.types import FINAL, JobState
+from core.types import FINAL, JobState, Labels
 from store import tables as t
 from store.record.collections import vector_column
+from store.record.label_sets import label_sets
 
 STEP_ITEMS = 256
 MOST_NAMED = 100
@@ -78,12 +79,15 @@ def status_of(connection: Connection, collection: Row[Any], row: Row[Any]) -> Re
         select(func.count()).select_from(t.support).where(*_unseen(collection))
     ).scalar_one()
     first = connection.execute(
-        select(support.id, t.class_.c.label, support.external_id, support.picture)
+        select(support.id, t.class_.c.label, support.external_id, support.picture, support.class_id)
         .join(t.class_, t.class_.c.id == support.class_id)
         .where(*_unseen(collection))
         .order_by(support.id)
         .limit(MOST_NAMED)
-    )
+    ).all()
+    sets = {}
+    if collection.labels is Labels.MANY:
+        sets = label_sets(connection, {one.class_id for one in first})
     return Reindex(
         collection=collection.name,
         version=collection.version,
@@ -94,7 +98,15 @@ def status_of(connection: Connection, collection: Row[Any], row: Row[Any]) -> Re
         supports=supports,
         embedded=supports - unseen,
         working=_is_working(connection, collection, row),
-        missing=[Unseen(*one) for one in first],
+        missing=[
+            Unseen(
+                one.id,
+                ";".join(sets[one.class_id].labels) if one.class_id in sets else one.label,
+                one.external_id,
+                one.picture,
+            )
+            for one in first
+        ],
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection, insert, select
 
+from core.twins import sketches
 from core.types import Chunk
 from core.vectors import Vector, Vectors
 from store import tables as t
@@ -76,6 +77,25 @@ class ItemVectors:
         """Return the encoders whose vectors of a job are kept."""
         with self._database.read() as connection:
             return encoders_of(connection, job_id)
+
+
+def sketches_of(connection: Connection, job_id: str) -> dict[int, Vector]:
+    """Return sketches of the vectors of a job's items, by item, all of the encoder that was used last."""
+    kept = t.item_vectors.c
+    of_job = kept.job_id == job_id
+    last = select(kept.encoder).where(of_job).order_by(kept.chunk_id.desc()).limit(1).scalar_subquery()
+    rows = (
+        select(kept.first_item, kept.size, kept.vectors)
+        .where(of_job, kept.encoder == last)
+        .order_by(kept.chunk_id)
+        .execution_options(yield_per=50)
+    )
+    found: dict[int, Vector] = {}
+    for row in connection.execute(rows):
+        vectors = _unpack(row.vectors, row.size)
+        there = np.flatnonzero(vectors.any(axis=1))
+        found.update(zip((row.first_item + there).tolist(), sketches(vectors[there]), strict=True))
+    return found
 
 
 def encoders_of(connection: Connection, job_id: str) -> Sequence[str]:

@@ -8,7 +8,9 @@ from typing import Any
 from sqlalchemy import Row, Select, select
 
 from core.errors import ExemplarError
+from core.settings import Settings
 from core.types import ChunkState, Item, Job, JobKind
+from formats.server_folders import read_file
 from store import tables as t
 from store.blobs import PICTURES, Blobs, uploads_of
 from store.database import Database
@@ -19,17 +21,21 @@ from store.work.rows import overlaps, require_job
 MOST = 2**31 - 1  # the greatest item number that the record can hold
 
 
-def find_read_picture(database: Database, blobs: Blobs, job_id: str, number: int) -> bytes:
-    """Return the bytes of an item's picture that a worker has already decoded safely.
+def find_read_picture(
+    database: Database, blobs: Blobs, settings: Settings, job_id: str, number: int
+) -> bytes:
+    """Return the bytes of an item's picture, which a worker has decoded safely (a server's file as it was).
 
     Raises `job_not_found`; `item_not_found` if the job has no such item, or it failed or still waits; and
-    `blob_not_found` if its bytes were never stored here, as those of a URL or a server folder.
+    `blob_not_found` if its bytes were never stored here, as those of object storage, or its file is gone.
     """
     job, [item] = _read_items(database, job_id, [number])
-    return stored_picture(blobs, job.kind, job_id, item)
+    return _still_there(blobs, settings, job, item)
 
 
-def keep_pictures(database: Database, blobs: Blobs, job_id: str, numbers: Sequence[int]) -> dict[int, str]:
+def keep_pictures(
+    database: Database, blobs: Blobs, settings: Settings, job_id: str, numbers: Sequence[int]
+) -> dict[int, str]:
     """Keep the pictures of items for supports, and return their names by item.
 
     Raises as `find_read_picture` does, naming the item.
@@ -38,7 +44,7 @@ def keep_pictures(database: Database, blobs: Blobs, job_id: str, numbers: Sequen
     kept: dict[int, str] = {}
     for item in items:
         try:
-            kept[item.index] = blobs.put(PICTURES, stored_picture(blobs, job.kind, job_id, item))
+            kept[item.index] = blobs.put(PICTURES, _still_there(blobs, settings, job, item))
         except ExemplarError as error:
             if error.code != "blob_not_found":
                 raise
@@ -83,11 +89,25 @@ def _done_items(row: Row[Any]) -> dict[int, Item]:
     return {item.index: item for item in unpack_items(row.inputs) if item.index in done}
 
 
-def stored_picture(blobs: Blobs, kind: JobKind, job_id: str, item: Item) -> bytes:
-    """Return the bytes of an item that are stored as a blob or within one; raises `blob_not_found`."""
+def _still_there(blobs: Blobs, settings: Settings, job: Job, item: Item) -> bytes:
+    try:
+        return read_picture(blobs, settings, job.kind, job.id, item)
+    except ExemplarError as error:
+        if error.code == "blob_not_found":
+            raise
+        raise ExemplarError("blob_not_found", f"the picture cannot be read any more: {error}") from error
+
+
+def read_picture(blobs: Blobs, settings: Settings, kind: JobKind, job_id: str, item: Item) -> bytes:
+    """Return the bytes of an item: a blob, a part of one, or a file of a server folder.
+
+    Raises `blob_not_found` for an item that is elsewhere, and as `read_file` does.
+    """
     if item.place is None:
         return blobs.get(folder_of_pictures(kind, job_id), item.picture or "")
     scheme, _, rest = item.place.partition(":")
+    if scheme == "file":
+        return read_file(rest, settings.roots, max_bytes=settings.max_picture_bytes)
     if scheme != "pack":
         raise ExemplarError("blob_not_found", "the picture was read from elsewhere and is not stored here")
     digest, start, size = rest.split(":")

@@ -13,18 +13,23 @@ from sys import intern
 from threading import Lock
 from typing import Any, NamedTuple
 
+import numpy as np
 from pydantic_core import from_json
 from sqlalchemy import Connection, Row, Text, cast, func, select
 
-from core.answer_order import Key, Order, sort_key
+from core.answer_order import Key, Order, contradicted_key, sort_key
 from core.errors import ExemplarError
-from core.results import Result
+from core.labels import unpack_labels
+from core.results import Result, has_several, label_text
+from core.twins import contradicted
 from core.types import FINAL, ChunkState, Job
 from store import tables as t
 from store.database import Database
+from store.work.item_vectors import sketches_of
 from store.work.kinds import KINDS
 from store.work.reviewed import with_reviews
 from store.work.rows import require_job
+from store.work.versions import as_of, check_version
 
 MOST_KEPT = 300_000  # entries in memory
 CHUNKS_AT_ONCE = 50  # read from the record at a time
@@ -43,6 +48,8 @@ class Entry(NamedTuple):
     status: str
     decision: str | None
     label: str | None
+    """The labels as one text."""
+    several: bool
     confidence: float | None
 
 
@@ -86,19 +93,30 @@ class Orders:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._kept: OrderedDict[tuple[str, float | None, int], Mapping[Order, list[Entry]]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, int | None, float | None, int], Mapping[Order, list[Entry]]] = (
+            OrderedDict()
+        )
         self._lock = Lock()
 
     def page(
-        self, job_id: str, order: Order, fits: Callable[[Result], bool], *, after: Position | None, limit: int
+        self,
+        job_id: str,
+        order: Order,
+        fits: Callable[[Result], bool],
+        *,
+        after: Position | None,
+        limit: int,
+        version: int | None = None,
     ) -> OrderedPage:
-        """Return the next settled results that fit; in the order of value, reviewed ones come last.
+        """Return the next settled results that fit, as of a version or the newest.
 
-        Raises `job_not_found`.
+        In the order of value, reviewed ones come last. Raises `job_not_found` or `version_not_found`.
         """
         with self._database.read() as connection:
             job = require_job(connection, job_id)
-            entries = self._entries(connection, job)[order]
+            if version is not None:
+                check_version(connection, job_id, version)
+            entries = self._entries(connection, job, version)[order]
             calls = connection.execute(select(t.job.c.review_calls).where(t.job.c.id == job_id)).scalar_one()
             after = Position(calls, False, -1) if after is None else after
             reviews = partial(_reviews, connection, job) if calls else _no_reviews
@@ -109,20 +127,21 @@ class Orders:
                 if fits(_light(entry, review, decides=KINDS[job.kind].decides))
             )
             found = list(islice(fitting, limit + 1))
-            results = _read(connection, job, [entry for _, entry in found[:limit]])
+            results = _read(connection, job, [entry for _, entry in found[:limit]], version)
         if len(found) <= limit:
             return OrderedPage(results, None)
         among_reviewed, last = found[limit - 1]
         return OrderedPage(results, Position(after.calls, among_reviewed, last.item))
 
-    def _entries(self, connection: Connection, job: Job) -> Mapping[Order, list[Entry]]:
+    def _entries(self, connection: Connection, job: Job, version: int | None) -> Mapping[Order, list[Entry]]:
         if job.state not in FINAL:
-            return _load(connection, job.id)
+            return _load(connection, job.id, version)
         replaced = select(func.count()).where(t.past_results.c.job_id == job.id)
-        key = (job.id, job.finished_at, connection.execute(replaced).scalar_one())  # a retry ends later
+        # a retry ends later
+        key = (job.id, version, job.finished_at, connection.execute(replaced).scalar_one())
         with self._lock:
             if key not in self._kept:
-                self._kept[key] = _load(connection, job.id)
+                self._kept[key] = _load(connection, job.id, version)
             self._kept.move_to_end(key)
             entries = self._kept[key]
             while len(self._kept) > 1 and self._size() > MOST_KEPT:
@@ -133,7 +152,7 @@ class Orders:
         return sum(len(orders[Order.ITEM]) for orders in self._kept.values())
 
 
-def _load(connection: Connection, job_id: str) -> Mapping[Order, list[Entry]]:
+def _load(connection: Connection, job_id: str, version: int | None) -> Mapping[Order, list[Entry]]:
     """Read all settled results and return what is kept of them, in each order."""
     chunk = t.chunk.c
     statement = (
@@ -145,12 +164,26 @@ def _load(connection: Connection, job_id: str) -> Mapping[Order, list[Entry]]:
     entries: list[Entry] = []
     keys: dict[Order, list[Key]] = {order: [] for order in Order if order is not Order.ITEM}
     for row in connection.execute(statement):
-        for place, result in enumerate(from_json(row.packed)):  # twice as fast as json
+        results = as_of(connection, job_id, version, from_json(row.packed))  # twice as fast as json
+        for place, result in enumerate(results):
             entries.append(_entry(row.id, place, result))
             for order, sorted_by in keys.items():
                 sorted_by.append(sort_key(order, result))
+    for place in _contradicted(connection, job_id, entries):
+        keys[Order.VALUE][place] = contradicted_key(entries[place].decision or "")
     orders = {order: _sorted(entries, sorted_by) for order, sorted_by in keys.items()}
     return {Order.ITEM: entries, **orders}
+
+
+def _contradicted(connection: Connection, job_id: str, entries: Sequence[Entry]) -> list[int]:
+    """Return the places of answers that differ from the answer for a near twin of the picture."""
+    found = sketches_of(connection, job_id)
+    places = [n for n, entry in enumerate(entries) if entry.decision is not None and entry.item in found]
+    if len(places) < 2:
+        return []
+    vectors = np.stack([found[entries[n].item] for n in places])
+    differs = contradicted(vectors, [entries[n].label for n in places])
+    return [n for n, other in zip(places, differs.tolist(), strict=True) if other]
 
 
 def _sorted(entries: Sequence[Entry], keys: Sequence[Key]) -> list[Entry]:
@@ -158,7 +191,7 @@ def _sorted(entries: Sequence[Entry], keys: Sequence[Key]) -> list[Entry]:
 
 
 def _entry(chunk_id: int, place: int, result: Result) -> Entry:
-    label = result.get("label")
+    label = label_text(result)
     return Entry(
         result["item"],
         chunk_id,
@@ -167,6 +200,7 @@ def _entry(chunk_id: int, place: int, result: Result) -> Entry:
         intern(result["status"]),
         intern(result["decision"]) if "decision" in result else None,
         None if label is None else intern(label),
+        has_several(result),
         result.get("confidence"),
     )
 
@@ -211,11 +245,12 @@ def _light(entry: Entry, review: Row[Any] | None, *, decides: bool) -> Result:
     result: dict[str, Any] = entry._asdict()
     if decides and entry.decision is not None:
         result["reviewed"] = review is not None
-        result["final_label"] = entry.label if review is None else review.label
+        text = entry.label if review is None else review.label
+        result |= {"final_labels": list(unpack_labels(text))} if entry.several else {"final_label": text}
     return result
 
 
-def _read(connection: Connection, job: Job, entries: Sequence[Entry]) -> list[Result]:
+def _read(connection: Connection, job: Job, entries: Sequence[Entry], version: int | None) -> list[Result]:
     """Return the results of entries, in their order."""
     found: list[
         Result
@@ -225,6 +260,6 @@ def _read(connection: Connection, job: Job, entries: Sequence[Entry]) -> list[Re
         ).scalar_one()
         for entry in entries
     ]
-    found.sort(key=itemgetter("item"))
+    found = [as_of(connection, job.id, version, [one])[0] for one in sorted(found, key=itemgetter("item"))]
     by_item = {result["item"]: result for result in with_reviews(connection, job, found)}
     return [by_item[entry.item] for entry in entries]

@@ -19,7 +19,12 @@ def pack_item(item: Item) -> dict[str, Any]:
 
 def unpack_items(packed: Sequence[Mapping[str, Any]]) -> tuple[Item, ...]:
     """Return the items that `pack_item` packed."""
-    return tuple(Item(**values) for values in packed)
+    return tuple(Item(**_values(one)) for one in packed)
+
+
+def _values(packed: Mapping[str, Any]) -> dict[str, Any]:
+    labels = packed.get("labels")
+    return {**packed} if labels is None else {**packed, "labels": tuple(labels)}
 
 
 def chunk_rows(common: Mapping[str, Any], items: Sequence[Item], size: int) -> list[dict[str, Any]]:

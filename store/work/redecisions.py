@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select, update
 
 from core.errors import ExemplarError
-from core.results import Result, failed_result, tally_of
+from core.results import Result, failed_result, has_several, label_text, tally_of
 from core.types import Chunk, JobState
 from store import tables as t
 from store.record.enrolment import Enrolment
@@ -84,7 +84,7 @@ def _compared(made: Result, before: Result | None, *, reviewed: bool) -> Result:
         return {**common, **_said(before), "outcome": REVIEWED}
     if answer is None:
         return {**common, **_said(before), "outcome": WITHOUT_VECTOR}
-    is_same = all(answer[name] == before[name] for name in ("label", "decision"))
+    is_same = label_text(answer) == label_text(before) and answer["decision"] == before["decision"]
     return {
         **common,
         **_said(answer),
@@ -98,7 +98,11 @@ def _identity(result: Result) -> dict[str, Any]:
 
 
 def _said(answer: Result) -> dict[str, Any]:
-    return {name: answer[name] for name in ("decision", "label", "confidence")}
+    said = {name: answer[name] for name in ("decision", "confidence")}
+    if not has_several(answer):
+        return {**said, "label": answer["label"]}
+    short = [{name: one[name] for name in ("label", "probability", "decision")} for one in answer["labels"]]
+    return {**said, "labels": short}
 
 
 def _replace(

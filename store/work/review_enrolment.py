@@ -17,7 +17,7 @@ from core.errors import ExemplarError
 from core.results import Result, done_result, failed_result
 from core.types import FINAL, Chunk, Item, Job, JobKind, JobRequest, Lane, Origin
 from store import tables as t
-from store.record.classes import add_class, find_class, resolve_label
+from store.record.class_rows import add_class, find_class, resolve_label
 from store.record.collections import lock_collection, set_version
 from store.record.enrolment import Enrolment, enroll
 from store.record.placements import Placement, is_in_place, owners_of, place, put_back

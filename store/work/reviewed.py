@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from core.results import Result
+from core.labels import unpack_labels
+from core.results import Result, has_several, label_text
 from core.types import Job
 from store import tables as t
 from store.work.kinds import KINDS
@@ -54,13 +55,13 @@ def count_reviews(
         past = past_between(connection, job_id, version, min(items), max(items) + 1)
         for item, answered in items.items():
             if item in past:
-                _move(change, past[item].get("label"), answered, 1)
+                _move(change, label_text(past[item]), answered, 1)
     return reviewed, change
 
 
 def _move(change: Counter[str], before: str | None, after: str | None, items: int) -> None:
-    for label, sign in ((before, -1), (after, 1)):
-        if label is not None:
+    for text, sign in ((before, -1), (after, 1)):
+        for label in unpack_labels(text):
             change[label] += sign * items
 
 
@@ -68,16 +69,24 @@ def _with_review(result: Result, row: Any) -> Result:
     if not is_answer(result):
         return result
     if row is None:
-        return {**result, "final_label": result.get("label"), "reviewed": False}
+        return {**result, **final_labels(result, label_text(result)), "reviewed": False}
+    given = unpack_labels(row.label)
     review = {
-        "label": row.label,
+        **({"labels": list(given)} if has_several(result) else {"label": row.label}),
         "accepted": row.accepted,
         "by": row.reviewer,
         "at": datetime.fromtimestamp(row.reviewed_at, UTC).isoformat(),
     }
     if row.enroll:
         review |= {"enroll": True, "enroll_job": row.enroll_job, "support_id": row.support_id}
-    return {**result, "final_label": row.label, "reviewed": True, "review": review}
+    return {**result, **final_labels(result, row.label), "reviewed": True, "review": review}
+
+
+def final_labels(answer: Result, text: str | None) -> dict[str, Any]:
+    """Return the field of an answer with its final labels, given as `label_text` makes them."""
+    if has_several(answer):
+        return {"final_labels": list(unpack_labels(text))}
+    return {"final_label": text}
 
 
 def is_answer(result: Result) -> bool:

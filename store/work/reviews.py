@@ -10,7 +10,8 @@ from sqlalchemy import Connection, Row, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from core.errors import ExemplarError
-from core.results import Result
+from core.labels import pack_labels, unpack_labels
+from core.results import Result, has_several, label_text
 from core.types import FINAL, Job
 from store import tables as t
 from store.clock import now_s
@@ -46,11 +47,18 @@ GAP = 64  # items between two that are read along: a chunk's results are stored 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A person's word on answers: the right label, None for none of the classes, or that they are right."""
+    """A person's word on answers: the right label, None for none of the classes, or that they are right.
+
+    Where pictures have several labels it gives all `labels`, or those to `add` to and `remove` from the ones
+    that an answer has so far.
+    """
 
     reviewer: str
     label: str | None = None
     accepted: bool = False
+    labels: tuple[str, ...] | None = None
+    add: frozenset[str] = frozenset()
+    remove: frozenset[str] = frozenset()
     enrolling: Enrolling | None = None
     """Set if the pictures are to become supports of the label, which must then be one."""
     may_enroll: bool = True
@@ -141,13 +149,15 @@ class Reviews:
             collection_id = _lock_reviewable(connection, job_id)
             call = connection.execute(_COUNT_CALL, {"of": job_id}).scalar_one()
             answers = _current(connection, job_id, answers)
-            earlier = enrolling_reviews(connection, job_id, [answer["item"] for answer in answers])
+            items = [answer["item"] for answer in answers]
+            earlier = enrolling_reviews(connection, job_id, items)
+            so_far = _labels_so_far(connection, job_id, items) if verdict.add or verdict.remove else {}
             rows = [
                 {
                     "job_id": job_id,
                     "item": answer["item"],
-                    "answered": answer.get("label"),
-                    "label": answer.get("label") if verdict.accepted else verdict.label,
+                    "answered": label_text(answer),
+                    "label": _text(verdict, answer, so_far.get(answer["item"], label_text(answer))),
                     "accepted": verdict.accepted,
                     "reviewer": verdict.reviewer,
                     "call": call,
@@ -191,6 +201,37 @@ class Reviews:
             for result in page
             if is_answer(result)
         }
+
+
+def _labels_so_far(connection: Connection, job_id: str, items: Sequence[int]) -> dict[int, str | None]:
+    """Return the labels that the reviews of sorted items give, and of some between them."""
+    review = t.review.c
+    which = (review.job_id == job_id, review.item.between(items[0], items[-1]))
+    return {
+        row.item: row.label for row in connection.execute(select(review.item, review.label).where(*which))
+    }
+
+
+def _text(verdict: Verdict, answer: Result, so_far: str | None) -> str | None:
+    """Return the labels that a verdict gives an answer; raises `labels_invalid` for several, not one."""
+    if verdict.accepted:
+        return label_text(answer)
+    if has_several(answer):
+        if verdict.enrolling is not None:
+            raise ExemplarError(
+                "labels_invalid",
+                "enroll: expected a collection of one label a picture; of several, enrol the items' pictures "
+                "with their labels",
+            )
+        given = unpack_labels(verdict.label) if verdict.labels is None else verdict.labels
+        if verdict.add or verdict.remove:
+            given = tuple({*unpack_labels(so_far)} - verdict.remove | verdict.add)
+        return pack_labels(given)
+    if verdict.add or verdict.remove or len(verdict.labels or ()) > 1:
+        raise ExemplarError(
+            "labels_invalid", "expected one label: the pictures of this collection have one each"
+        )
+    return verdict.labels[0] if verdict.labels else verdict.label
 
 
 def _current(connection: Connection, job_id: str, answers: Sequence[Result]) -> Sequence[Result]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 
-from core.types import FINAL, Item, JobKind, JobState, Lane, Source
+from core.types import FINAL, Item, JobKind, JobState, Labels, Lane, Source
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
@@ -170,7 +170,7 @@ def _unpack(row: Row[Any]) -> HeldSource:
         job_id=row.job_id,
         kind=row.kind,
         encoder=row.encoder,
-        source=Source(**row.asked),
+        source=Source(**{**row.asked, "labels": Labels(row.asked.get("labels", Labels.ONE))}),
         position=row.position,
         unsettled=row.unsettled,
         paused=row.state is JobState.PAUSED,

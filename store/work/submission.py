@@ -14,7 +14,7 @@ from core.types import MAX_CHUNK_ITEMS, ChunkState, Job, JobRequest, JobState, L
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
-from store.record.collections import find_collection
+from store.record.collections import keep_collection
 from store.work.kinds import KINDS
 from store.work.packing import chunk_rows
 from store.work.replays import still_answers
@@ -181,7 +181,7 @@ def _check_version(wanted: int, current: int) -> None:
 def _target(connection: Connection, request: JobRequest) -> _Target:
     if request.encoder is not None:
         return _Target(None, request.encoder, 0)
-    row = find_collection(connection, request.collection)
+    row = keep_collection(connection, request.collection)
     return _Target(row.id, row.encoder, row.version)
 
 

@@ -1,0 +1,123 @@
+"""Manifests of pictures with several labels, for `exemplar evaluate`."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from core.errors import ExemplarError
+from core.labels import clean_label
+from formats.csv_dialect import declared_delimiter, delimiter_of
+
+COLUMNS = ("path", "labels", "complete")
+SEPARATOR = ";"  # between the labels of a picture
+_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledPicture:
+    """A picture file and its labels; all others are absent if they are complete, else not stated."""
+
+    path: Path
+    labels: tuple[str, ...]
+    complete: bool
+
+
+def read_label_manifest(manifest: Path, *, complete: bool) -> list[LabelledPicture]:
+    """Return the pictures of a manifest in the order of their paths; paths are relative to it.
+
+    `complete` counts where a row does not say. A picture in several rows has the labels of all of them.
+    Raises `manifest_invalid`, or what is wrong with a row, with its line.
+    """
+    found: dict[str, LabelledPicture] = {}
+    for number, cells in _rows(manifest):
+        try:
+            one = _picture(manifest.parent, cells, complete=complete)
+        except ExemplarError as error:
+            raise ExemplarError(error.code, f"{manifest}, line {number}: {error.message}") from error
+        earlier = found.get(cells["path"])
+        if earlier is not None:
+            labels = tuple(sorted({*earlier.labels, *one.labels}))
+            one = replace(one, labels=labels, complete=earlier.complete or one.complete)
+        found[cells["path"]] = one
+    if not found:
+        raise ExemplarError("manifest_invalid", f"{manifest}: expected pictures, got none")
+    return [found[path] for path in sorted(found)]
+
+
+def with_parents(labels: Sequence[str]) -> tuple[str, ...]:
+    """Return labels and those they imply, in order: `animal/dog` implies `animal`."""
+    implied = {label.rsplit("/", up)[0] for label in labels for up in range(label.count("/") + 1)}
+    return tuple(sorted(implied))
+
+
+def _rows(manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the number of the last line of each row, and its cells by column."""
+    try:
+        lines = manifest.read_text(encoding="utf-8-sig").splitlines(keepends=True)
+    except OSError as error:
+        raise ExemplarError("path_unreadable", f"{manifest}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ExemplarError("manifest_invalid", f"{manifest}: expected CSV in UTF-8: {error}") from error
+    declared = declared_delimiter(lines[0]) if lines else None
+    skipped = 0 if declared is None else 1
+    header = lines[skipped] if len(lines) > skipped else ""
+    rows = csv.reader(lines[skipped:], delimiter=declared or delimiter_of(header, COLUMNS), strict=True)
+    names: list[str] | None = None
+    try:
+        for cells in rows:
+            number = rows.line_num + skipped
+            if names is None:
+                names = _checked_header(manifest, cells)
+            elif len(cells) not in (0, len(names)):
+                raise ExemplarError(
+                    "manifest_invalid",
+                    f"{manifest}, line {number}: expected {len(names)} cells, got {len(cells)}",
+                )
+            elif any(cells):
+                yield number, dict(zip(names, cells, strict=True))
+    except csv.Error as error:
+        line = rows.line_num + skipped
+        raise ExemplarError("manifest_invalid", f"{manifest}, line {line}: expected CSV: {error}") from error
+
+
+def _checked_header(manifest: Path, cells: Sequence[str]) -> list[str]:
+    names = [cell.strip().lower() for cell in cells]
+    if not {"path", "labels"} <= set(names) <= set(COLUMNS) or len(set(names)) < len(names):
+        raise ExemplarError(
+            "manifest_invalid",
+            f"{manifest}: expected a first line with path and labels, and maybe complete, got {list(cells)}",
+        )
+    return names
+
+
+def _picture(folder: Path, cells: dict[str, str], *, complete: bool) -> LabelledPicture:
+    path = folder / cells["path"]
+    if not cells["path"] or not path.is_file():
+        raise ExemplarError("path_missing", f"expected the path of a picture, got {cells['path']!r}")
+    labels = {_label(part) for part in cells["labels"].split(SEPARATOR) if part.strip()}
+    stated = _complete(cells.get("complete", ""))
+    if not labels and stated is False:
+        raise ExemplarError(
+            "labels_invalid",
+            "expected labels, or complete=true for a picture that has none of them; got neither",
+        )
+    return LabelledPicture(
+        path, with_parents(sorted(labels)), (not labels or complete) if stated is None else stated
+    )
+
+
+def _label(text: str) -> str:
+    label = clean_label(text)
+    if not all(part.strip() for part in label.split("/")):
+        raise ExemplarError("label_invalid", f"expected a label without empty parts, got {label!r}")
+    return label
+
+
+def _complete(text: str) -> bool | None:
+    word = text.strip().lower()
+    if word and word not in _WORDS:
+        raise ExemplarError("manifest_invalid", f"expected true or false in complete, got {text!r}")
+    return _WORDS[word] if word else None

@@ -1,0 +1,145 @@
+"""Decisions about pictures of several labels: probabilities to `yes`, `unsure`, "none" or "unknown"."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from core.answers import Candidate, Contribution, Explanation, LabelAnswer, ManyAnswer, ManyNeighbour, Novelty
+from core.errors import ExemplarError
+from core.types import DecisionName, LabelDecision, Rule
+from core.vectors import Vector, Vectors
+from index.near import Near
+from index.replica import Replica
+from index.replicas import AnyReplica
+from index.supports import Floats, Ids
+
+CONTRIBUTIONS = 3  # supports listed for each label
+EXPLAINED = 20  # labels with an explanation of their own; more would cost more than the answer
+
+
+def classify_many(replica: AnyReplica, rule: Rule, queries: Vectors, *, top: int) -> list[ManyAnswer]:
+    """Answer m queries with the labels of each, and its `top` candidates and neighbours.
+
+    Raises `index_invalid` if the vectors are in Milvus: the rule needs all of them in memory.
+    """
+    if not isinstance(replica, Replica):
+        raise ExemplarError(
+            "index_invalid",
+            "expected an index in memory (flat, ivf or rabitq) for several labels a picture, got milvus",
+        )
+    with replica.lock:
+        return _Judgement(replica, rule, top).answers(queries)
+
+
+class _Judgement:
+    """A fitted rule with everything that its answers have in common."""
+
+    def __init__(self, replica: Replica, rule: Rule, top: int) -> None:
+        self._replica = replica
+        self._top = top
+        self._fitted, self._thresholds = replica.fit_labels(rule)
+        self._rows = self._fitted.fit.rows
+        classes = replica.classes
+        self._names = [classes[label_id].label for label_id in self._rows.label_ids.tolist()]
+        self._certainty = rule.certainty
+        self._least_familiar = self._fitted.calibration.familiarity_threshold(rule.false_reject)
+
+    def answers(self, queries: Vectors) -> list[ManyAnswer]:
+        if not len(self._rows.ids):
+            return [self._nothing() for _ in queries]
+        probabilities, familiarity = self._fitted.probabilities(queries)
+        near = self._replica.near(queries, self._top)
+        return [
+            self._answer(query, probabilities[line], float(familiarity[line]), near[line])
+            for line, query in enumerate(queries)
+        ]
+
+    def _answer(self, query: Vector, probabilities: Floats, familiarity: float, near: Near) -> ManyAnswer:
+        order = np.argsort(-probabilities, kind="stable")
+        # the only example of a label is unlike the others, and so is a combination that none of them shows
+        strange = (
+            self._least_familiar is not None
+            and familiarity < self._least_familiar
+            and probabilities.max(initial=0.0) < self._certainty
+        )
+        labels = self._labels(query, probabilities, order)
+        decision = _decision(labels, strange=strange)
+        labels = () if decision is DecisionName.UNKNOWN else labels
+        return ManyAnswer(
+            decision=decision,
+            labels=labels,
+            confidence=labels[0].probability if labels else 0.0,
+            candidates=tuple(
+                Candidate(self._names[column], float(probabilities[column])) for column in order[: self._top]
+            ),
+            neighbours=self._neighbours(near),
+            rule=self._fitted.rule,
+            novelty=Novelty(familiarity, self._least_familiar, None),
+            index_version=self._replica.version,
+        )
+
+    def _labels(self, query: Vector, probabilities: Floats, order: Ids) -> tuple[LabelAnswer, ...]:
+        shown = order[probabilities[order] >= self._thresholds.unsure[order]]
+        yes = probabilities >= self._thresholds.yes
+        for column in shown[yes[shown]].tolist():  # a label implies its parents
+            while (column := int(self._rows.parents[column])) >= 0:
+                yes[column] = True
+        shown = order[yes[order] | (probabilities[order] >= self._thresholds.unsure[order])]
+        return tuple(
+            LabelAnswer(
+                label=self._names[column],
+                probability=float(probabilities[column]),
+                decision=LabelDecision.YES if yes[column] else LabelDecision.UNSURE,
+                explanation=self._explanation(query, int(column), place),
+            )
+            for place, column in enumerate(shown)
+        )
+
+    def _explanation(self, query: Vector, column: int, place: int) -> Explanation:
+        """Return the supports that contributed most to a label, near or not."""
+        if place >= EXPLAINED:
+            return Explanation(None, ())
+        rows, shares = self._fitted.fit.contributions(query, column)
+        shares = np.maximum(shares, 0.0)
+        most = np.argsort(-shares, kind="stable")[:CONTRIBUTIONS]
+        found = [
+            Contribution(
+                support_id=int(self._rows.ids[rows[one]]),
+                label=self._names[column],
+                similarity=float(self._rows.vectors[rows[one]] @ query),
+                share=float(shares[one] / shares.sum()),
+            )
+            for one in most
+            if shares[one] > 0
+        ]
+        return Explanation(None, tuple(found))
+
+    def _neighbours(self, near: Near) -> tuple[ManyNeighbour, ...]:
+        classes = self._replica.classes
+        found = []
+        kinds = zip(near.ids.tolist(), near.class_ids.tolist(), near.similarities.tolist(), strict=True)
+        for support_id, set_id, similarity in kinds:
+            one = classes[set_id]
+            labels = tuple(sorted(classes[label].label for label in one.members))
+            found.append(ManyNeighbour(support_id, labels, one.complete, similarity))
+        return tuple(found)
+
+    def _nothing(self) -> ManyAnswer:
+        return ManyAnswer(
+            decision=DecisionName.UNKNOWN,
+            labels=(),
+            confidence=0.0,
+            candidates=(),
+            neighbours=(),
+            rule=self._fitted.rule,
+            novelty=None,
+            index_version=self._replica.version,
+        )
+
+
+def _decision(labels: tuple[LabelAnswer, ...], *, strange: bool) -> DecisionName:
+    if strange:
+        return DecisionName.UNKNOWN
+    if any(one.decision is LabelDecision.YES for one in labels):
+        return DecisionName.KNOWN
+    return DecisionName.AMBIGUOUS if labels else DecisionName.NONE
