@@ -209,12 +209,18 @@ def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture
+def sqlite_record(sqlite_template: Path, tmp_path: Path) -> str:
+    """An empty SQLite record with its tables; as `record_url`, for files that are not about the record."""
+    shutil.copy(sqlite_template, tmp_path / "record.sqlite")
+    return f"sqlite:///{tmp_path}/record.sqlite"
+
+
 @pytest.fixture(params=DATABASES)
-def record_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def record_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """An empty record with its tables on each kind of database."""
     if request.param == "sqlite":
-        shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "record.sqlite")
-        yield f"sqlite:///{tmp_path}/record.sqlite"
+        yield request.getfixturevalue("sqlite_record")
         return
     url = request.getfixturevalue("postgres_record")
     yield url
