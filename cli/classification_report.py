@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from sklearn.metrics import classification_report
-
 from cli.report_table import LABEL_CELLS, fit
 
 
@@ -31,6 +29,8 @@ def accuracy(truth: Sequence[str], named: Sequence[str]) -> float:
 
 
 def _report(truth: Sequence[str], named: Sequence[str], *, as_dict: bool) -> Any:
+    from sklearn.metrics import classification_report  # noqa: PLC0415 - 2 s that a refusal need not pay
+
     labels = sorted({*truth, *named})
     return classification_report(
         truth,

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from skimage import data
-from sklearn.datasets import load_sample_image
 
 from cli.class_folders import choose_classes
 from cli.pictures import Picture, find_pictures
@@ -26,14 +25,21 @@ PHOTOGRAPHS: dict[str, Callable[[], np.ndarray]] = {
     "astronaut": data.astronaut,  # NASA, public domain
     "cat": data.chelsea,  # Stefan van der Walt, CC0
     "coffee": data.coffee,  # Rachel Michetti, CC0
-    "flower": lambda: load_sample_image("flower.jpg"),  # vultilion, CC BY 2.0
+    "flower": lambda: _sample("flower.jpg"),  # vultilion, CC BY 2.0
     "galaxies": data.hubble_deep_field,  # NASA, public domain
     "motorcycle": lambda: data.stereo_motorcycle()[0],  # Middlebury stereo benchmark of 2014, no terms stated
-    "pagoda": lambda: load_sample_image("china.jpg"),  # danielbuechele, CC BY 2.0
+    "pagoda": lambda: _sample("china.jpg"),  # danielbuechele, CC BY 2.0
     "retina": lambda: data.retina()[218:1193, 218:1193],  # CC0; inside the round edge, beyond which is black
     "rocket": data.rocket,  # SpaceX, public domain
     "tissue": data.immunohistochemistry,  # CMMI, no known restrictions
 }
+
+
+def _sample(file: str) -> np.ndarray:
+    from sklearn.datasets import load_sample_image  # noqa: PLC0415 - 2 s that the user's own photos need not
+
+    photograph: np.ndarray = load_sample_image(file)
+    return photograph
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from cli.show import print_json, print_rows
 from core.errors import ExemplarError
 from core.settings import Settings, read_settings
 from core.specs import PACKAGED, RECOMMENDED
-from encoders import open_encoder
 from store.migrate import check_schema
 from store.store import open_store
 
@@ -76,6 +75,8 @@ def _recorded(settings: Settings) -> dict[str, str]:
 
 
 def _measured(spec: str, settings: Settings, recorded: str) -> list[str]:
+    from encoders import open_encoder  # noqa: PLC0415 - imports torch, which a plain list need not wait for
+
     start = time.perf_counter()
     try:
         encoder = open_encoder(

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
 
 from cli.classification_report import accuracy, report_numbers
 from cli.folders import Embedded
@@ -161,6 +160,8 @@ def _probabilities(replica: Replica, rule: Rule, queries: Vectors) -> tuple[list
 
 
 def _unknown(trial: Trial) -> dict[str, float | None]:
+    from sklearn.metrics import roc_auc_score  # noqa: PLC0415 - 2 s that a refusal need not pay
+
     known, unfamiliar = _scores(trial.known), _scores(trial.unfamiliar)
     novelty = trial.unfamiliar[0].novelty
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
 
@@ -13,7 +14,7 @@ from PIL import Image
 from core.vectors import Vectors
 from encoders.device import PRECISIONS, Device, Runtime
 from encoders.geometry import Geometry, Pixels
-from encoders.openvino_forward import is_installed
+from encoders.openvino_forward import Translation, is_installed
 from encoders.running import RunningTower
 from encoders.tower import Tower
 from encoders.unit import to_unit
@@ -47,11 +48,12 @@ def run_chosen(tower: Tower, device: Device, *, precision: str, runtime: str) ->
         return plain
     pictures = probes(tower.geometry)
     expected = _embed(plain, pictures)
+    run = _runner(tower)
     bound = ASKED if precision in ("bf16", "fp16") else 1.0
     for ways in groups:
         if ways == [device]:
             return plain
-        tried = [_tried(tower, way, pictures, expected) for way in ways]
+        tried = [_tried(run, way, pictures, expected) for way in ways]
         running, lost = min(tried, key=lambda each: each[1])
         if running is not None and lost <= bound:
             return running
@@ -73,12 +75,24 @@ def _formats(device: Device, wanted: str) -> list[list[torch.dtype]]:
     return [group for group in (halves, [torch.float32]) if group]
 
 
+def _runner(tower: Tower) -> Callable[[Device], RunningTower]:
+    """Return a function that runs copies of a tower, or one translation of it for all formats."""
+    translation = Translation(tower)
+
+    def run(device: Device) -> RunningTower:
+        if device.runtime is Runtime.OPENVINO:
+            return RunningTower(tower, device, translation.compiled(device))
+        return RunningTower(replace(tower, module=deepcopy(tower.module)), device)
+
+    return run
+
+
 def _tried(
-    tower: Tower, device: Device, pictures: Pixels, expected: Vectors
+    run: Callable[[Device], RunningTower], device: Device, pictures: Pixels, expected: Vectors
 ) -> tuple[RunningTower | None, float]:
     """Return a tower running on a device, and the deviation of its vectors; None if it cannot run so."""
     try:
-        running = RunningTower(replace(tower, module=deepcopy(tower.module)), device)
+        running = run(device)
         lost = difference(expected, _embed(running, pictures))
     except Exception as error:  # the boundary to runtimes: they support most networks, not all
         log.info(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from core.errors import ExemplarError
 from core.specs import PACKAGED, EncoderSpec
 from encoders.choice import run_chosen
 from encoders.device import choose_device
 from encoders.encoder import Encoder
+from encoders.light_imports import compiler_left_out
 from encoders.tower import Tower
 
 
@@ -33,18 +36,21 @@ def open_encoder(
 def load_tower(spec: EncoderSpec) -> Tower:
     """Load one network with its adapter, on the CPU in float32; raises what `open_encoder` raises."""
     # an adapter is imported when its kind is requested: open_clip and timm take seconds to import
-    if spec.kind in PACKAGED:
-        from encoders.efficientnet_lite import load_efficientnet_lite  # noqa: PLC0415
+    with compiler_left_out():
+        if spec.kind in PACKAGED:
+            from encoders.efficientnet_lite import load_efficientnet_lite  # noqa: PLC0415
 
-        return load_efficientnet_lite(spec.kind)
-    if spec.kind == "open_clip":
-        from encoders.open_clip_tower import load_open_clip  # noqa: PLC0415
+            load = partial(load_efficientnet_lite, spec.kind)
+        elif spec.kind == "open_clip":
+            from encoders.open_clip_tower import load_open_clip  # noqa: PLC0415
 
-        return load_open_clip(spec)
-    if spec.kind == "timm":
-        from encoders.timm_tower import load_timm  # noqa: PLC0415
+            load = partial(load_open_clip, spec)
+        elif spec.kind == "timm":
+            from encoders.timm_tower import load_timm  # noqa: PLC0415
 
-        return load_timm(spec)
-    raise ExemplarError(
-        "encoder_unknown", f"expected {', '.join(PACKAGED)}, open_clip or timm, got {spec.kind!r}"
-    )
+            load = partial(load_timm, spec)
+        else:
+            raise ExemplarError(
+                "encoder_unknown", f"expected {', '.join(PACKAGED)}, open_clip or timm, got {spec.kind!r}"
+            )
+    return load()

@@ -9,6 +9,7 @@ import torch
 from core.vectors import Vectors
 from encoders.device import Device, Runtime
 from encoders.geometry import Pixels
+from encoders.openvino_forward import Translation
 from encoders.scaled import Forward, Scaled
 from encoders.tower import TextTower, Tower
 from encoders.unit import to_unit
@@ -17,12 +18,12 @@ from encoders.unit import to_unit
 class RunningTower:
     """A frozen network on a device."""
 
-    def __init__(self, tower: Tower, device: Device) -> None:
+    def __init__(self, tower: Tower, device: Device, forward: Forward | None = None) -> None:
         self.geometry = tower.geometry
         self.text = tower.text
         self.features = tower.features
         self.device = device
-        self._forward = forward_of(tower, device)
+        self._forward = forward or forward_of(tower, device)
         # a real forward pass gives the exact size, and it warms the kernels up
         blank = np.zeros((1, self.geometry.height, self.geometry.width, 3), np.uint8)
         self.dim = self._forward(blank).shape[1]
@@ -40,10 +41,7 @@ class RunningTower:
 def forward_of(tower: Tower, device: Device) -> Forward:
     """Move a tower to its device and return its forward function."""
     if device.runtime is Runtime.OPENVINO:
-        # it takes a fifth of a second to import, and may not be installed
-        from encoders.openvino_forward import compiled  # noqa: PLC0415
-
-        return compiled(tower, device)
+        return Translation(tower).compiled(device)
     scaled = Scaled(tower, device)
 
     @torch.inference_mode()

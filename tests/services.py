@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,16 +18,25 @@ from waiting import until
 from cli.stack import Stack
 from core.settings import Settings
 
+LIGHT = {"encoders": TINY, "runtime": "torch", "precision": "fp32"}
+CHOSEN = {"runtime": "auto", "precision": "auto"}
+
+
+def as_environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return settings as the variables that set them."""
+    return {f"EXEMPLAR_{name.upper()}": value for name, value in settings.items()}
+
 
 @contextmanager
 def running_service(folder: Path | None = None, **settings: str) -> Iterator[Stack]:
     """Run Redis, API and one worker as processes, with EXEMPLAR_* settings; its folder goes with it.
 
-    By default it offers the tiny encoder alone.
+    By default it offers the tiny encoder alone, and runs any in the one way that needs no comparison when it
+    opens; with CHOSEN it opens slower and embeds faster.
     """
     folder = folder or Path(tempfile.mkdtemp(prefix="exemplar-service-"))
-    settings = {"encoders": TINY, **settings}
-    environment = {f"EXEMPLAR_{name.upper()}": value for name, value in settings.items()}
+    settings = {**LIGHT, **settings}
+    environment = as_environment(settings)
     stack = Stack(Settings(data=folder, port=0), workers=1, environment=environment)
     try:
         stack.start(lambda _: None)

@@ -16,6 +16,11 @@ JSON = {"Content-Type": "application/json"}
 PAGE = "https://app.example.com"
 
 
+@pytest.fixture
+def record_url(sqlite_record: str) -> str:
+    return sqlite_record
+
+
 def client(settings: Settings, store: Store, **chosen: object) -> httpx.Client:
     app = create_app(settings.model_copy(update=chosen), store, needs_key=False)
     return httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://localhost:8000")

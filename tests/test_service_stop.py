@@ -18,6 +18,7 @@ import httpx
 import psutil
 import pytest
 import redis
+from services import LIGHT, as_environment
 from sqlalchemy import func, select
 from tiny import TINY
 from waiting import lives, until
@@ -58,7 +59,7 @@ def start(settings: Settings, *command: str, **more: str) -> subprocess.Popen[st
         **os.environ,
         "EXEMPLAR_DATA": str(settings.data),
         "EXEMPLAR_REDIS_URL": settings.redis_url,
-        "EXEMPLAR_ENCODERS": TINY,
+        **as_environment(LIGHT),
         **more,
     }
     return subprocess.Popen(

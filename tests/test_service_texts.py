@@ -13,12 +13,12 @@ import pytest
 from calls import ask, codes, enroll
 from contract import Contract
 from safetensors.numpy import load_file, save_file
+from services import running_service
 from shapes import HELD_OUT, LABELS, SPEC, WEIGHTS, draw_many, png
 from test_cli_commands import run
 from tiny import TINY
 
 from cli.stack import Stack
-from core.settings import Settings
 
 pytestmark = pytest.mark.processes
 
@@ -36,16 +36,10 @@ def blind(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory, blind: str) -> Iterator[Stack]:
+def clip(blind: str) -> Iterator[Stack]:
     """The service with the small CLIP, the same without a text half, and TINY."""
-    offered = {"EXEMPLAR_ENCODERS": f"{SPEC},{blind},{TINY}"}
-    data = tmp_path_factory.mktemp("clip")
-    stack = Stack(Settings(data=data, port=0), workers=1, environment=offered)
-    try:
-        stack.start(lambda _: None)
+    with running_service(encoders=f"{SPEC},{blind},{TINY}") as stack:
         yield stack
-    finally:
-        stack.stop()
 
 
 @pytest.fixture

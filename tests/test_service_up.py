@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import httpx
 import psutil
 import pytest
+from services import LIGHT, as_environment
 from tiny import TINY
 from waiting import lives, until
 
@@ -32,7 +33,7 @@ pytestmark = pytest.mark.processes
 
 def start_up(data: Path, port: int, temporary: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "exemplar_service", "up", "--data", str(data), "--port", str(port)]
-    environment = {**os.environ, "TMPDIR": str(temporary), "EXEMPLAR_ENCODERS": TINY}
+    environment = {**os.environ, "TMPDIR": str(temporary), **as_environment(LIGHT)}
     return subprocess.Popen(
         command, env=environment, text=True, stderr=subprocess.STDOUT, stdout=subprocess.PIPE
     )

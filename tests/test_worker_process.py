@@ -15,7 +15,7 @@ import psutil
 import pytest
 import redis
 from calls import codes, enroll, files
-from services import Progress, held, held_amid
+from services import LIGHT, Progress, as_environment, held, held_amid
 from tiny import TINY
 from waiting import lives, until
 
@@ -134,7 +134,7 @@ def start_worker(settings: Settings, **more: str) -> subprocess.Popen[bytes]:
         **os.environ,
         "EXEMPLAR_DATA": str(settings.data),
         "EXEMPLAR_REDIS_URL": settings.redis_url,
-        "EXEMPLAR_ENCODERS": TINY,
+        **as_environment(LIGHT),
         "EXEMPLAR_SWEEP_S": "0.5",
         **more,
     }

@@ -9,7 +9,7 @@ from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
 
 import redis
 
-from benchmarks.common import DEFAULT, picture
+from benchmarks.common import picture
 from benchmarks.faults.callers import Acknowledged
 from benchmarks.faults.trial import Scenario, Trial
 from core.types import Item, JobKind, JobRequest, Lane
@@ -46,10 +46,11 @@ def lose_wake_ups(trial: Trial) -> None:
         _submit_without_hint(trial)
         trial.strike("a wake-up comes five times")
         app = new_celery(trial.site.environment["EXEMPLAR_REDIS_URL"])
+        encoder = trial.site.encoder
         for _ in range(5):
             for lane in Lane:
-                kwargs = {"lane": lane.value, "encoder": DEFAULT}
-                app.send_task(TASK, kwargs=kwargs, queue=queue_of(lane, DEFAULT))
+                kwargs = {"lane": lane.value, "encoder": encoder}
+                app.send_task(TASK, kwargs=kwargs, queue=queue_of(lane, encoder))
         trial.rest(0.5, 1.5)
 
 

@@ -70,9 +70,9 @@ class Site:
             "EXEMPLAR_PORT": self.url.rpartition(":")[2],
             "FAULTS": plan.strange,
         }
-        self.store: Store = open_store(
-            read_settings({k: v for k, v in self.environment.items() if k != "FAULTS"})
-        )
+        settings = read_settings({k: v for k, v in self.environment.items() if k != "FAULTS"})
+        self.encoder = settings.encoders[0]
+        self.store: Store = open_store(settings)
         self.redis = redis.Redis.from_url(self.environment["EXEMPLAR_REDIS_URL"], socket_timeout=5)
         self._supervisor = Supervisor()
 
