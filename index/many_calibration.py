@@ -16,7 +16,9 @@ from index.label_sets import LabelledRows
 from index.many_fits import LabelFit
 from index.supports import Floats, Ids, Mask, Scores
 
-FAMILIARITY_WEIGHT = 0.5  # of the explained share of a picture beside a label's own score
+# of the explained share of a picture, beside a label's own score; 1.0 had up to 0.014 more mAP, and less F1:
+# probabilities were worse, since sums of supports are explained better than pictures
+FAMILIARITY_WEIGHT = 0.5
 SIZES = (2, 3, 4)  # supports in a sum
 SUMS = 300
 JUDGED_CELLS = 1 << 18  # scores at most; about a second of one core
