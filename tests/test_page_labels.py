@@ -322,6 +322,7 @@ def test_several_labels_have_no_finding_of_axe(
             if "/c/" in view and view.endswith(several):
                 page.get_by_label("Labels", exact=True).fill("dog,")
             if view.endswith("review"):
+                open_review(page, job)
                 page.keyboard.press("2")
                 is_reviewed(page, 1)
             else:
