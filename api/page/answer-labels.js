@@ -1,9 +1,8 @@
 // One result of several labels: a chip for each, the examples behind it, and a way to correct it.
 
 import { review, textOf, unreview } from "./correct.js";
-import { chipText, chips, NONE } from "./chips.js";
+import { behind, chipText, chips, NONE, whyOf } from "./chips.js";
 import { button, h } from "./element.js";
-import { evidence } from "./evidence.js";
 import { labelForm } from "./label-field.js";
 import { itemProblem, problem } from "./messages.js";
 import { picture } from "./picture.js";
@@ -53,7 +52,7 @@ export function labelsAnswer(job, result, { list }) {
     open = entry.label;
     for (const chip of labels.querySelectorAll("button")) chip.setAttribute("aria-expanded", String(chip.dataset.label === open));
     const has = result.final_labels.includes(entry.label);
-    why.replaceChildren(evidence(job.collection, { ...entry, neighbours: result.neighbours }),
+    why.replaceChildren(...behind(job.collection, entry, result),
       h("div", {}, button(has ? `Remove ${entry.label}` : `Add ${entry.label}`, () => give(has ? removing(entry.label, [result]) : adding(entry.label)), { class: "chip" })));
   };
   const show = () => {
@@ -67,7 +66,7 @@ export function labelsAnswer(job, result, { list }) {
     }))), ...(entries.length ? [] : [h("li", { class: "quiet" }, decision === "unknown" && !reviewed ? "Unlike all examples" : NONE)]));
     const again = entries.find(({ label }) => label === open);
     if (again) explain(again);
-    else why.replaceChildren(evidence(job.collection, { ...result.labels?.[0], neighbours: result.neighbours }));
+    else why.replaceChildren(...whyOf(job.collection, result));
     fix.replaceChildren(...choices(result, give, list));
     if (held && !card.contains(document.activeElement)) (labels.querySelector(`[aria-expanded="true"]`) ?? fix.querySelector("button"))?.focus();
   };

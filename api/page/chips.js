@@ -1,6 +1,8 @@
 // Labels as chips, where a picture may have several; their own style sheet comes with them.
 
 import { h, percent } from "./element.js";
+import { evidence } from "./evidence.js";
+import { specific } from "./verdicts.js";
 
 await new Promise((resolve) => { // the views that show chips wait for it
   document.head.append(h("link", { rel: "stylesheet", href: new URL("chips.css", import.meta.url).href, onload: resolve, onerror: resolve }));
@@ -8,9 +10,9 @@ await new Promise((resolve) => { // the views that show chips wait for it
 
 export const NONE = "None of the labels";
 
-/** The labels of a picture; `complete` says that it has no others. */
+/** The labels of a picture, without those that others imply; `complete` says that it has no others. */
 export function chips({ labels, complete }) {
-  return h("ul", { class: "chips" }, labels.map((label) => h("li", { class: "tag" }, label)),
+  return h("ul", { class: "chips" }, specific(labels).map((label) => h("li", { class: "tag" }, label)),
     complete && h("li", { class: "quiet" }, labels.length ? "all its labels" : NONE));
 }
 
@@ -20,13 +22,14 @@ export function chipText({ label, probability, decision }) {
     probability != null && h("span", { class: "share" }, ` ${percent(probability)}`), decision === "unsure" && h("span", { class: "share" }, " unsure"));
 }
 
-/** Labels with all that they imply: what is `animal/dog` is also `animal`. */
-export function withParents(labels) {
-  const all = labels.flatMap((label) => label.split("/").map((_, n, parts) => parts.slice(0, n + 1).join("/")));
-  return [...new Set(all)].sort();
+/** The examples behind a label, or the nearest ones where the answer does not name them. */
+export function behind(collection, entry, { neighbours }) {
+  const decided = entry.explanation?.supports?.length > 0;
+  return [decided && h("p", { class: "quiet" }, "Examples of ", h("strong", {}, entry.label)), evidence(collection, { ...entry, neighbours })].filter(Boolean);
 }
 
-/** Whether a label is another one, or implies it. */
-export function isWithin(label, other) {
-  return label === other || label.startsWith(`${other}/`);
+/** The examples behind the best label of an answer, of those that no other one implies. */
+export function whyOf(collection, result) {
+  const [first] = specific(result.labels.map(({ label }) => label));
+  return behind(collection, result.labels.find(({ label }) => label === first) ?? {}, result);
 }

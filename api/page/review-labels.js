@@ -1,8 +1,7 @@
 // The labels of the answers under review as chips: each is accepted or refused by itself.
 
-import { chipText } from "./chips.js";
+import { behind, chipText, whyOf } from "./chips.js";
 import { button, h } from "./element.js";
-import { evidence } from "./evidence.js";
 import { adding, removing } from "./verdicts.js";
 
 const NUMBERED = 9; // chips that have a key
@@ -38,12 +37,8 @@ export function reviewLabels(job, { chosen, onverdict }) {
       });
     },
     /** The examples behind the best label of an answer. */
-    why: (result) => (result.labels.length ? behind(job.collection, result.labels[0], result) : [evidence(job.collection, { neighbours: result.neighbours })]),
+    why: (result) => whyOf(job.collection, result),
   };
-}
-
-function behind(collection, entry, { neighbours }) {
-  return [h("p", { class: "quiet" }, "Examples of ", h("strong", {}, entry.label)), evidence(collection, { ...entry, neighbours })];
 }
 
 // The candidates keep their places while labels come and go, so that a key always means the same label.

@@ -35,6 +35,7 @@ export function reviewPanel(job, { signal, picker, onverdict, onclear, onstep, s
       dialog.append(body, moves);
       document.body.append(dialog);
       dialog.showModal();
+      dialog.focus(); // Enter then accepts, and presses no button
       return undefined;
     },
     show(result, selected) {

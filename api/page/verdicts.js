@@ -1,7 +1,5 @@
 // What a verdict makes of an answer, of one label or of several.
 
-import { isWithin, withParents } from "./chips.js";
-
 /** Whether an answer is one of several labels. */
 export function isMany(result) {
   return Array.isArray(result.final_labels);
@@ -14,7 +12,7 @@ export function given({ labels }) {
 
 /** The verdict that gives answers a label, with all that it implies. */
 export function adding(label) {
-  return { add: withParents([label]) };
+  return { add: withParents(label) };
 }
 
 /** The verdict that takes a label from answers, with those that imply it. */
@@ -34,4 +32,19 @@ export function applied(result, { labels, add = [], remove = [], accepted = fals
 export function verdictOf({ accepted, labels, label }) {
   if (accepted) return { accepted: true };
   return labels ? { labels } : { label };
+}
+
+/** Labels without those that others of them imply: `animal` where there is `animal/dog`. */
+export function specific(labels) {
+  return labels.filter((label) => !labels.some((other) => other !== label && isWithin(other, label)));
+}
+
+/** A label with all that it implies: what is `animal/dog` is also `animal`. */
+function withParents(label) {
+  return label.split("/").map((_, n, parts) => parts.slice(0, n + 1).join("/"));
+}
+
+// Whether a label is another one, or implies it.
+function isWithin(label, other) {
+  return label === other || label.startsWith(`${other}/`);
 }

@@ -1,6 +1,7 @@
 // How answers are put into words, the same everywhere.
 
 import { percent } from "./element.js";
+import { specific } from "./verdicts.js";
 
 export const DECISIONS = { known: "recognised", ambiguous: "not sure", unknown: "not recognised", none: "none of the labels" };
 
@@ -20,7 +21,8 @@ export function saying(result) {
 }
 
 function sayingLabels(result) {
-  const { decision, reviewed, final_labels: labels, confidence } = result;
+  const { decision, reviewed, confidence } = result;
+  const labels = specific(result.final_labels);
   if (reviewed) return { label: labels.join(", ") || "None of the labels", note: `✓ ${reviewNote(result)}` };
   if (decision === "unknown") return { label: "Not recognised", note: "no label fits" };
   if (decision === "none") return { label: "None of the labels", note: "like the examples" };
