@@ -25,7 +25,7 @@ export function chipText({ label, probability, decision }) {
 /** The examples behind a label, or the nearest ones where the answer does not name them. */
 export function behind(collection, entry, { neighbours }) {
   const decided = entry.explanation?.supports?.length > 0;
-  return [decided && h("p", { class: "quiet" }, "Examples of ", h("strong", {}, entry.label)), evidence(collection, { ...entry, neighbours })].filter(Boolean);
+  return [decided && h("p", { class: "quiet" }, "Examples behind ", h("strong", {}, entry.label)), evidence(collection, { ...entry, neighbours })].filter(Boolean);
 }
 
 /** The examples behind the best label of an answer, of those that no other one implies. */

@@ -32,10 +32,9 @@ export function reviewPanel(job, { signal, picker, onverdict, onclear, onstep, s
     /** Open the large preview, or close it. */
     toggle() {
       if (dialog.open) return dialog.close();
-      dialog.append(body, moves);
       document.body.append(dialog);
       dialog.showModal();
-      dialog.focus(); // Enter then accepts, and presses no button
+      dialog.append(body, moves); // not before: the dialog has the focus then, and Enter presses no button
       return undefined;
     },
     show(result, selected) {
