@@ -89,6 +89,7 @@ def test_from_a_new_collection_to_a_reviewed_answer(page: Page, http: httpx.Clie
     page.reload()
     expect(page.locator(".tiles .label")).to_have_text("digit/zero, hole")
     is_reviewed(page, 1, of=1)
+    expect(page.locator(".picker").get_by_role("option", name="hole")).to_be_visible()
 
 
 def test_one_label_stays_the_default(page: Page, http: httpx.Client) -> None:

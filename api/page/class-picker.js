@@ -17,6 +17,7 @@ export function classPicker(collection, { signal, onlabel, ondone, noun = "class
   const list = h("ul", { id: "class-options", role: "listbox", "aria-label": "Classes", class: "options" });
   const make = button("", () => take(field.value.trim()), { class: "small", hidden: true });
   let labels = [];
+  let others = []; // that are no class yet
   let at = 0;
   const take = (label) => {
     field.value = "";
@@ -56,18 +57,19 @@ export function classPicker(collection, { signal, onlabel, ondone, noun = "class
     show();
   });
   make.addEventListener("click", ondone);
+  const offer = (found) => { labels = [...new Set([...found, ...others])].sort(compare); show(); };
   const fill = async () => {
     try {
       const found = [];
       for await (const { label } of everything(pathOf(collection, "classes"), {}, signal)) found.push(label);
-      labels = found.sort(compare);
-      show();
+      offer(found);
     } catch { /* a name can still be typed; the view reports the problem */ }
   };
   document.addEventListener("changed", fill, { signal });
   fill();
   const made = h("div", { class: "picker" }, field, make, list);
   made.field = field;
+  made.also = (names) => { others = names; offer(labels); };
   return made;
 }
 

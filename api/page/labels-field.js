@@ -18,13 +18,15 @@ export function labelsField({ id, name, list, onchange = () => {} }) {
     chips.hidden = !labels.length;
     onchange();
   };
+  const isKnown = (text) => [...list.options].some((one) => one.value === text);
   const drop = (label) => {
     labels = labels.filter((one) => one !== label);
     say(`${label} removed`);
     show();
   };
   const take = () => { // what is typed, which may be several after pasting
-    const typed = field.value.split(",").map((one) => one.trim()).filter(Boolean);
+    const text = field.value.trim();
+    const typed = isKnown(text) ? [text] : text.split(",").map((one) => one.trim()).filter(Boolean);
     field.value = "";
     if (!typed.length) return;
     labels = [...new Set([...labels, ...typed])];
@@ -40,7 +42,7 @@ export function labelsField({ id, name, list, onchange = () => {} }) {
   });
   field.addEventListener("input", (event) => {
     const chosen = event.inputType === "insertReplacementText" || event.inputType === undefined; // a suggestion, pressed
-    if (field.value.includes(",") || (chosen && [...list.options].some((one) => one.value === field.value))) take();
+    if (field.value.includes(",") || (chosen && isKnown(field.value))) take();
     else onchange();
   });
   const made = h("div", { class: "several" }, h("div", { class: "field" }, h("label", { for: id }, name), field), chips,

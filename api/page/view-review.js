@@ -41,7 +41,7 @@ export async function reviewView({ id, query: asked = {} }, signal) {
   const verdict = (given, all = grid.chosen()) => {
     if (!all.length) return;
     const results = many && given.accepted ? all.filter((one) => !one.reviewed) : all; // what somebody changed stands as it is
-    if (results.length) attempt(async () => { await store.judge(results, given, { examples: examples.checked && !many }); if (given.label || given.add) changed(); });
+    if (results.length) attempt(async () => { await store.judge(results, given, { examples: examples.checked && !many }); if (given.label) changed(); });
     if (given.add || given.remove) return; // one label of several: the picture may have more
     if (grid.selected) grid.clear();
     else grid.next();
@@ -80,7 +80,7 @@ export async function reviewView({ id, query: asked = {} }, signal) {
     again.hidden = done <= reviewed || !store.complete;
   };
   store.addEventListener("change", () => { bar.show(); show(); offer(); });
-  store.addEventListener("act", ({ detail }) => { filters.count(store.summary); bar.show(); offer(); if (detail) bar.said(detail); });
+  store.addEventListener("act", ({ detail }) => { filters.count(store.summary); if (many) picker.also(Object.keys(store.summary.final_labels)); bar.show(); offer(); if (detail) bar.said(detail); });
   const arrow = (right, down) => (event) => grid.step(right, down, { extend: event.shiftKey });
   const candidate = (n) => () => { if (several) return several.toggleAt(grid.current, n); const one = grid.current?.candidates?.[n]; if (one) verdict({ label: one.label }); return undefined; };
   onKeys({
