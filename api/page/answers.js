@@ -11,7 +11,7 @@ import { problem } from "./messages.js";
 const AT_ONCE = 48;
 const FILTERS = {
   all: ["All", {}], known: ["Recognised", { decision: "known" }], ambiguous: ["Not sure", { decision: "ambiguous" }],
-  unknown: ["Not recognised", { decision: "unknown" }], failed: ["Failed", { status: "failed" }],
+  unknown: ["Not recognised", { decision: "unknown" }], none: ["None of the labels", { decision: "none" }], failed: ["Failed", { status: "failed" }],
   reviewed: ["Reviewed", { reviewed: true }],
 };
 
@@ -27,6 +27,7 @@ export function answers(job, { signal, filter = "all" }) {
   const more = button("Show more", () => next(), { class: "more", hidden: true });
   let cursor = null;
   let groups = new Map();
+  let several = null; // what draws answers of several labels
 
   const next = async () => {
     more.disabled = true;
@@ -34,6 +35,7 @@ export function answers(job, { signal, filter = "all" }) {
       let found;
       do { // a filtered page may be empty before the last one
         found = await page(job.links.results, { limit: AT_ONCE, cursor, ...FILTERS[filter][1] }, signal);
+        if (found.items.some((one) => one.labels)) several ??= (await import("./answer-labels.js")).labelsAnswer;
         for (const result of found.items) place(result);
         const stuck = found.next_cursor === cursor;
         cursor = found.next_cursor;
@@ -47,10 +49,10 @@ export function answers(job, { signal, filter = "all" }) {
     more.disabled = false;
   };
   const place = (result) => {
-    const grouped = (filter === "unknown" || filter === "ambiguous") && result.neighbours?.length;
+    const grouped = !several && (filter === "unknown" || filter === "ambiguous") && result.neighbours?.length;
     const name = grouped ? `Closest to ${result.neighbours[0].label}` : "";
     if (!groups.has(name)) groups.set(name, group(name, body, selection.update));
-    groups.get(name).append(answer(job, result, { list, onpick: selection.update }));
+    groups.get(name).append((several ?? answer)(job, result, { list, onpick: selection.update }));
   };
   const choose = (wanted) => {
     filter = wanted;

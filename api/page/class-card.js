@@ -2,8 +2,7 @@
 
 import { count, h } from "./element.js";
 import { picture } from "./picture.js";
-import { supportsName } from "./support-grid.js";
-import { goingAmong } from "./undo.js";
+import { goingAmong, supportsName } from "./undo.js";
 
 export function classCard(collection, { label, kind, supports, thumbnails }) {
   return h("li", {}, h("a", { class: "class-card", href: `#/c/${collection}/class/${encodeURIComponent(label)}` },

@@ -7,16 +7,17 @@ const MOST = 200; // classes shown at once; typing narrows them
 
 /**
  * @param {string} collection
- * @param {{signal: AbortSignal, onlabel: (label: string) => void, ondone: () => void}} options
+ * @param {{signal: AbortSignal, onlabel: (label: string) => void, ondone: () => void, noun?: string}} options
  */
-export function classPicker(collection, { signal, onlabel, ondone }) {
+export function classPicker(collection, { signal, onlabel, ondone, noun = "class" }) {
   const field = h("input", {
     role: "combobox", "aria-label": "Class", "aria-controls": "class-options", "aria-expanded": "true", "aria-autocomplete": "list",
-    autocomplete: "off", maxlength: 128, placeholder: "Type a class  ( / )",
+    autocomplete: "off", maxlength: 128, placeholder: `Type a ${noun}  ( / )`,
   });
   const list = h("ul", { id: "class-options", role: "listbox", "aria-label": "Classes", class: "options" });
   const make = button("", () => take(field.value.trim()), { class: "small", hidden: true });
   let labels = [];
+  let others = []; // that are no class yet
   let at = 0;
   const take = (label) => {
     field.value = "";
@@ -31,7 +32,7 @@ export function classPicker(collection, { signal, onlabel, ondone }) {
     at = Math.max(0, Math.min(at, found.length - 1));
     list.replaceChildren(...found.map((label, n) => option(label, n, typed && n === at)));
     make.hidden = !typed || labels.includes(typed);
-    make.textContent = `Create class ${typed}`;
+    make.textContent = `Create ${noun} ${typed}`;
     if (typed && found.length) field.setAttribute("aria-activedescendant", `class-${at}`);
     else field.removeAttribute("aria-activedescendant");
   };
@@ -56,18 +57,19 @@ export function classPicker(collection, { signal, onlabel, ondone }) {
     show();
   });
   make.addEventListener("click", ondone);
+  const offer = (found) => { labels = [...new Set([...found, ...others])].sort(compare); show(); };
   const fill = async () => {
     try {
       const found = [];
       for await (const { label } of everything(pathOf(collection, "classes"), {}, signal)) found.push(label);
-      labels = found.sort(compare);
-      show();
+      offer(found);
     } catch { /* a name can still be typed; the view reports the problem */ }
   };
   document.addEventListener("changed", fill, { signal });
   fill();
   const made = h("div", { class: "picker" }, field, make, list);
   made.field = field;
+  made.also = (names) => { others = names; offer(labels); };
   return made;
 }
 

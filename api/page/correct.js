@@ -7,7 +7,7 @@ import { count } from "./element.js";
 const MOST = 10_000; // items that one call reviews
 const MOST_EXAMPLES = 1_000; // and those whose pictures it also enrols
 
-/** @typedef {{label: string | null} | {accepted: true}} Verdict */
+/** @typedef {{label: string | null} | {accepted: true} | {labels: string[]} | {add: string[]} | {remove: string[]}} Verdict the last three where a picture may have several labels */
 
 /**
  * Review answers of a job, and make their pictures examples where the verdict is a label; undoing takes both back.
@@ -41,8 +41,10 @@ export async function correct(job, results, verdict, onundo) {
 }
 
 /** "3 pictures labelled zero". */
-export function textOf(number, { label, accepted }) {
+export function textOf(number, { label, labels, add, remove, accepted }) {
   if (accepted) return `${count(number, "answer")} accepted`;
+  if (add || remove) return `${count(number, "picture")}: ${add ? `${add.at(-1)} added` : `${remove[0]} removed`}`;
+  if (labels) return `${count(number, "picture")} ${labels.length ? `labelled ${labels.join(", ")}` : "marked as none of the labels"}`;
   return `${count(number, "picture")} ${label === null ? "marked as none of the classes" : `labelled ${label}`}`;
 }
 

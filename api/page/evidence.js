@@ -19,8 +19,8 @@ export function evidence(collection, { label, explanation, neighbours }) {
 
 function reason(collection, one, decided) {
   const similar = `similarity ${one.similarity.toFixed(2)}`;
-  const title = `${one.label}, ${decided ? `${percent(one.share)} of the decision, ` : ""}${similar}`;
-  const open = button(picture(one.thumbnail, ""), () => openSupport(collection, one.support_id, one.label, title),
+  const title = `${one.label ?? (one.labels.join(", ") || "none of the labels")}, ${decided ? `${percent(one.share)} of the decision, ` : ""}${similar}`;
+  const open = button(picture(one.thumbnail, ""), () => openSupport(collection, one.support_id, one.label ?? one.labels.at(-1), title),
     { class: "thumb", title, "aria-label": `Open example: ${title}` });
   return h("li", {}, open, h("span", {}, decided ? percent(one.share) : one.similarity.toFixed(2)));
 }
@@ -28,5 +28,5 @@ function reason(collection, one, decided) {
 /** Show an example large, with the way to its class. */
 export function openSupport(collection, id, label, title) {
   const path = pathOf(collection, "supports", id);
-  openPicture(`${path}/thumbnail?side=1024`, title, h("a", { href: `#/c/${collection}/class/${encodeURIComponent(label)}` }, `Open class ${label}`));
+  openPicture(`${path}/thumbnail?side=1024`, title, label && h("a", { href: `#/c/${collection}/class/${encodeURIComponent(label)}` }, `Open class ${label}`));
 }

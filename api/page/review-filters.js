@@ -2,7 +2,7 @@
 
 import { h } from "./element.js";
 
-const DECISIONS = [["", "Any decision"], ["unknown", "Not recognised"], ["ambiguous", "Not sure"], ["known", "Recognised"]];
+const DECISIONS = [["", "Any decision"], ["unknown", "Not recognised"], ["ambiguous", "Not sure"], ["known", "Recognised"], ["none", "None of the labels"]];
 const REVIEWED = [["", "Reviewed or not"], ["false", "Not reviewed"], ["true", "Reviewed"]];
 const ORDERS = [["", "As submitted"], ["value", "Most useful first"], ["confidence", "Least sure first"], ["name", "By file name"]];
 const NAMES = ["decision", "label", "reviewed", "min_confidence", "max_confidence", "path", "order"];
@@ -15,8 +15,10 @@ export function queryOf(asked) {
 /**
  * @param {Record<string, string>} asked the filters of the address
  * @param {(query: Record<string, string>) => void} onchange
+ * @param {boolean} several whether a picture may have several labels
  */
-export function reviewFilters(asked, onchange) {
+export function reviewFilters(asked, onchange, several = false) {
+  const [decisions, noun] = several ? [DECISIONS, "label"] : [DECISIONS.slice(0, -1), "class"];
   const form = h("form", { class: "filters", "aria-label": "Filters" });
   const choice = (name, label, options) => h("select", { name, "aria-label": label },
     options.map(([value, text]) => h("option", { value, selected: asked[name] === value }, text)));
@@ -24,8 +26,8 @@ export function reviewFilters(asked, onchange) {
     name, "aria-label": label, type: "number", min: 0, max: 100, step: 1, placeholder, inputmode: "numeric",
     value: asked[name] ? Math.round(Number(asked[name]) * 100) : "",
   });
-  const label = choice("label", "Class", [["", "Any class"], ...(asked.label ? [[asked.label, asked.label]] : [])]);
-  form.append(choice("decision", "Decision", DECISIONS), label, choice("reviewed", "Reviewed", REVIEWED),
+  const label = choice("label", several ? "Label" : "Class", [["", `Any ${noun}`], ...(asked.label ? [[asked.label, asked.label]] : [])]);
+  form.append(choice("decision", "Decision", decisions), label, choice("reviewed", "Reviewed", REVIEWED),
     h("span", { class: "row" }, share("min_confidence", "Confidence from, in percent", "from %"), "–", share("max_confidence", "Confidence to, in percent", "to %")),
     h("input", { name: "path", type: "search", "aria-label": "Text in the file name", placeholder: "in the file name", value: asked.path ?? "", maxlength: 1024 }),
     choice("order", "Order", ORDERS));
@@ -46,7 +48,7 @@ export function reviewFilters(asked, onchange) {
   /** Offer the classes that the answers have, with their counts. */
   form.count = ({ final_labels: labels, decisions }) => {
     const chosen = label.value;
-    label.replaceChildren(h("option", { value: "" }, "Any class"), ...Object.entries(labels)
+    label.replaceChildren(h("option", { value: "" }, `Any ${noun}`), ...Object.entries(labels)
       .map(([name, number]) => h("option", { value: name, selected: name === chosen }, `${name} (${number})`)));
     if (chosen && !(chosen in labels)) label.append(h("option", { value: chosen, selected: true }, chosen));
     for (const option of form.elements.decision.options) {

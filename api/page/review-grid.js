@@ -149,7 +149,7 @@ function makeTile(job, result, size) {
     const state = `${text.label}|${text.note}`;
     if (tile.dataset.state === state) return;
     tile.dataset.state = state;
-    tile.className = `${tile.classList.contains("current") ? "current " : ""}${now.reviewed ? "done" : now.decision}`;
+    tile.className = `${tile.classList.contains("current") ? "current " : ""}${now.reviewed ? "done" : now.decision === "none" ? "" : now.decision}`;
     label.textContent = text.label;
     sure.textContent = text.note;
     tile.setAttribute("aria-label", `${nameOf(now)}: ${text.label}, ${text.note}`);

@@ -2,6 +2,7 @@
 
 import { call, everything, page } from "./api.js";
 import { review, textOf, unreview } from "./correct.js";
+import { applied, given, isMany, verdictOf } from "./verdicts.js";
 import { pause } from "./watch.js";
 
 const AT_ONCE = 500; // results of one page
@@ -113,7 +114,7 @@ export class ReviewItems extends EventTarget {
     return this.#after(async () => {
       await unreview(this.#job, results);
       const before = results.map((one) => [one, state(one)]);
-      for (const one of results) Object.assign(one, { reviewed: false, final_label: one.label, review: undefined });
+      for (const one of results) Object.assign(one, { reviewed: false, review: undefined }, isMany(one) ? { final_labels: given(one).sort() } : { final_label: one.label });
       this.#change(before);
       this.#tell("act", "Review removed");
     });
@@ -148,13 +149,15 @@ export class ReviewItems extends EventTarget {
   }
 }
 
-function state({ reviewed, final_label, review: made }) {
-  return { reviewed, final_label, review: made };
+function state({ reviewed, final_label, final_labels, review: made }) {
+  return { reviewed, final_label, final_labels, review: made };
 }
 
-function apply(one, { label, accepted = false }) {
+function apply(one, verdict) {
+  if (isMany(one)) return Object.assign(one, applied(one, verdict));
+  const { label, accepted = false } = verdict;
   const final = accepted ? one.label : label;
-  Object.assign(one, { reviewed: true, final_label: final, review: { label: final, accepted, by: "local" } });
+  return Object.assign(one, { reviewed: true, final_label: final, review: { label: final, accepted, by: "local" } });
 }
 
 /** The verdicts that answers had before, each with its answers. */
@@ -162,7 +165,7 @@ function byVerdict(before) {
   const found = new Map();
   for (const [one, { reviewed, review: made }] of before) {
     if (!reviewed) continue;
-    const verdict = made.accepted ? { accepted: true } : { label: made.label };
+    const verdict = verdictOf(made);
     const key = JSON.stringify(verdict);
     if (!found.has(key)) found.set(key, [verdict, []]);
     found.get(key)[1].push(one);

@@ -8,6 +8,7 @@ const KEYS = [
   ["U", "None of the classes"], ["Z", "Undo"], ["Space", "Large preview"], ["+, −", "Larger, smaller"], ["?", "Show these keys"],
   ["Esc", "Close the preview, or clear the selection"],
 ];
+const SEVERAL = { "1, 2, 3": ["1 … 9", "Add or remove the label of a chip"], Enter: ["Enter", "Accept as it stands, go on"], "/": ["/", "Type a label, with completion"], U: ["U", "None of the labels"] };
 const FIELDS = "input, select, textarea";
 
 /**
@@ -28,9 +29,11 @@ export function onKeys(actions, signal) {
   }, { signal });
 }
 
-export function showKeys() {
+/** List the keys; `several` where a picture may have several labels. */
+export function showKeys(several = false) {
+  const keys = KEYS.map((one) => (several && SEVERAL[one[0]]) || one);
   const dialog = h("dialog", { class: "keys", "aria-labelledby": "keys-title" }, h("h2", { id: "keys-title" }, "Keys"),
-    h("dl", {}, KEYS.map(([key, what]) => h("div", {}, h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)))),
+    h("dl", {}, keys.map(([key, what]) => h("div", {}, h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)))),
     button("Close", () => dialog.close(), { autofocus: true }));
   dialog.addEventListener("keydown", (event) => { if (event.key === "?") dialog.close(); });
   dialog.addEventListener("close", () => dialog.remove());

@@ -9,9 +9,10 @@ const SIDE = 1024; // px
 
 /**
  * @param {any} job
- * @param {{signal: AbortSignal, picker: HTMLElement, onverdict: (verdict: any) => void, onclear: () => void, onstep: (step: number) => void}} options
+ * @param {{signal: AbortSignal, picker: HTMLElement, onverdict: (verdict: any) => void, onclear: () => void, onstep: (step: number) => void, several: any}} options
+ *   `several`: what shows labels where a picture may have several, or null
  */
-export function reviewPanel(job, { signal, picker, onverdict, onclear, onstep }) {
+export function reviewPanel(job, { signal, picker, onverdict, onclear, onstep, several }) {
   const image = h("div", { class: "frame" });
   const words = h("div", { class: "words" });
   const verdicts = h("div", { class: "verdicts" });
@@ -31,9 +32,9 @@ export function reviewPanel(job, { signal, picker, onverdict, onclear, onstep })
     /** Open the large preview, or close it. */
     toggle() {
       if (dialog.open) return dialog.close();
-      dialog.append(body, moves);
       document.body.append(dialog);
       dialog.showModal();
+      dialog.append(body, moves); // not before: the dialog has the focus then, and Enter presses no button
       return undefined;
     },
     show(result, selected) {
@@ -41,7 +42,7 @@ export function reviewPanel(job, { signal, picker, onverdict, onclear, onstep })
         load.abort();
         load = new AbortController();
         image.replaceChildren(largePicture(`/v1/jobs/${job.id}/items/${result.item}/thumbnail?side=${SIDE}`, nameOf(result), load.signal));
-        why.replaceChildren(evidence(job.collection, result));
+        why.replaceChildren(...(several ? several.why(result) : [evidence(job.collection, result)]));
       }
       shown = result?.item ?? null;
       body.hidden = !result;
@@ -50,11 +51,13 @@ export function reviewPanel(job, { signal, picker, onverdict, onclear, onstep })
       words.replaceChildren(h("p", { class: "verdict" }, h("strong", {}, label), " ", h("span", { class: "sure" }, note)),
         h("p", { class: "file", title: nameOf(result) }, nameOf(result)),
         ...(selected > 1 ? [h("p", { class: "badge" }, `Applies to ${selected} selected pictures`)] : []));
+      const held = verdicts.contains(document.activeElement) && document.activeElement.dataset.label; // a chip that was pressed
       verdicts.replaceChildren(
-        ...(result.candidates ?? []).slice(0, 3).map((one, n) => choice(String(n + 1), `${one.label}, ${percent(one.probability)}`, () => onverdict({ label: one.label }))),
+        ...(several ? several.chips(result, why) : (result.candidates ?? []).slice(0, 3).map((one, n) => choice(String(n + 1), `${one.label}, ${percent(one.probability)}`, () => onverdict({ label: one.label })))),
         choice("Enter", "Accept", () => onverdict({ accepted: true })),
-        choice("U", "None of the classes", () => onverdict({ label: null })),
+        several ? choice("U", "None of the labels", () => onverdict({ labels: [] })) : choice("U", "None of the classes", () => onverdict({ label: null })),
         ...(result.reviewed ? [button("Remove review", onclear, { class: "chip" })] : []));
+      if (held) [...verdicts.children].find((one) => one.dataset.label === held)?.focus({ preventScroll: true });
     },
   };
 }

@@ -11,7 +11,7 @@ const FEW_BYTES = 16 << 20; // base64 makes a third more of them; the largest su
  * Submit pictures as one job; it goes on when another view is opened.
  * @param {string} collection
  * @param {"classify" | "enroll"} kind
- * @param {(import("./files.js").Picture & {label?: string})[]} pictures
+ * @param {(import("./files.js").Picture & {label?: string, labels?: string[], complete?: boolean})[]} pictures
  * @param {{onsent?: (share: number) => void}} options
  * @returns {Promise<any>} the job, with its results where it has ended already
  */
@@ -41,8 +41,8 @@ async function sendAll(collection, kind, pictures, options) {
   });
 }
 
-async function item({ file, path, label }) {
-  return { image: { base64: await base64(file) }, custom_id: plain(path).slice(-256), ...(label && { label }) };
+async function item(picture) {
+  return { image: { base64: await base64(picture.file) }, custom_id: plain(picture.path).slice(-256), ...labelled(picture) };
 }
 
 function base64(file) {
@@ -56,13 +56,16 @@ function base64(file) {
 
 // Paths and labels go into the manifest, which takes any text; the archive's own names are numbers.
 function archive(pictures) {
-  const lines = pictures.map(({ path, label }, number) =>
-    JSON.stringify({ path: `${number}`, custom_id: plain(path), ...(label && { label }) }));
+  const lines = pictures.map((one, number) => JSON.stringify({ path: `${number}`, custom_id: plain(one.path), ...labelled(one) }));
   const manifest = new Blob([lines.join("\n")]);
   return tar([
     { path: "manifest.jsonl", content: manifest },
     ...pictures.map(({ file }, number) => ({ path: `${number}`, content: file })),
   ]);
+}
+
+function labelled({ label, labels, complete }) {
+  return labels ? { labels, complete } : label && { label };
 }
 
 function plain(path) {

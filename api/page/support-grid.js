@@ -6,17 +6,23 @@ import { labelForm, labelList } from "./label-field.js";
 import { list } from "./list.js";
 import { picture } from "./picture.js";
 import { problem } from "./messages.js";
-import { changed, done, isGoing, later, settle } from "./undo.js";
+import { changed, done, isGoing, later, settle, supportsName } from "./undo.js";
 
 const AT_ONCE = 200;
 
-/** @param {string} collection @param {string | null} label of one class, or null for all */
-export function supportGrid(collection, label, signal) {
+/**
+ * @param {string} collection
+ * @param {string | null} label of one class, or null for all
+ * @param {AbortSignal} signal
+ * @param {any} [several] what shows and changes labels where a picture may have several
+ */
+export function supportGrid(collection, label, signal, several = null) {
+  const goingNames = several?.goingNames ?? ((_, one) => [supportsName(collection, one.label) + one.id]);
   const names = labelList(collection, signal);
   const grid = h("ul", { class: "grid", onchange: () => update() });
   const shown = list({
     path: pathOf(collection, "supports"), query: { limit: AT_ONCE, label }, element: grid, signal,
-    draw: (one) => (isGoing(goingName(collection, one)) ? null : tile(one, label === null)),
+    draw: (one) => (isGoing(goingNames(collection, one)[0]) ? null : tile(one, label === null, several)),
     empty: h("p", { class: "quiet" }, "No pictures yet."),
   });
   const selected = h("span", { "aria-live": "polite" });
@@ -31,7 +37,7 @@ export function supportGrid(collection, label, signal) {
     }
     changed();
   };
-  const move = labelForm({ name: "Move to", action: "Move", list: names, placeholder: "another class", onlabel: (to) => attempt(async () => {
+  const move = several?.supportLabels(collection, { list: names, ticked, attempt }) ?? labelForm({ name: "Move to", action: "Move", list: names, placeholder: "another class", onlabel: (to) => attempt(async () => {
     await settle();
     const moved = [];
     try {
@@ -45,9 +51,9 @@ export function supportGrid(collection, label, signal) {
       });
     }
   }) });
-  const remove = button("Remove", () => {
+  const remove = button(several ? "Remove pictures" : "Remove", () => {
     const gone = ticked();
-    later(gone.map((one) => goingName(collection, one)), `${count(gone.length, "picture")} removed`, (keepalive) =>
+    later(gone.flatMap((one) => goingNames(collection, one)), `${count(gone.length, "picture")} removed`, (keepalive) =>
       Promise.all(gone.map((one) => call("DELETE", pathOf(collection, "supports", one.id), { keepalive }))));
   }, { class: "danger small" });
   const bar = h("div", { class: "selection", hidden: true }, selected, move, remove, wrong);
@@ -60,18 +66,9 @@ export function supportGrid(collection, label, signal) {
   return h("div", {}, shown, bar, names);
 }
 
-function tile(support, withLabel) {
-  const name = support.external_id ?? `${support.label}, number ${support.id}`;
+function tile(support, withLabel, several) {
+  const name = support.external_id ?? `${support.label ?? (support.labels.join(", ") || "none of the labels")}, number ${support.id}`;
   const box = h("input", { type: "checkbox", "aria-label": `Select ${name}` });
   box.support = support;
-  return h("li", {}, h("label", { class: "tile" }, box, picture(support.thumbnail, name), withLabel && h("span", { class: "label" }, support.label)));
-}
-
-/** What the supports of a class are called while they wait to be gone, each with its number after it. */
-export function supportsName(collection, label) {
-  return `${collection}#${label}#`;
-}
-
-function goingName(collection, support) {
-  return supportsName(collection, support.label) + support.id;
+  return h("li", {}, h("label", { class: "tile" }, box, picture(support.thumbnail, name), withLabel && !several && h("span", { class: "label" }, support.label)), several?.chips(support));
 }

@@ -12,25 +12,32 @@ import { complain, problem, say } from "./messages.js";
 import { changed } from "./undo.js";
 import { isOver } from "./watch.js";
 
-/** @param {string} collection @param {AbortSignal} signal */
-export function teach(collection, signal) {
+/**
+ * @param {string} collection
+ * @param {AbortSignal} signal
+ * @param {((list: any) => any) | false} [makeSeveral] what makes the field where a picture may have several labels
+ */
+export function teach(collection, signal, makeSeveral = false) {
   const list = labelList(collection, signal);
+  const several = makeSeveral && makeSeveral(list);
   const stage = h("div", { class: "stage" });
-  const field = h("input", { maxlength: 128, id: "label", list: list.id, autocomplete: "off", placeholder: "e.g. mug" });
+  const field = several?.field ?? h("input", { maxlength: 128, id: "label", list: list.id, autocomplete: "off", placeholder: "e.g. mug" });
   const zone = dropZone({
     name: "Examples",
-    text: "Drop pictures of one class here",
-    hint: "Or drop a folder with one subfolder per class; the subfolder's name becomes the label.",
+    text: several?.text ?? "Drop pictures of one class here",
+    hint: several?.hint ?? "Or drop a folder with one subfolder per class; the subfolder's name becomes the label.",
     onpictures: (pictures) => begin(pictures),
   });
   const begin = (pictures) => {
-    const given = field.value.trim();
+    const given = several ? several.given() : field.value.trim();
     const two = given ? null : clash(pictures);
     if (two) choose(pictures, two);
     else label(pictures.map((one) => ({ ...one, label: given || one.folder })));
   };
-  const label = (named) => {
-    if (named.every(({ label }) => label)) enrol(named);
+  const label = (pictures) => {
+    const named = several ? several.named(pictures) : pictures;
+    if (several && !named.every(several.isNamed)) stage.replaceChildren(...several.ask(pictures.length, () => begin(pictures), () => stage.replaceChildren()));
+    else if (several || named.every(({ label }) => label)) enrol(named);
     else askFor(named);
   };
   const choose = (pictures, { label: shared, folders }) => {
@@ -59,7 +66,7 @@ export function teach(collection, signal) {
   const enrol = async (pictures) => {
     const bar = h("progress", { max: 1, value: 0, "aria-label": "Upload" });
     const labels = new Set(pictures.map(({ label }) => label));
-    const what = labels.size === 1 ? `${count(pictures.length, "example")} of ${[...labels][0]}` : `${count(pictures.length, "example")} of ${count(labels.size, "class", "classes")}`;
+    const what = several ? several.what(pictures) : labels.size === 1 ? `${count(pictures.length, "example")} of ${[...labels][0]}` : `${count(pictures.length, "example")} of ${count(labels.size, "class", "classes")}`;
     stage.replaceChildren(h("p", {}, `Uploading ${what}`), bar);
     try {
       const job = await submit(collection, "enroll", pictures, { onsent: (share) => (bar.value = share) });
@@ -77,8 +84,10 @@ export function teach(collection, signal) {
       ended = true;
       changed();
       say(`Added ${what}. ${stateOf(now)}`);
-      field.value = "";
+      if (several) several.clear();
+      else field.value = "";
       if (now.progress.failed) rest.replaceChildren(answers(now, { signal, filter: "failed" }));
+      else if (several) several.outcome(now, what, signal).then((parts) => stage.replaceChildren(...parts));
       else outcome(now, what);
     } }), rest);
   };
@@ -104,7 +113,7 @@ export function teach(collection, signal) {
     const moved = h("p", {}, `${count(elsewhere.length, "picture")} also in ${names} `, move);
     stage.append(moved);
   };
-  const body = h("div", { class: "fold" }, h("div", { class: "field" }, h("label", { for: "label" }, "Label"), field), zone);
+  const body = h("div", { class: "fold" }, several?.element ?? h("div", { class: "field" }, h("label", { for: "label" }, "Label"), field), zone);
   const title = foldingTitle("teach-title", "Add examples", body);
   const panel = h("section", { class: "panel", "aria-labelledby": "teach-title" }, title, body, stage, list);
   panel.fold = () => title.fold(true);

@@ -36,10 +36,16 @@ export function isGoing(name) {
   return waiting.has(name);
 }
 
+/** What the supports of a class are called while they wait to be gone, each with its number after it. */
+export function supportsName(collection, label) {
+  return `${collection}#${label}#`;
+}
+
 /** How many pictures wait to be deleted: of a collection (`c#`), or of a class (`c#label#`). */
 export function goingAmong(name) {
   const ofClass = name.indexOf("#") < name.length - 1;
-  return [...waiting.keys()].filter((one) => one.startsWith(name) && (!ofClass || /^\d+$/.test(one.slice(name.length)))).length;
+  const going = [...waiting.keys()].filter((one) => one.startsWith(name) && (!ofClass || /^\d+$/.test(one.slice(name.length))));
+  return new Set(going.map((one) => one.slice(one.lastIndexOf("#")))).size; // a picture of several labels waits once for each
 }
 
 /** Do everything that waits now, so that the next call finds it done. */

@@ -3,31 +3,38 @@
 import { call, pathOf } from "./api.js";
 import { button, count, h } from "./element.js";
 import { labelForm, labelList } from "./label-field.js";
-import { supportGrid, supportsName } from "./support-grid.js";
+import { supportGrid } from "./support-grid.js";
 import { problem } from "./messages.js";
-import { done, goingAmong, later, settle } from "./undo.js";
+import { done, goingAmong, later, settle, supportsName } from "./undo.js";
 import { goingName } from "./view-collection.js";
 
 export async function classView({ collection, label }, signal) {
-  const found = await call("GET", pathOf(collection, "classes", label), { signal });
+  const [found, several] = await Promise.all([call("GET", pathOf(collection, "classes", label), { signal }), severalOf(collection, signal)]);
   const number = h("span");
   const show = (now) => { number.textContent = count(now.supports - goingAmong(supportsName(collection, label)), "picture"); };
   show(found);
   document.addEventListener("changed", async () => show(await call("GET", pathOf(collection, "classes", label), { signal }).catch(() => found)), { signal });
   return {
-    title: label, collection, tab: "class",
+    title: label, collection, many: Boolean(several), tab: "class",
     parts: [
       h("p", { class: "quiet" }, number, found.kind === "negative" && ", background: pictures that match this class are not recognised"),
-      actions(collection, found, signal), supportGrid(collection, label, signal),
+      actions(collection, found, signal, several), supportGrid(collection, label, signal, several),
     ],
   };
 }
 
-export function picturesView({ collection }, signal) {
-  return { title: "All pictures", collection, tab: "pictures", parts: [supportGrid(collection, null, signal)] };
+export async function picturesView({ collection }, signal) {
+  const several = await severalOf(collection, signal);
+  return { title: "All pictures", collection, many: Boolean(several), tab: "pictures", parts: [supportGrid(collection, null, signal, several)] };
 }
 
-function actions(collection, { label, kind }, signal) {
+// What shows and changes labels where a picture may have several, or null.
+async function severalOf(collection, signal) {
+  const { labels } = await call("GET", pathOf(collection), { signal });
+  return labels === "many" ? import("./support-labels.js") : null;
+}
+
+function actions(collection, { label, kind }, signal, several) {
   const path = pathOf(collection, "classes", label);
   const names = labelList(collection, signal);
   const place = h("div", { class: "stage" });
@@ -72,7 +79,7 @@ function actions(collection, { label, kind }, signal) {
     });
   });
   return h("div", { class: "stage" }, h("div", { class: "row" }, button("Rename", rename), button("Merge into…", merge),
-    button(kind === "negative" ? "Use again" : "Treat as background", toggle), button("Delete", remove, { class: "danger" })), place, wrong, names);
+    several ? [] : button(kind === "negative" ? "Use again" : "Treat as background", toggle), button("Delete", remove, { class: "danger" })), place, wrong, names);
 }
 
 function go(collection, label) {

@@ -19,10 +19,11 @@ export async function collectionView({ collection }, signal) {
     draw: (one) => (isGoing(goingName(collection, one.label)) ? null : classCard(collection, one)),
     empty: h("p", { class: "quiet" }, "No classes yet. Add a few pictures of one thing; three to five are a good start."),
   });
-  const examples = teach(collection, signal);
+  const many = found.labels === "many";
+  const examples = teach(collection, signal, many && (await import("./teach-labels.js")).severalLabels);
   const show = (now) => {
     counts.textContent = `${count(now.classes, "class", "classes")}, ${count(now.supports - goingAmong(`${collection}#`), "picture")}`;
-    hint.textContent = now.classes === 1 ? "Only one class so far. Add a second one: an answer is a choice between classes." : "";
+    hint.textContent = now.classes === 1 && !many ? "Only one class so far. Add a second one: an answer is a choice between classes." : "";
   };
   const refresh = async () => {
     classes.refresh();
@@ -31,7 +32,7 @@ export async function collectionView({ collection }, signal) {
   document.addEventListener("changed", refresh, { signal });
   show(found);
   return {
-    title: collection, collection, tab: "",
+    title: collection, collection, many, tab: "",
     parts: [
       h("div", { class: "panels" }, examples, ask(collection, { signal, place, onanswers: examples.fold })), hint, place,
       h("section", { "aria-labelledby": "classes-title" },

@@ -2,7 +2,6 @@
 
 import { call, pathOf } from "./api.js";
 import { button, count, h } from "./element.js";
-import { encoderField } from "./encoder-field.js";
 import { list } from "./list.js";
 import { problem } from "./messages.js";
 import { nameField } from "./name-field.js";
@@ -23,7 +22,7 @@ export function homeView(_, signal) {
 function row(one) {
   return h("li", { class: "row spread" },
     h("div", {}, h("a", { class: "lead", href: `#/c/${one.name}` }, one.name),
-      h("p", { class: "quiet" }, `${count(one.classes, "class", "classes")}, ${count(one.supports, "picture")}, encoder ${one.encoder}`)),
+      h("p", { class: "quiet" }, `${count(one.classes, "class", "classes")}, ${count(one.supports, "picture")}, ${one.labels === "many" ? "several labels a picture, " : ""}encoder ${one.encoder}`)),
     button("Delete", () => {
       later([one.name], `Collection ${one.name} deleted`, (keepalive) => call("DELETE", pathOf(one.name), { keepalive }));
     }, { class: "small", "aria-label": `Delete collection ${one.name}` }));
@@ -32,22 +31,24 @@ function row(one) {
 function maker(signal) {
   const views = h("select", { id: "views" },
     h("option", { value: "1" }, "1: the whole picture (fastest)"), h("option", { value: "flip" }, "flip: plus mirror image"), h("option", { value: "full" }, "full: plus mirror image and centre crop (slowest, most accurate)"));
+  const labels = h("select", { id: "labels" }, h("option", { value: "one" }, "one"), h("option", { value: "many" }, "several"));
   const encoder = h("div");
   let chosen = null; // the service's default until another one is chosen
-  const offer = async () => { try { chosen ??= await encoderField("encoder", signal); encoder.replaceChildren(chosen.element); } catch (error) { encoder.replaceChildren(problem(error, offer)); } };
+  const offer = async () => { try { chosen ??= await (await import("./encoder-field.js")).encoderField("encoder", signal); encoder.replaceChildren(chosen.element); } catch (error) { encoder.replaceChildren(problem(error, offer)); } };
   const wrong = h("div");
   const name = nameField("Create", "my-things", () => wrong.replaceChildren());
   const form = h("form", { class: "panel maker" },
     h("h2", {}, "New collection"),
     name.element,
     h("details", { ontoggle: () => chosen ?? offer() }, h("summary", {}, "Options"),
-      h("div", { class: "field" }, h("label", { for: "views" }, "Views"), views), encoder),
+      h("div", { class: "field" }, h("label", { for: "views" }, "Views"), views),
+      h("div", { class: "field" }, h("label", { for: "labels" }, "Labels of a picture"), labels), encoder),
     wrong);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const slug = name.value();
     try {
-      await call("POST", "/v1/collections", { json: { name: slug, views: views.value, ...(chosen && { encoder: chosen.value() }) } });
+      await call("POST", "/v1/collections", { json: { name: slug, views: views.value, labels: labels.value, ...(chosen && { encoder: chosen.value() }) } });
       location.hash = `#/c/${slug}`;
     } catch (error) {
       wrong.replaceChildren(problem(error));

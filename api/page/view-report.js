@@ -12,6 +12,9 @@ import { follow } from "./watch.js";
 const SUSPECTS_MOST = 12;
 
 export async function reportView({ collection }, signal) {
+  if ((await call("GET", pathOf(collection), { signal })).labels === "many") {
+    return { title: "Report", collection, many: true, tab: "report", parts: [h("p", { class: "hint" }, "The report is for collections with one label a picture.")] };
+  }
   const report = await read(collection, signal);
   const parts = report.accuracy == null
     ? [h("p", { class: "hint" }, "Not enough pictures for a report yet: it needs at least two classes with two pictures each.")]

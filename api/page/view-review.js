@@ -1,6 +1,6 @@
 // The answers of a job to look through and put right: a grid, the current picture, and the keyboard.
 
-import { call } from "./api.js";
+import { call, pathOf } from "./api.js";
 import { classPicker } from "./class-picker.js";
 import { button, count, h, keepHeight } from "./element.js";
 import { problem } from "./messages.js";
@@ -11,6 +11,7 @@ import { ReviewItems } from "./review-items.js";
 import { onKeys, showKeys } from "./review-keys.js";
 import { reviewPanel } from "./review-panel.js";
 import { changed } from "./undo.js";
+import { adding } from "./verdicts.js";
 
 const ZOOM = { min: 80, max: 320, step: 24, value: 152 };
 const WIDE = matchMedia("(min-width: 60rem)");
@@ -20,7 +21,10 @@ let styled = null;
 export async function reviewView({ id, query: asked = {} }, signal) {
   styled ??= style();
   const [job] = await Promise.all([call("GET", `/v1/jobs/${id}`, { signal }), styled]);
+  const many = (await call("GET", pathOf(job.collection), { signal }).catch(() => ({}))).labels === "many";
+  const make = many && (await import("./review-labels.js")).reviewLabels;
   const store = new ReviewItems(job, signal);
+  const keys = () => showKeys(many);
   const wrong = h("div");
   const examples = h("input", { type: "checkbox", id: "examples", checked: true });
   const bar = toolbar(store);
@@ -34,15 +38,17 @@ export async function reviewView({ id, query: asked = {} }, signal) {
       return null;
     }
   };
-  const verdict = (given, results = grid.chosen()) => {
-    if (!results.length) return;
-    const several = grid.selected > 0;
-    attempt(async () => { await store.judge(results, given, { examples: examples.checked }); if (given.label) changed(); });
-    if (several) grid.clear();
+  const verdict = (given, all = grid.chosen()) => {
+    if (!all.length) return;
+    const results = many && given.accepted ? all.filter((one) => !one.reviewed) : all; // what somebody changed stands as it is
+    if (results.length) attempt(async () => { await store.judge(results, given, { examples: examples.checked && !many }); if (given.label) changed(); });
+    if (given.add || given.remove) return; // one label of several: the picture may have more
+    if (grid.selected) grid.clear();
     else grid.next();
   };
-  const picker = classPicker(job.collection, { signal, onlabel: (label) => verdict({ label }), ondone: () => grid.element.focus({ preventScroll: true }) });
-  const panel = reviewPanel(job, { signal, picker, onverdict: verdict, onclear: () => attempt(() => store.clear(grid.chosen())), onstep: (step) => grid.step(step, 0) });
+  const several = make && make(job, { chosen: () => grid.chosen(), onverdict: verdict });
+  const picker = classPicker(job.collection, { signal, noun: many ? "label" : "class", onlabel: (label) => verdict(many ? adding(label) : { label }), ondone: () => grid.element.focus({ preventScroll: true }) });
+  const panel = reviewPanel(job, { signal, picker, onverdict: verdict, onclear: () => attempt(() => store.clear(grid.chosen())), onstep: (step) => grid.step(step, 0), several });
   const show = () => { panel.show(grid.current, grid.selected); bar.select(grid.selected); };
   const grid = reviewGrid(job, store, { signal, edges, onmove: show, onopen: () => { if (!WIDE.matches) panel.toggle(); } });
   const undo = () => attempt(async () => {
@@ -52,7 +58,7 @@ export async function reviewView({ id, query: asked = {} }, signal) {
     changed();
   });
   const load = (query) => { grid.reset(); return store.load(query); };
-  const filters = reviewFilters(asked, load);
+  const filters = reviewFilters(asked, load, many);
   const reload = async (text) => { await load(filters.read()); bar.said(text); changed(); };
   const groups = groupsPanel(job, { signal, onnamed: (text) => { reload(text); } });
   const again = button("", () => attempt(async () => { again.disabled = true; try { await reload(await askAgain(job, signal)); } finally { again.disabled = false; } }), { class: "small" });
@@ -65,8 +71,8 @@ export async function reviewView({ id, query: asked = {} }, signal) {
     bar.progress, h("details", { class: "more-filters", open: WIDE.matches }, h("summary", {}, "Filters"), filters),
     h("div", { class: "row" },
       button("Select all", () => grid.selectAll(), { class: "small" }), bar.picking(grid), bar.clearing(grid), bar.accepting(acceptAbove),
-      h("label", { class: "row check" }, examples, "Labelled pictures become examples"),
-      again, button("Group the unknown", () => groups.open(), { class: "small" }), zoom(grid), button("Keys", showKeys, { class: "small keys-button", "aria-keyshortcuts": "?" })),
+      ...(many ? [again] : [h("label", { class: "row check" }, examples, "Labelled pictures become examples"),
+        again, button("Group the unknown", () => groups.open(), { class: "small" })]), zoom(grid), button("Keys", keys, { class: "small keys-button", "aria-keyshortcuts": "?" })),
     bar.last(undo), wrong);
   const offer = () => { // what has been reviewed is left alone
     const { done = 0, reviewed = 0 } = store.summary ?? {};
@@ -74,14 +80,15 @@ export async function reviewView({ id, query: asked = {} }, signal) {
     again.hidden = done <= reviewed || !store.complete;
   };
   store.addEventListener("change", () => { bar.show(); show(); offer(); });
-  store.addEventListener("act", ({ detail }) => { filters.count(store.summary); bar.show(); offer(); if (detail) bar.said(detail); });
+  store.addEventListener("act", ({ detail }) => { filters.count(store.summary); if (many) picker.also(Object.keys(store.summary.final_labels)); bar.show(); offer(); if (detail) bar.said(detail); });
   const arrow = (right, down) => (event) => grid.step(right, down, { extend: event.shiftKey });
-  const candidate = (n) => () => { const one = grid.current?.candidates?.[n]; if (one) verdict({ label: one.label }); };
+  const candidate = (n) => () => { if (several) return several.toggleAt(grid.current, n); const one = grid.current?.candidates?.[n]; if (one) verdict({ label: one.label }); return undefined; };
   onKeys({
     ArrowLeft: arrow(-1, 0), ArrowRight: arrow(1, 0), ArrowUp: arrow(0, -1), ArrowDown: arrow(0, 1),
     Home: (event) => grid.go(0, { extend: event.shiftKey }), End: (event) => grid.go(store.items.length - 1, { extend: event.shiftKey }),
-    1: candidate(0), 2: candidate(1), 3: candidate(2), Enter: () => verdict({ accepted: true }), u: () => verdict({ label: null }),
-    z: undo, "Ctrl+z": undo, x: () => grid.toggle(), "Ctrl+a": () => grid.selectAll(), " ": () => panel.toggle(), "?": showKeys,
+    ...Object.fromEntries(Array.from({ length: many ? 9 : 3 }, (_, n) => [n + 1, candidate(n)])),
+    Enter: () => verdict({ accepted: true }), u: () => verdict(many ? { labels: [] } : { label: null }),
+    z: undo, "Ctrl+z": undo, x: () => grid.toggle(), "Ctrl+a": () => grid.selectAll(), " ": () => panel.toggle(), "?": keys,
     "/": () => picker.field.focus(), "+": () => bar.zoomBy(1), "=": () => bar.zoomBy(1), "-": () => bar.zoomBy(-1),
     Escape: () => (panel.dialog.open ? panel.dialog.close() : grid.clear()),
   }, signal);

@@ -17,12 +17,14 @@ const SHARES = [
   ["false_reject", "Rejected by mistake", 0, 0.5, "The share of pictures of known classes that may be “not recognised”; 0 recognises everything."],
   ["coverage", "Coverage of candidate sets", 0.5, 0.99, "How often the candidate set contains the true class."],
 ];
+const SEVERAL = [SHARES[1], ["precision", "Precision", 0.5, 0.99, "For the aim “precision”: the share of right labels among those given."]]; // where a picture may have several labels
+const AIMS = [["f1", "best F1: few wrong and few missing labels"], ["precision", "precision: few wrong labels"]];
 const AGAIN_MS = 2000;
 
 export async function settingsView({ collection }, signal) {
   const found = await call("GET", pathOf(collection), { signal });
   return {
-    title: "Settings", collection, tab: "settings",
+    title: "Settings", collection, many: found.labels === "many", tab: "settings",
     parts: [rename(found), decisions(found), await encoder(found, signal), exports(found, signal), await keysPanel(found.name, signal)],
   };
 }
@@ -47,13 +49,16 @@ function rename(found) {
 
 function decisions(found) {
   const wrong = h("div");
-  const rule = h("select", { id: "rule" }, RULES.map(([value, text]) => h("option", { value, selected: value === found.rule.name }, text)));
-  const fields = SHARES.map(([name, text, min, max, help]) => {
+  const many = found.labels === "many";
+  const aim = h("select", { id: "aim" }, AIMS.map(([value, text]) => h("option", { value, selected: value === found.rule.aim }, text)));
+  const rule = h("select", { id: "rule" }, (many ? RULES.slice(0, 3) : RULES).map(([value, text]) => h("option", { value, selected: value === found.rule.name }, text)));
+  const fields = (many ? SEVERAL : SHARES).map(([name, text, min, max, help]) => {
     const input = h("input", { id: name, type: "number", min: min * 100, max: max * 100, step: "any", required: true, value: String(+(found.rule[name] * 100).toFixed(4)), "aria-describedby": `${name}-help` });
     return [name, input, h("div", {}, h("div", { class: "field" }, h("label", { for: name }, `${text}, %`), input), h("p", { class: "quiet", id: `${name}-help` }, help))];
   });
   const put = (rule) => call("PATCH", pathOf(found.name), { json: { rule } });
   const form = h("form", { class: "panel maker stacked" }, h("h2", {}, "Decisions"), h("div", { class: "field" }, h("label", { for: "rule" }, "Rule"), rule),
+    many && h("div", { class: "field" }, h("label", { for: "aim" }, "Aim"), aim),
     fields.map(([, , row]) => row), h("div", { class: "row" }, h("button", { class: "primary" }, "Save")),
     h("p", { class: "quiet" }, "Used from the next answer on. To apply it to earlier answers, ask them again in their review."), wrong);
   form.addEventListener("submit", async (event) => {
@@ -61,7 +66,7 @@ function decisions(found) {
     wrong.replaceChildren();
     const before = found.rule;
     try {
-      found = await put({ name: rule.value, ...Object.fromEntries(fields.map(([name, input]) => [name, Number(input.value) / 100])) });
+      found = await put({ name: rule.value, ...(many && { aim: aim.value }), ...Object.fromEntries(fields.map(([name, input]) => [name, Number(input.value) / 100])) });
       done("Rule saved", async () => { found = await put(before); dispatchEvent(new Event("hashchange")); });
     } catch (error) {
       wrong.replaceChildren(problem(error));
