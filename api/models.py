@@ -23,6 +23,7 @@ from core.answers import (
     Neighbour,
     Novelty,
 )
+from core.label_report import LabelReport
 from core.report import CollectionReport
 from core.results import Tally
 from core.types import (
@@ -465,6 +466,7 @@ class ResultModel(BaseModel):
         None, description="Of a group: items to enrol, the most central one and the most different ones."
     )
     report: CollectionReport | None = None
+    label_report: LabelReport | None = None
     support_id: int | None = None
     duplicate_of: int | None = Field(
         None,

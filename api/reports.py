@@ -10,8 +10,10 @@ from api.requests import origin_of
 from api.routes import Routes, as_json
 from api.services import check_offered, services
 from core.errors import ExemplarError, error_of
+from core.label_report import LabelReport
 from core.label_sets import unsupported
 from core.report import CollectionReport
+from core.results import Result
 from core.types import FINAL, Collection, Item, Job, JobKind, JobRequest, JobState, Labels, Lane
 from store.record.keys import Scope
 from store.work.jobs import new_job_id
@@ -51,10 +53,31 @@ def get_confusion(collection: str) -> Response:
     return _applied(Response(_draw(collection, made), content_type="image/svg+xml; charset=utf-8"))
 
 
+@routes.add(
+    "GET",
+    "/collections/<collection>/report/labels",
+    scope=Scope.CLASSIFY,
+    answer=LabelReport,
+    may_wait=True,
+)
+def get_label_report(collection: str) -> Response:
+    """Report how well a collection of several labels a picture knows each label, and what looks wrong."""
+    made = _finished(services().store.collections.find(collection), Labels.MANY)
+    if isinstance(made, Job):
+        return accepted(made)
+    return _applied(as_json(LabelReport.model_validate(made["label_report"])))
+
+
 def _make(collection: Collection) -> CollectionReport | Job:
     """Return the report of the current version, or the job that is making it."""
-    if collection.labels is Labels.MANY:
-        raise unsupported("report")
+    made = _finished(collection, Labels.ONE)
+    return made if isinstance(made, Job) else CollectionReport.model_validate(made["report"])
+
+
+def _finished(collection: Collection, labels: Labels) -> Result | Job:
+    """Return the result with the report of the current version, or the job that is making it."""
+    if collection.labels is not labels:
+        raise unsupported("report", "see report/labels") if labels is Labels.ONE else _of_one()
     check_offered(collection.encoder)
     job = _submit(collection)
     waited_s = wait_s(WAIT_S)
@@ -63,12 +86,20 @@ def _make(collection: Collection) -> CollectionReport | Job:
     return _read(job.id)
 
 
+def _of_one() -> ExemplarError:
+    return ExemplarError(
+        "labels_unsupported", "this is for collections with labels=many; for one label a picture see report"
+    )
+
+
 def _submit(collection: Collection) -> Job:
     """Return the job of this version and rule: an existing one, unless it failed."""
     store = services().store
     rule = collection.rule
     index = f"{collection.index}:{collection.index_measured}"  # the report shows both
     key = f"report:{collection.id}:{collection.version}:{rule.name}:{rule.metric}:{index}"
+    if collection.labels is Labels.MANY:
+        key += f":{rule.aim}:{rule.precision}"
     while True:
         job_id = new_job_id()
         origin = origin_of(job_id, JobKind.REPORT)
@@ -86,17 +117,21 @@ def _is_of(job: Job, collection: Collection) -> bool:
     """Return whether a finished job has the report; the rule may have changed before the job ran."""
     if job.state is not JobState.SUCCEEDED:
         return False
-    report = _read(job.id)
-    return (report.rule, report.metric) == (collection.rule.name, collection.rule.metric)
+    result, rule = _read(job.id), collection.rule
+    if "label_report" in result:
+        several = LabelReport.model_validate(result["label_report"])
+        return (several.rule, several.aim, several.precision) == (rule.name, rule.aim, rule.precision)
+    report = CollectionReport.model_validate(result["report"])
+    return (report.rule, report.metric) == (rule.name, rule.metric)
 
 
-def _read(job_id: str) -> CollectionReport:
+def _read(job_id: str) -> Result:
     results = services().store.jobs.results(job_id).results
     if not results:
         raise ExemplarError("report_failed", "the report's job was cancelled; ask again", retry=True)
     [result] = results
     if result["status"] == "done":
-        return CollectionReport.model_validate(result["report"])
+        return result
     error = error_of(result["error"])
     if error.code == "collection_not_found":
         raise error

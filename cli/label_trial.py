@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from cli.label_manifests import LabelledPicture
-from cli.label_metrics import Judged, Truth, numbers
 from cli.trial import BLOCK, DRAWS
 from core.changes import Changes, ClassChange, SupportChange
 from core.types import ClassKind, LabelDecision, Rule
 from core.vectors import Vectors
 from index.decide_many import classify_many
+from index.label_metrics import Judged, Truth, numbers
 from index.replica import Replica
 from index.supports import Ids
 

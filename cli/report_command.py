@@ -16,14 +16,15 @@ from cli.client import Client, Json
 from cli.command_name import command_name
 from cli.external_ids import Ids, external_ids
 from cli.options import COLLECTION, JSON, URL
+from cli.report_labels import LINES_MOST, label_lines
 from cli.report_table import fit, numbers_text
 from cli.which_collection import which_collection
 from core.specs import encoder_line
+from core.types import Labels
 
 COLUMNS = 100
 LABEL_CELLS = 22  # where a line holds two
 ID_CELLS = 30
-LINES_MOST = 10  # per list
 CLASSES_MOST = 100
 WAIT = {"Prefer": "wait=30"}
 
@@ -41,13 +42,22 @@ def report(collection: str | None, as_json: bool, picture: Path | None, url: str
     """Report on a collection: accuracy, confusions, wrong labels, duplicates, which pictures to add."""
     client = Client(url)
     name = which_collection(client, collection)
+    collection_ = client.call("GET", f"/v1/collections/{name}").json()
+    if collection_["labels"] == Labels.MANY:
+        if picture is not None:
+            raise click.UsageError("--picture: several labels a picture have no confusion matrix")
+        several: Json = _get(client, f"/v1/collections/{name}/report/labels").json()
+        suspects = {one["support_id"] for one in several["suspects"]["items"][:LINES_MOST]}
+        lines = label_lines(name, several, external_ids(client, name, suspects))
+        click.echo(json.dumps(several) if as_json else "\n".join(lines))
+        return
     found: Json = _get(client, f"/v1/collections/{name}/report").json()
     if picture is not None:
         picture.write_bytes(_get(client, f"/v1/collections/{name}/report/confusion.svg").content)
     if as_json:
         click.echo(json.dumps(found))
         return
-    encoder = _get(client, f"/v1/collections/{name}").json()["encoder"]
+    encoder = collection_["encoder"]
     how = f"{command_name()} reindex start {name} --encoder"
     ids = external_ids(client, name, _shown_supports(found))
     click.echo("\n".join((*_lines(name, found, ids), "", encoder_line(encoder, how))))

@@ -22,13 +22,18 @@ def classify_many(replica: AnyReplica, rule: Rule, queries: Vectors, *, top: int
 
     Raises `index_invalid` if the vectors are in Milvus: the rule needs all of them in memory.
     """
+    with replica.lock:
+        return _Judgement(in_memory(replica), rule, top).answers(queries)
+
+
+def in_memory(replica: AnyReplica) -> Replica:
+    """Return a replica whose vectors are in memory; raises `index_invalid` for one in Milvus."""
     if not isinstance(replica, Replica):
         raise ExemplarError(
             "index_invalid",
             "expected an index in memory (flat, ivf or rabitq) for several labels a picture, got milvus",
         )
-    with replica.lock:
-        return _Judgement(replica, rule, top).answers(queries)
+    return replica
 
 
 class _Judgement:

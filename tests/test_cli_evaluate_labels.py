@@ -14,10 +14,10 @@ from tiny import TINY
 
 from cli.evaluate import evaluate
 from cli.label_manifests import read_label_manifest, with_parents
-from cli.label_metrics import Judged, average_precision, calibration_error, numbers
 from cli.label_trial import Labelled, draw_labels, rows_by_label, try_out_labels
 from core.errors import ExemplarError
 from core.types import Rule
+from index.label_metrics import Judged, average_precision, calibration_error, numbers
 
 Digits = Callable[[int, int], bytes]
 Rows = Sequence[Sequence[str]]

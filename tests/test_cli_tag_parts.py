@@ -263,8 +263,7 @@ def test_row_has_all_labels_with_their_probabilities(tmp_path: Path, name: str) 
     output.append([row_of(Listed("a", "a"), {**tagged("beach"), "candidates": []})])
     output.finish()
     [row] = read_rows(tmp_path / name)
-    labels = json.loads(row["labels"]) if name == "r.csv" else row["labels"]
-    assert labels == [
+    assert row["labels"] == [
         {"label": "beach", "probability": 0.9, "decision": "yes"},
         {"label": "ball", "probability": 0.4, "decision": "unsure"},
     ]

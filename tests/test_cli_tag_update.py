@@ -135,7 +135,7 @@ HEADER = ",".join(COLUMNS) + "\n"
 
 
 def test_update_that_was_killed_before_it_began_keeps_the_output(tmp_path: Path) -> None:
-    found = output(tmp_path, f"{HEADER}a.jpg,,done,known,cat,0.9,[],1,e,,\n")
+    found = output(tmp_path, f"{HEADER}a.jpg,,done,known,cat,,0.9,[],1,e,,\n")
     _begin(found, overwrite=False, update=True).close()  # killed here: no options were noted
     journal = _begin(found, overwrite=False, update=True)
     journal.note(asked={})
@@ -147,10 +147,10 @@ def test_update_that_was_killed_before_it_began_keeps_the_output(tmp_path: Path)
     found.open(resumed.get("written"))
     found.append([])
     found.finish()
-    assert found.path.read_text().endswith("cat,0.9,[],1,e,,\n")
+    assert found.path.read_text().endswith("cat,,0.9,[],1,e,,\n")
 
 
-@pytest.mark.parametrize("content", ["a,b\n1,2\n", f"{HEADER}a.jpg,,done,known,cat,0.9,[],1,e,,", "\0"])
+@pytest.mark.parametrize("content", ["a,b\n1,2\n", f"{HEADER}a.jpg,,done,known,cat,,0.9,[],1,e,,", "\0"])
 def test_file_that_is_no_output_is_not_added_to(tmp_path: Path, content: str) -> None:
     found = output(tmp_path, content)
     with pytest.raises(ExemplarError) as caught:

@@ -108,6 +108,29 @@ def test_bulk_job_is_reviewed_and_decided_again(http: httpx.Client, several: str
     assert first == []
 
 
+def test_report_judges_each_label(http: httpx.Client, service: Stack, several: str) -> None:
+    report = http.get(f"/v1/collections/{several}/report/labels", headers=WAIT)
+    assert report.status_code == 200, report.text
+    found = {line["label"]: line for line in report.json()["labels"]}
+    assert set(found) == {
+        "digit",
+        "round",
+        "straight",
+        *(f"digit/{name}" for name in ("zero", "one", "four")),
+    }
+    assert (found["straight"]["supports"], report.json()["complete"]) == (2 * EXAMPLES, 3 * EXAMPLES)
+    assert found["round"]["f1"] > 0.5
+    refused = http.get(f"/v1/collections/{several}/report")
+    assert (refused.status_code, refused.json()["code"]) == (422, "labels_unsupported")
+    printed = run("report", "-c", several, url=service.url).stdout
+    assert "Calibration error of the probabilities" in printed
+    assert "digit/zero" in printed
+    changed = http.patch(f"/v1/collections/{several}", json={"rule": {"aim": "precision", "precision": 0.8}})
+    assert changed.status_code == 200
+    again = http.get(f"/v1/collections/{several}/report/labels", headers=WAIT).json()
+    assert (again["aim"], again["precision"]) == ("precision", 0.8)
+
+
 def test_folder_is_tagged_with_all_labels(
     service: Stack, several: str, digits: Digits, tmp_path: Path
 ) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from core.errors import ExemplarError
 from core.results import Result, done_result, failed_result
-from core.types import Chunk, JobKind
+from core.types import Chunk, JobKind, Labels
 from encoders import Encoder
+from index.decide_many import in_memory
+from index.label_report import label_report
 from index.replicas import ENCODER_CHANGED
 from store.work.settlement import Settlement
 from worker.compare import compare_encoders
@@ -31,6 +33,9 @@ def report(tools: Tools, encoder: Encoder, chunk: Chunk) -> Settlement:
 
 def _report(tools: Tools, encoder: Encoder, chunk: Chunk) -> Result:
     replica, collection = current_replica(tools, encoder, chunk)
+    if collection.labels is Labels.MANY:
+        several = label_report(in_memory(replica), collection.rule)
+        return {"label_report": several.model_dump(mode="json"), "index_version": several.version}
     texts = tools.texts.texts_of(tools.store.texts, encoder, collection, replica)
     pictures = tools.store.supports.repeated_pictures(collection.id)
     made = report_on(replica, collection.rule, texts, pictures)

@@ -33,6 +33,7 @@ COLUMNS = (
     "error_code",
     "error_detail",
 )
+LISTS = ("labels", "candidates")  # as JSON in CSV
 FORMS = (".csv", ".jsonl", ".parquet")
 GROUP_ROWS = 5000
 TAIL_BYTES = 4096
@@ -163,7 +164,8 @@ def read_rows(path: Path) -> Iterator[Row]:
         if path.suffix.lower() == ".csv":
             with path.open(newline="", encoding="utf-8") as file:
                 for row in csv.DictReader(file):
-                    yield {name: row[name] or None for name in COLUMNS}
+                    cells = {name: row[name] or None for name in COLUMNS}
+                    yield {**cells, **{name: json.loads(cells[name] or "null") for name in LISTS}}
         elif path.suffix.lower() == ".parquet":
             for batch in (
                 importlib.import_module("pyarrow.parquet").ParquetFile(path).iter_batches(GROUP_ROWS)
@@ -181,10 +183,7 @@ def _no_output(path: Path) -> ExemplarError:
 
 
 def _csv(row: Row) -> str:
-    lists = {
-        name: None if row[name] is None else json.dumps(row[name], ensure_ascii=False)
-        for name in ("labels", "candidates")
-    }
+    lists = {name: None if row[name] is None else json.dumps(row[name], ensure_ascii=False) for name in LISTS}
     return csv_line([{**row, **lists}[name] for name in COLUMNS])
 
 

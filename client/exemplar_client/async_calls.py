@@ -234,6 +234,14 @@ class AsyncCalls(AsyncTransport):
             Request("GET", f"/v1/collections/{in_path(collection)}/report/confusion.svg", may_repeat=True)
         )
 
+    async def get_label_report(self, collection: str) -> models.LabelReport:
+        """Report how well a collection of several labels a picture knows each label, and what looks wrong."""
+        return models.LabelReport.model_validate_json(
+            await self._made(
+                Request("GET", f"/v1/collections/{in_path(collection)}/report/labels", may_repeat=True)
+            )
+        )
+
     def list_supports(
         self, collection: str, *, limit: int | None = None, label: str | None = None
     ) -> AsyncIterator[models.Support]:

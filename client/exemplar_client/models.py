@@ -603,6 +603,20 @@ class LabelAnswer(Model):
     probability: float
 
 
+class LabelAverage(Model):
+    """The numbers of all labels together; `micro` counts each pair of a picture and a label once."""
+
+    ece: float
+    """The expected calibration error over all pairs."""
+    macro_f1: float | None
+    """The mean over labels."""
+    map: float | None
+    """The mean of the average precision over labels."""
+    micro_f1: float
+    micro_precision: float | None
+    micro_recall: float | None
+
+
 class LabelCount(Model):
     """The number of items that a class would get."""
 
@@ -612,6 +626,71 @@ class LabelCount(Model):
 
 LabelDecision = Literal["yes", "unsure"] | str
 """The decision about one of several labels of a picture."""
+
+
+class LabelLine(Model):
+    """One label, judged on supports that are scored without themselves; without numbers if it cannot be."""
+
+    average_precision: float | None
+    expected_precision: float
+    """What the threshold is expected to reach for new pictures."""
+    expected_recall: float
+    f1: float | None
+    judged: int
+    """Supports judged that bear it: not the only one of a label."""
+    judgement: Judgement
+    """`rough` below 8 supports, `not_assessable` below 2."""
+    label: str
+    precision: float | None
+    recall: float | None
+    supports: int
+    """Supports that bear it."""
+    threshold: float
+    """The probability from which on the label is `yes`."""
+
+
+LabelProblem = Literal["missing", "wrong"] | str
+"""What may be wrong with a support's labels."""
+
+
+class LabelReport(Model):
+    """The report of a collection of several labels a picture, each support scored without itself.
+
+    What a partial set does not state is not judged.
+    """
+
+    aim: Aim
+    average: LabelAverage | None
+    complete: int
+    """Supports whose labels are complete."""
+    judged: int
+    """Supports that were judged."""
+    labels: list[LabelLine]
+    """By name."""
+    notes: list[str]
+    precision: float
+    rule: RuleName
+    rule_used: RuleName
+    """The rule that answers, never `auto`."""
+    supports: int
+    suspects: ListedLabelSuspect
+    """The surest first."""
+    together: ListedTogether
+    """Most frequent first."""
+    version: int
+    """The collection's version that was judged."""
+
+
+class LabelSuspect(Model):
+    """A support that may lack a label, or bear a wrong one."""
+
+    label: str
+    probability: float
+    """The label's probability by all other supports."""
+    problem: LabelProblem
+    stated: bool
+    """Whether its labels are complete: a missing one then contradicts them."""
+    support_id: int
 
 
 Labels = Literal["one", "many"] | str
@@ -650,6 +729,13 @@ class ListedDuplicates(Model):
     total: int
 
 
+class ListedLabelSuspect(Model):
+    """Listed_LabelSuspect_."""
+
+    items: list[LabelSuspect]
+    total: int
+
+
 class ListedMistake(Model):
     """Listed_Mistake_."""
 
@@ -668,6 +754,13 @@ class ListedSuspect(Model):
     """Listed_Suspect_."""
 
     items: list[Suspect]
+    total: int
+
+
+class ListedTogether(Model):
+    """Listed_Together_."""
+
+    items: list[Together]
     total: int
 
 
@@ -932,6 +1025,7 @@ class Result(Model):
     """Of a group: its items, most central first."""
     label: str | None = Field(default=None)
     """The predicted class; the best guess if ambiguous, null if unknown."""
+    label_report: LabelReport | None = Field(default=None)
     labels: list[LabelAnswer] | list[str] | None = Field(default=None)
     """If a picture may have several labels: those that are `yes` or `unsure`, most probable first; of an enrolled picture those of its support, sorted."""
     neighbours: list[Neighbour] | list[ManyNeighbour] | None = Field(default=None)
@@ -1109,6 +1203,15 @@ class SwitchOptions(Model):
 
     leave_out: bool | None = Field(default=None)
     """Whether to exclude supports without a vector of the other encoder."""
+
+
+class Together(Model):
+    """Two labels that supports bear together; a label and its parent are left out."""
+
+    labels: tuple[str, str]
+    shares: tuple[float, float]
+    """Of the supports of the first, and of the second."""
+    supports: int
 
 
 class Unreview(Model):
