@@ -97,7 +97,6 @@ READS = [
     "/v1/collections/{collection}/supports/{support}/thumbnail",
     "/v1/collections/{collection}/report",
     "/v1/collections/{collection}/report/confusion.svg",
-    "/v1/collections/{collection}/report/labels",
     "/v1/jobs/{job}",
     "/v1/jobs/{job}/results",
     "/v1/jobs/{job}/summary",
@@ -106,7 +105,11 @@ READS = [
     "/v1/jobs/{job}/items/0/thumbnail",
     "/v1/collections/{collection}/export",
 ]
-ABSENT = ["/v1/collections/{collection}/reindex", "/v1/collections/{collection}/reindex/comparison"]
+ABSENT = [
+    "/v1/collections/{collection}/reindex",
+    "/v1/collections/{collection}/reindex/comparison",
+    "/v1/collections/{collection}/report/labels",
+]
 """Reads of things that belong to no collection here."""
 WRITES = [
     ("POST", "/v1/collections", {"name": "{collection}"}),
