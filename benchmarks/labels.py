@@ -32,11 +32,11 @@ from sklearn.metrics import average_precision_score
 from benchmarks.common import DEFAULT, emit
 from benchmarks.labels_baselines import FAMILIES, Baseline, Scores, best_threshold
 from benchmarks.labels_vectors import DATA, Bank
-from cli.label_metrics import Judged, Truth, numbers
 from cli.label_trial import Labelled, draw_labels, enrolled_labels, judge, rows_by_label
 from cli.pictures import Picture, find_pictures
 from core.types import Aim, Rule
 from encoders.threads import use_threads
+from index.label_metrics import Judged, Truth, numbers
 
 KINDS = {"single": "singles", "complete": "mosaics", "partial": "mosaics_partial"}
 SHOTS = (1, 5)

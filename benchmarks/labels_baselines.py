@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from cli.label_metrics import Truth
 from cli.label_trial import Labelled
 from core.vectors import Vectors
+from index.label_metrics import Truth
 
 Scores = np.ndarray
 Baseline = Callable[[Labelled, Sequence[str], Vectors], Scores]
