@@ -14,6 +14,7 @@ from enrolling import settle, submit, vector
 from services import running_service
 from test_cli_commands import run, run_process
 from tiny import DEFAULT, TINY
+from waiting import until
 
 from cli.doctor import examine
 from cli.stack import Stack
@@ -241,7 +242,7 @@ def test_commands_about_the_collection_say_what_to_do(
     upgraded: tuple[Stack, str], command: tuple[str, ...], photos: Path, tmp_path: Path
 ) -> None:
     arguments = [part.format(photos=photos, out=tmp_path / "out.csv") for part in command]
-    refused = run(*arguments, url=upgraded[0].url, COLUMNS="400")
+    refused = run_process(*arguments, url=upgraded[0].url, COLUMNS="400")
     assert refused.returncode != 0
     assert WAY_OUT in refused.stderr + refused.stdout and "Traceback" not in refused.stderr
 
@@ -274,7 +275,7 @@ def test_reindex_gives_the_collection_another_encoder(
     ]
     assert enroll(http, "things", "3", digits(3, 0))[0]["status"] == "done"
     assert run("reindex", "back", "things", url=url).returncode == 2
-    assert json.loads(run("reindex", "show", "things", "--json", url=url).stdout)["working"] is False
+    until(lambda: not json.loads(run("reindex", "show", "things", "--json", url=url).stdout)["working"])
     assert run("reindex", "forget", "things", url=url).returncode == 0
     assert http.get("/v1/collections/things").json()["encoder"] == DEFAULT
     doctor = run("doctor", EXEMPLAR_DATA=str(Path(upgraded[0].environment["EXEMPLAR_DATA"])))

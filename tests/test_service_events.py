@@ -140,7 +140,7 @@ def receiver() -> Iterator[Receiver]:
         yield found
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def telling() -> Iterator[Stack]:
     """A separate service that may call webhooks on loopback."""
     settings = {

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from calls import ask, codes, enroll
 from conftest import postgres_database
+from services import LIGHT
 
 from benchmarks.faults.site import Plan, Site
 
@@ -21,7 +22,7 @@ Digits = Callable[[int, int], bytes]
 @pytest.fixture
 def hosts(postgres_url: str, s3_url: str) -> Iterator[Site]:
     with postgres_database(postgres_url) as url:
-        site = Site(Plan(workers=1, own_folders=True, settings={"blobs_url": s3_url}), url, None)
+        site = Site(Plan(workers=1, own_folders=True, settings={**LIGHT, "blobs_url": s3_url}), url, None)
         try:
             site.start()
             yield site
