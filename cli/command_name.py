@@ -5,13 +5,11 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
-from functools import cache
 from pathlib import Path
 
 NAME = "exemplar"
 
 
-@cache
 def command_name() -> str:
     """Return `exemplar` if that starts this installation, else the path of its script.
 

@@ -38,9 +38,7 @@ def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
     (tmp_path / "on-path").mkdir()
     monkeypatch.setattr(sys, "prefix", str(script.parents[1]))
     monkeypatch.setenv("PATH", str(tmp_path / "on-path"))
-    command_name.cache_clear()
     yield script
-    command_name.cache_clear()
 
 
 def test_command_is_its_name_where_a_link_on_the_path_starts_it(installation: Path, tmp_path: Path) -> None:
@@ -53,7 +51,6 @@ def test_command_is_its_path_where_the_name_starts_another_installation(
 ) -> None:
     (tmp_path / "on-path" / "exemplar").touch(0o755)
     assert command_name() == str(installation)
-    command_name.cache_clear()
     monkeypatch.chdir(tmp_path)
     assert command_name() == "tools/exemplar/bin/exemplar"
 
