@@ -22,8 +22,9 @@ def classify_many(replica: AnyReplica, rule: Rule, queries: Vectors, *, top: int
 
     Raises `index_invalid` if the vectors are in Milvus: the rule needs all of them in memory.
     """
-    with replica.lock:
-        return _Judgement(in_memory(replica), rule, top).answers(queries)
+    here = in_memory(replica)
+    with here.lock:
+        return _Judgement(here, rule, top).answers(queries)
 
 
 def in_memory(replica: AnyReplica) -> Replica:

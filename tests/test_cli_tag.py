@@ -42,7 +42,13 @@ def start(*arguments: str | bytes | Path, url: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         env={"PATH": "/usr/bin:/bin", "EXEMPLAR_URL": url, "PYTHONPATH": str(Path(__file__).parents[1])},
+        preexec_fn=heed_ctrl_c,
     )
+
+
+def heed_ctrl_c() -> None:
+    """Undo what tests run in the background inherit: that Ctrl-C is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def tag(*arguments: str | bytes | Path, url: str, cwd: Path | None = None) -> Finished:
