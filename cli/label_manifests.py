@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.errors import ExemplarError
+from core.label_sets import FLAGS, split_labels, with_parents
 from core.labels import clean_label
 from formats.csv_dialect import declared_delimiter, delimiter_of
 
 COLUMNS = ("path", "labels", "complete")
-SEPARATOR = ";"  # between the labels of a picture
-_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +44,6 @@ def read_label_manifest(manifest: Path, *, complete: bool) -> list[LabelledPictu
     if not found:
         raise ExemplarError("manifest_invalid", f"{manifest}: expected pictures, got none")
     return [found[path] for path in sorted(found)]
-
-
-def with_parents(labels: Sequence[str]) -> tuple[str, ...]:
-    """Return labels and those they imply, in order: `animal/dog` implies `animal`."""
-    implied = {label.rsplit("/", up)[0] for label in labels for up in range(label.count("/") + 1)}
-    return tuple(sorted(implied))
 
 
 def _rows(manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:
@@ -97,7 +90,7 @@ def _picture(folder: Path, cells: dict[str, str], *, complete: bool) -> Labelled
     path = folder / cells["path"]
     if not cells["path"] or not path.is_file():
         raise ExemplarError("path_missing", f"expected the path of a picture, got {cells['path']!r}")
-    labels = {_label(part) for part in cells["labels"].split(SEPARATOR) if part.strip()}
+    labels = {_label(part) for part in split_labels(cells["labels"])}
     stated = _complete(cells.get("complete", ""))
     if not labels and stated is False:
         raise ExemplarError(
@@ -105,7 +98,7 @@ def _picture(folder: Path, cells: dict[str, str], *, complete: bool) -> Labelled
             "expected labels, or complete=true for a picture that has none of them; got neither",
         )
     return LabelledPicture(
-        path, with_parents(sorted(labels)), (not labels or complete) if stated is None else stated
+        path, tuple(sorted(with_parents(labels))), (not labels or complete) if stated is None else stated
     )
 
 
@@ -118,6 +111,6 @@ def _label(text: str) -> str:
 
 def _complete(text: str) -> bool | None:
     word = text.strip().lower()
-    if word and word not in _WORDS:
+    if word and word not in FLAGS:
         raise ExemplarError("manifest_invalid", f"expected true or false in complete, got {text!r}")
-    return _WORDS[word] if word else None
+    return FLAGS[word] if word else None

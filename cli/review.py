@@ -20,6 +20,7 @@ from cli.review_sidecars import write_sidecars
 from cli.show import print_found, print_json
 from core.answer_order import Order
 from core.errors import ExemplarError, problem_of
+from core.label_sets import split_labels
 from core.results import has_several, labels_of
 from core.types import DecisionName
 from formats.csv_dialect import DELIMITERS
@@ -41,8 +42,6 @@ ACTIONS = {
     "groups": "--groups",
 }
 SOME_REFUSED = 1
-
-SEPARATOR = ";"  # of several labels
 
 Verdicts = Mapping[tuple[str, ...], Sequence[int]]
 """The items of each label, or of several, empty for none of the classes."""
@@ -235,8 +234,8 @@ def _by_table(table: Path) -> Verdicts:
                 "manifest_invalid",
                 f"{table}, line {rows.line_num}: expected the number of an item, got {row['item']!r}",
             )
-        labels = [text] if column == "label" else [one.strip() for one in text.split(SEPARATOR)]
-        given = () if text == NONE else tuple(sorted(filter(None, labels)))
+        labels = [text] if column == "label" else split_labels(text)
+        given = () if text == NONE else tuple(sorted(labels))
         verdicts.setdefault(given, []).append(int(row["item"]))
     return verdicts
 

@@ -13,6 +13,9 @@ from core.labels import clean_label
 from core.types import Labels
 
 MAX_LABELS = 100  # that one request may give one picture
+SEPARATOR = ";"  # between the labels of a picture in a cell of a table
+FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+"""What a cell may say of whether labels are complete, in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,11 @@ def clean_part(text: object, *, exists: bool = False) -> str:
     if not all(parts):
         raise ExemplarError("label_invalid", f"expected a name before and after each /, got {label!r}")
     return "/".join(parts)
+
+
+def split_labels(cell: str) -> list[str]:
+    """Return the labels in a cell of a table, trimmed."""
+    return [label for part in cell.split(SEPARATOR) if (label := part.strip())]
 
 
 def parents_of(label: str) -> list[str]:

@@ -7,6 +7,7 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
+from core.label_sets import SEPARATOR
 from core.results import Result, has_several, labels_of
 
 COLUMNS = (
@@ -46,8 +47,8 @@ def cells_of(result: Result) -> list[Any]:
     novelty = result.get("novelty") or {}
     row = {
         **result,
-        "labels": ";".join(labels_of(result)) if has_several(result) else None,
-        "final_labels": ";".join(result["final_labels"]) if "final_labels" in result else None,
+        "labels": SEPARATOR.join(labels_of(result)) if has_several(result) else None,
+        "final_labels": SEPARATOR.join(result["final_labels"]) if "final_labels" in result else None,
         "error_code": error.get("code"),
         "error_detail": error.get("detail"),
         "margin": (result.get("explanation") or {}).get("margin"),

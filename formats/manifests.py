@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.caller_fields import CallersId, check_metadata
 from core.errors import ExemplarError
+from core.label_sets import FLAGS, split_labels
 from formats.bounded_reader import Readable
 from formats.csv_dialect import declared_delimiter, delimiter_of
 from formats.text_encoding import Utf8Reader, not_utf8
@@ -50,7 +51,6 @@ Line = Row | ExemplarError
 """A row, or what is wrong with it."""
 
 _COLUMNS = tuple(Row.model_fields)
-_FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
 def read_jsonl(file: Readable) -> Iterator[Line]:
@@ -178,9 +178,9 @@ def _csv_row(number: int, names: list[str], cells: list[str]) -> Line:
         )
     values: dict[str, Any] = {name: cell for name, cell in zip(names, cells, strict=True) if cell}
     if "labels" in values:
-        values["labels"] = [part for label in values["labels"].split(";") if (part := label.strip())]
+        values["labels"] = split_labels(values["labels"])
     if "complete" in values:
-        values["complete"] = _FLAGS.get(values["complete"].strip().lower(), values["complete"])
+        values["complete"] = FLAGS.get(values["complete"].strip().lower(), values["complete"])
     if "metadata" in values:
         try:
             values["metadata"] = json.loads(values["metadata"])

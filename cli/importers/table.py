@@ -9,9 +9,9 @@ from pathlib import Path
 from cli.importers.labelled import Found, LabelledPicture, Unusable
 from cli.importers.places import Places
 from core.errors import ExemplarError
+from core.label_sets import FLAGS, split_labels
 
 OURS = ("label", "labels", "complete", "external_id")
-TRUE = ("1", "true", "yes")
 PLACES = ("path", "url", "file", "image", "picture")
 
 
@@ -33,8 +33,9 @@ def read_table(path: Path, places: Places) -> Found:
         for row in rows:
             at = f"line {rows.line_num}"
             found = next((row[name] for name in where if row[name]), None)
-            labels = _labels(row[column] or "", several=column == "labels")
-            complete = (row.get("complete") or "").strip().lower() in TRUE
+            cell = row[column] or ""
+            labels = split_labels(cell) if column == "labels" else [*filter(None, [cell.strip()])]
+            complete = FLAGS.get((row.get("complete") or "").strip().lower(), False)
             if found is None or not (labels or complete):
                 yield Unusable(at, ExemplarError("manifest_invalid", "expected a label and a path or URL"))
                 continue
@@ -42,9 +43,6 @@ def read_table(path: Path, places: Places) -> Found:
                 str(name): value for name, value in row.items() if value and name not in (*OURS, *where, None)
             }
             external_id = row.get("external_id") or None
-            yield LabelledPicture(found, labels, partial(places.read, found), external_id, rest, complete)
-
-
-def _labels(text: str, *, several: bool) -> tuple[str, ...]:
-    parts = text.split(";") if several else [text]
-    return tuple(part.strip() for part in parts if part.strip())
+            yield LabelledPicture(
+                found, tuple(labels), partial(places.read, found), external_id, rest, complete
+            )

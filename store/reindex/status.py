@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, select
 
+from core.label_sets import SEPARATOR
 from core.types import FINAL, JobState, Labels
 from store import tables as t
 from store.record.collections import vector_column
@@ -101,7 +102,7 @@ def status_of(connection: Connection, collection: Row[Any], row: Row[Any]) -> Re
         missing=[
             Unseen(
                 one.id,
-                ";".join(sets[one.class_id].labels) if one.class_id in sets else one.label,
+                SEPARATOR.join(sets[one.class_id].labels) if one.class_id in sets else one.label,
                 one.external_id,
                 one.picture,
             )
