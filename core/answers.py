@@ -14,6 +14,7 @@ from pydantic import Field, PlainSerializer, TypeAdapter
 from core.types import DecisionName, LabelDecision, RuleName
 
 DIGITS = 6  # decimal places of a confidence
+Rounded = Annotated[float, PlainSerializer(lambda confidence: round(confidence, DIGITS))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ class Answer:
 
     decision: DecisionName
     label: str | None
-    confidence: Annotated[float, PlainSerializer(lambda confidence: round(confidence, DIGITS))]
+    confidence: Rounded
     candidates: tuple[Candidate, ...]
     neighbours: tuple[Neighbour, ...]
     rule: RuleName
@@ -123,7 +124,7 @@ class LabelAnswer:
     """One of several labels of a picture that is, or may be, right."""
 
     label: str
-    probability: Annotated[float, PlainSerializer(lambda probability: round(probability, DIGITS))]
+    probability: Rounded
     decision: Annotated[
         LabelDecision, Field(description="`yes` from the label's own threshold on, `unsure` below it.")
     ]
@@ -155,8 +156,7 @@ class ManyAnswer:
         tuple[LabelAnswer, ...], Field(description="Those that are `yes` or `unsure`, most probable first.")
     ]
     confidence: Annotated[
-        float,
-        PlainSerializer(lambda confidence: round(confidence, DIGITS)),
+        Rounded,
         Field(description="The probability of the best label; 0 of `unknown` and `none`."),
     ]
     candidates: Annotated[

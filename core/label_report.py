@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from core.report import Judgement, Listed
+from core.report import Judgement, Listed, Part
 from core.types import Aim, RuleName
 
 
@@ -17,11 +17,7 @@ class LabelProblem(StrEnum):
     WRONG = "wrong"
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class LabelLine(_Part):
+class LabelLine(Part):
     """One label, judged on supports that are scored without themselves; without numbers if it cannot be."""
 
     label: str
@@ -37,7 +33,7 @@ class LabelLine(_Part):
     expected_recall: float
 
 
-class LabelAverage(_Part):
+class LabelAverage(Part):
     """The numbers of all labels together; `micro` counts each pair of a picture and a label once."""
 
     micro_precision: float | None
@@ -48,7 +44,7 @@ class LabelAverage(_Part):
     ece: float = Field(description="The expected calibration error over all pairs.")
 
 
-class Together(_Part):
+class Together(Part):
     """Two labels that supports bear together; a label and its parent are left out."""
 
     labels: tuple[str, str]
@@ -56,7 +52,7 @@ class Together(_Part):
     shares: tuple[float, float] = Field(description="Of the supports of the first, and of the second.")
 
 
-class LabelSuspect(_Part):
+class LabelSuspect(Part):
     """A support that may lack a label, or bear a wrong one."""
 
     support_id: int
@@ -66,7 +62,7 @@ class LabelSuspect(_Part):
     stated: bool = Field(description="Whether its labels are complete: a missing one then contradicts them.")
 
 
-class LabelReport(_Part):
+class LabelReport(Part):
     """The report of a collection of several labels a picture, each support scored without itself.
 
     What a partial set does not state is not judged.

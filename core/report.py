@@ -30,21 +30,23 @@ def judgement_of(supports: int) -> Judgement:
     return Judgement.ROUGH if supports < FAIR else Judgement.FAIR
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """A part of a report, which does not change."""
+
     model_config = ConfigDict(frozen=True)
 
 
 T = TypeVar("T")
 
 
-class Listed(_Part, Generic[T]):
+class Listed(Part, Generic[T]):
     """The first entries of a list, and the total number."""
 
     total: int
     items: tuple[T, ...]
 
 
-class ClassLine(_Part):
+class ClassLine(Part):
     """One class in the classification report; without numbers if it could not be judged."""
 
     label: str
@@ -57,7 +59,7 @@ class ClassLine(_Part):
     f1: float | None
 
 
-class Average(_Part):
+class Average(Part):
     """An average over the judged classes."""
 
     precision: float
@@ -66,7 +68,7 @@ class Average(_Part):
     judged: int
 
 
-class ConfusedCell(_Part):
+class ConfusedCell(Part):
     """The number of supports of one class predicted as another."""
 
     label: str
@@ -74,7 +76,7 @@ class ConfusedCell(_Part):
     count: int
 
 
-class Confusion(_Part):
+class Confusion(Part):
     """The confusion matrix: row i counts the predictions of supports of class i."""
 
     labels: tuple[str, ...] = Field(description="At most 100: of more classes, the most confused.")
@@ -85,7 +87,7 @@ class Confusion(_Part):
     )
 
 
-class ConfusedPair(_Part):
+class ConfusedPair(Part):
     """Two confused classes."""
 
     labels: tuple[str, str]
@@ -94,7 +96,7 @@ class ConfusedPair(_Part):
     taken: tuple[int, int] = Field(description="First predicted as second, second predicted as first.")
 
 
-class SmallClass(_Part):
+class SmallClass(Part):
     """A class too small to judge."""
 
     label: str
@@ -102,7 +104,7 @@ class SmallClass(_Part):
     judgement: Judgement
 
 
-class Suspect(_Part):
+class Suspect(Part):
     """A support with a possibly wrong label: it is nearer to another class than to the rest of its own."""
 
     support_id: int
@@ -111,7 +113,7 @@ class Suspect(_Part):
     margin: float = Field(description="Cosine to its class without itself, minus that to the nearest other.")
 
 
-class Mistake(_Part):
+class Mistake(Part):
     """A support that the others of its collection predicted as another class."""
 
     support_id: int
@@ -119,7 +121,7 @@ class Mistake(_Part):
     named: str
 
 
-class Duplicates(_Part):
+class Duplicates(Part):
     """Supports that show the same picture."""
 
     support_ids: tuple[int, ...]
@@ -127,7 +129,7 @@ class Duplicates(_Part):
     conflict: bool = Field(description="Whether they are in different classes.")
 
 
-class Wanted(_Part):
+class Wanted(Part):
     """A class that needs more pictures, and why."""
 
     label: str
@@ -135,7 +137,7 @@ class Wanted(_Part):
     reason: str
 
 
-class CollectionReport(_Part):
+class CollectionReport(Part):
     """The report of a collection from its supports, each judged without its fold (leave-fold-out)."""
 
     version: int = Field(description="The collection's version that was judged.")

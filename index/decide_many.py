@@ -11,7 +11,7 @@ from core.vectors import Vector, Vectors
 from index.near import Near
 from index.replica import Replica
 from index.replicas import AnyReplica
-from index.supports import Floats, Ids
+from index.supports import Floats, Ids, Mask
 
 CONTRIBUTIONS = 3  # supports listed for each label
 EXPLAINED = 20  # labels with an explanation of their own; more would cost more than the answer
@@ -54,13 +54,16 @@ class _Judgement:
         if not len(self._rows.ids):
             return [self._nothing() for _ in queries]
         probabilities, familiarity = self._fitted.probabilities(queries)
+        given = self._fitted.given(probabilities, self._thresholds)
         near = self._replica.near(queries, self._top)
         return [
-            self._answer(query, probabilities[line], float(familiarity[line]), near[line])
+            self._answer(query, probabilities[line], given[line], float(familiarity[line]), near[line])
             for line, query in enumerate(queries)
         ]
 
-    def _answer(self, query: Vector, probabilities: Floats, familiarity: float, near: Near) -> ManyAnswer:
+    def _answer(
+        self, query: Vector, probabilities: Floats, given: Mask, familiarity: float, near: Near
+    ) -> ManyAnswer:
         order = np.argsort(-probabilities, kind="stable")
         # the only example of a label is unlike the others, and so is a combination that none of them shows
         strange = (
@@ -68,7 +71,7 @@ class _Judgement:
             and familiarity < self._least_familiar
             and probabilities.max(initial=0.0) < self._certainty
         )
-        labels = self._labels(query, probabilities, order)
+        labels = self._labels(query, probabilities, given, order)
         decision = _decision(labels, strange=strange)
         labels = () if decision is DecisionName.UNKNOWN else labels
         return ManyAnswer(
@@ -84,18 +87,15 @@ class _Judgement:
             index_version=self._replica.version,
         )
 
-    def _labels(self, query: Vector, probabilities: Floats, order: Ids) -> tuple[LabelAnswer, ...]:
-        shown = order[probabilities[order] >= self._thresholds.unsure[order]]
-        yes = probabilities >= self._thresholds.yes
-        for column in shown[yes[shown]].tolist():  # a label implies its parents
-            while (column := int(self._rows.parents[column])) >= 0:
-                yes[column] = True
-        shown = order[yes[order] | (probabilities[order] >= self._thresholds.unsure[order])]
+    def _labels(
+        self, query: Vector, probabilities: Floats, given: Mask, order: Ids
+    ) -> tuple[LabelAnswer, ...]:
+        shown = order[given[order] | (probabilities[order] >= self._thresholds.unsure[order])]
         return tuple(
             LabelAnswer(
                 label=self._names[column],
                 probability=float(probabilities[column]),
-                decision=LabelDecision.YES if yes[column] else LabelDecision.UNSURE,
+                decision=LabelDecision.YES if given[column] else LabelDecision.UNSURE,
                 explanation=self._explanation(query, int(column), place),
             )
             for place, column in enumerate(shown)

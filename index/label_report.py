@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
 from core.label_report import LabelAverage, LabelLine, LabelProblem, LabelReport, LabelSuspect, Together
+from core.label_sets import is_within
 from core.report import FAIR, Listed, judgement_of
 from core.types import Rule
 from index.label_metrics import Judged, Truth, numbers
 from index.label_sets import LabelledRows, raise_parents
 from index.many_calibration import context
+from index.many_learning import FittedLabels
 from index.many_thresholds import Thresholds
 from index.replica import Replica
-from index.supports import Floats, Ids
+from index.supports import Ids, evenly
 
 JUDGED_MOST = 2_000  # supports scored without themselves
 JUDGED_CELLS = 4_000_000  # supports times labels: 32 MB of probabilities, and as much temporarily
@@ -33,6 +35,7 @@ def label_report(replica: Replica, rule: Rule) -> LabelReport:
         names = [replica.classes[label_id].label for label_id in rows.label_ids.tolist()]
         chosen = _chosen(rows)
         judged = _judge(fitted, thresholds, chosen) if len(chosen) else None
+        found = None if judged is None else numbers(judged, names)
         return LabelReport(
             version=replica.version,
             rule=rule.name,
@@ -42,8 +45,8 @@ def label_report(replica: Replica, rule: Rule) -> LabelReport:
             supports=len(rows.ids),
             complete=int(rows.complete.sum()),
             judged=len(chosen),
-            average=None if judged is None else _average(judged, names),
-            labels=tuple(_lines(rows, names, thresholds, judged)),
+            average=None if found is None else _average(found),
+            labels=tuple(_lines(rows, names, thresholds, {} if found is None else found["per_label"])),
             together=_together(rows, names),
             suspects=_suspects(rows, chosen, names, thresholds, judged),
             notes=tuple(_notes(rows, chosen)),
@@ -52,36 +55,29 @@ def label_report(replica: Replica, rule: Rule) -> LabelReport:
 
 def _chosen(rows: LabelledRows) -> Ids:
     """Return the supports that are judged, evenly spread by the time of their enrolment."""
-    n, labels = len(rows.ids), max(len(rows.label_ids), 1)
-    order = np.argsort(rows.ids, kind="stable")
-    most = min(n, JUDGED_MOST, max(JUDGED_CELLS // labels, 1))
-    places = np.unique(np.linspace(0, n - 1, most).astype(np.int64)) if n else np.empty(0, np.int64)
-    found: Ids = order[places]
-    return found
+    labels = max(len(rows.label_ids), 1)
+    most = min(JUDGED_MOST, max(JUDGED_CELLS // labels, 1))
+    return evenly(np.argsort(rows.ids, kind="stable"), most)
 
 
-def _judge(fitted: Any, thresholds: Thresholds, chosen: Ids) -> Judged:
-    rows: LabelledRows = fitted.fit.rows
+def _judge(fitted: FittedLabels, thresholds: Thresholds, chosen: Ids) -> Judged:
+    rows = fitted.fit.rows
     scores, familiarity = fitted.fit.left_out(chosen)
-    probabilities: Floats = fitted.calibration.probabilities(context(scores, familiarity))
+    probabilities = fitted.calibration.probabilities(context(scores, familiarity))
     raise_parents(probabilities, rows.parents)
-    given = (probabilities >= thresholds.yes).astype(np.float64)
-    raise_parents(given, rows.parents)
     present = rows.present[chosen].toarray() > 0
     truth: Truth = np.where(present, 1, np.where(rows.complete[chosen, None], 0, -1)).astype(np.int8)
     truth[present & (rows.counts < 2)] = -1  # nothing else shows the label
-    return Judged(truth, probabilities, given > 0)
+    return Judged(truth, probabilities, fitted.given(probabilities, thresholds))
 
 
-def _average(judged: Judged, names: list[str]) -> LabelAverage:
-    found = numbers(judged, names)
+def _average(found: Mapping[str, Any]) -> LabelAverage:
     return LabelAverage.model_validate({name: _rounded(found[name]) for name in LabelAverage.model_fields})
 
 
 def _lines(
-    rows: LabelledRows, names: list[str], thresholds: Thresholds, judged: Judged | None
+    rows: LabelledRows, names: list[str], thresholds: Thresholds, each: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[LabelLine]:
-    each = {} if judged is None else numbers(judged, names)["per_label"]
     counts = rows.counts
     for column in sorted(range(len(names)), key=names.__getitem__):
         supports, metrics = int(counts[column]), each.get(names[column], {})
@@ -104,7 +100,7 @@ def _lines(
 def _together(rows: LabelledRows, names: list[str]) -> Listed[Together]:
     pairs = sparse.triu(rows.present.T @ rows.present, k=1).tocoo()
     related = [
-        names[one].startswith(f"{names[other]}/") or names[other].startswith(f"{names[one]}/")
+        is_within(names[one], names[other]) or is_within(names[other], names[one])
         for one, other in zip(pairs.row.tolist(), pairs.col.tolist(), strict=True)
     ]
     counts = rows.counts

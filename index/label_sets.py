@@ -10,6 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from core.changes import ClassChange
+from core.label_sets import parents_of
 from core.types import ClassKind
 from core.vectors import Vectors
 from index.supports import Floats, Ids, Mask
@@ -71,12 +72,6 @@ def labelled_rows(
     )
 
 
-def parent_of(label: str) -> str | None:
-    """Return the label that a label implies, None of a label without a parent."""
-    parent, slash, _ = label.rpartition("/")
-    return parent if slash else None
-
-
 def raise_parents(values: Floats, parents: Ids) -> None:
     """Raise each label's value (m, L) to the greatest of its children's, in place."""
     depths = _depths(parents)
@@ -99,9 +94,9 @@ def _parents(classes: Mapping[int, ClassChange]) -> Mapping[int, int]:
     named = {one.label: id_ for id_, one in classes.items() if one.kind is ClassKind.NORMAL}
     found = {}
     for label, id_ in named.items():
-        parent = parent_of(label)
-        if parent is not None and parent in named:
-            found[id_] = named[parent]
+        implied = parents_of(label)
+        if implied and implied[-1] in named:
+            found[id_] = named[implied[-1]]
     return found
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from core.vectors import Vectors
 from index.label_sets import LabelledRows
 from index.many_fits import LabelFit
-from index.supports import Floats, Ids, Mask, Scores
+from index.supports import Floats, Ids, Mask, Scores, evenly
 
 # of the explained share of a picture, beside a label's own score; 1.0 had up to 0.014 more mAP, and less F1:
 # probabilities were worse, since sums of supports are explained better than pictures
@@ -109,7 +109,7 @@ def judge(fit: LabelFit) -> Judged:
     n, labels = rows.present.shape
     order = np.argsort(rows.ids, kind="stable")  # so that the choice does not depend on the order of changes
     most = min(max(JUDGED_CELLS // max(labels, 1), FEWEST_JUDGED), MOST_JUDGED)
-    chosen = order[np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.int64))] if n else order
+    chosen = evenly(order, most)
     groups = [chosen[:, None]]
     parts = order[_is_part(rows)[order]]
     sums = min(SUMS, most)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from core.changes import ClassChange
 from core.types import Aim, Rule, RuleName
 from core.vectors import Vectors
@@ -16,7 +18,7 @@ from index.many_calibration import LabelCalibration, calibrate_labels, context
 from index.many_fits import KernelLabels, LabelFit, LinearLabels, RowScatter, ridge_of_sets
 from index.many_thresholds import Thresholds, thresholds
 from index.ridge import REFIT_SHARE
-from index.supports import Floats, Ids
+from index.supports import Floats, Ids, Mask
 
 REFIT_AFTER = 100_000  # changed rows of the scatter, which limits rounding errors
 
@@ -36,6 +38,13 @@ class FittedLabels:
         probabilities = self.calibration.probabilities(context(scores, familiarity))
         raise_parents(probabilities, self.fit.rows.parents)
         return probabilities, familiarity
+
+    def given(self, probabilities: Floats, thresholds: Thresholds) -> Mask:
+        """Map (m, L) probabilities to the labels that are `yes` (m, L); a label implies its parents."""
+        reached = (probabilities >= thresholds.yes).astype(np.float64)
+        raise_parents(reached, self.fit.rows.parents)
+        given: Mask = reached > 0
+        return given
 
 
 class LabelLearner:

@@ -52,6 +52,12 @@ def one_hot(columns: Ids, classes: int) -> Floats:
     return targets
 
 
+def evenly(order: Ids, most: int) -> Ids:
+    """Return at most so many entries of an order, evenly spread over it."""
+    n = len(order)
+    return order[np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.int64))] if n else order
+
+
 def places_of(columns: Ids) -> Ids:
     """Return (n,): how many earlier rows have the same column."""
     order = np.argsort(columns, kind="stable")
