@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import click
 import httpx
-from rich.cells import cell_len
 
 from cli.client import Client, Json
 from cli.command_name import command_name
 from cli.external_ids import Ids, external_ids
 from cli.options import COLLECTION, JSON, URL
-from cli.report_labels import LINES_MOST, label_lines
-from cli.report_table import fit, numbers_text
+from cli.report_labels import label_lines
+from cli.report_table import COLUMNS, LINES_MOST, fit, listed_lines, numbers_text, rule_text, support_text
 from cli.which_collection import which_collection
 from core.specs import encoder_line
 from core.types import Labels
 
-COLUMNS = 100
 LABEL_CELLS = 22  # where a line holds two
-ID_CELLS = 30
 CLASSES_MOST = 100
 WAIT = {"Prefer": "wait=30"}
 
@@ -82,14 +79,9 @@ def _shown_supports(report: Json) -> set[int]:
 
 def _lines(collection: str, report: Json, ids: Ids | None = None) -> Iterator[str]:
     ids = ids or {}
-    rule = (
-        report["rule"]
-        if report["rule"] == report["rule_used"]
-        else f"{report['rule']}: {report['rule_used']}"
-    )
     said = (
         f"{collection}, version {report['version']}: {report['supports']} pictures in "
-        f"{len(report['classes'])} classes, rule {rule}. Each is judged by the others."
+        f"{len(report['classes'])} classes, rule {rule_text(report)}. Each is judged by the others."
     )
     for text in (said, *(f"Note: {note}" for note in report["notes"])):
         yield textwrap.fill(text, COLUMNS)
@@ -104,22 +96,12 @@ def _lines(collection: str, report: Json, ids: Ids | None = None) -> Iterator[st
         yield "  ~ fewer than 8 pictures: the numbers of this class are not reliable"
     if "not_assessable" in small:
         yield "  ? one picture or none: cannot be judged"
-    yield from _list("Too small to judge", report["too_small"], _small)
-    yield from _list("Confused with each other", report["confused_pairs"], _pair)
-    yield from _list("Possibly wrong labels, worst first", report["suspects"], partial(_suspect, ids))
-    yield from _list("Duplicates", report["duplicates"], partial(_duplicate_line, ids))
-    yield from _list("Near duplicates", report["near_duplicates"], partial(_duplicate_line, ids))
-    yield from _list("What to photograph next", report["wanted"], _want)
-
-
-def _list(title: str, listed: Json, line: Callable[[Json], str]) -> Iterator[str]:
-    if listed["total"] == 0:
-        return
-    yield f"\n{title} ({listed['total']})"
-    shown = listed["items"][:LINES_MOST]
-    yield from (fit(f"  {line(item)}", COLUMNS) for item in shown)
-    if listed["total"] > len(shown):
-        yield f"  ... and {listed['total'] - len(shown)} more (--json shows more)"
+    yield from listed_lines("Too small to judge", report["too_small"], _small)
+    yield from listed_lines("Confused with each other", report["confused_pairs"], _pair)
+    yield from listed_lines("Possibly wrong labels, worst first", report["suspects"], partial(_suspect, ids))
+    yield from listed_lines("Duplicates", report["duplicates"], partial(_duplicate_line, ids))
+    yield from listed_lines("Near duplicates", report["near_duplicates"], partial(_duplicate_line, ids))
+    yield from listed_lines("What to photograph next", report["wanted"], _want)
 
 
 def _small(small: Json) -> str:
@@ -135,26 +117,17 @@ def _pair(pair: Json) -> str:
 
 def _suspect(ids: Ids, suspect: Json) -> str:
     label, rival = (fit(suspect[key], LABEL_CELLS) for key in ("label", "looks_like"))
-    support = _support(ids, suspect["support_id"], label)
+    support = support_text(ids, suspect["support_id"], label)
     return f"{support}, nearer to {rival} (margin {suspect['margin']:.2f})"
 
 
 def _duplicate_line(ids: Ids, group: Json) -> str:
     pairs = zip(group["support_ids"], group["labels"], strict=True)
     if not group["conflict"]:
-        return f"{group['labels'][0]}: " + _joined([_support(ids, support_id) for support_id, _ in pairs])
+        return f"{group['labels'][0]}: " + _joined([support_text(ids, support_id) for support_id, _ in pairs])
     return "in different classes: " + _joined(
-        [_support(ids, support_id, fit(label, LABEL_CELLS)) for support_id, label in pairs]
+        [support_text(ids, support_id, fit(label, LABEL_CELLS)) for support_id, label in pairs]
     )
-
-
-def _support(ids: Ids, support_id: int, label: str = "") -> str:
-    """Return a support as its number, its label, and the end of its external id: paths differ there."""
-    named = f"#{support_id} {label}".rstrip()
-    name = ids.get(support_id, "")
-    while cell_len(name) > ID_CELLS:
-        name = "…" + name[2:]
-    return f"{named} ({name})" if name else named
 
 
 def _joined(parts: list[str]) -> str:

@@ -12,17 +12,17 @@ from core.answers import Answer, Found, ManyAnswer, as_json
 from core.changes import ClassChange
 from core.errors import ExemplarError
 from core.results import Result, done_result, failed_result
-from core.types import Chunk, Labels
+from core.types import Chunk
 from core.vectors import Vector
 from encoders import Encoder
-from index.decide import classify, search
-from index.decide_many import classify_many
+from index.decide import search
 from index.replicas import ENCODER_CHANGED
 from store.blobs import uploads_of
 from store.work.item_vectors import pack_half
 from store.work.kinds import KINDS
 from store.work.settlement import Settlement
 from worker.current import current_replica
+from worker.deciding import decide
 from worker.embedding import Embedded, EmbeddedChunk
 from worker.smoothing_inputs import BEST, keep, pack
 from worker.tools import Tools
@@ -84,13 +84,9 @@ def _search(tools: Tools, encoder: Encoder, chunk: Chunk, vectors: Sequence[Vect
         if not KINDS[chunk.kind].decides:
             lines, version = search(replica, queries, top=chunk.top)
             return _Searched([Found(line, version) for line in lines], version)
-        if collection.labels is Labels.MANY:
-            several = classify_many(replica, collection.rule, queries, top=chunk.top)
-            return _Searched(several, several[0].index_version)
-        texts = tools.texts.texts_of(tools.store.texts, encoder, collection, replica)
         top = max(chunk.top, BEST) if chunk.smooth else chunk.top
-        answers = classify(replica, collection.rule, queries, top=top, texts=texts)
-        return _Searched(answers, replica.version, replica.classes, collection.rule.certainty)
+        answers = decide(tools, encoder, replica, collection, queries, top=top)
+        return _Searched(answers, answers[0].index_version, replica.classes, collection.rule.certainty)
     except ExemplarError as error:
         if error.retry or error.code == ENCODER_CHANGED:
             raise

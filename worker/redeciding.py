@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 
 import numpy as np
 
-from core.answers import Answer, ManyAnswer, as_json
+from core.answers import as_json
 from core.errors import ExemplarError
 from core.results import Result, failed_result
-from core.types import Chunk, Labels
+from core.types import Chunk
 from core.vectors import Vector
 from encoders import Encoder
-from index.decide import classify
-from index.decide_many import classify_many
 from index.replicas import ENCODER_CHANGED
 from store.work.settlement import Settlement
 from worker.current import current_replica
+from worker.deciding import decide
 from worker.tools import Tools
 
 
@@ -47,12 +45,6 @@ def _answers(tools: Tools, encoder: Encoder, chunk: Chunk, vectors: list[Vector]
     if not vectors:
         return []
     start = time.perf_counter()
-    queries = np.stack(vectors)
-    answers: Sequence[Answer | ManyAnswer]
-    if collection.labels is Labels.MANY:
-        answers = classify_many(replica, collection.rule, queries, top=chunk.top)
-    else:
-        texts = tools.texts.texts_of(tools.store.texts, encoder, collection, replica)
-        answers = classify(replica, collection.rule, queries, top=chunk.top, texts=texts)
+    answers = decide(tools, encoder, replica, collection, np.stack(vectors), top=chunk.top)
     timing = {"search": round((time.perf_counter() - start) * 1000, 2)}
     return [{**as_json(answer), "encoder": chunk.encoder, "timing_ms": timing} for answer in answers]
