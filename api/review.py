@@ -26,7 +26,7 @@ from store.record.keys import Scope
 from store.work.items import MOST, keep_pictures
 from store.work.jobs import new_job_id
 from store.work.review_enrolment import Enrolling
-from store.work.reviews import Verdict
+from store.work.verdicts import Verdict
 
 routes = Routes("review")
 

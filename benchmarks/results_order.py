@@ -26,8 +26,8 @@ from store.migrate import ensure_schema
 from store.store import Store, open_store
 from store.work.item_vectors import pack_half
 from store.work.jobs import new_job_id
-from store.work.reviews import Verdict
 from store.work.settlement import Settlement
+from store.work.verdicts import Verdict
 
 PAGES = 30
 COMPONENTS = 1280

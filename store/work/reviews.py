@@ -10,8 +10,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from core.errors import ExemplarError
-from core.labels import pack_labels, unpack_labels
-from core.results import Result, has_several, label_text
+from core.results import Result, label_text
 from core.types import FINAL, Job
 from store import tables as t
 from store.clock import now_s
@@ -23,7 +22,6 @@ from store.work.kinds import check_decides
 from store.work.locks import lock_job
 from store.work.review_enrolment import (
     NOT_ENROLLED,
-    Enrolling,
     enrolling_reviews,
     kept_columns,
     place_reviewed,
@@ -33,6 +31,7 @@ from store.work.reviewed import count_reviews, is_answer
 from store.work.rows import job_not_found, require_job, unpack_job
 from store.work.submission import Submitted
 from store.work.targets import current_results
+from store.work.verdicts import Verdict
 from store.work.versions import FIRST, newest_version
 
 PAGE = 1000
@@ -43,26 +42,6 @@ _COUNT_CALL = (
     .returning(t.job.c.review_calls)
 )
 GAP = 64  # items between two that are read along: a chunk's results are stored as one
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """A person's word on answers: the right label, None for none of the classes, or that they are right.
-
-    Where pictures have several labels it gives all `labels`, or those to `add` to and `remove` from the ones
-    that an answer has so far.
-    """
-
-    reviewer: str
-    label: str | None = None
-    accepted: bool = False
-    labels: tuple[str, ...] | None = None
-    add: frozenset[str] = frozenset()
-    remove: frozenset[str] = frozenset()
-    enrolling: Enrolling | None = None
-    """Set if the pictures are to become supports of the label, which must then be one."""
-    may_enroll: bool = True
-    """Whether the reviewer may change supports: otherwise reviews that enrolled stay as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +136,7 @@ class Reviews:
                     "job_id": job_id,
                     "item": answer["item"],
                     "answered": label_text(answer),
-                    "label": _text(verdict, answer, so_far.get(answer["item"], label_text(answer))),
+                    "label": verdict.text(answer, so_far.get(answer["item"], label_text(answer))),
                     "accepted": verdict.accepted,
                     "reviewer": verdict.reviewer,
                     "call": call,
@@ -210,28 +189,6 @@ def _labels_so_far(connection: Connection, job_id: str, items: Sequence[int]) ->
     return {
         row.item: row.label for row in connection.execute(select(review.item, review.label).where(*which))
     }
-
-
-def _text(verdict: Verdict, answer: Result, so_far: str | None) -> str | None:
-    """Return the labels that a verdict gives an answer; raises `labels_invalid` for several, not one."""
-    if verdict.accepted:
-        return label_text(answer)
-    if has_several(answer):
-        if verdict.enrolling is not None:
-            raise ExemplarError(
-                "labels_invalid",
-                "enroll: expected a collection of one label a picture; of several, enrol the items' pictures "
-                "with their labels",
-            )
-        given = unpack_labels(verdict.label) if verdict.labels is None else verdict.labels
-        if verdict.add or verdict.remove:
-            given = tuple({*unpack_labels(so_far)} - verdict.remove | verdict.add)
-        return pack_labels(given)
-    if verdict.add or verdict.remove or len(verdict.labels or ()) > 1:
-        raise ExemplarError(
-            "labels_invalid", "expected one label: the pictures of this collection have one each"
-        )
-    return verdict.labels[0] if verdict.labels else verdict.label
 
 
 def _current(connection: Connection, job_id: str, answers: Sequence[Result]) -> Sequence[Result]:
