@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 # before numpy and torch read it: threads of several processes that spin for each other take all cores,
@@ -46,6 +47,9 @@ from store.database import Database
 from store.migrate import ensure_schema
 from store.store import Store, open_store
 from store.tables import metadata
+
+if TYPE_CHECKING:
+    from worker.tools import Tools  # which loads torch
 
 # the duration of an example is meaningless on a busy machine
 hypothesis_settings.register_profile(
@@ -354,6 +358,26 @@ def local(settings: Settings, store: Store, contracts: dict[str, Contract]) -> I
             contracts["local"] = Contract(client.get("/openapi.json").json())
         client.event_hooks = {"response": [contracts["local"].check]}
         yield client
+
+
+@pytest.fixture
+def tools(settings: Settings, store: Store) -> Iterator[Tools]:
+    """A worker's tools inside this process, with an encoder of its own making."""
+    from working import ToyEncoder, tools_with
+
+    from worker.probes import keep_probes
+
+    with tools_with(settings, store, ToyEncoder()) as tools:
+        keep_probes(tools)
+        yield tools
+
+
+@pytest.fixture
+def several_photos(local: httpx.Client, store: Store) -> None:
+    """A collection whose pictures may have several labels, and one whose pictures have one."""
+    made = local.post("/v1/collections", json={"name": "photos", "labels": "many"})
+    assert (made.status_code, made.json()["labels"]) == (201, "many")
+    store.collections.create("things", DEFAULT, Rule())
 
 
 @pytest.fixture

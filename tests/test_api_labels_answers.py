@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import httpx
 import pytest
 from conftest import encode
 from labelling import PATH, item, problem, put, results, work
 from PIL import Image
-from tiny import DEFAULT
-from working import ToyEncoder, tools_with
 
-from core.settings import Settings
-from core.types import Rule
-from store.store import Store
-from worker.probes import keep_probes
 from worker.tools import Tools
 
+pytestmark = pytest.mark.usefixtures("several_photos")
+
 Digits = Callable[[int, int], bytes]
-
-
-@pytest.fixture
-def tools(settings: Settings, store: Store) -> Iterator[Tools]:
-    with tools_with(settings, store, ToyEncoder()) as tools:
-        keep_probes(tools)
-        yield tools
-
-
-@pytest.fixture(autouse=True)
-def photos(local: httpx.Client, store: Store) -> None:
-    """A collection whose pictures may have several labels, and one whose pictures have one."""
-    made = local.post("/v1/collections", json={"name": "photos", "labels": "many"})
-    assert (made.status_code, made.json()["labels"]) == (201, "many")
-    store.collections.create("things", DEFAULT, Rule())
 
 
 def test_search_shows_the_labels_of_neighbours(local: httpx.Client, tools: Tools, digits: Digits) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
@@ -14,30 +14,12 @@ from archives import make_tar, make_zip
 from labelling import PATH, item, problem, put, results, send, supports, work
 from test_store_bundle import changed
 from tiny import DEFAULT
-from working import ToyEncoder, tools_with
 
-from core.settings import Settings
-from core.types import Rule
-from store.store import Store
-from worker.probes import keep_probes
 from worker.tools import Tools
 
+pytestmark = pytest.mark.usefixtures("several_photos")
+
 Digits = Callable[[int, int], bytes]
-
-
-@pytest.fixture
-def tools(settings: Settings, store: Store) -> Iterator[Tools]:
-    with tools_with(settings, store, ToyEncoder()) as tools:
-        keep_probes(tools)
-        yield tools
-
-
-@pytest.fixture(autouse=True)
-def photos(local: httpx.Client, store: Store) -> None:
-    """A collection whose pictures may have several labels, and one whose pictures have one."""
-    made = local.post("/v1/collections", json={"name": "photos", "labels": "many"})
-    assert (made.status_code, made.json()["labels"]) == (201, "many")
-    store.collections.create("things", DEFAULT, Rule())
 
 
 def bulk(http: httpx.Client, body: bytes, media_type: str, **query: Any) -> httpx.Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
 
@@ -16,7 +16,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 from tiny import DEFAULT
-from working import ToyEncoder, submit, tools_with
+from working import ToyEncoder, submit
 
 from api.app import create_app
 from core.errors import ExemplarError
@@ -38,13 +38,6 @@ from worker.source_reader import SourceReader
 from worker.tools import Tools
 
 Digits = Callable[[int, int], bytes]
-
-
-@pytest.fixture
-def tools(settings: Settings, store: Store) -> Iterator[Tools]:
-    with tools_with(settings, store, ToyEncoder()) as tools:
-        keep_probes(tools)
-        yield tools
 
 
 @pytest.fixture(autouse=True)

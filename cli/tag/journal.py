@@ -255,10 +255,7 @@ class Journal:
         return marked
 
     def targets(self, wanted: Mapping[Placed, Iterator[str]]) -> dict[Placed, str]:
-        """Return for each picture in a folder the first of its names that no other has.
-
-        It is stored before it is used.
-        """
+        """Return for each picture in a folder the first name that no other has; stored before it is used."""
         chosen: dict[Placed, str] = {}
         with self._table:
             for placed, names in wanted.items():

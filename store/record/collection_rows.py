@@ -1,13 +1,25 @@
-"""How the rows of collections become values."""
+"""The rows of collections: how they are selected with counts, and become values."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import Row, func, select
 
-from core.types import Aim, Collection, Index, IndexMeasure, IndexName, Metric, Rule, RuleName, Views
+from core.types import (
+    Aim,
+    ClassKind,
+    Collection,
+    Index,
+    IndexMeasure,
+    IndexName,
+    Metric,
+    Rule,
+    RuleName,
+    Views,
+)
+from store import tables as t
 
 
 def unpack_collection(row: Row[Any]) -> Collection:
@@ -44,3 +56,21 @@ def unpack_index(packed: Mapping[str, Any]) -> Index:
 
 def _unpack_measure(packed: Mapping[str, Any]) -> IndexMeasure:
     return IndexMeasure(**{**packed, "name": IndexName(packed["name"])})
+
+
+def with_counts() -> Any:
+    """Select collections with their numbers of classes and supports."""
+    classes = (
+        select(func.count())
+        .where(t.class_.c.collection_id == t.collection.c.id, ~t.class_.c.deleted)
+        .where(t.class_.c.kind != ClassKind.SET)
+        .scalar_subquery()
+    )
+    supports = (  # joined through classes: a covering index answers, and support rows stay unread
+        select(func.count())
+        .select_from(t.class_)
+        .join(t.support, t.support.c.class_id == t.class_.c.id)
+        .where(t.class_.c.collection_id == t.collection.c.id)
+        .scalar_subquery()
+    )
+    return select(t.collection, classes.label("classes"), supports.label("supports"))

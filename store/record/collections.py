@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import Column, Connection, Row, and_, delete, exists, func, insert, select, update
+from sqlalchemy import Column, Connection, Row, and_, delete, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from core.errors import ExemplarError
 from core.types import (
-    ClassKind,
     Collection,
     Index,
     IndexMeasure,
@@ -25,7 +24,7 @@ from core.types import (
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
-from store.record.collection_rows import unpack_collection, unpack_index, unpack_rule
+from store.record.collection_rows import unpack_collection, unpack_index, unpack_rule, with_counts
 from store.record.keys import follow_name
 from store.record.prompt_rules import check_index, check_labels, check_rule_of_prompts
 from store.work.states import FINAL_CHUNK, change_jobs
@@ -96,7 +95,7 @@ class Collections:
     def get(self, name: str) -> Collection:
         """Return one collection with its counts; raises `collection_not_found`."""
         with self._database.read() as connection:
-            row = connection.execute(_with_counts().where(t.collection.c.name == name)).first()
+            row = connection.execute(with_counts().where(t.collection.c.name == name)).first()
         if row is None:
             raise collection_not_found(name)
         return unpack_collection(row)
@@ -116,7 +115,7 @@ class Collections:
 
         With `among`, return only those with these names.
         """
-        statement = _with_counts().where(t.collection.c.id > after).order_by(t.collection.c.id).limit(limit)
+        statement = with_counts().where(t.collection.c.id > after).order_by(t.collection.c.id).limit(limit)
         if among is not None:
             statement = statement.where(t.collection.c.name.in_(among))
         with self._database.read() as connection:
@@ -297,20 +296,3 @@ def delete_collection(connection: Connection, collection_id: int) -> None:
     connection.execute(delete(t.support).where(t.support.c.collection_id == collection_id))
     connection.execute(delete(t.class_).where(t.class_.c.collection_id == collection_id))
     connection.execute(delete(t.collection).where(t.collection.c.id == collection_id))
-
-
-def _with_counts() -> Any:
-    classes = (
-        select(func.count())
-        .where(t.class_.c.collection_id == t.collection.c.id, ~t.class_.c.deleted)
-        .where(t.class_.c.kind != ClassKind.SET)
-        .scalar_subquery()
-    )
-    supports = (  # joined through classes: a covering index answers, and support rows stay unread
-        select(func.count())
-        .select_from(t.class_)
-        .join(t.support, t.support.c.class_id == t.class_.c.id)
-        .where(t.class_.c.collection_id == t.collection.c.id)
-        .scalar_subquery()
-    )
-    return select(t.collection, classes.label("classes"), supports.label("supports"))
