@@ -89,7 +89,7 @@ def create_app(settings: Settings, store: Store, *, needs_key: bool, tracing: Tr
     )
     streams = Streams(max(settings.http_threads // STREAMS_SHARE, 1))
     places = max(settings.http_threads - settings.http_threads // STREAMS_SHARE - PLACES_KEPT, 1)
-    watch = JobWatch(store.jobs.finished_among, places=places)
+    watch = JobWatch(store.jobs.finished_among, places=places, redis_url=settings.redis_url)
     rates = Rates(settings.redis_url, rate=settings.rate_limit, at_once=settings.requests_at_once)
     services = Services(settings, store, watch, streams, rates, needs_key, Readiness(settings, store))
     app.extensions.update([attach(services)])

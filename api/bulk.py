@@ -30,6 +30,7 @@ from formats.bounded_reader import Readable
 from formats.entries import read_steps
 from formats.entry import Entry
 from store.blobs import BlobFile, uploads_of
+from store.queue.wake_ups import Part
 from store.record.keys import Scope
 from store.work.jobs import new_job_id
 from store.work.kinds import KINDS
@@ -114,6 +115,7 @@ def bulk(collection: str, query: BulkQuery) -> Response:
         if kind.enrols and query.class_from is None and received.source.manifest is None:
             _check_classes(job_id, received.source)
         submitted = upload.submit(lambda: _submit(job_id, collection, query, received))
+    services().store.wake_ups.send_to(Part.SOURCES)
     return answer(submitted.job)
 
 

@@ -8,6 +8,7 @@ from api.auth import check_key
 from api.models import JobModel
 from api.routes import Routes
 from api.services import services
+from store.queue.wake_ups import Part
 from store.record.keys import Scope
 from store.work.control import RequeuedJob
 from store.work.kinds import KINDS
@@ -52,6 +53,8 @@ def _check_scope(job_id: str) -> None:
 
 
 def _wake_and_show(requeued: RequeuedJob) -> JobModel:
+    wake_ups = services().store.wake_ups
     if requeued.encoder is not None:
-        services().store.wake_ups.send(requeued.job.lane, requeued.encoder)
+        wake_ups.send(requeued.job.lane, requeued.encoder, unfetched=True)
+    wake_ups.send_to(Part.SOURCES)
     return JobModel.of(requeued.job, time.time())

@@ -156,7 +156,7 @@ def _item(job_id: str, encoder: str, index: int, one: str | Picture) -> Item:
     try:
         content = content_of(one)
         if content is not None:
-            return Item(index, picture=services().store.blobs.put(uploads_of(job_id), content))
+            return Item(index, picture=services().store.blobs.put(uploads_of(job_id), content, durable=False))
         check_text(encoder, str(one))
     except ExemplarError as error:
         raise ExemplarError(error.code, f"input[{index}]: {error.message}", retry=error.retry) from error

@@ -27,6 +27,7 @@ from core.types import JobKind, JobRequest, Lane, Source
 from formats.bundle import Manifest
 from formats.bundle_reader import Bundle, open_bundle
 from store.blobs import PICTURES, BlobFile, Blobs, uploads_of
+from store.queue.wake_ups import Part
 from store.record.keys import Scope
 from store.record.prompt_rules import check_labels, check_rule_of_prompts
 from store.work.jobs import new_job_id
@@ -104,6 +105,7 @@ def import_collection(query: ImportQuery) -> Response:
     with uploading(job_id) as upload:
         name, digest = _receive(job_id)
         submitted = upload.submit(lambda: _submit(job_id, query, name, digest))
+    store.wake_ups.send_to(Part.SOURCES)
     return answer(submitted.job)
 
 

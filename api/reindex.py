@@ -19,6 +19,7 @@ from core.comparison import Comparison
 from core.errors import ExemplarError, error_of
 from core.label_sets import unsupported
 from core.types import FINAL, Collection, Item, Job, JobKind, JobRequest, Labels, Lane
+from store.queue.wake_ups import Part
 from store.record.keys import Scope
 from store.reindex.status import Reindex
 from store.work.jobs import new_job_id
@@ -87,7 +88,9 @@ def start_reindex(collection: str, body: NewReindex) -> Response:
     store = services().store
     if store.collections.find(collection).prompts is not None:
         require_text_encoder(body.encoder)
-    return accepted(store.reindexes.start(collection, body.encoder))
+    job = store.reindexes.start(collection, body.encoder)
+    store.wake_ups.send_to(Part.SOURCES)
+    return accepted(job)
 
 
 @routes.add("GET", "/collections/<collection>/reindex", scope=Scope.CLASSIFY, answer=ReindexModel)

@@ -29,8 +29,10 @@ from core.types import FINAL, Item, Job, JobKind, JobRequest, Labels, Lane
 from store.blobs import uploads_of
 from store.record.keys import Scope
 from store.work.jobs import new_job_id
-from store.work.kinds import folder_of_pictures
+from store.work.kinds import KINDS, folder_of_pictures
 from store.work.submission import Idempotency, Submitted
+
+ACCEPTED = 202
 
 routes = Routes("submit")
 
@@ -105,8 +107,10 @@ def _submit(
     found = store.collections.find(collection)
     check_offered(found.encoder)  # before pictures are stored
     job_id = new_job_id()
+    # nothing is promised until the answer, and what a caller waits for is usually done by then
+    at_once = KINDS[kind].enrols or wait_s() <= 0
     with uploading(job_id) as upload:
-        items = _receive(job_id, kind, said, found.labels)
+        items = _receive(job_id, kind, said, found.labels, durable=at_once)
         interactive = len(items) <= services().settings.interactive_items
         lane = Lane.INTERACTIVE if interactive else Lane.BULK
         job_request = JobRequest(
@@ -115,8 +119,13 @@ def _submit(
         key = idempotency_of(_asked(job_request))
         submitted = upload.submit(lambda: store.jobs.submit(job_id, job_request, key))
     if not submitted.replayed:
-        store.wake_ups.send(lane, submitted.encoder)
-    return answer(submitted.job)
+        unfetched = any(item.is_unfetched for item in items)
+        store.wake_ups.send(lane, submitted.encoder, unfetched=unfetched)
+    response = answer(submitted.job)
+    if not at_once and response.status_code == ACCEPTED:
+        pictures = [item.picture for item in items if item.picture is not None]
+        store.blobs.make_durable(folder_of_pictures(kind, job_id), pictures)
+    return response
 
 
 class Uploading:
@@ -150,7 +159,7 @@ def uploading(job_id: str) -> Iterator[Uploading]:
                 services().store.blobs.remove_folder(uploads_of(job_id))
 
 
-def _receive(job_id: str, kind: JobKind, said: Said, labels: Labels) -> list[Item]:
+def _receive(job_id: str, kind: JobKind, said: Said, labels: Labels, *, durable: bool) -> list[Item]:
     """Read and store the pictures; afterwards none is in memory, however long the caller waits."""
     large = is_large()
     if large and "Idempotency-Key" not in request.headers:  # a key may replay an earlier job
@@ -159,15 +168,15 @@ def _receive(job_id: str, kind: JobKind, said: Said, labels: Labels) -> list[Ite
         uploads = read_uploads(kind, said, labels, services().settings)
         if all(upload.error is not None for upload in uploads) and uploads[0].error is not None:
             raise uploads[0].error  # no picture is valid
-        return _keep(uploads, folder_of_pictures(kind, job_id))
+        return _keep(uploads, folder_of_pictures(kind, job_id), durable=durable)
 
 
-def _keep(uploads: Sequence[Upload], folder: str) -> list[Item]:
+def _keep(uploads: Sequence[Upload], folder: str, *, durable: bool) -> list[Item]:
     blobs = services().store.blobs
     return [
         Item(
             index=index,
-            picture=blobs.put(folder, upload.content) if upload.content else None,
+            picture=blobs.put(folder, upload.content, durable=durable) if upload.content else None,
             label=upload.label,
             custom_id=upload.custom_id,
             external_id=upload.external_id,
@@ -225,9 +234,8 @@ def answer(job: Job) -> Response:
 
 
 def _finished(job_id: str, waited_s: float) -> Response:
-    store = services().store
-    job = store.jobs.get(job_id)
-    page = store.jobs.results(job_id, limit=services().settings.max_items)
+    page = services().store.jobs.results(job_id, limit=services().settings.max_items)
+    job = page.job
     model = FinishedJob(
         **JobModel.of(job, time.time()).model_dump(),
         results=[shown(job, result) for result in page.results],

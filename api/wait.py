@@ -1,25 +1,39 @@
-"""Waiting for jobs: one thread polls the record for all waiting requests."""
+"""Waiting for jobs: Redis tells when they end, and one thread asks the record for all waiting requests."""
 
 from __future__ import annotations
 
 import threading
+import time
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
-POLL_S = 0.004
+from store.queue.ended_jobs import EndedJobs
+
+FIRST_S = 0.02  # until the record is asked, where Redis tells nothing; doubled each time
+POLL_S = 0.5  # the longest, and where Redis tells
 PAUSE_S = 1.0  # after the record did not answer
+MOST_KEPT = 4096  # jobs known to have ended before anybody waited for them
 
 Finished = Callable[[Sequence[str]], set[str]]
 
 
 class JobWatch:
-    """Lets many requests wait for their jobs at the cost of one small query every 4 ms."""
+    """Lets many requests wait for their jobs; together they ask the record at most twice a second.
 
-    def __init__(self, finished: Finished, *, places: int) -> None:
+    Without Redis they ask it more often at first.
+    """
+
+    def __init__(self, finished: Finished, *, places: int, redis_url: str) -> None:
         self._finished = finished
         self._places = threading.BoundedSemaphore(places)
         self._waited: dict[str, set[threading.Event]] = {}
+        self._known: OrderedDict[str, None] = OrderedDict()
         self._changed = threading.Condition()
+        self._pause_s = POLL_S
+        self._due_at = 0.0
         self._has_ended = False
+        self._ends = EndedJobs(redis_url, self._end_waits)
+        self._ends.start()
         self._thread = threading.Thread(target=self._run, name="job-watch", daemon=True)
         self._thread.start()
 
@@ -30,14 +44,21 @@ class JobWatch:
         ended = threading.Event()  # one per waiter: several may wait for one job with different limits
         try:
             with self._changed:
+                is_known = job_id in self._known
                 self._waited.setdefault(job_id, set()).add(ended)
-                self._changed.notify()
+                if len(self._waited) == 1 or not self._ends.is_heard:
+                    self._pause_s = POLL_S if self._ends.is_heard else FIRST_S
+                    self._due_at = min(self._due_at, time.monotonic() + self._pause_s)
+                    self._changed.notify()
+            if is_known and self._finished([job_id]):  # it may have been retried since
+                return True
             return ended.wait(timeout_s) and not self._has_ended
         finally:
             with self._changed:
-                self._waited[job_id].discard(ended)
-                if not self._waited[job_id]:
-                    del self._waited[job_id]
+                waiting = self._waited.get(job_id, set())
+                waiting.discard(ended)
+                if not waiting:
+                    self._waited.pop(job_id, None)
             self._places.release()
 
     def end(self) -> None:
@@ -48,18 +69,29 @@ class JobWatch:
                 for ended in waiting:
                     ended.set()
 
+    def _end_waits(self, job_ids: Sequence[str]) -> None:
+        with self._changed:
+            for job_id in job_ids:
+                for ended in self._waited.get(job_id, ()):
+                    ended.set()
+                self._known[job_id] = None
+            while len(self._known) > MOST_KEPT:
+                self._known.popitem(last=False)
+
     def _run(self) -> None:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waited)
+                while (left_s := self._due_at - time.monotonic()) > 0:
+                    self._changed.wait(left_s)
                 job_ids = list(self._waited)
-            pause_s = POLL_S
             try:
-                finished = self._finished(job_ids)
+                finished = self._finished(job_ids) if job_ids else set()
+                self._pause_s = POLL_S if self._ends.is_heard else min(2 * self._pause_s, POLL_S)
             except Exception:  # the record is unavailable: waiters will see that when their time is up
-                finished, pause_s = set(), PAUSE_S
+                finished, self._pause_s = set(), PAUSE_S
             with self._changed:
                 for job_id in finished:
                     for ended in self._waited.get(job_id, ()):
                         ended.set()
-                self._changed.wait(pause_s)
+                self._due_at = time.monotonic() + self._pause_s

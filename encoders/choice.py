@@ -81,7 +81,7 @@ def _runner(tower: Tower) -> Callable[[Device], RunningTower]:
 
     def run(device: Device) -> RunningTower:
         if device.runtime is Runtime.OPENVINO:
-            return RunningTower(tower, device, translation.compiled(device))
+            return RunningTower(tower, device, translation)
         return RunningTower(replace(tower, module=deepcopy(tower.module)), device)
 
     return run

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from PIL import Image
@@ -13,6 +14,7 @@ from core.errors import ExemplarError
 from core.prompts import sentences_of, templates_of
 from core.types import Prompts, Views
 from core.vectors import Vectors
+from encoders.device import Device
 from encoders.geometry import Pixels
 from encoders.running import RunningText, RunningTower
 from encoders.tower import TextSource
@@ -48,7 +50,7 @@ class Encoder:
         self.batch_size = device.batch_size
         self._towers = towers
         self._text = towers[0].text if len(towers) == 1 else "its parts have no common space with texts"
-        self._text_device = device
+        self._text_half = _TextHalf(device)
         self.dim = sum(tower.dim for tower in self._towers)
 
     @property
@@ -66,6 +68,15 @@ class Encoder:
     def draft_side(self) -> int:
         """Pixels that the shorter side of a picture should have for `prepare`; more change vectors little."""
         return DRAFT_SCALE * max(side for size in self.input_sizes for side in size)
+
+    def beside(self, threads: int) -> Encoder:
+        """Return this encoder for another thread, with its own number of compute threads.
+
+        Both may embed at the same time. It must have been opened for two.
+        """
+        twin = copy(self)
+        twin._towers = [tower.beside(threads) for tower in self._towers]
+        return twin
 
     def prepare(self, picture: Image.Image, views: Views = Views.ONE) -> Prepared:
         """Resize an upright picture to the input sizes, once, or twice for `full`."""
@@ -137,9 +148,25 @@ class Encoder:
             "whose weights include both halves",
         )
 
-    @cached_property
+    @property
     def _running_text(self) -> RunningText:
-        return RunningText(self._text_source.load(), self._text_device)
+        return self._text_half.running(self._text_source)
+
+
+class _TextHalf:
+    """The text half of an encoder, loaded once for all threads that need it."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self._lock = threading.Lock()
+        self._running: RunningText | None = None
+
+    def running(self, source: TextSource) -> RunningText:
+        """Return it, loaded."""
+        with self._lock:
+            if self._running is None:
+                self._running = RunningText(source.load(), self._device)
+            return self._running
 
 
 def _named(names: Iterable[str]) -> str:

@@ -14,13 +14,19 @@ from encoders.tower import Tower
 
 
 def open_encoder(
-    spec: str, *, device: str = "auto", precision: str = "auto", runtime: str = "auto"
+    spec: str,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    runtime: str = "auto",
+    for_two: bool = False,
 ) -> Encoder:
     """Open a packaged encoder, `KIND:NAME[/TAG][@FILE]` or `concat:A+B` on `auto`, `cpu`, `cuda` or `cuda:N`.
 
     With the precision `auto` it runs in a half format that the device supports, if the vectors keep a
     cosine of 0.999 to float32; `fp32`, `bf16` and `fp16` override that. With the runtime `auto` a CPU uses
     OpenVINO if it is installed and keeps the vectors as well; with `torch` it never does.
+    `for_two` keeps what `Encoder.beside` needs.
 
     Raises `encoder_unknown`, `encoder_weights_missing`, `encoder_weights_invalid` or `device_missing`.
     """
@@ -30,6 +36,9 @@ def open_encoder(
         run_chosen(load_tower(part), chosen, precision=precision, runtime=runtime)
         for part in parsed.parts or (parsed,)
     ]
+    if not for_two:
+        for tower in towers:
+            tower.forget()
     return Encoder(str(parsed), towers)
 
 

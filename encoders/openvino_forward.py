@@ -32,15 +32,15 @@ class Translation:
     def __init__(self, tower: Tower) -> None:
         self._tower = tower
 
-    def compiled(self, device: Device) -> Forward:
-        """Return the forward function in the device's format, with as many threads as torch has.
+    def compiled(self, device: Device, threads: int | None = None) -> Forward:
+        """Return the forward function in the device's format, with as many threads as torch has by default.
 
         Raises what OpenVINO raises if it cannot translate the network. The tower's own module stays on the
         CPU in float32, so that it can be compiled for either format.
         """
         options = {
             "INFERENCE_PRECISION_HINT": HINTS[device.dtype],  # by default it silently uses bf16
-            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            "INFERENCE_NUM_THREADS": threads or torch.get_num_threads(),
             "NUM_STREAMS": 1,
             "ENABLE_CPU_PINNING": False,  # several processes would share the first core
         }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -18,22 +20,39 @@ from encoders.unit import to_unit
 class RunningTower:
     """A frozen network on a device."""
 
-    def __init__(self, tower: Tower, device: Device, forward: Forward | None = None) -> None:
+    def __init__(self, tower: Tower, device: Device, translation: Translation | None = None) -> None:
         self.geometry = tower.geometry
         self.text = tower.text
         self.features = tower.features
         self.device = device
-        self._forward = forward or forward_of(tower, device)
+        self._translation = translation
+        self._forward = forward_of(tower, device) if translation is None else translation.compiled(device)
         # a real forward pass gives the exact size, and it warms the kernels up
         blank = np.zeros((1, self.geometry.height, self.geometry.width, 3), np.uint8)
         self.dim = self._forward(blank).shape[1]
+
+    def beside(self, threads: int) -> RunningTower:
+        """Return the same network for another thread, with its own number of compute threads.
+
+        Both may then compute at once. Weights are shared where the runtime allows it. Only the first call
+        after opening can do this.
+        """
+        twin = copy(self)
+        if self._translation is not None:
+            twin._forward = self._translation.compiled(self.device, threads)
+        self.forget()
+        return twin
+
+    def forget(self) -> None:
+        """Free what only `beside` needs."""
+        self._translation = None
 
     def embed(self, views: Pixels, mirrored: npt.NDArray[np.bool_]) -> Vectors:
         """Map n views, then the mirror images of those marked, to unit rows, NaN if not finite."""
         if mirrored.any():
             views = np.concatenate([views, views[mirrored][:, :, ::-1]])
         # a batch of several views takes no more memory than one of a single view
-        size = self.device.batch_size
+        size = self.device.step
         parts = [self._forward(views[at : at + size]) for at in range(0, len(views), size)]
         return to_unit(np.concatenate(parts))
 

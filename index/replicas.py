@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -48,7 +50,10 @@ SAVE_AFTER = 5_000  # changes; reading as many rows takes about a tenth of a sec
 
 
 class Replicas:
-    """Opens, updates and saves replicas; the record behind `feed` is the source of truth."""
+    """Opens, updates and saves replicas; the record behind `feed` is the source of truth.
+
+    Threads may share it: one at a time follows a collection, and others follow other collections meanwhile.
+    """
 
     def __init__(
         self,
@@ -70,6 +75,7 @@ class Replicas:
         self._saved: dict[int, int] = {}
         self._reported: dict[int, IndexMeasure] = {}
         self._identities: dict[int, str] = {}
+        self._following: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
 
     def current(
         self,
@@ -85,22 +91,22 @@ class Replicas:
         `identity` is the encoder's; snapshots of another one are not read.
         Raises `encoder_changed` if the collection no longer answers with the named encoder.
         """
-        replica = self._open.get(collection_id)
-        if replica is not None and isinstance(replica, VectorStoreReplica) != (
-            index.name is IndexName.MILVUS
-        ):
-            _drop(replica)
-            replica = None
-        if replica is None:
-            self._identities[collection_id] = identity
-            replica = self._begin(collection_id, dim, index)
-        if isinstance(replica, VectorStoreReplica):
-            replica.recover()
-        found = self._follow(collection_id, replica, dim, index, encoder)
-        if isinstance(found, Replica):
-            follow_index(found, index, run=self._run)
-            self._save_if_due(collection_id, found)
-        return found
+        with self._following[collection_id]:
+            replica = self._open.get(collection_id)
+            is_stored = index.name is IndexName.MILVUS
+            if replica is not None and isinstance(replica, VectorStoreReplica) != is_stored:
+                _drop(replica)
+                replica = None
+            if replica is None:
+                self._identities[collection_id] = identity
+                replica = self._begin(collection_id, dim, index)
+            if isinstance(replica, VectorStoreReplica):
+                replica.recover()
+            found = self._follow(collection_id, replica, dim, index, encoder)
+            if isinstance(found, Replica):
+                follow_index(found, index, run=self._run)
+                self._save_if_due(collection_id, found)
+            return found
 
     def new_measure(self, collection_id: int) -> IndexMeasure | None:
         """Return the measured recall of a collection's approximate index, once."""
@@ -117,9 +123,10 @@ class Replicas:
 
     def save_all(self) -> None:
         """Write a snapshot of every replica that changed since its last one."""
-        for collection_id, replica in self._open.items():
-            if isinstance(replica, Replica) and replica.version > self._saved.get(collection_id, 0):
-                self._save(collection_id, replica)
+        for collection_id, replica in self._open.copy().items():
+            with self._following[collection_id]:
+                if isinstance(replica, Replica) and replica.version > self._saved.get(collection_id, 0):
+                    self._save(collection_id, replica)
 
     def _follow(
         self, collection_id: int, replica: AnyReplica, dim: int, index: Index, encoder: str | None

@@ -22,7 +22,7 @@ from core.types import ClassKind, Index, IndexName
 from index.ann_index import Trained
 from index.content import Content
 from index.replica import Replica, restore
-from runtime.files import write_durably
+from runtime.files import write
 
 NAME = re.compile(r"c(?P<collection>\d+)-v(?P<version>\d+)-(?P<digest>[0-9a-f]{64})\.npz")
 
@@ -47,7 +47,7 @@ def save(replica: Replica, folder: Path, collection_id: int, *, identity: str = 
     digest = hashlib.sha256(packed).hexdigest()
     path = folder / f"c{collection_id}-v{content.version}-{digest}.npz"
     folder.mkdir(parents=True, exist_ok=True)
-    write_durably(str(path), packed)
+    write(str(path), packed)
     for other in _found(folder, collection_id):
         if other.version <= content.version and other.path != path:
             other.path.unlink(missing_ok=True)

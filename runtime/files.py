@@ -10,18 +10,19 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
-def write_durably(path: str, content: bytes) -> None:
-    """Write a file into an existing folder; it is on disk once this returns.
+def write(path: str, content: bytes, *, durable: bool = True) -> None:
+    """Write a file into an existing folder; a durable one is on disk once this returns.
 
     Raises OSError, and leaves no temporary file then.
     """
-    write_parts_durably(path, (content,))
+    with replacing(path, durable=durable) as draft, open(draft, "wb") as file:
+        file.write(content)
 
 
 def write_parts_durably(path: str, parts: Iterable[bytes]) -> None:
-    """Write a file from parts, none of which is kept in memory; otherwise like `write_durably`.
+    """Write a file from parts, none of which is kept in memory; it is on disk once this returns.
 
-    Also raises what `parts` raises.
+    Raises OSError, and what `parts` raises, and leaves no temporary file then.
     """
     with replacing(path) as draft, open(draft, "wb") as file:
         for part in parts:
@@ -48,14 +49,25 @@ def replacing(path: str | Path, *, durable: bool = True) -> Iterator[str]:
         _sync(folder)
 
 
-def make_folder(path: str) -> None:
-    """Make a folder and its parents, each on disk once this returns. Raises OSError."""
+def make_folder(path: str, *, durable: bool = True) -> None:
+    """Make a folder and its parents; durable ones are on disk once this returns. Raises OSError."""
     if os.path.isdir(path):
+        return
+    if not durable:
+        os.makedirs(path, exist_ok=True)
         return
     parent = os.path.dirname(path)
     make_folder(parent)
     os.makedirs(path, exist_ok=True)
     _sync(parent)
+
+
+def sync_all(path: str, *, up_to: str) -> None:
+    """Put a file and the folders that lead to it on disk, from the folder `up_to` on. Raises OSError."""
+    _sync(path)
+    while path != up_to and path != os.path.dirname(path):
+        path = os.path.dirname(path)
+        _sync(path)
 
 
 def disk_room(folder: Path) -> tuple[int, int]:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _M_MMAP_THRESHOLD = -3  # malloc.h
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # Linux, Documentation/admin-guide/cgroup-v2.rst
+_YIELDING = 10  # steps of niceness: about a tenth of the share of a thread that does not yield
 
 
 def die_with_parent() -> None:
@@ -24,3 +29,23 @@ def return_large_blocks() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, 1 << 20)
+
+
+def cores() -> int:
+    """Return how many cores this process may use: those it is bound to, and its container's share of them."""
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with suppress(OSError, ValueError):
+        quota, period = _QUOTA.read_text().split()
+        if quota != "max":
+            return max(1, min(bound, round(int(quota) / int(period))))
+    return bound
+
+
+def yield_to_others() -> None:
+    """Let other threads go first on a busy machine: lower the priority of this thread and those it starts.
+
+    Only Linux knows priorities of threads; elsewhere do nothing.
+    """
+    if sys.platform == "linux":
+        now = os.getpriority(os.PRIO_PROCESS, 0)
+        os.setpriority(os.PRIO_PROCESS, 0, min(now + _YIELDING, 19))

@@ -16,7 +16,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from core.errors import ExemplarError
-from runtime.files import make_folder, write_durably, write_parts_durably
+from runtime.files import make_folder, sync_all, write, write_parts_durably
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 LOCAL = "file://"
@@ -83,8 +83,8 @@ class Blobs:
         self._root = str(root).rstrip("/")
         self._local = isinstance(self._files, LocalFileSystem)
 
-    def put(self, folder: str, content: bytes) -> str:
-        """Store bytes and return their digest; they are durable once this returns.
+    def put(self, folder: str, content: bytes, *, durable: bool = True) -> str:
+        """Store bytes and return their digest; they are durable once this returns, or `make_durable`.
 
         Raises `blobs_unavailable`.
         """
@@ -94,9 +94,17 @@ class Blobs:
             if not self._local:
                 self._files.pipe_file(path, content)
             elif not _touched(path):
-                make_folder(os.path.dirname(path))
-                write_durably(path, content)
+                make_folder(os.path.dirname(path), durable=durable)
+                write(path, content, durable=durable)
         return digest
+
+    def make_durable(self, folder: str, names: Iterable[str]) -> None:
+        """Put blobs on disk that are there, but were not stored durably. Raises `blobs_unavailable`."""
+        if self._local:
+            with _translate_errors("the picture could not be stored"):
+                for name in names:
+                    with suppress(FileNotFoundError):  # its job has ended and is deleted
+                        sync_all(self._path(folder, name), up_to=self._root)
 
     def put_stream(self, folder: str, parts: Iterable[bytes]) -> str:
         """Store a stream without holding it in memory, and return the name generated for it.

@@ -60,10 +60,18 @@ class Database:
                 yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A transaction that writes, committed at the end. Raises `record_unavailable`."""
-        with _translated(), self._engine.begin() as connection:
-            yield connection
+    def write(self, *, durable: bool = True) -> Iterator[Connection]:
+        """A transaction that writes, committed at the end. Raises `record_unavailable`.
+
+        One that is not `durable` waits for no disk: it may be undone by a power failure, with all after it,
+        until the next durable one. That suits what is done again then, such as a lease.
+        """
+        with _translated(), self._engine.connect() as connection:
+            connection.execution_options(exemplar_durable=durable)
+            with connection.begin():
+                if not durable and not self.is_sqlite:
+                    connection.execute(text("SET LOCAL synchronous_commit = off"))
+                yield connection
 
     @property
     def engine(self) -> Engine:
@@ -135,7 +143,11 @@ def _sqlite_engine(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        reads = connection.get_execution_options().get("exemplar_reads", False)
+        options = connection.get_execution_options()
+        reads = options.get("exemplar_reads", False)
+        if not reads:
+            durable = options.get("exemplar_durable", True)
+            connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
         # a writer takes the lock at BEGIN: upgrading a read lock later fails instead of waiting
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from core.settings import Settings
 from store.blobs import Blobs
 from store.database import Database
-from store.queue.wake_ups import WakeUps
+from store.queue.wake_ups import Part, WakeUps
 from store.record.classes import Classes
 from store.record.collections import Collections
 from store.record.export import Exports
@@ -70,6 +71,13 @@ def open_store(settings: Settings) -> Store:
         max_queued_items=settings.max_queued_items,
         max_sources=settings.bulk_max_jobs,
     )
+    wake_ups = WakeUps(settings.redis_url, database.name)
+
+    def tell(job_ids: Collection[str], has_webhook: bool) -> None:
+        wake_ups.tell_ended(job_ids)
+        if has_webhook:
+            wake_ups.send_to(Part.WEBHOOKS)
+
     return Store(
         database=database,
         collections=Collections(database),
@@ -90,11 +98,11 @@ def open_store(settings: Settings) -> Store:
         reindexes=Reindexes(
             database, chunk_items=settings.chunk_items, window_items=settings.bulk_window_items
         ),
-        chunks=Chunks(database, lease_s=settings.lease_s, max_attempts=settings.max_attempts),
+        chunks=Chunks(database, lease_s=settings.lease_s, max_attempts=settings.max_attempts, on_ended=tell),
         fetches=Fetches(database, lease_s=settings.lease_s),
         deliveries=Deliveries(database),
         workers=Workers(database),
         keys=Keys(database),
         blobs=Blobs(settings.blob_root),
-        wake_ups=WakeUps(settings.redis_url, database.name),
+        wake_ups=wake_ups,
     )

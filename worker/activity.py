@@ -23,6 +23,9 @@ class Progress:
         self._clock = clock
         self._moved_at = clock()
 
+        self.holds = False
+        """Whether the thread holds leases."""
+
     def moved(self) -> None:
         """Record a step; call it often."""
         self._moved_at = self._clock()
@@ -45,7 +48,7 @@ class Activity:
         self._stopping = stopping
         self._owner: str | None = None
         self._moved_at = clock()
-        self._ran_at = clock()
+        self._ran_at = self._began_at = clock()
         self._idle_before: float | None = None
 
     @property
@@ -63,6 +66,11 @@ class Activity:
         """The seconds since work was last claimed or settled."""
         return self._clock() - self._moved_at
 
+    @property
+    def run_s(self) -> float:
+        """The duration of the current run in seconds; 0 between two runs."""
+        return 0.0 if self._owner is None else self._clock() - self._began_at
+
     def moved(self) -> None:
         """Record a step of the work."""
         self._moved_at = self._clock()
@@ -70,6 +78,7 @@ class Activity:
     @contextmanager
     def run(self, name: str) -> Iterator[str]:
         """Run the pipeline under a new owner, so that the leases of what it leaves undone expire."""
+        self._began_at = self._clock()
         self._owner = new_owner(name)
         try:
             yield self._owner

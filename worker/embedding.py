@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.errors import ExemplarError
@@ -27,19 +27,11 @@ EmbeddedChunk = tuple[Chunk, list[Embedded]]
 """A claimed chunk with its embedded pictures."""
 
 
-def embed(
-    tools: Tools,
-    encoder: Encoder,
-    chunks: Sequence[LoadedChunk],
-    *,
-    between: Callable[[], None] | None = None,
-) -> list[EmbeddedChunk]:
-    """Embed the pictures of chunks in batches, and call `between` before each if there are several."""
+def embed(tools: Tools, encoder: Encoder, chunks: Sequence[LoadedChunk]) -> list[EmbeddedChunk]:
+    """Embed the pictures of chunks in batches."""
     pictures = [picture for chunk in chunks for picture in chunk.pictures]
     embedded: list[Embedded] = []
     for at in range(0, len(pictures), encoder.batch_size):
-        if between is not None and len(pictures) > encoder.batch_size:
-            between()
         batch = pictures[at : at + encoder.batch_size]
         tools.watch.metrics.batch.observe(len(batch))
         with tools.watch.stage("embed", [loaded.chunk for loaded in chunks]):

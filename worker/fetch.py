@@ -14,15 +14,17 @@ from core.errors import ExemplarError, problem_of
 from core.settings import Settings
 from core.types import Item, Lane
 from runtime.addresses import Target, check_picture_url
+from store.queue.listener import Listener
+from store.queue.wake_ups import FETCHES
 from store.store import Store
 from store.work.fetches import Fetch
 from store.work.kinds import folder_of_pictures
-from worker.loops import Loop
+from worker.loops import IDLE_S, Loop
 from worker.outbound import Reply, send
 
 log = structlog.get_logger("exemplar.worker")
 
-PAUSE_S = 0.2  # between two polls for unfetched chunks
+PAUSE_S = 0.2  # between two looks for more chunks while some are being fetched
 JOIN_S = 5.0
 BULK_CHUNKS = 4  # at a time in the bulk lane; they share the threads
 MOST_REDIRECTS = 5
@@ -51,9 +53,8 @@ class Fetcher:
         self._chunks = ThreadPoolExecutor(self._places, f"fetch-{lane.value}-chunk")
         self._under_way: dict[Future[None], Fetch] = {}
         self._renewed_at = time.monotonic()
-        # if fetching is off, chunks only have to be refused
-        pause_s = PAUSE_S if settings.fetch_hosts else settings.sweep_s
-        self._loop = Loop(f"fetch-{lane.value}", self._step, pause_s=pause_s)
+        listener = Listener(settings.redis_url, [FETCHES[lane].queue])
+        self._loop = Loop(f"fetch-{lane.value}", self._step, pause_s=IDLE_S, listener=listener)
 
     def start(self) -> None:
         """Start the thread."""
@@ -66,8 +67,9 @@ class Fetcher:
         self._store.fetches.release(self._owner)
 
     def _step(self) -> bool:
-        self.round()
-        return False  # the end of a chunk wakes the loop
+        if self.round():
+            self._loop.await_call(PAUSE_S)  # until a chunk ends, which makes room
+        return bool(self._under_way)
 
     def round(self) -> int:
         """Start as many chunks as there are free slots; return how many are in progress."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
 from core.errors import ExemplarError
-from store.work.workers import Worker
+from core.types import Lane
+from store.work.workers import ALIVE_S, Worker
 from worker.heartbeat_file import WorkerState, write_heartbeat
 from worker.loops import Loop
 from worker.metrics import MOST_COLLECTIONS
@@ -19,23 +20,26 @@ from worker.tools import Tools
 
 log = structlog.get_logger("exemplar.worker")
 
-SWEEP_SHARE = 0.9  # of the time between two beats, during which only one worker sweeps
+SWEEP_SHARE = 0.9  # of the time between two sweeps, during which only one worker sweeps
 TICK_S = 0.25  # the delay before an order to stop is noticed
-METRICS_S = 10.0  # between two writes of the worker's metrics into the record
+METRICS_S = 15.0  # between two writes of the worker's metrics into the record
+LONGEST_RUN_S = 90.0  # of the interactive lane; Celery's time limit bounds that of the bulk lane
 
 
 class Heartbeat:
     """Beats until it is stopped; `leave` ends the process when stopping takes too long."""
 
-    def __init__(self, tools: Tools, leave: Callable[[], None] = lambda: None) -> None:
-        self._tools = tools
+    def __init__(self, lanes: Sequence[Tools], leave: Callable[[], None] = lambda: None) -> None:
+        self._lanes = lanes
+        self._tools = tools = lanes[-1]
         self._leave = leave
         settings = tools.settings
-        self._pause_s = min(settings.sweep_s, settings.lease_s / 4, settings.stall_s / 4)
+        self._beat_s = min(settings.lease_s / 4, settings.stall_s / 4, ALIVE_S / 4)
+        self._stall_s = max(settings.stall_s / 8, self._beat_s)
         self._sweep = Sweep(tools.store, tools.watch.metrics, settings.job_ttl_s)
-        self._beat_at = self._metrics_at = 0.0
+        self._beat_at = self._sweep_at = self._stall_at = self._metrics_at = 0.0
         self._stop_by: float | None = None
-        tick_s = min(self._pause_s, TICK_S)
+        tick_s = min(self._beat_s, settings.sweep_s, TICK_S)
         # leases cannot wait for a back-off: the next beat is due even if this one failed
         self._loop = Loop(
             "heartbeat", self._tick, pause_s=tick_s, max_back_off_s=tick_s, on_error=self._log_failure
@@ -52,19 +56,32 @@ class Heartbeat:
 
     def _tick(self) -> bool:
         self._leave_if_due()
+        self._leave_if_hanging()
         if time.monotonic() >= self._beat_at:
             self._beat()
+        if time.monotonic() >= self._sweep_at:
+            self._sweep_at = time.monotonic() + self._tools.settings.sweep_s
+            if self._tools.store.wake_ups.may_sweep(SWEEP_SHARE * self._tools.settings.sweep_s):
+                self._sweep.run()
         return False
 
     def _log_failure(self, error: Exception) -> None:
         self._write_file(error.code if isinstance(error, ExemplarError) else "internal_error")
 
     def _write_file(self, fault: str | None = None) -> None:
-        activity, settings = self._tools.activity, self._tools.settings
-        if fault is None and activity.owner is not None and activity.idle_s > settings.stall_s:
+        settings = self._tools.settings
+        works = [lane.activity for lane in self._lanes if lane.activity.owner is not None]
+        if fault is None and any(activity.idle_s > settings.stall_s for activity in works):
             fault = "no_progress"
-        state = "stopping" if activity.is_stopping else "working"
+        state = "stopping" if self._tools.activity.is_stopping else "working"
         write_heartbeat(settings.data, self._tools.name, WorkerState(state, fault))
+
+    def _leave_if_hanging(self) -> None:
+        """End a process whose interactive lane hangs; the parent starts another."""
+        for lane in self._lanes:
+            if Lane.INTERACTIVE in lane.lanes and lane.activity.run_s > LONGEST_RUN_S:
+                log.error("pipeline_hangs", error="the run took too long; a new child continues without it")
+                os._exit(1)
 
     def _leave_if_due(self) -> None:
         """Requeue everything once the time limit for stopping is over."""
@@ -74,24 +91,26 @@ class Heartbeat:
         if self._stop_by is None or time.monotonic() < self._stop_by:
             return
         try:
-            requeue_all(tools)
+            requeue_all(self._lanes)
         except ExemplarError as error:  # the leases will expire
             log.warning("requeue_failed", error=error.message)
         self._leave()
 
     def _beat(self) -> None:
-        self._beat_at = time.monotonic() + self._pause_s
+        self._beat_at = time.monotonic() + self._beat_s
         tools = self._tools
-        if tools.activity.owner is not None:
-            tools.store.chunks.renew(tools.activity.owner)
-        if tools.reading.is_moving(tools.settings.stall_s):
+        for lane in self._lanes:
+            if lane.activity.owner is not None:
+                tools.store.chunks.renew(lane.activity.owner)
+        if tools.reading.holds and tools.reading.is_moving(tools.settings.stall_s):
             tools.store.sources.renew(tools.owner)
-        tools.store.smoothings.renew(tools.owner)
-        tools.store.workers.beat(_worker(tools), metrics=self._metrics())
-        if not tools.activity.is_stopping and is_stalled(tools):
-            _restart()
-        if tools.store.wake_ups.may_sweep(SWEEP_SHARE * self._pause_s):
-            self._sweep.run()
+        if tools.smoothing.holds:
+            tools.store.smoothings.renew(tools.owner)
+        tools.store.workers.beat(_worker(self._lanes), metrics=self._metrics())
+        if time.monotonic() >= self._stall_at and not tools.activity.is_stopping:
+            self._stall_at = time.monotonic() + self._stall_s
+            if is_stalled(tools):
+                _restart()
         self._write_file()
 
     def _metrics(self) -> str | None:
@@ -106,16 +125,19 @@ class Heartbeat:
         return None if tools.settings.metrics_port else tools.watch.metrics.text()
 
 
-def _worker(tools: Tools) -> Worker:
-    encoders, idle_s = tuple(tools.encoders), tools.activity.idle_s
-    return Worker(tools.name, tools.owner, encoders, tools.device, tools.lanes, idle_s=idle_s)
+def _worker(lanes: Sequence[Tools]) -> Worker:
+    tools = lanes[-1]
+    idle_s = min(lane.activity.idle_s for lane in lanes)
+    served = tuple(lane for one in lanes for lane in one.lanes)
+    return Worker(tools.name, tools.owner, tuple(tools.encoders), tools.device, served, idle_s=idle_s)
 
 
-def requeue_all(tools: Tools) -> None:
+def requeue_all(lanes: Sequence[Tools]) -> None:
     """Requeue everything that this worker holds; its later results have no effect."""
-    chunks = 0
-    if tools.activity.owner is not None:
-        chunks = tools.store.chunks.requeue_all(tools.activity.owner)
+    tools, chunks = lanes[-1], 0
+    for lane in lanes:
+        if lane.activity.owner is not None:
+            chunks += tools.store.chunks.requeue_all(lane.activity.owner)
     tools.store.sources.release(tools.owner)
     tools.store.smoothings.release(tools.owner)
     tools.store.workers.leave(tools.name, tools.owner)
@@ -123,7 +145,7 @@ def requeue_all(tools: Tools) -> None:
 
 
 def is_stalled(tools: Tools) -> bool:
-    """Return whether no wake-up reaches this worker although its work waits and the queue answers.
+    """Return whether no wake-up reaches this lane although its work waits and the queue answers.
 
     Only a restart helps against a Celery parent process that hangs.
     """

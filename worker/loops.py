@@ -8,16 +8,20 @@ from collections.abc import Callable
 import structlog
 
 from core.errors import ExemplarError
+from store.queue.listener import Listener
 
 log = structlog.get_logger("exemplar.worker")
 
 MAX_BACK_OFF_S = 5.0
+IDLE_S = 60.0  # between two looks into the record of a loop that Redis wakes
+WITHOUT_S = 2.0  # the same while Redis does not answer
 
 
 class Loop:
     """Repeats a step immediately while it returns True (there was work), else after a pause or a wake-up.
 
-    Errors never end the thread. Each consecutive error doubles the pause, up to `max_back_off_s`.
+    With a `listener`, wake-ups may come from other processes. Errors never end the thread. Each consecutive
+    error doubles the pause, up to `max_back_off_s`.
     """
 
     def __init__(
@@ -26,12 +30,14 @@ class Loop:
         step: Callable[[], bool],
         *,
         pause_s: float,
+        listener: Listener | None = None,
         max_back_off_s: float = MAX_BACK_OFF_S,
         on_error: Callable[[Exception], None] = lambda _: None,
     ) -> None:
         self.name = name
         self._step = step
         self._pause_s = pause_s
+        self._listener = listener
         self._max_back_off_s = max(max_back_off_s, pause_s)
         self._on_error = on_error
         self._errors = 0  # consecutive
@@ -51,15 +57,21 @@ class Loop:
     def wake(self) -> None:
         """End the pause early: there is work. A wake-up does not shorten the pause after an error."""
         self._wake.set()
+        if self._listener is not None:
+            self._listener.call()
 
     def pause(self, pause_s: float) -> None:
         """Wait inside a step, but not beyond `stop`."""
         self._stop.wait(pause_s)
 
+    def await_call(self, pause_s: float) -> None:
+        """Wait inside a step for `wake` or `stop`."""
+        self._wake.wait(pause_s)
+
     def stop(self, *, join_s: float | None = None) -> None:
         """Let the current step be the last, and wait for its end; `None` waits without limit."""
         self._stop.set()
-        self._wake.set()
+        self.wake()
         if self._thread.is_alive():
             self._thread.join(join_s)
 
@@ -74,7 +86,13 @@ class Loop:
             else:
                 self._errors = 0
                 if not busy:
-                    self._wake.wait(self._pause_s)
+                    self._rest()
+
+    def _rest(self) -> None:
+        if self._listener is None:
+            self._wake.wait(self._pause_s)
+        elif not self._wake.is_set():
+            self._listener.wait(self._pause_s, min(self._pause_s, WITHOUT_S))
 
     def _failed(self, error: Exception) -> None:
         if isinstance(error, ExemplarError):  # the record or the blobs are unavailable
@@ -82,5 +100,6 @@ class Loop:
         else:
             log.error("loop_failed", loop=self.name, exc_info=error)
         self._on_error(error)
-        self._stop.wait(min(self._pause_s * 2**self._errors, self._max_back_off_s))
+        first_s = min(self._pause_s, WITHOUT_S)
+        self._stop.wait(min(first_s * 2**self._errors, self._max_back_off_s))
         self._errors = min(self._errors + 1, 16)  # 2 ** 16 exceeds any limit

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 
 import structlog
 
 from core.errors import ExemplarError
-from core.types import Chunk, Lane
+from core.types import Chunk
 from encoders import Encoder
 from worker.embedding import EmbeddedChunk, embed
 from worker.load import LoadedChunk, load
@@ -26,7 +26,7 @@ def run_pipeline(tools: Tools, spec: str) -> int:
     """Process one encoder's work for a few seconds; return how many items were settled.
 
     While one batch is in the encoder, the next is claimed and decoded, and the previous one is answered and
-    settled. Interactive work goes first at every batch of the encoder.
+    settled.
     """
     with tools.activity.run(tools.name) as owner:
         pipeline = _Pipeline(replace(tools, owner=owner), tools.encoders[spec])
@@ -49,7 +49,7 @@ class _Pipeline:
     def run(self) -> int:
         tools, encoder = self._tools, self._encoder
         until = time.monotonic() + tools.settings.claim_s
-        ahead: Future[list[LoadedChunk]] | None = tools.loader.submit(_next, tools, encoder, tools.lanes)
+        ahead: Future[list[LoadedChunk]] | None = tools.loader.submit(_next, tools, encoder)
         while ahead is not None:
             chunks = ahead.result()
             if not chunks:
@@ -58,9 +58,8 @@ class _Pipeline:
             if tools.activity.is_stopping:
                 _requeue(tools, [loaded.chunk for loaded in chunks], "this worker is stopping")
                 break
-            lanes = self._lanes_during(chunks)
-            ahead = tools.loader.submit(_next, tools, encoder, lanes) if time.monotonic() < until else None
-            self._work(chunks, between=self._overtake)
+            ahead = tools.loader.submit(_next, tools, encoder) if time.monotonic() < until else None
+            self._work(chunks)
         self.await_settled()
         for lane in tools.lanes:  # work may be left for any worker
             tools.store.wake_ups.send(lane, encoder.spec)
@@ -72,24 +71,10 @@ class _Pipeline:
             self._items += self._settled.result()
             self._settled = None
 
-    def _lanes_during(self, chunks: Sequence[LoadedChunk]) -> Sequence[Lane]:
-        """Return the lanes to claim from during a batch; work that overtakes a long one is claimed later."""
-        return (Lane.BULK,) if self._is_long(chunks) and Lane.BULK in self._tools.lanes else self._tools.lanes
-
-    def _is_long(self, chunks: Sequence[LoadedChunk]) -> bool:
-        return sum(len(chunk.pictures) for chunk in chunks) > self._encoder.batch_size
-
-    def _overtake(self) -> None:
-        """Process one batch of interactive work."""
-        if Lane.INTERACTIVE in self._tools.lanes:
-            urgent = _next(self._tools, self._encoder, (Lane.INTERACTIVE,))
-            if urgent:
-                self._work(urgent, between=None)
-
-    def _work(self, chunks: Sequence[LoadedChunk], *, between: Callable[[], None] | None) -> None:
+    def _work(self, chunks: Sequence[LoadedChunk]) -> None:
         tools, encoder = self._tools, self._encoder
         try:
-            embedded = embed(tools, encoder, chunks, between=between)
+            embedded = embed(tools, encoder, chunks)
         except Exception as error:  # the boundary of processing: the chunks must be released after any error
             _fail_attempt(tools, [loaded.chunk for loaded in chunks], error)
             return
@@ -97,9 +82,9 @@ class _Pipeline:
         self._settled = tools.settler.submit(_settle, tools, encoder, embedded)
 
 
-def _next(tools: Tools, encoder: Encoder, lanes: Sequence[Lane]) -> list[LoadedChunk]:
+def _next(tools: Tools, encoder: Encoder) -> list[LoadedChunk]:
     """Claim enough to fill one batch of the encoder and decode it; empty if nothing is queued."""
-    while claimed := tools.store.chunks.claim(tools.owner, encoder.spec, lanes, encoder.batch_size):
+    while claimed := tools.store.chunks.claim(tools.owner, encoder.spec, tools.lanes, encoder.batch_size):
         loaded = _load(tools, encoder, claimed)
         if loaded is None:
             break

@@ -27,7 +27,7 @@ from core.errors import ExemplarError
 from core.settings import Settings
 from core.types import Lane
 from runtime.logs import set_up_logs
-from runtime.processes import die_with_parent
+from runtime.processes import die_with_parent, yield_to_others
 from store.queue.wake_ups import TASK, new_celery, queue_of
 from worker.heartbeat_file import WorkerState, remove_heartbeat, write_heartbeat
 
@@ -51,7 +51,8 @@ def run_worker(
     app = new_celery(settings.redis_url)
     child = _Child(app, settings, name, encoders, lanes)
     child.connect()
-    queues = [queue_of(lane, encoder) for lane in lanes for encoder in encoders]
+    # the child takes the wake-ups of the interactive lane itself
+    queues = [queue_of(Lane.BULK, encoder) for encoder in encoders] if Lane.BULK in lanes else ["none"]
     app.worker_main(
         [
             "worker",
@@ -89,9 +90,10 @@ class _Child:
         self._settings = settings
         self._name = name
         self._encoders = encoders
-        self._lanes = lanes
-        self._tools: Any = None
+        self._served = lanes
+        self._lanes: Sequence[Any] = ()  # the tools of each
         self._parts: list[Any] = []  # its threads, the heartbeat first
+        self._yields = False
         self._shared = mmap.mmap(-1, 2)  # with the parent
 
     @property
@@ -114,8 +116,14 @@ class _Child:
     def _run(self, lane: str, encoder: str) -> int:
         from worker.pipeline import run_pipeline  # noqa: PLC0415 - imports torch: only after the fork
 
+        tools = self._lanes[-1]
+        if Lane.BULK not in tools.lanes:
+            return 0
+        if not self._yields:
+            yield_to_others()
+            self._yields = True
         try:
-            return run_pipeline(self._tools, encoder)
+            return run_pipeline(tools, encoder)
         except SoftTimeLimitExceeded:
             # a thread that hangs in a decoder cannot be ended, and every later run would wait for it
             log.error("pipeline_hangs", error="the run took too long; a new child continues without it")
@@ -135,6 +143,7 @@ class _Child:
             sys.exit(1)
         from worker.fetch import Fetcher  # noqa: PLC0415 - after the fork, as its imports
         from worker.heartbeat import Heartbeat  # noqa: PLC0415 - imports torch: only after the fork
+        from worker.interactive import InteractiveLane  # noqa: PLC0415 - imports torch: only after the fork
         from worker.metrics_server import serve_metrics  # noqa: PLC0415 - starts a thread: only after the fork
         from worker.probes import keep_probes  # noqa: PLC0415 - imports torch: only after the fork
         from worker.smoothing_loop import SmoothingLoop  # noqa: PLC0415 - after the fork, as its imports
@@ -143,9 +152,10 @@ class _Child:
         from worker.webhooks import WebhookSender  # noqa: PLC0415 - after the fork, as its imports
 
         try:
-            tools = open_tools(
-                self._settings, self._name, self._encoders, self._lanes, stopping=self.is_stopping
+            lanes = open_tools(
+                self._settings, self._name, self._encoders, self._served, stopping=self.is_stopping
             )
+            tools = lanes[-1]
             tools.store.chunks.expire_leases(self._name)
             tools.store.sources.expire_leases(self._name)
             tools.store.smoothings.expire_leases(self._name)
@@ -154,15 +164,17 @@ class _Child:
             serve_metrics(self._settings, tools.watch.metrics)
             store, owner = tools.store, tools.owner
             self._parts = [
-                Heartbeat(tools, leave=_leave),
+                Heartbeat(lanes, leave=_leave),
                 WebhookSender(store.deliveries, self._settings, owner, tools.watch.metrics),
-                *(Fetcher(store, self._settings, owner, lane) for lane in self._lanes),
+                *(Fetcher(store, self._settings, owner, lane) for lane in self._served),
             ]
-            if Lane.BULK in self._lanes:
+            if Lane.BULK in self._served:
                 self._parts += [
                     SourceReader(store, self._settings, owner, tools.reading),
-                    SmoothingLoop(store, self._settings, owner),
+                    SmoothingLoop(store, self._settings, owner, tools.smoothing),
                 ]
+            if Lane.INTERACTIVE in self._served:
+                self._parts.append(InteractiveLane(lanes[0]))
             for part in self._parts:
                 part.start()
         except ExemplarError as error:
@@ -171,13 +183,13 @@ class _Child:
         except Exception as error:  # the boundary of the start: Celery would go on with half a worker
             log.error("worker_cannot_start", code="internal_error", exc_info=error)
             self._give_up()
-        self._tools = tools
+        self._lanes = lanes
         log.info("worker_ready", encoders=list(self._encoders), device=tools.device)
 
     def _end(self, **_: Any) -> None:
-        if self._tools is None:
+        if not self._lanes:
             return
-        tools = self._tools
+        tools = self._lanes[-1]
         for part in reversed(self._parts):
             part.stop()
         tools.store.chunks.expire_leases(tools.name)

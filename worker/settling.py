@@ -11,6 +11,7 @@ from core.errors import ExemplarError
 from core.types import Chunk, JobKind, Lane
 from encoders import Encoder
 from index.replicas import ENCODER_CHANGED
+from store.queue.wake_ups import Part
 from store.work.settlement import Settlement
 from worker.answering import answer
 from worker.embedding import EmbeddedChunk
@@ -44,6 +45,10 @@ def _settle(tools: Tools, made: Sequence[Settlement]) -> None:
         ours = tools.store.chunks.settle(tools.owner, made)
     tools.watch.settled(made, ours)
     tools.activity.moved()
+    if any(settlement.chunk.smooth for settlement in made):
+        tools.store.wake_ups.send_to(Part.SMOOTHING)
+    if any(settlement.chunk.kind is JobKind.REINDEX for settlement in made):
+        tools.store.wake_ups.send_to(Part.SOURCES)  # there is room for more supports
 
 
 def _groups(chunks: Sequence[EmbeddedChunk]) -> Iterator[list[EmbeddedChunk]]:

@@ -8,15 +8,17 @@ from core.errors import ExemplarError
 from core.settings import Settings
 from index.devices import use_search_threads
 from store.blobs import uploads_of
+from store.queue.listener import Listener
+from store.queue.wake_ups import Part
 from store.store import Store
 from store.work.smoothing import HeldSmoothing, SettledChunk
-from worker.loops import Loop
+from worker.activity import Progress
+from worker.loops import IDLE_S, Loop
 from worker.smoother import Smoother
 from worker.smoothing_inputs import SmoothingInputs, unpack
 
 log = structlog.get_logger("exemplar.worker")
 
-PAUSE_S = 0.25
 AWAY_S = 2.0  # pause after the record or the blobs did not answer
 JOIN_S = 5.0
 CHUNKS_AT_ONCE = 16  # per transaction with all their results, so that others can write in between
@@ -29,11 +31,15 @@ class SmoothingLoop:
     stored inputs, so repeating it gives the same.
     """
 
-    def __init__(self, store: Store, settings: Settings, owner: str) -> None:
+    def __init__(
+        self, store: Store, settings: Settings, owner: str, progress: Progress | None = None
+    ) -> None:
+        self._progress = progress or Progress()
         self._store = store
         self._settings = settings
         self._owner = owner
-        self._loop = Loop("smoothing", self.round, pause_s=PAUSE_S)
+        listener = Listener(settings.redis_url, [Part.SMOOTHING.queue])
+        self._loop = Loop("smoothing", self.round, pause_s=IDLE_S, listener=listener)
 
     def start(self) -> None:
         """Start the thread."""
@@ -47,6 +53,7 @@ class SmoothingLoop:
     def round(self) -> bool:
         """Smooth one job; return whether there was one."""
         held = self._store.smoothings.claim(self._owner)
+        self._progress.holds = held is not None
         if held is None:
             return False
         use_search_threads(self._settings.threads)  # OpenMP has a setting per thread

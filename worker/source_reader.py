@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -20,12 +20,14 @@ from formats.entries import label_of, read_steps
 from formats.entry import Entry
 from formats.server_folders import Found, walk
 from store.blobs import BlobFile, uploads_of
+from store.queue.listener import Listener
+from store.queue.wake_ups import Part
 from store.store import Store
 from store.work.kinds import KINDS
 from store.work.sources import HeldSource
 from worker.activity import Progress
 from worker.importing import Importer
-from worker.loops import Loop
+from worker.loops import IDLE_S, Loop
 
 log = structlog.get_logger("exemplar.worker")
 
@@ -34,7 +36,8 @@ SLICE_ITEMS = 256
 PACK_BYTES = (
     16 << 20
 )  # pictures of a slice are stored as one blob, which costs two fsyncs however many they are
-PAUSE_S = 0.25
+PAUSE_S = 0.25  # between two looks at sources that wait for their items to be settled
+HALTED_S = 2.0  # the same while all of them are paused
 PASSING_S = 1.0  # how long one source may skip files that are no items before the next source is read
 RETRY_S = 1.0  # before a failed source is read again; doubled after each failure
 MOST_RETRY_S = 30.0
@@ -71,8 +74,10 @@ class SourceReader:
         self._owner = owner
         self._open: dict[str, _Reading] = {}
         self._failed: dict[str, _Failure] = {}
+        self._held: Sequence[HeldSource] = ()
         self._importer = Importer(store, settings, owner, self._progress)
-        self._loop = Loop("source-reader", self.round, pause_s=PAUSE_S)
+        listener = Listener(settings.redis_url, [Part.SOURCES.queue])
+        self._loop = Loop("source-reader", self._step, pause_s=IDLE_S, listener=listener)
 
     def start(self) -> None:
         """Start the thread."""
@@ -85,10 +90,16 @@ class SourceReader:
             self._close(job_id)
         self._store.sources.release(self._owner)
 
+    def _step(self) -> bool:
+        if not self.round() and self._held:
+            self._loop.pause(HALTED_S if all(source.paused for source in self._held) else PAUSE_S)
+        return bool(self._held)
+
     def round(self) -> bool:
         """Read one slice of each source that has room; return whether there was any."""
         self._progress.moved()
-        held = self._store.sources.hold(self._owner, MOST_OPEN)
+        held = self._held = self._store.sources.hold(self._owner, MOST_OPEN)
+        self._progress.holds = bool(held)
         for job_id in self._open.keys() - {source.job_id for source in held}:
             self._close(job_id)
         for job_id in self._failed.keys() - {source.job_id for source in held}:
@@ -152,7 +163,8 @@ class SourceReader:
         if last or not ours:
             self._close(held.job_id)
         if ours:
-            self._store.wake_ups.send(Lane.BULK, held.encoder)
+            unfetched = any(item.is_unfetched for item in items)
+            self._store.wake_ups.send(Lane.BULK, held.encoder, unfetched=unfetched)
         if ours and last:
             self._forget(held)
             log.info("source_read", job=held.job_id, items=reading.position)

@@ -10,12 +10,14 @@ import structlog
 from core.specs import is_removed, removed
 from store.blobs import uploads_of
 from store.store import Store
+from store.waits import what_waits
 from store.work.chunks import Waiting
 from store.work.jobs import submitted_at
 from worker.metrics import Metrics
 
 log = structlog.get_logger("exemplar.worker")
 
+REMAINS_S = 30.0  # between two checks for jobs and collections to be deleted
 UPLOADS_S = 3600.0  # between two checks for uploads without a job
 ORPHAN_S = 86400.0  # an upload may take long before its job is in the record
 AT_ONCE = 500  # ids in one statement
@@ -28,20 +30,26 @@ class Sweep:
         self._store = store
         self._metrics = metrics
         self._job_ttl_s = job_ttl_s
+        self._remains_at = 0.0
         self._uploads_at = time.monotonic() + UPLOADS_S
 
     def run(self) -> None:
         """Sweep once."""
-        expired = self._store.chunks.sweep()
+        waits = what_waits(self._store)
+        expired = self._store.chunks.sweep() if waits.lost else 0
         self._metrics.sweeps.inc()
         self._metrics.leases_expired.inc(expired)
         if expired:
             log.info("leases_expired", chunks=expired)
-        waiting = self._store.chunks.waiting()
-        end_removed(self._store, waiting)
-        wake_workers(self._store, waiting)
-        self._store.imports.sweep()
-        remove_old_jobs(self._store, self._job_ttl_s)
+            waits = what_waits(self._store)
+        end_removed(self._store, waits.work)
+        wake_workers(self._store, waits.work)
+        for part in sorted(waits.parts):
+            self._store.wake_ups.send_to(part)
+        if time.monotonic() >= self._remains_at:
+            self._remains_at = time.monotonic() + REMAINS_S
+            self._store.imports.sweep()
+            remove_old_jobs(self._store, self._job_ttl_s)
         if time.monotonic() >= self._uploads_at:
             self._uploads_at = time.monotonic() + UPLOADS_S
             remove_orphaned_uploads(self._store)

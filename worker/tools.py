@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -16,6 +16,7 @@ from index.devices import use_search_threads
 from index.milvus import Milvus
 from index.replicas import Replicas
 from runtime.open_tracing import open_tracing
+from runtime.processes import cores, yield_to_others
 from store.migrate import ensure_schema
 from store.store import Store, open_store
 from worker.activity import Activity, Progress, new_owner
@@ -24,10 +25,12 @@ from worker.watch import Watch
 
 log = structlog.get_logger("exemplar.worker")
 
+MOST_THREADS = 4  # that compute one picture somebody waits for; more save little
+
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """The tools of one worker process; `owner` holds leases and differs in each run."""
+    """The tools of one worker process for a lane; `owner` holds leases and differs in each run."""
 
     settings: Settings
     name: str
@@ -40,8 +43,10 @@ class Tools:
     loader: ThreadPoolExecutor
     settler: ThreadPoolExecutor
     activity: Activity
+    """Of this lane."""
     texts: TextCache = field(default_factory=TextCache)
     reading: Progress = field(default_factory=Progress)
+    smoothing: Progress = field(default_factory=Progress)
     watch: Watch = field(default_factory=Watch)
 
     @property
@@ -57,41 +62,69 @@ def open_tools(
     lanes: Sequence[Lane],
     *,
     stopping: Callable[[], bool] = lambda: False,
-) -> Tools:
-    """Open everything; raises the errors of missing encoders or an unavailable record.
+) -> list[Tools]:
+    """Open everything, once for each lane; raises the errors of missing encoders or an unavailable record.
 
-    `stopping` returns whether the process is stopping.
+    The lanes work at the same time, bulk work at a lower priority, so that it delays no answer somebody waits
+    for. They share the store and the replicas. `stopping` returns whether the process is stopping.
     """
     use_threads(settings.threads)
     use_search_threads(settings.threads)
     store = open_store(settings)
     ensure_schema(store.database)  # a worker may start before the first API
-    return Tools(
+    milvus = Milvus(settings.milvus_url, settings.milvus_token.get_secret_value(), settings.milvus_folder)
+    marks = store.snapshot_marks
+    watch = Watch(open_tracing(settings, "exemplar-worker"))
+    both = len(lanes) > 1
+    decoders, loader, settler = _threads(settings, lanes[-1])
+    first = Tools(
         settings=settings,
         name=name,
         owner=new_owner(name),
-        lanes=tuple(lanes),
+        lanes=tuple(lanes[-1:]),
         store=store,
-        encoders={spec: _open_encoder(spec, settings) for spec in specs},
-        replicas=Replicas(
-            store.supports.changes_since,
-            settings.snapshot_folder,
-            marks=store.snapshot_marks,
-            milvus=Milvus(
-                settings.milvus_url, settings.milvus_token.get_secret_value(), settings.milvus_folder
-            ),
-        ),
-        decoders=ThreadPoolExecutor(settings.decode_threads, "decode"),
-        loader=ThreadPoolExecutor(1, "load"),
-        settler=ThreadPoolExecutor(1, "settle"),
+        encoders={spec: _open_encoder(spec, settings, for_two=both) for spec in specs},
+        replicas=Replicas(store.supports.changes_since, settings.snapshot_folder, marks=marks, milvus=milvus),
+        decoders=decoders,
+        loader=loader,
+        settler=settler,
         activity=Activity(stopping=stopping),
-        watch=Watch(open_tracing(settings, "exemplar-worker")),
+        watch=watch,
+    )
+    return [_beside(first, lane, stopping) for lane in lanes[:-1]] + [first]
+
+
+def _beside(first: Tools, lane: Lane, stopping: Callable[[], bool]) -> Tools:
+    threads = max(first.settings.threads, min(cores(), MOST_THREADS))
+    decoders, loader, settler = _threads(first.settings, lane)
+    return replace(
+        first,
+        lanes=(lane,),
+        encoders={spec: encoder.beside(threads) for spec, encoder in first.encoders.items()},
+        decoders=decoders,
+        loader=loader,
+        settler=settler,
+        activity=Activity(stopping=stopping),
+        watch=first.watch.beside(),
     )
 
 
-def _open_encoder(spec: str, settings: Settings) -> Encoder:
+def _threads(
+    settings: Settings, lane: Lane
+) -> tuple[ThreadPoolExecutor, ThreadPoolExecutor, ThreadPoolExecutor]:
+    """Return those that decode, that load and that settle."""
+    # what takes locks in the record keeps its priority: whoever waits for such a lock waits for its holder
+    begin = yield_to_others if lane is Lane.BULK else None
+    return (
+        ThreadPoolExecutor(settings.decode_threads, f"decode-{lane.value}", begin),
+        ThreadPoolExecutor(1, f"load-{lane.value}"),
+        ThreadPoolExecutor(1, f"settle-{lane.value}"),
+    )
+
+
+def _open_encoder(spec: str, settings: Settings, *, for_two: bool) -> Encoder:
     encoder = open_encoder(
-        spec, device=settings.device, precision=settings.precision, runtime=settings.runtime
+        spec, device=settings.device, precision=settings.precision, runtime=settings.runtime, for_two=for_two
     )
     log.info(
         "encoder_opened",

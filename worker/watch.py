@@ -38,12 +38,16 @@ class _UnderWay:
 
 
 class Watch:
-    """Follows chunks from claim to end; shared by the threads of a worker."""
+    """Follows the chunks of a lane from claim to end; shared by its threads."""
 
-    def __init__(self, tracing: Tracing | None = None) -> None:
-        self.metrics = Metrics()
+    def __init__(self, tracing: Tracing | None = None, metrics: Metrics | None = None) -> None:
+        self.metrics = metrics or Metrics()
         self.tracing = tracing or Tracing()
         self._under_way: dict[int, _UnderWay] = {}
+
+    def beside(self) -> Watch:
+        """Return one for another lane, with the same metrics."""
+        return Watch(self.tracing, self.metrics)
 
     @contextmanager
     def stage(self, name: str, chunks: Sequence[Chunk] = ()) -> Iterator[None]:

@@ -12,8 +12,10 @@ from standardwebhooks import Webhook
 from core.errors import ExemplarError
 from core.settings import Settings
 from runtime.addresses import check_url
+from store.queue.listener import Listener
+from store.queue.wake_ups import Part
 from store.work.deliveries import Deliveries, Delivery, Outcome
-from worker.loops import Loop
+from worker.loops import IDLE_S, Loop
 from worker.metrics import Metrics
 from worker.outbound import send
 
@@ -35,7 +37,8 @@ class WebhookSender:
         self._deliveries = deliveries
         self._settings = settings
         self._owner = owner
-        self._loop = Loop("webhooks", lambda: self.deliver_due() > 0, pause_s=settings.sweep_s)
+        listener = Listener(settings.redis_url, [Part.WEBHOOKS.queue])
+        self._loop = Loop("webhooks", lambda: self.deliver_due() > 0, pause_s=IDLE_S, listener=listener)
         self._senders = ThreadPoolExecutor(AT_ONCE, "webhook")
 
     def start(self) -> None:

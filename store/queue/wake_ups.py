@@ -1,4 +1,9 @@
-"""Wake-ups: messages that say that there is work; a lost one costs seconds, a duplicate a millisecond."""
+"""Wake-ups: messages that say that there is work; a lost one costs seconds, a duplicate a millisecond.
+
+Those of the bulk lane are Celery tasks. Those of the interactive lane and of a worker's background loops are
+entries of Redis lists, which a thread of the worker takes itself: that is two processes less on the way of an
+answer somebody waits for.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,8 @@ import hashlib
 import re
 import threading
 import time
+from collections.abc import Callable, Collection
+from enum import StrEnum
 from typing import Any
 
 import redis
@@ -21,7 +28,26 @@ PROBE = "exemplar.probes"
 MESSAGE_BYTES = 2048  # more than a wake-up takes
 ROOM_BYTES = 256 << 10  # below this, a burst of wake-ups would not fit
 ENOUGH = 2  # messages in a queue: all workers are busy, and the next free one claims all there is
+ENDED = "exemplar.ended"  # the channel on which jobs that ended are named
 PAUSE_S = 3.0  # after a failure the queue is not used for this long; sweepers send the missing wake-ups
+
+
+class Part(StrEnum):
+    """A background loop of a worker that is woken when there is work for it."""
+
+    FETCH_INTERACTIVE = "fetch.interactive"
+    FETCH_BULK = "fetch.bulk"
+    SOURCES = "sources"
+    SMOOTHING = "smoothing"
+    WEBHOOKS = "webhooks"
+
+    @property
+    def queue(self) -> str:
+        """The list with its wake-ups."""
+        return f"exemplar.{self.value}"
+
+
+FETCHES = {Lane.INTERACTIVE: Part.FETCH_INTERACTIVE, Lane.BULK: Part.FETCH_BULK}
 
 
 def queue_of(lane: Lane, encoder: str) -> str:
@@ -88,20 +114,48 @@ class WakeUps:
         self._lock = threading.Lock()
         self._silent_until = 0.0
 
-    def send(self, lane: Lane, encoder: str) -> bool:
+    def send(self, lane: Lane, encoder: str, *, unfetched: bool = False) -> bool:
         """Wake a worker for a lane; return whether that was done or not needed.
 
-        An unreachable queue is no error: the work is in the record, and sweepers wake workers again.
+        With `unfetched` pictures, wake those who fetch them first. An unreachable queue is no error: the work
+        is in the record, and sweepers wake workers again.
         """
+        if unfetched and not self.send_to(FETCHES[lane]):
+            return False
         return self._fill(lane, encoder, enough=ENOUGH)
 
+    def send_to(self, part: Part) -> bool:
+        """Wake one worker's loop; return whether that was done or not needed."""
+        return self._tell(lambda: self._push(part.queue, 1, ENOUGH))
+
+    def tell_ended(self, job_ids: Collection[str]) -> None:
+        """Tell those who wait for jobs that these have ended; who does not hear it asks the record."""
+        if job_ids:
+            self._tell(lambda: self._redis.publish(ENDED, " ".join(job_ids)))
+
     def _fill(self, lane: Lane, encoder: str, *, enough: int, most: int = 1) -> bool:
-        if time.monotonic() < self._silent_until:
-            return False
         queue = queue_of(lane, encoder)
-        try:
+        if lane is Lane.INTERACTIVE:
+            return self._tell(lambda: self._push(queue, most, enough))
+
+        def fill() -> None:
             for _ in range(min(most, enough - self._redis.llen(queue))):
                 self._send(queue, lane, encoder)
+
+        return self._tell(fill)
+
+    def _push(self, queue: str, count: int, enough: int) -> None:
+        with self._redis.pipeline(transaction=False) as pipe:
+            pipe.lpush(queue, *["1"] * count)
+            pipe.ltrim(queue, 0, enough - 1)
+            pipe.execute()
+
+    def _tell(self, say: Callable[[], object]) -> bool:
+        """Return whether the queue took it; after a failure it is left alone for a while."""
+        if time.monotonic() < self._silent_until:
+            return False
+        try:
+            say()
         except (redis.RedisError, OSError, OperationalError):
             self._silent_until = time.monotonic() + PAUSE_S
             return False

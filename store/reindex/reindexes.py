@@ -85,6 +85,12 @@ class Reindexes:
         stepped = {self._step(collection_id) for collection_id in waiting}
         return {encoder for encoder in stepped if encoder is not None} | {row.encoder for row in misrouted}
 
+    def waits(self, connection: Connection) -> bool:
+        """Return whether `advance` has something to do, or soon will."""
+        return any(
+            connection.execute(which.limit(1)).first() is not None for which in (_waiting(), misrouted_work())
+        )
+
     def _step(self, collection_id: int) -> str | None:
         with self._database.write() as connection:
             row = _reindex_of(connection, collection_id)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Connection, func, select, update
 
 from core.errors import ExemplarError
 from core.types import Chunk, ChunkState, Lane
@@ -17,7 +17,7 @@ from store.work.item_vectors import keep_item_vectors
 from store.work.leases import OVER, Lease
 from store.work.locks import lock_chunks, lock_jobs
 from store.work.requeue import requeue_at_end, requeue_for_encoder, requeue_misrouted, requeue_unclaimed
-from store.work.settlement import Settlement, close, results_of
+from store.work.settlement import Settlement, close, ended_among, results_of
 from store.work.sweep import end_queued_chunks, sweep_chunks
 
 
@@ -32,6 +32,10 @@ class Waiting:
     oldest_s: float
 
 
+OnEnded = Callable[[Collection[str], bool], None]
+"""Told the ids of jobs that have ended, and whether any of them has a webhook."""
+
+
 class Chunks:
     """The chunks of the record.
 
@@ -39,10 +43,18 @@ class Chunks:
     settled.
     """
 
-    def __init__(self, database: Database, *, lease_s: float, max_attempts: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        lease_s: float,
+        max_attempts: int,
+        on_ended: OnEnded = lambda _, __: None,
+    ) -> None:
         self._database = database
         self._lease = Lease(t.chunk, lease_s)
         self._max_attempts = max_attempts
+        self._on_ended = on_ended
 
     def claim(self, owner: str, encoder: str, lanes: Sequence[Lane], items: int) -> list[Chunk]:
         """Claim queued chunks of about so many items, lane by lane, under a lease.
@@ -53,7 +65,8 @@ class Chunks:
             return []
         chunks = None
         while chunks is None:
-            with self._database.write() as connection:
+            # a claim that a power failure undoes is made again
+            with self._database.write(durable=False) as connection:
                 chunks = claim_chunks(connection, self._lease, owner, Wanted(encoder, lanes, items))
         return chunks
 
@@ -66,7 +79,8 @@ class Chunks:
     def settle(self, owner: str, settlements: Sequence[Settlement]) -> list[bool]:
         """Settle chunks in one transaction; return for each whether the owner held it.
 
-        Pictures of a collection that has changed its encoder meanwhile are requeued for the new one.
+        Pictures of a collection that has changed its encoder meanwhile are requeued for the new one. Callers
+        that wait for a job that has ended are told.
         """
         with self._database.write() as connection:
             ours = lock_chunks(connection, owner, [one.chunk.id for one in settlements])
@@ -81,6 +95,9 @@ class Chunks:
             keep_item_vectors(
                 connection, [(one.chunk, one.vectors) for one in held if one.vectors is not None]
             )
+            ended = ended_among(connection, {one.chunk.job_id for one in held})
+        if ended:
+            self._on_ended([row.id for row in ended], any(row.webhook for row in ended))
         return [one.chunk.id in ours for one in settlements]
 
     def requeue(self, owner: str, chunks: Sequence[Chunk]) -> None:
@@ -149,8 +166,18 @@ class Chunks:
         with self._database.write() as connection:
             return end_queued_chunks(connection, encoder, error)
 
+    def is_any_lost(self, connection: Connection) -> bool:
+        """Return whether `sweep` has something to do."""
+        lost = select(t.chunk.c.id).where(t.IS_RUNNING, self._lease.is_over).limit(1)
+        return connection.execute(lost).first() is not None
+
     def waiting(self) -> list[Waiting]:
         """Return the queued work by encoder and lane."""
+        with self._database.read() as connection:
+            return self.waiting_within(connection)
+
+    def waiting_within(self, connection: Connection) -> list[Waiting]:
+        """Return the queued work by encoder and lane, in a transaction."""
         chunk = t.chunk.c
         statement = (
             select(
@@ -163,11 +190,10 @@ class Chunks:
             .where(t.IS_QUEUED, ~chunk.unfetched)
             .group_by(chunk.encoder, chunk.lane)
         )
-        with self._database.read() as connection:
-            return [
-                Waiting(row.encoder, row.lane, row.chunks, int(row.items), max(row.oldest_s, 0.0))
-                for row in connection.execute(statement)
-            ]
+        return [
+            Waiting(row.encoder, row.lane, row.chunks, int(row.items), max(row.oldest_s, 0.0))
+            for row in connection.execute(statement)
+        ]
 
     def waits(self, encoder: str, lanes: Sequence[Lane]) -> bool:
         """Return whether anything can be claimed now."""

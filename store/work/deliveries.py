@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, case, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, case, func, insert, select, update
 
 from core.types import DeliveryState
 from store import tables as t
@@ -83,14 +83,13 @@ class Deliveries:
 
     def announce(self, most: int = 100) -> int:
         """Create a delivery for each job that has ended and has a webhook; return their number."""
-        unannounced = (t.job.c.webhook.is_not(None), ~t.job.c.announced, t.job.c.finished_at.is_not(None))
         with self._database.read() as connection:
-            if connection.execute(select(t.job.c.id).where(*unannounced).limit(1)).first() is None:
+            if not _is_any_unannounced(connection):
                 return 0
         with self._database.write() as connection:
             jobs = connection.execute(
                 select(t.job)
-                .where(*unannounced)
+                .where(*_UNANNOUNCED)
                 .order_by(t.job.c.id)
                 .limit(most)
                 .with_for_update(skip_locked=True)
@@ -106,14 +105,13 @@ class Deliveries:
 
     def claim(self, owner: str, most: int) -> list[Delivery]:
         """Claim due deliveries under a lease; one whose owner dies is sent again."""
-        due = (t.delivery.c.state == DeliveryState.WAITING, _is_due(), self._lease.is_free)
         with self._database.read() as connection:
-            if connection.execute(select(t.delivery.c.id).where(*due).limit(1)).first() is None:
+            if not self._is_any_due(connection):
                 return []
         with self._database.write() as connection:
             ids = connection.execute(
                 select(t.delivery.c.id)
-                .where(*due)
+                .where(*self._due)
                 .order_by(t.delivery.c.due_at)
                 .limit(most)
                 .with_for_update(skip_locked=True)
@@ -125,6 +123,17 @@ class Deliveries:
                 .returning(t.delivery)
             )
             return [Delivery(row.id, row.url, row.body, row.attempts) for row in rows]
+
+    def waits(self, connection: Connection) -> bool:
+        """Return whether there is anything to announce or to send."""
+        return _is_any_unannounced(connection) or self._is_any_due(connection)
+
+    @property
+    def _due(self) -> tuple[ColumnElement[bool], ...]:
+        return (t.delivery.c.state == DeliveryState.WAITING, _is_due(), self._lease.is_free)
+
+    def _is_any_due(self, connection: Connection) -> bool:
+        return connection.execute(select(t.delivery.c.id).where(*self._due).limit(1)).first() is not None
 
     def settle(self, owner: str, delivery: Delivery, outcome: Outcome) -> bool:
         """Store the outcome of a call and when the next is due; return whether the owner held it."""
@@ -206,6 +215,13 @@ class Deliveries:
 def delay_s(attempts: int) -> float:
     """Return the delay after so many attempts."""
     return DELAYS_S[attempts - 1] * (1 + SPREAD * secrets.randbelow(1000) / 1000)
+
+
+_UNANNOUNCED = (t.job.c.webhook.is_not(None), ~t.job.c.announced, t.job.c.finished_at.is_not(None))
+
+
+def _is_any_unannounced(connection: Connection) -> bool:
+    return connection.execute(select(t.job.c.id).where(*_UNANNOUNCED).limit(1)).first() is not None
 
 
 def _is_due() -> ColumnElement[bool]:

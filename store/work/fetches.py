@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, Connection, select, update
 
 from core.types import Item, JobKind, Lane
 from store import tables as t
@@ -62,6 +62,11 @@ class Fetches:
                 return None
             connection.execute(update(t.chunk).where(chunk.id == row.id).values(self._lease.taken_by(owner)))
         return Fetch(row.id, row.job_id, row.kind, lane, row.encoder, unpack_items(row.inputs))
+
+    def waiting_lanes(self, connection: Connection) -> list[Lane]:
+        """Return the lanes with chunks to fetch that nobody fetches."""
+        waiting = (t.chunk.c.unfetched, t.IS_QUEUED, self._lease.is_free)
+        return list(connection.execute(select(t.chunk.c.lane).where(*waiting).distinct()).scalars())
 
     def put(self, owner: str, chunk_id: int, items: Sequence[Item]) -> bool:
         """Queue a fetched chunk for its encoder; return whether the owner held it."""

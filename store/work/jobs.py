@@ -35,8 +35,9 @@ from store.work.versions import Version, as_of, check_version, past_counts, vers
 
 @dataclass(frozen=True, slots=True)
 class ResultPage:
-    """Results in the order of the items; `next_item` is None after the last."""
+    """Results of a job in the order of the items; `next_item` is None after the last."""
 
+    job: Job
     results: Sequence[Mapping[str, Any]]
     next_item: int | None
 
@@ -150,7 +151,7 @@ class Jobs:
         is_open = job.expanding or (job.smooth and job.state not in FINAL)
         more = len(ahead) > limit or len(needed) < len(chunks) or is_open
         reached = found[-1]["item"] + 1 if found else after
-        return ResultPage(found, reached if more else None)
+        return ResultPage(job, found, reached if more else None)
 
     def result_pages(
         self,

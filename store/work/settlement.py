@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Integer, Update, bindparam, case, insert, literal, update
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    Integer,
+    Row,
+    Update,
+    bindparam,
+    case,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from core.results import Result, tally_of
-from core.types import Chunk, ChunkState, JobKind, JobState
+from core.types import FINAL, Chunk, ChunkState, JobKind, JobState
 from store import tables as t
 from store.clock import now_s
 from store.record.enrolment import Enrolment, enroll
@@ -64,6 +76,12 @@ def close(
         ],
     )
     _count(connection, settled)
+
+
+def ended_among(connection: Connection, job_ids: Collection[str]) -> Sequence[Row[str, str | None]]:
+    """Return the id and the webhook of those jobs that have ended."""
+    which = (t.job.c.id.in_(sorted(job_ids)), t.job.c.state.in_(FINAL))
+    return connection.execute(select(t.job.c.id, t.job.c.webhook).where(*which)).all()
 
 
 def results_of(connection: Connection, settlement: Settlement) -> list[Result]:

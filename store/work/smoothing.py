@@ -51,7 +51,7 @@ class Smoothings(JobLeases):
     def claim(self, owner: str) -> HeldSmoothing | None:
         """Claim the oldest job whose items are all settled, under a lease; None if there is none."""
         with self._database.read() as connection:  # most calls end here, without a lock
-            if connection.execute(self._ready().limit(1)).first() is None:
+            if not self.waits(connection):
                 return None
         with self._database.write() as connection:
             row = connection.execute(
@@ -66,6 +66,10 @@ class Smoothings(JobLeases):
                 .returning(t.smoothing.c.attempts)
             ).scalar_one()
         return HeldSmoothing(row.job_id, row.total, row.top, attempts, row.reason)
+
+    def waits(self, connection: Connection) -> bool:
+        """Return whether a job is ready to be smoothed."""
+        return connection.execute(self._ready().limit(1)).first() is not None
 
     def chunks(self, job_id: str) -> list[SettledChunk]:
         """Return the settled chunks of a job in the order of their items."""

@@ -59,6 +59,15 @@ class Sources(JobLeases):
                 ours = list(connection.execute(self._with_job().where(self._lease.is_of(owner))))
         return [_unpack(row) for row in ours]
 
+    def waits(self, connection: Connection) -> bool:
+        """Return whether there is a source to read that nobody reads."""
+        free = (
+            select(t.source.c.job_id)
+            .join(t.job, t.job.c.id == t.source.c.job_id)
+            .where(self._lease.is_free, t.job.c.state != JobState.PAUSED)
+        )
+        return connection.execute(free.limit(1)).first() is not None
+
     def feed(self, owner: str, job_id: str, position: int, items: Sequence[Item], *, last: bool) -> bool:
         """Turn entries from a position on into chunks; return whether the owner held the source there.
 
