@@ -33,7 +33,6 @@ class JobWatch:
         self._due_at = 0.0
         self._has_ended = False
         self._ends = EndedJobs(redis_url, self._end_waits)
-        self._ends.start()
         self._thread = threading.Thread(target=self._run, name="job-watch", daemon=True)
         self._thread.start()
 
@@ -43,6 +42,7 @@ class JobWatch:
             return False
         ended = threading.Event()  # one per waiter: several may wait for one job with different limits
         try:
+            self._ends.start()
             with self._changed:
                 is_known = job_id in self._known
                 self._waited.setdefault(job_id, set()).add(ended)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -18,6 +18,7 @@ from api.wait import JobWatch
 from core.errors import ExemplarError
 from core.results import failed_result
 from core.types import Item, JobKind, JobRequest, Lane, Rule
+from store.queue.wake_ups import WakeUps
 from store.store import Store
 from store.work.jobs import new_job_id
 from store.work.settlement import Settlement
@@ -25,6 +26,8 @@ from store.work.settlement import Settlement
 pytestmark = pytest.mark.processes
 
 Digits = Callable[[int, int], bytes]
+
+AWAY = "unix:///nowhere/redis.sock"
 
 
 @pytest.fixture
@@ -160,7 +163,7 @@ def test_running_job_shows_results_as_far_as_they_stand(local: httpx.Client, sto
 def test_two_may_wait_for_one_job_each_as_long_as_it_likes() -> None:
 
     ended: set[str] = set()
-    watch = JobWatch(lambda _: ended, places=2)
+    watch = JobWatch(lambda _: ended, places=2, redis_url=AWAY)
     with ThreadPoolExecutor(1) as pool:
         patient = pool.submit(watch.wait, "j", 100)
         assert not watch.wait("j", 0.1)
@@ -170,7 +173,7 @@ def test_two_may_wait_for_one_job_each_as_long_as_it_likes() -> None:
 
 def test_waiting_takes_no_more_places_than_there_are() -> None:
 
-    watch = JobWatch(lambda _: set(), places=1)
+    watch = JobWatch(lambda _: set(), places=1, redis_url=AWAY)
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(watch.wait, "j", 100)
         until(lambda: watch._waited)
@@ -190,7 +193,39 @@ def test_wait_outlives_a_record_that_is_away(monkeypatch: pytest.MonkeyPatch) ->
             raise OSError("away")
         return {"j"}
 
-    assert JobWatch(finished, places=1).wait("j", 100)
+    assert JobWatch(finished, places=1, redis_url=AWAY).wait("j", 100)
+
+
+def test_wait_ends_when_redis_tells_so_or_at_the_next_look_into_the_record(redis_url: str) -> None:
+    asked: list[str] = []
+    ended: set[str] = set()
+
+    def finished(job_ids: Sequence[str]) -> set[str]:
+        asked.extend(job_ids)
+        return ended & set(job_ids)
+
+    watch = JobWatch(finished, places=9, redis_url=redis_url)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(watch.wait, "told", 100)
+        until(lambda: watch._ends.is_heard)
+        WakeUps(redis_url).tell_ended(["other", "told"])
+        assert first.result()
+        second = pool.submit(watch.wait, "untold", 100)
+        until(lambda: "untold" in asked)
+        ended.add("untold")
+        assert second.result()
+        ended.add("told")
+        assert watch.wait("told", 100)  # from before: the record confirms it
+        assert asked[-1] == "told"
+
+
+def test_job_that_was_retried_after_it_ended_is_waited_for(redis_url: str) -> None:
+    watch = JobWatch(lambda _: set(), places=9, redis_url=redis_url)
+    assert not watch.wait("j", 0.01)
+    until(lambda: watch._ends.is_heard)
+    WakeUps(redis_url).tell_ended(["j"])
+    until(lambda: "j" in watch._known)
+    assert not watch.wait("j", 0.1)
 
 
 def test_form_of_many_pictures_is_one_job(http: httpx.Client, collection: str, digits: Digits) -> None:

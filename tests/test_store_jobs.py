@@ -16,7 +16,7 @@ from core.errors import ExemplarError
 from core.types import Item, JobKind, JobRequest, JobState, Lane, Rule
 from store import tables as t
 from store.store import Store
-from store.work.jobs import Jobs, ResultPage, new_job_id
+from store.work.jobs import Jobs, new_job_id
 from store.work.submission import Idempotency
 
 REQUEST = JobRequest("things", JobKind.CLASSIFY, Lane.INTERACTIVE, (Item(0, "aa"),))
@@ -126,10 +126,11 @@ def test_results_over_many_chunks_come_once_each(things: Store, limit: int) -> N
     for chunk in claim(things):
         settle(things, chunk)
     seen: list[int] = []
-    page = ResultPage((), 0)
-    while page.next_item is not None:
-        page = things.jobs.results(job, after=page.next_item, limit=limit)
+    after: int | None = 0
+    while after is not None:
+        page = things.jobs.results(job, after=after, limit=limit)
         seen += [result["item"] for result in page.results]
+        after = page.next_item
     assert seen == list(range(7))
 
 

@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
@@ -13,7 +14,8 @@ from waiting import until
 
 from core.errors import ExemplarError
 from core.types import Lane
-from store.queue.wake_ups import ENOUGH, TASK, WakeUps, broker_url_of, queue_of
+from store.queue.listener import Listener
+from store.queue.wake_ups import ENOUGH, TASK, Part, WakeUps, broker_url_of, queue_of
 
 pytestmark = pytest.mark.processes
 
@@ -149,3 +151,56 @@ def test_redis_at_its_memory_limit_is_unavailable(queue: redis.Redis, redis_url:
         queue.config_set("maxmemory", 0)
         queue.config_set("maxmemory-policy", "noeviction")
     wake_ups.check()
+
+
+def test_interactive_wake_ups_are_taken_from_a_list(queue: redis.Redis, redis_url: str) -> None:
+    wake_ups = WakeUps(redis_url)
+    assert all(wake_ups.send(Lane.INTERACTIVE, ENCODER) for _ in range(10))
+    assert queue.lrange(queue_of(Lane.INTERACTIVE, ENCODER), 0, -1) == [b"1"] * ENOUGH
+    wake_ups.wake_workers(Lane.INTERACTIVE, ENCODER, workers=5)
+    assert wake_ups.waiting(Lane.INTERACTIVE, ENCODER) == 5
+
+
+def test_pictures_to_be_fetched_wake_those_who_fetch(queue: redis.Redis, redis_url: str) -> None:
+    wake_ups = WakeUps(redis_url)
+    wake_ups.send(Lane.BULK, ENCODER, unfetched=True)
+    assert [queue.llen(Part.FETCH_BULK.queue), queue.llen(Part.FETCH_INTERACTIVE.queue)] == [1, 0]
+
+
+def test_each_wake_up_wakes_one_listener(queue: redis.Redis, redis_url: str) -> None:
+    listeners = [Listener(redis_url, [Part.SOURCES.queue]) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(listener.wait, 100, 100) for listener in listeners]
+        until(lambda: queue.client_list() and _blocked(queue) == 2)
+        WakeUps(redis_url).send_to(Part.SOURCES)
+        until(lambda: any(one.done() for one in waiting))
+        assert _blocked(queue) == 1
+        WakeUps(redis_url).send_to(Part.SOURCES)
+        for one in waiting:
+            one.result()
+    assert queue.keys() == []
+
+
+def _blocked(queue: redis.Redis) -> int:
+    return int(queue.info("clients")["blocked_clients"])
+
+
+def test_listener_is_called_before_and_while_it_waits(queue: redis.Redis, redis_url: str) -> None:
+    listener = Listener(redis_url, ["nothing"])
+    listener.call()
+    listener.wait(100, 100)
+    with ThreadPoolExecutor(1) as pool:
+        queue.flushall()
+        waiting = pool.submit(listener.wait, 100, 100)
+        until(lambda: _blocked(queue) == 1)
+        listener.call()
+        waiting.result()
+
+
+def test_listener_without_redis_waits_as_long_as_told() -> None:
+    listener = Listener("unix:///nowhere/redis.sock", ["nothing"])
+    listener.wait(100, 0.01)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(listener.wait, 100, 100)
+        listener.call()
+        waiting.result()

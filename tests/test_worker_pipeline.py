@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import fsspec
@@ -12,6 +14,7 @@ from conftest import encode
 from fsspec.implementations.memory import MemoryFileSystem
 from PIL import Image
 from tiny import DEFAULT
+from waiting import until
 from working import ToyEncoder, submit, tools_with
 
 from core.errors import ExemplarError
@@ -22,7 +25,9 @@ from store.queue.wake_ups import WakeUps
 from store.store import Store
 from store.work.chunks import Chunks
 from store.work.jobs import new_job_id
+from worker.activity import Activity
 from worker.heartbeat import is_stalled
+from worker.interactive import InteractiveLane
 from worker.pipeline import run_pipeline
 from worker.sweep import remove_old_jobs, remove_orphaned_uploads, wake_workers
 from worker.tools import Tools
@@ -314,24 +319,47 @@ def submit_bulk(store: Store, *pictures: bytes) -> str:
     return store.jobs.submit(job, JobRequest("things", JobKind.CLASSIFY, Lane.BULK, items)).job.id
 
 
-def test_person_who_waits_overtakes_bulk_work_at_the_next_batch(
-    settings: Settings, store: Store, encoder: ToyEncoder, digits: Digits, monkeypatch: pytest.MonkeyPatch
+def test_person_who_waits_is_answered_beside_bulk_work(
+    tools: Tools, store: Store, encoder: ToyEncoder, digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A bulk chunk is larger than a batch of the encoder; interactive work does not wait for its rest."""
-    bulk = submit_bulk(store, *(digits(1, n) for n in range(12)))
-    asked: list[str] = []
-    embed = encoder.embed
+    """Each lane has an encoder of its own, so that nobody waits for a batch of the other."""
+    bulk, embed = submit_bulk(store, *(digits(1, n) for n in range(12))), encoder.embed
+    begun, let_go = threading.Event(), threading.Event()
 
-    def watched(prepared: list) -> object:
-        if not asked:  # while the first batch is in the encoder
-            asked.append(submit(store, JobKind.CLASSIFY, digits(0, 0)))
+    def held(prepared: list) -> object:
+        begun.set()
+        assert let_go.wait(100)
         return embed(prepared)
 
-    monkeypatch.setattr(encoder, "embed", watched)
-    with tools_with(settings, store, encoder) as tools:
-        assert run_pipeline(tools, DEFAULT) == 13
-    assert encoder.batches[1] == 1
+    monkeypatch.setattr(encoder, "embed", held)
+    beside = replace(tools, lanes=(Lane.INTERACTIVE,), encoders={DEFAULT: ToyEncoder()}, activity=Activity())
+    bulk_tools = replace(tools, lanes=(Lane.BULK,))
+    with ThreadPoolExecutor(3) as pool, ThreadPoolExecutor(1) as loader, ThreadPoolExecutor(1) as settler:
+        run = pool.submit(run_pipeline, bulk_tools, DEFAULT)
+        assert begun.wait(100)
+        job = submit(store, JobKind.CLASSIFY, digits(0, 0))
+        lane = InteractiveLane(replace(beside, loader=loader, settler=settler))
+        lane.start()
+        try:
+            until(lambda: store.jobs.get(job).state is JobState.SUCCEEDED)
+            assert not run.done()
+        finally:
+            let_go.set()
+            lane.stop()
+        assert run.result() == 12
     assert store.jobs.get(bulk).state is JobState.SUCCEEDED
+
+
+def test_lanes_follow_one_collection_in_turn(tools: Tools, store: Store, digits: Digits) -> None:
+    """Their replicas are shared: both bring one up to date, and neither sees half a change."""
+    for n in range(4):
+        submit(store, JobKind.ENROLL, digits(0, n), label=f"class {n}")
+    run_pipeline(tools, DEFAULT)
+    [found] = store.collections.page()
+    with ThreadPoolExecutor(8) as pool:
+        replicas = list(pool.map(lambda _: tools.replicas.current(found.id, 2), range(64)))
+    assert all(replica is replicas[0] for replica in replicas)
+    assert (len(replicas[0]), replicas[0].version) == (4, 4)
 
 
 def test_run_ends_only_when_all_is_settled(

@@ -142,9 +142,9 @@ def start_worker(settings: Settings, **more: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, env=environment, stderr=subprocess.STDOUT, stdout=subprocess.PIPE)
 
 
-def ask(store: Store, picture: bytes) -> str:
+def ask(store: Store, picture: bytes, lane: Lane = Lane.INTERACTIVE) -> str:
     items = [Item(0, store.blobs.put(PICTURES, picture), "cat")]
-    request = JobRequest("things", JobKind.ENROLL, Lane.INTERACTIVE, items)
+    request = JobRequest("things", JobKind.ENROLL, lane, items)
     return store.jobs.submit(new_job_id(), request).job.id
 
 
@@ -177,7 +177,9 @@ def test_frozen_worker_ends_itself_while_work_waits(apart: Settings, record: Sto
     until(lambda: record.workers.alive())
     [child] = psutil.Process(worker.pid).children()
     worker.send_signal(signal.SIGSTOP)
-    job = ask(record, digits(0, 0))
+    answered = ask(record, digits(0, 0))  # its child needs no other process for that
+    until(lambda: record.jobs.get(answered).state is JobState.SUCCEEDED)
+    job = ask(record, digits(0, 1), Lane.BULK)
     out, _ = worker.communicate(timeout=100)
     assert worker.returncode == -signal.SIGKILL
     assert "worker_stalled" in out.decode()

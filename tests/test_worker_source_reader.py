@@ -381,7 +381,7 @@ def test_source_of_a_reader_that_hangs_goes_to_another(
 
         monkeypatch.setattr("worker.source_reader.read_steps", hang)
         reader.start()
-        heartbeat = Heartbeat(tools)
+        heartbeat = Heartbeat([tools])
 
         def take_over() -> list[HeldSource]:
             heartbeat._beat()

@@ -109,7 +109,7 @@ def test_heartbeat_writes_metrics_and_replicas_into_the_record(tools: Tools, dig
     run_pipeline(tools, DEFAULT)  # opens the replica at version 1
     submit(tools.store, JobKind.ENROLL, digits(0, 1))
     run_pipeline(tools, DEFAULT)
-    heartbeat = Heartbeat(tools)
+    heartbeat = Heartbeat([tools])
     heartbeat.start()
     heartbeat.stop()
     written = tools.store.workers.metrics()["w"]
@@ -120,7 +120,7 @@ def test_heartbeat_writes_metrics_and_replicas_into_the_record(tools: Tools, dig
 
 def test_figures_at_a_port_of_their_own_are_not_in_the_record_too(tools: Tools) -> None:
     apart = replace(tools, settings=tools.settings.model_copy(update={"metrics_port": 9100}))
-    heartbeat = Heartbeat(apart)
+    heartbeat = Heartbeat([apart])
     heartbeat.start()
     heartbeat.stop()
     assert tools.store.workers.metrics() == {}
@@ -172,7 +172,7 @@ def test_all_that_a_worker_holds_waits_again_at_once_and_is_not_blamed(tools: To
     submit(tools.store, JobKind.ENROLL, digits(0, 0), digits(0, 1))
     with tools.activity.run("w") as owner:
         chunks = tools.store.chunks.claim(owner, DEFAULT, list(Lane), 9)
-        requeue_all(tools)
+        requeue_all([tools])
         assert tools.store.chunks.settle(owner, []) == []
         again = tools.store.chunks.claim("other:1", DEFAULT, list(Lane), 9)
     assert [chunk.id for chunk in again] == [chunk.id for chunk in chunks]

@@ -25,6 +25,7 @@ class EndedJobs:
         )
         self._on_ended = on_ended
         self._is_heard = False
+        self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="ended-jobs", daemon=True)
 
     @property
@@ -33,8 +34,10 @@ class EndedJobs:
         return self._is_heard
 
     def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
+        """Start the thread, unless it runs."""
+        with self._lock:
+            if not self._thread.is_alive():
+                self._thread.start()
 
     def _subscription(self) -> PubSub:
         subscription: PubSub = self._redis.pubsub()  # type: ignore[no-untyped-call]
