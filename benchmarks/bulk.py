@@ -1,5 +1,5 @@
-"""Bulk classify: pictures a second against the naive way and the encoder alone, where the time goes, what it
-takes of memory, and what people who wait notice of it.
+"""Bulk classify: pictures a second against the naive way and the encoder alone, where the time goes, and what
+it takes of memory.
 
 python -m benchmarks.bulk [--part throughput ...] [--encoder efficientnet_lite2 ...] [--items N] [--rounds N]
 
@@ -27,7 +27,7 @@ from benchmarks import bulk_service as services
 from benchmarks.bulk_naive import naive_per_s
 from benchmarks.bulk_scaling import PICTURE_S, scaling
 from benchmarks.bulk_stages import stages
-from benchmarks.common import DEFAULT, LITE0, emit, percentiles
+from benchmarks.common import DEFAULT, LITE0, emit
 from benchmarks.faults.postgres import Postgres
 from core.pictures import decode_picture
 from encoders import Encoder, open_encoder
@@ -192,68 +192,6 @@ def memory(asked: argparse.Namespace, folder: Path) -> None:
             report("memory", items=size, per_s=round(rate, 1), peak_mib=services.peaks_mib(stack))
 
 
-def interactive(asked: argparse.Namespace, folder: Path) -> None:
-    """One caller's milliseconds, idle and during a bulk job; seconds to the 202, and from cancel to idle."""
-    what, contents = inputs.pictures(asked.pictures)
-    for name, spec in specs(asked, folder).items():
-        items = asked.items or 20_000
-        archive = inputs.archive_of(contents, items, folder)
-        with services.bench(spec, workers=asked.workers) as (stack, http):
-            idle = _asked(http, contents, 100, 20)
-            job, submit_s = services.submit(http, archive)
-            while http.get(f"/v1/jobs/{job}").json()["progress"]["done"] == 0:
-                time.sleep(0.1)
-            during = _asked(http, contents, 100, 60)
-            still = http.get(f"/v1/jobs/{job}").json()
-            if still["finished_at"]:
-                emit("bulk", note="the bulk job ended while people asked; take more items")
-            cancelled = time.perf_counter()
-            http.post(f"/v1/jobs/{job}/cancel").raise_for_status()
-            answer_s = time.perf_counter() - cancelled
-            idle_s = _idle_since(stack, cancelled)
-        report(
-            "interactive",
-            encoder=name,
-            pictures=what,
-            items=items,
-            workers=asked.workers,
-            idle_ms=percentiles(idle),
-            during_bulk_ms=percentiles(during),
-            done_meanwhile=still["progress"]["done"],
-            submit_to_202_s=round(submit_s, 2),
-            archive_mib=archive.stat().st_size >> 20,
-            cancel_answer_s=round(answer_s, 3),
-            cancel_to_idle_s=round(idle_s, 2),
-        )
-
-
-def _asked(http: httpx.Client, contents: Sequence[bytes], times: int, longest_s: float) -> list[float]:
-    until = time.perf_counter() + longest_s
-    taken: list[float] = []
-    for n in range(times):
-        taken.append(services.ask(http, contents[(7 * n) % len(contents)]))
-        if time.perf_counter() > until:
-            break
-        time.sleep(0.05)
-    return taken
-
-
-def _idle_since(stack: object, begun: float) -> float:
-    """Return seconds until the workers' children began to use less than a twentieth of a core for 0.3 s."""
-    quiet_s, pause_s = 0.3, 0.05
-    quiet_from = time.perf_counter()
-    children = {key: one for key, one in services.processes(stack).items() if key.endswith("child")}
-    used = sum(sum(one.cpu_times()[:2]) for one in children.values())
-    while time.perf_counter() < begun + 60:
-        time.sleep(pause_s)
-        now = sum(sum(one.cpu_times()[:2]) for one in children.values())
-        if now - used > quiet_s / 20:
-            used, quiet_from = now, time.perf_counter()
-        elif time.perf_counter() - quiet_from >= quiet_s:
-            break
-    return quiet_from - begun
-
-
 def workers(asked: argparse.Namespace, folder: Path) -> None:
     """Pictures a second of 1, 2 and 4 workers with the default, and to 8 with a simulated slow encoder."""
     what, contents = inputs.pictures(asked.pictures)
@@ -277,7 +215,6 @@ PARTS = {
     "throughput": throughput,
     "cpu": cpu,
     "memory": memory,
-    "interactive": interactive,
     "workers": workers,
 }
 

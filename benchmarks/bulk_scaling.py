@@ -31,7 +31,8 @@ PICTURE_S = 0.025
 class SlowEncoder:
     """Takes 25 ms a picture and no core."""
 
-    spec, device, batch_size, dim, draft_side, has_text = DEFAULT, "cpu", 16, 2, 64, False
+    spec, device, identity = DEFAULT, "cpu", "slow fp32"
+    batch_size, dim, draft_side, has_text = 16, 2, 64, False
 
     def prepare(self, picture: Image.Image, views: Views = Views.ONE) -> np.ndarray:
         return np.asarray(picture.resize((32, 32)))

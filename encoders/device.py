@@ -10,9 +10,6 @@ import torch
 from core.errors import ExemplarError
 
 CPU_BATCH, CUDA_BATCH = 16, 128  # pictures that are claimed, decoded and settled together
-# A CPU computes few at a time: more do not fit its caches, and EfficientNet-Lite2 would be 15 to 25 % slower.
-# Its units for half formats want larger matrices (docs/throughput.md).
-CPU_STEPS = {torch.float32: 4, torch.bfloat16: 16, torch.float16: 16}
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -31,11 +28,6 @@ class Device:
     dtype: torch.dtype
     batch_size: int
     runtime: Runtime = Runtime.TORCH
-
-    @property
-    def step(self) -> int:
-        """The pictures of one forward pass."""
-        return min(CPU_STEPS[self.dtype], self.batch_size) if self.name == "cpu" else self.batch_size
 
     @property
     def precision(self) -> str:

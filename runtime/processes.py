@@ -12,7 +12,7 @@ from pathlib import Path
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _M_MMAP_THRESHOLD = -3  # malloc.h
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")  # Linux, Documentation/admin-guide/cgroup-v2.rst
-_YIELDING = 10  # steps of niceness: about a tenth of the share of a thread that does not yield
+_YIELDING = 10  # niceness: about a tenth of the share of a thread that does not yield
 
 
 def die_with_parent() -> None:
@@ -48,4 +48,4 @@ def yield_to_others() -> None:
     """
     if sys.platform == "linux":
         now = os.getpriority(os.PRIO_PROCESS, 0)
-        os.setpriority(os.PRIO_PROCESS, 0, min(now + _YIELDING, 19))
+        os.setpriority(os.PRIO_PROCESS, 0, max(now, _YIELDING))

@@ -141,15 +141,10 @@ class _Child:
         die_with_parent()
         if self.has_failed:  # the parent is stopping, and starts children until it has stopped
             sys.exit(1)
-        from worker.fetch import Fetcher  # noqa: PLC0415 - after the fork, as its imports
-        from worker.heartbeat import Heartbeat  # noqa: PLC0415 - imports torch: only after the fork
-        from worker.interactive import InteractiveLane  # noqa: PLC0415 - imports torch: only after the fork
         from worker.metrics_server import serve_metrics  # noqa: PLC0415 - starts a thread: only after the fork
+        from worker.parts import parts_of  # noqa: PLC0415 - imports torch: only after the fork
         from worker.probes import keep_probes  # noqa: PLC0415 - imports torch: only after the fork
-        from worker.smoothing_loop import SmoothingLoop  # noqa: PLC0415 - after the fork, as its imports
-        from worker.source_reader import SourceReader  # noqa: PLC0415 - after the fork, as its imports
         from worker.tools import open_tools  # noqa: PLC0415 - imports torch: only after the fork
-        from worker.webhooks import WebhookSender  # noqa: PLC0415 - after the fork, as its imports
 
         try:
             lanes = open_tools(
@@ -162,19 +157,7 @@ class _Child:
             tools.store.deliveries.expire_leases(self._name)
             keep_probes(tools)
             serve_metrics(self._settings, tools.watch.metrics)
-            store, owner = tools.store, tools.owner
-            self._parts = [
-                Heartbeat(lanes, leave=_leave),
-                WebhookSender(store.deliveries, self._settings, owner, tools.watch.metrics),
-                *(Fetcher(store, self._settings, owner, lane) for lane in self._served),
-            ]
-            if Lane.BULK in self._served:
-                self._parts += [
-                    SourceReader(store, self._settings, owner, tools.reading),
-                    SmoothingLoop(store, self._settings, owner, tools.smoothing),
-                ]
-            if Lane.INTERACTIVE in self._served:
-                self._parts.append(InteractiveLane(lanes[0]))
+            self._parts = parts_of(lanes, leave=_leave)
             for part in self._parts:
                 part.start()
         except ExemplarError as error:
