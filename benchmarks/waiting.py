@@ -1,6 +1,6 @@
 """What workers that idle and callers that wait cost the record, and how soon they notice.
 
-python -m benchmarks.waiting [--workers 1,100] [--callers 1,1000] [--seconds 60]
+python -m benchmarks.waiting [--workers 0,1,100] [--callers 1,1000] [--seconds 60]
 
 All threads of so many workers, with an encoder that is never asked, on one PostgreSQL and one Redis, in this
 process; then so many callers that wait for jobs, of which some end. Transactions are counted by PostgreSQL,
@@ -47,7 +47,7 @@ SETTLE_S = 5.0  # until everything that is started has begun to wait
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--workers", type=_numbers, default=[1, 100])
+    parser.add_argument("--workers", type=_numbers, default=[0, 1, 100])
     parser.add_argument("--callers", type=_numbers, default=[1, 1000])
     parser.add_argument("--seconds", type=float, default=60.0)
     asked = parser.parse_args()
@@ -111,7 +111,7 @@ class _Counter:
 
 
 def _each(found: dict[str, float], count: int) -> dict[str, float]:
-    each = {f"{name}_each": round(value / count, 3) for name, value in found.items()}
+    each = {f"{name}_each": round(value / max(count, 1), 3) for name, value in found.items()}
     return {name: round(value, 3) for name, value in found.items()} | each
 
 

@@ -127,7 +127,7 @@ class Settings(BaseModel):
     lease_s: float = Field(
         20.0, gt=0, description="Time after which an unresponsive worker loses its chunks."
     )
-    sweep_s: float = Field(2.0, gt=0, description="Time between two sweeps, by one of all workers.")
+    sweep_s: float = Field(3.0, gt=0, description="Time between two sweeps, by one of all workers.")
     claim_s: float = Field(5.0, gt=0, description="How long a worker continues to claim after one wake-up.")
     stall_s: float = Field(
         60.0,

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import DataError, DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from core.errors import ExemplarError
 
+CHECK_AFTER_S = 5.0  # without use
 # client side: without these, an unreachable server is waited for as long as TCP retries, minutes or hours
 POSTGRES_PATIENCE = {
     "connect_timeout": 5,
@@ -113,13 +115,27 @@ def _postgres_engine(url: str) -> Engine:
     }
     # behind PgBouncer in transaction mode the next statement may meet another server's prepared ones
     connect_args["prepare_threshold"] = None
-    engine = create_engine(url, pool_pre_ping=True, connect_args=connect_args)
+    engine = create_engine(url, pool_use_lifo=True, connect_args=connect_args)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _: Any) -> None:
         with connection.cursor() as cursor:  # release the locks of a host that is cut off
             cursor.execute("; ".join(f"SET {name} = '{value}'" for name, value in POSTGRES_GUARDS.items()))
         connection.commit()
+
+    @event.listens_for(engine, "checkin")
+    def _note(_: Any, record: Any) -> None:
+        record.info["used_at"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _check(connection: Any, record: Any, _: Any) -> None:
+        """Replace a connection that broke while it was idle; one in use lately needs no such question."""
+        if time.monotonic() - record.info.get("used_at", time.monotonic()) < CHECK_AFTER_S:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise DisconnectionError from error
 
     return engine
 
