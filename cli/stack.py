@@ -20,7 +20,9 @@ from cli.supervisor import Child, Supervisor
 from core.errors import ExemplarError
 from core.settings import Settings
 from runtime.ports import free_port
+from runtime.processes import cores
 
+MOST_THREADS = 4  # of one worker; a command's own has all cores up to these
 START_S = 120.0
 LATE_S = 10.0  # added to the time that a process takes to stop
 
@@ -35,6 +37,7 @@ class Stack:
     def __init__(self, settings: Settings, *, workers: int, environment: Mapping[str, str]) -> None:
         self._settings = settings
         self._workers = workers
+        self._threads = settings.threads or max(1, min(cores() // workers, MOST_THREADS))
         self._given = environment
         self._supervisor = Supervisor(settings.stop_s + LATE_S)
         self._socket_folder: Path | None = None
@@ -58,6 +61,7 @@ class Stack:
         self._socket_folder = Path(tempfile.mkdtemp(prefix="exemplar-"))
         socket_path = self._socket_folder / "redis.sock"
         self.environment = environment = {
+            "EXEMPLAR_THREADS": str(self._threads),
             **self._given,
             "EXEMPLAR_DATA": str(data),
             "EXEMPLAR_REDIS_URL": f"unix://{socket_path}",

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from cli.command_name import command_name
+from cli.sizing import sizing_here
 from cli.stack import Stack, StartStoppedError
 from core.errors import ExemplarError
 from core.settings import Settings, read_settings
@@ -30,9 +31,15 @@ POLL_S = 0.5
 @click.option("--data", type=click.Path(path_type=Path), help="Data folder.")
 @click.option("--host", help="Address the API listens on; other than loopback needs a key.")
 @click.option("--port", type=int, help="Port the API listens on; 0 takes a free one.")
-@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Worker processes.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    help="Worker processes; by default one for each core, as memory allows.",
+)
 @click.option("--encoders", help="Encoders to offer, comma separated; the first is the default.")
-def up(data: Path | None, host: str | None, port: int | None, workers: int, encoders: str | None) -> None:
+def up(
+    data: Path | None, host: str | None, port: int | None, workers: int | None, encoders: str | None
+) -> None:
     """Run everything on this machine: embedded Redis, API and workers."""
     settings = read_settings(data=data, host=host, port=port, encoders=encoders)
     for encoder in settings.encoders:
@@ -40,7 +47,7 @@ def up(data: Path | None, host: str | None, port: int | None, workers: int, enco
     needs_key = _needs_key(settings)
     environment = {} if encoders is None else {"EXEMPLAR_ENCODERS": encoders}
     stop = threading.Event()
-    stack = Stack(settings, workers=workers, environment=environment)
+    stack = Stack(settings, workers=workers or sizing_here(settings).workers, environment=environment)
 
     def end(*_: object) -> None:  # raising from a handler could be swallowed by a library
         if stop.is_set():

@@ -81,7 +81,12 @@ class Settings(BaseModel):
         description="Runtime of encoders on a CPU: auto uses OpenVINO if it is installed and keeps "
         "vectors as above; torch never does.",
     )
-    threads: int = Field(1, ge=1, description="Compute threads of one worker process.")
+    threads: int | None = Field(
+        None,
+        ge=1,
+        description="Compute threads of one worker process for bulk work. By default a worker alone uses up to "
+        "four cores, and those that `exemplar up` starts share them.",
+    )
     decode_threads: int = Field(2, ge=1, description="Threads that decode pictures in one worker process.")
     host: str = Field("127.0.0.1", description="Address the API listens on; other than loopback needs a key.")
     port: int = Field(8000, ge=0, le=65535, description="Port the API listens on; 0 takes a free one.")

@@ -12,6 +12,7 @@ from pathlib import Path
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _M_MMAP_THRESHOLD = -3  # malloc.h
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")  # Linux, Documentation/admin-guide/cgroup-v2.rst
+_MEMORY = (Path("/sys/fs/cgroup/memory.max"), Path("/proc/meminfo"))
 _YIELDING = 10  # niceness: about a tenth of the share of a thread that does not yield
 
 
@@ -39,6 +40,17 @@ def cores() -> int:
         if quota != "max":
             return max(1, min(bound, round(int(quota) / int(period))))
     return bound
+
+
+def memory_bytes() -> int | None:
+    """Return how much memory this machine or container has; None where that is not known."""
+    limit, machine = _MEMORY
+    with suppress(OSError, ValueError):
+        return int(limit.read_text())
+    with suppress(OSError, StopIteration, ValueError):
+        lines = machine.read_text().splitlines()
+        return int(next(line.split()[1] for line in lines if line.startswith("MemTotal:"))) << 10
+    return None
 
 
 def yield_to_others() -> None:

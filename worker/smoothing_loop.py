@@ -16,6 +16,7 @@ from worker.activity import Progress
 from worker.loops import IDLE_S, Loop
 from worker.smoother import Smoother
 from worker.smoothing_inputs import SmoothingInputs, unpack
+from worker.tools import threads_of
 
 log = structlog.get_logger("exemplar.worker")
 
@@ -56,7 +57,7 @@ class SmoothingLoop:
         self._progress.holds = held is not None
         if held is None:
             return False
-        use_search_threads(self._settings.threads)  # OpenMP has a setting per thread
+        use_search_threads(threads_of(self._settings))  # OpenMP has a setting per thread
         try:
             self._smooth(held)
         except ExemplarError as error:

@@ -27,7 +27,7 @@ from worker.watch import Watch
 log = structlog.get_logger("exemplar.worker")
 
 SWITCH_S = 0.0005  # a thread somebody waits for gets Python's lock ten times sooner than by default
-MOST_THREADS = 4  # that compute one picture somebody waits for; more save little
+MOST_THREADS = 4  # that compute one batch; more workers make better use of more cores
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,9 @@ def open_tools(
     for. They share the store and the replicas. `stopping` returns whether the process is stopping.
     """
     sys.setswitchinterval(SWITCH_S)
-    use_threads(settings.threads)
-    use_search_threads(settings.threads)
+    threads = threads_of(settings)
+    use_threads(threads)
+    use_search_threads(threads)
     store = open_store(settings)
     ensure_schema(store.database)  # a worker may start before the first API
     milvus = Milvus(settings.milvus_url, settings.milvus_token.get_secret_value(), settings.milvus_folder)
@@ -97,8 +98,13 @@ def open_tools(
     return [_beside(first, lane, stopping) for lane in lanes[:-1]] + [first]
 
 
+def threads_of(settings: Settings) -> int:
+    """Return the compute threads of a worker for bulk work."""
+    return settings.threads or min(cores(), MOST_THREADS)
+
+
 def _beside(first: Tools, lane: Lane, stopping: Callable[[], bool]) -> Tools:
-    threads = max(first.settings.threads, min(cores(), MOST_THREADS))
+    threads = max(threads_of(first.settings), min(cores(), MOST_THREADS))
     decoders, loader, settler = _threads(first.settings, lane)
     return replace(
         first,
