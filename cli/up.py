@@ -34,7 +34,7 @@ POLL_S = 0.5
 @click.option(
     "--workers",
     type=click.IntRange(1, 64),
-    help="Worker processes; by default one for each core, as memory allows.",
+    help="Worker processes; by default one for each core, as far as the memory goes.",
 )
 @click.option("--encoders", help="Encoders to offer, comma separated; the first is the default.")
 def up(

@@ -84,8 +84,8 @@ class Settings(BaseModel):
     threads: int | None = Field(
         None,
         ge=1,
-        description="Compute threads of one worker process for bulk work. By default a worker alone uses up to "
-        "four cores, and those that `exemplar up` starts share them.",
+        description="Compute threads of one worker process for bulk work. By default a worker alone uses up "
+        "to four cores, and those that `exemplar up` starts share them.",
     )
     decode_threads: int = Field(2, ge=1, description="Threads that decode pictures in one worker process.")
     host: str = Field("127.0.0.1", description="Address the API listens on; other than loopback needs a key.")

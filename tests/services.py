@@ -18,7 +18,7 @@ from waiting import until
 from cli.stack import Stack
 from core.settings import Settings
 
-LIGHT = {"encoders": TINY, "runtime": "torch", "precision": "fp32"}
+LIGHT = {"encoders": TINY, "runtime": "torch", "precision": "fp32", "threads": "1"}
 CHOSEN = {"runtime": "auto", "precision": "auto"}
 
 
