@@ -77,7 +77,7 @@ class _Pipeline:
         return (Lane.BULK,) if self._is_long(chunks) and Lane.BULK in self._tools.lanes else self._tools.lanes
 
     def _is_long(self, chunks: Sequence[LoadedChunk]) -> bool:
-        return sum(len(chunk.pictures) for chunk in chunks) > self._encoder.batch_size
+        return sum(max(chunk.parts, len(chunk.pictures)) for chunk in chunks) > self._encoder.batch_size
 
     def _overtake(self) -> None:
         """Process one batch of interactive work."""
