@@ -52,7 +52,7 @@ export function labelsAnswer(job, result, { list }) {
     open = entry.label;
     for (const chip of labels.querySelectorAll("button")) chip.setAttribute("aria-expanded", String(chip.dataset.label === open));
     const has = result.final_labels.includes(entry.label);
-    why.replaceChildren(...behind(job.collection, entry, result),
+    why.replaceChildren(...behind(job, entry, result),
       h("div", {}, button(has ? `Remove ${entry.label}` : `Add ${entry.label}`, () => give(has ? removing(entry.label, [result]) : adding(entry.label)), { class: "chip" })));
   };
   const show = () => {
@@ -66,7 +66,7 @@ export function labelsAnswer(job, result, { list }) {
     }))), ...(entries.length ? [] : [h("li", { class: "quiet" }, decision === "unknown" && !reviewed ? "Unlike all examples" : NONE)]));
     const again = entries.find(({ label }) => label === open);
     if (again) explain(again);
-    else why.replaceChildren(...whyOf(job.collection, result));
+    else why.replaceChildren(...whyOf(job, result));
     fix.replaceChildren(...choices(result, give, list));
     if (held && !card.contains(document.activeElement)) (labels.querySelector(`[aria-expanded="true"]`) ?? fix.querySelector("button"))?.focus();
   };
