@@ -17,6 +17,7 @@ from several import (
     make_several,
     open_review,
     results_of,
+    supports_of,
 )
 from waiting import until
 
@@ -165,3 +166,19 @@ def test_keys_of_several_labels_are_listed(page: Page, job: str) -> None:
     open_review(page, job)
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keys")).to_contain_text("Add or remove the label of a chip")
+
+
+def test_labels_make_examples_where_that_is_ticked(
+    page: Page, http: httpx.Client, several: str, job: str
+) -> None:
+    before = len(supports_of(http, several))
+    final = set(results_of(http, job)[0]["final_labels"])
+    open_review(page, job)
+    ticked = page.get_by_label("Labelled pictures become examples")
+    expect(ticked).not_to_be_checked()
+    ticked.check()
+    chip(page, "round").click()
+    expect(page.locator(".review-bar [role=status]")).to_contain_text("1 added as examples")
+    found = supports_of(http, several)
+    assert len(found) == before + 1
+    assert (set(found[-1]["labels"]), found[-1]["complete"]) == (final ^ {"round"}, True)

@@ -878,7 +878,7 @@ class NewReview(Model):
     add: list[str] | None = Field(default=None)
     """Labels that it has besides those so far."""
     enroll: bool | None = Field(default=None)
-    """Also make the picture a support of the label; one of another class is moved. Undoing the review, or giving another label, puts it back."""
+    """Also make the picture a support of the label; one of another class is moved. Where pictures have several labels, those that it then has are all of them. Undoing the review, or giving another label, puts it back."""
     label: str | None = Field(default=None)
     """The right label; null: none of the classes."""
     labels: list[str] | None = Field(default=None)
@@ -895,7 +895,7 @@ class NewReviews(Model):
     add: list[str] | None = Field(default=None)
     """Labels that it has besides those so far."""
     enroll: bool | None = Field(default=None)
-    """Also make the picture a support of the label; one of another class is moved. Undoing the review, or giving another label, puts it back."""
+    """Also make the picture a support of the label; one of another class is moved. Where pictures have several labels, those that it then has are all of them. Undoing the review, or giving another label, puts it back."""
     items: list[int] | None = Field(default=None)
     label: str | None = Field(default=None)
     """The right label; null: none of the classes."""
