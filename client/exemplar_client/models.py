@@ -619,6 +619,23 @@ class LabelAverage(Model):
     micro_recall: float | None
 
 
+class LabelComparison(Model):
+    """The reports of both encoders of a collection of several labels a picture.
+
+    Compare `map` and `micro_f1` of their averages.
+    """
+
+    compared: int
+    """Supports with vectors of both encoders; the reports are of these."""
+    encoder: str
+    """The active encoder."""
+    notes: list[str]
+    other: str
+    other_report: LabelReport
+    report: LabelReport
+    version: int
+
+
 class LabelCount(Model):
     """The number of items that a class would get."""
 
