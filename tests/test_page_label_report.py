@@ -69,3 +69,24 @@ def test_label_that_is_missing_or_wrong_is_changed_and_put_back(
     page.get_by_role("button", name="Undo").click()
     until(lambda: http.get(path).json()["labels"] == before["labels"])
     assert http.get(path).json()["complete"] == before["complete"]
+
+
+def test_labels_are_said_to_be_all_or_not(page: Page, http: httpx.Client, several: str) -> None:
+    def complete() -> list[bool]:
+        return [one["complete"] for one in supports_of(http, several)]
+
+    open_view(page, f"#/c/{several}/pictures")
+    boxes = page.locator(".grid input")
+    expect(boxes).to_have_count(2 * EACH + 1)
+    for place in (0, 1):
+        boxes.nth(place).check()
+    page.get_by_role("button", name="There may be more").click()
+    until(lambda: complete().count(False) == 2)
+    page.get_by_role("button", name="Undo").click()
+    until(lambda: all(complete()))
+    boxes.nth(2).check()
+    page.get_by_role("button", name="There may be more").click()
+    until(lambda: complete().count(False) == 1)
+    boxes.nth(2).check()
+    page.get_by_role("button", name="These are all labels").click()
+    until(lambda: all(complete()))
