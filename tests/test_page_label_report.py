@@ -75,18 +75,25 @@ def test_labels_are_said_to_be_all_or_not(page: Page, http: httpx.Client, severa
     def complete() -> list[bool]:
         return [one["complete"] for one in supports_of(http, several)]
 
+    def are_shown(number: int) -> None:
+        expect(page.locator(".grid").get_by_text("all its labels")).to_have_count(number)
+
+    pictures = 2 * EACH + 1
     open_view(page, f"#/c/{several}/pictures")
     boxes = page.locator(".grid input")
-    expect(boxes).to_have_count(2 * EACH + 1)
+    are_shown(pictures)
     for place in (0, 1):
         boxes.nth(place).check()
     page.get_by_role("button", name="There may be more").click()
-    until(lambda: complete().count(False) == 2)
+    are_shown(pictures - 2)
+    assert complete().count(False) == 2
     page.get_by_role("button", name="Undo").click()
-    until(lambda: all(complete()))
+    are_shown(pictures)
+    assert all(complete())
     boxes.nth(2).check()
     page.get_by_role("button", name="There may be more").click()
-    until(lambda: complete().count(False) == 1)
+    are_shown(pictures - 1)
     boxes.nth(2).check()
     page.get_by_role("button", name="These are all labels").click()
-    until(lambda: all(complete()))
+    are_shown(pictures)
+    assert all(complete())
