@@ -66,6 +66,16 @@ def test_each_label_says_which_part_decided_it(local: httpx.Client, tools: Tools
     assert parts(result) == {"light": UPPER_RIGHT, "dark": LOWER_LEFT}
 
 
+def test_answers_with_parts_have_every_form(local: httpx.Client, tools: Tools) -> None:
+    path = f"/v1/jobs/{ask(local, tools, half_light())}/results"
+    line, table, columns = (
+        local.get(path, headers={"Accept": form})
+        for form in ("application/x-ndjson", "text/csv", "application/vnd.apache.parquet")
+    )
+    assert UPPER_RIGHT in [one["part"] for one in line.json()["labels"]]
+    assert "dark" in table.text and columns.status_code == 200
+
+
 def test_supports_and_searches_have_one_vector(local: httpx.Client, tools: Tools) -> None:
     encoder: Any = tools.encoders[DEFAULT]
     encoder.batches.clear()
