@@ -2,8 +2,8 @@
 
 The best of t tiles is as many trials for a wrong label. So the odds of a label are divided by t to the power
 of 0.75, since tiles overlap, and by less where few supports bear it: such labels are too cautious already. A
-quarter of the evidence is that of the whole picture. Both were chosen on mosaics of 80 sports, by log loss and
-micro F1 of all of them and of those of one part.
+quarter of the evidence is that of the whole picture. Both were chosen on mosaics of 80 sports, by log loss
+and micro F1 of all of them and of those of one part.
 """
 
 from __future__ import annotations
