@@ -100,6 +100,7 @@ STATUS_OF = {
     "url_refused": 422,
     "vectors_missing": 409,
     "version_not_found": 404,
+    "views_invalid": 422,
     "webhooks_off": 422,
 }
 ITEM_CODES = (

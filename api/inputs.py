@@ -161,7 +161,8 @@ class NewCollection(Strict):
     rule: RuleModel = RuleModel()
     views: Views = Field(
         Views.ONE,
-        description="Views of each picture: the picture, with its mirror image, or both also cropped.",
+        description="Views of each picture: the picture, with its mirror image, or both also cropped. With "
+        "`labels` `many` also `tiles`: of a classified picture, five crops are looked at as well.",
     )
     prompts: str | list[str] | None = Field(
         None,

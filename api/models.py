@@ -26,6 +26,7 @@ from core.answers import (
 from core.label_report import LabelReport
 from core.report import CollectionReport
 from core.results import Tally
+from core.tiles import Part
 from core.types import (
     ClassKind,
     Collection,
@@ -376,6 +377,11 @@ class LabelAnswerModel(BaseModel):
     probability: float
     decision: LabelDecision = Field(description="`yes` from the label's threshold on, `unsure` below it.")
     explanation: ExplanationModel | None = None
+    part: Part | None = Field(
+        None,
+        description="The part of the picture that decided it, in fractions of the picture; null for the "
+        "whole picture. Only the views `tiles` look at parts.",
+    )
 
 
 class ProblemModel(BaseModel):

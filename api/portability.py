@@ -29,7 +29,7 @@ from formats.bundle_reader import Bundle, open_bundle
 from store.blobs import PICTURES, BlobFile, Blobs, uploads_of
 from store.queue.wake_ups import Part
 from store.record.keys import Scope
-from store.record.prompt_rules import check_labels, check_rule_of_prompts
+from store.record.prompt_rules import check_labels, check_rule_of_prompts, check_views
 from store.work.jobs import new_job_id
 from store.work.submission import Submitted
 
@@ -172,6 +172,7 @@ def _check_rule(manifest: Manifest) -> None:
         place = "/".join(str(part) for part in first["loc"])
         raise ExemplarError("bundle_invalid", f"manifest.json: rule/{place}: {first['msg']}") from error
     check_labels(manifest.labels, manifest.rule, manifest.prompts)
+    check_views(manifest.views, manifest.labels)
 
 
 def _check_prompts(manifest: Manifest, encoder: str) -> None:

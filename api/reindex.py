@@ -15,9 +15,10 @@ from api.prefer import accepted, wait_s
 from api.requests import origin_of
 from api.routes import Routes, as_json
 from api.services import check_offered, require_text_encoder, services
-from core.comparison import Comparison
+from core.comparison import Comparison, LabelComparison
 from core.errors import ExemplarError, error_of
 from core.label_sets import unsupported
+from core.results import Result
 from core.types import FINAL, Collection, Item, Job, JobKind, JobRequest, Labels, Lane
 from store.queue.wake_ups import Part
 from store.record.keys import Scope
@@ -110,12 +111,30 @@ def compare_encoders(collection: str) -> Response:
     """Compare the reports of both encoders, with the answers that would change."""
     found = services().store.collections.find(collection)
     if found.labels is Labels.MANY:
-        raise unsupported("comparison")
-    job = _submit(found)
-    waited_s = wait_s(WAIT_S)
-    if job.state not in FINAL and (waited_s <= 0 or not services().watch.wait(job.id, waited_s)):
-        return accepted(services().store.jobs.get(job.id))
-    return as_json(_read(job.id))
+        raise unsupported("comparison", "see comparison/labels")
+    made = _finished(found)
+    return accepted(made) if isinstance(made, Job) else as_json(Comparison.model_validate(made["comparison"]))
+
+
+@routes.add(
+    "GET",
+    "/collections/<collection>/reindex/comparison/labels",
+    scope=Scope.CLASSIFY,
+    answer=LabelComparison,
+    may_wait=True,
+)
+def compare_label_encoders(collection: str) -> Response:
+    """Compare the reports of both encoders of a collection of several labels a picture."""
+    found = services().store.collections.find(collection)
+    if found.labels is Labels.ONE:
+        raise ExemplarError(
+            "labels_unsupported",
+            "this is for collections with labels=many; for one label a picture see comparison",
+        )
+    made = _finished(found)
+    if isinstance(made, Job):
+        return accepted(made)
+    return as_json(LabelComparison.model_validate(made["label_comparison"]))
 
 
 @routes.add(
@@ -158,6 +177,15 @@ def _switch(collection: str, *, back: bool, leave_out: bool) -> ReindexModel:
     return ReindexModel.of(store.reindexes.switch(collection, back=back, leave_out=leave_out))
 
 
+def _finished(collection: Collection) -> Result | Job:
+    """Return the result with the comparison of the current version, or the job that is making it."""
+    job = _submit(collection)
+    waited_s = wait_s(WAIT_S)
+    if job.state not in FINAL and (waited_s <= 0 or not services().watch.wait(job.id, waited_s)):
+        return services().store.jobs.get(job.id)
+    return _read(job.id)
+
+
 def _submit(collection: Collection) -> Job:
     """Return the job that compares the current version: an existing one, unless it failed."""
     store = services().store
@@ -167,6 +195,8 @@ def _submit(collection: Collection) -> Job:
         f"compare:{collection.id}:{reindex.version}:{reindex.encoder}:{reindex.other}:{reindex.embedded}"
         f":{collection.rule.name}:{collection.rule.metric}"
     )
+    if collection.labels is Labels.MANY:
+        key += f":{collection.rule.aim}:{collection.rule.precision}"
     while True:
         job_id = new_job_id()
         origin = origin_of(job_id, JobKind.COMPARE)
@@ -180,11 +210,11 @@ def _submit(collection: Collection) -> Job:
         store.jobs.remove([submitted.job.id])
 
 
-def _read(job_id: str) -> Comparison:
+def _read(job_id: str) -> Result:
     results = services().store.jobs.results(job_id).results
     if not results:
         raise ExemplarError("report_failed", "the comparison was cancelled; ask again", retry=True)
     [result] = results
     if result["status"] == "failed":
         raise error_of(result["error"])
-    return Comparison.model_validate(result["comparison"])
+    return result

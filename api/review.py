@@ -19,7 +19,6 @@ from api.results import fits, shown
 from api.routes import Routes
 from api.services import check_offered, services
 from core.errors import ExemplarError
-from core.label_sets import unsupported
 from core.labels import clean_label
 from core.types import JobKind, Labels, Lane
 from store.record.keys import Scope
@@ -47,8 +46,9 @@ class NewReview(Strict):
     accepted: Literal[True] | None = Field(None, description="The answer is right as it stands.")
     enroll: bool = Field(
         False,
-        description="Also make the picture a support of the label; one of another class is moved. Undoing "
-        "the review, or giving another label, puts it back.",
+        description="Also make the picture a support of the label; one of another class is moved. Where "
+        "pictures have several labels, those that it then has are all of them. Undoing the review, or giving "
+        "another label, puts it back.",
     )
 
     @model_validator(mode="after")
@@ -56,8 +56,6 @@ class NewReview(Strict):
         ways = ("label" in self.model_fields_set, self.labels is not None, self.accepted is True)
         if sum((*ways, bool(self.add or self.remove))) != 1:
             raise ValueError("expected one of label, labels, accepted, or add and remove")
-        if self.enroll and self.label is None:
-            raise ValueError("enroll: expected a label with it")
         return self
 
     def verdict(self) -> Verdict:
@@ -159,7 +157,7 @@ def _write(job_id: str, items: Sequence[int], body: NewReview) -> ReviewedItems:
     here, verdict = services(), body.verdict()
     if body.enroll:
         check_key(Scope.ENROLL)
-        verdict = replace(verdict, enrolling=_enrolling(job_id, items))
+        verdict = replace(verdict, enrolling=_enrolling(job_id, items, body))
     written = here.store.reviews.set(job_id, items, verdict)
     submitted = written.submitted
     if submitted is None:
@@ -170,7 +168,7 @@ def _write(job_id: str, items: Sequence[int], body: NewReview) -> ReviewedItems:
     return ReviewedItems(reviewed=written.reviewed, enroll_job=submitted.job.id)
 
 
-def _enrolling(job_id: str, items: Sequence[int]) -> Enrolling:
+def _enrolling(job_id: str, items: Sequence[int], body: NewReview) -> Enrolling:
     """Keep the pictures of items for supports. Raises as `keep_pictures` does, or `items_too_many`."""
     here = services()
     if len(items) > MAX_ENROLLED:
@@ -178,13 +176,13 @@ def _enrolling(job_id: str, items: Sequence[int]) -> Enrolling:
             "items_too_many", f"expected at most {MAX_ENROLLED} items to enrol at once, got {len(items)}"
         )
     collection = here.store.collections.find(here.store.jobs.get(job_id).collection)
-    if collection.labels is Labels.MANY:
-        raise unsupported("enroll")
+    if collection.labels is Labels.ONE and body.label is None:
+        raise ExemplarError("request_invalid", "enroll: expected a label with it")
     check_offered(collection.encoder)
     pictures = keep_pictures(here.store.database, here.store.blobs, here.settings, job_id, items)
     lane = Lane.INTERACTIVE if len(pictures) <= here.settings.interactive_items else Lane.BULK
     new = new_job_id()
-    return Enrolling(new, pictures, lane, origin_of(new, JobKind.ENROLL))
+    return Enrolling(new, pictures, lane, collection.labels, origin_of(new, JobKind.ENROLL))
 
 
 def _may_enroll() -> bool:

@@ -6,7 +6,7 @@ python -m benchmarks.labels [--part mosaics,precision,tiles,apparel,combinations
 `mosaics`       pictures of ../shared/data/sports20/query joined one to four on a canvas; supports are single
                 pictures (partial sets), mosaics with all labels (complete), or with one of them (partial)
 `precision`     the precision reached where 0.9 was asked for
-`tiles`         the best evidence of a picture and five overlapping crops of it, against the picture alone
+`tiles`         the views `tiles` (a picture and five overlapping crops of it) against the picture alone
 `apparel`       colour and garment of ../shared/data/apparel: 3 examples a folder, all other pictures asked
 `combinations`  one folder left out of the supports, both of its labels known from others: are both found?
 
@@ -27,7 +27,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import average_precision_score
 
 from benchmarks.common import DEFAULT, emit
 from benchmarks.labels_baselines import FAMILIES, Baseline, Scores, best_threshold
@@ -91,36 +90,34 @@ def precision(bank: Bank, source: str) -> None:
 
 
 def tiles(bank: Bank, source: str) -> None:
-    """mAP and the best micro F1 of the whole picture, of the best tile, and of their mean."""
-    queries = bank.labelled(source, "queries", complete=True)
-    parts = bank.tiles(source, "queries")
+    """The views `tiles` of the product against the picture alone, on mosaics and on clothes."""
+    queries = bank.tiles(source, "queries")
     for kind in KINDS:
         supports = bank.labelled(source, KINDS[kind], complete=False)
         for shots in SHOTS:
-            found: dict[str, list[dict[str, Any]]] = {}
-            for some, names, truth in draws_of(shots, supports, queries):
-                fitted, _ = enrolled_labels(some, names).fit_labels(Rule())
-                flat, _ = fitted.probabilities(parts.reshape(-1, parts.shape[-1]))
-                logits = np.log(flat / (1 - flat)).reshape(*parts.shape[:2], -1)
-                ways = {
-                    "1": logits[:, 0],
-                    "best tile": logits.max(axis=1),
-                    "mean of both": logits[:, 0] + logits[:, 1:].max(axis=1),
-                }
-                for way, scores in ways.items():
-                    figures = figures_of(truth, scores, 0.0, names)
-                    figures["map"] = mean_average_precision(truth, scores)
-                    found.setdefault(way, []).append(figures)
-            for way, some_figures in found.items():
-                figures = averaged(some_figures)
-                about = {
-                    "source": source,
-                    "encoder": bank.spec,
-                    "supports": kind,
-                    "shots": shots,
-                    "views": way,
-                }
-                emit("labels_tiles", **about, map=figures["map"], micro_f1_best=figures["micro_f1_best"])
+            about = {"source": source, "encoder": bank.spec, "supports": kind, "shots": shots}
+            for views, asked in in_views(queries).items():
+                emit("labels_tiles", **about, views=views, **of_rule(Rule(), shots, supports, asked))
+    pictures = find_pictures(DATA / "apparel")
+    every = clothes(bank, pictures)
+    every = replace(every, crops=bank.with_crops([picture.path for picture in pictures], "apparel")[1])
+    folders = np.array([picture.label for picture in pictures])
+    found: dict[str, list[dict[str, Any]]] = {}
+    for draw in range(4):
+        rows = drawn(folders, draw)
+        others = every.take(np.setdiff1d(np.arange(len(folders)), rows))
+        for views, asked in in_views(others).items():
+            some = every.take(rows)
+            truth = asked.truth(some.names)
+            judged, _ = judge(enrolled_labels(some, some.names), Rule(), asked, truth, some.names)
+            best = {"micro_f1_best": best_threshold(truth, judged.probabilities)[0]}
+            found.setdefault(views, []).append(numbers(judged, some.names) | best)
+    for views, figures in found.items():
+        emit("labels_tiles", source="apparel", encoder=bank.spec, views=views, **averaged(figures))
+
+
+def in_views(queries: Labelled) -> dict[str, Labelled]:
+    return {"1": replace(queries, crops=None), "tiles": queries}
 
 
 def apparel(bank: Bank, _: str) -> None:
@@ -181,7 +178,7 @@ PARTS: dict[str, Callable[[Bank, str], None]] = {
 def of_rule(rule: Rule, shots: int, supports: Labelled, queries: Labelled) -> dict[str, Any]:
     found = []
     for some, names, truth in draws_of(shots, supports, queries):
-        judged, _ = judge(enrolled_labels(some, names), rule, queries.vectors, truth, names)
+        judged, _ = judge(enrolled_labels(some, names), rule, queries, truth, names)
         found.append(
             numbers(judged, names) | {"micro_f1_best": best_threshold(truth, judged.probabilities)[0]}
         )
@@ -201,13 +198,6 @@ def of_baseline(
 def figures_of(truth: Truth, scores: Scores, threshold: float, names: list[str]) -> dict[str, Any]:
     figures = numbers(Judged(truth, np.clip(scores, 0, 1), scores >= threshold), names)
     return figures | {"ece": None, "micro_f1_best": best_threshold(truth, scores)[0]}
-
-
-def mean_average_precision(truth: Truth, scores: Scores) -> float:
-    columns = range(truth.shape[1])
-    return float(
-        np.mean([average_precision_score(truth[:, column], scores[:, column]) for column in columns])
-    )
 
 
 def draws_of(shots: int, supports: Labelled, queries: Labelled) -> Any:
@@ -266,7 +256,7 @@ def judged_clothes(supports: Labelled, queries: Labelled) -> list[tuple[str, Jud
     found = []
     for kind, complete in (("complete", True), ("partial", False)):
         some = replace(supports, complete=[complete] * len(supports.labels))
-        judged, _ = judge(enrolled_labels(some, names), Rule(), queries.vectors, truth, names)
+        judged, _ = judge(enrolled_labels(some, names), Rule(), queries, truth, names)
         found.append((f"exemplar {kind}", judged))
     own = replace(supports, complete=[True] * len(supports.labels)).truth(names)
     for family, settings in FAMILIES.items():

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from benchmarks import labels_made
 from benchmarks.common import SHARED
@@ -17,13 +16,12 @@ from cli.label_manifests import read_label_manifest
 from cli.label_trial import Labelled
 from cli.pictures import Picture
 from core.types import Views
-from core.vectors import Vectors
+from core.vectors import Crops, Vectors
 from encoders import Encoder, open_encoder
 
 DATA = SHARED / "data"
 TUNED = {"sports80": (0, 20), "sports80 second": (20, 20)}  # first class, classes: in seeded order
 SEED = 1
-TILE = 0.6  # of each side of a picture: four corners and the centre overlap
 
 
 @dataclass
@@ -65,24 +63,17 @@ class Bank:
         pictures = read_label_manifest(self.made(source) / f"{name}.csv", complete=complete)
         return Labelled.of(pictures, self.vectors([one.path for one in pictures], f"{source} {name}"))
 
-    def tiles(self, source: str, name: str) -> Vectors:
-        """Return (m, 6, dim): each picture whole, and five overlapping crops of it."""
-        kept = self.cache / f"{source} {name} tiles {self.spec.replace('/', '_')}.npy"
+    def tiles(self, source: str, name: str) -> Labelled:
+        """Return the complete pictures of a manifest, with their crops."""
+        pictures = read_label_manifest(self.made(source) / f"{name}.csv", complete=True)
+        return Labelled.of(pictures, *self.with_crops([one.path for one in pictures], f"{source} {name}"))
+
+    def with_crops(self, files: Sequence[Path], name: str) -> tuple[Vectors, Crops]:
+        """Return the vectors of pictures and of their crops."""
+        kept = self.cache / f"{name} crops {self.spec.replace('/', '_')}.npz"
         if not kept.is_file():
-            encoder = self.encoder()
-            pictures = read_label_manifest(self.made(source) / f"{name}.csv", complete=True)
-            rows = []
-            for one in pictures:
-                with Image.open(one.path) as picture:
-                    parts = [picture, *(picture.crop(box) for box in boxes(*picture.size))]
-                    rows.append(encoder.embed([encoder.prepare(part.convert("RGB")) for part in parts]))
-            np.save(kept, np.stack(rows))
-        return np.load(kept)
-
-
-def boxes(width: int, height: int) -> list[tuple[int, int, int, int]]:
-    """Return the five overlapping crops of a picture."""
-    across, down = round(TILE * width), round(TILE * height)
-    corners = [(left, top) for top in (0, height - down) for left in (0, width - across)]
-    corners.append(((width - across) // 2, (height - down) // 2))
-    return [(left, top, left + across, top + down) for left, top in corners]
+            pictures = [Picture(file, "") for file in files]
+            found = embed_pictures(self.encoder(), pictures, Views.TILES, title=name)
+            np.savez(kept, wholes=found.vectors, crops=found.crops)
+        with np.load(kept) as arrays:
+            return arrays["wholes"], arrays["crops"]

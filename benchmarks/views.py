@@ -16,8 +16,9 @@ from PIL import Image
 
 from benchmarks.common import DEFAULT, emit
 from core.types import Views
-from encoders import open_encoder
+from encoders import Encoder, Prepared, open_encoder
 from encoders.threads import use_threads
+from encoders.tiles import prepare_crops
 
 BATCH, ROUNDS = 16, 9
 
@@ -39,7 +40,7 @@ def main() -> None:
     for turn in range(ROUNDS + 1):
         for views in Views:
             begin = time.process_time()
-            prepared = [encoder.prepare(picture, views) for picture in pictures]
+            prepared = [part for picture in pictures for part in parts_of(encoder, picture, views)]
             ready = time.process_time()
             encoder.embed(prepared)
             end = time.process_time()
@@ -57,6 +58,11 @@ def main() -> None:
             prepare_cpu_ms=round(median(prepare_ms[views]), 2),
             embed_cpu_ms=round(median(embed_ms[views]), 2),
         )
+
+
+def parts_of(encoder: Encoder, picture: Image.Image, views: Views) -> list[Prepared]:
+    whole = encoder.prepare(picture, views)
+    return [whole, *prepare_crops(encoder, picture)] if views is Views.TILES else [whole]
 
 
 if __name__ == "__main__":

@@ -113,6 +113,8 @@ def evaluate(
         raise click.UsageError("expected --support and --query, or --support-manifest and --query-manifest")
     _check_options(options, with_manifests=manifests is not None)
     chosen = Views(views or Views.ONE)
+    if chosen is Views.TILES and manifests is None:
+        raise click.UsageError("--views tiles goes with manifests only")
     use_threads(threads)
     settings = read_settings()
     encoder = open_encoder(

@@ -41,7 +41,9 @@ def evaluate_manifests(
     supports = read_label_manifest(manifests.support, complete=False)
     queries = read_label_manifest(manifests.query, complete=True)
     _check_labels(supports, queries)
-    enrolled = _embedded(encoder, supports, views, manifests.support)
+    # supports have one vector: what is looked at in tiles is what is asked about
+    of_supports = Views.ONE if views is Views.TILES else views
+    enrolled = _embedded(encoder, supports, of_supports, manifests.support)
     asked = _embedded(encoder, queries, views, manifests.query)
     return {
         "encoder": encoder.spec,
@@ -102,8 +104,8 @@ def _embedded(
     encoder: Encoder, pictures: Sequence[LabelledPicture], views: Views, manifest: Path
 ) -> Labelled:
     files = [Picture(one.path, "") for one in pictures]
-    vectors = embed_pictures(encoder, files, views, title=f"embedding {manifest.name}").vectors
-    return Labelled.of(pictures, vectors)
+    embedded = embed_pictures(encoder, files, views, title=f"embedding {manifest.name}")
+    return Labelled.of(pictures, embedded.vectors, embedded.crops)
 
 
 def _check_labels(supports: Sequence[LabelledPicture], queries: Sequence[LabelledPicture]) -> None:

@@ -16,9 +16,11 @@ from cli.progress import progress_bar
 from core.errors import ExemplarError
 from core.pictures import decode_picture
 from core.settings import Settings, read_settings
+from core.tiles import CROPS
 from core.types import Views
-from core.vectors import Vectors, is_unit
+from core.vectors import Crops, Vectors, is_unit
 from encoders import Encoder, Prepared
+from encoders.tiles import draft_side_of_tiles, prepare_crops
 from index.supports import Ids
 
 
@@ -28,6 +30,8 @@ class Embedded:
 
     labels: Sequence[str]
     vectors: Vectors
+    crops: Crops | None = None
+    """(n, c, d), of the views `tiles`"""
 
     @property
     def classes(self) -> list[str]:
@@ -66,26 +70,30 @@ def embed_folder(
 def embed_pictures(encoder: Encoder, pictures: Sequence[Picture], views: Views, *, title: str) -> Embedded:
     """Embed picture files under a progress bar; one that cannot be read raises what is wrong with it."""
     settings = read_settings()
-    vectors = np.empty((len(pictures), encoder.dim), np.float32)
+    tiles = 1 + len(CROPS) if views is Views.TILES else 1
+    vectors = np.empty((len(pictures), tiles, encoder.dim), np.float32)
     with progress_bar() as bar:
         starts = range(0, len(pictures), encoder.batch_size)
         for start in bar.track(starts, description=title):
             batch = [picture.path for picture in pictures[start : start + encoder.batch_size]]
-            part = encoder.embed([_prepare(encoder, path, settings, views) for path in batch])
-            _check(batch, part)
-            vectors[start : start + len(batch)] = part
-    return Embedded([picture.label for picture in pictures], vectors)
+            prepared = [part for path in batch for part in _prepare(encoder, path, settings, views)]
+            part = encoder.embed(prepared)
+            _check([path for path in batch for _ in range(tiles)], part)
+            vectors[start : start + len(batch)] = part.reshape(-1, tiles, encoder.dim)
+    labels = [picture.label for picture in pictures]
+    return Embedded(labels, vectors[:, 0], vectors[:, 1:] if tiles > 1 else None)
 
 
-def _prepare(encoder: Encoder, path: Path, settings: Settings, views: Views) -> Prepared:
+def _prepare(encoder: Encoder, path: Path, settings: Settings, views: Views) -> tuple[Prepared, ...]:
+    in_tiles = views is Views.TILES
     try:
         picture = decode_picture(
             path.read_bytes(),
             max_pixels=settings.max_pixels,
-            draft_side=encoder.draft_side,
+            draft_side=draft_side_of_tiles(encoder) if in_tiles else encoder.draft_side,
             formats_off=settings.formats_off,
         )
-        return encoder.prepare(picture, views)
+        return encoder.prepare(picture, views), *(prepare_crops(encoder, picture) if in_tiles else ())
     except ExemplarError as error:
         raise ExemplarError(error.code, f"{path}: {error.message}") from error
 

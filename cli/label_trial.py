@@ -12,7 +12,7 @@ from cli.label_manifests import LabelledPicture
 from cli.trial import BLOCK, DRAWS
 from core.changes import Changes, ClassChange, SupportChange
 from core.types import ClassKind, LabelDecision, Rule
-from core.vectors import Vectors
+from core.vectors import Crops, Vectors
 from index.decide_many import classify_many
 from index.label_metrics import Judged, Truth, numbers
 from index.replica import Replica
@@ -29,11 +29,15 @@ class Labelled:
     labels: Sequence[tuple[str, ...]]
     complete: Sequence[bool]
     vectors: Vectors
+    crops: Crops | None = None
+    """(n, c, d), of queries whose tiles are looked at"""
 
     @classmethod
-    def of(cls, pictures: Sequence[LabelledPicture], vectors: Vectors) -> Labelled:
+    def of(
+        cls, pictures: Sequence[LabelledPicture], vectors: Vectors, crops: Crops | None = None
+    ) -> Labelled:
         """Return pictures with their vectors."""
-        return cls([one.labels for one in pictures], [one.complete for one in pictures], vectors)
+        return cls([one.labels for one in pictures], [one.complete for one in pictures], vectors, crops)
 
     @property
     def names(self) -> list[str]:
@@ -44,7 +48,7 @@ class Labelled:
         """Return some of the pictures."""
         rows = np.asarray(rows, np.int64)
         some = [self.labels[row] for row in rows], [self.complete[row] for row in rows]
-        return Labelled(*some, self.vectors[rows])
+        return Labelled(*some, self.vectors[rows], None if self.crops is None else self.crops[rows])
 
     def truth(self, names: Sequence[str]) -> Truth:
         """Return which labels each picture bears, as far as that is stated."""
@@ -71,7 +75,7 @@ def try_out_labels(
     used = None
     for number in range(count):
         replica = enrolled_labels(supports.take(draw_labels(rows, shots, number)), names)
-        judged, used = judge(replica, rule, queries.vectors, truth, names)
+        judged, used = judge(replica, rule, queries, truth, names)
         tried.append(numbers(judged, names))
     means = {name: _mean([one[name] for one in tried]) for name in AVERAGED}
     return {
@@ -124,15 +128,17 @@ def enrolled_labels(supports: Labelled, names: Sequence[str]) -> Replica:
 
 
 def judge(
-    replica: Replica, rule: Rule, vectors: Vectors, truth: Truth, names: Sequence[str]
+    replica: Replica, rule: Rule, queries: Labelled, truth: Truth, names: Sequence[str]
 ) -> tuple[Judged, str]:
     """Ask about pictures, and return what was answered, and the rule that was used."""
     columns = {label: column for column, label in enumerate(names)}
     probabilities = np.zeros(truth.shape)
     given = np.zeros(truth.shape, bool)
     used = ""
-    for start in range(0, len(vectors), BLOCK):
-        answers = classify_many(replica, rule, vectors[start : start + BLOCK], top=len(names))
+    for start in range(0, len(truth), BLOCK):
+        some = slice(start, start + BLOCK)
+        crops = None if queries.crops is None else queries.crops[some]
+        answers = classify_many(replica, rule, queries.vectors[some], top=len(names), crops=crops)
         for row, answer in enumerate(answers, start=start):
             used = answer.rule.value
             for candidate in answer.candidates:

@@ -43,7 +43,8 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 VIEWS = click.option(
     "--views",
     type=click.Choice([one.value for one in Views]),
-    help="Views of each picture: the picture (default), with its mirror image, or both also cropped.",
+    help="Views of each picture: the picture (default), with its mirror image, or both also cropped; with "
+    "several labels a picture also tiles, which looks for each label in parts of classified pictures.",
 )
 _RULE = (
     click.option("--rule", "name", type=click.Choice([one.value for one in RuleName]), help="Default auto."),

@@ -13,6 +13,7 @@ from cli.progress import progress_bar
 from cli.show import print_json, print_rows
 from cli.which_collection import which_collection
 from core.errors import ExemplarError
+from core.types import Labels
 
 WAIT = {"Prefer": "wait=30"}
 READY_S = 30.0  # that a switch waits for recent enrolments to be embedded
@@ -58,10 +59,34 @@ def show(collection: str | None, as_json: bool, url: str) -> None:
 def compare(collection: str | None, as_json: bool, url: str) -> None:
     """Show the reports of both encoders, and the answers that would change."""
     client = Client(url)
-    found = _made(client, _path(which_collection(client, collection)) + "/comparison")
+    name = which_collection(client, collection)
+    several = client.call("GET", f"/v1/collections/{name}").json()["labels"] == Labels.MANY
+    found = _made(client, f"{_path(name)}/comparison{'/labels' if several else ''}")
     if as_json:
         print_json(found)
-        return
+    elif several:
+        _print_labels(found)
+    else:
+        _print_comparison(found)
+
+
+def label_rows(found: Json) -> list[tuple[object, ...]]:
+    """Return the lines of a comparison of several labels a picture."""
+    sides = found["report"], found["other_report"]
+    rows: list[tuple[object, ...]] = [("encoder", found["encoder"], found["other"])]
+    rows += [(name, *(side[name] for side in sides)) for name in ("judged", "rule_used")]
+    averages = [side["average"] or {} for side in sides]
+    names = (("mAP", "map"), ("micro f1", "micro_f1"), ("macro f1", "macro_f1"), ("ECE", "ece"))
+    return [*rows, *((shown, *(one.get(name) for one in averages)) for shown, name in names)]
+
+
+def _print_labels(found: Json) -> None:
+    print_rows(("", "active", "secondary"), label_rows(found))
+    for note in found["notes"]:
+        click.echo(note)
+
+
+def _print_comparison(found: Json) -> None:
     sides = found["report"], found["other_report"]
     rows: list[tuple[object, ...]] = [("encoder", found["encoder"], found["other"])]
     rows += [(name, *(side[name] for side in sides)) for name in ("judged", "accuracy", "rule_used")]

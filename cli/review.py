@@ -86,7 +86,10 @@ READABLE = click.Path(path_type=Path, exists=True, dir_okay=False)
 )
 @click.option("--new-labels", is_flag=True, help="With --import: also labels that the collection lacks.")
 @click.option(
-    "--enroll", is_flag=True, help="With --set, --from and --import: also make the pictures supports."
+    "--enroll",
+    is_flag=True,
+    help="With --set, --from and --import: also make the pictures supports; where they have several labels, "
+    "those given are all of them, and --accept goes with it too.",
 )
 @click.option(
     "--export",
@@ -118,8 +121,8 @@ def review(job_id: str, as_json: bool, url: str, **options: Any) -> None:
     wanted = given({name: options[name] for name in SELECTION})
     if len(chosen) > 1:
         raise click.UsageError(f"expected one of {', '.join(ACTIONS.values())}")
-    if options["enroll"] and chosen not in (["right"], ["table"], ["imported"]):
-        raise click.UsageError("--enroll goes with --set, --from or --import")
+    if options["enroll"] and chosen not in (["right"], ["table"], ["imported"], ["accept"]):
+        raise click.UsageError("--enroll goes with --set, --from, --import or --accept")
     ordered = {**wanted, "order": options["order"]}
     if not chosen:
         found = list(_answers(client, path, ordered))
@@ -172,6 +175,8 @@ def _review(client: Client, path: str, wanted: Json, options: Mapping[str, Any])
         return _write(client, path, _by_table(options["table"]), enroll=options["enroll"])
     if options["enroll"]:
         items = [one["item"] for one in _answers(client, path, wanted)]
+        if options["accept"]:
+            return _give(client, path, items, {"accepted": True, "enroll": True})
         return _write(client, path, {(options["right"],): items}, enroll=True)
     verdict = {"accepted": True} if options["accept"] else {"label": options["right"]}
     done: int = client.call("POST", f"{path}/review", json={"where": wanted, **verdict}).json()["reviewed"]
@@ -179,16 +184,22 @@ def _review(client: Client, path: str, wanted: Json, options: Mapping[str, Any])
 
 
 def _write(client: Client, path: str, verdicts: Verdicts, *, enroll: bool) -> int:
-    """Give labels to items, a thousand at a time, and wait for the enrolments; return how many items."""
-    done, jobs = 0, []
+    """Give labels to items, and enrol them where that is asked for; return how many items."""
+    done = 0
     for labels, items in verdicts.items():
-        verdict = {"labels": labels} if len(labels) > 1 else {"label": labels[0] if labels else None}
-        enrols = {"enroll": True} if enroll and labels else {}
-        for start in range(0, len(items), AT_ONCE):
-            part = {"items": items[start : start + AT_ONCE], **verdict, **enrols}
-            answer = client.call("POST", f"{path}/review", json=part).json()
-            done += answer["reviewed"]
-            jobs += [answer["enroll_job"]] if answer["enroll_job"] else []
+        verdict: Json = {"labels": labels} if len(labels) > 1 else {"label": labels[0] if labels else None}
+        done += _give(client, path, items, {**verdict, **({"enroll": True} if enroll and labels else {})})
+    return done
+
+
+def _give(client: Client, path: str, items: Sequence[int], verdict: Json) -> int:
+    """Give items a verdict, a thousand at a time, and wait for the enrolments; return how many items."""
+    done, jobs = 0, []
+    for start in range(0, len(items), AT_ONCE):
+        part = {"items": items[start : start + AT_ONCE], **verdict}
+        answer = client.call("POST", f"{path}/review", json=part).json()
+        done += answer["reviewed"]
+        jobs += [answer["enroll_job"]] if answer["enroll_job"] else []
     for job_id in jobs:
         client.wait(client.call("GET", f"/v1/jobs/{job_id}").json())
     return done

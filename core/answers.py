@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, PlainSerializer, TypeAdapter
 
+from core.tiles import Part
 from core.types import DecisionName, LabelDecision, RuleName
 
 DIGITS = 6  # decimal places of a confidence
@@ -129,6 +130,8 @@ class LabelAnswer:
         LabelDecision, Field(description="`yes` from the label's own threshold on, `unsure` below it.")
     ]
     explanation: Explanation
+    part: Part | None = None
+    """The part of the picture that decided it; None for the whole picture."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from core.label_report import LabelReport
 from core.report import CollectionReport, Listed
 
 
@@ -34,4 +35,19 @@ class Comparison(_Part):
     changed: Listed[ChangedAnswer] = Field(description="Answers that would change, at most 1000.")
     corrected: int = Field(description="Answers that are wrong now and would be right.")
     broken: int = Field(description="Answers that are right now and would be wrong.")
+    notes: tuple[str, ...]
+
+
+class LabelComparison(_Part):
+    """The reports of both encoders of a collection of several labels a picture.
+
+    Compare `map` and `micro_f1` of their averages.
+    """
+
+    version: int
+    encoder: str = Field(description="The active encoder.")
+    other: str
+    compared: int = Field(description="Supports with vectors of both encoders; the reports are of these.")
+    report: LabelReport
+    other_report: LabelReport
     notes: tuple[str, ...]

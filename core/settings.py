@@ -151,7 +151,8 @@ class Settings(BaseModel):
     keep_vectors: bool = Field(
         True,
         description="Keep the vectors of classified items in half precision, 2 bytes a component, for "
-        "the life of their job, so that answers can be decided again without the encoder; false keeps none.",
+        "the life of their job, so that answers can be decided again without the encoder; for the views "
+        "`tiles` six of each item. False keeps none.",
     )
     job_ttl_s: float = Field(
         7 * 86400.0, gt=0, description="How long finished jobs and their uploads are kept."

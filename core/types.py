@@ -126,11 +126,15 @@ class LabelDecision(StrEnum):
 
 
 class Views(StrEnum):
-    """The views of a picture: itself, with its mirror image, or both also cropped."""
+    """The views of a picture: itself, with its mirror image, or both also cropped.
+
+    `tiles` is itself, and overlapping crops of it when it is classified: the best one decides each label.
+    """
 
     ONE = "1"
     FLIP = "flip"
     FULL = "full"
+    TILES = "tiles"
 
 
 @dataclass(frozen=True, slots=True)

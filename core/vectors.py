@@ -12,6 +12,9 @@ COMPONENT = np.dtype("<f4")  # little-endian, so that stored vectors are portabl
 Vectors = npt.NDArray[np.float32]
 """(n, dim) float32, each row of unit length."""
 
+Crops = npt.NDArray[np.float32]
+"""(n, c, dim) float32 of unit length: c crops of each of n pictures."""
+
 Vector = npt.NDArray[np.float32]
 """(dim,) float32 of unit length."""
 

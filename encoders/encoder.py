@@ -79,10 +79,13 @@ class Encoder:
         return twin
 
     def prepare(self, picture: Image.Image, views: Views = Views.ONE) -> Prepared:
-        """Resize an upright picture to the input sizes, once, or twice for `full`."""
+        """Resize an upright picture to the input sizes, once, or twice for `full`.
+
+        The crops of `tiles` have vectors of their own (`encoders.tiles`); this is the whole picture.
+        """
         frames = [tower.geometry.frame for tower in self._towers]
         resized = {frame: frame.resize(picture, crop=views is Views.FULL) for frame in set(frames)}
-        return Prepared(tuple(resized[frame] for frame in frames), views is not Views.ONE)
+        return Prepared(tuple(resized[frame] for frame in frames), views in (Views.FLIP, Views.FULL))
 
     def embed(self, prepared: Sequence[Prepared]) -> Vectors:
         """Map n prepared pictures to (n, dim) float32 vectors of unit length.

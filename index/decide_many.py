@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from core.answers import Candidate, Contribution, Explanation, LabelAnswer, ManyAnswer, ManyNeighbour, Novelty
 from core.errors import ExemplarError
+from core.tiles import CROPS
 from core.types import DecisionName, LabelDecision, Rule
-from core.vectors import Vector, Vectors
+from core.vectors import Crops, Vector, Vectors
+from index.many_tiles import weigh_tiles
 from index.near import Near
 from index.replica import Replica
 from index.replicas import AnyReplica
@@ -17,14 +21,17 @@ CONTRIBUTIONS = 3  # supports listed for each label
 EXPLAINED = 20  # labels with an explanation of their own; more would cost more than the answer
 
 
-def classify_many(replica: AnyReplica, rule: Rule, queries: Vectors, *, top: int) -> list[ManyAnswer]:
+def classify_many(
+    replica: AnyReplica, rule: Rule, queries: Vectors, *, top: int, crops: Crops | None = None
+) -> list[ManyAnswer]:
     """Answer m queries with the labels of each, and its `top` candidates and neighbours.
 
-    Raises `index_invalid` if the vectors are in Milvus: the rule needs all of them in memory.
+    With `crops` of the same pictures, each label is decided by its best tile. Raises `index_invalid` if the
+    vectors are in Milvus: the rule needs all of them in memory.
     """
     here = in_memory(replica)
     with here.lock:
-        return _Judgement(here, rule, top).answers(queries)
+        return _Judgement(here, rule, top).answers(queries, crops)
 
 
 def in_memory(replica: AnyReplica) -> Replica:
@@ -35,6 +42,21 @@ def in_memory(replica: AnyReplica) -> Replica:
             "expected an index in memory (flat, ivf or rabitq) for several labels a picture, got milvus",
         )
     return replica
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """A picture with what is known about L labels of it."""
+
+    tiles: Vectors
+    """(t, d), the whole picture first"""
+    decided: Ids
+    """(L,), the tile that decided each label"""
+    probabilities: Floats
+    """(L,)"""
+    given: Mask
+    """(L,), which labels are `yes`"""
+    familiarity: float
 
 
 class _Judgement:
@@ -50,20 +72,28 @@ class _Judgement:
         self._certainty = rule.certainty
         self._least_familiar = self._fitted.calibration.familiarity_threshold(rule.false_reject)
 
-    def answers(self, queries: Vectors) -> list[ManyAnswer]:
-        if not len(self._rows.ids):
+    def answers(self, queries: Vectors, crops: Crops | None) -> list[ManyAnswer]:
+        if not len(self._rows.ids) or not len(queries):
             return [self._nothing() for _ in queries]
-        probabilities, familiarity = self._fitted.probabilities(queries)
-        given = self._fitted.given(probabilities, self._thresholds)
+        evidence = weigh_tiles(self._fitted, queries, crops)
+        given = self._fitted.given(evidence.probabilities, self._thresholds)
         near = self._replica.near(queries, self._top)
         return [
-            self._answer(query, probabilities[line], given[line], float(familiarity[line]), near[line])
+            self._answer(
+                _Picture(
+                    query[None] if crops is None else np.concatenate([query[None], crops[line]]),
+                    evidence.tiles[line],
+                    evidence.probabilities[line],
+                    given[line],
+                    float(evidence.familiarity[line]),
+                ),
+                near[line],
+            )
             for line, query in enumerate(queries)
         ]
 
-    def _answer(
-        self, query: Vector, probabilities: Floats, given: Mask, familiarity: float, near: Near
-    ) -> ManyAnswer:
+    def _answer(self, picture: _Picture, near: Near) -> ManyAnswer:
+        probabilities, familiarity = picture.probabilities, picture.familiarity
         order = np.argsort(-probabilities, kind="stable")
         # the only example of a label is unlike the others, and so is a combination that none of them shows
         strange = (
@@ -71,7 +101,7 @@ class _Judgement:
             and familiarity < self._least_familiar
             and probabilities.max(initial=0.0) < self._certainty
         )
-        labels = self._labels(query, probabilities, given, order)
+        labels = self._labels(picture, order)
         decision = _decision(labels, strange=strange)
         labels = () if decision is DecisionName.UNKNOWN else labels
         return ManyAnswer(
@@ -87,16 +117,16 @@ class _Judgement:
             index_version=self._replica.version,
         )
 
-    def _labels(
-        self, query: Vector, probabilities: Floats, given: Mask, order: Ids
-    ) -> tuple[LabelAnswer, ...]:
+    def _labels(self, picture: _Picture, order: Ids) -> tuple[LabelAnswer, ...]:
+        probabilities, given = picture.probabilities, picture.given
         shown = order[given[order] | (probabilities[order] >= self._thresholds.unsure[order])]
         return tuple(
             LabelAnswer(
                 label=self._names[column],
                 probability=float(probabilities[column]),
                 decision=LabelDecision.YES if given[column] else LabelDecision.UNSURE,
-                explanation=self._explanation(query, int(column), place),
+                explanation=self._explanation(picture.tiles[picture.decided[column]], int(column), place),
+                part=CROPS[picture.decided[column] - 1] if picture.decided[column] else None,
             )
             for place, column in enumerate(shown)
         )

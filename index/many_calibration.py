@@ -72,7 +72,11 @@ class LabelCalibration:
 
     def probabilities(self, scores: Scores) -> Floats:
         """Map (m, L) scores to probabilities."""
-        return sigmoid(self.slopes * scores + self.offsets)
+        return sigmoid(self.logits(scores))
+
+    def logits(self, scores: Scores) -> Floats:
+        """Map (m, L) scores to log-odds."""
+        return self.slopes * scores + self.offsets
 
     def familiarity_threshold(self, false_reject: float) -> float | None:
         """Return the familiarity below which a picture is unlike all supports; None without an estimate.

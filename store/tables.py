@@ -261,6 +261,7 @@ item_vectors = Table(
     Column("size", Integer, nullable=False),
     Column("encoder", Text, nullable=False),
     Column("vectors", LargeBinary, nullable=False),
+    Column("crops", LargeBinary, nullable=True),  # (size, c d), of views that look at crops
 )
 Index("ix_item_vectors_job", item_vectors.c.job_id, item_vectors.c.first_item)
 

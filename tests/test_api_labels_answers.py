@@ -58,9 +58,6 @@ def plain(grey: int) -> bytes:
 
 def test_what_cannot_be_done_yet_says_so(local: httpx.Client, tools: Tools, digits: Digits) -> None:
     put(local, tools, digits(0, 0), "dog")
-    asked = local.post(f"{PATH}/classify", json={"items": [item(digits(0, 1))]})
-    work(tools)
-    job = f"/v1/jobs/{asked.json()['id']}"
     refused = [
         local.get(f"{PATH}/report"),
         local.get(f"{PATH}/report/confusion.svg"),
@@ -68,7 +65,6 @@ def test_what_cannot_be_done_yet_says_so(local: httpx.Client, tools: Tools, digi
         local.post(
             f"{PATH}/bulk?kind=classify&smooth=true", content=b"x", headers={"Content-Type": "text/csv"}
         ),
-        local.patch(f"{job}/items/0", json={"label": "dog", "enroll": True}),
     ]
     for answer in refused:
         status, code, detail = problem(answer)

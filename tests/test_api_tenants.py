@@ -108,6 +108,7 @@ READS = [
 ABSENT = [
     "/v1/collections/{collection}/reindex",
     "/v1/collections/{collection}/reindex/comparison",
+    "/v1/collections/{collection}/reindex/comparison/labels",
     "/v1/collections/{collection}/report/labels",
 ]
 """Reads of things that belong to no collection here."""

@@ -202,3 +202,19 @@ def test_pictures_with_none_of_the_labels_are_negative_examples() -> None:
     result = try_out_labels(Rule(), 2, None, supports, supports)
     assert result["draws"] == 1
     assert result["per_label"]["a"]["recall"] == 1.0
+
+
+def test_tiles_of_queries_are_looked_at(manifests: tuple[Path, Path]) -> None:
+    one, tiles = (
+        json.loads(run(manifests, "--json", "--shots", "3", "--draws", "1", *more).stdout)
+        for more in ((), ("--views", "tiles"))
+    )
+    assert (one["views"], tiles["views"]) == (1, "tiles")
+    assert one["results"][0]["ece"] != tiles["results"][0]["ece"]
+    assert tiles["results"][0]["map"] > 0.8
+
+
+def test_tiles_need_manifests(tmp_path: Path) -> None:
+    folders = ["--support", str(tmp_path), "--query", str(tmp_path)]
+    done = CliRunner().invoke(evaluate, [*folders, "--views", "tiles"])
+    assert done.exit_code == 2 and "--views tiles goes with manifests only" in done.output

@@ -270,6 +270,20 @@ def test_row_has_all_labels_with_their_probabilities(tmp_path: Path, name: str) 
     assert row["label"] is None
 
 
+@pytest.mark.parametrize("name", ["r.csv", "r.jsonl", "r.parquet"])
+def test_row_has_the_part_that_decided_a_label(tmp_path: Path, name: str) -> None:
+    part = {"x": 0.4, "y": 0.0, "width": 0.6, "height": 0.6}
+    answer = tagged("beach", "dog")
+    answer["labels"][0]["part"], answer["labels"][1]["part"] = part, None
+    output = Output(tmp_path / name)
+    output.open(None)
+    output.append([row_of(Listed("a", "a"), {**answer, "candidates": []})])
+    output.finish()
+    [row] = read_rows(tmp_path / name)
+    parts = [one.get("part") for one in row["labels"]]
+    assert parts == [None if name.endswith(".parquet") else part, None, None]
+
+
 @pytest.mark.parametrize("by", By)
 def test_picture_of_several_labels_is_sorted_by_links(
     tmp_path: Path, by: By, journal_of: JournalOf, capsys: pytest.CaptureFixture[str]

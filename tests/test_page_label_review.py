@@ -17,6 +17,7 @@ from several import (
     make_several,
     open_review,
     results_of,
+    supports_of,
 )
 from waiting import until
 
@@ -165,3 +166,39 @@ def test_keys_of_several_labels_are_listed(page: Page, job: str) -> None:
     open_review(page, job)
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keys")).to_contain_text("Add or remove the label of a chip")
+
+
+def test_labels_make_examples_where_that_is_ticked(
+    page: Page, http: httpx.Client, several: str, job: str
+) -> None:
+    before = len(supports_of(http, several))
+    final = set(results_of(http, job)[0]["final_labels"])
+    open_review(page, job)
+    ticked = page.get_by_label("Labelled pictures become examples")
+    expect(ticked).not_to_be_checked()
+    ticked.check()
+    chip(page, "round").click()
+    expect(page.locator(".review-bar [role=status]")).to_contain_text("1 added as examples")
+    found = supports_of(http, several)
+    assert len(found) == before + 1
+    assert (set(found[-1]["labels"]), found[-1]["complete"]) == (final ^ {"round"}, True)
+
+
+def test_label_is_added_to_ticked_answers_and_taken_back(page: Page, http: httpx.Client, job: str) -> None:
+    before = [set(one["final_labels"]) for one in results_of(http, job)]
+    open_view(page, f"#/jobs/{job}")
+    cards = page.locator(".answer")
+    for place in (0, 2):
+        cards.nth(place).get_by_role("checkbox").check()
+    expect(page.locator(".selection")).to_contain_text("2 pictures selected")
+    page.get_by_label("Label for the selected pictures").fill("straight")
+    page.get_by_role("button", name="Add label", exact=True).click()
+    expect(page.locator(".toast")).to_contain_text("2 pictures: straight added")
+    for place in (0, 2):
+        expect(cards.nth(place).locator('[data-label="straight"]')).to_be_visible()
+        has_final(http, job, place, before[place] | {"straight"})
+    expect(page.locator(".selection")).to_be_hidden()
+    has_final(http, job, 1, before[1])
+    page.get_by_role("button", name="Undo").click()
+    for place in (0, 2):
+        has_final(http, job, place, before[place])

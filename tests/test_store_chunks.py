@@ -14,7 +14,7 @@ from sqlalchemy import event
 from tiny import DEFAULT
 
 from core.settings import Settings
-from core.types import Chunk, Item, JobState, Lane, Rule, Views
+from core.types import Chunk, Item, JobState, Labels, Lane, Rule, Views
 from store.migrate import ensure_schema
 from store.record.enrolment import Enrolment
 from store.store import Store, open_store
@@ -59,7 +59,7 @@ def test_claimed_chunk_is_what_was_submitted(things: Store) -> None:
 
 @pytest.mark.parametrize("views", list(Views))
 def test_claimed_chunk_says_how_its_collection_looks_at_pictures(store: Store, views: Views) -> None:
-    store.collections.create("things", DEFAULT, Rule(), views=views)
+    store.collections.create("things", DEFAULT, Rule(), views=views, labels=Labels.MANY)
     ask(store, 1)
     assert [chunk.views for chunk in claim(store)] == [views]
 

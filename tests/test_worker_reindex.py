@@ -5,14 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+import httpx
 import numpy as np
 import pytest
 from tiny import DEFAULT
 from working import ToyEncoder, submit, tools_with
 
+from cli.reindex import label_rows
 from core.errors import ExemplarError
 from core.settings import Settings
-from core.types import FINAL, JobKind, JobRequest, JobState, Lane, Rule, Source
+from core.types import (
+    FINAL,
+    Item,
+    JobKind,
+    JobRequest,
+    JobState,
+    Labels,
+    Lane,
+    Rule,
+    Source,
+    Views,
+)
 from store.blobs import PICTURES
 from store.checks.blobs import examine_blobs
 from store.checks.record import examine_record
@@ -194,6 +207,37 @@ def test_comparison_is_of_both_encoders_over_the_same_supports(tools: Tools, sto
     made = compare_encoders(store, store.collections.get("things").id)
     assert (made.encoder, made.other, made.compared, made.changed.total) == (OLD, NEW, 6, 0)
     assert made.report.accuracy == made.other_report.accuracy
+
+
+def test_comparison_of_several_labels_is_of_both_reports(
+    local: httpx.Client, tools: Tools, store: Store, digits: Digits
+) -> None:
+    store.collections.create("photos", OLD, Rule(), labels=Labels.MANY, views=Views.TILES)
+    for label, digit in (("zero", 0), ("one", 1)):
+        pictures = [store.blobs.put(PICTURES, digits(digit, n)) for n in range(4)]
+        items = [Item(n, one, labels=(label,), complete=True) for n, one in enumerate(pictures)]
+        store.jobs.submit(new_job_id(), JobRequest("photos", JobKind.ENROLL, Lane.INTERACTIVE, items))
+    work(tools)
+    path = "/v1/collections/photos/reindex/comparison"
+    store.reindexes.start("photos", NEW)
+    work(tools)
+    assert local.get(f"{path}/labels", headers={"Prefer": "wait=0"}).status_code == 202
+    work(tools)
+    found = local.get(f"{path}/labels").json()
+    assert (found["encoder"], found["other"], found["compared"]) == (OLD, NEW, 8)
+    assert len(found["notes"]) == 1 and "tiles" in found["notes"][0]
+    one, other = found["report"], found["other_report"]
+    assert (one["judged"], one["complete"]) == (other["judged"], other["complete"]) == (8, 8)
+    assert one["average"] == other["average"]  # the same vectors
+    assert 0 < one["average"]["map"] <= 1 and {line["label"] for line in one["labels"]} == {"zero", "one"}
+    lines = {name: figures for name, *figures in label_rows(found)}
+    assert lines["encoder"] == [OLD, NEW]
+    assert lines["mAP"] == [one["average"]["map"]] * 2
+    refused = local.get(path)
+    assert (refused.status_code, refused.json()["code"]) == (422, "labels_unsupported")
+    assert "comparison/labels" in refused.json()["detail"]
+    of_one = local.get("/v1/collections/things/reindex/comparison/labels")
+    assert (of_one.status_code, of_one.json()["code"]) == (422, "labels_unsupported")
 
 
 def test_forgotten_encoder_leaves_nothing_and_another_can_begin(tools: Tools, store: Store) -> None:

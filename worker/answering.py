@@ -13,16 +13,15 @@ from core.changes import ClassChange
 from core.errors import ExemplarError
 from core.results import Result, done_result, failed_result
 from core.types import Chunk
-from core.vectors import Vector
 from encoders import Encoder
 from index.decide import search
 from index.replicas import ENCODER_CHANGED
 from store.blobs import uploads_of
-from store.work.item_vectors import pack_half
+from store.work.item_vectors import PackedVectors, pack_items
 from store.work.kinds import KINDS
 from store.work.settlement import Settlement
 from worker.current import current_replica
-from worker.deciding import decide
+from worker.deciding import Queries, decide
 from worker.embedding import Embedded, EmbeddedChunk
 from worker.smoothing_inputs import BEST, keep, pack
 from worker.tools import Tools
@@ -45,15 +44,10 @@ def answer(tools: Tools, encoder: Encoder, chunks: Sequence[EmbeddedChunk]) -> l
 
     Raises `encoder_changed`, and errors to be retried later, such as `labels_unread`.
     """
-    vectors = [
-        picture.made
-        for _, pictures in chunks
-        for picture in pictures
-        if not isinstance(picture.made, ExemplarError)
-    ]
+    queries = _queries([picture for _, pictures in chunks for picture in pictures])
     start = time.perf_counter()
     with tools.watch.stage("search", [chunk for chunk, _ in chunks]):
-        searched = _search(tools, encoder, chunks[0][0], vectors)
+        searched = _search(tools, encoder, chunks[0][0], queries)
     search_ms = (time.perf_counter() - start) * 1000
     said = iter(searched.said)
     settlements = []
@@ -75,14 +69,19 @@ def answer(tools: Tools, encoder: Encoder, chunks: Sequence[EmbeddedChunk]) -> l
     return settlements
 
 
-def _search(tools: Tools, encoder: Encoder, chunk: Chunk, vectors: Sequence[Vector]) -> _Searched:
+def _queries(pictures: Sequence[Embedded]) -> Queries | None:
+    """Return the vectors of the pictures that have one; None if none has."""
+    there = [(one.made, one.crops) for one in pictures if not isinstance(one.made, ExemplarError)]
+    return Queries.of(*zip(*there, strict=True)) if there else None
+
+
+def _search(tools: Tools, encoder: Encoder, chunk: Chunk, queries: Queries | None) -> _Searched:
     try:
         replica, collection = current_replica(tools, encoder, chunk)
-        if not vectors:
+        if queries is None:
             return _Searched((), replica.version)
-        queries = np.stack(vectors)
         if not KINDS[chunk.kind].decides:
-            lines, version = search(replica, queries, top=chunk.top)
+            lines, version = search(replica, queries.wholes, top=chunk.top)
             return _Searched([Found(line, version) for line in lines], version)
         top = max(chunk.top, BEST) if chunk.smooth else chunk.top
         answers = decide(tools, encoder, replica, collection, queries, top=top)
@@ -90,7 +89,7 @@ def _search(tools: Tools, encoder: Encoder, chunk: Chunk, vectors: Sequence[Vect
     except ExemplarError as error:
         if error.retry or error.code == ENCODER_CHANGED:
             raise
-        return _Searched([error] * len(vectors))
+        return _Searched([] if queries is None else [error] * len(queries.wholes))
 
 
 def _keep(
@@ -117,15 +116,12 @@ def _keep(
     return tools.store.blobs.put(uploads_of(chunk.job_id), pack(inputs))
 
 
-def _vectors(answered: Sequence[tuple[Embedded, Said]]) -> bytes | None:
+def _vectors(answered: Sequence[tuple[Embedded, Said]]) -> PackedVectors | None:
     """Return the vectors that the items of a chunk were answered with, packed; None without a decision."""
-    return pack_half(
-        [
-            picture.made
-            if isinstance(one, Answer | ManyAnswer) and not isinstance(picture.made, ExemplarError)
-            else None
-            for picture, one in answered
-        ]
+    decided = [picture if isinstance(one, Answer | ManyAnswer) else None for picture, one in answered]
+    return pack_items(
+        [None if one is None or isinstance(one.made, ExemplarError) else one.made for one in decided],
+        [None if one is None else one.crops for one in decided],
     )
 
 

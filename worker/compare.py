@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.changes import Changes
-from core.comparison import ChangedAnswer, Comparison
+from core.comparison import ChangedAnswer, Comparison, LabelComparison
 from core.errors import ExemplarError
 from core.report import CollectionReport, Listed
-from core.types import Rule
+from core.types import Collection, Rule, Views
+from index.label_report import label_report
 from index.replica import Replica
 from index.report import make_report
 from store.record.collections import collection_gone
@@ -21,6 +22,7 @@ from worker.report import judge
 CHANGED_MOST = 1_000
 DIGITS = 6
 NAMES_LEFT_OUT = "this comparison ignores prompts (class names)"
+PARTS_LEFT_OUT = "this comparison judges supports, which are whole pictures: it says nothing of tiles"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +36,8 @@ class _Named:
 
 def compare_encoders(store: Store, collection_id: int) -> Comparison:
     """Compare the two encoders of a collection at one version; raises `reindex_not_found`."""
-    collection = store.collections.current(collection_id)
-    if collection is None:
-        raise collection_gone()
-    found = store.reindexes.both(collection_id)
-    if found is None:
-        raise ExemplarError("reindex_not_found", "the collection has vectors of one encoder only")
-    encoder, changes, other, other_changes = found
-    if not changes.supports:
-        raise ExemplarError("reindex_unready", "no support has vectors of both encoders yet", retry=False)
+    collection = _collection(store, collection_id)
+    encoder, changes, other, other_changes = _both(store, collection_id)
     pictures = store.supports.repeated_pictures(collection_id)
     report, named = _judge(changes, collection.rule, pictures)
     other_report, other_named = _judge(other_changes, collection.rule, pictures)
@@ -62,13 +57,50 @@ def compare_encoders(store: Store, collection_id: int) -> Comparison:
     )
 
 
+def compare_label_encoders(store: Store, collection_id: int) -> LabelComparison:
+    """Compare the two encoders of a collection of several labels a picture; raises `reindex_not_found`."""
+    collection = _collection(store, collection_id)
+    encoder, changes, other, other_changes = _both(store, collection_id)
+    return LabelComparison(
+        version=changes.version,
+        encoder=encoder,
+        other=other,
+        compared=len(changes.supports),
+        report=label_report(_replica(changes), collection.rule),
+        other_report=label_report(_replica(other_changes), collection.rule),
+        notes=(PARTS_LEFT_OUT,) if collection.views is Views.TILES else (),
+    )
+
+
+def _collection(store: Store, collection_id: int) -> Collection:
+    collection = store.collections.current(collection_id)
+    if collection is None:
+        raise collection_gone()
+    return collection
+
+
+def _both(store: Store, collection_id: int) -> tuple[str, Changes, str, Changes]:
+    """Return both encoders of a collection, each with its vectors of the supports that have both."""
+    found = store.reindexes.both(collection_id)
+    if found is None:
+        raise ExemplarError("reindex_not_found", "the collection has vectors of one encoder only")
+    if not found[1].supports:
+        raise ExemplarError("reindex_unready", "no support has vectors of both encoders yet", retry=False)
+    return found
+
+
+def _replica(changes: Changes) -> Replica:
+    vectors = [support.vector for support in changes.supports if support.vector is not None]
+    replica = Replica(len(vectors[0]))
+    replica.apply(changes)
+    return replica
+
+
 def _judge(
     changes: Changes, rule: Rule, pictures: Mapping[int, str]
 ) -> tuple[CollectionReport, dict[int, _Named]]:
     """Report on one encoder's vectors, and return the predicted class of each judged support."""
-    vectors = [support.vector for support in changes.supports if support.vector is not None]
-    replica = Replica(len(vectors[0]))
-    replica.apply(changes)
+    replica = _replica(changes)
     with replica.lock:
         judged = judge(replica, rule, None)
         subject, supports = judged.subject, judged.subject.supports

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from core.errors import ExemplarError
 from core.types import Chunk
-from core.vectors import Vector, is_unit
+from core.vectors import Vector, Vectors, is_unit
 from encoders import Encoder
 from worker.load import Loaded, LoadedChunk
 from worker.tools import Tools
@@ -21,6 +23,8 @@ class Embedded:
     loaded: Loaded
     made: Vector | ExemplarError
     embed_ms: float
+    crops: Vectors | None = None
+    """(c, d), the vectors of its crops, if they are looked at."""
 
 
 EmbeddedChunk = tuple[Chunk, list[Embedded]]
@@ -29,10 +33,8 @@ EmbeddedChunk = tuple[Chunk, list[Embedded]]
 
 def embed(tools: Tools, encoder: Encoder, chunks: Sequence[LoadedChunk]) -> list[EmbeddedChunk]:
     """Embed the pictures of chunks in batches."""
-    pictures = [picture for chunk in chunks for picture in chunk.pictures]
     embedded: list[Embedded] = []
-    for at in range(0, len(pictures), encoder.batch_size):
-        batch = pictures[at : at + encoder.batch_size]
+    for batch in _batches([picture for chunk in chunks for picture in chunk.pictures], encoder.batch_size):
         tools.watch.metrics.batch.observe(len(batch))
         with tools.watch.stage("embed", [loaded.chunk for loaded in chunks]):
             embedded += _embed(encoder, batch)
@@ -43,21 +45,37 @@ def embed(tools: Tools, encoder: Encoder, chunks: Sequence[LoadedChunk]) -> list
     return of_chunk
 
 
+def _batches(pictures: Sequence[Loaded], most: int) -> Iterator[list[Loaded]]:
+    """Yield pictures of at most so many parts together, and one picture at least."""
+    batch: list[Loaded] = []
+    parts = 0
+    for picture in pictures:
+        size = max(len(picture.parts), 1)
+        if batch and parts + size > most:
+            yield batch
+            batch, parts = [], 0
+        batch.append(picture)
+        parts += size
+    if batch:
+        yield batch
+
+
 def _embed(encoder: Encoder, pictures: Sequence[Loaded]) -> list[Embedded]:
     start = time.perf_counter()
-    prepared = [picture.prepared for picture in pictures if picture.prepared is not None]
-    vectors = iter(encoder.embed(prepared) if prepared else ())
+    prepared = [part for picture in pictures for part in picture.parts]
+    vectors = encoder.embed(prepared) if prepared else np.empty((0, 0), np.float32)
     embed_ms = (time.perf_counter() - start) * 1000
+    ends = np.cumsum([len(picture.parts) for picture in pictures]).tolist()
     return [
-        _embedded(picture, None if picture.prepared is None else next(vectors), embed_ms)
-        for picture in pictures
+        _embedded(picture, vectors[end - len(picture.parts) : end], embed_ms)
+        for picture, end in zip(pictures, ends, strict=True)
     ]
 
 
-def _embedded(loaded: Loaded, vector: Vector | None, embed_ms: float) -> Embedded:
+def _embedded(loaded: Loaded, vectors: Vectors, embed_ms: float) -> Embedded:
     if loaded.error is not None:
         return Embedded(loaded, loaded.error, embed_ms)
-    if vector is None or not is_unit(vector):
+    if not len(vectors) or not all(map(is_unit, vectors)):
         detail = "the encoder gave no finite vector for this picture; try another picture"
         return Embedded(loaded, ExemplarError("vector_invalid", detail), embed_ms)
-    return Embedded(loaded, vector, embed_ms)
+    return Embedded(loaded, vectors[0], embed_ms, vectors[1:] if loaded.crops else None)

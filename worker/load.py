@@ -11,8 +11,9 @@ import structlog
 
 from core.errors import ExemplarError, error_of
 from core.pictures import decode_picture, make_thumbnail
-from core.types import Chunk, Item
+from core.types import Chunk, Item, Views
 from encoders import Encoder, Prepared
+from encoders.tiles import draft_side_of_tiles, prepare_crops
 from store.blobs import PICTURES, THUMBNAILS
 from store.work.kinds import KINDS
 from worker.content import REMOTE_UNAVAILABLE, read_content
@@ -32,6 +33,13 @@ class Loaded:
     thumbnail: str
     decode_ms: float
     error: ExemplarError | None
+    crops: tuple[Prepared, ...] = ()
+    """Of a picture whose tiles are embedded."""
+
+    @property
+    def parts(self) -> tuple[Prepared, ...]:
+        """What the encoder embeds: nothing, the picture, or the picture and its crops."""
+        return () if self.prepared is None else (self.prepared, *self.crops)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +96,15 @@ def _load_one(tools: Tools, encoder: Encoder, chunk: Chunk, item: Item) -> Loade
 
 def _load(tools: Tools, encoder: Encoder, chunk: Chunk, item: Item, start: float) -> Loaded:
     stage = tools.watch.stage
+    # supports have one vector, and neighbours of a search are those of the whole picture
+    in_tiles = chunk.views is Views.TILES and KINDS[chunk.kind].decides
     with stage("fetch"):
         content = read_content(tools.store, tools.settings, chunk, item)
     with stage("decode"):
         picture = decode_picture(
             content,
             max_pixels=tools.settings.max_pixels,
-            draft_side=encoder.draft_side,
+            draft_side=draft_side_of_tiles(encoder) if in_tiles else encoder.draft_side,
             formats_off=tools.settings.formats_off,
         )
     thumbnail = ""
@@ -104,7 +114,8 @@ def _load(tools: Tools, encoder: Encoder, chunk: Chunk, item: Item, start: float
             item = replace(item, picture=tools.store.blobs.put(PICTURES, content))
     with stage("prepare"):
         prepared = encoder.prepare(picture, chunk.views)
-    return Loaded(item, prepared, thumbnail, _ms_since(start), None)
+        crops = prepare_crops(encoder, picture) if in_tiles else ()
+    return Loaded(item, prepared, thumbnail, _ms_since(start), None, crops)
 
 
 def _ms_since(start: float) -> float:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import time
-
-import numpy as np
+from collections.abc import Mapping, Sequence
 
 from core.answers import as_json
 from core.errors import ExemplarError
 from core.results import Result, failed_result
-from core.types import Chunk
-from core.vectors import Vector
+from core.types import Chunk, Views
+from core.vectors import Vector, Vectors
 from encoders import Encoder
 from index.replicas import ENCODER_CHANGED
 from store.work.settlement import Settlement
 from worker.current import current_replica
-from worker.deciding import decide
+from worker.deciding import Queries, decide
 from worker.tools import Tools
 
 
@@ -25,7 +24,15 @@ def redecide(tools: Tools, encoder: Encoder, chunk: Chunk) -> Settlement:
     Raises `encoder_changed`, and errors to be retried later, such as `labels_unread`.
     """
     first, end = chunk.items[0].index, chunk.items[-1].index + 1
-    kept = tools.store.item_vectors.between(chunk.target, first, end, chunk.encoder)
+    vectors = tools.store.item_vectors
+    kept: Mapping[int, tuple[Vector, Vectors | None]] = (
+        vectors.tiles_between(chunk.target, first, end, chunk.encoder)
+        if chunk.views is Views.TILES
+        else {
+            item: (one, None)
+            for item, one in vectors.between(chunk.target, first, end, chunk.encoder).items()
+        }
+    )
     try:
         with tools.watch.stage("search", [chunk]):
             answers = _answers(tools, encoder, chunk, list(kept.values()))
@@ -40,11 +47,14 @@ def redecide(tools: Tools, encoder: Encoder, chunk: Chunk) -> Settlement:
     )
 
 
-def _answers(tools: Tools, encoder: Encoder, chunk: Chunk, vectors: list[Vector]) -> list[Result]:
+def _answers(
+    tools: Tools, encoder: Encoder, chunk: Chunk, vectors: Sequence[tuple[Vector, Vectors | None]]
+) -> list[Result]:
     replica, collection = current_replica(tools, encoder, chunk)
     if not vectors:
         return []
     start = time.perf_counter()
-    answers = decide(tools, encoder, replica, collection, np.stack(vectors), top=chunk.top)
+    queries = Queries.of(*zip(*vectors, strict=True))
+    answers = decide(tools, encoder, replica, collection, queries, top=chunk.top)
     timing = {"search": round((time.perf_counter() - start) * 1000, 2)}
     return [{**as_json(answer), "encoder": chunk.encoder, "timing_ms": timing} for answer in answers]

@@ -10,7 +10,7 @@ from index.decide_many import in_memory
 from index.label_report import label_report
 from index.replicas import ENCODER_CHANGED
 from store.work.settlement import Settlement
-from worker.compare import compare_encoders
+from worker.compare import compare_encoders, compare_label_encoders
 from worker.current import current_replica
 from worker.report import report_on
 from worker.tools import Tools
@@ -43,5 +43,10 @@ def _report(tools: Tools, encoder: Encoder, chunk: Chunk) -> Result:
 
 
 def _comparison(tools: Tools, _: Encoder, chunk: Chunk) -> Result:
-    made = compare_encoders(tools.store, chunk.collection_id or 0)
+    collection_id = chunk.collection_id or 0
+    collection = tools.store.collections.current(collection_id)
+    if collection is not None and collection.labels is Labels.MANY:
+        several = compare_label_encoders(tools.store, collection_id)
+        return {"label_comparison": several.model_dump(mode="json")}
+    made = compare_encoders(tools.store, collection_id)
     return {"comparison": made.model_dump(mode="json")}

@@ -12,7 +12,7 @@ import { adding, applied, given, removing, verdictOf } from "./verdicts.js";
 const WORDS = { known: "recognised", ambiguous: "not sure", unknown: "not recognised", none: "none of the labels" };
 
 /** A card, as `answer` makes one for a single label. */
-export function labelsAnswer(job, result, { list }) {
+export function labelsAnswer(job, result, { list, onpick }) {
   const name = result.custom_id ?? `picture ${result.item + 1}`;
   const file = h("p", { class: "file" }, name);
   if (result.status === "failed") {
@@ -27,23 +27,14 @@ export function labelsAnswer(job, result, { list }) {
   const why = h("div", { class: "why" });
   const wrong = h("div");
   const fix = h("div", { class: "fix" });
-  const card = h("li", { class: "answer labels" }, shown, h("div", {}, h("p", {}, badge), labels, file, why, fix, wrong));
+  const pick = h("input", { type: "checkbox", "aria-label": `Select ${name}`, onchange: onpick });
+  const card = h("li", { class: "answer labels" }, h("label", { class: "pick" }, pick, shown), h("div", {}, h("p", {}, badge), labels, file, why, fix, wrong));
   let open = null; // the label whose examples are shown
 
   const give = async (verdict) => {
-    const { reviewed, final_labels, review: made } = result;
     wrong.replaceChildren();
     try {
-      await review(job, [result], verdict);
-      Object.assign(result, applied(result, verdict));
-      show();
-      done(textOf(1, verdict), async () => {
-        if (reviewed) await review(job, [result], verdictOf(made));
-        else await unreview(job, [result]);
-        Object.assign(result, { reviewed, final_labels, review: made });
-        show();
-      });
-      changed();
+      await giveAll(job, [card], verdict);
     } catch (error) {
       wrong.replaceChildren(problem(error));
     }
@@ -52,7 +43,7 @@ export function labelsAnswer(job, result, { list }) {
     open = entry.label;
     for (const chip of labels.querySelectorAll("button")) chip.setAttribute("aria-expanded", String(chip.dataset.label === open));
     const has = result.final_labels.includes(entry.label);
-    why.replaceChildren(...behind(job.collection, entry, result),
+    why.replaceChildren(...behind(job, entry, result),
       h("div", {}, button(has ? `Remove ${entry.label}` : `Add ${entry.label}`, () => give(has ? removing(entry.label, [result]) : adding(entry.label)), { class: "chip" })));
   };
   const show = () => {
@@ -66,12 +57,28 @@ export function labelsAnswer(job, result, { list }) {
     }))), ...(entries.length ? [] : [h("li", { class: "quiet" }, decision === "unknown" && !reviewed ? "Unlike all examples" : NONE)]));
     const again = entries.find(({ label }) => label === open);
     if (again) explain(again);
-    else why.replaceChildren(...whyOf(job.collection, result));
+    else why.replaceChildren(...whyOf(job, result));
     fix.replaceChildren(...choices(result, give, list));
     if (held && !card.contains(document.activeElement)) (labels.querySelector(`[aria-expanded="true"]`) ?? fix.querySelector("button"))?.focus();
   };
   show();
-  return card;
+  return Object.assign(card, { pick, result, show, add: (cards, label) => giveAll(job, cards, adding(label)) });
+}
+
+// Give the answers of cards a verdict, and offer to undo that.
+async function giveAll(job, cards, verdict) {
+  const before = cards.map(({ result: { reviewed, final_labels, review: made } }) => ({ reviewed, final_labels, review: made }));
+  const put = (card, fields) => { Object.assign(card.result, fields); card.show(); };
+  await review(job, cards.map(({ result }) => result), verdict);
+  for (const card of cards) put(card, applied(card.result, verdict));
+  done(textOf(cards.length, verdict), async () => {
+    for (const [n, card] of cards.entries()) {
+      if (before[n].reviewed) await review(job, [card.result], verdictOf(before[n].review));
+      else await unreview(job, [card.result]);
+      put(card, before[n]);
+    }
+  });
+  changed();
 }
 
 // The labels of an answer as it stands: those of a review, or else the certain ones and the unsure ones.

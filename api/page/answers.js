@@ -102,6 +102,12 @@ function selectionBar(job, list, body) {
     const cards = ticked();
     wrong.replaceChildren();
     try {
+      if (cards[0].add) { // of several labels
+        await cards[0].add(cards, label);
+        for (const { pick } of cards) pick.checked = false;
+        form.field.value = "";
+        return update();
+      }
       const undone = () => { for (const card of cards) card.unfixed(); };
       const failed = new Set((await correct(job, cards.map((card) => card.result), { label }, undone)).map((one) => one.error.detail));
       for (const card of cards) card.fixed(label, `Added to ${label}`);
@@ -110,13 +116,15 @@ function selectionBar(job, list, body) {
     } catch (error) {
       wrong.append(problem(error));
     }
-    update();
+    return update();
   } });
   const clear = button("Clear", () => { for (const card of ticked()) card.pick.checked = false; update(); }, { class: "small" });
   const bar = h("div", { class: "selection", hidden: true }, selected, form, clear, wrong);
   const update = () => {
-    const number = ticked().length;
+    const cards = ticked();
+    const number = cards.length;
     bar.hidden = number === 0 && !wrong.childElementCount;
+    if (cards[0]?.add) form.querySelector("button").textContent = "Add label";
     selected.textContent = number ? `${count(number, "picture")} selected` : "";
   };
   return { bar, update };

@@ -70,9 +70,9 @@ function trail({ collection, tab, trail: given }) {
   return h("nav", { class: "trail", "aria-label": "Breadcrumb" }, parts);
 }
 
-function tabs({ collection, tab, many }) {
+function tabs({ collection, tab }) {
   if (collection === undefined) return null;
-  return h("nav", { class: "tabs", "aria-label": "Collection" }, TABS.filter(([, place]) => !many || place !== "report").map(([name, place]) =>
+  return h("nav", { class: "tabs", "aria-label": "Collection" }, TABS.map(([name, place]) =>
     h("a", { href: `#/c/${collection}${place && `/${place}`}`, "aria-current": tab === place && "page" }, name)));
 }
 

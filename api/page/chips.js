@@ -2,6 +2,7 @@
 
 import { h, percent } from "./element.js";
 import { evidence } from "./evidence.js";
+import { picture } from "./picture.js";
 import { specific } from "./verdicts.js";
 
 await new Promise((resolve) => { // the views that show chips wait for it
@@ -22,14 +23,22 @@ export function chipText({ label, probability, decision }) {
     probability != null && h("span", { class: "share" }, ` ${percent(probability)}`), decision === "unsure" && h("span", { class: "share" }, " unsure"));
 }
 
-/** The examples behind a label, or the nearest ones where the answer does not name them. */
-export function behind(collection, entry, { neighbours }) {
+/** The part that decided about a label, if not the whole picture, and the examples behind it, or else the nearest ones. */
+export function behind(job, entry, { item, neighbours }) {
   const decided = entry.explanation?.supports?.length > 0;
-  return [decided && h("p", { class: "quiet" }, "Examples behind ", h("strong", {}, entry.label)), evidence(collection, { ...entry, neighbours })].filter(Boolean);
+  return [decided && h("p", { class: "quiet" }, "Examples behind ", h("strong", {}, entry.label)), entry.part && partOf(job, item, entry),
+    evidence(job.collection, { ...entry, neighbours })].filter(Boolean);
+}
+
+function partOf(job, item, { label, part: { x, y, width, height } }) {
+  const frame = h("span");
+  const [left, top, across, down] = [x, y, width, height].map((share) => `${share * 100}%`);
+  Object.assign(frame.style, { left, top, width: across, height: down });
+  return h("p", { class: "part" }, picture(`/v1/jobs/${job.id}/items/${item}/thumbnail`, `In a frame: the part that decided about ${label}`), frame);
 }
 
 /** The examples behind the best label of an answer, of those that no other one implies. */
-export function whyOf(collection, result) {
+export function whyOf(job, result) {
   const [first] = specific(result.labels.map(({ label }) => label));
-  return behind(collection, result.labels.find(({ label }) => label === first) ?? {}, result);
+  return behind(job, result.labels.find(({ label }) => label === first) ?? {}, result);
 }

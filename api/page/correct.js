@@ -19,7 +19,7 @@ const MOST_EXAMPLES = 1_000; // and those whose pictures it also enrols
  */
 export async function review(job, results, verdict, { examples = false } = {}) {
   await settle();
-  const enroll = examples && Boolean(verdict.label);
+  const enroll = examples && !verdict.accepted && verdict.label !== null;
   const outcomes = [];
   for (const items of parts(results, enroll ? MOST_EXAMPLES : MOST)) {
     const made = await call("POST", `/v1/jobs/${job.id}/review`, {

@@ -28,7 +28,7 @@ export function reviewLabels(job, { chosen, onverdict }) {
       const results = chosen();
       return entriesOf(result, results).map((entry, n) => {
         const has = results.filter((one) => one.final_labels.includes(entry.label)).length;
-        const show = () => why.replaceChildren(...behind(job.collection, entry, result));
+        const show = () => why.replaceChildren(...behind(job, entry, result));
         const key = n < NUMBERED && h("kbd", {}, String(n + 1));
         return button(h("span", {}, key, key && " ", chipText({ ...entry, decision: has ? "yes" : entry.decision }), results.length > 1 && ` ${has} of ${results.length}`), () => { show(); toggle(entry.label); }, {
           class: `chip ${!has && entry.decision === "unsure" ? "unsure" : ""}`, "data-label": entry.label, onfocus: show,
@@ -37,7 +37,7 @@ export function reviewLabels(job, { chosen, onverdict }) {
       });
     },
     /** The examples behind the best label of an answer. */
-    why: (result) => whyOf(job.collection, result),
+    why: (result) => whyOf(job, result),
   };
 }
 

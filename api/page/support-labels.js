@@ -31,7 +31,8 @@ export function supportLabels(collection, { list, ticked, attempt }) {
     if (label) change(`${label} removed`, { remove: [label] });
     else form.field.focus();
   }, { class: "small" });
-  return h("div", { class: "row" }, form, remove);
+  const whole = (text, said, complete) => button(text, () => change(said, { complete }), { class: "small" });
+  return h("div", { class: "row" }, form, remove, whole("These are all labels", "no other labels", true), whole("There may be more", "maybe other labels", false));
 }
 
 export { chips } from "./chips.js";

@@ -15,7 +15,7 @@ export async function classView({ collection, label }, signal) {
   show(found);
   document.addEventListener("changed", async () => show(await call("GET", pathOf(collection, "classes", label), { signal }).catch(() => found)), { signal });
   return {
-    title: label, collection, many: Boolean(several), tab: "class",
+    title: label, collection, tab: "class",
     parts: [
       h("p", { class: "quiet" }, number, found.kind === "negative" && ", background: pictures that match this class are not recognised"),
       actions(collection, found, signal, several), supportGrid(collection, label, signal, several),
@@ -25,7 +25,7 @@ export async function classView({ collection, label }, signal) {
 
 export async function picturesView({ collection }, signal) {
   const several = await severalOf(collection, signal);
-  return { title: "All pictures", collection, many: Boolean(several), tab: "pictures", parts: [supportGrid(collection, null, signal, several)] };
+  return { title: "All pictures", collection, tab: "pictures", parts: [supportGrid(collection, null, signal, several)] };
 }
 
 // What shows and changes labels where a picture may have several, or null.

@@ -32,7 +32,7 @@ export async function collectionView({ collection }, signal) {
   document.addEventListener("changed", refresh, { signal });
   show(found);
   return {
-    title: collection, collection, many, tab: "",
+    title: collection, collection, tab: "",
     parts: [
       h("div", { class: "panels" }, examples, ask(collection, { signal, place, onanswers: examples.fold })), hint, place,
       h("section", { "aria-labelledby": "classes-title" },

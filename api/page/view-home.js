@@ -29,8 +29,9 @@ function row(one) {
 }
 
 function maker(signal) {
-  const views = h("select", { id: "views" },
-    h("option", { value: "1" }, "1: the whole picture (fastest)"), h("option", { value: "flip" }, "flip: plus mirror image"), h("option", { value: "full" }, "full: plus mirror image and centre crop (slowest, most accurate)"));
+  const views = h("select", { id: "views", onchange: () => { if (views.value === "tiles") labels.value = "many"; } },
+    h("option", { value: "1" }, "1: the whole picture (fastest)"), h("option", { value: "flip" }, "flip: plus mirror image"), h("option", { value: "full" }, "full: plus mirror image and centre crop (slowest, most accurate)"),
+    h("option", { value: "tiles" }, "tiles: parts too, for small things (several labels; six times the work)"));
   const labels = h("select", { id: "labels" }, h("option", { value: "one" }, "one"), h("option", { value: "many" }, "several"));
   const encoder = h("div");
   let chosen = null; // the service's default until another one is chosen

@@ -13,9 +13,10 @@ const SUSPECTS_MOST = 12;
 
 export async function reportView({ collection }, signal) {
   if ((await call("GET", pathOf(collection), { signal })).labels === "many") {
-    return { title: "Report", collection, many: true, tab: "report", parts: [h("p", { class: "hint" }, "The report is for collections with one label a picture.")] };
+    const { labelReport } = await import("./report-labels.js");
+    return { title: "Report", collection, tab: "report", parts: [...labelReport(collection, await read(signal, collection, "report", "labels")), await encoderNote(collection, signal)] };
   }
-  const report = await read(collection, signal);
+  const report = await read(signal, collection, "report");
   const parts = report.accuracy == null
     ? [h("p", { class: "hint" }, "Not enough pictures for a report yet: it needs at least two classes with two pictures each.")]
     : [summary(report), matrix(collection, report, signal)];
@@ -42,10 +43,10 @@ function clear(items) {
   return items.slice(0, SUSPECTS_MOST).filter(({ margin }) => margin <= items[0].margin / 4);
 }
 
-async function read(collection, signal) {
+async function read(signal, ...place) {
   for (;;) {
-    const found = await call("GET", pathOf(collection, "report"), { headers: { Prefer: "wait=15" }, signal });
-    if (found.classes !== undefined) return found;
+    const found = await call("GET", pathOf(...place), { headers: { Prefer: "wait=15" }, signal });
+    if (found.judged !== undefined) return found;
     for await (const _ of follow(found.id, signal)); // it is being made
   }
 }
@@ -56,7 +57,7 @@ function summary({ accuracy, judged, macro_avg: macro, version }) {
     macro && figure(percent(macro.f1), "F1, macro average"), figure(String(version), "collection version"));
 }
 
-function figure(value, caption) {
+export function figure(value, caption) {
   return h("div", {}, h("dd", {}, value), h("dt", { class: "quiet" }, caption));
 }
 
@@ -117,44 +118,58 @@ function suspects(collection, { suspects: { items, total } }) {
 }
 
 function suspect(collection, { support_id: id, label, looks_like: other }) {
+  const like = h("div", { class: "because" });
+  call("GET", pathOf(collection, "classes", other)).then(({ thumbnails }) =>
+    like.append(h("ul", {}, thumbnails.slice(0, 3).map((one) => h("li", {}, picture(one, "")))))).catch(() => {});
+  return supportCard(collection, id, label, h("p", { class: "quiet" }, `looks like ${other}`), like, fixing(collection, id, `Move to ${other}`, `Moved to ${other}`, { label: other }));
+}
+
+/** A card of a support: its picture, the name of its file, and what more is said of it. */
+export function supportCard(collection, id, label, ...more) {
+  const path = pathOf(collection, "supports", id);
+  const name = h("p", { class: "file" });
+  call("GET", path).then(({ external_id: file }) => { name.textContent = name.title = file ?? `number ${id}`; }).catch(() => {});
+  const open = button(picture(`${path}/thumbnail`, "", { class: "shown" }), () => openSupport(collection, id, label, `An example of ${label}`), { class: "thumb", "aria-label": `Open example of ${label}` });
+  return h("li", { class: "answer" }, open, h("div", {}, h("p", { class: "verdict" }, h("strong", {}, label)), name, more));
+}
+
+/** A button that changes the labels of a support, and then offers to undo that. */
+export function fixing(collection, id, text, said, json) {
   const path = pathOf(collection, "supports", id);
   const place = h("div", { class: "fix" });
-  const move = button(`Move to ${other}`, async () => {
+  const fix = button(text, async () => {
     try {
-      await call("PATCH", path, { json: { label: other } });
-      place.replaceChildren(`Moved to ${other}`);
-      done(`Picture moved to ${other}`, async () => {
-        await call("PATCH", path, { json: { label } });
-        place.replaceChildren(move);
+      const { label, labels, complete } = await call("GET", path);
+      await call("PATCH", path, { json });
+      place.replaceChildren(said);
+      done(said, async () => {
+        await call("PATCH", path, { json: labels ? { labels, complete } : { label } });
+        place.replaceChildren(fix);
       });
     } catch (error) {
       place.append(problem(error));
     }
   }, { class: "chip" });
-  place.append(move);
-  const name = h("p", { class: "file" });
-  const like = h("div", { class: "because" });
-  call("GET", path).then(({ external_id: file }) => { name.textContent = name.title = file ?? `number ${id}`; }).catch(() => {});
-  call("GET", pathOf(collection, "classes", other)).then(({ thumbnails }) =>
-    like.append(h("ul", {}, thumbnails.slice(0, 3).map((one) => h("li", {}, picture(one, "")))))).catch(() => {});
-  const open = button(picture(`${path}/thumbnail`, "", { class: "shown" }), () => openSupport(collection, id, label, `An example of ${label}`), { class: "thumb", "aria-label": `Open example of ${label}` });
-  return h("li", { class: "answer" }, open,
-    h("div", {}, h("p", { class: "verdict" }, h("strong", {}, label)), name, h("p", { class: "quiet" }, `looks like ${other}`), like, place));
+  place.append(fix);
+  return place;
 }
 
 function table({ classes, macro_avg: macro, weighted_avg: weighted }) {
-  const cell = (value) => h("td", {}, value == null ? "–" : value.toFixed(2));
-  const line = (name, one) => one && h("tr", {}, h("th", { scope: "row" }, name), cell(one.precision), cell(one.recall), cell(one.f1), h("td", {}, String(one.judged)));
-  return h("section", {}, h("h2", {}, "Metrics by class"), h("div", { class: "matrix", tabindex: "0", role: "region", "aria-label": "Metrics by class" }, h("table", {},
-    h("thead", {}, h("tr", {}, ["Class", "Precision", "Recall", "F1", "Pictures"].map((name) => h("th", { scope: "col" }, name)))),
-    h("tbody", {}, classes.map((one) => line(one.label, one))),
-    h("tfoot", {}, line("Macro avg", macro), line("Weighted avg", weighted)))));
+  const line = (name, one) => one && [name, one.precision, one.recall, one.f1, String(one.judged)];
+  return metrics("Metrics by class", ["Class", "Precision", "Recall", "F1", "Pictures"], classes.map((one) => line(one.label, one)), [line("Macro avg", macro), line("Weighted avg", weighted)]);
 }
 
-function notes({ notes: said }) {
+/** A table of shares and texts, each line with its name first. */
+export function metrics(title, heads, lines, last = []) {
+  const line = (cells) => cells && h("tr", {}, h("th", { scope: "row" }, cells[0]), cells.slice(1).map((cell) => h("td", {}, cell == null ? "–" : cell.toFixed?.(2) ?? cell)));
+  return h("section", {}, h("h2", {}, title), h("div", { class: "matrix", tabindex: "0", role: "region", "aria-label": title }, h("table", {},
+    h("thead", {}, h("tr", {}, heads.map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, lines.map(line)), h("tfoot", {}, last.map(line)))));
+}
+
+export function notes({ notes: said }) {
   return said.length ? h("section", {}, h("h2", {}, "Notes"), said.map((text) => h("p", { class: "quiet" }, text))) : null;
 }
 
-function rest(items, total) {
+export function rest(items, total) {
   return total > items.length && h("li", { class: "quiet" }, `and ${total - items.length} more`);
 }

@@ -26,7 +26,7 @@ export async function reviewView({ id, query: asked = {} }, signal) {
   const store = new ReviewItems(job, signal);
   const keys = () => showKeys(many);
   const wrong = h("div");
-  const examples = h("input", { type: "checkbox", id: "examples", checked: true });
+  const examples = h("input", { type: "checkbox", id: "examples", checked: !many });
   const bar = toolbar(store);
   const edges = () => ({ top: bar.element.getBoundingClientRect().bottom, bottom: document.getElementById("toasts").offsetHeight + 8 });
   const attempt = async (act) => {
@@ -41,7 +41,7 @@ export async function reviewView({ id, query: asked = {} }, signal) {
   const verdict = (given, all = grid.chosen()) => {
     if (!all.length) return;
     const results = many && given.accepted ? all.filter((one) => !one.reviewed) : all; // what somebody changed stands as it is
-    if (results.length) attempt(async () => { await store.judge(results, given, { examples: examples.checked && !many }); if (given.label) changed(); });
+    if (results.length) attempt(async () => { await store.judge(results, given, { examples: examples.checked }); if (given.label) changed(); });
     if (given.add || given.remove) return; // one label of several: the picture may have more
     if (grid.selected) grid.clear();
     else grid.next();
@@ -71,8 +71,8 @@ export async function reviewView({ id, query: asked = {} }, signal) {
     bar.progress, h("details", { class: "more-filters", open: WIDE.matches }, h("summary", {}, "Filters"), filters),
     h("div", { class: "row" },
       button("Select all", () => grid.selectAll(), { class: "small" }), bar.picking(grid), bar.clearing(grid), bar.accepting(acceptAbove),
-      ...(many ? [again] : [h("label", { class: "row check" }, examples, "Labelled pictures become examples"),
-        again, button("Group the unknown", () => groups.open(), { class: "small" })]), zoom(grid), button("Keys", keys, { class: "small keys-button", "aria-keyshortcuts": "?" })),
+      h("label", { class: "row check" }, examples, "Labelled pictures become examples"),
+      again, !many && button("Group the unknown", () => groups.open(), { class: "small" }), zoom(grid), button("Keys", keys, { class: "small keys-button", "aria-keyshortcuts": "?" })),
     bar.last(undo), wrong);
   const offer = () => { // what has been reviewed is left alone
     const { done = 0, reviewed = 0 } = store.summary ?? {};

@@ -24,7 +24,7 @@ const AGAIN_MS = 2000;
 export async function settingsView({ collection }, signal) {
   const found = await call("GET", pathOf(collection), { signal });
   return {
-    title: "Settings", collection, many: found.labels === "many", tab: "settings",
+    title: "Settings", collection, tab: "settings",
     parts: [rename(found), decisions(found), await encoder(found, signal), exports(found, signal), await keysPanel(found.name, signal)],
   };
 }

@@ -57,7 +57,11 @@ def row_of(picture: Listed, result: Json) -> Row:
 
 
 def _short(labels: Sequence[Json]) -> list[Json]:
-    return [{name: one[name] for name in ("label", "probability", "decision")} for one in labels]
+    names = ("label", "probability", "decision")
+    return [
+        {**{name: one[name] for name in names}, **({"part": one["part"]} if one.get("part") else {})}
+        for one in labels
+    ]
 
 
 def failed_row(picture: Listed, error: ExemplarError) -> Row:

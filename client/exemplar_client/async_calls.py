@@ -211,6 +211,16 @@ class AsyncCalls(AsyncTransport):
             )
         )
 
+    async def compare_label_encoders(self, collection: str) -> models.LabelComparison:
+        """Compare the reports of both encoders of a collection of several labels a picture."""
+        return models.LabelComparison.model_validate_json(
+            await self._made(
+                Request(
+                    "GET", f"/v1/collections/{in_path(collection)}/reindex/comparison/labels", may_repeat=True
+                )
+            )
+        )
+
     async def switch_encoder(self, collection: str, *, leave_out: bool | None = None) -> models.Reindex:
         """Make the collection answer with the other encoder."""
         return await self._json(

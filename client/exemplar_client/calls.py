@@ -211,6 +211,16 @@ class Calls(Transport):
             )
         )
 
+    def compare_label_encoders(self, collection: str) -> models.LabelComparison:
+        """Compare the reports of both encoders of a collection of several labels a picture."""
+        return models.LabelComparison.model_validate_json(
+            self._made(
+                Request(
+                    "GET", f"/v1/collections/{in_path(collection)}/reindex/comparison/labels", may_repeat=True
+                )
+            )
+        )
+
     def switch_encoder(self, collection: str, *, leave_out: bool | None = None) -> models.Reindex:
         """Make the collection answer with the other encoder."""
         return self._json(

@@ -600,6 +600,8 @@ class LabelAnswer(Model):
     """`yes` from the label's threshold on, `unsure` below it."""
     explanation: Explanation | None = Field(default=None)
     label: str
+    part: Part | None = Field(default=None)
+    """The part of the picture that decided it, in fractions of the picture; null for the whole picture. Only the views `tiles` look at parts."""
     probability: float
 
 
@@ -615,6 +617,23 @@ class LabelAverage(Model):
     micro_f1: float
     micro_precision: float | None
     micro_recall: float | None
+
+
+class LabelComparison(Model):
+    """The reports of both encoders of a collection of several labels a picture.
+
+    Compare `map` and `micro_f1` of their averages.
+    """
+
+    compared: int
+    """Supports with vectors of both encoders; the reports are of these."""
+    encoder: str
+    """The active encoder."""
+    notes: list[str]
+    other: str
+    other_report: LabelReport
+    report: LabelReport
+    version: int
 
 
 class LabelCount(Model):
@@ -837,7 +856,7 @@ class NewCollection(Model):
     """Prompts for labels, if the encoder has a text side: `best7`, `all80`, or your own with `{}` in place of the label. A class then answers by its name before it has a picture."""
     rule: Rule | None = Field(default=None)
     views: Views | None = Field(default=None)
-    """Views of each picture: the picture, with its mirror image, or both also cropped."""
+    """Views of each picture: the picture, with its mirror image, or both also cropped. With `labels` `many` also `tiles`: of a classified picture, five crops are looked at as well."""
 
 
 class NewGroups(Model):
@@ -876,7 +895,7 @@ class NewReview(Model):
     add: list[str] | None = Field(default=None)
     """Labels that it has besides those so far."""
     enroll: bool | None = Field(default=None)
-    """Also make the picture a support of the label; one of another class is moved. Undoing the review, or giving another label, puts it back."""
+    """Also make the picture a support of the label; one of another class is moved. Where pictures have several labels, those that it then has are all of them. Undoing the review, or giving another label, puts it back."""
     label: str | None = Field(default=None)
     """The right label; null: none of the classes."""
     labels: list[str] | None = Field(default=None)
@@ -893,7 +912,7 @@ class NewReviews(Model):
     add: list[str] | None = Field(default=None)
     """Labels that it has besides those so far."""
     enroll: bool | None = Field(default=None)
-    """Also make the picture a support of the label; one of another class is moved. Undoing the review, or giving another label, puts it back."""
+    """Also make the picture a support of the label; one of another class is moved. Where pictures have several labels, those that it then has are all of them. Undoing the review, or giving another label, puts it back."""
     items: list[int] | None = Field(default=None)
     label: str | None = Field(default=None)
     """The right label; null: none of the classes."""
@@ -926,6 +945,17 @@ class Offered(Model):
 
 Order = Literal["item", "value", "confidence", "name"] | str
 """`item` as submitted; `value` what to review first; `confidence` the least first; `name` of the item."""
+
+
+class Part(Model):
+    """A part of a picture, in fractions of its width and height."""
+
+    height: float
+    width: float
+    x: float
+    """The left edge."""
+    y: float
+    """The upper edge."""
 
 
 class PastImage(Model):
@@ -1249,8 +1279,10 @@ class Version(Model):
     version: int
 
 
-Views = Literal["1", "flip", "full"] | str
-"""The views of a picture: itself, with its mirror image, or both also cropped."""
+Views = Literal["1", "flip", "full", "tiles"] | str
+"""The views of a picture: itself, with its mirror image, or both also cropped.
+
+`tiles` is itself, and overlapping crops of it when it is classified: the best one decides each label."""
 
 
 class Wanted(Model):

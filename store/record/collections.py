@@ -26,7 +26,7 @@ from store.clock import now_s
 from store.database import Database
 from store.record.collection_rows import unpack_collection, unpack_index, unpack_rule, with_counts
 from store.record.keys import follow_name
-from store.record.prompt_rules import check_index, check_labels, check_rule_of_prompts
+from store.record.prompt_rules import check_index, check_labels, check_rule_of_prompts, check_views
 from store.work.states import FINAL_CHUNK, change_jobs
 
 
@@ -58,9 +58,11 @@ class Collections:
     ) -> Collection:
         """Add a collection.
 
-        Raises `collection_exists` for a taken name, `rule_invalid`, `index_invalid` or `labels_unsupported`.
+        Raises `collection_exists` for a taken name, `rule_invalid`, `index_invalid`, `views_invalid` or
+        `labels_unsupported`.
         """
         check_rule_of_prompts(rule, prompts)
+        check_views(views, labels)
         check_labels(labels, rule, prompts)
         check_index(index, labels, prompts)
         row = {

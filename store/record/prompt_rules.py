@@ -1,10 +1,10 @@
-"""Which rules and indexes can be combined with prompts, or with several labels a picture."""
+"""Which rules, views and indexes can be combined with prompts, or with several labels a picture."""
 
 from __future__ import annotations
 
 from core.errors import ExemplarError
 from core.label_sets import unsupported
-from core.types import Index, IndexName, Labels, Prompts, Rule, RuleName
+from core.types import Index, IndexName, Labels, Prompts, Rule, RuleName, Views
 
 _OF_TEXTS = (RuleName.AUTO, RuleName.KERNEL, RuleName.RIDGE)
 _OF_SEVERAL = (RuleName.AUTO, RuleName.KERNEL, RuleName.RIDGE)
@@ -35,6 +35,16 @@ def check_labels(labels: Labels, rule: Rule, prompts: Prompts | None) -> None:
         raise ExemplarError(
             "rule_invalid",
             f"expected one of the rules {expected}, which give several labels, got {rule.name.value}",
+        )
+
+
+def check_views(views: Views, labels: Labels) -> None:
+    """Raise `views_invalid` for views that look at parts of pictures with one label."""
+    if views is Views.TILES and labels is Labels.ONE:
+        raise ExemplarError(
+            "views_invalid",
+            "expected the views 1, flip or full; tiles, which look for each label in parts of a picture, are "
+            "for collections made with labels=many",
         )
 
 

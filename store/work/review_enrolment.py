@@ -1,5 +1,7 @@
 """Enrolment by review: the picture of a reviewed item becomes a support of the class it was given.
 
+Where pictures may have several labels, that is the complete set of those it gives: a review states all.
+
 A review remembers the support that it made or moved, and the classes that had the picture before. A picture
 that is a support already is moved with the review; for any other the review submits a job, in the same
 transaction. When that job settles, it enrols what its reviews still ask for.
@@ -14,12 +16,15 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, update
 
 from core.errors import ExemplarError
+from core.label_sets import LabelSet, clean_label_set
+from core.labels import unpack_labels
 from core.results import Result, done_result, failed_result
-from core.types import FINAL, Chunk, Item, Job, JobKind, JobRequest, Lane, Origin
+from core.types import FINAL, Chunk, Item, Job, JobKind, JobRequest, Labels, Lane, Origin
 from store import tables as t
 from store.record.class_rows import add_class, find_class, resolve_label
 from store.record.collections import lock_collection, set_version
 from store.record.enrolment import Enrolment, enroll
+from store.record.label_sets import SetWriter
 from store.record.placements import Placement, is_in_place, owners_of, place, put_back
 
 NOT_ENROLLED: Mapping[str, Any] = {
@@ -39,23 +44,35 @@ class Enrolling:
     job_id: str
     pictures: Mapping[int, str]
     lane: Lane
+    labels: Labels = Labels.ONE
+    """How many labels the collection gives a picture."""
     origin: Origin | None = None
 
-    def request(self, reviewed: Job, label: str, answers: Sequence[Result]) -> JobRequest:
-        """Return the job for these answers of a reviewed job."""
+    def request(self, reviewed: Job, given: Sequence[tuple[Result, str]]) -> JobRequest:
+        """Return the job for these answers of a reviewed job, each with what its review gives."""
         items = [
             Item(
                 index=index,
                 picture=self.pictures[answer["item"]],
-                label=label,
                 custom_id=str(answer["item"]),
                 external_id=answer.get("custom_id"),
+                **self._said(text),
             )
-            for index, answer in enumerate(answers)
+            for index, (answer, text) in enumerate(given)
         ]
         return JobRequest(
             reviewed.collection, JobKind.ENROLL, self.lane, items, origin=self.origin, target=reviewed.id
         )
+
+    def _said(self, text: str) -> dict[str, Any]:
+        if self.labels is Labels.ONE:
+            return {"label": text}
+        return {"labels": all_labels(text).labels, "complete": True}
+
+
+def all_labels(text: str) -> LabelSet:
+    """Return the labels that a review gives, which are all; raises as `clean_label_set` does."""
+    return clean_label_set(unpack_labels(text), complete=True)
 
 
 def enrolling_reviews(connection: Connection, job_id: str, items: Sequence[int]) -> dict[int, Row[Any]]:
@@ -75,16 +92,15 @@ def place_reviewed(
 ) -> dict[str, Any]:
     """Put the picture of an item into a class of a locked collection; return the columns of its review.
 
-    Without a `support_id`, `enroll_job` is the job that has to enrol it: a new one or an earlier one.
+    `label` is what the review gives, maybe several labels as one text. Without a `support_id`, `enroll_job`
+    is the job that has to enrol it: a new one or an earlier one.
     """
     if row is not None and row.label == label and _is_under_way(connection, row):
         return kept_columns(row)
     picture = enrolling.pictures[item]
     if not owners_of(connection, collection_id, picture):
         return {**NOT_ENROLLED, "enroll": True, "enroll_job": enrolling.job_id}
-    class_id = find_class(connection, collection_id, label)
-    if class_id is None:
-        class_id = _add_class(connection, collection_id, label)
+    class_id = _find_or_make(connection, collection_id, label, enrolling.labels)
     earlier = None if row is None else _own(connection, row)
     return _columns(place(connection, collection_id, picture, class_id, earlier), enroll_job=None)
 
@@ -124,7 +140,7 @@ def _enroll_one(connection: Connection, chunk: Chunk, collection_id: int, one: E
     if connection.execute(select(review.item).where(asks)).first() is None:
         return failed_result(item, _changed())
     try:
-        class_id, label = _class_of(connection, collection_id, item.label or "", chunk.submitted_version)
+        class_id, said = _class_of(connection, collection_id, item, chunk.submitted_version)
     except ExemplarError as error:
         return failed_result(item, error)
     picture = item.picture or ""
@@ -134,15 +150,45 @@ def _enroll_one(connection: Connection, chunk: Chunk, collection_id: int, one: E
     else:
         placement = place(connection, collection_id, picture, class_id)
         version = lock_collection(connection, collection_id)
-        made = {"support_id": placement.support_id, "label": label, "duplicate_of": placement.support_id}
-        result = done_result(item, {**made, "duplicate_label": label, "index_version": version})
+        made = {"support_id": placement.support_id, **said, "duplicate_of": placement.support_id}
+        duplicate = {"duplicate_label": said["label"]} if "label" in said else {}
+        result = done_result(item, {**made, **duplicate, "index_version": version})
     connection.execute(update(t.review).where(asks).values(_columns(placement, enroll_job=chunk.job_id)))
     return result
 
 
-def _class_of(connection: Connection, collection_id: int, label: str, version: int) -> tuple[int, str]:
+def _class_of(
+    connection: Connection, collection_id: int, item: Item, version: int
+) -> tuple[int, dict[str, Any]]:
+    """Return the class of an item accepted at a version, and how a result names it."""
+    if item.labels is not None:
+        set_id, labels = _set_of(connection, collection_id, LabelSet(item.labels, item.complete), version)
+        return set_id, {"labels": list(labels.labels), "complete": labels.complete}
+    label = item.label or ""
     found = resolve_label(connection, collection_id, label, version)
-    return (_add_class(connection, collection_id, label), label) if found is None else found
+    if found is None:
+        found = _add_class(connection, collection_id, label), label
+    return found[0], {"label": found[1]}
+
+
+def _find_or_make(connection: Connection, collection_id: int, text: str, labels: Labels) -> int:
+    """Return the class that a review gives now."""
+    if labels is Labels.MANY:
+        version = lock_collection(connection, collection_id) or 0
+        return _set_of(connection, collection_id, all_labels(text), version)[0]
+    found = find_class(connection, collection_id, text)
+    return _add_class(connection, collection_id, text) if found is None else found
+
+
+def _set_of(
+    connection: Connection, collection_id: int, labels: LabelSet, version: int
+) -> tuple[int, LabelSet]:
+    """Return the label set of labels given at a version, and its labels as they are now."""
+    seq = (lock_collection(connection, collection_id) or 0) + 1
+    writer = SetWriter(connection, collection_id, version)
+    set_id = writer.find_or_make(writer.members(labels, seq), seq)
+    set_version(connection, collection_id, seq)
+    return set_id, writer.labels_of(set_id)
 
 
 def _add_class(connection: Connection, collection_id: int, label: str) -> int:

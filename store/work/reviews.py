@@ -162,13 +162,17 @@ class Reviews:
         verdict: Verdict,
     ) -> Submitted | None:
         """Submit the job that enrols the pictures that are no supports yet; return it, None if all are."""
-        if verdict.enrolling is None or verdict.label is None:
+        if verdict.enrolling is None:
             return None
         new = verdict.enrolling.job_id
-        waiting = [answer for answer, row in zip(answers, rows, strict=True) if row["enroll_job"] == new]
+        waiting = [
+            (answer, row["label"])
+            for answer, row in zip(answers, rows, strict=True)
+            if row["enroll_job"] == new
+        ]
         if not waiting:
             return None
-        request = verdict.enrolling.request(require_job(connection, job_id), verdict.label, waiting)
+        request = verdict.enrolling.request(require_job(connection, job_id), waiting)
         return self._jobs.submit_within(connection, new, request)
 
     def _answers(self, job_id: str, items: Sequence[int]) -> dict[int, Result]:
@@ -226,8 +230,9 @@ def _enrolment(
     if verdict.enrolling is not None:
         if collection_id is None:
             raise collection_gone()
-        label, item = str(verdict.label), row["item"]
-        return place_reviewed(connection, collection_id, earlier, label, verdict.enrolling, item)
+        return place_reviewed(
+            connection, collection_id, earlier, row["label"], verdict.enrolling, row["item"]
+        )
     if earlier is None:
         return NOT_ENROLLED
     if earlier.label == row["label"]:

@@ -28,6 +28,7 @@ from store.clock import now_s
 from store.record.enrolment import Enrolment, enroll
 from store.reindex.secondary_vectors import keep_vectors
 from store.work.groups import write_groups
+from store.work.item_vectors import PackedVectors
 from store.work.leases import RELEASED
 from store.work.redecisions import redecide
 from store.work.review_enrolment import enroll_reviewed
@@ -42,8 +43,8 @@ class Settlement:
     outcomes: Sequence[Result | Enrolment]
     smoothing_inputs: str | None = None
     """The name of the blob with its smoothing inputs."""
-    vectors: bytes | None = None
-    """The vectors of its items, as `pack_half` makes them, to be kept."""
+    vectors: PackedVectors | None = None
+    """The vectors of its items, to be kept."""
 
 
 def close(

@@ -25,7 +25,7 @@ class Verdict:
     add: frozenset[str] = frozenset()
     remove: frozenset[str] = frozenset()
     enrolling: Enrolling | None = None
-    """Set if the pictures are to become supports of the label, which must then be one."""
+    """Set if the pictures are to become supports of what it gives them."""
     may_enroll: bool = True
     """Whether the reviewer may change supports: otherwise reviews that enrolled stay as they are."""
 
