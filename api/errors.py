@@ -69,6 +69,7 @@ STATUS_OF = {
     "min_version_ahead": 409,
     "name_invalid": 422,
     "origin_not_allowed": 403,
+    "package_missing": 501,
     "path_not_allowed": 422,
     "path_not_found": 404,
     "picture_empty": 422,

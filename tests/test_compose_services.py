@@ -31,7 +31,7 @@ def command_of(stage: str) -> list[str]:
     """The CMD of a stage of the Dockerfile."""
     text = (ROOT / "Dockerfile").read_text()
     stage_text = re.split(r"^FROM ", text, flags=re.MULTILINE)
-    [found] = [part for part in stage_text if part.startswith(f"base AS {stage}")]
+    [found] = [part for part in stage_text if part.startswith(f"base AS {stage}\n")]
     return json.loads(re.search(r"^CMD (\[.*\])$", found, re.MULTILINE)[1])
 
 
