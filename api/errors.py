@@ -78,6 +78,7 @@ STATUS_OF = {
     "prompts_invalid": 422,
     "queue_full": 429,
     "queue_unavailable": 503,
+    "record_forbidden": 503,
     "record_unavailable": 503,
     "reindex_incomplete": 409,
     "reindex_not_found": 404,
