@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -38,17 +39,25 @@ class Project:
         self.tag = tag
         self._files = [part for file in ("docker-compose.yml", *files) for part in ("-f", str(ROOT / file))]
         self._services = services
+        self._scale = Path(tempfile.mkdtemp(prefix=f"{name}-"), "scale.yml")
+        self.scale(1)
         self._publish = f"127.0.0.1:{free_port()}"
         self.url = f"http://{self._publish}"
 
     def compose(self, *arguments: str) -> str:
         """Run a command of podman-compose."""
         environment = {"EXEMPLAR_PUBLISH": self._publish, "EXEMPLAR_TAG": self.tag}
-        return run("podman-compose", "-p", self.name, *self._files, *arguments, folder=ROOT, **environment)
+        files = (*self._files, "-f", str(self._scale))
+        return run("podman-compose", "-p", self.name, *files, *arguments, folder=ROOT, **environment)
+
+    def scale(self, workers: int) -> None:
+        """Set the number of workers: Debian's podman-compose takes --scale and ignores it."""
+        self._scale.write_text(f"services: {{worker: {{deploy: {{replicas: {workers}}}}}}}\n")
 
     def up(self, *, workers: int = 1) -> None:
         """Start all that does not run, with so many workers."""
-        self.compose("up", "-d", "--no-build", "--scale", f"worker={workers}", *self._services)
+        self.scale(workers)
+        self.compose("up", "-d", "--no-build", *self._services)
 
     def up_some(self, *services: str) -> None:
         """Start some services, and what they depend on."""
