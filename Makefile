@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 FILES := --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-fast lint format types contracts check generate faults fuzz lock clean
+.PHONY: demo test test-fast lint format types contracts check generate faults fuzz containers lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/exemplar demo $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(SERVE),--serve)
@@ -41,20 +41,28 @@ fuzz: $(VENV)/.installed-dev
 # 20 scenarios of faults on SQLite and PostgreSQL, about an hour; ARGS="--only F1,F4 --scale small" for some.
 faults: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.faults --scale full $(ARGS)
+
+# Images built and the compose file run with podman, as root on Debian 12: about an hour, 40 GB of disk.
+containers: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.containers $(ARGS)
+
 # Makes anew what is generated: the client from the API, the pages of settings and commands.
 generate: $(VENV)/.installed-dev
 	$(BIN)/python -m client.generate
 	$(BIN)/python -m tests.test_docs > docs/settings.md
 	$(BIN)/python -m tests.test_cli_docs > docs/cli.md
 
-# Writes the locked versions anew from pyproject.toml.
+# Writes the locked versions anew from pyproject.toml: of everything, of development, and of each image.
+COMPILE = $(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--no-emit-package exemplar-client --python-version 3.11 pyproject.toml
+IMAGE := --extra s3 --extra tracing
 lock: $(UV)
-	$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-package exemplar-client \
-		--python-version 3.11 pyproject.toml -o requirements.lock
-	$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-package exemplar-client \
-		--python-version 3.11 pyproject.toml --all-extras --group dev -c requirements.lock -o requirements-dev.lock
-	$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-package exemplar-client \
-		--python-version 3.11 pyproject.toml --extra s3 --extra tracing --extra lite0 -c requirements.lock -o requirements-image.lock
+	$(COMPILE) --extra all -o requirements.lock
+	$(COMPILE) --all-extras --group dev -c requirements.lock -o requirements-dev.lock
+	$(COMPILE) $(IMAGE) -c requirements-dev.lock -o requirements-api.lock
+	$(COMPILE) $(IMAGE) --extra worker --extra lite0 -c requirements-dev.lock -o requirements-worker-gpu.lock
+	$(COMPILE) $(IMAGE) --extra worker --extra lite0 --override deploy/images/cpu-overrides.txt \
+		-c requirements-dev.lock -o requirements-worker.lock
 
 clean:
 	rm -rf $(VENV)

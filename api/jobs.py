@@ -17,6 +17,7 @@ from api.results import Span, as_csv, as_ndjson, as_parquet, fits, shown
 from api.routes import Routes
 from api.services import services
 from core.answer_order import Order
+from core.packages import require_packages
 from core.results import Result
 from core.types import FINAL, Job
 from store.record.keys import Scope
@@ -66,6 +67,8 @@ def get_results(job_id: str, query: ResultQuery) -> Response:
     """Return results: a page as JSON, or all settled ones as NDJSON, CSV or Parquet."""
     job = services().store.jobs.get(job_id)
     media_type = request.accept_mimetypes.best_match(RESULT_TYPES, default=RESULT_TYPES[0])
+    if media_type == PARQUET:
+        require_packages("Parquet", "pyarrow")
     if media_type in _STREAMED:
         services().store.jobs.check_version(job_id, query.version)
         after = read_number(query.cursor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import time
 from pathlib import Path
@@ -42,6 +43,12 @@ def keys() -> None:
     help="Restrict the key to this collection (repeatable).",
 )
 @click.option("--days", type=click.FloatRange(min=0, min_open=True), help="Days until the key expires.")
+@click.option("--if-none", is_flag=True, help="Do nothing if there is a key that can be used.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Write the key to this file, which only its owner can read, instead of printing it.",
+)
 @DATA
 def create(
     *,
@@ -49,19 +56,28 @@ def create(
     scopes: tuple[str, ...],
     collections: tuple[str, ...],
     days: float | None,
+    if_none: bool,
+    out: Path | None,
     data: Path | None,
 ) -> None:
     """Create a key and print it; it cannot be shown again. From the first key on, every call needs one."""
     found = _keys(data)
     was_open = not found.any_active()
+    if if_none and not was_open:
+        click.echo("there is a key already; no other was created", err=True)
+        return
     made = found.create(
         name,
         [Scope(scope) for scope in scopes] or default_scopes(collections),
         collections=[check_slug(collection) for collection in collections] or None,
         lives_s=None if days is None else days * DAY_S,
     )
-    click.echo(made)  # alone on standard output, for scripts
-    click.echo("The key is shown only now; give it to commands and programs as EXEMPLAR_KEY.", err=True)
+    if out is None:
+        click.echo(made)  # alone on standard output, for scripts
+        click.echo("The key is shown only now; give it to commands and programs as EXEMPLAR_KEY.", err=True)
+    else:
+        _write_private(out, made)
+        click.echo(f"The key is in {out}; give it to commands and programs as EXEMPLAR_KEY.", err=True)
     if was_open:
         where = "" if data is None else f" --data {shlex.quote(str(data))}"
         click.echo(
@@ -69,6 +85,12 @@ def create(
             f"it. To go back: {command_name()} keys revoke {made.split('_')[1]}{where}",
             err=True,
         )
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(f"{text}\n")
 
 
 @keys.command("list")

@@ -6,13 +6,14 @@ import importlib
 import os
 import sys
 from io import TextIOWrapper
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from click.shell_completion import CompletionItem
 
 from cli.groups import Group
 from core.errors import ExemplarError
+from core.packages import EXTRA_OF, missing_package
 
 COMMANDS = {
     "up": ("cli.up:up", "Run everything on this machine: embedded Redis, API and workers."),
@@ -97,8 +98,11 @@ def main(arguments: list[str] | None = None) -> Any:
     try:
         sys.exit(exemplar.main(args=arguments, prog_name="exemplar", standalone_mode=False) or 0)
     except ExemplarError as error:
-        click.echo(f"exemplar: {error.message} ({error.code})", err=True)
-        sys.exit(UNREACHABLE if error.code == "service_unreachable" else UNUSABLE)
+        _end(error)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in EXTRA_OF:
+            raise
+        _end(missing_package(error.name or "", "this command"))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -114,3 +118,8 @@ def main(arguments: list[str] | None = None) -> Any:
     except OSError as error:
         click.echo(f"exemplar: {error.filename or 'a file'}: {error.strerror}", err=True)
         sys.exit(UNUSABLE)
+
+
+def _end(error: ExemplarError) -> NoReturn:
+    click.echo(f"exemplar: {error.message} ({error.code})", err=True)
+    sys.exit(UNREACHABLE if error.code == "service_unreachable" else UNUSABLE)

@@ -8,6 +8,7 @@ import sys
 import click
 
 from core.errors import ExemplarError
+from core.packages import require_packages
 from core.settings import read_settings
 from core.types import Lane
 
@@ -44,6 +45,7 @@ def worker(name: str | None, encoders: tuple[str, ...], lanes: tuple[str, ...], 
     if check is not None:
         _check(name or socket.gethostname(), ready=check == "ready")
         return
+    require_packages("a worker", "torch", "faiss", "httpcore", "standardwebhooks")
     from worker.process import run_worker  # noqa: PLC0415 - the API does not need it
 
     settings = read_settings()

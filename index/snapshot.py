@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import time
 import zipfile
 from collections.abc import Callable, Mapping
@@ -22,10 +21,8 @@ from core.types import ClassKind, Index, IndexName
 from index.ann_index import Trained
 from index.content import Content
 from index.replica import Replica, restore
+from index.snapshot_name import NAME
 from runtime.files import write
-
-NAME = re.compile(r"c(?P<collection>\d+)-v(?P<version>\d+)-(?P<digest>[0-9a-f]{64})\.npz")
-
 
 DRAFT_TTL_S = 3600.0  # an older draft was left by a worker that was killed while writing
 

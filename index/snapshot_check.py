@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from core.findings import Finding
-from index.snapshot import NAME
+from index.snapshot_name import NAME
 
 
 def examine_snapshots(folder: Path, versions: Mapping[int, int]) -> Iterator[Finding]:

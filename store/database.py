@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from core.errors import ExemplarError
 
 CHECK_AFTER_S = 5.0  # without use
+NO_PRIVILEGE = "42501"  # PostgreSQL's code
 # client side: without these, an unreachable server is waited for as long as TCP retries, minutes or hours
 POSTGRES_PATIENCE = {
     "connect_timeout": 5,
@@ -100,6 +101,15 @@ def _translated() -> Iterator[None]:
         ) from error
     except DataError as error:  # PostgreSQL keeps no NUL in text
         raise ExemplarError("request_invalid", f"the record cannot hold this value: {error.orig}") from error
+    except ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", None) != NO_PRIVILEGE:
+            raise
+        cause = str(error.orig).partition("\n")[0]
+        raise ExemplarError(
+            "record_forbidden",
+            f"the record's user has too few rights: {cause}; let it own the database, or grant it CREATE on "
+            "the schema public",
+        ) from error
     except DBAPIError as error:
         if not error.connection_invalidated:
             raise
@@ -113,6 +123,8 @@ def _postgres_engine(url: str) -> Engine:
     connect_args: dict[str, Any] = {
         name: value for name, value in POSTGRES_PATIENCE.items() if name not in asked
     }
+    # with a database in SQL_ASCII text would come as bytes, before `ensure_schema` can refuse it
+    connect_args["client_encoding"] = "utf8"
     # behind PgBouncer in transaction mode the next statement may meet another server's prepared ones
     connect_args["prepare_threshold"] = None
     engine = create_engine(url, pool_use_lifo=True, connect_args=connect_args)

@@ -17,8 +17,10 @@ _LOCK = 7_220_411_017  # an arbitrary number for the advisory lock of migrations
 def ensure_schema(database: Database) -> None:
     """Apply every missing migration; safe to call from several processes at once.
 
-    Raises `record_too_new` if a newer version has migrated the record.
+    Raises `record_too_new` if a newer version has migrated the record, `record_encoding_invalid`, and
+    `record_forbidden` if the tables cannot be created.
     """
+    _check_encoding(database)
     if _found(database) != HEAD:
         _migrate(database)
 
@@ -29,6 +31,19 @@ def check_schema(database: Database) -> None:
     if found != HEAD:
         raise ExemplarError(
             "record_not_migrated", f"expected the record at migration {HEAD}, got {found or 'none'}"
+        )
+
+
+def _check_encoding(database: Database) -> None:
+    if database.is_sqlite:
+        return
+    with database.read() as connection:
+        encoding = connection.execute(text("SHOW server_encoding")).scalar()
+    if encoding != "UTF8":
+        raise ExemplarError(
+            "record_encoding_invalid",
+            f"expected a database with the encoding UTF8, got {encoding}, which cannot hold every label; "
+            "create one with CREATE DATABASE exemplar ENCODING 'UTF8' TEMPLATE template0",
         )
 
 

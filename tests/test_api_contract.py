@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 API_DOCS = ROOT / "docs" / "api.md"
 OF_COMMANDS = {
     "port_in_use",
+    "record_encoding_invalid",
     "record_too_new",
     "settings_invalid",
     "worker_invalid",

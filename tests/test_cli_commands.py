@@ -122,6 +122,16 @@ def test_first_key_says_that_keys_are_needed_now_and_data_may_be_named(tmp_path:
     assert said == [f"revoked {ids[0]}\n", f"revoked {ids[1]}; no key is left, so none is needed\n"]
 
 
+def test_key_may_be_made_only_if_there_is_none_and_go_to_a_file(tmp_path: Path) -> None:
+    create = ("keys", "create", "first", "--if-none", "--out", str(tmp_path / "key"), "--data", str(tmp_path))
+    first = run(*create)
+    key = (tmp_path / "key").read_text()
+    assert first.stdout == "" and key.startswith("ex_") and (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+    again = run(*create)
+    assert again.returncode == 0 and "there is a key already" in again.stderr
+    assert (tmp_path / "key").read_text() == key
+
+
 def test_key_may_be_for_a_collection_and_for_some_days(tmp_path: Path) -> None:
     place = {"EXEMPLAR_DATA": str(tmp_path), "COLUMNS": "200"}
     run("keys", "create", "shop", "-c", "birds", "-c", "dogs", "--days", "30", **place)

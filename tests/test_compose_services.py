@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -31,8 +32,39 @@ def command_of(stage: str) -> list[str]:
     """The CMD of a stage of the Dockerfile."""
     text = (ROOT / "Dockerfile").read_text()
     stage_text = re.split(r"^FROM ", text, flags=re.MULTILINE)
-    [found] = [part for part in stage_text if part.startswith(f"base AS {stage}")]
+    [found] = [part for part in stage_text if part.startswith(f"base AS {stage}\n")]
     return json.loads(re.search(r"^CMD (\[.*\])$", found, re.MULTILINE)[1])
+
+
+def compose(*names: str) -> list[dict[str, Any]]:
+    """The compose files of these names."""
+    return [yaml.safe_load((ROOT / name).read_text()) for name in names]
+
+
+def test_setup_makes_each_secret_that_the_services_read_and_keeps_it(tmp_path: Path) -> None:
+    files = compose("docker-compose.yml", "docker-compose.s3.yml")
+    [program] = [part for part in files[0]["services"]["setup"]["command"] if "token_urlsafe" in part]
+    program = program.replace("/run/exemplar", str(tmp_path))
+    subprocess.run([sys.executable, "-c", program], check=True)
+    made = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    read = set(re.findall(r"/run/exemplar/([\w.]+)", json.dumps(files)))
+    assert read <= set(made)
+    assert make_url(made["database_url"]).password == made["postgres_password"]
+    assert f":{made['redis_password']}@" in made["redis_url"]
+    subprocess.run([sys.executable, "-c", program], check=True)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == made
+
+
+def test_files_for_own_secrets_replace_each_that_setup_makes() -> None:
+    [base, own] = compose("docker-compose.yml", "docker-compose.secrets.yml")
+    for name, service in base["services"].items():
+        read = {key for key, value in service.get("environment", {}).items() if "/run/exemplar/" in value}
+        given = own["services"].get(name, {})
+        assert read <= set(given.get("environment", {})), name
+        paths = {
+            value for value in given.get("environment", {}).values() if value.startswith("/run/secrets/")
+        }
+        assert paths == {f"/run/secrets/{secret}" for secret in given.get("secrets", [])}
 
 
 @pytest.fixture
@@ -57,7 +89,7 @@ def environment(tmp_path: Path, postgres_url: str) -> Iterator[dict[str, str]]:
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
     given = compose["services"]["api"]["environment"]
     yield {
-        **{key: value.replace("/run/secrets/", f"{tmp_path}/") for key, value in given.items()},
+        **{key: value.replace("/run/exemplar/", f"{tmp_path}/") for key, value in given.items()},
         **as_environment(LIGHT),
         "EXEMPLAR_DATA": str(tmp_path / "data"),
         "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",

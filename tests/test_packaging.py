@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -27,6 +31,58 @@ def wheel_of(project: Path, folder: Path) -> zipfile.ZipFile:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     """The wheel of the service."""
     return wheel_of(ROOT, tmp_path_factory.mktemp("wheel"))
+
+
+def built(kind: str, project: Path, folder: Path) -> bytes:
+    """Build a wheel or an sdist and return its bytes."""
+    build = [sys.executable, "-m", "hatchling", "build", "-t", kind, "-d", str(folder)]
+    subprocess.run(build, cwd=project, check=True, capture_output=True)
+    [path] = folder.iterdir()
+    return path.read_bytes()
+
+
+def copied(folder: Path) -> Path:
+    """Return a copy of the tracked files, with other times."""
+    tracked = subprocess.check_output(["git", "ls-files", "-z"], cwd=ROOT, text=True).split("\0")
+    for name in filter(None, tracked):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)  # not copy2: the times are new
+    return folder
+
+
+@pytest.mark.parametrize("project", [".", "client"])
+@pytest.mark.parametrize("kind", ["wheel", "sdist"])
+def test_builds_of_the_same_files_are_the_same_bytes(kind: str, project: str, tmp_path: Path) -> None:
+    copies = [copied(tmp_path / name) / project for name in ("one", "two")]
+    first, second = (built(kind, copy, tmp_path / f"made{n}") for n, copy in enumerate(copies))
+    assert first == second
+
+
+def test_sdist_builds_the_wheel(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+    copy = copied(tmp_path / "copy")
+    content = built("sdist", copy, tmp_path / "made")
+    with tarfile.open(fileobj=BytesIO(content)) as archive:
+        archive.extractall(tmp_path / "unpacked", filter="data")
+    [unpacked] = (tmp_path / "unpacked").iterdir()
+    again = wheel_of(unpacked, tmp_path / "again")
+    assert {name: again.read(name) for name in again.namelist()} == {
+        name: wheel.read(name) for name in wheel.namelist()
+    }
+
+
+def test_version_is_one_and_the_changelog_dates_each_release() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    client = tomllib.loads((ROOT / "client" / "pyproject.toml").read_text())["project"]["version"]
+    assert client == version
+    assert f"ARG VERSION={version}\n" in (ROOT / "Dockerfile").read_text()
+    example = (ROOT / "deploy" / "kubernetes" / "example" / "kustomization.yaml").read_text()
+    assert set(re.findall(r"newTag: (\S+?)}", example)) == {version}
+    headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert headings[0] == "Unreleased" or headings[0].startswith(f"{version} ")
+    assert all(
+        re.fullmatch(r"\d+\.\d+\.\d+ \(\d{4}-\d\d-\d\d\)", one) for one in headings if one != "Unreleased"
+    )
 
 
 def packages_in(wheel: zipfile.ZipFile) -> set[str]:

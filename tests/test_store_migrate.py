@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
+import psycopg
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -14,7 +17,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from enrolling import vector
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from core.changes import ClassChange
 from core.errors import ExemplarError
@@ -217,3 +220,49 @@ def test_failed_transaction_leaves_nothing(database: Database) -> None:
         raise ZeroDivisionError
     with database.read() as connection:
         assert connection.execute(text("SELECT count(*) FROM worker")).scalar() == 0
+
+
+@pytest.fixture
+def strange_url(postgres_url: str) -> Iterator[Callable[[str], str]]:
+    """Creates databases by the end of their CREATE DATABASE."""
+    made: list[str] = []
+
+    def create(options: str) -> str:
+        made.append(f"strange_{uuid4().hex}")
+        with psycopg.connect(postgres_url, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{made[-1]}" {options}')
+        url = make_url(postgres_url).set(drivername="postgresql+psycopg", database=made[-1])
+        return url.render_as_string(hide_password=False)
+
+    yield create
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        for name in made:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.mark.processes
+def test_database_of_another_encoding_is_refused(strange_url: Callable[[str], str]) -> None:
+    database = Database(strange_url("ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0"))
+    with pytest.raises(ExemplarError, match="the encoding UTF8, got SQL_ASCII") as caught:
+        ensure_schema(database)
+    assert caught.value.code == "record_encoding_invalid"
+    database.close()
+
+
+@pytest.mark.processes
+def test_database_without_rights_is_refused_in_one_line(
+    strange_url: Callable[[str], str], postgres_url: str
+) -> None:
+    url, name = strange_url(""), f"guest_{uuid4().hex}"
+    with psycopg.connect(make_url(url).set(drivername="postgresql").render_as_string(False)) as connection:
+        connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'guest'")
+    database = Database(make_url(url).set(username=name, password="guest").render_as_string(False))
+    try:
+        with pytest.raises(ExemplarError, match="permission denied for schema public") as caught:
+            ensure_schema(database)
+        assert caught.value.code == "record_forbidden" and "\n" not in caught.value.message
+    finally:
+        database.close()
+        with psycopg.connect(postgres_url, autocommit=True) as connection:
+            connection.execute(f"DROP ROLE {name}")

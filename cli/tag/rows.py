@@ -15,6 +15,7 @@ from typing import Any
 from cli.client import Json
 from cli.tag.listing import Listed
 from core.errors import ExemplarError
+from core.packages import missing_package
 from core.results import has_several
 from formats.csv import csv_line
 from runtime.files import replacing
@@ -203,9 +204,7 @@ def _pyarrow() -> Any:
     try:
         return importlib.import_module("pyarrow")
     except ImportError as error:
-        raise ExemplarError(
-            "package_missing", "writing .parquet needs the package pyarrow: pip install pyarrow"
-        ) from error
+        raise missing_package("pyarrow", "writing .parquet") from error
 
 
 def _write_parquet(rows: Path, path: Path) -> None:
