@@ -55,9 +55,9 @@ def main() -> None:
         bench = Bench(contents, weights, folder, asked.seconds, asked.asks, asked.items)
         pythons = _environments(systems, asked.cache)
         exact = weights.exact(contents[:COMPARED])
-        lines = _rounds(
-            [system for system in systems if system.name in pythons], pythons, bench, exact, asked
-        )
+        installed = [system for system in systems if system.name in pythons]
+        found = run_rounds(installed, pythons, bench, exact, asked.rounds)
+        lines = [_summary(system, pythons, found[system.name]) for system in systems if system.name in found]
     if asked.markdown:
         print(markdown(lines))
 
@@ -82,16 +82,13 @@ def _environments(systems: list[System], cache: Path) -> dict[str, Path]:
     return found
 
 
-def _rounds(
-    systems: list[System],
-    pythons: dict[str, Path],
-    bench: Bench,
-    exact: Vectors,
-    asked: argparse.Namespace,
-) -> list[dict[str, object]]:
+def run_rounds(
+    systems: list[System], pythons: dict[str, Path], bench: Bench, exact: Vectors, rounds: int
+) -> dict[str, list[dict[str, float]]]:
+    """Measure all systems in turns; return the lines of each that runs here."""
     found: dict[str, list[dict[str, float]]] = {}
     failed: set[str] = set()
-    for number in range(asked.rounds):
+    for number in range(rounds):
         for system in systems:
             if system.name in failed:
                 continue
@@ -106,7 +103,7 @@ def _rounds(
             line = _figures(figures, watch.peak_mib, exact)
             found.setdefault(system.name, []).append(line)
             emit("peers_round", round=number + 1, system=system.name, **line, load=os.getloadavg()[0])
-    return [_summary(system, pythons, found[system.name]) for system in systems if system.name in found]
+    return {name: lines for name, lines in found.items() if name not in failed}
 
 
 def _figures(figures: Figures, peak_mib: int, exact: Vectors) -> dict[str, float]:

@@ -18,9 +18,9 @@ def markdown(lines: Sequence[dict[str, Any]]) -> str:
     versions: dict[str, list[str]] = {}
     for line in lines:
         given = ", ".join(f"{name} {version}" for name, version in line["versions"].items())
-        versions.setdefault(given, []).append(BY_NAME[line["system"]].title)
-    said = [f"{' and '.join(titles[:1])}: {given}." for given, titles in versions.items()]
-    return "\n".join([HEAD, *map(_row, lines), "", "Versions. " + " ".join(said)])
+        versions.setdefault(given, []).append(line["system"])
+    said = "; ".join(f"{', '.join(names)}: {given}" for given, names in versions.items())
+    return "\n".join([HEAD, *map(_row, lines), "", f"Versions: {said}."])
 
 
 def _row(line: dict[str, Any]) -> str:
