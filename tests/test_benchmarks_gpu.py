@@ -59,7 +59,7 @@ def test_it_ends_with_advice_on_each_tuning(printed: str) -> None:
     said = [
         line.removeprefix("- ").partition(":")[0] for line in printed.splitlines() if line.startswith("- ")
     ]
-    assert said == ["tiny", "tiny", "tiny", *advice.THEN]
+    assert said == ["tiny", "tiny", "tiny, sports", *advice.THEN]
 
 
 def test_a_tuning_is_advised_where_all_networks_gain() -> None:

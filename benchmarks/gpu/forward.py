@@ -80,7 +80,7 @@ class Module:
 
     def _compile(self) -> Callable[[Tensor], Tensor]:
         if self._compiled is None:
-            self._compiled = torch.compile(self.scaled, backend=self._backend)
+            self._compiled = torch.compile(self.scaled, backend=self._backend, dynamic=False)
         return self._compiled
 
 

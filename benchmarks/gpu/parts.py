@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.bulk_inputs import pictures
 from benchmarks.common import emit
 from benchmarks.gpu import advice, cuda, end_to_end, jpegs, search
 from benchmarks.gpu.forward import AS_IS, TUNINGS, Module, Run, embed, least_cosine, rate
@@ -68,17 +69,18 @@ class Parts:
     def decode(self) -> None:
         """Decode and resize on the CPU and on the device, alone and with the model in the fastest format."""
         plan = self._plan
+        kinds = {kind: pictures(kind) for kind in plan.kinds}
         for network in self._networks:
-            with self._measured("decode", network=network):
-                tower = tower_of(spec_of(network, self._folder))
-                dtype = PRECISIONS[self._fastest(network)]
-                module = Module(tower, plan.device, dtype, plan.backend)
-                contents = self._contents[: plan.decoded]
-                run = module.run_of(AS_IS, jpegs.decode_on_cpu(contents, tower.geometry))
-                rates, by_cpu, by_device = jpegs.measured(contents, tower.geometry, run, module, plan.seconds)
-                self._decoding[network] = rates
-                cosine = least_cosine(by_cpu, by_device)
-                emit("gpu_decode", network=network, batch=len(contents), per_s=rates, least_cosine=cosine)
+            tower = tower_of(spec_of(network, self._folder))
+            module = Module(tower, plan.device, PRECISIONS[self._fastest(network)], plan.backend)
+            for kind, (what, contents) in kinds.items():
+                with self._measured("decode", network=network, pictures=what):
+                    some = contents[: plan.decoded]
+                    run = module.run_of(AS_IS, jpegs.decode_on_cpu(some, tower.geometry))
+                    rates, *vectors = jpegs.measured(some, tower.geometry, run, module, plan.seconds)
+                    self._decoding[f"{network}, {kind}"] = rates
+                    figures = {"per_s": rates, "least_cosine": least_cosine(*vectors)}
+                    emit("gpu_decode", network=network, pictures=what, batch=len(some), **figures)
 
     def faiss(self) -> None:
         """Measure FAISS's flat index on the device."""
@@ -156,8 +158,7 @@ class Parts:
                 cosines = {precision: self._cosines[network, precision] for precision in best}
                 found.append(advice.of_precisions(network, best, cosines))
                 found.append(advice.of_batches(network, self._rates[network, self._fastest(network)]))
-            if network in self._decoding:
-                found.append(advice.of_decoding(network, self._decoding[network]))
+        found += [advice.of_decoding(what, rates) for what, rates in self._decoding.items()]
         return found + [advice.of_tuning(name, ratios) for name, ratios in self._tuned.items()]
 
     @contextmanager

@@ -26,6 +26,8 @@ class Plan:
     compared: int = 16
     """Pictures whose vectors are compared with those of a CPU in fp32."""
     decoded: int = 128
+    kinds: Sequence[str] = ("sports", "large")
+    """Of pictures to decode: 224 x 224, and 1280 x 960."""
     backend: str = "inductor"
     limit_s: float = 600.0
     begun: float = field(default_factory=time.monotonic)
@@ -49,5 +51,6 @@ def quick(device: str) -> Plan:
         searches=3,
         compared=4,
         decoded=4,
+        kinds=("sports",),
         backend="eager",
     )

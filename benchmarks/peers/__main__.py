@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -41,9 +42,9 @@ def main() -> None:
     )
     parser.add_argument("--system", action="append", choices=BY_NAME, help="all by default")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=8.0, help="of calls without pause")
-    parser.add_argument("--asks", type=int, default=40, help="pictures asked alone")
-    parser.add_argument("--items", type=int, default=300, help="files, for systems that take files")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of calls without pause")
+    parser.add_argument("--asks", type=int, default=30, help="pictures asked alone")
+    parser.add_argument("--items", type=int, default=200, help="files, for systems that take files")
     parser.add_argument("--cache", type=Path, default=CACHE, help="where the environments are")
     parser.add_argument("--markdown", action="store_true", help="end with a table")
     asked = parser.parse_args()
@@ -53,7 +54,7 @@ def main() -> None:
         weights = make_weights(folder)
         contents = _contents()
         bench = Bench(contents, weights, folder, asked.seconds, asked.asks, asked.items)
-        pythons = _environments(systems, asked.cache)
+        pythons = _environments(systems, bench, asked.cache)
         exact = weights.exact(contents[:COMPARED])
         installed = [system for system in systems if system.name in pythons]
         found = run_rounds(installed, pythons, bench, exact, asked.rounds)
@@ -70,14 +71,16 @@ def _contents() -> list[bytes]:
     return [file.read_bytes() for file in files[:: max(1, len(files) // PICTURES)]]
 
 
-def _environments(systems: list[System], cache: Path) -> dict[str, Path]:
-    """Return the interpreter of each system that can be installed."""
+def _environments(systems: list[System], bench: Bench, cache: Path) -> dict[str, Path]:
+    """Return the interpreter of each system that can be installed and prepared."""
     found = {}
     for system in systems:
+        name = system.environment
         try:
-            name = system.environment
-            found[system.name] = Path(sys.executable) if name is None else python_of(name, cache)
-        except NotInstalledError as error:
+            python = Path(sys.executable) if name is None else python_of(name, cache)
+            system.prepare(bench, python)
+            found[system.name] = python
+        except (NotInstalledError, subprocess.CalledProcessError) as error:
             emit("peers", skipped=system.name, reason=str(error))
     return found
 

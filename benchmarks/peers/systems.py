@@ -24,6 +24,8 @@ class System:
     measure: Callable[[Bench, Path], Figures]
     packages: tuple[str, ...]
     environment: str | None = None
+    prepare: Callable[[Bench, Path], object] = lambda bench, python: None
+    """What is done once, before anything is measured."""
 
 
 SYSTEMS = (
@@ -42,6 +44,7 @@ SYSTEMS = (
         others.infinity,
         ("infinity-emb", "transformers", "torch", "numpy", "pillow"),
         "infinity",
+        lambda bench, python: bench.weights.hugging_face(python),
     ),
     System(
         "bentoml",
