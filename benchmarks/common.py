@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from sklearn.datasets import load_digits
 
+from benchmarks.sklearn_pictures import read_digits
 from cli.stack import Stack
 from core.settings import Settings
 from core.specs import PACKAGED
@@ -49,7 +49,7 @@ def picture(n: int, side: int = 64) -> bytes:
 def load_digits_once(cache: list[np.ndarray] = []) -> np.ndarray:  # noqa: B006 - the cache is the point
     """Return scikit-learn's 1,797 digits, (n, 8, 8), read once."""
     if not cache:
-        cache.append(load_digits().images)
+        cache.append(read_digits()[0])
     return cache[0]
 
 

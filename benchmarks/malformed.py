@@ -22,7 +22,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from sklearn.datasets import load_sample_images
 
 from benchmarks import profiles
 from benchmarks.common import emit
@@ -30,6 +29,7 @@ from benchmarks.deep_files import deep_tiff
 from benchmarks.hostile import SCRIPT, Hostile, encoded, hostile_files
 from benchmarks.raw_files import MAKERS
 from benchmarks.scenes import heif_samples, scene
+from benchmarks.sklearn_pictures import read_photographs
 from core.errors import ExemplarError
 from core.pictures import decode_picture, make_thumbnail
 
@@ -107,7 +107,7 @@ def broken_files(seed: int) -> Iterator[Malformed]:
 
 def real_files() -> Iterator[tuple[str, bytes]]:
     """Yield two photographs in each format that is read, with its usual options."""
-    for number, pixels in enumerate(load_sample_images().images):
+    for number, pixels in enumerate(read_photographs()):
         photo = Image.fromarray(pixels).resize((200, 134))
         exif = Image.Exif()
         exif[0x0112] = 6

@@ -15,10 +15,10 @@ import httpx
 import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
-from sklearn.datasets import load_digits, load_sample_images
 
 from benchmarks.common import service
 from benchmarks.page import ARGUMENTS, CHROMIUM
+from benchmarks.sklearn_pictures import read_digits, read_photographs
 
 FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
 SIDE = 128  # px of a piece of a photograph
@@ -47,14 +47,14 @@ def main() -> None:
 
 
 def _pictures() -> Iterator[tuple[str, list[bytes]]]:
-    for photograph, label in zip(load_sample_images().images, ("pagoda", "flower"), strict=True):
+    for photograph, label in zip(read_photographs(), ("pagoda", "flower"), strict=True):
         whole = Image.fromarray(photograph)
         middle = whole.crop((120, 40, 520, 400))
         places = [(x, y) for y in range(0, 360 - SIDE + 1, 77) for x in range(0, 400 - SIDE + 1, 90)]
         yield label, [_png(middle.crop((x, y, x + SIDE, y + SIDE))) for x, y in places]
-    digits = load_digits()
+    digits, names = read_digits()
     for label, digit in (("zero", 0), ("three", 3), ("seven", 7)):
-        yield label, [_png(_digit(image)) for image in digits.images[digits.target == digit][:12]]
+        yield label, [_png(_digit(image)) for image in digits[names == digit][:12]]
 
 
 def _digit(image: np.ndarray) -> Image.Image:

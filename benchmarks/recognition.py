@@ -28,10 +28,10 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from sklearn.datasets import load_digits
 
 from benchmarks.common import DEFAULT, LITE0, SHARED, emit, load_digits_once
 from benchmarks.other_encoders import deit_tower, mobilenet_tower
+from benchmarks.sklearn_pictures import read_digits
 from cli.evaluate import hold_out
 from cli.folders import Embedded, embed_pictures
 from cli.pictures import Picture, find_pictures
@@ -117,7 +117,7 @@ class Bank:
         if what in ("support", "query"):
             return embed_pictures(encoder, self.pictures(what), views, title=f"{name} {views} {what}")
         if what == "named":
-            names = load_digits().target
+            names = read_digits()[1]
             some = None if self.limit is None else DRAWN_FROM + self.limit
             rows = np.concatenate([np.flatnonzero(names == name)[:some] for name in range(10)])
             drawn = drawn_digits()

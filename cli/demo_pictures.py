@@ -6,6 +6,7 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -36,10 +37,10 @@ PHOTOGRAPHS: dict[str, Callable[[], np.ndarray]] = {
 
 
 def _sample(file: str) -> np.ndarray:
-    from sklearn.datasets import load_sample_image  # noqa: PLC0415 - 2 s that the user's own photos need not
-
-    photograph: np.ndarray = load_sample_image(file)
-    return photograph
+    package = find_spec("sklearn")  # whose import would take 2 s
+    assert package is not None and package.submodule_search_locations is not None
+    folder = Path(package.submodule_search_locations[0], "datasets", "images")
+    return np.asarray(Image.open(folder / file))
 
 
 @dataclass(frozen=True, slots=True)

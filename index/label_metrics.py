@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import average_precision_score
 
 from index.supports import Floats
 
@@ -70,7 +69,11 @@ def average_precision(judged: Judged, column: int) -> float | None:
     truth = judged.truth[stated, column]
     if not truth.any():
         return None
-    return float(average_precision_score(truth, judged.probabilities[stated, column]))
+    probabilities = judged.probabilities[stated, column]
+    order = np.argsort(-probabilities, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(probabilities[order])), len(order) - 1)  # of those that are equal
+    right = np.cumsum(truth[order], dtype=np.int64)[last]
+    return float(np.sum(np.diff(right, prepend=0) * right / (last + 1)) / right[-1])
 
 
 def calibration_error(judged: Judged) -> float:

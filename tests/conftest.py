@@ -40,6 +40,7 @@ from tiny import DEFAULT, LITE0, write_tiny
 from waiting import until
 
 from api.app import create_app
+from benchmarks.sklearn_pictures import read_digits
 from cli.stack import Stack
 from core.settings import Settings
 from core.types import Rule
@@ -398,13 +399,11 @@ def encode(picture: Image.Image, format_: str = "PNG", **options: object) -> byt
 @pytest.fixture(scope="session")
 def digits() -> Callable[[int, int], bytes]:
     """Real pictures: the n-th handwritten example of a digit in scikit-learn's set, as PNG."""
-    from sklearn.datasets import load_digits
-
-    bunch = load_digits()
+    images, digits = read_digits()
 
     def picture(digit: int, n: int) -> bytes:
-        index = np.flatnonzero(bunch.target == digit)[n]
-        pixels = (255 - bunch.images[index] * 255 / 16).astype(np.uint8)
+        index = np.flatnonzero(digits == digit)[n]
+        pixels = (255 - images[index] * 255 / 16).astype(np.uint8)
         return encode(Image.fromarray(pixels).resize((64, 64), Image.Resampling.BICUBIC))
 
     return picture

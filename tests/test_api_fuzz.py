@@ -7,10 +7,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-import schemathesis
 
 from api.app import create_app
-from benchmarks.fuzz import fuzz, names_of
 from core.settings import Settings
 from store.store import open_store
 
@@ -20,6 +18,10 @@ EXAMPLES = 10  # per call; `make fuzz` makes more, against the running service
 
 
 def test_made_up_calls_break_nothing(tmp_path: Path, sqlite_template: Path, redis_url: str) -> None:
+    import schemathesis
+
+    from benchmarks.fuzz import fuzz, names_of
+
     shutil.copy(sqlite_template, tmp_path / "record.sqlite")
     settings = Settings(data=tmp_path, redis_url=redis_url, max_wait_s=0.05)
     app = create_app(settings, open_store(settings), needs_key=False)

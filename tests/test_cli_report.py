@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 from calls import enroll
 from rich.cells import cell_len
-from sklearn.metrics import classification_report
 from supporting import make_supports
 from test_cli_commands import run
 
@@ -45,6 +44,8 @@ def made(labels: list[str], owners: np.ndarray, named: np.ndarray, **more: Any) 
 
 
 def test_table_is_laid_out_as_scikit_learn_lays_it_out() -> None:
+    from sklearn.metrics import classification_report
+
     rng = np.random.default_rng(1)
     labels = ["a", "longer than the averages", "z"]
     owners, named = rng.integers(0, 3, 90), rng.integers(0, 3, 90)

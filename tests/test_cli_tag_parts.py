@@ -8,9 +8,11 @@ import os
 import xml.etree.ElementTree as ET
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,9 +21,11 @@ from benchmarks.raw_files import MAKERS
 from benchmarks.scenes import encoded, scene
 from cli.sending import content_to_send
 from cli.tag.actions import Actions, Wanted
-from cli.tag.journal import Journal
+from cli.tag.command import _go
+from cli.tag.journal import Batch, Journal
 from cli.tag.listing import Kind, Listed, list_paths
 from cli.tag.rows import Output, failed_row, read_rows, row_of
+from cli.tag.run import Pace, Run
 from cli.tag.show import Show
 from cli.tag.sidecar import (
     labels_to_write,
@@ -172,6 +176,27 @@ def test_output_that_others_have_changed_is_not_gone_on_with(tmp_path: Path, nam
     path.unlink()
     with pytest.raises(ExemplarError, match="is missing"):
         Output(path).open(written)
+
+
+class Refused:
+    """Uploads of a service that takes none."""
+
+    def start(self, batch: Batch) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_exception(ExemplarError("forbidden", f"not {len(batch.pictures)} pictures from you"))
+        return future
+
+
+def test_refused_run_leaves_its_output_closed(
+    tmp_path: Path, files: list[Listed], journal_of: JournalOf
+) -> None:
+    show, journal, output = Show(quiet=True), journal_of(":memory:", files), Output(tmp_path / "r.csv")
+    output.open(None)
+    actions = Actions(Wanted("things"), journal, show)
+    run = Run(None, journal, output, actions=actions, uploads=Refused(), show=show)
+    assert _go(run, output, Pace(8, 1, 0.0), show) == "not 5 pictures from you (forbidden)"
+    assert str(output.path) not in {file.path for file in psutil.Process().open_files()}
+    assert output.path.read_text().startswith("path,")
 
 
 def test_own_sidecar_is_renewed_and_one_that_others_changed_is_kept(tmp_path: Path) -> None:

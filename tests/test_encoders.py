@@ -15,10 +15,10 @@ import torch
 from adapted import open_clip, timm
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from sklearn.datasets import load_sample_images
 from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
 from timm.models.beit import Beit
 
+from benchmarks.sklearn_pictures import read_photographs
 from core.errors import ExemplarError
 from core.specs import PACKAGED, EncoderSpec
 from core.types import Views
@@ -165,7 +165,7 @@ def test_no_pictures_give_no_vectors(encoder: Encoder) -> None:
 
 
 def test_bfloat16_keeps_the_direction(encoder: Encoder) -> None:
-    prepared = [encoder.prepare(Image.fromarray(pixels)) for pixels in load_sample_images().images]
+    prepared = [encoder.prepare(Image.fromarray(pixels)) for pixels in read_photographs()]
     expected = encoder.embed(prepared)
     spec = EncoderSpec.parse(encoder.spec)
     towers = [load_tower(part) for part in spec.parts or (spec,)]
@@ -318,7 +318,7 @@ def test_pieces_of_one_photograph_are_nearer_than_those_of_another(name: str) ->
     encoder = open_encoder(name, device="cpu")
     china, flower = (
         encoder.embed([encoder.prepare(crop) for crop in crops(Image.fromarray(pixels))])
-        for pixels in load_sample_images().images
+        for pixels in read_photographs()
     )
     within = [side[row] @ np.delete(side, row, axis=0).T for side in (china, flower) for row in range(9)]
     across = [side[row] @ other.T for side, other in ((china, flower), (flower, china)) for row in range(9)]

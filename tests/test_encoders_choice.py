@@ -15,9 +15,9 @@ import pytest
 import torch
 from conftest import SHARED
 from PIL import Image
-from sklearn.datasets import load_sample_images
 from tiny import TINY
 
+from benchmarks.sklearn_pictures import read_photographs
 from core.pictures import decode_picture
 from encoders import Encoder, open_encoder
 from encoders.choice import cpu_has_bf16, probes, run_chosen
@@ -242,7 +242,7 @@ def test_bf16_loses_more_than_the_bound_with_the_default_encoder(full: Encoder) 
 
 
 def real_pictures() -> list[Image.Image]:
-    pictures = [Image.fromarray(pixels) for pixels in load_sample_images().images]
+    pictures = [Image.fromarray(pixels) for pixels in read_photographs()]
     crops = [
         picture.crop((x, y, x + 213, y + 213)) for picture in pictures for x in (0, 213) for y in (0, 213)
     ]

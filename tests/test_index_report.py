@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import classification_report, confusion_matrix
 from supporting import make_supports
 
 from core.report import CollectionReport, Judgement
@@ -67,6 +66,8 @@ def clusters(owners: list[int], *, spread: float = 0.05, seed: int = 0) -> np.nd
 @given(st.integers(0, 10_000))
 @settings(max_examples=30)
 def test_figures_are_those_of_scikit_learn(seed: int) -> None:
+    from sklearn.metrics import classification_report, confusion_matrix
+
     rng = np.random.default_rng(seed)
     owners = np.concatenate([np.arange(1, 6), np.arange(1, 6), rng.integers(1, 6, 30)])
     named = rng.integers(0, 5, len(owners))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import numpy as np
-import openai
 import pytest
 from contract import Contract
 from services import running_service
@@ -20,6 +19,9 @@ from cli.stack import Stack
 from core.settings import Settings
 from encoders import open_encoder
 from store.store import Store
+
+if TYPE_CHECKING:
+    import openai  # which takes 1 s that whoever runs other tests need not pay
 
 pytestmark = pytest.mark.processes
 
@@ -46,6 +48,8 @@ def http(clip: Stack) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def ai(clip: Stack) -> Iterator[openai.OpenAI]:
+    import openai
+
     with openai.OpenAI(base_url=f"{clip.url}/v1", api_key="none", max_retries=0) as client:
         yield client
 
@@ -103,6 +107,8 @@ def test_collection_stands_for_its_encoder_and_views(http: httpx.Client, digits:
 
 
 def test_text_for_an_encoder_that_does_not_read_is_refused(ai: openai.OpenAI) -> None:
+    import openai
+
     with pytest.raises(openai.UnprocessableEntityError, match="text side") as caught:
         ai.embeddings.create(model=TINY, input=["a robin"])
     assert caught.value.body["code"] == "text_side_missing"

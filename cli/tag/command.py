@@ -249,6 +249,7 @@ def _go(run: Run, output: Output, pace: Pace, show: Show) -> str | None:
     except sqlite3.Error as error:
         return f"the journal: {error}"
     finally:
+        output.close()
         for name, handler in before.items():
             signal.signal(name, handler)
     return None

@@ -8,6 +8,7 @@ import importlib
 import json
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,11 @@ class Output:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(size - TAIL_BYTES, 0))
             return {"size": size, "tail": _digest(file.read())}
+
+    def close(self) -> None:
+        """Close the rows of a run that has ended, however it did."""
+        with suppress(OSError):  # rows that do not fit on the disk were never noted as written
+            self._file.close()
 
     def finish(self) -> None:
         """Complete the output; a Parquet file is written now, one row group at a time."""
