@@ -36,7 +36,13 @@ def test_crops_cover_the_picture_and_overlap() -> None:
         assert (right - left, lower - upper) == (48, 30)
         covered[upper:lower, left:right] += 1
     assert covered.min() == 1 and covered[25, 40] == len(CROPS)
-    assert Part(0.4, 0.0, 0.6, 0.6).box(1, 1) == (0, 0, 1, 1)
+
+
+@pytest.mark.parametrize("crop", CROPS)
+def test_crop_of_any_picture_lies_within_it(crop: Part) -> None:
+    for side in range(1, 200):
+        left, upper, right, lower = crop.box(side, 201 - side)
+        assert 0 <= left < right <= side and 0 <= upper < lower <= 201 - side
 
 
 def test_label_that_one_crop_shows_is_found_and_says_where(replica: Replica) -> None:
