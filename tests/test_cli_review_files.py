@@ -127,8 +127,10 @@ def test_reviewed_pictures_become_supports(
     assert supports() == 11
     run("review", named_job, "--undo", url=service.url)
     assert supports() == 8
-    outcome = run("review", named_job, "--accept", "--enroll", url=service.url)
+    outcome = run("review", named_job, "--none", "--enroll", url=service.url)
     assert (outcome.returncode, "--enroll goes with" in outcome.stderr) == (2, True)
+    outcome = run("review", named_job, "--accept", "--enroll", url=service.url)
+    assert (outcome.returncode, "enroll: expected a label with it" in outcome.stderr) == (2, True)
 
 
 def test_sidecars_carry_the_final_label(service: Stack, named_job: str, tmp_path: Path) -> None:
