@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 MEDIA_TYPES = {
@@ -18,11 +19,20 @@ MEDIA_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file, plain and compressed with gzip."""
+    """A file of the page."""
 
     content: bytes
-    packed: bytes
     media_type: str
+
+    @property
+    def packed(self) -> bytes:
+        """The content compressed with gzip, when it is first asked for."""
+        return _packed(self.content)
+
+
+@cache
+def _packed(content: bytes) -> bytes:
+    return gzip.compress(content, mtime=0)
 
 
 def load_assets(folder: Path) -> tuple[str, dict[str, Asset]]:
@@ -35,7 +45,7 @@ def load_assets(folder: Path) -> tuple[str, dict[str, Asset]]:
     for path in sorted(folder.iterdir()):
         content = path.read_bytes()
         digest.update(path.name.encode() + b"\0" + content)
-        assets[path.name] = Asset(content, gzip.compress(content, mtime=0), MEDIA_TYPES[path.suffix])
+        assets[path.name] = Asset(content, MEDIA_TYPES[path.suffix])
     return digest.hexdigest()[:16], assets
 
 

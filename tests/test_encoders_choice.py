@@ -206,13 +206,6 @@ def full() -> Encoder:
     return open_encoder(LITE2, device="cpu", precision="fp32")
 
 
-def test_encoder_opened_twice_gives_the_same_bits(fast: Encoder) -> None:
-    second = open_encoder(LITE2, device="cpu")
-    assert fast.identity == second.identity
-    prepared = [fast.prepare(picture) for picture in real_pictures()]
-    assert np.array_equal(fast.embed(prepared), second.embed(prepared))
-
-
 def test_identity_names_spec_features_runtime_and_format(plain: Encoder) -> None:
     assert plain.identity == "efficientnet_lite2 sqrt torch fp32"
 

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
-from s3fs import S3FileSystem
 from test_store_blobs import code_of
 
 from core.errors import ExemplarError
@@ -108,7 +107,7 @@ def test_unreachable_server_is_reported(s3_url: str, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     monkeypatch.setattr("s3fs.core.S3FileSystem.retries", 1)
-    monkeypatch.setattr(S3FileSystem, "cachable", False)  # a cached one keeps the first server
+    monkeypatch.setattr("s3fs.core.S3FileSystem.cachable", False)  # a cached one keeps the first server
     away = Blobs(f"s3://exemplar/{uuid4().hex}")
     for call in (
         lambda: away.put(PICTURES, b"a picture"),
