@@ -63,6 +63,7 @@ lock: $(UV)
 	$(COMPILE) $(IMAGE) --extra worker --extra lite0 -c requirements-dev.lock -o requirements-worker-gpu.lock
 	$(COMPILE) $(IMAGE) --extra worker --extra lite0 --override deploy/images/cpu-overrides.txt \
 		-c requirements-dev.lock -o requirements-worker.lock
+	echo "pyarrow" | $(subst pyproject.toml,-,$(COMPILE)) --no-deps -c requirements-dev.lock -o requirements-parquet.lock
 
 clean:
 	rm -rf $(VENV)

@@ -121,6 +121,28 @@ def test_keda_scales_a_deployment_by_a_metric_of_the_api(rendered: list[Resource
         assert asked == encoder
 
 
+def test_keda_gets_the_types_that_its_definition_of_the_resource_states(rendered: list[Resource]) -> None:
+    spec = named(rendered, "ScaledObject", "exemplar-worker")["spec"]
+    for trigger in spec["triggers"]:
+        assert trigger["type"] and all(isinstance(value, str) for value in trigger["metadata"].values())
+    behavior = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
+    for rules in (behavior["scaleUp"], behavior["scaleDown"]):
+        assert 0 <= rules["stabilizationWindowSeconds"] <= 3600
+        for policy in rules["policies"]:
+            assert policy["type"] in ("Percent", "Pods") and policy["value"] > 0
+            assert 0 < policy["periodSeconds"] <= 1800
+    counts = [
+        spec[name] for name in ("minReplicaCount", "maxReplicaCount", "pollingInterval", "cooldownPeriod")
+    ]
+    assert all(isinstance(count, int) and count > 0 for count in counts) and counts[0] <= counts[1]
+
+
+def test_images_are_targets_of_the_dockerfile(rendered: list[Resource]) -> None:
+    targets = set(re.findall(r"^FROM base AS (\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
+    used = {pod["containers"][0]["image"] for pod in pods(rendered).values()}
+    assert {re.sub(r".*/exemplar-|:.*", "", image) for image in used} == targets
+
+
 def test_only_gpu_workers_ask_for_a_gpu(rendered: list[Resource]) -> None:
     asked = {
         name: "nvidia.com/gpu" in pod["containers"][0]["resources"]["limits"]

@@ -55,11 +55,11 @@ def play(project: Project, service: Service, name: str, first: int) -> Outcome:
     supports, start = service.supports(), time.monotonic()
     job = service.submit({f"{n}.png": picture(first + n) for n in range(PICTURES)})
     service.await_some(job, UNDER_WAY)
-    FAULTS[name](project)
     state, done = service.progress(job)
+    FAULTS[name](project)
     until(project.is_ready, f"{project.name} ready after {name}")
     service.end_of(job)
-    outcome = judged(name, service, job, PICTURES, time.monotonic() - start, f"at {done or UNDER_WAY} done")
+    outcome = judged(name, service, job, PICTURES, time.monotonic() - start, f"at {done} done")
     if service.supports() != supports:
         raise RuntimeError(f"{supports} supports before {name} ({state}), {service.supports()} afterwards")
     return outcome

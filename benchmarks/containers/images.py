@@ -13,7 +13,8 @@ from benchmarks.containers.compose import ROOT
 from benchmarks.containers.machine import run
 from store.migrate import HEAD
 
-TARGETS = ("api", "worker")
+TARGETS = ("api", "worker", "worker-gpu")  # a GPU is not needed to build the last
+RUN = TARGETS[:2]
 PREVIOUS = "previous"
 
 
@@ -50,4 +51,5 @@ def build_previous() -> list[Built]:
         for file in ("Dockerfile", *(path.name for path in ROOT.glob("requirements-*.lock"))):
             shutil.copy(ROOT / file, folder / file)
         shutil.copytree(ROOT / "deploy/images", folder / "deploy/images", dirs_exist_ok=True)
-        return [build(target, tag=PREVIOUS, folder=folder) for target in TARGETS]
+        (folder / "deploy/images/check.py").write_text("")  # it checks what this version promises
+        return [build(target, tag=PREVIOUS, folder=folder) for target in RUN]

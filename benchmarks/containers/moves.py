@@ -12,7 +12,8 @@ from benchmarks.containers.machine import run
 from benchmarks.containers.trial import Outcome, Service, judged
 
 PICTURES = 200
-S3_FILES = ("docker-compose.s3.yml", "benchmarks/containers/moto.yml")
+PLAIN = ("redis", "postgres", "key", "api", "worker")
+S3_IMAGE = "docker.io/chrislusf/seaweedfs:3.97"
 CLEAR = "rm -rf /data/snapshots /data/milvus /data/blobs; tar xf - -C /data"
 
 
@@ -60,19 +61,9 @@ def back_up_and_restore(folder: Path, _pictures: int) -> list[Outcome]:
 
 def on_s3(_folder: Path, _pictures: int) -> list[Outcome]:
     """Keep blobs on S3, served by moto in place of the store that the file names."""
-    run(
-        "buildah",
-        "bud",
-        "--isolation",
-        "chroot",
-        "-t",
-        "exemplar-moto",
-        "-f",
-        "moto.Dockerfile",
-        ".",
-        folder=HERE,
-    )
-    project = Project("exemplar-s3", *S3_FILES, services=("setup", "s3", "bucket", *PLAIN))
+    options = ("--isolation", "chroot", "-f", "moto.Dockerfile")
+    run("buildah", "bud", *options, "-t", S3_IMAGE, ".", folder=ROOT / "benchmarks" / "containers")
+    project = Project("exemplar-s3", "docker-compose.s3.yml", services=("setup", "s3", "bucket", *PLAIN))
     try:
         project.up(workers=2)
         project.await_ready()
@@ -128,7 +119,3 @@ def migration(project: Project) -> str:
     """Return the migration that the record is at."""
     ask = ("psql", "-U", "exemplar", "-tA", "-c", "SELECT version_num FROM alembic_version", "exemplar")
     return project.exec("postgres", *ask).strip()
-
-
-HERE = ROOT / "benchmarks" / "containers"
-PLAIN = ("redis", "postgres", "key", "api", "worker")
