@@ -10,16 +10,17 @@ import httpx
 
 from benchmarks import bulk_inputs, bulk_service
 from benchmarks.gpu import cuda
+from benchmarks.gpu.plan import Plan
 
-LONGEST_S = 6.0  # that a job should take, by the model's own speed
 MOST_ITEMS = 20_000
 
 
 def measured(
-    spec: str, contents: Sequence[bytes], folder: Path, *, workers: int, device: str, model_per_s: float
+    spec: str, contents: Sequence[bytes], folder: Path, *, workers: int, plan: Plan, model_per_s: float
 ) -> dict[str, object]:
     """Run a service with so many workers, and one job that takes the model alone some seconds."""
-    items = min(MOST_ITEMS, max(32, int(model_per_s * LONGEST_S)))
+    device = plan.device
+    items = min(MOST_ITEMS, max(32, int(model_per_s * plan.job_s)))
     archives = [bulk_inputs.archive_of(contents, count, folder) for count in (min(256, items), items)]
     before = cuda.used_mib(device)
     options = {"device": device, "max_queued_items": "1000000"}

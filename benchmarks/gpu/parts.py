@@ -100,7 +100,7 @@ class Parts:
                         self._contents,
                         self._folder,
                         workers=workers,
-                        device=self._plan.device,
+                        plan=self._plan,
                         model_per_s=fastest,
                     )
                     emit("gpu_service", network=network, workers=workers, **figures)

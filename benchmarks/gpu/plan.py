@@ -20,6 +20,8 @@ class Plan:
     """Batch sizes with each tuning."""
     seconds: float = 0.3
     workers: Sequence[int] = (1, 2)
+    job_s: float = 6.0
+    """That a bulk job should take, by the model's own speed."""
     supports: int = 1_000_000
     dim: int = 512
     searches: int = 50
@@ -46,6 +48,7 @@ def quick(device: str) -> Plan:
         tuned=(4,),
         seconds=0.02,
         workers=(1,),
+        job_s=0.1,
         supports=3_000,
         dim=32,
         searches=3,
