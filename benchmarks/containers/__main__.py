@@ -1,7 +1,8 @@
 """`make containers`: builds the images, runs the compose file, does harm, prints two tables.
 
 Needs root on Debian 12, and 40 GB of disk. ARGS: --no-build uses the images that are there, --only NAME
-(repeatable) plays some parts: tag, faults, backup, s3, upgrade; --pictures N for `tag`.
+(repeatable) plays some parts: tag, faults, backup, s3, upgrade; --pictures N for `tag`; --previous COMMIT
+is what `upgrade` begins with, by default the commit before the newest migration.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ def main() -> int:
     parser.add_argument("--no-build", action="store_true")
     parser.add_argument("--only", action="append", choices=PARTS)
     parser.add_argument("--pictures", type=int, default=1000)
+    parser.add_argument("--previous", help="the commit to upgrade from")
     asked = parser.parse_args()
     parts = asked.only or PARTS
     outcomes: list[Outcome] = []
@@ -43,7 +45,10 @@ def main() -> int:
         for image, stands_in in base_images().items():
             say(f"{image}: {'a stand-in from Debian packages' if stands_in else 'pulled'}")
         if not asked.no_build:
-            for built in [*map(build, TARGETS), *(build_previous() if "upgrade" in parts else [])]:
+            for built in [
+                *map(build, TARGETS),
+                *(build_previous(asked.previous) if "upgrade" in parts else []),
+            ]:
                 say(f"{built.name}: {built.megabytes:.0f} MB, built in {built.seconds:.0f} s")
         for part in parts:
             outcomes += list(PLAYS[part](folder, asked.pictures))

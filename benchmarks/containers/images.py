@@ -42,9 +42,9 @@ def before_the_last_migration() -> str:
     return run("git", *added, folder=ROOT).strip() + "~1"
 
 
-def build_previous() -> list[Built]:
+def build_previous(commit: str | None = None) -> list[Built]:
     """Build images of the sources before the newest migration, with this checkout's packages."""
-    commit = before_the_last_migration()
+    commit = commit or before_the_last_migration()
     with tempfile.TemporaryDirectory(prefix="exemplar-previous-") as name:
         folder = Path(name)
         run("sh", "-c", f"git archive {commit} | tar -x -C {folder}", folder=ROOT)
