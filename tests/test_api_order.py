@@ -14,7 +14,7 @@ from test_api_review import many, results, review
 from core.types import Chunk, Lane
 from core.vectors import Vectors
 from store.store import Store
-from store.work.item_vectors import pack_half
+from store.work.item_vectors import PackedVectors, pack_half
 from store.work.settlement import Settlement
 
 ITEMS = 150
@@ -164,7 +164,8 @@ def test_answer_that_a_near_twin_contradicts_is_reviewed_first(
             {**answer(item.index, failing=False), "label": label, **given}
             for item, label in zip(chunk.items, labels, strict=True)
         ]
-        packed = pack_half([vectors[item.index] for item in chunk.items]) if kept else None
+        wholes = pack_half([vectors[item.index] for item in chunk.items])
+        packed = PackedVectors(wholes, None) if kept and wholes is not None else None
         assert things.chunks.settle("w:1", [Settlement(chunk, answers, vectors=packed)]) == [True]
     found = items(results(local, job, order="value"))
     assert set(found[:2]) == ({7, 37} if kept else {0, 1})

@@ -135,7 +135,18 @@ def test_no_service_is_exit_code_3_and_a_wrong_option_2(photos: Path) -> None:
 
 def test_interrupt_is_quiet(tmp_path: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "exemplar_service", "up", "--data", str(tmp_path), "--port", "0"],
+        [
+            sys.executable,
+            "-m",
+            "exemplar_service",
+            "up",
+            "--workers",
+            "1",
+            "--data",
+            str(tmp_path),
+            "--port",
+            "0",
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

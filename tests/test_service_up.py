@@ -32,7 +32,8 @@ pytestmark = pytest.mark.processes
 
 
 def start_up(data: Path, port: int, temporary: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "exemplar_service", "up", "--data", str(data), "--port", str(port)]
+    command = [sys.executable, "-m", "exemplar_service", "up", "--workers", "1", "--data", str(data)]
+    command += ["--port", str(port)]
     environment = {**os.environ, "TMPDIR": str(temporary), **as_environment(LIGHT)}
     return subprocess.Popen(
         command, env=environment, text=True, stderr=subprocess.STDOUT, stdout=subprocess.PIPE
