@@ -90,6 +90,7 @@ def test_chunk_that_another_worker_has_taken_over_counts_as_lost(tools: Tools, d
     embed = encoder.embed
 
     def slow(prepared: object) -> object:
+        tools.loader.submit(int).result()  # nothing is claimed ahead any more
         tools.store.chunks.expire_leases("w")
         tools.store.chunks.sweep()
         tools.store.chunks.claim("other:1", DEFAULT, list(Lane), 9)
