@@ -99,3 +99,8 @@ def test_stop_waits_for_the_step_under_way_and_not_for_the_pause() -> None:
 
 def test_loop_that_never_began_can_be_stopped() -> None:
     Loop("l", lambda: False, pause_s=1).stop()
+
+
+def test_loop_that_redis_wakes_pauses_no_longer_after_errors_than_others() -> None:
+    loop = Loop("l", lambda: False, pause_s=60)
+    assert (loop._without_s, loop._max_back_off_s) == (2.0, 5.0)

@@ -14,7 +14,7 @@ log = structlog.get_logger("exemplar.worker")
 
 MAX_BACK_OFF_S = 5.0
 IDLE_S = 60.0  # between two looks into the record of a loop that Redis wakes
-WITHOUT_S = 2.0  # the same while Redis does not answer
+WITHOUT_S = 2.0  # the same while Redis does not answer, and the longest first pause after an error
 
 
 class Loop:
@@ -37,8 +37,9 @@ class Loop:
         self.name = name
         self._step = step
         self._pause_s = pause_s
+        self._without_s = min(pause_s, WITHOUT_S)
         self._listener = listener
-        self._max_back_off_s = max(max_back_off_s, pause_s)
+        self._max_back_off_s = max(max_back_off_s, self._without_s)
         self._on_error = on_error
         self._errors = 0  # consecutive
         self._stop = threading.Event()
@@ -92,7 +93,7 @@ class Loop:
         if self._listener is None:
             self._wake.wait(self._pause_s)
         elif not self._wake.is_set():
-            self._listener.wait(self._pause_s, min(self._pause_s, WITHOUT_S))
+            self._listener.wait(self._pause_s, self._without_s)
 
     def _failed(self, error: Exception) -> None:
         if isinstance(error, ExemplarError):  # the record or the blobs are unavailable
@@ -100,6 +101,5 @@ class Loop:
         else:
             log.error("loop_failed", loop=self.name, exc_info=error)
         self._on_error(error)
-        first_s = min(self._pause_s, WITHOUT_S)
-        self._stop.wait(min(first_s * 2**self._errors, self._max_back_off_s))
+        self._stop.wait(min(self._without_s * 2**self._errors, self._max_back_off_s))
         self._errors = min(self._errors + 1, 16)  # 2 ** 16 exceeds any limit
