@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from store.queue.ended_jobs import EndedJobs
 
@@ -44,14 +44,9 @@ class JobWatch:
         try:
             self._ends.start()
             with self._changed:
-                is_known = job_id in self._known
+                is_first = not self._waited
                 self._waited.setdefault(job_id, set()).add(ended)
-                if len(self._waited) == 1 or not self._ends.is_heard:
-                    self._pause_s = POLL_S if self._ends.is_heard else FIRST_S
-                    self._due_at = min(self._due_at, time.monotonic() + self._pause_s)
-                    self._changed.notify()
-            if is_known and self._finished([job_id]):  # it may have been retried since
-                return True
+                self._ask_soon(job_id, is_first=is_first)
             return ended.wait(timeout_s) and not self._has_ended
         finally:
             with self._changed:
@@ -65,16 +60,27 @@ class JobWatch:
         """Release all waiters, and admit no more."""
         with self._changed:
             self._has_ended = True
-            for waiting in self._waited.values():
-                for ended in waiting:
-                    ended.set()
+            self._release(self._waited)
+
+    def _ask_soon(self, job_id: str, *, is_first: bool) -> None:
+        """Let the record be asked when that is worth it for a job that somebody begins to wait for."""
+        if not (is_first or job_id in self._known or not self._ends.is_heard):
+            return
+        self._pause_s = POLL_S if self._ends.is_heard else FIRST_S
+        # one that ended may have been retried since: the record knows
+        due_at = time.monotonic() + (0.0 if job_id in self._known else self._pause_s)
+        self._due_at = due_at if is_first else min(self._due_at, due_at)
+        self._changed.notify()
+
+    def _release(self, job_ids: Iterable[str]) -> None:
+        for job_id in job_ids:
+            for ended in self._waited.get(job_id, ()):
+                ended.set()
 
     def _end_waits(self, job_ids: Sequence[str]) -> None:
         with self._changed:
-            for job_id in job_ids:
-                for ended in self._waited.get(job_id, ()):
-                    ended.set()
-                self._known[job_id] = None
+            self._release(job_ids)
+            self._known.update(dict.fromkeys(job_ids))
             while len(self._known) > MOST_KEPT:
                 self._known.popitem(last=False)
 
@@ -91,7 +97,5 @@ class JobWatch:
             except Exception:  # the record is unavailable: waiters will see that when their time is up
                 finished, self._pause_s = set(), PAUSE_S
             with self._changed:
-                for job_id in finished:
-                    for ended in self._waited.get(job_id, ()):
-                        ended.set()
+                self._release(finished)
                 self._due_at = time.monotonic() + self._pause_s

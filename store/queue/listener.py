@@ -21,6 +21,7 @@ class Listener:
         self._own = f"exemplar.own.{secrets.token_hex(8)}"
         self._queues = [self._own, *queues]
         self._called = threading.Event()
+        self._is_blocked = False
         self._redis = redis.Redis.from_url(
             redis_url, socket_timeout=BLOCK_S + ANSWER_S, socket_connect_timeout=1
         )
@@ -28,6 +29,7 @@ class Listener:
 
     def wait(self, timeout_s: float, without_s: float) -> None:
         """Return after a wake-up, a call, or the time; without Redis the time is `without_s` at most."""
+        self._is_blocked = True  # before the check: a call that comes after it sees this, and pushes
         while timeout_s > 0 and not self._called.is_set():
             block_s = min(timeout_s, BLOCK_S)
             try:
@@ -38,10 +40,13 @@ class Listener:
                 break
             timeout_s -= block_s
         self._called.clear()
+        self._is_blocked = False
 
     def call(self) -> None:
         """End the waiting, or the next one."""
         self._called.set()
+        if not self._is_blocked:
+            return
         with suppress(redis.RedisError, OSError), self._calling.pipeline(transaction=False) as pipe:
             pipe.lpush(self._own, "1")
             pipe.expire(self._own, KEPT_S)
