@@ -1,8 +1,7 @@
-"""How many workers a machine carries, and with how many threads each."""
+"""How many workers a machine carries; the threads of each follow (`runtime.processes.compute_threads`)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from cli.capacity import GIB, SPEEDS
@@ -14,29 +13,20 @@ GPU = Path("/dev/nvidia0")
 OTHERS_BYTES = 1 * GIB  # the API, Redis, and the system
 
 
-@dataclass(frozen=True, slots=True)
-class Sizing:
-    """Workers, and the compute threads of each."""
-
-    workers: int
-    threads: int
-
-
-def sizing_of(cores: int, memory_bytes: int | None, *, is_gpu: bool = False) -> Sizing:
-    """Return a worker for each core, or as many as fit into the memory with more threads each.
+def workers_of(cores: int, memory_bytes: int | None, *, is_gpu: bool = False) -> int:
+    """Return a worker for each core, or as many as fit into the memory.
 
     On two cores two workers do 110 pictures a second with the default encoder, one with two threads 94, one
     with one thread 70; on one core, one does 62 and two do 60 (docs/throughput.md). A GPU is one worker's.
     """
     if is_gpu:
-        return Sizing(1, cores)
+        return 1
     each = SPEEDS[PACKAGED[0]].worker_bytes
     fit = cores if memory_bytes is None else int(max(memory_bytes - OTHERS_BYTES, 0) // each)
-    workers = max(1, min(cores, fit))
-    return Sizing(workers, max(1, cores // workers))
+    return max(1, min(cores, fit))
 
 
-def sizing_here(settings: Settings) -> Sizing:
-    """Return the sizing of this machine or container."""
+def workers_here(settings: Settings) -> int:
+    """Return how many workers this machine or container carries."""
     is_gpu = settings.device.startswith("cuda") or (settings.device == "auto" and GPU.exists())
-    return sizing_of(cores(), memory_bytes(), is_gpu=is_gpu)
+    return workers_of(cores(), memory_bytes(), is_gpu=is_gpu)

@@ -21,9 +21,8 @@ from core.errors import ExemplarError
 from core.packages import require_packages
 from core.settings import Settings
 from runtime.ports import free_port
-from runtime.processes import cores
+from runtime.processes import compute_threads
 
-MOST_THREADS = 4  # of one worker; a command's own has all cores up to these
 START_S = 120.0
 LATE_S = 10.0  # added to the time that a process takes to stop
 
@@ -38,7 +37,7 @@ class Stack:
     def __init__(self, settings: Settings, *, workers: int, environment: Mapping[str, str]) -> None:
         self._settings = settings
         self._workers = workers
-        self._threads = settings.threads or max(1, min(cores() // workers, MOST_THREADS))
+        self._threads = settings.threads or compute_threads(workers)
         self._given = environment
         self._supervisor = Supervisor(settings.stop_s + LATE_S)
         self._socket_folder: Path | None = None

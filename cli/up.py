@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from cli.command_name import command_name
-from cli.sizing import sizing_here
+from cli.sizing import workers_here
 from cli.stack import Stack, StartStoppedError
 from core.errors import ExemplarError
 from core.settings import Settings, read_settings
@@ -47,7 +47,7 @@ def up(
     needs_key = _needs_key(settings)
     environment = {} if encoders is None else {"EXEMPLAR_ENCODERS": encoders}
     stop = threading.Event()
-    stack = Stack(settings, workers=workers or sizing_here(settings).workers, environment=environment)
+    stack = Stack(settings, workers=workers or workers_here(settings), environment=environment)
 
     def end(*_: object) -> None:  # raising from a handler could be swallowed by a library
         if stop.is_set():

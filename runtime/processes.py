@@ -11,6 +11,7 @@ from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _M_MMAP_THRESHOLD = -3  # malloc.h
+MOST_THREADS = 4  # that compute one batch; more workers make better use of more cores
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")  # Linux, Documentation/admin-guide/cgroup-v2.rst
 _MEMORY = (Path("/sys/fs/cgroup/memory.max"), Path("/proc/meminfo"))
 _YIELDING = 10  # niceness: about a tenth of the share of a thread that does not yield
@@ -40,6 +41,11 @@ def cores() -> int:
         if quota != "max":
             return max(1, min(bound, round(int(quota) / int(period))))
     return bound
+
+
+def compute_threads(workers: int = 1) -> int:
+    """Return with how many threads each of so many workers computes best on these cores."""
+    return max(1, min(cores() // workers, MOST_THREADS))
 
 
 def memory_bytes() -> int | None:

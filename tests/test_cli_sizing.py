@@ -7,30 +7,32 @@ from pathlib import Path
 import pytest
 
 from cli.capacity import GIB
-from cli.sizing import Sizing, sizing_of
+from cli.sizing import workers_of
 from runtime import processes
 
 
 @pytest.mark.parametrize(
-    ("cores", "gib", "expected"),
+    ("cores", "gib", "workers", "threads"),
     [
-        (1, 24, Sizing(1, 1)),
-        (2, 24, Sizing(2, 1)),
-        (2, 3, Sizing(1, 2)),
-        (4, 24, Sizing(4, 1)),
-        (8, 8, Sizing(4, 2)),
-        (16, 0.5, Sizing(1, 16)),
-        (4, None, Sizing(4, 1)),
+        (1, 24, 1, 1),
+        (2, 24, 2, 1),
+        (2, 3, 1, 2),
+        (4, 24, 4, 1),
+        (8, 8, 4, 2),
+        (16, 0.5, 1, 4),
+        (4, None, 4, 1),
     ],
 )
-def test_workers_are_as_many_as_cores_and_memory_carry(
-    cores: int, gib: float | None, expected: Sizing
+def test_workers_and_threads_are_as_many_as_cores_and_memory_carry(
+    cores: int, gib: float | None, workers: int, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert sizing_of(cores, None if gib is None else int(gib * GIB)) == expected
+    monkeypatch.setattr(processes, "cores", lambda: cores)
+    assert workers_of(cores, None if gib is None else int(gib * GIB)) == workers
+    assert processes.compute_threads(workers) == threads
 
 
 def test_gpu_is_of_one_worker() -> None:
-    assert sizing_of(16, 128 * GIB, is_gpu=True) == Sizing(1, 16)
+    assert workers_of(16, 128 * GIB, is_gpu=True) == 1
 
 
 def test_container_has_its_quota_of_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from index.devices import use_search_threads
 from index.milvus import Milvus
 from index.replicas import Replicas
 from runtime.open_tracing import open_tracing
-from runtime.processes import cores, yield_to_others
+from runtime.processes import compute_threads, yield_to_others
 from store.migrate import ensure_schema
 from store.store import Store, open_store
 from worker.activity import Activity, Progress, new_owner
@@ -27,7 +27,6 @@ from worker.watch import Watch
 log = structlog.get_logger("exemplar.worker")
 
 SWITCH_S = 0.0005  # a thread somebody waits for gets Python's lock ten times sooner than by default
-MOST_THREADS = 4  # that compute one batch; more workers make better use of more cores
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +99,11 @@ def open_tools(
 
 def threads_of(settings: Settings) -> int:
     """Return the compute threads of a worker for bulk work."""
-    return settings.threads or min(cores(), MOST_THREADS)
+    return settings.threads or compute_threads()
 
 
 def _beside(first: Tools, lane: Lane, stopping: Callable[[], bool]) -> Tools:
-    threads = max(threads_of(first.settings), min(cores(), MOST_THREADS))
+    threads = max(threads_of(first.settings), compute_threads())
     decoders, loader, settler = _threads(first.settings, lane)
     return replace(
         first,
