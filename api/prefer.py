@@ -11,7 +11,7 @@ from api.links import link
 from api.models import JobModel
 from api.routes import as_json
 from api.services import services
-from core.types import Job
+from core.types import FINAL, Job
 
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,20})\"?(?=$|[,;\s])", re.IGNORECASE)
 
@@ -20,6 +20,12 @@ def wait_s(usual: float = 0.0) -> float:
     """Return the caller's preferred wait within our limit; `usual` if none is given."""
     match = _WAIT.search(request.headers.get("Prefer", ""))
     return min(float(match[1]) if match else usual, services().settings.max_wait_s)
+
+
+def has_ended(job: Job, usual: float) -> bool:
+    """Wait for a job as the caller prefers, or as usual; return whether it has ended."""
+    waited_s = wait_s(usual)
+    return job.state in FINAL or (waited_s > 0 and services().watch.wait(job.id, waited_s))
 
 
 def accepted(job: Job) -> Response:

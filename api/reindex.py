@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from api.inputs import Strict
 from api.links import link
 from api.models import JobModel
-from api.prefer import accepted, wait_s
+from api.prefer import accepted, has_ended
 from api.requests import origin_of
 from api.routes import Routes, as_json
 from api.services import check_offered, require_text_encoder, services
@@ -180,10 +180,7 @@ def _switch(collection: str, *, back: bool, leave_out: bool) -> ReindexModel:
 def _finished(collection: Collection) -> Result | Job:
     """Return the result with the comparison of the current version, or the job that is making it."""
     job = _submit(collection)
-    waited_s = wait_s(WAIT_S)
-    if job.state not in FINAL and (waited_s <= 0 or not services().watch.wait(job.id, waited_s)):
-        return services().store.jobs.get(job.id)
-    return _read(job.id)
+    return _read(job.id) if has_ended(job, WAIT_S) else services().store.jobs.get(job.id)
 
 
 def _submit(collection: Collection) -> Job:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Response
 
 from api.confusion import confusion_svg
-from api.prefer import accepted, wait_s
+from api.prefer import accepted, has_ended, wait_s
 from api.requests import origin_of
 from api.routes import Routes, as_json
 from api.services import check_offered, services
@@ -80,10 +80,7 @@ def _finished(collection: Collection, labels: Labels) -> Result | Job:
         raise unsupported("report", "see report/labels") if labels is Labels.ONE else _of_one()
     check_offered(collection.encoder)
     job = _submit(collection)
-    waited_s = wait_s(WAIT_S)
-    if job.state not in FINAL and (waited_s <= 0 or not services().watch.wait(job.id, waited_s)):
-        return services().store.jobs.get(job.id)
-    return _read(job.id)
+    return _read(job.id) if has_ended(job, WAIT_S) else services().store.jobs.get(job.id)
 
 
 def _of_one() -> ExemplarError:

@@ -22,7 +22,6 @@ class Progress:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._moved_at = clock()
-
         self.holds = False
         """Whether the thread holds leases."""
 
