@@ -14,6 +14,7 @@ from api import (
     collections,
     control,
     embeddings,
+    erasures,
     events,
     health,
     items,
@@ -112,6 +113,7 @@ def create_app(settings: Settings, store: Store, *, needs_key: bool, tracing: Tr
         portability,
         reindex,
         reports,
+        erasures,
         keys,
         health,
     )

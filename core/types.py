@@ -65,6 +65,13 @@ class DeliveryState(StrEnum):
     GIVEN_UP = "given_up"
 
 
+class ErasureState(StrEnum):
+    """The state of an erasure."""
+
+    RUNNING = "running"
+    DONE = "done"
+
+
 class ClassKind(StrEnum):
     """The kind of a class; pictures of `negative` classes are unknown.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,12 @@ class Database:
     def engine(self) -> Engine:
         """The engine itself, for migrations."""
         return self._engine
+
+    def scrub(self) -> None:
+        """Empty SQLite's write-ahead log, which holds what was overwritten; PostgreSQL keeps no such file."""
+        if self.is_sqlite:
+            with _translated(), closing(self._engine.raw_connection()) as connection:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Close all connections, those in use as soon as they are returned."""

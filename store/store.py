@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from core.settings import Settings
 from store.blobs import Blobs
 from store.database import Database
+from store.erasure.erasures import Erasures
 from store.queue.wake_ups import Part, WakeUps
 from store.record.classes import Classes
 from store.record.collections import Collections
@@ -58,6 +59,7 @@ class Store:
     deliveries: Deliveries
     workers: Workers
     keys: Keys
+    erasures: Erasures
     blobs: Blobs
     wake_ups: WakeUps
 
@@ -103,6 +105,7 @@ def open_store(settings: Settings) -> Store:
         deliveries=Deliveries(database),
         workers=Workers(database),
         keys=Keys(database),
+        erasures=Erasures(database, lease_s=settings.lease_s),
         blobs=Blobs(settings.blob_root),
         wake_ups=wake_ups,
     )

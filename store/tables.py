@@ -20,7 +20,7 @@ from sqlalchemy import (
     text,
 )
 
-from core.types import ChunkState, ClassKind, DeliveryState, JobKind, JobState, Labels, Lane
+from core.types import ChunkState, ClassKind, DeliveryState, ErasureState, JobKind, JobState, Labels, Lane
 from store.enum_text import EnumText
 
 metadata = MetaData(
@@ -52,6 +52,8 @@ collection = Table(
     Column("embedded_at", Float, nullable=False, server_default="0"),
     Column("imported_by", Text, nullable=True),  # the job that fills it, until that has ended
     Column("labels", EnumText(Labels), nullable=False, server_default=Labels.ONE.value),
+    # snapshots of earlier versions may hold vectors of supports that were erased
+    Column("erased_version", BigInteger, nullable=False, server_default="0"),
     sqlite_autoincrement=True,  # ids are never reused
 )
 
@@ -428,4 +430,42 @@ api_key = Table(
     Column("created_at", Float, nullable=False),
     Column("expires_at", Float, nullable=True),
     Column("revoked_at", Float, nullable=True),
+)
+
+# A receipt of an erasure, and until it is done what is to be erased. Of whom it was is then nowhere any more.
+# `collections` are the names that it was about, null for all; `position` is how far its phase has come.
+erasure = Table(
+    "erasure",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("collections", JSON(none_as_null=True), nullable=True),
+    Column("key_id", Text, nullable=False),
+    Column("request_id", Text, nullable=True),
+    Column("kind", Text, nullable=False),
+    Column("state", EnumText(ErasureState), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("finished_at", Float, nullable=True),
+    Column("counts", JSON, nullable=False),
+    Column("elsewhere", JSON, nullable=False),  # digests of pictures that others hold
+    Column("unread", JSON, nullable=False),  # jobs whose uploads may hold more
+    Column("wanted", JSON(none_as_null=True), nullable=True),
+    Column("phase", Text, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("lease_owner", Text, nullable=True),
+    Column("lease_until", Float, nullable=True),
+)
+Index(
+    "ix_erasure_running",
+    erasure.c.id,
+    sqlite_where=text(f"state = '{ErasureState.RUNNING}'"),
+    postgresql_where=text(f"state = '{ErasureState.RUNNING}'"),
+)
+
+# What an erasure that runs has found: supports, digests, items, and the files that are to go.
+erased = Table(
+    "erased",
+    metadata,
+    Column("erasure_id", ForeignKey("erasure.id", ondelete="CASCADE"), primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
 )

@@ -46,6 +46,20 @@ def mark_supports_deleted(connection: Connection, which: ColumnElement[bool], ve
     return _renumber(connection, which, version, {"class_id": None, "vector": None, "vector_b": None})
 
 
+def wipe_supports(connection: Connection, which: ColumnElement[bool], version: int) -> int:
+    """Turn supports of a locked collection into tombstones that tell nothing but their ids."""
+    nothing = {
+        "class_id": None,
+        "vector": None,
+        "vector_b": None,
+        "picture": "",
+        "thumbnail": "",
+        "external_id": None,
+        "metadata": {},
+    }
+    return _renumber(connection, which, version, nothing)
+
+
 def move_supports(connection: Connection, which: ColumnElement[bool], class_id: int, version: int) -> int:
     """Move supports of a locked collection to a class; return the resulting version."""
     return _renumber(connection, which, version, {"class_id": class_id})
