@@ -7,7 +7,7 @@ import structlog
 from core.errors import ExemplarError
 from core.settings import Settings
 from index.replicas import Replicas
-from store.erasure.phases import Held, LeaseLost, advance
+from store.erasure.phases import Held, LeaseLostError, advance
 from store.queue.listener import Listener
 from store.queue.wake_ups import Part
 from store.store import Store
@@ -55,7 +55,7 @@ class Eraser:
                     log.info("erased", erasure=held.id, **held.counts)
                     return
                 self._loop.pause(WAIT_S)
-        except LeaseLost:
+        except LeaseLostError:
             log.warning("erasure_taken_over", erasure=held.id)
         except ExemplarError as error:
             if not error.retry:

@@ -236,7 +236,7 @@ def pack_past(results: Sequence[Result]) -> bytes:
 def erase_in_past(
     connection: Connection, after: int, names: Sequence[str] | None, targets: Targets, limit: int
 ) -> tuple[int | None, int]:
-    """Take supports out of the next earlier answers; return how far that came, None at the end, and a count."""
+    """Take supports out of the next earlier answers; return how far that came (None: the end) and a count."""
     past = t.past_results
     rows = connection.execute(
         select(past.c.chunk_id, past.c.results)

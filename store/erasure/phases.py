@@ -62,7 +62,7 @@ Without = Callable[[bytes, Sequence[int]], bytes]
 """Smoothing inputs without some items."""
 
 
-class LeaseLost(Exception):
+class LeaseLostError(Exception):
     """Another worker goes on with the erasure."""
 
 
@@ -111,7 +111,7 @@ class Held:
 
     @contextmanager
     def step(self) -> Iterator[Connection]:
-        """A transaction that also writes how far the erasure has come; raises `LeaseLost`."""
+        """A transaction that also writes how far the erasure has come; raises `LeaseLostError`."""
         with self.database.write() as connection:
             if self.database.is_sqlite:  # what is deleted is overwritten too
                 connection.execute(text("PRAGMA secure_delete = ON"))
@@ -140,7 +140,7 @@ class Held:
             **values,
         )  # fmt: skip
         if connection.execute(noted).rowcount == 0:
-            raise LeaseLost
+            raise LeaseLostError
 
     def next(self, phase: str) -> None:
         """Go on with the next phase."""
@@ -150,7 +150,7 @@ class Held:
 def advance(held: Held, blobs: Blobs, without: Without) -> bool:
     """Do one step; return whether to go on at once: else the erasure is done, or waits for running work.
 
-    Raises `LeaseLost`, `record_unavailable` and `blobs_unavailable`.
+    Raises `LeaseLostError`, `record_unavailable` and `blobs_unavailable`.
     """
     if held.phase == "files":
         return _files(held, blobs, without)

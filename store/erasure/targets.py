@@ -14,7 +14,7 @@ from store import tables as t
 SUPPORT, PICTURE, THUMBNAIL, ITEM, UPLOAD, PART, KEPT, LATE = (
     "support", "picture", "thumbnail", "item", "upload", "part", "kept", "late",
 )  # fmt: skip
-"""The kinds of targets. The last two are files: `JOB/NAME`, and `JOB/NAME:START:SIZE` of a file of several."""
+"""The kinds of targets: files of jobs are `JOB/NAME`, a part `JOB/NAME:START:SIZE`; `late` are chunks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ def mark_supports_deleted(connection: Connection, which: ColumnElement[bool], ve
 
 def wipe_supports(connection: Connection, which: ColumnElement[bool], version: int) -> int:
     """Turn supports of a locked collection into tombstones that tell nothing but their ids."""
-    nothing = {
+    nothing: dict[str, Any] = {
         "class_id": None,
         "vector": None,
         "vector_b": None,
