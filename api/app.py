@@ -9,6 +9,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter, PathConverter
 
 from api import (
+    audit,
     bulk,
     classes,
     collections,
@@ -21,6 +22,7 @@ from api import (
     jobs,
     keys,
     portability,
+    quarantine,
     redecide,
     reindex,
     reports,
@@ -114,6 +116,8 @@ def create_app(settings: Settings, store: Store, *, needs_key: bool, tracing: Tr
         reindex,
         reports,
         erasures,
+        quarantine,
+        audit,
         keys,
         health,
     )

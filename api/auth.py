@@ -56,6 +56,11 @@ def check_may_make(collection: str) -> None:
         raise ExemplarError("key_collection_missing", "this key is for other collections")
 
 
+def may_only_contribute() -> bool:
+    """Return whether what the caller enrols goes into quarantine."""
+    return g.get("key") is not None and not g.key.allows(Scope.ENROLL)
+
+
 def _check_scope(scope: Scope) -> None:
     if g.key is not None and not g.key.allows(scope):
         raise ExemplarError("key_scope_missing", f"this key lacks the scope {scope.value!r}")

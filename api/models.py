@@ -23,6 +23,7 @@ from core.answers import (
     Neighbour,
     Novelty,
 )
+from core.effect import Effect
 from core.label_report import LabelReport
 from core.report import CollectionReport
 from core.results import Tally
@@ -473,6 +474,11 @@ class ResultModel(BaseModel):
     )
     report: CollectionReport | None = None
     label_report: LabelReport | None = None
+    effect: Effect | None = None
+    quarantine_id: int | None = Field(
+        None,
+        description="Of a picture enrolled with the scope `contribute`: it waits to be accepted.",
+    )
     support_id: int | None = None
     duplicate_of: int | None = Field(
         None,

@@ -65,6 +65,14 @@ class DeliveryState(StrEnum):
     GIVEN_UP = "given_up"
 
 
+class QuarantineState(StrEnum):
+    """The state of a contributed picture; the last two are final."""
+
+    WAITING = "waiting"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+
+
 class ErasureState(StrEnum):
     """The state of an erasure."""
 

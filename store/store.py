@@ -10,12 +10,14 @@ from store.blobs import Blobs
 from store.database import Database
 from store.erasure.erasures import Erasures
 from store.queue.wake_ups import Part, WakeUps
+from store.record.audit_log import AuditLog
 from store.record.classes import Classes
 from store.record.collections import Collections
 from store.record.export import Exports
 from store.record.imports import Imports
 from store.record.keys import Keys
 from store.record.probes import Probes
+from store.record.quarantine import Quarantine
 from store.record.snapshot_marks import SnapshotMarks
 from store.record.supports import Supports
 from store.record.texts import Texts
@@ -60,6 +62,8 @@ class Store:
     workers: Workers
     keys: Keys
     erasures: Erasures
+    quarantine: Quarantine
+    audit: AuditLog
     blobs: Blobs
     wake_ups: WakeUps
 
@@ -105,6 +109,8 @@ def open_store(settings: Settings) -> Store:
         deliveries=Deliveries(database),
         workers=Workers(database),
         keys=Keys(database),
+        quarantine=Quarantine(database),
+        audit=AuditLog(database),
         erasures=Erasures(database, lease_s=settings.lease_s),
         blobs=Blobs(settings.blob_root),
         wake_ups=wake_ups,

@@ -20,7 +20,17 @@ from sqlalchemy import (
     text,
 )
 
-from core.types import ChunkState, ClassKind, DeliveryState, ErasureState, JobKind, JobState, Labels, Lane
+from core.types import (
+    ChunkState,
+    ClassKind,
+    DeliveryState,
+    ErasureState,
+    JobKind,
+    JobState,
+    Labels,
+    Lane,
+    QuarantineState,
+)
 from store.enum_text import EnumText
 
 metadata = MetaData(
@@ -432,6 +442,34 @@ api_key = Table(
     Column("revoked_at", Float, nullable=True),
 )
 
+# A picture that a key with the scope `contribute` enrolled: no support, until it is accepted.
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("id", BigKey, primary_key=True),
+    Column("collection_id", ForeignKey("collection.id", ondelete="CASCADE"), nullable=False),
+    Column("state", EnumText(QuarantineState), nullable=False),
+    Column("label", Text, nullable=False),  # several as one text
+    Column("complete", Boolean, nullable=False),
+    Column("encoder", Text, nullable=False),
+    Column("vector", LargeBinary, nullable=True),
+    Column("picture", Text, nullable=False),
+    Column("thumbnail", Text, nullable=False),
+    Column("external_id", Text, nullable=True),
+    Column("metadata", JSON, nullable=False),
+    Column("findings", JSON(none_as_null=True), nullable=True),
+    Column("key_id", Text, nullable=False),
+    Column("key_name", Text, nullable=False),
+    Column("request_id", Text, nullable=True),
+    Column("created_at", Float, nullable=False),
+    Column("decided_at", Float, nullable=True),
+    Column("decided_by", Text, nullable=True),
+    Column("support_id", BigInteger, nullable=True),
+    sqlite_autoincrement=True,  # ids are never reused
+)
+Index("ix_quarantine_state", quarantine.c.collection_id, quarantine.c.state, quarantine.c.id)
+Index("ix_quarantine_picture", quarantine.c.picture)
+
 # A receipt of an erasure, and until it is done what is to be erased. Of whom it was is then nowhere any more.
 # `collections` are the names that it was about, null for all; `position` is how far its phase has come.
 erasure = Table(
@@ -469,3 +507,34 @@ erased = Table(
     Column("kind", Text, primary_key=True),
     Column("value", Text, primary_key=True),
 )
+
+# What was done, by whom and when: changes of versions, and what changes none. Rows are only ever added, and
+# outlive what they are about, so that nothing here refers to another table.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", BigKey, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("collection", Text, nullable=True),  # its name at that time
+    Column("from_version", BigInteger, nullable=True),
+    Column("version", BigInteger, nullable=True),
+    Column("actor", Text, nullable=True),  # the id of a key
+    Column("actor_name", Text, nullable=False),
+    Column("request_id", Text, nullable=True),
+    Column("job_id", Text, nullable=True),
+    Column("details", JSON, nullable=False),
+    sqlite_autoincrement=True,  # ids are never reused
+)
+Index("ix_audit_collection", audit.c.collection, audit.c.id)
+Index("ix_audit_at", audit.c.at)
+
+# Names of versions, unique in a collection.
+version_name = Table(
+    "version_name",
+    metadata,
+    Column("collection_id", ForeignKey("collection.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+)
+Index("uq_version_name_version", version_name.c.collection_id, version_name.c.version, unique=True)

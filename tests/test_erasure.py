@@ -312,25 +312,26 @@ def test_another_worker_finishes_what_a_killed_one_began(
     monkeypatch: pytest.MonkeyPatch,
     dies_after: int,
 ) -> None:
+    from store.erasure import held as holding
     from store.erasure import phases
 
     monkeypatch.setattr(phases, "CHUNKS_AT_ONCE", 2)
     a_life(tools, settings, local)
-    steps, step = 0, phases.Held.step
+    steps, step = 0, holding.Held.step
 
-    def dies(held: phases.Held) -> Any:
+    def dies(held: holding.Held) -> Any:
         nonlocal steps
         steps += 1
         if steps > dies_after:
             raise KeyboardInterrupt
         return step(held)
 
-    monkeypatch.setattr(phases.Held, "step", dies)
+    monkeypatch.setattr(holding.Held, "step", dies)
     begun = tools.store.erasures.begin(Wanted(external_id=WHO), ["things"], key_id="k", request_id=None)
     with pytest.raises(KeyboardInterrupt):
         while eraser.round():
             pass
-    monkeypatch.setattr(phases.Held, "step", step)
+    monkeypatch.setattr(holding.Held, "step", step)
     assert tools.store.erasures.get(begun.id).state is ErasureState.RUNNING
     other = Eraser(tools.store, settings, "v:1", tools.replicas)
     assert not other.round(), "the lease still runs"

@@ -7,7 +7,8 @@ import structlog
 from core.errors import ExemplarError
 from core.settings import Settings
 from index.replicas import Replicas
-from store.erasure.phases import Held, LeaseLostError, advance
+from store.erasure.held import Held, LeaseLostError
+from store.erasure.phases import advance
 from store.queue.listener import Listener
 from store.queue.wake_ups import Part
 from store.store import Store

@@ -12,6 +12,7 @@ from index.replicas import ENCODER_CHANGED
 from store.work.settlement import Settlement
 from worker.compare import compare_encoders, compare_label_encoders
 from worker.current import current_replica
+from worker.effect import OPTION, effect
 from worker.report import report_on
 from worker.tools import Tools
 
@@ -32,6 +33,9 @@ def report(tools: Tools, encoder: Encoder, chunk: Chunk) -> Settlement:
 
 
 def _report(tools: Tools, encoder: Encoder, chunk: Chunk) -> Result:
+    if OPTION in chunk.options:
+        foretold = effect(tools, encoder, chunk)
+        return {"effect": foretold.model_dump(mode="json"), "index_version": foretold.version}
     replica, collection = current_replica(tools, encoder, chunk)
     if collection.labels is Labels.MANY:
         several = label_report(in_memory(replica), collection.rule)

@@ -62,6 +62,12 @@ def _wanted(store: Store) -> _Wanted:
             wanted.supports[PICTURES].add(row.picture)
             if row.thumbnail:  # supports imported without pictures have none
                 wanted.supports[THUMBNAILS].add(row.thumbnail)
+        waiting = t.quarantine.c
+        for row in connection.execute(select(waiting.picture, waiting.thumbnail)):
+            wanted.supports[PICTURES].add(row.picture)
+            wanted.supports[THUMBNAILS].add(row.thumbnail)
+        for names in wanted.supports.values():
+            names.discard("")  # of refused ones nothing is kept
         chunks = connection.execute(
             select(chunk.job_id, chunk.state, chunk.inputs, t.job.c.kind).join(
                 t.job, t.job.c.id == chunk.job_id

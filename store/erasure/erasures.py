@@ -16,10 +16,12 @@ from store import tables as t
 from store.clock import now_s
 from store.database import Database
 from store.erasure.chunks import slice_of
+from store.erasure.held import Held
 from store.erasure.items import clean
-from store.erasure.phases import FIRST, Held
+from store.erasure.phases import FIRST
 from store.erasure.supports import matching
 from store.erasure.targets import Targets, Wanted
+from store.record.audit_log import note
 from store.record.class_rows import find_class
 from store.record.collections import find_collection
 from store.work.jobs import new_job_id
@@ -87,6 +89,9 @@ class Erasures:
                     position=0,
                 )
             )
+            details = {"erasure": erasure_id, "kind": wanted.kind, "collections": collections}
+            only = collections[0] if collections is not None and len(collections) == 1 else None
+            note(connection, "erasure_requested", collection=only, details=details)
         return self.get(erasure_id)
 
     def foretell(self, wanted: Wanted, collections: Sequence[str] | None) -> Mapping[str, int]:

@@ -10,20 +10,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Sequence
 
-from sqlalchemy import Connection, Row, Text, cast, delete, select, text, update
+from sqlalchemy import Connection, select
 
-from core.errors import ExemplarError
-from core.types import ChunkState, ErasureState, JobKind
+from core.types import ChunkState, JobKind
 from store import tables as t
-from store.blobs import PICTURES, THUMBNAILS, Blobs, uploads_of
-from store.clock import now_s
-from store.database import Database
+from store.blobs import Blobs
 from store.erasure.chunks import (
     about_same_answers,
     concerns,
@@ -32,119 +25,15 @@ from store.erasure.chunks import (
     pictures_named,
     slice_of,
 )
-from store.erasure.supports import erase_supports, is_held, is_shown
-from store.erasure.targets import (
-    KEPT,
-    LATE,
-    PART,
-    PICTURE,
-    THUMBNAIL,
-    UPLOAD,
-    Targets,
-    Wanted,
-    add_targets,
-    drop_targets,
-    in_scope,
-    next_targets,
-    read_targets,
-)
-from store.work.kinds import kinds_that
-from store.work.leases import RELEASED, Lease
-from store.work.states import FINAL_CHUNK
+from store.erasure.files import Without, erase_files
+from store.erasure.held import Held
+from store.erasure.supports import erase_supports
+from store.erasure.targets import LATE, PICTURE, SUPPORT, add_targets, drop_targets, in_scope, next_targets
 
 SUPPORTS_AT_ONCE = 500
 CHUNKS_AT_ONCE = 32
-FILES_AT_ONCE = 100
+LATE_AT_ONCE = 100
 FIRST = "supports"
-FILES = (KEPT, PART, UPLOAD, PICTURE, THUMBNAIL)
-
-Without = Callable[[bytes, Sequence[int]], bytes]
-"""Smoothing inputs without some items."""
-
-
-class LeaseLostError(Exception):
-    """Another worker goes on with the erasure."""
-
-
-@dataclass(slots=True)
-class Held:
-    """An erasure as a worker holds it."""
-
-    database: Database
-    lease: Lease
-    owner: str
-    row: Row[Any]
-    phase: str = ""
-    position: int = 0
-    counts: Counter[str] = field(default_factory=Counter)
-    elsewhere: list[str] = field(default_factory=list)
-    unread: list[str] = field(default_factory=list)
-    found: Targets | None = None
-    is_done: bool = False
-
-    def __post_init__(self) -> None:
-        self.phase, self.position = self.row.phase, self.row.position
-        self.counts.update(self.row.counts)
-        self.elsewhere, self.unread = list(self.row.elsewhere), list(self.row.unread)
-
-    @property
-    def id(self) -> str:
-        """The id of the receipt."""
-        return str(self.row.id)
-
-    @property
-    def wanted(self) -> Wanted:
-        """What is to be erased."""
-        return Wanted.of(self.row.wanted)
-
-    @property
-    def names(self) -> Sequence[str] | None:
-        """The collections, None for all."""
-        names: Sequence[str] | None = self.row.collections
-        return names
-
-    def targets(self, connection: Connection) -> Targets:
-        """Return what was found; it grows by the items that `erase_in_chunk` finds."""
-        if self.found is None:
-            self.found = read_targets(connection, self.id, self.wanted)
-        return self.found
-
-    @contextmanager
-    def step(self) -> Iterator[Connection]:
-        """A transaction that also writes how far the erasure has come; raises `LeaseLostError`."""
-        with self.database.write() as connection:
-            if self.database.is_sqlite:  # what is deleted is overwritten too
-                connection.execute(text("PRAGMA secure_delete = ON"))
-            yield connection
-            self._note(connection, state=ErasureState.RUNNING, **self.lease.renewed)
-
-    def finish(self) -> None:
-        """Turn it into a receipt that names nobody."""
-        with self.database.write() as connection:
-            if self.database.is_sqlite:
-                connection.execute(text("PRAGMA secure_delete = ON"))
-            connection.execute(delete(t.erased).where(t.erased.c.erasure_id == self.id))
-            done = {"state": ErasureState.DONE, "finished_at": now_s(), "wanted": None}
-            self._note(connection, **done, **RELEASED)
-        self.is_done = True
-        self.database.scrub()
-
-    def _note(self, connection: Connection, **values: Any) -> None:
-        ours = (t.erasure.c.id == self.id, self.lease.is_of(self.owner))
-        noted = update(t.erasure).where(*ours).values(
-            phase=self.phase,
-            position=self.position,
-            counts={name: count for name, count in sorted(self.counts.items()) if count},
-            elsewhere=self.elsewhere,
-            unread=self.unread,
-            **values,
-        )  # fmt: skip
-        if connection.execute(noted).rowcount == 0:
-            raise LeaseLostError
-
-    def next(self, phase: str) -> None:
-        """Go on with the next phase."""
-        self.phase, self.position, self.found = phase, 0, None
 
 
 def advance(held: Held, blobs: Blobs, without: Without) -> bool:
@@ -153,7 +42,7 @@ def advance(held: Held, blobs: Blobs, without: Without) -> bool:
     Raises `LeaseLostError`, `record_unavailable` and `blobs_unavailable`.
     """
     if held.phase == "files":
-        return _files(held, blobs, without)
+        return erase_files(held, blobs, without)
     return _STEPS[held.phase](held)
 
 
@@ -169,8 +58,8 @@ def _supports(held: Held) -> bool:
             return True
         erased = erase_supports(connection, found.id, held.wanted, SUPPORTS_AT_ONCE)
         add_targets(connection, held.id, erased)
-        held.counts.update(supports=sum(kind == "support" for kind, _ in erased))
-        if not erased:
+        held.counts.update(supports=sum(kind == SUPPORT for kind, _ in erased))
+        if not any(kind == SUPPORT for kind, _ in erased):
             held.position = found.id
     return True
 
@@ -230,7 +119,7 @@ def _others(held: Held, chunk_id: int) -> list[int]:
 
 def _late(held: Held) -> bool:
     with held.step() as connection:
-        found = next_targets(connection, held.id, [LATE], FILES_AT_ONCE)
+        found = next_targets(connection, held.id, [LATE], LATE_AT_ONCE)
         if not found:
             held.next("past")
             return True
@@ -269,78 +158,3 @@ _STEPS: dict[str, Callable[[Held], bool]] = {
     "late": _late,
     "past": _past,
 }
-
-
-def _files(held: Held, blobs: Blobs, without: Without) -> bool:
-    with held.database.read() as connection:
-        found = next_targets(connection, held.id, FILES, FILES_AT_ONCE)
-    if not found:
-        held.finish()
-        return False
-    with held.step() as connection:
-        for kind, value in found:
-            _remove(held, connection, blobs, without, (kind, value))
-        drop_targets(connection, held.id, found)
-    return True
-
-
-def _remove(
-    held: Held, connection: Connection, blobs: Blobs, without: Without, target: tuple[str, str]
-) -> None:
-    kind, value = target
-    if kind == PICTURE:
-        if is_held(connection, value, _waits_for(value)):
-            held.elsewhere.append(value)
-            return
-        blobs.remove(PICTURES, value)
-        _forget_elsewhere(connection, value)
-        held.counts["pictures"] += 1
-    elif kind == THUMBNAIL:
-        if not is_shown(connection, value):
-            blobs.remove(THUMBNAILS, value)
-            held.counts["thumbnails"] += 1
-    else:
-        job_id, _, name = value.partition("/")
-        if kind == UPLOAD:
-            blobs.remove(uploads_of(job_id), name)
-        elif kind == PART:
-            name, start, size = name.split(":")
-            blobs.blank(uploads_of(job_id), name, int(start), int(size))
-        else:
-            _replace_kept(held, connection, blobs, without, (job_id, name))
-        held.counts["uploads"] += 1
-
-
-def _forget_elsewhere(connection: Connection, digest: str) -> None:
-    """Take a digest out of earlier receipts: now nobody has that picture any more."""
-    erasure = t.erasure.c
-    naming = select(erasure.id, erasure.elsewhere).where(cast(erasure.elsewhere, Text).contains(digest))
-    for row in connection.execute(naming).all():
-        left = [one for one in row.elsewhere if one != digest]
-        connection.execute(update(t.erasure).where(erasure.id == row.id).values(elsewhere=left))
-
-
-def _replace_kept(
-    held: Held, connection: Connection, blobs: Blobs, without: Without, kept: tuple[str, str]
-) -> None:
-    """Replace the smoothing inputs of a chunk by those of its other items."""
-    job_id, name = kept
-    folder = uploads_of(job_id)
-    targets = held.targets(connection)
-    items = [item for of_job, item in targets.items if of_job == job_id]
-    try:
-        left = blobs.put(folder, without(blobs.get(folder, name), items))
-    except ExemplarError as error:
-        if error.code != "blob_not_found":  # the job is deleted, or an earlier worker came this far
-            raise
-        return
-    of_chunk = (t.tally.c.job_id == job_id, t.tally.c.kept == name)
-    connection.execute(update(t.tally).where(*of_chunk).values(kept=left))
-    if left != name:  # removed once no row names it any more
-        add_targets(connection, held.id, [(UPLOAD, f"{job_id}/{name}")])
-
-
-def _waits_for(digest: str) -> Any:
-    """Return the condition that a chunk is to enrol or embed the picture of a support."""
-    keeping = t.job.c.kind.in_(kinds_that(lambda kind: kind.keeps_pictures))
-    return keeping & t.chunk.c.state.not_in(FINAL_CHUNK) & cast(t.chunk.c.inputs, Text).contains(digest)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, false, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, false, select, update
 
+from core.labels import pack_labels
 from core.types import Labels
 from store import tables as t
 from store.erasure.targets import ITEM, PICTURE, SUPPORT, THUMBNAIL, Wanted
@@ -52,7 +53,7 @@ def erase_supports(
     ids = [row.id for row in rows]
     if not ids:
         _delete_class(connection, collection_id, labels, wanted, version)
-        return []
+        return _erase_contributions(connection, collection_id, wanted)
     version = wipe_supports(connection, support.id.in_(ids), version)
     set_version(connection, collection_id, version)
     note_erased(connection, collection_id, version)
@@ -61,6 +62,21 @@ def erase_supports(
     found += [(THUMBNAIL, row.thumbnail) for row in rows if row.thumbnail]
     reviewed = select(t.review.c.job_id, t.review.c.item).where(t.review.c.support_id.in_(ids))
     return found + [(ITEM, f"{row.job_id}:{row.item}") for row in connection.execute(reviewed)]
+
+
+def _erase_contributions(connection: Connection, collection_id: int, wanted: Wanted) -> list[tuple[str, str]]:
+    """Delete what contributors sent of the same, decided or not, and return its files."""
+    row = t.quarantine.c
+    if wanted.external_id is not None:
+        same = row.external_id == wanted.external_id
+    elif wanted.label is not None:
+        same = row.label.in_([wanted.label, pack_labels([wanted.label])])
+    else:
+        same = row.support_id.in_(wanted.support_ids)
+    gone = delete(t.quarantine).where(row.collection_id == collection_id, same)
+    rows = connection.execute(gone.returning(row.picture, row.thumbnail)).all()
+    found = [(PICTURE, one.picture) for one in rows if one.picture]
+    return found + [(THUMBNAIL, one.thumbnail) for one in rows if one.thumbnail]
 
 
 def note_erased(connection: Connection, collection_id: int, version: int) -> None:
@@ -87,9 +103,11 @@ def _delete_class(
 def is_held(connection: Connection, digest: str, open_inputs: ColumnElement[bool]) -> bool:
     """Return whether a support, or an enrolment that waits, has a picture of this digest."""
     support, chunk = t.support.c, t.chunk.c
-    held = select(support.id).where(support.picture == digest, support.class_id.is_not(None)).limit(1)
-    if connection.execute(held).first() is not None:
-        return True
+    held = select(support.id).where(support.picture == digest, support.class_id.is_not(None))
+    contributed = select(t.quarantine.c.id).where(t.quarantine.c.picture == digest)
+    for each in (held, contributed):
+        if connection.execute(each.limit(1)).first() is not None:
+            return True
     waiting: Any = select(chunk.id).join(t.job, t.job.c.id == chunk.job_id).where(open_inputs).limit(1)
     return connection.execute(waiting).first() is not None
 
@@ -97,5 +115,6 @@ def is_held(connection: Connection, digest: str, open_inputs: ColumnElement[bool
 def is_shown(connection: Connection, digest: str) -> bool:
     """Return whether a support has a thumbnail of this digest."""
     support = t.support.c
-    shown = select(support.id).where(or_(support.thumbnail == digest), support.class_id.is_not(None))
-    return connection.execute(shown.limit(1)).first() is not None
+    shown = select(support.id).where(support.thumbnail == digest, support.class_id.is_not(None))
+    contributed = select(t.quarantine.c.id).where(t.quarantine.c.thumbnail == digest)
+    return any(connection.execute(each.limit(1)).first() is not None for each in (shown, contributed))
