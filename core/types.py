@@ -91,6 +91,28 @@ class ClassKind(StrEnum):
     SET = "set"
 
 
+class ChangeKind(StrEnum):
+    """What made a new version of a collection."""
+
+    ENROLLED = "enrolled"
+    IMPORTED = "imported"
+    REVIEWED = "reviewed"
+    MOVED = "moved"
+    LABELS_CHANGED = "labels_changed"
+    DELETED = "deleted"
+    CLASS_ADDED = "class_added"
+    CLASS_CHANGED = "class_changed"
+    CLASS_RENAMED = "class_renamed"
+    CLASS_MERGED = "class_merged"
+    CLASS_DELETED = "class_deleted"
+    RULE_CHANGED = "rule_changed"
+    REINDEXED = "reindexed"
+    ENCODER_CHANGED = "encoder_changed"
+    RESTORED = "restored"
+    REPAIRED = "repaired"
+    ERASED = "erased"
+
+
 class Labels(StrEnum):
     """The number of labels that a picture of a collection has: exactly one, or any number."""
 

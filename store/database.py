@@ -37,8 +37,10 @@ POSTGRES_GUARDS = {
 class Database:
     """One engine, and the two ways to use it: `read()` and `write()`, one transaction each."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, history: bool = True) -> None:
+        """With `history`, what is changed or deleted is kept for a while."""
         self.url = url
+        self._history = history
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
         self._engine = _sqlite_engine(url) if self.is_sqlite else _postgres_engine(url)
 
@@ -70,7 +72,7 @@ class Database:
         until the next durable one. That suits what is done again then, such as a lease.
         """
         with _translated(), self._engine.connect() as connection:
-            connection.execution_options(exemplar_durable=durable)
+            connection.execution_options(exemplar_durable=durable, exemplar_history=self._history)
             with connection.begin():
                 if not durable and not self.is_sqlite:
                     connection.execute(text("SET LOCAL synchronous_commit = off"))

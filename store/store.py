@@ -13,11 +13,14 @@ from store.queue.wake_ups import Part, WakeUps
 from store.record.audit_log import AuditLog
 from store.record.classes import Classes
 from store.record.collections import Collections
+from store.record.differences import Differences
 from store.record.export import Exports
+from store.record.history import History
 from store.record.imports import Imports
 from store.record.keys import Keys
 from store.record.probes import Probes
 from store.record.quarantine import Quarantine
+from store.record.retention import Retention
 from store.record.snapshot_marks import SnapshotMarks
 from store.record.supports import Supports
 from store.record.texts import Texts
@@ -56,6 +59,9 @@ class Store:
     probes: Probes
     exports: Exports
     imports: Imports
+    history: History
+    differences: Differences
+    retention: Retention
     chunks: Chunks
     fetches: Fetches
     deliveries: Deliveries
@@ -70,7 +76,7 @@ class Store:
 
 def open_store(settings: Settings) -> Store:
     """Open the store that the settings name; connections are made at first use."""
-    database = Database(settings.record_url)
+    database = Database(settings.record_url, history=settings.history_days > 0)
     jobs = Jobs(
         database,
         chunk_items=settings.chunk_items,
@@ -98,6 +104,9 @@ def open_store(settings: Settings) -> Store:
         probes=Probes(database),
         exports=Exports(database),
         imports=Imports(database, jobs),
+        history=History(database),
+        differences=Differences(database),
+        retention=Retention(database),
         control=Control(database),
         sources=Sources(database, lease_s=settings.lease_s, chunk_items=settings.chunk_items),
         smoothings=Smoothings(database, lease_s=settings.lease_s),

@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 
 from core.types import (
+    ChangeKind,
     ChunkState,
     ClassKind,
     DeliveryState,
@@ -62,10 +63,32 @@ collection = Table(
     Column("embedded_at", Float, nullable=False, server_default="0"),
     Column("imported_by", Text, nullable=True),  # the job that fills it, until that has ended
     Column("labels", EnumText(Labels), nullable=False, server_default=Labels.ONE.value),
+    Column("oldest_version", BigInteger, nullable=False, server_default="0"),  # that can be answered as of
     # snapshots of earlier versions may hold vectors of supports that were erased
     Column("erased_version", BigInteger, nullable=False, server_default="0"),
     sqlite_autoincrement=True,  # ids are never reused
 )
+
+# Who made each version of a collection, when and how: one row for each rise of `collection.version`, written
+# in its transaction. `rule_before` is the rule that it replaced.
+change = Table(
+    "change",
+    metadata,
+    Column("id", BigKey, primary_key=True),
+    Column("collection_id", ForeignKey("collection.id", ondelete="CASCADE"), nullable=False),
+    Column("from_version", BigInteger, nullable=False),  # exclusive
+    Column("version", BigInteger, nullable=False),  # inclusive
+    Column("at", Float, nullable=False),
+    Column("actor", Text, nullable=True),  # the id of a key
+    Column("actor_name", Text, nullable=False),
+    Column("request_id", Text, nullable=True),
+    Column("job_id", Text, nullable=True),  # jobs expire earlier than this row
+    Column("kind", EnumText(ChangeKind), nullable=False),
+    Column("details", JSON, nullable=False),
+    Column("rule_before", JSON(none_as_null=True), nullable=True),
+    sqlite_autoincrement=True,  # ids are never reused
+)
+Index("uq_change_version", change.c.collection_id, change.c.version, unique=True)
 
 # A deleted class stays as a tombstone, so that work accepted before the deletion does not recreate it.
 class_ = Table(
@@ -92,6 +115,22 @@ Index(
     postgresql_where=text("NOT deleted"),
 )
 
+# What a class was before a change: from version `since` on, up to but without version `until`.
+class_past = Table(
+    "class_past",
+    metadata,
+    Column("id", BigKey, primary_key=True),
+    Column("collection_id", ForeignKey("collection.id", ondelete="CASCADE"), nullable=False),
+    Column("class_id", BigInteger, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("kind", EnumText(ClassKind), nullable=False),
+    Column("complete", Boolean, nullable=False),
+    Column("members", JSON, nullable=False),  # of a label set: the ids of its labels
+)
+Index("ix_class_past_until", class_past.c.collection_id, class_past.c.until)
+
 # The labels in the label sets of collections with several labels a picture; both are rows of `class`.
 class_member = Table(
     "class_member",
@@ -101,7 +140,8 @@ class_member = Table(
 )
 Index("ix_class_member_label", class_member.c.label_id)
 
-# A deleted support stays as a tombstone (no class, no vector) whose seq tells the replicas.
+# A deleted support stays as a tombstone (no class) whose seq tells the replicas. It keeps its vectors and
+# picture as long as a version that has it can be answered as of.
 # The collection's active slot says which vector belongs to the active encoder: 0 `vector`, 1 `vector_b`.
 support = Table(
     "support",
@@ -123,6 +163,21 @@ Index("uq_support_seq", support.c.collection_id, support.c.seq, unique=True)
 Index("ix_support_class", support.c.class_id, support.c.id)
 Index("ix_support_collection", support.c.collection_id, support.c.id)
 Index("ix_support_picture", support.c.collection_id, support.c.picture)
+
+# The class of a support before a change: from version `since` on, up to but without version `until`.
+support_past = Table(
+    "support_past",
+    metadata,
+    Column("id", BigKey, primary_key=True),
+    Column("collection_id", ForeignKey("collection.id", ondelete="CASCADE"), nullable=False),
+    Column("support_id", BigInteger, nullable=False),
+    Column("class_id", BigInteger, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("answered", Boolean, nullable=False),  # whether it had a vector of the encoder
+)
+Index("ix_support_past_until", support_past.c.collection_id, support_past.c.until)
+Index("ix_support_past_support", support_past.c.support_id)
 
 # A reindex: the other encoder, whose vectors are in the inactive slot. Supports whose seq is
 # after `position` are still to be queued. Jobs expire earlier than this row, so its job may be gone.

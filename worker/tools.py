@@ -21,6 +21,7 @@ from runtime.processes import compute_threads, yield_to_others
 from store.migrate import ensure_schema
 from store.store import Store, open_store
 from worker.activity import Activity, Progress, new_owner
+from worker.past import PastReplicas
 from worker.texts import TextCache
 from worker.watch import Watch
 
@@ -46,6 +47,7 @@ class Tools:
     activity: Activity
     """Of this lane."""
     texts: TextCache = field(default_factory=TextCache)
+    past: PastReplicas = field(default_factory=PastReplicas)
     reading: Progress = field(default_factory=Progress)
     smoothing: Progress = field(default_factory=Progress)
     watch: Watch = field(default_factory=Watch)

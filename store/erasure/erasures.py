@@ -19,10 +19,9 @@ from store.erasure.chunks import slice_of
 from store.erasure.held import Held
 from store.erasure.items import clean
 from store.erasure.phases import FIRST
-from store.erasure.supports import matching
+from store.erasure.supports import classes_named, matching
 from store.erasure.targets import Targets, Wanted
 from store.record.audit_log import note
-from store.record.class_rows import find_class
 from store.record.collections import find_collection
 from store.work.jobs import new_job_id
 from store.work.leases import RELEASED, Lease
@@ -189,7 +188,9 @@ def _check(connection: Connection, wanted: Wanted, collections: Sequence[str] | 
         missing = set(wanted.support_ids).difference(connection.execute(here).scalars())
         if missing:
             raise ExemplarError("support_not_found", f"there is no support {min(missing)} in this collection")
-        if wanted.label is not None and find_class(connection, found.id, wanted.label) is None:
+        if wanted.label is None:
+            continue
+        if connection.execute(classes_named(found.id, wanted.label).limit(1)).first() is None:
             raise ExemplarError("class_not_found", f"there is no class {wanted.label!r}")
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, false, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, or_, select, update
 
 from core.labels import pack_labels
-from core.types import Labels
+from core.types import ChangeKind, Labels
 from store import tables as t
 from store.erasure.targets import ITEM, PICTURE, SUPPORT, THUMBNAIL, Wanted
+from store.record.change_log import Made
 from store.record.class_rows import find_class, mark_class_deleted, wipe_supports
 from store.record.collections import lock_collection, set_version
 from store.record.label_changes import delete_label
+from store.record.retention import keeps_files
 
 
 def matching(
@@ -25,11 +27,18 @@ def matching(
         return and_(here, support.external_id == wanted.external_id)
     if wanted.label is None:
         return and_(here, support.id.in_(wanted.support_ids), support.picture != "")
-    class_id = find_class(connection, collection_id, wanted.label)
-    if class_id is None:
-        return false()
-    sets = select(t.class_member.c.set_id).where(t.class_member.c.label_id == class_id)
-    return and_(here, support.class_id.in_(sets if labels is Labels.MANY else [class_id]))
+    ids = classes_named(collection_id, wanted.label)
+    sets = select(t.class_member.c.set_id).where(t.class_member.c.label_id.in_(ids))
+    past = t.support_past.c
+    was = select(past.support_id).where(past.class_id.in_(ids))
+    gone = support.class_id.is_(None) & (support.picture != "") & support.id.in_(was)
+    return and_(here, or_(support.class_id.in_(sets if labels is Labels.MANY else ids), gone))
+
+
+def classes_named(collection_id: int, label: str) -> Select[int]:
+    """Select the ids of the classes that have a label, or had it when they were deleted."""
+    class_ = t.class_.c
+    return select(class_.id).where(class_.collection_id == collection_id, class_.label == label)
 
 
 def erase_supports(
@@ -55,7 +64,7 @@ def erase_supports(
         _delete_class(connection, collection_id, labels, wanted, version)
         return _erase_contributions(connection, collection_id, wanted)
     version = wipe_supports(connection, support.id.in_(ids), version)
-    set_version(connection, collection_id, version)
+    set_version(connection, collection_id, version, Made(ChangeKind.ERASED, {"supports": len(ids)}))
     note_erased(connection, collection_id, version)
     found = [(SUPPORT, str(row.id)) for row in rows]
     found += [(PICTURE, row.picture) for row in rows if row.picture]
@@ -97,13 +106,13 @@ def _delete_class(
     else:
         version += 1
         mark_class_deleted(connection, class_id, version, merged_into=None)
-    set_version(connection, collection_id, version)
+    set_version(connection, collection_id, version, Made(ChangeKind.ERASED, {"class": class_id}))
 
 
 def is_held(connection: Connection, digest: str, open_inputs: ColumnElement[bool]) -> bool:
     """Return whether a support, or an enrolment that waits, has a picture of this digest."""
     support, chunk = t.support.c, t.chunk.c
-    held = select(support.id).where(support.picture == digest, support.class_id.is_not(None))
+    held = select(support.id).where(support.picture == digest, keeps_files())
     contributed = select(t.quarantine.c.id).where(t.quarantine.c.picture == digest)
     for each in (held, contributed):
         if connection.execute(each.limit(1)).first() is not None:
@@ -115,6 +124,6 @@ def is_held(connection: Connection, digest: str, open_inputs: ColumnElement[bool
 def is_shown(connection: Connection, digest: str) -> bool:
     """Return whether a support has a thumbnail of this digest."""
     support = t.support.c
-    shown = select(support.id).where(support.thumbnail == digest, support.class_id.is_not(None))
+    shown = select(support.id).where(support.thumbnail == digest, keeps_files())
     contributed = select(t.quarantine.c.id).where(t.quarantine.c.thumbnail == digest)
     return any(connection.execute(each.limit(1)).first() is not None for each in (shown, contributed))

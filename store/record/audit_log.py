@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
-from core.actor import current_actor
+from core.actor import Actor, current_actor
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
@@ -54,10 +54,6 @@ def note(
 ) -> None:
     """Write what the current actor does, in the transaction that does it."""
     actor = current_actor()
-    name = actor.name
-    if not name and actor.key_id is not None:
-        found = select(t.api_key.c.name).where(t.api_key.c.id == actor.key_id)
-        name = connection.execute(found).scalar() or ""
     connection.execute(
         insert(t.audit).values(
             at=now_s(),
@@ -66,12 +62,20 @@ def note(
             from_version=None if versions is None else versions[0],
             version=None if versions is None else versions[1],
             actor=actor.key_id,
-            actor_name=name,
+            actor_name=actor_name(connection, actor),
             request_id=actor.request_id,
             job_id=actor.job_id,
             details=dict(details or {}),
         )
     )
+
+
+def actor_name(connection: Connection, actor: Actor) -> str:
+    """Return the name of an actor, which may be known by the id of its key alone."""
+    if actor.name or actor.key_id is None:
+        return actor.name
+    name = select(t.api_key.c.name).where(t.api_key.c.id == actor.key_id)
+    return connection.execute(name).scalar() or ""
 
 
 class AuditLog:
