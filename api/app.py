@@ -29,6 +29,7 @@ from api import (
     review,
     submit,
     supports,
+    version_names,
     webhooks,
 )
 from api.errors import handle_errors
@@ -118,6 +119,7 @@ def create_app(settings: Settings, store: Store, *, needs_key: bool, tracing: Tr
         erasures,
         quarantine,
         audit,
+        version_names,
         keys,
         health,
     )

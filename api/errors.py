@@ -105,6 +105,7 @@ STATUS_OF = {
     "url_not_allowed": 422,
     "url_refused": 422,
     "vectors_missing": 409,
+    "version_name_taken": 409,
     "version_not_found": 404,
     "views_invalid": 422,
     "webhooks_off": 422,

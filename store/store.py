@@ -24,6 +24,7 @@ from store.record.retention import Retention
 from store.record.snapshot_marks import SnapshotMarks
 from store.record.supports import Supports
 from store.record.texts import Texts
+from store.record.version_names import VersionNames
 from store.reindex.reindexes import Reindexes
 from store.work.chunks import Chunks
 from store.work.control import Control
@@ -69,6 +70,7 @@ class Store:
     keys: Keys
     erasures: Erasures
     quarantine: Quarantine
+    version_names: VersionNames
     audit: AuditLog
     blobs: Blobs
     wake_ups: WakeUps
@@ -119,6 +121,7 @@ def open_store(settings: Settings) -> Store:
         workers=Workers(database),
         keys=Keys(database),
         quarantine=Quarantine(database),
+        version_names=VersionNames(database),
         audit=AuditLog(database),
         erasures=Erasures(database, lease_s=settings.lease_s),
         blobs=Blobs(settings.blob_root),
