@@ -63,7 +63,7 @@ class AuditEntry(BaseModel):
         )
 
 
-class AuditPage(BaseModel):
+class AuditEntryPage(BaseModel):
     """Entries, oldest first."""
 
     items: list[AuditEntry]
@@ -75,7 +75,7 @@ class AuditPage(BaseModel):
     "/audit",
     scope=Scope.ADMIN,
     query=AuditQuery,
-    answer=AuditPage,
+    answer=AuditEntryPage,
     media_types=("application/json", NDJSON),
     note=" As NDJSON it is the whole selection; `cursor` and `limit` are of JSON.",
 )
@@ -87,7 +87,7 @@ def get_audit(query: AuditQuery) -> Response:
     if request.accept_mimetypes.best_match(["application/json", NDJSON]) == NDJSON:
         return _stream(period)
     found = services().store.audit.page(period, after=read_number(query.cursor), limit=query.limit)
-    page = AuditPage(
+    page = AuditEntryPage(
         items=[AuditEntry.of(entry) for entry in found],
         next_cursor=make_cursor(found[-1].id) if len(found) == query.limit else None,
     )
