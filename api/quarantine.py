@@ -64,7 +64,7 @@ class Decision(WhichQuery):
         return self
 
 
-class ContributionModel(BaseModel):
+class ContributedModel(BaseModel):
     """A picture that a key with the scope `contribute` enrolled."""
 
     id: int
@@ -84,7 +84,7 @@ class ContributionModel(BaseModel):
     thumbnail: str | None = Field(description="Null of a refused one, of which nothing is kept.")
 
     @classmethod
-    def of(cls, collection: str, labels: Labels, one: Contribution) -> ContributionModel:
+    def of(cls, collection: str, labels: Labels, one: Contribution) -> ContributedModel:
         several = labels is Labels.MANY
         return cls(
             id=one.id,
@@ -107,10 +107,10 @@ class ContributionModel(BaseModel):
         )
 
 
-class ContributionPage(BaseModel):
+class ContributedPage(BaseModel):
     """Contributions in the order in which they came."""
 
-    items: list[ContributionModel]
+    items: list[ContributedModel]
     next_cursor: str | None
 
 
@@ -122,16 +122,16 @@ class DecidedModel(BaseModel):
     support_ids: list[int] = Field(description="The supports that accepted ones became.")
 
 
-@routes.add("GET", PATH, scope=Scope.CONTRIBUTE, query=ContributionQuery, answer=ContributionPage)
-def list_contributions(collection: str, query: ContributionQuery) -> ContributionPage:
+@routes.add("GET", PATH, scope=Scope.CONTRIBUTE, query=ContributionQuery, answer=ContributedPage)
+def list_contributions(collection: str, query: ContributionQuery) -> ContributedPage:
     """List contributed pictures; a key that may only contribute sees its own."""
     labels = services().store.collections.find(collection).labels
     state = None if query.state == "all" else query.state
     found = services().store.quarantine.page(
         collection, _which(query, state=state), after=read_number(query.cursor), limit=query.limit
     )
-    return ContributionPage(
-        items=[ContributionModel.of(collection, labels, one) for one in found],
+    return ContributedPage(
+        items=[ContributedModel.of(collection, labels, one) for one in found],
         next_cursor=make_cursor(found[-1].id) if len(found) == query.limit else None,
     )
 

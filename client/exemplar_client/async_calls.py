@@ -225,7 +225,7 @@ class AsyncCalls(AsyncTransport):
         label: str | None = None,
         limit: int | None = None,
         state: models.QuarantineState | Literal["all"] | str | None = None,
-    ) -> AsyncIterator[models.Contribution]:
+    ) -> AsyncIterator[models.Contributed]:
         """List contributed pictures; a key that may only contribute sees its own."""
         return self._pages(
             Request(
@@ -234,7 +234,7 @@ class AsyncCalls(AsyncTransport):
                 in_query(key=key, label=label, limit=limit, state=state),
                 may_repeat=True,
             ),
-            models.Contribution,
+            models.Contributed,
         )
 
     async def accept_contributions(

@@ -225,7 +225,7 @@ class Calls(Transport):
         label: str | None = None,
         limit: int | None = None,
         state: models.QuarantineState | Literal["all"] | str | None = None,
-    ) -> Iterator[models.Contribution]:
+    ) -> Iterator[models.Contributed]:
         """List contributed pictures; a key that may only contribute sees its own."""
         return self._pages(
             Request(
@@ -234,7 +234,7 @@ class Calls(Transport):
                 in_query(key=key, label=label, limit=limit, state=state),
                 may_repeat=True,
             ),
-            models.Contribution,
+            models.Contributed,
         )
 
     def accept_contributions(

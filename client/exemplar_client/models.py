@@ -316,11 +316,47 @@ class Confusion(Model):
     """At most 100: of more classes, the most confused."""
 
 
-class ContributionPage(Model):
+class Contributed(Model):
+    """A picture that a key with the scope `contribute` enrolled."""
+
+    complete: bool | None
+    created_at: datetime
+    decided_at: datetime | None
+    decided_by: str | None
+    external_id: str | None
+    id: int
+    key: str
+    """The id of the key that contributed it."""
+    key_name: str
+    label: str | None
+    """Null if a picture may have several: then see `labels`."""
+    labels: list[str] | None
+    metadata: dict[str, Any]
+    request_id: str | None
+    state: QuarantineState
+    support_id: int | None
+    """The support that it became."""
+    thumbnail: str | None
+    """Null of a refused one, of which nothing is kept."""
+
+
+class ContributedPage(Model):
     """Contributions in the order in which they came."""
 
-    items: list[apiquarantineContribution]
+    items: list[Contributed]
     next_cursor: str | None
+
+
+class Contribution(Model):
+    """A support that contributed to the best class."""
+
+    label: str
+    share: float
+    """Its share of all contributions to the best class."""
+    similarity: float
+    """Cosine similarity to the picture."""
+    support_id: int
+    thumbnail: str
 
 
 class CreatedKey(Model):
@@ -530,7 +566,7 @@ class Explanation(Model):
 
     margin: float | None
     """Difference between the best and the second class in the rule's own score; null if there is no second."""
-    supports: list[apimodelsContribution]
+    supports: list[Contribution]
     """The supports that contributed most, largest share first."""
 
 
@@ -1443,42 +1479,6 @@ class Wanted(Model):
     label: str
     more: int
     reason: str
-
-
-class apimodelsContribution(Model):
-    """A support that contributed to the best class."""
-
-    label: str
-    share: float
-    """Its share of all contributions to the best class."""
-    similarity: float
-    """Cosine similarity to the picture."""
-    support_id: int
-    thumbnail: str
-
-
-class apiquarantineContribution(Model):
-    """A picture that a key with the scope `contribute` enrolled."""
-
-    complete: bool | None
-    created_at: datetime
-    decided_at: datetime | None
-    decided_by: str | None
-    external_id: str | None
-    id: int
-    key: str
-    """The id of the key that contributed it."""
-    key_name: str
-    label: str | None
-    """Null if a picture may have several: then see `labels`."""
-    labels: list[str] | None
-    metadata: dict[str, Any]
-    request_id: str | None
-    state: QuarantineState
-    support_id: int | None
-    """The support that it became."""
-    thumbnail: str | None
-    """Null of a refused one, of which nothing is kept."""
 
 
 for _model in Model.__subclasses__():  # some are named before they are made
