@@ -236,6 +236,40 @@ def test_nothing_of_an_external_id_is_left(
     assert waited[0]["error"]["code"] == "picture_erased"
 
 
+def test_orders_of_results_forget_the_name(
+    tools: Tools, settings: Settings, local: httpx.Client, eraser: Eraser
+) -> None:
+    job = ask(tools, [*DARK, *LIGHT])
+    named = f"/v1/jobs/{job}/results?order=name&path=camera"
+    assert [one["item"] for one in local.get(named).json()["items"]] == [3]
+    erase(tools, eraser, Wanted(external_id=WHO))
+    assert local.get(named).json()["items"] == []
+
+
+def test_deleted_supports_and_what_they_were_are_erased_too(tools: Tools, eraser: Eraser) -> None:
+    store, support = tools.store, support_of(tools, GREY)
+    store.supports.move("things", support, "grey")
+    store.supports.delete("things", support)
+    assert "support.vector" in found_in_record(store), "it may still be restored"
+    receipt = erase(tools, eraser, Wanted(label="grey"))
+    assert receipt.counts["supports"] == 1
+    with store.database.read() as connection:
+        assert connection.execute(select(func.count()).select_from(t.support_past)).scalar() == 0
+    assert not {"support.vector", "support.picture"} & set(found_in_record(store))
+
+
+def test_contributions_are_erased_too(tools: Tools, eraser: Eraser) -> None:
+    store, job = tools.store, new_job_id()
+    item = Item(0, store.blobs.put(PICTURES, picture(GREY)), "dark", external_id=WHO)
+    options = {"quarantine": "ann"}
+    store.jobs.submit(job, JobRequest("things", JobKind.ENROLL, Lane.BULK, [item], options=options))
+    work(tools)
+    with store.database.read() as connection:
+        assert connection.execute(select(func.count()).select_from(t.quarantine)).scalar() == 1
+    assert erase(tools, eraser, Wanted(external_id=WHO)).is_complete
+    assert found_in_record(store) == []
+
+
 def test_rest_of_the_answers_stays(
     tools: Tools, settings: Settings, local: httpx.Client, eraser: Eraser
 ) -> None:
