@@ -18,6 +18,7 @@ const ROUTES = [
   [/^\/c\/([^/]+)\/pictures$/, lazy(classes, "picturesView"), ["collection"]],
   [/^\/c\/([^/]+)\/report$/, lazy(() => import("./view-report.js"), "reportView"), ["collection"]],
   [/^\/c\/([^/]+)\/settings$/, lazy(() => import("./view-settings.js"), "settingsView"), ["collection"]],
+  [/^\/c\/([^/]+)\/quarantine$/, lazy(() => import("./view-quarantine.js"), "quarantineView"), ["collection"]],
   [/^\/jobs$/, lazy(jobs, "jobsView"), []],
   [/^\/jobs\/([^/]+)$/, lazy(jobs, "jobView"), ["id"]],
   [/^\/jobs\/([^/]+)\/review$/, lazy(() => import("./view-review.js"), "reviewView"), ["id"]],
