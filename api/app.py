@@ -16,6 +16,7 @@ from api import (
     embeddings,
     events,
     health,
+    history,
     items,
     jobs,
     keys,
@@ -112,6 +113,7 @@ def create_app(settings: Settings, store: Store, *, needs_key: bool, tracing: Tr
         portability,
         reindex,
         reports,
+        history,
         keys,
         health,
     )

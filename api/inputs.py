@@ -353,10 +353,35 @@ class SummaryQuery(Strict):
     version: Version = None
 
 
+AsOf = Annotated[
+    int | None,
+    Field(
+        ge=0,
+        le=2**63 - 1,
+        description="Answer as of this version of the collection, with its supports, classes and rule.",
+    ),
+]
+
+
+class AsOfQuery(Strict):
+    """The version of a collection that is reported on."""
+
+    version: AsOf = None
+
+
+class DiffQuery(PageQuery):
+    """The versions of a collection to compare."""
+
+    before: int = Field(alias="from", ge=0, le=2**63 - 1, description="A version.")
+    after: int = Field(alias="to", ge=0, le=2**63 - 1, description="Another version.")
+    job: str | None = Field(None, description="A classify job whose answers are decided at both.")
+
+
 class Redecide(Strict):
     """Options of deciding again."""
 
     dry_run: bool = Field(False, strict=True, description="Only report what would change.")
+    version: AsOf = None
 
 
 class NewGroups(Strict):
@@ -382,6 +407,7 @@ class AskQuery(WebhookQuery):
 
     top: int = Field(5, ge=1, le=100, description="Candidates and neighbours in each answer.")
     min_version: int = Field(0, ge=0, description="The oldest collection version that may be searched.")
+    version: AsOf = None
 
 
 class EnrollQuery(WebhookQuery):

@@ -101,6 +101,7 @@ def names_of(client: httpx.Client) -> Names:
         "support_id": ids or ["1"],
         "job_id": jobs,
         "item": ["0"],
+        "version": ["0", "1"],
         "key_id": ["0123456789ab"],
     }
 

@@ -37,6 +37,10 @@ COMMANDS = {
         "cli.supports:supports",
         "List the labelled pictures of a collection, change their class or labels, remove them.",
     ),
+    "versions": (
+        "cli.versions:versions",
+        "Show who changed a collection and what, compare two versions, return to one.",
+    ),
     "report": ("cli.report_command:report", "Report a collection's accuracy, confusions and label errors."),
     "export": ("cli.export:export", "Write a collection to one file."),
     "import": ("cli.import_command:import_", "Create a collection from a file or another service's data."),
