@@ -53,7 +53,7 @@ def tools(settings: Settings, store: Store) -> Iterator[Tools]:
 
 @pytest.fixture
 def eraser(tools: Tools, settings: Settings) -> Eraser:
-    return Eraser(tools.store, settings, "w:1", tools.replicas)
+    return Eraser(tools.store, settings, "w:1", tools.replicas, tools.past)
 
 
 @pytest.fixture
@@ -367,7 +367,7 @@ def test_another_worker_finishes_what_a_killed_one_began(
             pass
     monkeypatch.setattr(holding.Held, "step", step)
     assert tools.store.erasures.get(begun.id).state is ErasureState.RUNNING
-    other = Eraser(tools.store, settings, "v:1", tools.replicas)
+    other = Eraser(tools.store, settings, "v:1", tools.replicas, tools.past)
     assert not other.round(), "the lease still runs"
     tools.store.erasures.expire_leases("w")
     assert other.round()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import structlog
 
 from core.errors import ExemplarError
@@ -13,6 +15,7 @@ from store.queue.listener import Listener
 from store.queue.wake_ups import Part
 from store.store import Store
 from worker.loops import IDLE_S, Loop
+from worker.past import PastReplicas
 from worker.smoothing_inputs import without
 
 log = structlog.get_logger("exemplar.worker")
@@ -23,10 +26,14 @@ WAIT_S = 0.5  # while chunks that were being answered are not settled yet
 class Eraser:
     """Does one erasure after the other until it is stopped."""
 
-    def __init__(self, store: Store, settings: Settings, owner: str, replicas: Replicas) -> None:
+    def __init__(
+        self, store: Store, settings: Settings, owner: str, replicas: Replicas, past: PastReplicas
+    ) -> None:
         self._store = store
         self._owner = owner
         self._replicas = replicas
+        self._past = past
+        self._seen: Mapping[int, int] = {}
         listener = Listener(settings.redis_url, [Part.ERASURES.queue])
         self._loop = Loop("eraser", self.round, pause_s=IDLE_S, listener=listener)
 
@@ -44,8 +51,16 @@ class Eraser:
         held = self._store.erasures.claim(self._owner)
         if held is not None:
             self._erase(held)
-        self._replicas.forget_erased(self._store.erasures.versions())
+        self._forget()
         return held is not None
+
+    def _forget(self) -> None:
+        """Forget what was erased, by whichever worker: in memory and in snapshots."""
+        versions = self._store.erasures.versions()
+        if versions != self._seen:
+            self._replicas.forget_erased(versions)
+            self._past.forget()
+            self._seen = versions
 
     def _erase(self, held: Held) -> None:
         try:

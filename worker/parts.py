@@ -34,7 +34,7 @@ def parts_of(lanes: Sequence[Tools], *, leave: Callable[[], None]) -> list[Part]
     parts: list[Part] = [
         Heartbeat(lanes, leave=leave),
         WebhookSender(store.deliveries, settings, owner, tools.watch.metrics),
-        Eraser(store, settings, owner, tools.replicas),
+        Eraser(store, settings, owner, tools.replicas, tools.past),
         *(Fetcher(store, settings, owner, lane) for lane in served),
     ]
     if Lane.BULK in served:

@@ -48,6 +48,11 @@ class PastReplicas:
             self._kept[key] = found
         return found, replace(collection, rule=rule, version=version)
 
+    def forget(self) -> None:
+        """Forget all: some may hold what was erased."""
+        with self._lock:
+            self._kept.clear()
+
     def _make_room(self) -> None:
         while self._kept and (len(self._kept) >= MOST or len(next(iter(self._kept.values()))) > LARGE):
             self._kept.popitem(last=False)
