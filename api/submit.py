@@ -16,7 +16,7 @@ from api.links import link
 from api.models import FinishedJob, JobModel
 from api.openapi import FILE, form
 from api.pages import make_cursor
-from api.prefer import accepted, wait_s
+from api.prefer import accepted, going_first, wait_s
 from api.requests import origin_of
 from api.results import shown
 from api.routes import Document, Routes, is_large
@@ -93,6 +93,7 @@ def search(collection: str, query: AskQuery) -> Response:
     )
 
 
+@going_first
 def _submit(
     collection: str,
     kind: JobKind,
@@ -113,6 +114,8 @@ def _submit(
         items = _receive(job_id, kind, said, found.labels, durable=at_once)
         interactive = len(items) <= services().settings.interactive_items
         lane = Lane.INTERACTIVE if interactive else Lane.BULK
+        if interactive and wait_s() > 0:
+            services().precedence.renew()
         job_request = JobRequest(
             collection, kind, lane, items, top, min_version, webhook=webhook, origin=origin_of(job_id, kind)
         )

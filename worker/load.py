@@ -100,6 +100,7 @@ def _load(tools: Tools, encoder: Encoder, chunk: Chunk, item: Item, start: float
     in_tiles = chunk.views is Views.TILES and KINDS[chunk.kind].decides
     with stage("fetch"):
         content = read_content(tools.store, tools.settings, chunk, item)
+    tools.hold()
     with stage("decode"):
         picture = decode_picture(
             content,

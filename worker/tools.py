@@ -17,6 +17,7 @@ from index.devices import use_search_threads
 from index.milvus import Milvus
 from index.replicas import Replicas
 from runtime.open_tracing import open_tracing
+from runtime.precedence import Holding, Precedence
 from runtime.processes import compute_threads, yield_to_others
 from store.migrate import ensure_schema
 from store.store import Store, open_store
@@ -27,6 +28,10 @@ from worker.watch import Watch
 log = structlog.get_logger("exemplar.worker")
 
 SWITCH_S = 0.0005  # a thread somebody waits for gets Python's lock ten times sooner than by default
+
+
+def _nothing() -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,8 @@ class Tools:
     settler: ThreadPoolExecutor
     activity: Activity
     """Of this lane."""
+    hold: Callable[[], None] = _nothing
+    """Called before each step of computing: bulk work holds still there while somebody waits."""
     texts: TextCache = field(default_factory=TextCache)
     reading: Progress = field(default_factory=Progress)
     smoothing: Progress = field(default_factory=Progress)
@@ -66,8 +73,9 @@ def open_tools(
 ) -> list[Tools]:
     """Open everything, once for each lane; raises the errors of missing encoders or an unavailable record.
 
-    The lanes work at the same time, bulk work at a lower priority, so that it delays no answer somebody waits
-    for. They share the store and the replicas. `stopping` returns whether the process is stopping.
+    The lanes work at the same time, bulk work at a lower priority and with pauses, so that it delays no
+    answer that somebody waits for. They share the store and the replicas. `stopping` returns whether the
+    process is stopping.
     """
     sys.setswitchinterval(SWITCH_S)
     threads = threads_of(settings)
@@ -80,13 +88,15 @@ def open_tools(
     watch = Watch(open_tracing(settings, "exemplar-worker"))
     both = len(lanes) > 1
     decoders, loader, settler = _threads(settings, lanes[-1])
+    hold = Holding(Precedence(settings.data)) if lanes[-1] is Lane.BULK else _nothing
+    encoders = {spec: _open_encoder(spec, settings, for_two=both) for spec in specs}
     first = Tools(
         settings=settings,
         name=name,
         owner=new_owner(name),
         lanes=tuple(lanes[-1:]),
         store=store,
-        encoders={spec: _open_encoder(spec, settings, for_two=both) for spec in specs},
+        encoders=encoders,
         replicas=Replicas(store.supports.changes_since, settings.snapshot_folder, marks=marks, milvus=milvus),
         decoders=decoders,
         loader=loader,
@@ -94,7 +104,9 @@ def open_tools(
         activity=Activity(stopping=stopping),
         watch=watch,
     )
-    return [_beside(first, lane, stopping) for lane in lanes[:-1]] + [first]
+    others = [_of_another_lane(first, lane, stopping) for lane in lanes[:-1]]
+    held = {spec: encoder.with_call(hold) for spec, encoder in encoders.items()}
+    return [*others, replace(first, encoders=held, hold=hold)]
 
 
 def threads_of(settings: Settings) -> int:
@@ -102,18 +114,18 @@ def threads_of(settings: Settings) -> int:
     return settings.threads or compute_threads()
 
 
-def _beside(first: Tools, lane: Lane, stopping: Callable[[], bool]) -> Tools:
+def _of_another_lane(first: Tools, lane: Lane, stopping: Callable[[], bool]) -> Tools:
     threads = max(threads_of(first.settings), compute_threads())
     decoders, loader, settler = _threads(first.settings, lane)
     return replace(
         first,
         lanes=(lane,),
-        encoders={spec: encoder.beside(threads) for spec, encoder in first.encoders.items()},
+        encoders={spec: encoder.second(threads) for spec, encoder in first.encoders.items()},
         decoders=decoders,
         loader=loader,
         settler=settler,
         activity=Activity(stopping=stopping),
-        watch=first.watch.beside(),
+        watch=first.watch.of_another_lane(),
     )
 
 
