@@ -13,6 +13,7 @@ from api import (
     classes,
     collections,
     control,
+    drift,
     embeddings,
     events,
     health,
@@ -112,6 +113,7 @@ def create_app(settings: Settings, store: Store, *, needs_key: bool, tracing: Tr
         portability,
         reindex,
         reports,
+        drift,
         keys,
         health,
     )
