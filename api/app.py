@@ -13,6 +13,7 @@ from api import (
     classes,
     collections,
     control,
+    drift,
     embeddings,
     events,
     health,
@@ -114,6 +115,7 @@ def create_app(settings: Settings, store: Store, *, needs_key: bool, tracing: Tr
         portability,
         reindex,
         reports,
+        drift,
         keys,
         health,
     )

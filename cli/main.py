@@ -38,6 +38,7 @@ COMMANDS = {
         "List the labelled pictures of a collection, change their class or labels, remove them.",
     ),
     "report": ("cli.report_command:report", "Report a collection's accuracy, confusions and label errors."),
+    "drift": ("cli.drift:drift", "Show how the answers of a collection change over time."),
     "export": ("cli.export:export", "Write a collection to one file."),
     "import": ("cli.import_command:import_", "Create a collection from a file or another service's data."),
     "reindex": ("cli.reindex:reindex", "Change a collection's encoder without downtime, and switch back."),

@@ -14,6 +14,7 @@ from store.record.collections import Collections
 from store.record.export import Exports
 from store.record.imports import Imports
 from store.record.keys import Keys
+from store.record.live_answers import LiveAnswers
 from store.record.probes import Probes
 from store.record.snapshot_marks import SnapshotMarks
 from store.record.supports import Supports
@@ -58,6 +59,7 @@ class Store:
     deliveries: Deliveries
     workers: Workers
     keys: Keys
+    live_answers: LiveAnswers
     blobs: Blobs
     wake_ups: WakeUps
 
@@ -103,6 +105,7 @@ def open_store(settings: Settings) -> Store:
         deliveries=Deliveries(database),
         workers=Workers(database),
         keys=Keys(database),
+        live_answers=LiveAnswers(database),
         blobs=Blobs(settings.blob_root),
         wake_ups=wake_ups,
     )

@@ -97,6 +97,7 @@ READS = [
     "/v1/collections/{collection}/supports/{support}/thumbnail",
     "/v1/collections/{collection}/report",
     "/v1/collections/{collection}/report/confusion.svg",
+    "/v1/collections/{collection}/drift",
     "/v1/jobs/{job}",
     "/v1/jobs/{job}/results",
     "/v1/jobs/{job}/summary",

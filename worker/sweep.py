@@ -9,6 +9,7 @@ import structlog
 
 from core.specs import is_removed, removed
 from store.blobs import uploads_of
+from store.record.live_answers import MOST_SUMMED
 from store.store import Store
 from store.waits import what_waits
 from store.work.chunks import Waiting
@@ -21,6 +22,7 @@ REMAINS_S = 30.0  # between two checks for jobs and collections to be deleted
 UPLOADS_S = 3600.0  # between two checks for uploads without a job
 ORPHAN_S = 86400.0  # an upload may take long before its job is in the record
 AT_ONCE = 500  # ids in one statement
+COUNTS_KEPT_S = 400 * 86_400.0  # of live answers: a year can be compared with the one before
 
 
 class Sweep:
@@ -50,9 +52,17 @@ class Sweep:
             self._remains_at = time.monotonic() + REMAINS_S
             self._store.imports.sweep()
             remove_old_jobs(self._store, self._job_ttl_s)
+            sum_answers(self._store)
         if time.monotonic() >= self._uploads_at:
             self._uploads_at = time.monotonic() + UPLOADS_S
             remove_orphaned_uploads(self._store)
+            self._store.live_answers.remove_old(COUNTS_KEPT_S)
+
+
+def sum_answers(store: Store) -> None:
+    """Sum the counts of live answers by hour."""
+    while store.live_answers.sum() >= MOST_SUMMED:
+        pass
 
 
 def wake_workers(store: Store, waiting: Sequence[Waiting]) -> None:

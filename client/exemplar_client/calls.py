@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal
 
 from exemplar_client import models
@@ -165,6 +166,26 @@ class Calls(Transport):
                 json=given(from_=from_),
             ),
             models.Class,
+        )
+
+    def get_drift(
+        self,
+        collection: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        step: models.Step | None = None,
+        caller: str | None = None,
+    ) -> models.Drift:
+        """Show how the answers of a collection change over time, without knowing which are right."""
+        return self._json(
+            Request(
+                "GET",
+                f"/v1/collections/{in_path(collection)}/drift",
+                in_query(since=since, until=until, step=step, caller=caller),
+                may_repeat=True,
+            ),
+            models.Drift,
         )
 
     def export_collection(self, collection: str, *, pictures: bool | None = None) -> Iterator[bytes]:

@@ -69,6 +69,25 @@ class BulkPlaces(Model):
     urls: list[str] | None = Field(default=None)
 
 
+class CallerAnswers(Model):
+    """The answers for one caller in the whole time."""
+
+    answers: int
+    caller: str
+    """The id of its key; `local`: calls without one."""
+    decisions: dict[str, int]
+    estimated_accuracy: float | None
+    """The mean calibrated probability of the labels given: the share of them that is right, as far as the calibration still holds."""
+    label_distance: float | None
+    """How far the mix of labels is from that of the examples: 0 the same, 1 nothing in common (Jensen-Shannon distance)."""
+    labels: dict[str, int]
+    """The labels given most often."""
+    novel_share: float | None
+    """The share of pictures below the threshold of `novelty`; of pictures like the examples it is about `false_reject`."""
+    unknown_share: float | None
+    """The share of answers without a known label."""
+
+
 class Candidate(Model):
     """A candidate class."""
 
@@ -326,6 +345,21 @@ DeliveryState = Literal["waiting", "delivered", "given_up"] | str
 """The state of a webhook delivery; the last two are final."""
 
 
+class Drift(Model):
+    """The live answers of a collection over time, periods without answers left out."""
+
+    callers: list[CallerAnswers]
+    """Those with most answers first."""
+    collection: str
+    false_reject: float
+    """The `novel_share` to expect of pictures like those enrolled."""
+    periods: list[Period]
+    since: datetime
+    until: datetime
+    whole: Period
+    """All periods together."""
+
+
 class DryProblem(Model):
     """An item that would fail."""
 
@@ -411,6 +445,14 @@ class EnrollItems(Model):
     """Pictures to enrol."""
 
     items: list[EnrollItem]
+
+
+class Estimate(Model):
+    """An estimate with its 95 % interval."""
+
+    high: float
+    low: float
+    value: float
 
 
 class Explanation(Model):
@@ -967,6 +1009,33 @@ class PastImage(Model):
     """The item's number in its results."""
 
 
+class Period(Model):
+    """The answers of one period, with what reviews given in it say."""
+
+    answers: int
+    begin: datetime
+    change: float | None
+    """The distance of the mix of labels from the period before."""
+    corrected_accuracy: Estimate | None
+    """`estimated_accuracy` corrected by the reviews; null with fewer than 20."""
+    decisions: dict[str, int]
+    end: datetime
+    estimated_accuracy: float | None
+    """The mean calibrated probability of the labels given: the share of them that is right, as far as the calibration still holds."""
+    label_distance: float | None
+    """How far the mix of labels is from that of the examples: 0 the same, 1 nothing in common (Jensen-Shannon distance)."""
+    labels: dict[str, int]
+    """The labels given most often."""
+    novel_share: float | None
+    """The share of pictures below the threshold of `novelty`; of pictures like the examples it is about `false_reject`."""
+    reviewed: int
+    """Reviewed answers that gave a label."""
+    reviewed_accuracy: float | None
+    """The share of their labels that the reviews leave."""
+    unknown_share: float | None
+    """The share of answers without a known label."""
+
+
 class Picture(Model):
     """A picture to embed."""
 
@@ -1181,6 +1250,10 @@ class SmallClass(Model):
     judgement: Judgement
     label: str
     supports: int
+
+
+Step = Literal["hour", "day"] | str
+"""The length of a period."""
 
 
 class SupportChange(Model):

@@ -19,6 +19,7 @@ _HEAD = f'''"""The calls of the API that need nothing written by hand."""
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal
 
 from exemplar_client import models

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from core.errors import ExemplarError
+from core.live_answers import mean_confidence
 from core.results import Result, label_text
 from core.types import FINAL, Job
 from store import tables as t
@@ -122,7 +123,7 @@ class Reviews:
     def _write(self, job_id: str, answers: Sequence[Result], verdict: Verdict) -> Written:
         insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
         statement = insert(t.review).values(reviewed_at=now_s())
-        columns = ("answered", "label", "accepted", "reviewer", "reviewed_at", *NOT_ENROLLED)
+        columns = ("answered", "confidence", "label", "accepted", "reviewer", "reviewed_at", *NOT_ENROLLED)
         changed = {name: statement.excluded[name] for name in columns}
         with self._database.write() as connection:
             collection_id = _lock_reviewable(connection, job_id)
@@ -136,6 +137,7 @@ class Reviews:
                     "job_id": job_id,
                     "item": answer["item"],
                     "answered": label_text(answer),
+                    "confidence": mean_confidence(answer),
                     "label": verdict.text(answer, so_far.get(answer["item"], label_text(answer))),
                     "accepted": verdict.accepted,
                     "reviewer": verdict.reviewer,
