@@ -29,6 +29,7 @@ from cli.left_out import LeftOut
 from cli.trial import DRAWS, draw, enrolled
 from core.types import ErrorOf, Rule, Views
 from encoders import open_encoder
+from index.advice import error_budget
 from index.decide import classify
 
 SPORTS20, SPORTS80 = SHARED / "data" / "sports20", SHARED / "data" / "sports80-128px.zip"
@@ -100,14 +101,17 @@ PARTS: dict[str, Callable[[Path | None], Iterator[Asked]]] = {
 
 def measure(name: str, shots: int, draws: Sequence[Asked], rule: Rule) -> None:
     """Answer the queries of each draw, and say what was foretold and what came."""
-    foretold, people, wrong, wrong_of_all = [], [], [], []
+    foretold, people, wrong, wrong_of_all, unfamiliar = [], [], [], [], []
     for asked in draws:
         replica = enrolled(asked.supports)
-        budget = replica.fit(rule).calibration.budget(rule)
+        budget = error_budget(replica.fit(rule), rule)
         answers = classify(replica, rule, asked.queries.vectors, top=1)
         automatic = np.array([answer.automatic for answer in answers], bool)
         right = np.array([a.label == label for a, label in zip(answers, asked.queries.labels, strict=True)])
-        foretold.append(1.0 - (0 if budget is None else budget.automatic) / len(asked.supports.labels))
+        if budget is None:
+            raise SystemExit("expected a budget")
+        foretold.append(budget.to_people)
+        unfamiliar.append(budget.unfamiliar or 0.0)
         people.append(1.0 - automatic.mean())
         wrong.append(float((~right[automatic]).mean()) if automatic.any() else 0.0)
         wrong_of_all.append(float((automatic & ~right).mean()))
@@ -125,6 +129,7 @@ def measure(name: str, shots: int, draws: Sequence[Asked], rule: Rule) -> None:
                 ("to_people", people),
                 ("wrong_of_automatic", wrong),
                 ("wrong_of_all", wrong_of_all),
+                ("unfamiliar_foretold", unfamiliar),
             )
         },
         worst_wrong_of_automatic=round(max(wrong), 4),

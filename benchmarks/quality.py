@@ -171,6 +171,18 @@ OWN: dict[str, tuple[FindingCode, ...]] = {
 }
 
 
+RIGHT: dict[FindingCode, tuple[str, ...]] = {
+    FindingCode.BLURRED: ("blurred",),
+    FindingCode.TOO_SMALL: ("tiny",),
+    FindingCode.TOO_DARK: ("dark",),
+    FindingCode.TOO_BRIGHT: ("bright",),
+    FindingCode.NEAR_DUPLICATE: ("duplicated",),
+    FindingCode.CONFLICT: ("mislabelled", "duplicated"),
+    FindingCode.UNLIKE: ("mislabelled", "duplicated", *SPOILED),
+}
+"""The faults of which a finding is right: what is spoilt enough is unlike its class."""
+
+
 def show(part: str, shots: int, found: Sequence[tuple[str | None, tuple[Finding, ...]]]) -> None:
     """Print the share of each fault that is found, and how many findings are right."""
     codes = [(fault, {finding.code for finding in findings}) for fault, findings in found]
@@ -189,7 +201,7 @@ def show(part: str, shots: int, found: Sequence[tuple[str | None, tuple[Finding,
         )
     for code in FindingCode:
         faults = Counter(fault for fault, some in codes if code in some)
-        right = sum(count for fault, count in faults.items() if fault and code in OWN[fault])
+        right = sum(count for fault, count in faults.items() if fault in RIGHT[code])
         emit(
             "quality_findings",
             part=part,

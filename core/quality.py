@@ -35,7 +35,7 @@ class Quality:
     """A picture is `too_dark` if 95 % of its pixels are darker, of 255."""
     max_light: float = 160.0
     """A picture is `too_bright` if 95 % of its pixels are lighter, of 255."""
-    near_share: float = 0.13
+    near_share: float = 0.6
     """A support is a near twin within this share of the usual distance between nearest supports."""
     unlike_deviations: float = 3.0
     """A picture is `unlike_its_class` from so many standard deviations on."""

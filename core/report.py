@@ -226,7 +226,7 @@ class ErrorBudget(Part):
     answers: int = Field(description="Left-out answers that it rests on.")
     automatic: int = Field(description="Those of them that would need no person.")
     wrong: int = Field(description="Those of these that are wrong.")
-    to_people: float | None = Field(description="The foretold share of pictures that need a person.")
+    to_people: float = Field(description="The foretold share of pictures that need a person.")
     fewest: int = Field(description="Answers that it takes at least, if none is wrong.")
     unfamiliar: float | None = Field(
         description="The share of pictures of classes never enrolled that would be labelled by machine all "

@@ -37,7 +37,7 @@ def advice(fitted: Fitted, subject: Subject, rule: Rule, rows: Ids, probabilitie
         "harmful": _harmful(fitted, subject, rows),
         "learning_curve": _curve(fitted, subject, rows, probabilities),
         "foretold": tuple(_foretold(fitted, rule, most) for most in BUDGETS),
-        "error_budget": _budget(fitted, rule),
+        "error_budget": error_budget(fitted, rule),
     }
 
 
@@ -119,7 +119,8 @@ def _to_people(budget: Budget) -> float:
     return round(1.0 - budget.automatic / budget.answers, DIGITS) if budget.answers else 1.0
 
 
-def _budget(fitted: Fitted, rule: Rule) -> ErrorBudget | None:
+def error_budget(fitted: Fitted, rule: Rule) -> ErrorBudget | None:
+    """Return what the rule's `max_error` lets be labelled by machine; None without one."""
     if rule.max_error is None:
         return None
     budget = _budget_at(fitted, rule, rule.max_error)

@@ -86,11 +86,14 @@ def examine(
         nearest = _nearest_others(supports, similarities, rows, columns)
         means = supports.sums / np.maximum(np.linalg.norm(supports.sums, axis=1), SHORTEST)[:, None]
         cosines = vectors.astype(np.float64) @ means.T
-    return [
-        _twin(supports, names, usual, quality, nearest[place])
-        + _oddness(names, normal, usual, quality, _Seen(cosines[place], int(columns[place]), supports.counts))
-        for place in range(len(vectors))
-    ]
+    found = []
+    for place, near in enumerate(nearest):
+        twin = _twin(supports, names, usual, quality, near)
+        seen = _Seen(cosines[place], int(columns[place]), supports.counts)
+        odd = _oddness(names, normal, usual, quality, seen)
+        said = {finding.code for finding in twin}
+        found.append(twin + tuple(finding for finding in odd if finding.code not in said))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
