@@ -117,6 +117,7 @@ ITEM_CODES = (
     "member_invalid",
     "member_unreadable",
     "picture_bomb",
+    "picture_refused",
     "picture_too_large",
     "picture_unreadable",
     "redecide_outdated",

@@ -17,11 +17,13 @@ from core.answer_order import Order
 from core.caller_fields import CallersId
 from core.errors import ExemplarError
 from core.label_sets import MAX_LABELS
+from core.quality import FindingCode, Quality, pack_quality
 from core.types import (
     MAX_CHUNK_ITEMS,
     Aim,
     ClassKind,
     DecisionName,
+    ErrorOf,
     Index,
     IndexName,
     JobKind,
@@ -90,6 +92,24 @@ Precision = Annotated[
         "aim `precision`.",
     ),
 ]
+MaxError = Annotated[
+    float,
+    Field(
+        ge=0.001,
+        le=0.5,
+        allow_inf_nan=False,
+        strict=True,
+        description="Most wrong labels, as a share, among those that need no person: answers then say "
+        "whether they are `automatic`. Null says it of none.",
+    ),
+]
+WhichShare = Annotated[
+    ErrorOf,
+    Field(
+        description="What `max_error` is a share of: the `automatic` labels, with a probability of 90 %; or "
+        "`all` pictures, on average, which takes fewer examples."
+    ),
+]
 WhichRule = Annotated[
     RuleName, Field(description="`auto` is `kernel` up to 2,000 supports, and `ridge` above.")
 ]
@@ -105,6 +125,8 @@ class RuleModel(Strict):
     coverage: Coverage = Rule().coverage
     aim: WhichAim | None = None
     precision: Precision | None = None
+    max_error: MaxError | None = None
+    error_of: WhichShare = Rule().error_of
 
     def value(self) -> Rule:
         return Rule(**{name: value for name, value in self if value is not None})
@@ -124,6 +146,13 @@ class RuleChange(Strict):
     coverage: Coverage | None = None
     aim: WhichAim | None = None
     precision: Precision | None = None
+    max_error: MaxError | None = None
+    error_of: WhichShare | None = None
+
+    def changes(self) -> dict[str, Any]:
+        """Return the fields to change; null takes `max_error` away, and leaves others as they are."""
+        found = self.model_dump(exclude_none=True)
+        return found | ({"max_error": self.max_error} if "max_error" in self.model_fields_set else {})
 
 
 class IndexModel(Strict):
@@ -153,6 +182,83 @@ class IndexModel(Strict):
         return Index(self.name, self.probes, self.refine)
 
 
+class QualityChange(Strict):
+    """What pictures are checked for when they are enrolled; omitted fields stay unchanged."""
+
+    refuse: list[FindingCode] | None = Field(
+        None, description="Findings that refuse a picture; the others only warn. By default none refuses."
+    )
+    min_side: int | None = Field(
+        None, ge=0, le=224, strict=True, description="`too_small`: pixels of the shorter side; 0 is off."
+    )
+    min_sharpness: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="`blurred`: the share of its edges that a picture loses by one more blur; 0 is off.",
+    )
+    min_light: float | None = Field(
+        None,
+        ge=0,
+        le=255,
+        allow_inf_nan=False,
+        description="`too_dark`: the light that 95 % of the pixels do not reach, of 255; 0 is off.",
+    )
+    max_light: float | None = Field(
+        None,
+        ge=0,
+        le=255,
+        allow_inf_nan=False,
+        description="`too_bright`: the light that 95 % of the pixels exceed, of 255; 255 is off.",
+    )
+    near_share: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="`near_duplicate_of_other_class`: the distance to a support of another class, as a share "
+        "of the median distance between nearest supports; 0 finds only equal pictures.",
+    )
+    unlike_deviations: float | None = Field(
+        None,
+        gt=0,
+        le=100,
+        allow_inf_nan=False,
+        description="`unlike_its_class`: standard deviations below the usual similarity to the class.",
+    )
+    conflict_deviations: float | None = Field(
+        None,
+        gt=0,
+        le=100,
+        allow_inf_nan=False,
+        description="`label_conflict`: standard deviations below the usual lead of a picture's own class, if "
+        "another one is nearer.",
+    )
+
+    def changes(self) -> dict[str, Any]:
+        """Return the fields that were given, as `Quality` has them."""
+        found = self.model_dump(exclude_none=True)
+        return found | ({"refuse": tuple(found["refuse"])} if "refuse" in found else {})
+
+
+class QualityModel(BaseModel):
+    """What pictures are checked for when they are enrolled."""
+
+    refuse: list[FindingCode]
+    min_side: int
+    min_sharpness: float
+    min_light: float
+    max_light: float
+    near_share: float
+    unlike_deviations: float
+    conflict_deviations: float
+
+    @classmethod
+    def of(cls, quality: Quality) -> QualityModel:
+        return cls.model_validate(pack_quality(quality))
+
+
 class NewCollection(Strict):
     """A collection to create."""
 
@@ -172,6 +278,7 @@ class NewCollection(Strict):
     )
     index: IndexModel = Field(default_factory=lambda: IndexModel.model_validate({}))
     labels: Labels = Field(Labels.ONE, description="How many labels a picture has: exactly one, or `many`.")
+    quality: QualityChange = QualityChange.model_validate({})
 
 
 FIXED = ("encoder", "views", "prompts", "labels")
@@ -183,13 +290,14 @@ class CollectionChange(Strict):
     name: str | None = Field(None, description="A new name; jobs and API keys of the collection follow it.")
     rule: RuleChange = RuleChange()
     index: IndexModel | None = None
+    quality: QualityChange = QualityChange.model_validate({})
 
     @model_validator(mode="before")
     @classmethod
     def _leave_what_is_fixed(cls, raw: Any) -> Any:
         fixed = [name for name in FIXED if isinstance(raw, dict) and name in raw]
         if raw == {}:
-            raise ExemplarError("request_invalid", "expected name, rule or index, got none of them")
+            raise ExemplarError("request_invalid", "expected name, rule, index or quality, got none of them")
         if fixed:
             raise ExemplarError(
                 "collection_fixed",
@@ -324,6 +432,9 @@ class Selection(Strict):
     min_confidence: float | None = Field(None, ge=0, le=1, description="Only answers at least as confident.")
     max_confidence: float | None = Field(None, ge=0, le=1, description="Only answers at most as confident.")
     reviewed: bool | None = Field(None, description="Only answers that are reviewed, or that are not.")
+    automatic: bool | None = Field(
+        None, description="Only answers that need no person, or that do; none without an error budget."
+    )
     path: str | None = Field(
         None, max_length=1024, description="Only items whose `custom_id` (a file's path) contains this text."
     )
@@ -394,17 +505,28 @@ class EnrollQuery(WebhookQuery):
     )
 
 
+class EnrollOptions(EnrollQuery):
+    """Options of an enrolment."""
+
+    dry_run: bool = Field(
+        False,
+        description="Only say what is wrong with the pictures, as a job of kind `check`; nothing is added.",
+    )
+
+
 class BulkQuery(AskQuery):
     """Options of a bulk job."""
 
-    kind: Literal[JobKind.CLASSIFY, JobKind.ENROLL] = Field(description="What to do with the pictures.")
+    kind: Literal[JobKind.CLASSIFY, JobKind.ENROLL, JobKind.CHECK] = Field(
+        description="What to do with the pictures; `check` says what enrolling them would find."
+    )
     label: str | None = Field(None, description="To enrol: the label of pictures without one of their own.")
     class_from: ClassFrom | None = Field(
         None,
         description="To enrol: which of a picture's folders names its class, the nearest one or the top one. "
         "Without it the nearest does, and folders of one name in different places are refused.",
     )
-    dry_run: bool = Field(False, description="Only report what would be done.")
+    dry_run: bool = Field(False, description="Only count what would be done, without decoding a picture.")
     smooth: bool = Field(
         False,
         description="To classify: once all are answered, smooth over each picture's five nearest.",

@@ -20,10 +20,12 @@ from runtime.files import disk_room
 from store.store import Store
 from store.work.chunks import Waiting
 from store.work.jobs import JobCount
+from store.work.reviewed import AutomaticReviews
 from store.work.workers import Worker
 
 WAITING_S = 2.0  # reads an index
 COUNTS_S = 15.0  # reads every row
+MOST_COLLECTIONS = 100  # with their own samples
 WORKERS_S = 5.0  # workers write their metrics every 10 seconds
 
 T = TypeVar("T")
@@ -54,6 +56,7 @@ class RecordMetrics(Collector):
         self._jobs = _Kept(store.jobs.counts, COUNTS_S)
         self._deliveries = _Kept(store.deliveries.counts, COUNTS_S)
         self._answers = _Kept(lambda: latest_answers(store), COUNTS_S)
+        self._reviewed = _Kept(store.reviews.automatic, COUNTS_S)
         self._alive = _Kept(store.workers.alive, WORKERS_S)
         self._of_workers = _Kept(lambda: merged(store.workers.metrics()), WORKERS_S)
 
@@ -75,6 +78,7 @@ class RecordMetrics(Collector):
             deliveries.add_metric([state.value], counts.get(state, 0))
         yield deliveries
         yield from _answers(self._answers.get())
+        yield _reviewed(self._reviewed.get())
         yield from _workers(self._alive.get())
         free, total = disk_room(self._data)
         yield GaugeMetricFamily("exemplar_disk_free_bytes", "Free space on the data folder's disk.", free)
@@ -144,6 +148,19 @@ def _answers(latest: Sequence[Latest]) -> Iterable[Metric]:
             if value is not None:
                 families[name].add_metric([one.collection], value)
     return families.values()
+
+
+def _reviewed(reviewed: Sequence[AutomaticReviews]) -> Metric:
+    """Return the reviews of automatic answers, of the collections with the most of them."""
+    family = GaugeMetricFamily(
+        "exemplar_automatic_answers_reviewed",
+        "Answers that needed no person and were reviewed all the same.",
+        labels=("collection", "outcome"),
+    )
+    for one in sorted(reviewed, key=lambda one: -one.answers)[:MOST_COLLECTIONS]:
+        family.add_metric([one.collection, "right"], one.answers - one.wrong)
+        family.add_metric([one.collection, "wrong"], one.wrong)
+    return family
 
 
 def _workers(alive: Sequence[Worker]) -> Iterable[Metric]:

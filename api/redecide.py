@@ -18,7 +18,7 @@ from api.submit import answer, idempotency_of
 from core.types import Item, JobKind, JobRequest, Lane
 from store.record.keys import Scope
 from store.work.jobs import new_job_id
-from store.work.targets import check_groupable, check_redecidable
+from store.work.targets import check_checked, check_groupable, check_redecidable
 
 routes = Routes("redecide")
 
@@ -65,6 +65,14 @@ def group_items(job_id: str, body: NewGroups) -> Response:
         collection, JobKind.GROUP, Lane.INTERACTIVE, [Item(0)], target=job_id, options=body.model_dump()
     )
     return _submit(asked, partial(check_groupable, job_id=job_id))
+
+
+@routes.add("POST", "/jobs/<job_id>/effect", scope=Scope.ENROLL, answer=JobModel, status=202, may_wait=True)
+def tell_effect(job_id: str) -> Response:
+    """Tell how the answers about the supports would change if the pictures of a check were enrolled."""
+    collection = services().store.jobs.get(job_id).collection
+    asked = JobRequest(collection, JobKind.EFFECT, Lane.INTERACTIVE, [Item(0)], target=job_id)
+    return _submit(asked, partial(check_checked, job_id=job_id))
 
 
 def _submit(asked: JobRequest, check: Callable[[Connection], str]) -> Response:

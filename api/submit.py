@@ -11,7 +11,7 @@ from functools import partial
 
 from flask import Response, g, request
 
-from api.inputs import AskItems, AskQuery, EnrollItems, EnrollQuery
+from api.inputs import AskItems, AskQuery, EnrollItems, EnrollOptions
 from api.links import link
 from api.models import FinishedJob, JobModel
 from api.openapi import FILE, form
@@ -59,14 +59,15 @@ asks = partial(
 @takes_pictures(
     "/collections/<collection>/enroll",
     scope=Scope.ENROLL,
-    query=EnrollQuery,
+    query=EnrollOptions,
     body=EnrollItems,
     uploads={"multipart/form-data": form("image", image=IMAGES, label=LABEL, complete=FLAG), **RAW},
 )
-def enroll(collection: str, query: EnrollQuery) -> Response:
+def enroll(collection: str, query: EnrollOptions) -> Response:
     """Enrol labelled pictures; a class exists as soon as its first picture is enrolled."""
     said = Said(query.label, complete=query.complete)
-    return _submit(collection, JobKind.ENROLL, said=said, webhook=query.webhook)
+    kind = JobKind.CHECK if query.dry_run else JobKind.ENROLL
+    return _submit(collection, kind, said=said, webhook=query.webhook)
 
 
 @asks("/collections/<collection>/classify")

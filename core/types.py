@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from core.quality import USUAL, Quality
+
 MAX_CHUNK_ITEMS = 256
 
 
@@ -30,6 +32,8 @@ class JobKind(StrEnum):
     IMPORT = "import"
     REDECIDE = "redecide"
     GROUP = "group"
+    CHECK = "check"
+    EFFECT = "effect"
 
 
 class JobState(StrEnum):
@@ -125,6 +129,13 @@ class LabelDecision(StrEnum):
     UNSURE = "unsure"
 
 
+class ErrorOf(StrEnum):
+    """What `max_error` is a share of: the labels that need no person, surely; or all pictures, on average."""
+
+    AUTOMATIC = "automatic"
+    ALL = "all"
+
+
 class Views(StrEnum):
     """The views of a picture: itself, with its mirror image, or both also cropped.
 
@@ -153,6 +164,10 @@ class Rule:
     """What the threshold of each label is set for, where a picture has several labels."""
     precision: float = 0.9
     """Target share of right labels among those given, with the aim `precision`."""
+    max_error: float | None = None
+    """Most wrong labels among those that need no person; None says of no label whether it needs one."""
+    error_of: ErrorOf = ErrorOf.AUTOMATIC
+    """What `max_error` is a share of."""
 
 
 class IndexName(StrEnum):
@@ -210,6 +225,7 @@ class Collection:
     index_measured: IndexMeasure | None = None
     """The latest measurement; None while search is exact."""
     labels: Labels = Labels.ONE
+    quality: Quality = USUAL
     classes: int = 0
     supports: int = 0
 

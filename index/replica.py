@@ -44,6 +44,8 @@ class Replica:
         self.epoch = 0.0  # identifies record and encoder; not known before the first change
         self.lock = threading.RLock()
         self.ann = AnnServing()
+        self.usual: object = None
+        """What was usual among the supports of some version, for checks of new ones."""
         self._flat = faiss.IndexFlatIP(dim)  # row i belongs to support _ids[i] of class _owners[i]
         self._ids: Ids = np.empty(0, np.int64)  # replaced, never changed
         self._order: Ids | None = None  # rows by ascending id

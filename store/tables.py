@@ -52,6 +52,7 @@ collection = Table(
     Column("embedded_at", Float, nullable=False, server_default="0"),
     Column("imported_by", Text, nullable=True),  # the job that fills it, until that has ended
     Column("labels", EnumText(Labels), nullable=False, server_default=Labels.ONE.value),
+    Column("quality", JSON(none_as_null=True), nullable=True),  # null: the defaults
     sqlite_autoincrement=True,  # ids are never reused
 )
 
@@ -333,6 +334,7 @@ review = Table(
     Column("class_id", BigInteger, nullable=True),
     Column("before", JSON(none_as_null=True), nullable=True),  # ids of classes that had the picture
     Column("confidence", Float, nullable=True),  # of the labels that it was given
+    Column("automatic", Boolean, nullable=True),  # whether the answer needed no person; null without a budget
 )
 Index("ix_review_support", review.c.support_id)
 

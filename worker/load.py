@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from core.errors import ExemplarError, error_of
+from core.picture_quality import Measures, measure
 from core.pictures import decode_picture, make_thumbnail
 from core.types import Chunk, Item, Views
 from encoders import Encoder, Prepared
@@ -35,6 +36,8 @@ class Loaded:
     error: ExemplarError | None
     crops: tuple[Prepared, ...] = ()
     """Of a picture whose tiles are embedded."""
+    measures: Measures | None = None
+    """Of a picture that carries a label."""
 
     @property
     def parts(self) -> tuple[Prepared, ...]:
@@ -109,14 +112,16 @@ def _load(tools: Tools, encoder: Encoder, chunk: Chunk, item: Item, start: float
             formats_off=tools.settings.formats_off,
         )
     thumbnail = ""
-    if KINDS[chunk.kind].enrols:
+    kind = KINDS[chunk.kind]
+    if kind.enrols and kind.keeps_pictures:
         thumbnail = tools.store.blobs.put(THUMBNAILS, make_thumbnail(picture))
         if item.place is not None:  # supports keep their pictures, which a reindex embeds again
             item = replace(item, picture=tools.store.blobs.put(PICTURES, content))
     with stage("prepare"):
         prepared = encoder.prepare(picture, chunk.views)
         crops = prepare_crops(encoder, picture) if in_tiles else ()
-    return Loaded(item, prepared, thumbnail, _ms_since(start), None, crops)
+    measures = measure(picture) if kind.enrols else None
+    return Loaded(item, prepared, thumbnail, _ms_since(start), None, crops, measures)
 
 
 def _ms_since(start: float) -> float:

@@ -14,6 +14,7 @@ from index.replicas import ENCODER_CHANGED
 from store.queue.wake_ups import Part
 from store.work.settlement import Settlement
 from worker.answering import answer
+from worker.effect import effect
 from worker.embedding import EmbeddedChunk
 from worker.embeddings import embeddings
 from worker.enrolling import enrolments
@@ -80,10 +81,6 @@ def _made(
         return ()
 
 
-def _enrolments(_: Tools, __: Encoder, chunks: Sequence[EmbeddedChunk]) -> list[Settlement]:
-    return [enrolments(chunk) for chunk in chunks]
-
-
 def _embeddings(_: Tools, encoder: Encoder, chunks: Sequence[EmbeddedChunk]) -> list[Settlement]:
     return embeddings(encoder, chunks)
 
@@ -99,11 +96,13 @@ def _about_targets(tools: Tools, encoder: Encoder, chunks: Sequence[EmbeddedChun
 _TARGETED: Mapping[JobKind, Callable[[Tools, Encoder, Chunk], Settlement]] = {
     JobKind.REDECIDE: redecide,
     JobKind.GROUP: group_unknown,
+    JobKind.EFFECT: effect,
 }
 
 _MAKERS: Mapping[JobKind, Maker] = {
-    JobKind.ENROLL: _enrolments,
-    JobKind.REINDEX: _enrolments,
+    JobKind.ENROLL: enrolments,
+    JobKind.REINDEX: enrolments,
+    JobKind.CHECK: enrolments,
     JobKind.CLASSIFY: answer,
     JobKind.SEARCH: answer,
     JobKind.EMBED: _embeddings,
@@ -111,6 +110,7 @@ _MAKERS: Mapping[JobKind, Maker] = {
     JobKind.COMPARE: _reports,
     JobKind.REDECIDE: _about_targets,
     JobKind.GROUP: _about_targets,
+    JobKind.EFFECT: _about_targets,
 }
 """The functions that settle each kind, in this order: searches find what the enrolments before them added."""
 

@@ -52,6 +52,7 @@ class Calls(Transport):
         index: models.Index | Mapping[str, Any] | None = None,
         labels: models.Labels | None = None,
         prompts: str | Sequence[str] | None = None,
+        quality: models.QualityChange | Mapping[str, Any] | None = None,
         rule: models.Rule | Mapping[str, Any] | None = None,
         views: models.Views | None = None,
     ) -> models.Collection:
@@ -66,6 +67,7 @@ class Calls(Transport):
                     labels=labels,
                     name=name,
                     prompts=prompts,
+                    quality=quality,
                     rule=rule,
                     views=views,
                 ),
@@ -89,14 +91,15 @@ class Calls(Transport):
         *,
         index: models.Index | Mapping[str, Any] | None = None,
         name: str | None = None,
+        quality: models.QualityChange | Mapping[str, Any] | None = None,
         rule: models.RuleChange | Mapping[str, Any] | None = None,
     ) -> models.Collection:
-        """Change the name, the rule or the index of a collection; omitted fields stay unchanged."""
+        """Change the name, rule, index or quality settings of a collection; omitted fields stay unchanged."""
         return self._json(
             Request(
                 "PATCH",
                 f"/v1/collections/{in_path(collection)}",
-                json=given(index=index, name=name, rule=rule),
+                json=given(index=index, name=name, quality=quality, rule=rule),
             ),
             models.Collection,
         )
@@ -399,6 +402,17 @@ class Calls(Transport):
         """Show the calls of a job's webhook with their outcomes."""
         return self._json(
             Request("GET", f"/v1/jobs/{in_path(job_id)}/deliveries", may_repeat=True), models.DeliveryList
+        )
+
+    def tell_effect(self, job_id: str, *, wait_s: float = 0.0, key: str | None = None) -> Job:
+        """Tell how the answers about the supports would change if the pictures of a check were enrolled."""
+        return self._job(
+            Request(
+                "POST",
+                f"/v1/jobs/{in_path(job_id)}/effect",
+                headers={**submitting(key, wait_s)},
+                may_repeat=True,
+            )
         )
 
     def group_items(

@@ -179,12 +179,25 @@ class ClassPage(Model):
     next_cursor: str | None
 
 
+class ClassWorth(Model):
+    """What more examples of a class are expected to be worth: a forecast."""
+
+    high: float
+    label: str
+    low: float
+    """The interval that contains the rise with a probability of 80 %."""
+    more: int
+    points: float
+    """By how much its recall is expected to rise, in percentage points."""
+
+
 class CollectionChange(Model):
     """Changes of a collection; omitted fields stay unchanged."""
 
     index: Index | None = Field(default=None)
     name: str | None = Field(default=None)
     """A new name; jobs and API keys of the collection follow it."""
+    quality: QualityChange | None = Field(default=None)
     rule: RuleChange | None = Field(default=None)
 
 
@@ -201,6 +214,7 @@ class Collection(Model):
     """How many labels a picture has: exactly one, or `many`."""
     name: str
     prompts: str | list[str] | None
+    quality: Quality
     rule: Rule
     supports: int
     version: int
@@ -218,16 +232,26 @@ class CollectionReport(Model):
     """The report of a collection from its supports, each judged without its fold (leave-fold-out)."""
 
     accuracy: float | None
+    accuracy_interval: tuple[float, float] | None = Field(default=None)
+    """The interval of the accuracy at 95 % (Wilson)."""
     classes: list[ClassLine]
     confused_pairs: ListedConfusedPair
     confusion: Confusion
     duplicates: ListedDuplicates
+    error_budget: ErrorBudget | None = Field(default=None)
+    """Null without a `max_error`."""
     examined: int
     """Supports checked for wrong labels and near duplicates."""
+    foretold: list[Foretold] | None = Field(default=None)
+    """What error budgets would leave to people."""
+    harmful: ListedHarmful | None = Field(default=None)
+    """Supports that hurt the answers about others."""
     index: IndexName | None = Field(default=None)
     """How the supports are searched."""
     judged: int
     """Supports that were judged; the only support of a class cannot be."""
+    learning_curve: LearningCurve | None = Field(default=None)
+    """Null if half of the classes have fewer than three supports."""
     macro_avg: Average | None
     metric: Metric
     mistakes: ListedMistake | None = Field(default=None)
@@ -320,6 +344,16 @@ class CreatedKey(Model):
     """Sent as `Authorization: Bearer <key>`."""
 
 
+class CurvePoint(Model):
+    """The accuracy with so many examples of each class, drawn from the supports."""
+
+    accuracy: float
+    classes: int
+    """Classes with more supports than that, which were asked about."""
+    examples: int
+    standard_error: float
+
+
 DecisionName = Literal["known", "unknown", "ambiguous", "none"] | str
 """The decision of an answer."""
 
@@ -394,6 +428,28 @@ class Duplicates(Model):
     support_ids: list[int]
 
 
+class Effect(Model):
+    """How the answers about supports would change if checked pictures were enrolled."""
+
+    added: int
+    """Pictures that would be enrolled."""
+    added_accuracy: float | None
+    """The share of the added ones that is answered rightly."""
+    added_judged: int
+    after: float | None
+    became_right: int
+    became_wrong: int
+    before: float | None
+    """The share of them that is answered rightly now."""
+    change: float | None
+    judged: int
+    """Supports that were judged, each left out; of classes with two or more."""
+    standard_error: float | None
+    """Of the change, from the paired differences."""
+    version: int
+    """The collection's version that they were added to."""
+
+
 class Embedding(Model):
     """One vector of unit length."""
 
@@ -447,6 +503,35 @@ class EnrollItems(Model):
     items: list[EnrollItem]
 
 
+class ErrorBudget(Model):
+    """What the rule's `max_error` lets be labelled by machine."""
+
+    answers: int
+    """Left-out answers that it rests on."""
+    automatic: int
+    """Those of them that would need no person."""
+    error_of: ErrorOf
+    fewest: int
+    """Answers that it takes at least, if none is wrong."""
+    max_error: float
+    note: str
+    reviewed: ReviewedAutomatic | None = Field(default=None)
+    sure: float | None
+    """The probability that the share of wrong labels stays within it; null of an average."""
+    threshold: float | None
+    """The least confidence of an automatic label; null if the supports prove too little, and people label everything."""
+    to_people: float
+    """The foretold share of pictures that need a person."""
+    unfamiliar: float | None
+    """The share of pictures of classes never enrolled that would be labelled by machine all the same, estimated by leaving out one class at a time; each of these labels is wrong."""
+    wrong: int
+    """Those of these that are wrong."""
+
+
+ErrorOf = Literal["automatic", "all"] | str
+"""What `max_error` is a share of: the labels that need no person, surely; or all pictures, on average."""
+
+
 class Estimate(Model):
     """An estimate with its 95 % interval."""
 
@@ -462,6 +547,35 @@ class Explanation(Model):
     """Difference between the best and the second class in the rule's own score; null if there is no second."""
     supports: list[Contribution]
     """The supports that contributed most, largest share first."""
+
+
+FindingCode = (
+    Literal[
+        "too_small",
+        "blurred",
+        "too_dark",
+        "too_bright",
+        "near_duplicate_of_other_class",
+        "unlike_its_class",
+        "label_conflict",
+    ]
+    | str
+)
+"""What is found wrong with a picture that is to be enrolled."""
+
+
+class Finding(Model):
+    """What is found wrong with a picture that is to be enrolled."""
+
+    code: FindingCode
+    label: str | None = Field(default=None)
+    """The class of that support, or that the picture looks like."""
+    limit: float
+    """The limit of the quality settings that it passed."""
+    support_id: int | None = Field(default=None)
+    """The support that it is about."""
+    value: float
+    """What was measured."""
 
 
 class FinishedJob(Model):
@@ -490,6 +604,27 @@ class FinishedJob(Model):
     """The job that this one is about: it decides again, groups, or enrols what was reviewed."""
     versions: list[Version] | None = Field(default=None)
     """The versions of its answers, oldest first; only where one job is shown. Empty if it makes no decisions."""
+
+
+class Foretold(Model):
+    """What a budget would leave to people."""
+
+    max_error: float
+    to_people: float
+    """The share of pictures like the supports that would need a person."""
+
+
+class Harmful(Model):
+    """A support without which more of the others would be answered rightly."""
+
+    broken: int
+    """Other supports that become wrong without it."""
+    fixed: int
+    """Other supports that become right without it."""
+    influence: float
+    """The sum over the others of how much more probable their own class becomes without it."""
+    label: str
+    support_id: int
 
 
 class Health(Model):
@@ -538,7 +673,18 @@ IndexName = Literal["flat", "ivf", "rabitq", "milvus"] | str
 
 JobKind = (
     Literal[
-        "classify", "enroll", "search", "report", "embed", "reindex", "compare", "import", "redecide", "group"
+        "classify",
+        "enroll",
+        "search",
+        "report",
+        "embed",
+        "reindex",
+        "compare",
+        "import",
+        "redecide",
+        "group",
+        "check",
+        "effect",
     ]
     | str
 )
@@ -596,6 +742,8 @@ class JobSummary(Model):
     failed: int
     final_labels: dict[str, int]
     """`labels` with the reviews applied."""
+    findings: dict[str, int] | None = Field(default=None)
+    """Of pictures that are, or would be, enrolled: what is wrong with them."""
     job: str
     labels: dict[str, int]
     note: str | None
@@ -762,6 +910,17 @@ Lane = Literal["interactive", "bulk"] | str
 """The priority of work: a person waits for `interactive`, and `bulk` comes after it."""
 
 
+class LearningCurve(Model):
+    """Accuracies with fewer examples, and the power law that continues them."""
+
+    exponent: float
+    """The share of wrong answers falls with examples ** -exponent."""
+    exponent_error: float
+    points: list[CurvePoint]
+    worth: list[ClassWorth]
+    """The greatest first."""
+
+
 class ListedChangedAnswer(Model):
     """Listed_ChangedAnswer_."""
 
@@ -787,6 +946,13 @@ class ListedDuplicates(Model):
     """Listed_Duplicates_."""
 
     items: list[Duplicates]
+    total: int
+
+
+class ListedHarmful(Model):
+    """Listed_Harmful_."""
+
+    items: list[Harmful]
     total: int
 
 
@@ -896,6 +1062,7 @@ class NewCollection(Model):
     """A slug: 1 to 63 of a-z, 0-9, - and _."""
     prompts: str | list[str] | None = Field(default=None)
     """Prompts for labels, if the encoder has a text side: `best7`, `all80`, or your own with `{}` in place of the label. A class then answers by its name before it has a picture."""
+    quality: QualityChange | None = Field(default=None)
     rule: Rule | None = Field(default=None)
     views: Views | None = Field(default=None)
     """Views of each picture: the picture, with its mirror image, or both also cropped. With `labels` `many` also `tiles`: of a classified picture, five crops are looked at as well."""
@@ -1065,6 +1232,40 @@ class Progress(Model):
     total: int
 
 
+class QualityChange(Model):
+    """What pictures are checked for when they are enrolled; omitted fields stay unchanged."""
+
+    conflict_deviations: float | None = Field(default=None)
+    """`label_conflict`: standard deviations below the usual lead of a picture's own class, if another one is nearer."""
+    max_light: float | None = Field(default=None)
+    """`too_bright`: the light that 95 % of the pixels exceed, of 255; 255 is off."""
+    min_light: float | None = Field(default=None)
+    """`too_dark`: the light that 95 % of the pixels do not reach, of 255; 0 is off."""
+    min_sharpness: float | None = Field(default=None)
+    """`blurred`: the share of its edges that a picture loses by one more blur; 0 is off."""
+    min_side: int | None = Field(default=None)
+    """`too_small`: pixels of the shorter side; 0 is off."""
+    near_share: float | None = Field(default=None)
+    """`near_duplicate_of_other_class`: the distance to a support of another class, as a share of the median distance between nearest supports; 0 finds only equal pictures."""
+    refuse: list[FindingCode] | None = Field(default=None)
+    """Findings that refuse a picture; the others only warn. By default none refuses."""
+    unlike_deviations: float | None = Field(default=None)
+    """`unlike_its_class`: standard deviations below the usual similarity to the class."""
+
+
+class Quality(Model):
+    """What pictures are checked for when they are enrolled."""
+
+    conflict_deviations: float
+    max_light: float
+    min_light: float
+    min_sharpness: float
+    min_side: int
+    near_share: float
+    refuse: list[FindingCode]
+    unlike_deviations: float
+
+
 class Redecide(Model):
     """Options of deciding again."""
 
@@ -1096,6 +1297,8 @@ class Reindex(Model):
 class Result(Model):
     """The result of one item; its fields depend on the kind of the job and on `status`."""
 
+    automatic: bool | None = Field(default=None)
+    """Whether the label needs no person by the rule's `max_error`; null without one."""
     before: AnswerBefore | None = Field(default=None)
     """The answer that was decided again."""
     candidate_set: CandidateSet | None = Field(default=None)
@@ -1111,6 +1314,7 @@ class Result(Model):
     """The class of `duplicate_of`."""
     duplicate_of: int | None = Field(default=None)
     """The support that already had this picture, `support_id` itself or one of another class."""
+    effect: Effect | None = Field(default=None)
     encoder: str | None = Field(default=None)
     error: Problem | None = Field(default=None)
     explanation: Explanation | None = Field(default=None)
@@ -1118,6 +1322,8 @@ class Result(Model):
     """`label`, or the label that a person gave; null if it is none of the classes."""
     final_labels: list[str] | None = Field(default=None)
     """Where pictures have several labels: those that are `yes`, or that a person gave."""
+    findings: list[Finding] | None = Field(default=None)
+    """Of a picture that is, or would be, enrolled: what is wrong with it."""
     index_version: int | None = Field(default=None)
     item: int
     items: list[int] | None = Field(default=None)
@@ -1183,6 +1389,16 @@ class Reviewed(Model):
     reviewed: int
 
 
+class ReviewedAutomatic(Model):
+    """What people said of answers that needed no person."""
+
+    answers: int
+    share: float | None
+    upper_bound: float | None
+    """The share is below it, 90 % sure, if the reviewed ones are a random sample."""
+    wrong: int
+
+
 class ReviewedItems(Model):
     """How many answers were reviewed, and what makes their pictures supports."""
 
@@ -1197,7 +1413,9 @@ class RuleChange(Model):
     aim: Aim | None = Field(default=None)
     certainty: float | None = Field(default=None)
     coverage: float | None = Field(default=None)
+    error_of: ErrorOf | None = Field(default=None)
     false_reject: float | None = Field(default=None)
+    max_error: float | None = Field(default=None)
     metric: Metric | None = Field(default=None)
     name: RuleName | None = Field(default=None)
     precision: float | None = Field(default=None)
@@ -1211,8 +1429,11 @@ class Rule(Model):
     """A best class less probable than this is `ambiguous`."""
     coverage: float | None = Field(default=None)
     """Target share of `candidate_set`s that contain the true class."""
+    error_of: ErrorOf | None = Field(default=None)
+    """What `max_error` is a share of: the `automatic` labels, with a probability of 90 %; or `all` pictures, on average, which takes fewer examples."""
     false_reject: float | None = Field(default=None)
     """Target share of pictures of known classes that are called unknown; 0 rejects none."""
+    max_error: float | None = Field(default=None)
     metric: Metric | None = Field(default=None)
     name: RuleName | None = Field(default=None)
     """`auto` is `kernel` up to 2,000 supports, and `ridge` above."""
@@ -1230,6 +1451,8 @@ Scope = Literal["classify", "enroll", "admin"] | str
 class Selection(Model):
     """A selection of answers by what they say and whether a person has reviewed them."""
 
+    automatic: bool | None = Field(default=None)
+    """Only answers that need no person, or that do; none without an error budget."""
     decision: DecisionName | None = Field(default=None)
     """Only answers with this decision."""
     label: str | None = Field(default=None)

@@ -28,7 +28,7 @@ from store.work.review_enrolment import (
     place_reviewed,
     take_back,
 )
-from store.work.reviewed import count_reviews, is_answer
+from store.work.reviewed import AutomaticReviews, automatic_reviews, count_reviews, is_answer
 from store.work.rows import job_not_found, require_job, unpack_job
 from store.work.submission import Submitted
 from store.work.targets import current_results
@@ -99,6 +99,11 @@ class Reviews:
         with self._database.read() as connection:
             return count_reviews(connection, job_id, version)
 
+    def automatic(self, collection: str | None = None) -> list[AutomaticReviews]:
+        """Return what people said of automatic answers, by collection; none without such reviews."""
+        with self._database.read() as connection:
+            return automatic_reviews(connection, collection)
+
     def undo(self, job_id: str, items: Sequence[int], *, may_enroll: bool = True) -> int:
         """Remove the reviews of these items; return how many there were.
 
@@ -123,7 +128,9 @@ class Reviews:
     def _write(self, job_id: str, answers: Sequence[Result], verdict: Verdict) -> Written:
         insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
         statement = insert(t.review).values(reviewed_at=now_s())
-        columns = ("answered", "confidence", "label", "accepted", "reviewer", "reviewed_at", *NOT_ENROLLED)
+        columns = (
+            "answered", "confidence", "label", "accepted", "reviewer", "reviewed_at", "automatic", *NOT_ENROLLED,
+        )  # fmt: skip
         changed = {name: statement.excluded[name] for name in columns}
         with self._database.write() as connection:
             collection_id = _lock_reviewable(connection, job_id)
@@ -142,6 +149,7 @@ class Reviews:
                     "accepted": verdict.accepted,
                     "reviewer": verdict.reviewer,
                     "call": call,
+                    "automatic": answer.get("automatic"),
                 }
                 for answer in answers
             ]

@@ -1,0 +1,55 @@
+"""The effect of checked pictures: how the answers about the supports would change if they were enrolled."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from core.errors import ExemplarError
+from core.results import Result, done_result, failed_result
+from core.types import Chunk, Labels
+from core.vectors import Vector
+from encoders import Encoder
+from index.decide_many import in_memory
+from index.effect import effect_of
+from index.replicas import ENCODER_CHANGED
+from store.work.settlement import Settlement
+from worker.current import current_replica
+from worker.tools import Tools
+
+MOST_ITEMS = 20_000  # of a check that are added, the first ones
+PAGE = 500
+
+
+def effect(tools: Tools, encoder: Encoder, chunk: Chunk) -> Settlement:
+    """Tell the effect of the check that a chunk is about.
+
+    Raises `encoder_changed`, and errors to be retried later, such as `labels_unread`.
+    """
+    [item] = chunk.items
+    try:
+        with tools.watch.stage("group", [chunk]):
+            return Settlement(chunk, [done_result(item, {"effect": _effect(tools, encoder, chunk)})])
+    except ExemplarError as error:
+        if error.retry or error.code == ENCODER_CHANGED:
+            raise
+        return Settlement(chunk, [failed_result(item, error)])
+
+
+def _effect(tools: Tools, encoder: Encoder, chunk: Chunk) -> Result:
+    replica, collection = current_replica(tools, encoder, chunk)
+    if collection.labels is Labels.MANY:
+        raise ExemplarError("labels_unsupported", "expected a collection whose pictures have one label")
+    here = in_memory(replica)
+    labels, vectors = list[str](), list[Vector]()
+    for page in tools.store.jobs.result_pages(chunk.target, limit=PAGE):
+        if not page:
+            continue
+        first, end = page[0]["item"], page[-1]["item"] + 1
+        kept = tools.store.item_vectors.between(chunk.target, first, end, chunk.encoder)
+        tools.activity.moved()
+        for result in page:
+            if result["status"] == "done" and result["item"] in kept and len(labels) < MOST_ITEMS:
+                labels.append(result["label"])
+                vectors.append(kept[result["item"]])
+    added = np.stack(vectors) if vectors else np.empty((0, here.dim), np.float32)
+    return effect_of(here, collection.rule, added, labels).model_dump(mode="json")
