@@ -128,9 +128,8 @@ class Reviews:
     def _write(self, job_id: str, answers: Sequence[Result], verdict: Verdict) -> Written:
         insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
         statement = insert(t.review).values(reviewed_at=now_s())
-        columns = (
-            "answered", "confidence", "label", "accepted", "reviewer", "reviewed_at", "automatic", *NOT_ENROLLED,
-        )  # fmt: skip
+        given = ("answered", "label", "accepted", "reviewer", "reviewed_at")
+        columns = (*given, "confidence", "automatic", *NOT_ENROLLED)
         changed = {name: statement.excluded[name] for name in columns}
         with self._database.write() as connection:
             collection_id = _lock_reviewable(connection, job_id)
