@@ -9,24 +9,28 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter, PathConverter
 
 from api import (
+    audit,
     bulk,
     classes,
     collections,
     control,
     drift,
     embeddings,
+    erasures,
     events,
     health,
     items,
     jobs,
     keys,
     portability,
+    quarantine,
     redecide,
     reindex,
     reports,
     review,
     submit,
     supports,
+    version_names,
     webhooks,
 )
 from api.errors import handle_errors
@@ -116,6 +120,10 @@ def create_app(settings: Settings, store: Store, *, needs_key: bool, tracing: Tr
         reindex,
         reports,
         drift,
+        erasures,
+        quarantine,
+        audit,
+        version_names,
         keys,
         health,
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from flask import g, request
 
+from api.requests import request_id
 from api.services import services
+from core.actor import LOCAL, Actor
 from core.errors import ExemplarError
 from store.record.collections import collection_not_found
 from store.record.keys import Scope
@@ -29,7 +31,7 @@ def check_key(scope: Scope) -> str:
         services_.rates.begin(address if g.key is None else f"key:{g.key.id}")
         if g.key is None:
             if not services_.needs_key and not services_.store.keys.page():
-                return "local"  # client libraries always send a key, even where none was created
+                return LOCAL  # client libraries always send a key, even where none was created
             raise ExemplarError("key_unknown", "this key is unknown, revoked or expired")
         g.collections = g.key.collections
         _check_scope(scope)
@@ -37,7 +39,14 @@ def check_key(scope: Scope) -> str:
     services_.rates.begin(address)
     if services_.is_locked():
         raise ExemplarError("key_missing", "expected an Authorization header: Bearer <key>")
-    return "local"
+    return LOCAL
+
+
+def caller() -> Actor:
+    """Return who makes this request, once admitted."""
+    if g.get("key") is None:
+        return Actor(name=LOCAL, request_id=request_id())
+    return Actor(g.key.id, g.key.name, request_id())
 
 
 def require_visible(*, collection: str | None = None, job_id: str | None = None) -> None:
@@ -54,6 +63,11 @@ def check_may_make(collection: str) -> None:
     """Raise `key_collection_missing` unless the key may use a collection of this name."""
     if g.collections is not None and collection not in g.collections:
         raise ExemplarError("key_collection_missing", "this key is for other collections")
+
+
+def may_only_contribute() -> bool:
+    """Return whether what the caller enrols goes into quarantine."""
+    return g.get("key") is not None and not g.key.allows(Scope.ENROLL)
 
 
 def _check_scope(scope: Scope) -> None:

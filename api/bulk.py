@@ -19,7 +19,7 @@ from api.openapi import FILE, form, ref
 from api.requests import origin_of
 from api.routes import Routes, as_json, read_json
 from api.services import check_offered, services
-from api.submit import answer, idempotency_of, uploading
+from api.submit import answer, idempotency_of, quarantined, uploading
 from api.webhooks import check_webhook
 from core.errors import ExemplarError
 from core.label_sets import unsupported
@@ -88,7 +88,7 @@ class _Received:
 def bulk(collection: str, query: BulkQuery) -> Response:
     """Classify or enrol the pictures of an archive, a manifest or a folder as one job."""
     kind = KINDS[query.kind]
-    check_key(kind.scope)
+    check_key(Scope.CONTRIBUTE if kind.enrols else kind.scope)
     if query.smooth and not kind.decides:
         raise ExemplarError("smooth_invalid", f"smooth: expected kind=classify, got kind={query.kind.value}")
     store = services().store
@@ -131,6 +131,7 @@ def _submit(job_id: str, collection: str, query: BulkQuery, received: _Received)
         webhook=query.webhook,
         smooth=query.smooth,
         origin=origin_of(job_id, query.kind),
+        options=quarantined(query.kind),
     )
     added = {"smooth", "class_from"}  # since the first version, whose keys still hold
     same: list[object] = [*query.model_dump(mode="json", exclude=added).values(), collection]

@@ -70,6 +70,7 @@ def export_collection(collection: str, query: ExportQuery) -> Response:
     streams.take()
     try:
         spool = store.exports.spool(collection)
+        store.audit.note("exported", collection=collection, details={"pictures": query.pictures})
     except BaseException:
         streams.release()
         raise

@@ -14,8 +14,9 @@ from urllib.parse import unquote_to_bytes
 from flask import Blueprint, Response, g, request
 from pydantic import BaseModel, ConfigDict
 
-from api.auth import check_key, require_visible
+from api.auth import caller, check_key, require_visible
 from api.services import services
+from core.actor import acting
 from core.errors import ExemplarError
 from store.record.keys import Scope
 
@@ -106,12 +107,17 @@ class Routes:
 
 def _checked(view: View, operation: Operation) -> View:
     def answer(**path: Any) -> Any:
-        if operation.scope is not None:
-            g.caller = check_key(operation.scope)
+        if operation.scope is None:
+            return admitted(path)
+        g.caller = check_key(operation.scope)
+        with acting(caller()):
             require_visible(collection=path.get("collection"), job_id=path.get("job_id"))
             query = (operation.query or NoQuery).model_validate(_read_query())
             if operation.query is not None:
                 path["query"] = query
+            return admitted(path)
+
+    def admitted(path: dict[str, Any]) -> Any:
         if operation.body is not None and not operation.takes_pictures:
             with services().large if is_large() else nullcontext():
                 path["body"] = operation.body.model_validate(read_json())

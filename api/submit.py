@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
+from typing import Any
 
 from flask import Response, g, request
 
+from api.auth import may_only_contribute
 from api.inputs import AskItems, AskQuery, EnrollItems, EnrollOptions
 from api.links import link
 from api.models import FinishedJob, JobModel
@@ -28,6 +30,7 @@ from core.label_sets import Said
 from core.types import FINAL, Item, Job, JobKind, JobRequest, Labels, Lane
 from store.blobs import uploads_of
 from store.record.keys import Scope
+from store.record.quarantine import OPTION
 from store.work.jobs import new_job_id
 from store.work.kinds import KINDS, folder_of_pictures
 from store.work.submission import Idempotency, Submitted
@@ -58,7 +61,7 @@ asks = partial(
 
 @takes_pictures(
     "/collections/<collection>/enroll",
-    scope=Scope.ENROLL,
+    scope=Scope.CONTRIBUTE,
     query=EnrollOptions,
     body=EnrollItems,
     uploads={"multipart/form-data": form("image", image=IMAGES, label=LABEL, complete=FLAG), **RAW},
@@ -118,7 +121,15 @@ def _submit(
         if interactive and wait_s() > 0:
             services().precedence.renew()
         job_request = JobRequest(
-            collection, kind, lane, items, top, min_version, webhook=webhook, origin=origin_of(job_id, kind)
+            collection,
+            kind,
+            lane,
+            items,
+            top,
+            min_version,
+            webhook=webhook,
+            origin=origin_of(job_id, kind),
+            options=quarantined(kind),
         )
         key = idempotency_of(_asked(job_request))
         submitted = upload.submit(lambda: store.jobs.submit(job_id, job_request, key))
@@ -161,6 +172,11 @@ def uploading(job_id: str) -> Iterator[Uploading]:
         if not upload.is_needed:
             with suppress(ExemplarError):
                 services().store.blobs.remove_folder(uploads_of(job_id))
+
+
+def quarantined(kind: JobKind) -> Mapping[str, Any]:
+    """Return the options of a job: what a key that may only contribute enrols goes into quarantine."""
+    return {OPTION: g.key.name} if KINDS[kind].enrols and may_only_contribute() else {}
 
 
 def _receive(job_id: str, kind: JobKind, said: Said, labels: Labels, *, durable: bool) -> list[Item]:

@@ -102,6 +102,9 @@ def names_of(client: httpx.Client) -> Names:
         "job_id": jobs,
         "item": ["0"],
         "key_id": ["0123456789ab"],
+        "erasure_id": ["0" * 32],
+        "contribution_id": ["1"],
+        "version": ["1", "first"],
     }
 
 

@@ -39,6 +39,12 @@ COMMANDS = {
     ),
     "report": ("cli.report_command:report", "Report a collection's accuracy, confusions and label errors."),
     "drift": ("cli.drift:drift", "Show how the answers of a collection change over time."),
+    "erase": ("cli.erase:erase", "Erase pictures and all that was made from them, with a receipt."),
+    "quarantine": (
+        "cli.quarantine:quarantine",
+        "See what contributors enrolled and what it would do; accept or refuse it.",
+    ),
+    "audit": ("cli.audit:audit", "Write who changed what and when, as NDJSON."),
     "export": ("cli.export:export", "Write a collection to one file."),
     "import": ("cli.import_command:import_", "Create a collection from a file or another service's data."),
     "reindex": ("cli.reindex:reindex", "Change a collection's encoder without downtime, and switch back."),

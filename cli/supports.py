@@ -16,7 +16,7 @@ from cli.which_collection import which_collection
 COLUMNS = ("id", "class", "external id", "enrolled")
 
 
-class _SupportId(click.ParamType[int]):
+class SupportId(click.ParamType[int]):
     """A support's id, with or without the # that answers and reports print before it."""
 
     name = "id"
@@ -28,7 +28,7 @@ class _SupportId(click.ParamType[int]):
         return int(text)
 
 
-IDS = click.argument("ids", metavar="ID...", nargs=-1, required=True, type=_SupportId())
+IDS = click.argument("ids", metavar="ID...", nargs=-1, required=True, type=SupportId())
 
 
 @click.group(cls=Group)

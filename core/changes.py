@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from core.types import ClassKind
+from core.types import ClassKind, Rule
 from core.vectors import Vector
 
 
@@ -30,6 +30,19 @@ class ClassChange:
     """The ids of the labels in a set, ascending."""
     complete: bool = False
     """Whether all labels that are not members are absent; otherwise nothing is said about them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What a collection was at an earlier version, without vectors."""
+
+    version: int
+    epoch: float
+    """As in `Changes`; vectors of another one do not belong to it."""
+    rule: Rule
+    classes: Sequence[ClassChange]
+    supports: Mapping[int, int]
+    """The class of each support that took part in answers, by id, ascending."""
 
 
 @dataclass(frozen=True, slots=True)

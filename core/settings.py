@@ -154,6 +154,12 @@ class Settings(BaseModel):
         "the life of their job, so that answers can be decided again without the encoder; for the views "
         "`tiles` six of each item. False keeps none.",
     )
+    history_days: float = Field(
+        90.0,
+        ge=0,
+        description="How many days earlier versions of a collection can be answered as of, compared and "
+        "restored; deleted supports keep their pictures and vectors as long. 0 keeps nothing.",
+    )
     job_ttl_s: float = Field(
         7 * 86400.0, gt=0, description="How long finished jobs and their uploads are kept."
     )

@@ -69,6 +69,21 @@ class DeliveryState(StrEnum):
     GIVEN_UP = "given_up"
 
 
+class QuarantineState(StrEnum):
+    """The state of a contributed picture; the last two are final."""
+
+    WAITING = "waiting"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+
+
+class ErasureState(StrEnum):
+    """The state of an erasure."""
+
+    RUNNING = "running"
+    DONE = "done"
+
+
 class ClassKind(StrEnum):
     """The kind of a class; pictures of `negative` classes are unknown.
 
@@ -78,6 +93,28 @@ class ClassKind(StrEnum):
     NORMAL = "normal"
     NEGATIVE = "negative"
     SET = "set"
+
+
+class ChangeKind(StrEnum):
+    """What made a new version of a collection."""
+
+    ENROLLED = "enrolled"
+    IMPORTED = "imported"
+    REVIEWED = "reviewed"
+    MOVED = "moved"
+    LABELS_CHANGED = "labels_changed"
+    DELETED = "deleted"
+    CLASS_ADDED = "class_added"
+    CLASS_CHANGED = "class_changed"
+    CLASS_RENAMED = "class_renamed"
+    CLASS_MERGED = "class_merged"
+    CLASS_DELETED = "class_deleted"
+    RULE_CHANGED = "rule_changed"
+    REINDEXED = "reindexed"
+    ENCODER_CHANGED = "encoder_changed"
+    RESTORED = "restored"
+    REPAIRED = "repaired"
+    ERASED = "erased"
 
 
 class Labels(StrEnum):

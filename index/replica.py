@@ -47,7 +47,7 @@ class Replica:
         self.usual: object = None
         """What was usual among the supports of some version, for checks of new ones."""
         self._flat = faiss.IndexFlatIP(dim)  # row i belongs to support _ids[i] of class _owners[i]
-        self._ids: Ids = np.empty(0, np.int64)  # replaced, never changed
+        self._ids: Ids = np.empty(0, np.int64)  # ascending; replaced, never changed
         self._order: Ids | None = None  # rows by ascending id
         self._owners: Ids = np.empty(0, np.int64)
         self._classes: Mapping[
@@ -247,7 +247,10 @@ class Replica:
     def _add(self, changes: Sequence[SupportChange], vectors: Vectors) -> None:
         if not changes:
             return
+        order = np.argsort([change.id for change in changes], kind="stable")
+        changes, vectors = [changes[place] for place in order], vectors[order]
         ids = np.array([change.id for change in changes], np.int64)
+        is_late = len(self._ids) > 0 and ids[0] < self._ids[-1]
         self._flat.add(vectors)
         if self._searched is not self._flat:
             self._searched.add(vectors)
@@ -258,6 +261,17 @@ class Replica:
         self._owners = np.concatenate([self._owners, owners])
         for class_id, vector in zip(owners, vectors, strict=True):
             self._sums.add(int(class_id), vector)
+        if is_late:
+            self._sort()
+
+    def _sort(self) -> None:
+        """Put rows in the order of their ids, on which the folds of a calibration depend, and so answers."""
+        order = np.argsort(self._ids, kind="stable")
+        rows = self._rows()[order]
+        for flat in {id(flat): flat for flat in (self._flat, self._searched)}.values():
+            flat.reset()
+            flat.add(rows)
+        self._ids, self._owners = self._ids[order], self._owners[order]
 
     def _move(self, changes: Sequence[SupportChange]) -> None:
         if not changes:

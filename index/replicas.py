@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -127,6 +127,25 @@ class Replicas:
             with self._following[collection_id]:
                 if isinstance(replica, Replica) and replica.version > self._saved.get(collection_id, 0):
                     self._save(collection_id, replica)
+
+    def forget_erased(self, versions: Mapping[int, int]) -> None:
+        """Delete the snapshots of collections that are older than a version, and follow it in memory.
+
+        They may hold vectors of supports that were erased by then.
+        """
+        for collection_id, version in versions.items():
+            with self._following[collection_id]:
+                snapshot.discard(self._folder, collection_id, before=version)
+                if self._saved.get(collection_id, version) < version:
+                    self._saved.pop(collection_id)
+                replica = self._open.get(collection_id)
+                while replica is not None and replica.version < version:
+                    changes = self._feed(collection_id, replica.version)
+                    if changes is None or _is_of_another_record(replica, changes):
+                        break  # the next search finds out
+                    self._open.pop(collection_id)
+                    replica.apply(changes)
+                    self._open[collection_id] = replica
 
     def _follow(
         self, collection_id: int, replica: AnyReplica, dim: int, index: Index, encoder: str | None

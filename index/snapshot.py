@@ -80,10 +80,11 @@ def load(
     return None
 
 
-def discard(folder: Path, collection_id: int) -> None:
-    """Delete every snapshot of a collection: it is gone, or they belong to another record."""
+def discard(folder: Path, collection_id: int, *, before: int | None = None) -> None:
+    """Delete the snapshots of a collection, all or those before a version."""
     for found in _found(folder, collection_id):
-        _remove(found.path)
+        if before is None or found.version < before:
+            _remove(found.path)
 
 
 def _pack(content: Content, identity: str, mark: str) -> bytes:

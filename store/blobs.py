@@ -145,6 +145,23 @@ class Blobs:
         """Delete a blob; a missing one is no error. Raises `blobs_unavailable`."""
         self.remove_file(self._path(folder, name))
 
+    def blank(self, folder: str, name: str, start: int, size: int) -> None:
+        """Overwrite a part of a blob with zeros; a missing one is no error. Raises `blobs_unavailable`."""
+        path = self._path(folder, name)
+        with (
+            suppress(FileNotFoundError),
+            _translate_errors("an upload could not be changed", but=FileNotFoundError),
+        ):
+            if self._local:
+                with open(path, "r+b") as file:
+                    file.seek(start)
+                    file.write(bytes(size))
+                    os.fsync(file.fileno())
+            else:
+                content = bytearray(self._files.cat_file(path))
+                content[start : start + size] = bytes(size)
+                self._files.pipe_file(path, bytes(content))
+
     def remove_file(self, path: str) -> None:
         """Delete a file found by `files`; a missing one is no error. Raises `blobs_unavailable`."""
         with (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +37,10 @@ POSTGRES_GUARDS = {
 class Database:
     """One engine, and the two ways to use it: `read()` and `write()`, one transaction each."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, history: bool = True) -> None:
+        """With `history`, what is changed or deleted is kept for a while."""
         self.url = url
+        self._history = history
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
         self._engine = _sqlite_engine(url) if self.is_sqlite else _postgres_engine(url)
 
@@ -70,7 +72,7 @@ class Database:
         until the next durable one. That suits what is done again then, such as a lease.
         """
         with _translated(), self._engine.connect() as connection:
-            connection.execution_options(exemplar_durable=durable)
+            connection.execution_options(exemplar_durable=durable, exemplar_history=self._history)
             with connection.begin():
                 if not durable and not self.is_sqlite:
                     connection.execute(text("SET LOCAL synchronous_commit = off"))
@@ -80,6 +82,12 @@ class Database:
     def engine(self) -> Engine:
         """The engine itself, for migrations."""
         return self._engine
+
+    def scrub(self) -> None:
+        """Empty SQLite's write-ahead log, which holds what was overwritten; PostgreSQL keeps no such file."""
+        if self.is_sqlite:
+            with _translated(), closing(self._engine.raw_connection()) as connection:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Close all connections, those in use as soon as they are returned."""

@@ -8,17 +8,24 @@ from dataclasses import dataclass
 from core.settings import Settings
 from store.blobs import Blobs
 from store.database import Database
+from store.erasure.erasures import Erasures
 from store.queue.wake_ups import Part, WakeUps
+from store.record.audit_log import AuditLog
 from store.record.classes import Classes
 from store.record.collections import Collections
+from store.record.differences import Differences
 from store.record.export import Exports
+from store.record.history import History
 from store.record.imports import Imports
 from store.record.keys import Keys
 from store.record.live_answers import LiveAnswers
 from store.record.probes import Probes
+from store.record.quarantine import Quarantine
+from store.record.retention import Retention
 from store.record.snapshot_marks import SnapshotMarks
 from store.record.supports import Supports
 from store.record.texts import Texts
+from store.record.version_names import VersionNames
 from store.reindex.reindexes import Reindexes
 from store.work.chunks import Chunks
 from store.work.control import Control
@@ -54,19 +61,26 @@ class Store:
     probes: Probes
     exports: Exports
     imports: Imports
+    history: History
+    differences: Differences
+    retention: Retention
     chunks: Chunks
     fetches: Fetches
     deliveries: Deliveries
     workers: Workers
     keys: Keys
     live_answers: LiveAnswers
+    erasures: Erasures
+    quarantine: Quarantine
+    version_names: VersionNames
+    audit: AuditLog
     blobs: Blobs
     wake_ups: WakeUps
 
 
 def open_store(settings: Settings) -> Store:
     """Open the store that the settings name; connections are made at first use."""
-    database = Database(settings.record_url)
+    database = Database(settings.record_url, history=settings.history_days > 0)
     jobs = Jobs(
         database,
         chunk_items=settings.chunk_items,
@@ -94,6 +108,9 @@ def open_store(settings: Settings) -> Store:
         probes=Probes(database),
         exports=Exports(database),
         imports=Imports(database, jobs),
+        history=History(database),
+        differences=Differences(database),
+        retention=Retention(database),
         control=Control(database),
         sources=Sources(database, lease_s=settings.lease_s, chunk_items=settings.chunk_items),
         smoothings=Smoothings(database, lease_s=settings.lease_s),
@@ -106,6 +123,10 @@ def open_store(settings: Settings) -> Store:
         workers=Workers(database),
         keys=Keys(database),
         live_answers=LiveAnswers(database),
+        quarantine=Quarantine(database),
+        version_names=VersionNames(database),
+        audit=AuditLog(database),
+        erasures=Erasures(database, lease_s=settings.lease_s),
         blobs=Blobs(settings.blob_root),
         wake_ups=wake_ups,
     )

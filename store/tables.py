@@ -20,7 +20,18 @@ from sqlalchemy import (
     text,
 )
 
-from core.types import ChunkState, ClassKind, DeliveryState, JobKind, JobState, Labels, Lane
+from core.types import (
+    ChangeKind,
+    ChunkState,
+    ClassKind,
+    DeliveryState,
+    ErasureState,
+    JobKind,
+    JobState,
+    Labels,
+    Lane,
+    QuarantineState,
+)
 from store.enum_text import EnumText
 
 metadata = MetaData(
@@ -53,8 +64,32 @@ collection = Table(
     Column("imported_by", Text, nullable=True),  # the job that fills it, until that has ended
     Column("labels", EnumText(Labels), nullable=False, server_default=Labels.ONE.value),
     Column("quality", JSON(none_as_null=True), nullable=True),  # null: the defaults
+    Column("oldest_version", BigInteger, nullable=False, server_default="0"),  # that can be answered as of
+    # snapshots of earlier versions may hold vectors of supports that were erased
+    Column("erased_version", BigInteger, nullable=False, server_default="0"),
     sqlite_autoincrement=True,  # ids are never reused
 )
+
+# Who made each version of a collection, when and how: one row for each rise of `collection.version`, written
+# in its transaction. `rule_before` is the rule that it replaced.
+change = Table(
+    "change",
+    metadata,
+    Column("id", BigKey, primary_key=True),
+    Column("collection_id", ForeignKey("collection.id", ondelete="CASCADE"), nullable=False),
+    Column("from_version", BigInteger, nullable=False),  # exclusive
+    Column("version", BigInteger, nullable=False),  # inclusive
+    Column("at", Float, nullable=False),
+    Column("actor", Text, nullable=True),  # the id of a key
+    Column("actor_name", Text, nullable=False),
+    Column("request_id", Text, nullable=True),
+    Column("job_id", Text, nullable=True),  # jobs expire earlier than this row
+    Column("kind", EnumText(ChangeKind), nullable=False),
+    Column("details", JSON, nullable=False),
+    Column("rule_before", JSON(none_as_null=True), nullable=True),
+    sqlite_autoincrement=True,  # ids are never reused
+)
+Index("uq_change_version", change.c.collection_id, change.c.version, unique=True)
 
 # A deleted class stays as a tombstone, so that work accepted before the deletion does not recreate it.
 class_ = Table(
@@ -81,6 +116,22 @@ Index(
     postgresql_where=text("NOT deleted"),
 )
 
+# What a class was before a change: from version `since` on, up to but without version `until`.
+class_past = Table(
+    "class_past",
+    metadata,
+    Column("id", BigKey, primary_key=True),
+    Column("collection_id", ForeignKey("collection.id", ondelete="CASCADE"), nullable=False),
+    Column("class_id", BigInteger, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("kind", EnumText(ClassKind), nullable=False),
+    Column("complete", Boolean, nullable=False),
+    Column("members", JSON, nullable=False),  # of a label set: the ids of its labels
+)
+Index("ix_class_past_until", class_past.c.collection_id, class_past.c.until)
+
 # The labels in the label sets of collections with several labels a picture; both are rows of `class`.
 class_member = Table(
     "class_member",
@@ -90,7 +141,8 @@ class_member = Table(
 )
 Index("ix_class_member_label", class_member.c.label_id)
 
-# A deleted support stays as a tombstone (no class, no vector) whose seq tells the replicas.
+# A deleted support stays as a tombstone (no class) whose seq tells the replicas. It keeps its vectors and
+# picture as long as a version that has it can be answered as of.
 # The collection's active slot says which vector belongs to the active encoder: 0 `vector`, 1 `vector_b`.
 support = Table(
     "support",
@@ -112,6 +164,21 @@ Index("uq_support_seq", support.c.collection_id, support.c.seq, unique=True)
 Index("ix_support_class", support.c.class_id, support.c.id)
 Index("ix_support_collection", support.c.collection_id, support.c.id)
 Index("ix_support_picture", support.c.collection_id, support.c.picture)
+
+# The class of a support before a change: from version `since` on, up to but without version `until`.
+support_past = Table(
+    "support_past",
+    metadata,
+    Column("id", BigKey, primary_key=True),
+    Column("collection_id", ForeignKey("collection.id", ondelete="CASCADE"), nullable=False),
+    Column("support_id", BigInteger, nullable=False),
+    Column("class_id", BigInteger, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("answered", Boolean, nullable=False),  # whether it had a vector of the encoder
+)
+Index("ix_support_past_until", support_past.c.collection_id, support_past.c.until)
+Index("ix_support_past_support", support_past.c.support_id)
 
 # A reindex: the other encoder, whose vectors are in the inactive slot. Supports whose seq is
 # after `position` are still to be queued. Jobs expire earlier than this row, so its job may be gone.
@@ -454,3 +521,100 @@ api_key = Table(
     Column("expires_at", Float, nullable=True),
     Column("revoked_at", Float, nullable=True),
 )
+
+# A picture that a key with the scope `contribute` enrolled: no support, until it is accepted.
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("id", BigKey, primary_key=True),
+    Column("collection_id", ForeignKey("collection.id", ondelete="CASCADE"), nullable=False),
+    Column("state", EnumText(QuarantineState), nullable=False),
+    Column("label", Text, nullable=False),  # several as one text
+    Column("complete", Boolean, nullable=False),
+    Column("encoder", Text, nullable=False),
+    Column("vector", LargeBinary, nullable=True),
+    Column("picture", Text, nullable=False),
+    Column("thumbnail", Text, nullable=False),
+    Column("external_id", Text, nullable=True),
+    Column("metadata", JSON, nullable=False),
+    Column("findings", JSON(none_as_null=True), nullable=True),
+    Column("key_id", Text, nullable=False),
+    Column("key_name", Text, nullable=False),
+    Column("request_id", Text, nullable=True),
+    Column("created_at", Float, nullable=False),
+    Column("decided_at", Float, nullable=True),
+    Column("decided_by", Text, nullable=True),
+    Column("support_id", BigInteger, nullable=True),
+    sqlite_autoincrement=True,  # ids are never reused
+)
+Index("ix_quarantine_state", quarantine.c.collection_id, quarantine.c.state, quarantine.c.id)
+Index("ix_quarantine_picture", quarantine.c.picture)
+
+# A receipt of an erasure, and until it is done what is to be erased. Of whom it was is then nowhere any more.
+# `collections` are the names that it was about, null for all; `position` is how far its phase has come.
+erasure = Table(
+    "erasure",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("collections", JSON(none_as_null=True), nullable=True),
+    Column("key_id", Text, nullable=False),
+    Column("request_id", Text, nullable=True),
+    Column("kind", Text, nullable=False),
+    Column("state", EnumText(ErasureState), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("finished_at", Float, nullable=True),
+    Column("counts", JSON, nullable=False),
+    Column("elsewhere", JSON, nullable=False),  # digests of pictures that others hold
+    Column("unread", JSON, nullable=False),  # jobs whose uploads may hold more
+    Column("wanted", JSON(none_as_null=True), nullable=True),
+    Column("phase", Text, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("lease_owner", Text, nullable=True),
+    Column("lease_until", Float, nullable=True),
+)
+Index(
+    "ix_erasure_running",
+    erasure.c.id,
+    sqlite_where=text(f"state = '{ErasureState.RUNNING}'"),
+    postgresql_where=text(f"state = '{ErasureState.RUNNING}'"),
+)
+
+# What an erasure that runs has found: supports, digests, items, and the files that are to go.
+erased = Table(
+    "erased",
+    metadata,
+    Column("erasure_id", ForeignKey("erasure.id", ondelete="CASCADE"), primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+)
+
+# What was done, by whom and when: changes of versions, and what changes none. Rows are only ever added, and
+# outlive what they are about, so that nothing here refers to another table.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", BigKey, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("collection", Text, nullable=True),  # its name at that time
+    Column("from_version", BigInteger, nullable=True),
+    Column("version", BigInteger, nullable=True),
+    Column("actor", Text, nullable=True),  # the id of a key
+    Column("actor_name", Text, nullable=False),
+    Column("request_id", Text, nullable=True),
+    Column("job_id", Text, nullable=True),
+    Column("details", JSON, nullable=False),
+    sqlite_autoincrement=True,  # ids are never reused
+)
+Index("ix_audit_collection", audit.c.collection, audit.c.id)
+Index("ix_audit_at", audit.c.at)
+
+# Names of versions, unique in a collection.
+version_name = Table(
+    "version_name",
+    metadata,
+    Column("collection_id", ForeignKey("collection.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+)
+Index("uq_version_name_version", version_name.c.collection_id, version_name.c.version, unique=True)

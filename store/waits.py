@@ -26,6 +26,7 @@ def what_waits(store: Store) -> Waits:
             Part.SOURCES: (store.sources.waits, store.reindexes.waits),
             Part.SMOOTHING: (store.smoothings.waits,),
             Part.WEBHOOKS: (store.deliveries.waits,),
+            Part.ERASURES: (store.erasures.waits,),
         }
         parts = {part for part, waits in loops.items() if any(each(connection) for each in waits)}
         parts |= {FETCHES[lane] for lane in store.fetches.waiting_lanes(connection)}

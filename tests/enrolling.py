@@ -61,9 +61,9 @@ def settle(store: Store, chunk: Chunk, owner: str = OWNER, failing: Sequence[int
     return store.chunks.settle(owner, [Settlement(chunk, [outcome(item) for item in chunk.items])])[0]
 
 
-def enroll(store: Store, *items: Item, collection: str = "things") -> list[dict[str, Any]]:
+def enroll(store: Store, *items: Item, collection: str = "things", **more: Any) -> list[dict[str, Any]]:
     """Enrol pictures and return the results."""
-    job = submit(store, *items, collection=collection)
+    job = submit(store, *items, collection=collection, **more)
     for chunk in claim(store):
         assert settle(store, chunk)
     return [dict(result) for result in store.jobs.results(job).results]

@@ -105,12 +105,15 @@ READS = [
     "/v1/jobs/{job}/deliveries",
     "/v1/jobs/{job}/items/0/thumbnail",
     "/v1/collections/{collection}/export",
+    "/v1/collections/{collection}/quarantine",
+    "/v1/collections/{collection}/quarantine/effect",
 ]
 ABSENT = [
     "/v1/collections/{collection}/reindex",
     "/v1/collections/{collection}/reindex/comparison",
     "/v1/collections/{collection}/reindex/comparison/labels",
     "/v1/collections/{collection}/report/labels",
+    "/v1/collections/{collection}/quarantine/1/thumbnail",
 ]
 """Reads of things that belong to no collection here."""
 WRITES = [
@@ -141,15 +144,30 @@ WRITES = [
     ("DELETE", "/v1/collections/{collection}/reindex", None),
     ("POST", "/v1/collections/{collection}/reindex/switch", {}),
     ("POST", "/v1/collections/{collection}/reindex/back", {}),
+    ("POST", "/v1/collections/{collection}/erase", {"external_id": "x"}),
+    ("POST", "/v1/collections/{collection}/quarantine/accept", {}),
+    ("POST", "/v1/collections/{collection}/quarantine/refuse", {}),
+    ("PUT", "/v1/collections/{collection}/versions/1/name", {"name": "first"}),
+    ("DELETE", "/v1/collections/{collection}/versions/1/name", None),
 ]
 # they name a collection elsewhere, or none: see the tests at the end
-APART = {"/v1/embeddings", "/v1/import", "/v1/keys", "/v1/keys/{key_id}"}
+APART = {
+    "/v1/embeddings",
+    "/v1/import",
+    "/v1/keys",
+    "/v1/keys/{key_id}",
+    "/v1/erase",
+    "/v1/erasures",
+    "/v1/erasures/{erasure_id}",
+    "/v1/audit",
+}
 ANYBODYS = {"/healthz", "/readyz", "/metrics", "/v1/collections", "/v1/jobs", "/v1/models"}
 
 
 def test_every_call_is_tried_here(service: Service) -> None:
     """A new call must be in one of the lists above, or in an exception here."""
     names = {"collection": "{collection}", "job_id": "{job}", "support_id": "{support}", "label": "{label}"}
+    names |= {"contribution_id": "1", "version": "1"}
     paths = service.http.get("/openapi.json").json()["paths"]
     there = {path.format(**names, item=0) for path in paths.keys() - APART} - ANYBODYS
     tried = {*READS, *ABSENT, *(path.partition("?")[0] for _, path, _ in WRITES)} - ANYBODYS
@@ -287,3 +305,18 @@ def test_admin_of_some_collections_manages_no_keys(service: Service, method: str
     answer = service.call("some", method, path, json=json_)
     assert (answer.status_code, answer.json()["code"]) == (403, "key_collection_missing")
     assert service.store.keys.page() == before
+
+
+def test_erasures_and_log_are_of_ones_own(service: Service) -> None:
+    made = service.call(
+        "berry", "POST", "/v1/erase", json={"external_id": "nothing"}, headers={"Prefer": "wait=0"}
+    )
+    assert made.json()["collections"] == list(TENANTS["berry"])
+    receipt = f"/v1/erasures/{made.json()['id']}"
+    assert service.call("berry", "GET", receipt).status_code == 200
+    foreign_, none = (service.call("apple", "GET", path) for path in (receipt, "/v1/erasures/none"))
+    assert (foreign_.status_code, foreign_.json()["code"]) == (none.status_code, none.json()["code"])
+    for path in ("/v1/erasures", "/v1/audit"):
+        assert not foreign(service, "apple", service.call("apple", "GET", path).text)
+    both = (service.call("apple", "GET", f"/v1/audit?collection={name}") for name in ("berry-1", "none"))
+    assert {(one.status_code, one.json()["code"]) for one in both} == {(404, "collection_not_found")}

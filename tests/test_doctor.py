@@ -243,6 +243,7 @@ def test_picture_of_a_failed_enrolment_is_kept_for_another_try(healthy: Store, s
 def test_picture_of_a_removed_support_may_go(healthy: Store, settings: Settings) -> None:
     [support] = healthy.supports.page("things", limit=1)
     healthy.supports.delete("things", support.id)
+    assert [*healthy.retention.erase_older(0.0)] == [({support.picture}, {support.thumbnail})]
     job = healthy.jobs.page()[0]
     healthy.jobs.remove([job.id])
     age(settings, PICTURES)

@@ -10,8 +10,9 @@ from sqlalchemy import event, insert
 from tiny import DEFAULT
 
 from core.errors import ExemplarError
-from core.types import ClassKind, Item
+from core.types import ChangeKind, ClassKind, Item
 from store import tables as t
+from store.record.change_log import Made
 from store.record.collections import set_version
 from store.store import Store
 
@@ -225,7 +226,7 @@ def test_ten_thousand_supports_are_merged_and_deleted_in_few_statements(things: 
     ]
     with things.database.write() as connection:
         connection.execute(insert(t.support), rows)
-        set_version(connection, collection.id, collection.version + len(rows))
+        set_version(connection, collection.id, collection.version + len(rows), Made(ChangeKind.ENROLLED))
     said: list[str] = []
 
     @event.listens_for(things.database.engine, "before_cursor_execute")

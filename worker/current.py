@@ -10,9 +10,10 @@ from worker.tools import Tools
 
 
 def current_replica(tools: Tools, encoder: Encoder, chunk: Chunk) -> tuple[AnyReplica, Collection]:
-    """Return the replica with every change committed so far; raises `collection_not_found`.
+    """Return the replica with every change committed so far, or of the version that a chunk asks for.
 
-    Raises `encoder_changed` if the collection no longer answers with the chunk's encoder.
+    Raises `collection_not_found`, `encoder_changed` if the collection no longer answers with the chunk's
+    encoder, and `version_gone`.
     """
     if chunk.collection_id is None:
         raise collection_gone()
@@ -31,4 +32,7 @@ def current_replica(tools: Tools, encoder: Encoder, chunk: Chunk) -> tuple[AnyRe
     measure = tools.replicas.new_measure(collection.id)
     if measure is not None:
         tools.store.collections.note_measure(collection.id, measure)
-    return replica, collection
+    version = chunk.options.get("version")
+    if version is None:
+        return replica, collection
+    return tools.past.at(tools.store.history, replica, collection, version)

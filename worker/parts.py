@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from core.types import Lane
+from worker.erasing import Eraser
 from worker.fetch import Fetcher
 from worker.heartbeat import Heartbeat
 from worker.interactive import InteractiveLane
@@ -33,6 +34,7 @@ def parts_of(lanes: Sequence[Tools], *, leave: Callable[[], None]) -> list[Part]
     parts: list[Part] = [
         Heartbeat(lanes, leave=leave),
         WebhookSender(store.deliveries, settings, owner, tools.watch.metrics),
+        Eraser(store, settings, owner, tools.replicas),
         *(Fetcher(store, settings, owner, lane) for lane in served),
     ]
     if Lane.BULK in served:

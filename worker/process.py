@@ -155,6 +155,7 @@ class _Child:
             tools.store.sources.expire_leases(self._name)
             tools.store.smoothings.expire_leases(self._name)
             tools.store.deliveries.expire_leases(self._name)
+            tools.store.erasures.expire_leases(self._name)
             keep_probes(tools)
             serve_metrics(self._settings, tools.watch.metrics)
             self._parts = parts_of(lanes, leave=_leave)

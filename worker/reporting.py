@@ -11,6 +11,7 @@ from index.label_report import label_report
 from index.replicas import ENCODER_CHANGED
 from store.work.settlement import Settlement
 from worker.compare import compare_encoders, compare_label_encoders
+from worker.contributions import OPTION, effect
 from worker.current import current_replica
 from worker.report import report_on
 from worker.tools import Tools
@@ -32,12 +33,18 @@ def report(tools: Tools, encoder: Encoder, chunk: Chunk) -> Settlement:
 
 
 def _report(tools: Tools, encoder: Encoder, chunk: Chunk) -> Result:
+    if OPTION in chunk.options:
+        foretold = effect(tools, encoder, chunk)
+        return {"contributions_effect": foretold.model_dump(mode="json"), "index_version": foretold.version}
     replica, collection = current_replica(tools, encoder, chunk)
     if collection.labels is Labels.MANY:
         several = label_report(in_memory(replica), collection.rule)
         return {"label_report": several.model_dump(mode="json"), "index_version": several.version}
     texts = tools.texts.texts_of(tools.store.texts, encoder, collection, replica)
-    pictures = tools.store.supports.repeated_pictures(collection.id)
+    if "version" in chunk.options:
+        pictures = tools.store.history.repeated_pictures(collection.id, replica.version)
+    else:
+        pictures = tools.store.supports.repeated_pictures(collection.id)
     made = report_on(replica, collection.rule, texts, pictures)
     return {"report": made.model_dump(mode="json"), "index_version": made.version}
 

@@ -55,8 +55,10 @@ def _settle(tools: Tools, made: Sequence[Settlement]) -> None:
 def _groups(chunks: Sequence[EmbeddedChunk]) -> Iterator[list[EmbeddedChunk]]:
     """Group chunks with equal options."""
 
-    def alike(pair: EmbeddedChunk) -> tuple[int, str, int, bool]:
-        return pair[0].collection_id or 0, pair[0].kind.value, pair[0].top, pair[0].smooth
+    def alike(pair: EmbeddedChunk) -> tuple[int, str, int, bool, int]:
+        chunk = pair[0]
+        version = chunk.options.get("version", -1)  # as of which it is to be answered
+        return chunk.collection_id or 0, chunk.kind.value, chunk.top, chunk.smooth, version
 
     for _, group in groupby(sorted(chunks, key=alike), key=alike):
         yield list(group)

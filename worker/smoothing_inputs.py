@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 
 import numpy as np
@@ -106,3 +106,18 @@ def unpack(content: bytes) -> SmoothingInputs:
             certainty=float(found["certainty"]),
             encoder=found["encoder"].tobytes().decode() if "encoder" in found else "",
         )
+
+
+def without(content: bytes, items: Sequence[int]) -> bytes:
+    """Return packed inputs without some items."""
+    inputs = unpack(content)
+    stays = ~np.isin(inputs.items, items)
+    left = replace(
+        inputs,
+        items=inputs.items[stays],
+        vectors=inputs.vectors[stays],
+        is_unknown=inputs.is_unknown[stays],
+        columns=inputs.columns[stays],
+        probabilities=inputs.probabilities[stays],
+    )
+    return pack(left)

@@ -22,6 +22,7 @@ from runtime.processes import compute_threads, yield_to_others
 from store.migrate import ensure_schema
 from store.store import Store, open_store
 from worker.activity import Activity, Progress, new_owner
+from worker.past import PastReplicas
 from worker.texts import TextCache
 from worker.watch import Watch
 
@@ -53,6 +54,7 @@ class Tools:
     hold: Callable[[], None] = _nothing
     """Called before each step of computing: bulk work holds still there while somebody waits."""
     texts: TextCache = field(default_factory=TextCache)
+    past: PastReplicas = field(default_factory=PastReplicas)
     reading: Progress = field(default_factory=Progress)
     smoothing: Progress = field(default_factory=Progress)
     watch: Watch = field(default_factory=Watch)

@@ -38,6 +38,25 @@ class Calls(Transport):
         """Report whether record, disk, blobs, queue and workers are ready; 503 if not."""
         return self._json(Request("GET", "/readyz", may_repeat=True), models.Health)
 
+    def get_audit(
+        self,
+        *,
+        limit: int | None = None,
+        collection: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Iterator[models.AuditEntry]:
+        """Show who changed what and when, oldest first, as pages of JSON or all of it as NDJSON."""
+        return self._pages(
+            Request(
+                "GET",
+                "/v1/audit",
+                in_query(limit=limit, collection=collection, since=since, until=until),
+                may_repeat=True,
+            ),
+            models.AuditEntry,
+        )
+
     def list_collections(self, *, limit: int | None = None) -> Iterator[models.Collection]:
         """List collections in order of creation."""
         return self._pages(
@@ -191,6 +210,25 @@ class Calls(Transport):
             models.Drift,
         )
 
+    def erase(
+        self,
+        collection: str,
+        *,
+        dry_run: bool | None = None,
+        external_id: str | None = None,
+        label: str | None = None,
+        support_ids: Sequence[int] | None = None,
+    ) -> models.Erasure:
+        """Erase supports, with their pictures and everything that was made from them, for good."""
+        return self._json(
+            Request(
+                "POST",
+                f"/v1/collections/{in_path(collection)}/erase",
+                json=given(dry_run=dry_run, external_id=external_id, label=label, support_ids=support_ids),
+            ),
+            models.Erasure,
+        )
+
     def export_collection(self, collection: str, *, pictures: bool | None = None) -> Iterator[bytes]:
         """Export a collection as one file that NumPy and json can read."""
         return self._parts(
@@ -198,6 +236,90 @@ class Calls(Transport):
                 "GET",
                 f"/v1/collections/{in_path(collection)}/export",
                 in_query(pictures=pictures),
+                may_repeat=True,
+            )
+        )
+
+    def list_contributions(
+        self,
+        collection: str,
+        *,
+        key: str | None = None,
+        label: str | None = None,
+        limit: int | None = None,
+        state: models.QuarantineState | Literal["all"] | str | None = None,
+    ) -> Iterator[models.Contributed]:
+        """List contributed pictures; a key that may only contribute sees its own."""
+        return self._pages(
+            Request(
+                "GET",
+                f"/v1/collections/{in_path(collection)}/quarantine",
+                in_query(key=key, label=label, limit=limit, state=state),
+                may_repeat=True,
+            ),
+            models.Contributed,
+        )
+
+    def accept_contributions(
+        self,
+        collection: str,
+        *,
+        ids: Sequence[int] | None = None,
+        key: str | None = None,
+        label: str | None = None,
+    ) -> models.Decided:
+        """Make contributed pictures supports, all as one change."""
+        return self._json(
+            Request(
+                "POST",
+                f"/v1/collections/{in_path(collection)}/quarantine/accept",
+                json=given(ids=ids, key=key, label=label),
+            ),
+            models.Decided,
+        )
+
+    def get_effect(
+        self, collection: str, *, key: str | None = None, label: str | None = None
+    ) -> models.ContributionsEffect:
+        """Report how accuracy on the collection's own supports would change with what was contributed."""
+        return models.ContributionsEffect.model_validate_json(
+            self._made(
+                Request(
+                    "GET",
+                    f"/v1/collections/{in_path(collection)}/quarantine/effect",
+                    in_query(key=key, label=label),
+                    may_repeat=True,
+                )
+            )
+        )
+
+    def refuse_contributions(
+        self,
+        collection: str,
+        *,
+        ids: Sequence[int] | None = None,
+        key: str | None = None,
+        label: str | None = None,
+    ) -> models.Decided:
+        """Refuse contributed pictures, which deletes them."""
+        return self._json(
+            Request(
+                "POST",
+                f"/v1/collections/{in_path(collection)}/quarantine/refuse",
+                json=given(ids=ids, key=key, label=label),
+            ),
+            models.Decided,
+        )
+
+    def get_contribution_thumbnail(
+        self, collection: str, contribution_id: int, *, side: int | None = None
+    ) -> bytes:
+        """Show a contributed picture as a newly encoded thumbnail."""
+        return self._bytes(
+            Request(
+                "GET",
+                f"/v1/collections/{in_path(collection)}/quarantine/{in_path(contribution_id)}/thumbnail",
+                in_query(side=side),
                 may_repeat=True,
             )
         )
@@ -339,6 +461,23 @@ class Calls(Transport):
             )
         )
 
+    def unname_version(self, collection: str, version: str) -> None:
+        """Remove the name of a version, which stays."""
+        return self._none(
+            Request("DELETE", f"/v1/collections/{in_path(collection)}/versions/{in_path(version)}/name")
+        )
+
+    def name_version(self, collection: str, version: str, name: str) -> models.NamedVersion:
+        """Name a version, which may then stand wherever a version is expected."""
+        return self._json(
+            Request(
+                "PUT",
+                f"/v1/collections/{in_path(collection)}/versions/{in_path(version)}/name",
+                json=given(name=name),
+            ),
+            models.NamedVersion,
+        )
+
     def make_embeddings(
         self,
         input: str | models.Picture | Mapping[str, Any] | Sequence[str | models.Picture | Mapping[str, Any]],
@@ -363,6 +502,24 @@ class Calls(Transport):
                 may_repeat=True,
             ),
             models.EmbeddingList,
+        )
+
+    def erase_anywhere(self, external_id: str, *, dry_run: bool | None = None) -> models.Erasure:
+        """Erase everything with an external id from all collections that the key may reach, for good."""
+        return self._json(
+            Request("POST", "/v1/erase", json=given(dry_run=dry_run, external_id=external_id)), models.Erasure
+        )
+
+    def list_erasures(self, *, limit: int | None = None) -> Iterator[models.Erasure]:
+        """List the receipts of erasures, newest first."""
+        return self._pages(
+            Request("GET", "/v1/erasures", in_query(limit=limit), may_repeat=True), models.Erasure
+        )
+
+    def get_erasure(self, erasure_id: str) -> models.Erasure:
+        """Show the receipt of an erasure."""
+        return self._json(
+            Request("GET", f"/v1/erasures/{in_path(erasure_id)}", may_repeat=True), models.Erasure
         )
 
     def import_collection(

@@ -16,6 +16,13 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="allow", populate_by_name=True)
 
 
+class Accuracy(Model):
+    """How many supports were judged by the others, and the share that was right; null without any."""
+
+    accuracy: float | None
+    judged: int
+
+
 Aim = Literal["precision", "f1"] | str
 """What the threshold of each label is set for: a target precision, or the best F1 score."""
 
@@ -50,6 +57,34 @@ class Attempt(Model):
     number: int
     status: int | None
     took_ms: float
+
+
+class AuditEntry(Model):
+    """What was done, by whom and when."""
+
+    actor: str | None
+    """The id of the key; null for callers without one."""
+    actor_name: str
+    """The name of the key, `local`, `operator` or `service`."""
+    at: datetime
+    collection: str | None
+    """The collection's name at that time."""
+    details: dict[str, Any]
+    from_version: int | None
+    """The collection's version before, of what changes it."""
+    id: int
+    job_id: str | None
+    kind: str
+    request_id: str | None
+    version: int | None
+    """The collection's version since."""
+
+
+class AuditEntryPage(Model):
+    """Entries, oldest first."""
+
+    items: list[AuditEntry]
+    next_cursor: str | None
 
 
 class Average(Model):
@@ -324,6 +359,37 @@ class Confusion(Model):
     """At most 100: of more classes, the most confused."""
 
 
+class Contributed(Model):
+    """A picture that a key with the scope `contribute` enrolled."""
+
+    complete: bool | None
+    created_at: datetime
+    decided_at: datetime | None
+    decided_by: str | None
+    external_id: str | None
+    id: int
+    key: str
+    """The id of the key that contributed it."""
+    key_name: str
+    label: str | None
+    """Null if a picture may have several: then see `labels`."""
+    labels: list[str] | None
+    metadata: dict[str, Any]
+    request_id: str | None
+    state: QuarantineState
+    support_id: int | None
+    """The support that it became."""
+    thumbnail: str | None
+    """Null of a refused one, of which nothing is kept."""
+
+
+class ContributedPage(Model):
+    """Contributions in the order in which they came."""
+
+    items: list[Contributed]
+    next_cursor: str | None
+
+
 class Contribution(Model):
     """A support that contributed to the best class."""
 
@@ -334,6 +400,23 @@ class Contribution(Model):
     """Cosine similarity to the picture."""
     support_id: int
     thumbnail: str
+
+
+class ContributionsEffect(Model):
+    """What accepting contributions would do to accuracy, left out one by one (leave-fold-out)."""
+
+    accepted: Accuracy
+    """The same supports, with the contributions among the others."""
+    contributions: int
+    """Those that were added: at most 5,000, of the active encoder."""
+    disagree: list[Disagreement]
+    """Contributions that the rest would name otherwise, at most 1,000."""
+    everything: Accuracy
+    """The supports and the contributions."""
+    now: Accuracy
+    """The supports as they are."""
+    version: int
+    """The collection's version that was judged."""
 
 
 class CreatedKey(Model):
@@ -352,6 +435,26 @@ class CurvePoint(Model):
     """Classes with more supports than that, which were asked about."""
     examples: int
     standard_error: float
+
+
+class Decided(Model):
+    """What a decision did."""
+
+    decided: int
+    support_ids: list[int]
+    """The supports that accepted ones became."""
+    waiting: int
+    """Of the selection, those that still wait: decide again."""
+
+
+class Decision(Model):
+    """The contributions to decide: these, or a selection. An empty one is all that wait."""
+
+    ids: list[int] | None = Field(default=None)
+    key: str | None = Field(default=None)
+    """Only those of the key with this id."""
+    label: str | None = Field(default=None)
+    """Only those with this label, and no other."""
 
 
 DecisionName = Literal["known", "unknown", "ambiguous", "none"] | str
@@ -377,6 +480,14 @@ class Delivery(Model):
 
 DeliveryState = Literal["waiting", "delivered", "given_up"] | str
 """The state of a webhook delivery; the last two are final."""
+
+
+class Disagreement(Model):
+    """A contribution that the rest would name otherwise."""
+
+    id: int
+    label: str
+    named: str
 
 
 class Drift(Model):
@@ -501,6 +612,43 @@ class EnrollItems(Model):
     """Pictures to enrol."""
 
     items: list[EnrollItem]
+
+
+class Erasure(Model):
+    """The receipt of an erasure. It does not say whose pictures these were."""
+
+    at: datetime
+    by: str
+    """The id of the key, or `local`."""
+    collections: list[str] | None
+    """Where; null for everywhere."""
+    complete: bool
+    """Whether it is done and nothing stays."""
+    counts: dict[str, int]
+    """What was erased: `supports`, `pictures`, `thumbnails`, `items` of jobs, their `vectors`, `reviews`, `past_answers` and `uploads`, whole `reports`, and `shown`: supports named to other items."""
+    elsewhere: list[str]
+    """Digests of pictures that stay, since another support or waiting work has them too."""
+    finished_at: datetime | None
+    id: str | None
+    """Null of a dry run, of which no receipt is kept."""
+    kind: str
+    """What was named: `support_ids`, `external_id` or `label`."""
+    links: dict[str, str]
+    request_id: str | None
+    state: ErasureState
+    unread: list[str]
+    """Jobs whose uploads were not read to the end when it began: erase again once they are."""
+
+
+class ErasurePage(Model):
+    """Receipts, newest first."""
+
+    items: list[Erasure]
+    next_cursor: str | None
+
+
+ErasureState = Literal["running", "done"] | str
+"""The state of an erasure."""
 
 
 class ErrorBudget(Model):
@@ -1034,6 +1182,13 @@ class ModelList(Model):
     object: Literal["list"] | str | None = Field(default=None)
 
 
+class NamedVersion(Model):
+    """A version with its name."""
+
+    name: str
+    version: int
+
+
 class Neighbour(Model):
     """A support near the picture."""
 
@@ -1068,6 +1223,25 @@ class NewCollection(Model):
     """Views of each picture: the picture, with its mirror image, or both also cropped. With `labels` `many` also `tiles`: of a classified picture, five crops are looked at as well."""
 
 
+class NewErasure(Model):
+    """What to erase from a collection: supports, all with an external id, or a class with its supports."""
+
+    dry_run: bool | None = Field(default=None)
+    """Only count what would be erased."""
+    external_id: str | None = Field(default=None)
+    label: str | None = Field(default=None)
+    """A class; or a label, with all supports that bear it."""
+    support_ids: list[int] | None = Field(default=None)
+
+
+class NewErasureAnywhere(Model):
+    """An external id to erase from every collection that the key may reach."""
+
+    dry_run: bool | None = Field(default=None)
+    """Only count what would be erased."""
+    external_id: str
+
+
 class NewGroups(Model):
     """Options of groups."""
 
@@ -1085,6 +1259,13 @@ class NewKey(Model):
     name: str
     scopes: list[Scope] | None = Field(default=None)
     """Default: `admin`, or with `collections` all scopes but `admin`."""
+
+
+class NewName(Model):
+    """A name for a version."""
+
+    name: str
+    """1 to 63 of a-z, 0-9, - and _, not only digits; unique in the collection."""
 
 
 class NewReindex(Model):
@@ -1266,6 +1447,10 @@ class Quality(Model):
     unlike_deviations: float
 
 
+QuarantineState = Literal["waiting", "accepted", "refused"] | str
+"""The state of a contributed picture; the last two are final."""
+
+
 class Redecide(Model):
     """Options of deciding again."""
 
@@ -1308,6 +1493,7 @@ class Result(Model):
     """Of an enrolled picture with `labels`: whether its support has no others."""
     confidence: float | None = Field(default=None)
     """The probability of the best class."""
+    contributions_effect: ContributionsEffect | None = Field(default=None)
     custom_id: str | None
     decision: DecisionName | None = Field(default=None)
     duplicate_label: str | None = Field(default=None)
@@ -1337,6 +1523,8 @@ class Result(Model):
     novelty: Novelty | None = Field(default=None)
     outcome: str | None = Field(default=None)
     """Of a job that decides again: `changed`, `unchanged`, or why the answer was left alone: `reviewed` or `without_vector`."""
+    quarantine_id: int | None = Field(default=None)
+    """Of a picture enrolled with the scope `contribute`: it waits to be accepted."""
     report: CollectionReport | None = Field(default=None)
     representative: int | None = Field(default=None)
     """Of a group: its most central item."""
@@ -1444,8 +1632,8 @@ RuleName = Literal["auto", "kernel", "ridge", "prototype", "neighbours", "neares
 """The decision rules; `auto` is `kernel` up to 2,000 supports, and `ridge` above."""
 
 
-Scope = Literal["classify", "enroll", "admin"] | str
-"""What a key allows; `admin` allows everything."""
+Scope = Literal["classify", "enroll", "contribute", "admin"] | str
+"""What a key allows: `admin` everything, `enroll` also to `contribute`: to enrol into quarantine."""
 
 
 class Selection(Model):

@@ -119,7 +119,9 @@ def _answer(operation: Document) -> _Answer:
     has_to_be_made = "202" in answers and "200" in answers
     if "content" not in good:
         return _Answer("None", "await self._none({})")
-    [(media_type, told)] = good["content"].items()
+    content = good["content"]
+    media_type = "application/json" if "application/json" in content else next(iter(content))
+    told = content[media_type]
     if media_type != "application/json":
         if has_to_be_made:
             return _Answer("bytes", "await self._made({})")

@@ -15,6 +15,7 @@ from core.findings import Finding
 from core.types import JobKind
 from store import tables as t
 from store.blobs import PICTURES, SHARED, THUMBNAILS, FoundFile, digest_of, uploads_of
+from store.record.retention import keeps_files
 from store.store import Store
 from store.work.jobs import submitted_at
 from store.work.kinds import folder_of_pictures
@@ -55,13 +56,17 @@ def _wanted(store: Store) -> _Wanted:
     wanted = _Wanted()
     support, chunk = t.support.c, t.chunk.c
     with store.database.read(patient=True) as connection:
-        rows = connection.execute(
-            select(support.picture, support.thumbnail).where(support.class_id.is_not(None))
-        )
+        rows = connection.execute(select(support.picture, support.thumbnail).where(keeps_files()))
         for row in rows:
             wanted.supports[PICTURES].add(row.picture)
             if row.thumbnail:  # supports imported without pictures have none
                 wanted.supports[THUMBNAILS].add(row.thumbnail)
+        waiting = t.quarantine.c
+        for row in connection.execute(select(waiting.picture, waiting.thumbnail)):
+            wanted.supports[PICTURES].add(row.picture)
+            wanted.supports[THUMBNAILS].add(row.thumbnail)
+        for names in wanted.supports.values():
+            names.discard("")  # of refused ones nothing is kept
         chunks = connection.execute(
             select(chunk.job_id, chunk.state, chunk.inputs, t.job.c.kind).join(
                 t.job, t.job.c.id == chunk.job_id

@@ -9,9 +9,10 @@ from typing import Any
 from sqlalchemy import exists, select
 
 from core.findings import Finding
-from core.types import ClassKind
+from core.types import ChangeKind, ClassKind
 from store import tables as t
 from store.database import Database
+from store.record.change_log import Made
 from store.record.class_rows import current_class, mark_class_deleted, mark_supports_deleted
 from store.record.collections import lock_collection, set_version
 from store.record.label_changes import rewrite_sets
@@ -52,7 +53,7 @@ def _delete_sets(database: Database, sets: Sequence[Any]) -> int:
             version = mark_supports_deleted(connection, t.support.c.class_id.in_(ids), version) + 1
             for set_id in ids:
                 mark_class_deleted(connection, set_id, version, merged_into=None)
-            set_version(connection, collection_id, version)
+            set_version(connection, collection_id, version, Made(ChangeKind.REPAIRED))
     return len(sets)
 
 
@@ -70,5 +71,5 @@ def _leave_labels(database: Database, labels: Sequence[Any]) -> int:
                     names = [] if current is None else [current[1]]
                     became[row.id] = find_or_make_labels(connection, collection_id, names, version + 1)
             version = rewrite_sets(connection, collection_id, became, version + 1)
-            set_version(connection, collection_id, version)
+            set_version(connection, collection_id, version, Made(ChangeKind.REPAIRED))
     return len(labels)

@@ -20,11 +20,13 @@ from sqlalchemy import (
 )
 
 from core.findings import Finding, some_of
+from core.types import ChangeKind
 from store import tables as t
 from store.checks.label_sets import examine_label_sets
 from store.checks.work import examine_work
 from store.database import Database
 from store.migrate import HEAD, ensure_schema
+from store.record.change_log import Made, log_change
 from store.record.class_rows import mark_supports_deleted
 from store.record.collections import lock_collection, set_version
 from store.store import Store
@@ -124,16 +126,28 @@ def _newest() -> ColumnElement[int]:
 
 
 def _lift(database: Database) -> int:
+    change = t.change.c
+    logged = select(func.max(change.version)).where(change.collection_id == t.collection.c.id)
+    newest = select(t.collection.c.id, _newest().label("seen"), logged.scalar_subquery().label("logged"))
     with database.write() as connection:
-        statement = update(t.collection).where(t.collection.c.version < _newest()).values(version=_newest())
-        return connection.execute(statement).rowcount
+        behind = connection.execute(newest.where(t.collection.c.version < _newest())).all()
+        for row in behind:
+            lock_collection(connection, row.id)
+            version = max(row.seen, row.logged or 0)
+            which = t.collection.c.id == row.id
+            connection.execute(update(t.collection).where(which).values(version=version))
+            if version != row.logged:
+                log_change(connection, row.id, row.logged or 0, version, Made(ChangeKind.REPAIRED))
+        return len(behind)
 
 
 def _supports(database: Database) -> Iterator[Finding]:
     """Find supports that are neither complete nor tombstones; no count includes them."""
     support, class_ = t.support.c, t.class_.c
     halves = or_(
-        support.class_id.is_(None) & or_(support.vector.is_not(None), support.vector_b.is_not(None)),
+        support.class_id.is_(None)
+        & or_(support.vector.is_not(None), support.vector_b.is_not(None))
+        & ~exists(select(1).where(t.support_past.c.support_id == support.id)),
         support.class_id.is_not(None) & support.vector.is_(None) & support.vector_b.is_(None),
         exists(select(1).where(class_.id == support.class_id, class_.deleted)),
     )
@@ -157,5 +171,5 @@ def _delete_supports(database: Database, ids: Sequence[int]) -> int:
             if version is not None:
                 here = which & (support.collection_id == collection_id)
                 version = mark_supports_deleted(connection, here, version)
-                set_version(connection, collection_id, version)
+                set_version(connection, collection_id, version, Made(ChangeKind.REPAIRED))
     return len(ids)

@@ -40,6 +40,7 @@ class Part(StrEnum):
     SOURCES = "sources"
     SMOOTHING = "smoothing"
     WEBHOOKS = "webhooks"
+    ERASURES = "erasures"
 
     @property
     def queue(self) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from core.errors import ExemplarError
 from core.types import ClassKind
 from store import tables as t
 from store.clock import now_s
+from store.record.change_log import keeps_history
+from store.record.past import keep_classes, keep_supports
 
 
 def find_class(connection: Connection, collection_id: int, label: str) -> int | None:
@@ -42,8 +44,31 @@ def add_class(
 
 
 def mark_supports_deleted(connection: Connection, which: ColumnElement[bool], version: int) -> int:
-    """Turn supports of a locked collection into tombstones; return the resulting version."""
-    return _renumber(connection, which, version, {"class_id": None, "vector": None, "vector_b": None})
+    """Turn supports of a locked collection into tombstones; return the resulting version.
+
+    What can be answered as of keeps its vectors.
+    """
+    gone: dict[str, Any] = {"class_id": None}
+    if not keeps_history(connection):
+        gone |= {"vector": None, "vector_b": None}
+    return _renumber(connection, which, version, gone)
+
+
+def wipe_supports(connection: Connection, which: ColumnElement[bool], version: int) -> int:
+    """Turn supports of a locked collection into tombstones that tell nothing, and forget what they were."""
+    ids = connection.execute(select(t.support.c.id).where(which)).scalars().all()
+    nothing: dict[str, Any] = {
+        "class_id": None,
+        "vector": None,
+        "vector_b": None,
+        "picture": "",
+        "thumbnail": "",
+        "external_id": None,
+        "metadata": {},
+    }
+    version = _renumber(connection, t.support.c.id.in_(ids), version, nothing)
+    connection.execute(delete(t.support_past).where(t.support_past.c.support_id.in_(ids)))
+    return version
 
 
 def move_supports(connection: Connection, which: ColumnElement[bool], class_id: int, version: int) -> int:
@@ -52,7 +77,7 @@ def move_supports(connection: Connection, which: ColumnElement[bool], class_id: 
 
 
 def renumber_supports(connection: Connection, which: ColumnElement[bool], version: int) -> int:
-    """Give supports of a locked collection, which were changed, their next `seq`; return the new version."""
+    """Give supports of a locked collection, about to change, their next `seq`; return the new version."""
     return _renumber(connection, which, version, {})
 
 
@@ -103,6 +128,7 @@ def current_class(connection: Connection, class_id: int | None) -> tuple[int, st
 
 def mark_class_deleted(connection: Connection, class_id: int, seq: int, *, merged_into: int | None) -> None:
     """Turn a class of a locked collection into a tombstone; work accepted earlier follows `merged_into`."""
+    keep_classes(connection, [class_id], seq)
     connection.execute(
         update(t.class_)
         .where(t.class_.c.id == class_id)
@@ -114,11 +140,8 @@ def _renumber(
     connection: Connection, which: ColumnElement[bool], version: int, values: dict[str, Any]
 ) -> int:
     """Update supports in one statement, each with the next seq in the order of their ids."""
-    place = func.row_number().over(order_by=t.support.c.id).label("place")
-    ordered = select(t.support.c.id, place).where(which).subquery()
-    statement = (
-        update(t.support)
-        .where(t.support.c.id == ordered.c.id)
-        .values(seq=version + ordered.c.place, **values)
-    )
+    next_seq = version + func.row_number().over(order_by=t.support.c.id)
+    keep_supports(connection, which, next_seq)
+    numbered = select(t.support.c.id, next_seq.label("seq")).where(which).subquery()
+    statement = update(t.support).where(t.support.c.id == numbered.c.id).values(seq=numbered.c.seq, **values)
     return version + connection.execute(statement).rowcount

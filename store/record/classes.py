@@ -10,9 +10,10 @@ from sqlalchemy import Connection, select, update
 
 from core.errors import ExemplarError
 from core.label_sets import clean_part, unsupported
-from core.types import ClassKind, Labels
+from core.types import ChangeKind, ClassKind, Labels
 from store import tables as t
 from store.database import Database
+from store.record.change_log import Made
 from store.record.class_counts import Class, count_supports, read_classes
 from store.record.class_rows import (
     add_class,
@@ -24,6 +25,7 @@ from store.record.class_rows import (
 from store.record.collections import collection_not_found, find_collection, lock_collection, set_version
 from store.record.label_changes import delete_label, merge_labels, rename_label
 from store.record.label_sets import find_or_make_labels
+from store.record.past import keep_classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,8 @@ class Classes:
                 find_or_make_labels(connection, locked.id, [label], locked.version + 1)
             else:
                 add_class(connection, locked.id, label, locked.version + 1, kind)
-            set_version(connection, locked.id, locked.version + 1)
+            made = Made(ChangeKind.CLASS_ADDED, {"label": label})
+            set_version(connection, locked.id, locked.version + 1, made)
         return self.get(collection, label)
 
     def change(
@@ -98,7 +101,7 @@ class Classes:
                 version = rename_label(connection, locked.id, label, new_label, locked.version)
             else:
                 version = _change(connection, locked, label, new_label, kind)
-            set_version(connection, locked.id, version)
+            set_version(connection, locked.id, version, _changed(label, new_label, kind))
         return self.get(collection, new_label)
 
     def delete(self, collection: str, label: str) -> None:
@@ -116,7 +119,7 @@ class Classes:
                 of_class = t.support.c.class_id == class_id
                 version = mark_supports_deleted(connection, of_class, locked.version) + 1
                 mark_class_deleted(connection, class_id, version, merged_into=None)
-            set_version(connection, locked.id, version)
+            set_version(connection, locked.id, version, Made(ChangeKind.CLASS_DELETED, {"label": label}))
 
     def merge(self, collection: str, label: str, sources: Sequence[str]) -> Class:
         """Move every support of the source classes to this one; drop pictures that it already has."""
@@ -136,8 +139,16 @@ class Classes:
             for source_id in source_ids:
                 version = _move_all(connection, source_id, target, version) + 1
                 mark_class_deleted(connection, source_id, version, merged_into=target)
-            set_version(connection, locked.id, version)
+            made = Made(ChangeKind.CLASS_MERGED, {"label": label, "from": list(sources)})
+            set_version(connection, locked.id, version, made)
         return self.get(collection, label)
+
+
+def _changed(label: str, new_label: str, kind: ClassKind | None) -> Made:
+    details = {} if kind is None else {"kind": kind.value}
+    if new_label == label:
+        return Made(ChangeKind.CLASS_CHANGED, {"label": label, **details})
+    return Made(ChangeKind.CLASS_RENAMED, {"from": label, "to": new_label, **details})
 
 
 def _check_kind(kind: ClassKind | None) -> None:
@@ -152,6 +163,7 @@ def _change(
     class_id, version = _require_class(connection, locked.id, label), locked.version + 1
     if new_label != label and find_class(connection, locked.id, new_label) is not None:
         raise ExemplarError("class_exists", f"there is already a class {new_label!r}; merge the two instead")
+    keep_classes(connection, [class_id], version)
     values: dict[str, Any] = {"seq": version, "label": new_label}
     if kind is not None:
         values["kind"] = kind

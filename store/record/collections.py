@@ -6,17 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import Column, Connection, Row, and_, delete, exists, insert, select, update
+from sqlalchemy import Column, Connection, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from core.errors import ExemplarError
 from core.quality import Quality, pack_quality, unpack_quality
 from core.types import (
+    ChangeKind,
     Collection,
     Index,
     IndexMeasure,
-    JobKind,
-    JobState,
     Labels,
     Prompts,
     Rule,
@@ -25,10 +24,12 @@ from core.types import (
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
+from store.record.audit_log import note
+from store.record.change_log import Made, forget_before, keeps_history, log_change
+from store.record.collection_removal import delete_collection
 from store.record.collection_rows import unpack_collection, unpack_index, unpack_rule, with_counts
 from store.record.keys import follow_name
 from store.record.prompt_rules import check_index, check_labels, check_rule_of_prompts, check_views
-from store.work.states import FINAL_CHUNK, change_jobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,8 @@ class Collections:
         try:
             with self._database.write() as connection:
                 connection.execute(insert(t.collection).values(row))
+                details = {"encoder": encoder, "labels": labels}
+                note(connection, "collection_created", collection=name, details=details)
         except IntegrityError as error:
             raise collection_exists(name) from error
         return self.get(name)
@@ -146,18 +149,24 @@ class Collections:
             row = connection.execute(select(t.collection).where(which).with_for_update()).first()
             if row is None:
                 raise collection_not_found(name)
-            rule = replace(unpack_rule(row.rule), **changes)
+            before = unpack_rule(row.rule)
+            rule = replace(before, **changes)
             check_rule_of_prompts(rule, row.prompts)
             check_labels(row.labels, rule, row.prompts)
             changed: dict[str, Any] = {"rule": asdict(rule)}
             if index is not None and index != unpack_index(row.index_spec):
                 check_index(index, row.labels, row.prompts)
                 changed |= {"index_spec": asdict(index), "index_measured": None}
+                note(connection, "index_changed", collection=name, details=asdict(index))
             if quality:
                 changed["quality"] = pack_quality(replace(unpack_quality(row.quality), **quality))
             connection.execute(update(t.collection).where(which).values(changed))
+            if rule != before:
+                made = Made(ChangeKind.RULE_CHANGED, _changed(before, rule), rule_before=row.rule)
+                set_version(connection, row.id, row.version + 1, made)
             if new_name not in (None, name):
                 _rename(connection, row.id, name, new_name)
+                note(connection, "collection_renamed", collection=new_name, details={"before": name})
         return self.get(name if new_name is None else new_name)
 
     def note_measure(self, collection_id: int, measure: IndexMeasure) -> None:
@@ -178,6 +187,7 @@ class Collections:
                 raise collection_not_found(name)
             lock_collection(connection, found)
             delete_collection(connection, found)
+            note(connection, "collection_deleted", collection=name)
 
     def current(self, collection_id: int) -> Collection | None:
         """Return the current state of a collection without counts; None if it was deleted."""
@@ -194,6 +204,12 @@ class Collections:
             return [(row.id, row.name, row.version) for row in rows]
 
 
+def _changed(before: Rule, after: Rule) -> dict[str, Any]:
+    """Return the fields of a rule that changed, each with what it was and is."""
+    was, now = asdict(before), asdict(after)
+    return {name: [was[name], now[name]] for name in was if was[name] != now[name]}
+
+
 def _rename(connection: Connection, collection_id: int, name: str, new_name: str) -> None:
     """Rename a locked collection, in its jobs and in the keys that are restricted to it too."""
     which = t.collection.c.id == collection_id
@@ -205,16 +221,6 @@ def _rename(connection: Connection, collection_id: int, name: str, new_name: str
     connection.execute(select(t.job.c.id).where(of_it).order_by(t.job.c.id).with_for_update())
     connection.execute(update(t.job).where(of_it).values(collection_name=new_name))
     follow_name(connection, name, new_name)
-
-
-def end_reindexes(connection: Connection, collection_id: int) -> None:
-    """Stop queueing supports for the other encoder; a job with nothing open ends."""
-    job, chunk = t.job.c, t.chunk.c
-    is_reindex = and_(job.collection_id == collection_id, job.kind == JobKind.REINDEX, job.expanding)
-    has_open = exists(select(1).where(chunk.job_id == job.id, chunk.state.not_in(FINAL_CHUNK)))
-    which = is_reindex & ~has_open
-    change_jobs(connection, which, JobState.CANCELLED, expanding=False, finished_at=now_s())
-    connection.execute(update(t.job).where(is_reindex).values(expanding=False))
 
 
 def collection_exists(name: str) -> ExemplarError:
@@ -284,23 +290,19 @@ def vector_column(slot: int) -> Column[bytes]:
     return t.support.c.vector_b if slot else t.support.c.vector
 
 
-def set_version(connection: Connection, collection_id: int, version: int) -> None:
-    """Write the new version of a locked collection."""
-    connection.execute(update(t.collection).where(t.collection.c.id == collection_id).values(version=version))
+def set_version(connection: Connection, collection_id: int, version: int, made: Made) -> None:
+    """Write the new version of a locked collection, and who made it, unless nothing has changed."""
+    this = t.collection.c.id == collection_id
+    before = connection.execute(select(t.collection.c.version).where(this)).scalar_one()
+    if version == before:
+        return
+    connection.execute(update(t.collection).where(this).values(version=version))
+    if not keeps_history(connection):
+        forget_before(connection, collection_id, version)
+    log_change(connection, collection_id, before, version, made)
 
 
 def is_empty(connection: Connection, collection_id: int) -> bool:
     """Return whether a collection has no supports."""
     here = (t.support.c.collection_id == collection_id, t.support.c.class_id.is_not(None))
     return connection.execute(select(t.support.c.id).where(*here).limit(1)).first() is None
-
-
-def delete_collection(connection: Connection, collection_id: int) -> None:
-    """Delete a locked collection."""
-    # the deletion changes these jobs, so lock them in the order of `locks.py`
-    jobs = select(t.job.c.id).where(t.job.c.collection_id == collection_id).order_by(t.job.c.id)
-    connection.execute(jobs.with_for_update())
-    end_reindexes(connection, collection_id)
-    connection.execute(delete(t.support).where(t.support.c.collection_id == collection_id))
-    connection.execute(delete(t.class_).where(t.class_.c.collection_id == collection_id))
-    connection.execute(delete(t.collection).where(t.collection.c.id == collection_id))

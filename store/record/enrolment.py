@@ -6,17 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, select
 
 from core.errors import ExemplarError
 from core.label_sets import LabelSet, check_one_label
 from core.quality import Finding
 from core.results import Result, done_result, failed_result
-from core.types import Chunk, Item, Labels
+from core.types import ChangeKind, Chunk, Item, JobKind, Labels
 from core.vectors import Vector, pack_vector
 from store import tables as t
 from store.clock import now_s
-from store.record.class_rows import add_class, resolve_label
+from store.record.change_log import Made
+from store.record.class_rows import add_class, move_supports, resolve_label
 from store.record.collections import answering, collection_gone, lock_collection, set_version, vector_column
 from store.record.label_sets import SetWriter
 
@@ -67,7 +68,8 @@ def enroll(connection: Connection, chunk: Chunk, outcomes: Sequence[Result | Enr
     else:
         writer = _Writer(rows, chunk.submitted_version, twins)
     results = [writer.add(outcome) if isinstance(outcome, Enrolment) else outcome for outcome in outcomes]
-    set_version(connection, chunk.collection_id, rows.version)
+    kind = ChangeKind.IMPORTED if chunk.kind is JobKind.IMPORT else ChangeKind.ENROLLED
+    set_version(connection, chunk.collection_id, rows.version, Made(kind, rows.counts()))
     return [
         {**result, "index_version": rows.version} if result["status"] == "done" else result
         for result in results
@@ -82,6 +84,8 @@ class _Rows:
         self.collection_id = collection_id
         self.version = version
         self._vector = vector_column(slot).name
+        self._first = version
+        self._moved = 0
 
     def insert(self, enrolment: Enrolment, class_id: int) -> int:
         self.version += 1
@@ -101,9 +105,13 @@ class _Rows:
         return int(self.connection.execute(statement).scalar_one())
 
     def move(self, support_id: int, class_id: int) -> None:
-        self.version += 1
-        moved = update(t.support).where(t.support.c.id == support_id)
-        self.connection.execute(moved.values(class_id=class_id, seq=self.version))
+        self.version = move_supports(self.connection, t.support.c.id == support_id, class_id, self.version)
+        self._moved += 1
+
+    def counts(self) -> dict[str, int]:
+        """Return how many supports were added and moved."""
+        added = self.version - self._first - self._moved
+        return {"added": added} | ({"moved": self._moved} if self._moved else {})
 
 
 class _Writer:

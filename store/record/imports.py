@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, exists, insert, select, update
 
+from core.actor import acting, current_actor, submitter_of
 from core.errors import error_of
 from core.results import Result, failed_result
-from core.types import FINAL, Chunk, ChunkState, ClassKind, Item, JobKind, JobRequest, Lane
+from core.types import FINAL, ChangeKind, Chunk, ChunkState, ClassKind, Item, JobKind, JobRequest, Lane
 from formats.bundle import Manifest
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
+from store.record.change_log import Made
 from store.record.class_rows import add_class
+from store.record.collection_removal import delete_collection
 from store.record.collections import (
     collection_exists,
-    delete_collection,
     is_empty,
     lock_collection,
     set_version,
@@ -28,6 +30,7 @@ from store.record.label_sets import Members, write_members
 from store.work.jobs import Jobs
 from store.work.locks import lock_job
 from store.work.packing import pack_item
+from store.work.rows import unpack_origin
 from store.work.settlement import close
 from store.work.sources import advance_source, grow_job, lock_source
 from store.work.states import FINAL_CHUNK, OPEN, UNDONE
@@ -58,7 +61,8 @@ class Imports:
         """
 
         def make(connection: Connection) -> None:
-            _make_collection(connection, job_id, request.collection, manifest, encoder)
+            with acting(replace(current_actor(), job_id=job_id)):
+                _make_collection(connection, job_id, request.collection, manifest, encoder)
 
         return self._jobs.submit(job_id, request, idempotency, before=make)
 
@@ -103,7 +107,8 @@ class Imports:
             grow_job(connection, job, len(outcomes), last=last)
             if outcomes:
                 chunk = _chunk(connection, job, held, outcomes)
-                results = enroll(connection, chunk, [_result_of(outcome) for outcome in outcomes])
+                with acting(submitter_of(job_id, unpack_origin(job.origin))):
+                    results = enroll(connection, chunk, [_result_of(outcome) for outcome in outcomes])
                 close(connection, [(chunk.id, job_id, results)])
         return True
 
@@ -177,7 +182,8 @@ def _make_collection(
             if class_.kind is ClassKind.SET
         },
     )
-    set_version(connection, collection_id, len(manifest.classes))
+    made = Made(ChangeKind.IMPORTED, {"classes": len(manifest.classes)})
+    set_version(connection, collection_id, len(manifest.classes), made)
 
 
 _ENDED = (

@@ -16,15 +16,17 @@ from core.errors import ExemplarError
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
+from store.record.audit_log import note
 
 DAY_S = 86400.0
 
 
 class Scope(StrEnum):
-    """What a key allows; `admin` allows everything."""
+    """What a key allows: `admin` everything, `enroll` also to `contribute`: to enrol into quarantine."""
 
     CLASSIFY = "classify"
     ENROLL = "enroll"
+    CONTRIBUTE = "contribute"
     ADMIN = "admin"
 
 
@@ -43,6 +45,8 @@ class Key:
 
     def allows(self, scope: Scope) -> bool:
         """Return whether the key has a scope."""
+        if scope is Scope.CONTRIBUTE and Scope.ENROLL in self.scopes:
+            return True
         return scope in self.scopes or Scope.ADMIN in self.scopes
 
 
@@ -77,6 +81,8 @@ class Keys:
         }
         with self._database.write() as connection:
             connection.execute(insert(t.api_key).values(row))
+            about = ("name", "scopes", "collections")
+            note(connection, "key_created", details={"key": key_id, **{field: row[field] for field in about}})
         return f"ex_{key_id}_{secret}"
 
     def page(self) -> list[Key]:
@@ -95,6 +101,7 @@ class Keys:
             )
             if connection.execute(statement).rowcount == 0:
                 raise ExemplarError("key_not_found", f"there is no active key with id {key_id!r}")
+            note(connection, "key_revoked", details={"key": key_id})
 
     def any_active(self) -> bool:
         """Return whether requests need a key; the expiry of the last key does not open the API."""

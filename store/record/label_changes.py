@@ -22,6 +22,7 @@ from store.record.class_rows import (
     renumber_supports,
 )
 from store.record.label_sets import Members, find_or_make_labels, members_of, slices, write_members
+from store.record.past import keep_classes
 
 Became = Mapping[int, frozenset[int]]
 """What labels have become: another one with all that it implies, or nothing."""
@@ -92,6 +93,7 @@ def _relabel(connection: Connection, collection_id: int, label: str, new_label: 
         name = clean_part(new_label + row.label[len(label) :])
         found = find_class(connection, collection_id, name)
         if found is None:  # work accepted under the old name follows, as after a merge
+            keep_classes(connection, [row.id], version + 1)
             connection.execute(
                 update(t.class_).where(t.class_.c.id == row.id).values(label=name, seq=version + 1)
             )
@@ -153,12 +155,12 @@ def _move(connection: Connection, sets: Mapping[int, int], version: int) -> int:
     support = t.support.c
     for some in slices(sorted(sets)):
         moved = connection.execute(select(support.id).where(support.class_id.in_(some))).scalars().all()
+        for ids in slices(moved):
+            version = renumber_supports(connection, support.id.in_(ids), version)
         connection.execute(
             update(t.support).where(support.class_id == bindparam("of")).values(class_id=bindparam("into")),
             [{"of": set_id, "into": sets[set_id]} for set_id in some],
         )
-        for ids in slices(moved):
-            version = renumber_supports(connection, support.id.in_(ids), version)
     return version
 
 
@@ -166,6 +168,7 @@ def _write(
     connection: Connection, kept: Mapping[int, Members], ended: Mapping[int, int | None], seq: int
 ) -> None:
     """Write the new members of sets, and turn those that ended into tombstones."""
+    keep_classes(connection, sorted({*kept, *ended}), seq)
     for some in slices(sorted({*kept, *ended})):
         connection.execute(delete(t.class_member).where(t.class_member.c.set_id.in_(some)))
     write_members(connection, kept)

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, select
 
+from core.types import ChangeKind
 from store import tables as t
 from store.clock import now_s
+from store.record.change_log import Made
 from store.record.class_rows import current_class, mark_supports_deleted, move_supports
 from store.record.collections import lock_collection, set_version
 
 COPIED = ("collection_id", "vector", "vector_b", "picture", "thumbnail", "external_id", "metadata")
+_REVIEWED = Made(ChangeKind.REVIEWED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ def put_back(connection: Connection, collection_id: int, placement: Placement) -
         copy = {name: getattr(row, name) for name in COPIED}
         changed = {"class_id": class_id, "seq": version, "created_at": now_s()}
         connection.execute(insert(t.support).values({**copy, **changed}))
-        set_version(connection, collection_id, version)
+        set_version(connection, collection_id, version, _REVIEWED)
 
 
 def is_in_place(connection: Connection, placement: Placement) -> bool:
@@ -97,15 +100,14 @@ def _current(connection: Connection, class_id: int) -> int | None:
 
 def _move(connection: Connection, collection_id: int, support_id: int, class_id: int) -> None:
     version = _locked_version(connection, collection_id)
-    set_version(
-        connection, collection_id, move_supports(connection, t.support.c.id == support_id, class_id, version)
-    )
+    version = move_supports(connection, t.support.c.id == support_id, class_id, version)
+    set_version(connection, collection_id, version, _REVIEWED)
 
 
 def _delete(connection: Connection, collection_id: int, supports: Iterable[int]) -> None:
     which = t.support.c.id.in_(sorted(supports))
     version = _locked_version(connection, collection_id)
-    set_version(connection, collection_id, mark_supports_deleted(connection, which, version))
+    set_version(connection, collection_id, mark_supports_deleted(connection, which, version), _REVIEWED)
 
 
 def _locked_version(connection: Connection, collection_id: int) -> int:

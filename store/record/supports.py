@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, func, select
 
 from core.changes import Changes, ClassChange, SupportChange
 from core.errors import ExemplarError
 from core.label_sets import LabelChange, LabelSet, check_one_label
-from core.types import Labels
+from core.types import ChangeKind, Labels
 from core.vectors import unpack_vector
 from store import tables as t
 from store.database import Database
+from store.record.change_log import Made
 from store.record.class_rows import add_class, find_class, mark_supports_deleted, move_supports
 from store.record.collections import find_collection, lock_collection, set_version, vector_column
 from store.record.label_sets import Members, find_or_make_labels, find_or_make_set, label_sets
@@ -95,14 +96,11 @@ class Supports:
                 )
             ).first()
             if twin is None:
-                connection.execute(
-                    update(t.support)
-                    .where(t.support.c.id == support_id)
-                    .values(class_id=class_id, seq=version + 1)
-                )
+                move_supports(connection, t.support.c.id == support_id, class_id, version)
             else:
                 mark_supports_deleted(connection, t.support.c.id == support_id, version)
-            set_version(connection, collection_id, version + 1)
+            made = Made(ChangeKind.MOVED, {"support": support_id, "label": label})
+            set_version(connection, collection_id, version + 1, made)
         return self.get(collection, support_id if twin is None else twin.id)
 
     def change_labels(self, collection: str, support_id: int, change: LabelChange) -> Support:
@@ -122,7 +120,10 @@ class Supports:
             set_id = find_or_make_set(connection, collection_id, Members(ids, changed.complete), version + 1)
             if set_id != row.class_id:
                 version = move_supports(connection, t.support.c.id == support_id, set_id, version)
-                set_version(connection, collection_id, version)
+                made = Made(
+                    ChangeKind.LABELS_CHANGED, {"support": support_id, "labels": list(changed.labels)}
+                )
+                set_version(connection, collection_id, version, made)
         return self.get(collection, support_id)
 
     def delete(self, collection: str, support_id: int) -> None:
@@ -130,7 +131,8 @@ class Supports:
         with self._database.write() as connection:
             collection_id, version, _ = _locked_support(connection, collection, support_id)
             version = mark_supports_deleted(connection, t.support.c.id == support_id, version)
-            set_version(connection, collection_id, version)
+            made = Made(ChangeKind.DELETED, {"support": support_id})
+            set_version(connection, collection_id, version, made)
 
     def repeated_pictures(self, collection_id: int) -> dict[int, str]:
         """Return the pictures that several supports share, by support id."""

@@ -10,11 +10,13 @@ from sqlalchemy import Connection, Row, Select, delete, insert, or_, select, upd
 from core.changes import Changes
 from core.errors import ExemplarError
 from core.specs import is_removed
-from core.types import FINAL, Item, Job, JobKind, JobState, Lane
+from core.types import FINAL, ChangeKind, Item, Job, JobKind, JobState, Lane
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
-from store.record.collections import collection_not_found, end_reindexes, lock_collection, vector_column
+from store.record.change_log import Made, forget_before
+from store.record.collection_removal import end_reindexes
+from store.record.collections import collection_not_found, lock_collection, set_version, vector_column
 from store.record.supports import class_changes, support_change
 from store.reindex.encoder_switch import (
     check_no_import,
@@ -162,7 +164,6 @@ class Reindexes:
                 .values(
                     encoder=row.encoder,
                     active_slot=1 - collection.active_slot,
-                    version=collection.version + 1,
                     embedded_at=now_s(),
                     index_measured=None,  # it was measured on the other vectors
                 )
@@ -174,6 +175,10 @@ class Reindexes:
                     encoder=collection.encoder, switched=not row.switched, position=collection.version + 1
                 )
             )
+            made = Made(ChangeKind.ENCODER_CHANGED, {"from": collection.encoder, "to": row.encoder})
+            set_version(connection, collection.id, collection.version + 1, made)
+            # earlier versions would be answered with vectors of the other encoder
+            forget_before(connection, collection.id, collection.version + 1)
             requeue_for_encoder(connection, collection.id, row.encoder)
             return status_of(connection, *_both(connection, name))
 

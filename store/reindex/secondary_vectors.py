@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, and_, literal, select, update
 
 from core.errors import ExemplarError
 from core.results import Result, failed_result
-from core.types import Chunk
+from core.types import ChangeKind, Chunk
 from core.vectors import pack_vector
 from store import tables as t
+from store.record.change_log import Made
 from store.record.collections import answering, lock_collection, set_version, vector_column
 from store.record.enrolment import Enrolment
+from store.record.past import keep_supports
 
 
 def keep_vectors(
@@ -45,7 +47,7 @@ def keep_vectors(
         )
         version += answers and kept
         results.append(_result(outcome, kept))
-    set_version(connection, chunk.collection_id, version)
+    set_version(connection, chunk.collection_id, version, Made(ChangeKind.REINDEXED))
     return results
 
 
@@ -53,6 +55,8 @@ def _keep(connection: Connection, made: Enrolment, slot: int, seq: int) -> bool:
     """Write a vector into a slot; with a `seq` only into an empty one, which replicas see as a change."""
     column = vector_column(slot)
     which = (t.support.c.id == made.item.support, t.support.c.class_id.is_not(None), column.is_(None))
+    if seq:
+        keep_supports(connection, and_(*which), literal(seq))
     values = {column.name: pack_vector(made.vector)} | ({"seq": seq} if seq else {})
     return connection.execute(update(t.support).where(*which).values(values)).rowcount == 1
 

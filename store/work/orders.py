@@ -86,6 +86,9 @@ class OrderedPage:
     position: Position | None
 
 
+_Kept = tuple[str, int | None, float | None, int, int]
+
+
 class Orders:
     """The orders of jobs' results.
 
@@ -94,9 +97,7 @@ class Orders:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._kept: OrderedDict[tuple[str, int | None, float | None, int], Mapping[Order, list[Entry]]] = (
-            OrderedDict()
-        )
+        self._kept: OrderedDict[_Kept, Mapping[Order, list[Entry]]] = OrderedDict()
         self._lock = Lock()
 
     def page(
@@ -138,8 +139,8 @@ class Orders:
         if job.state not in FINAL:
             return _load(connection, job.id, version)
         replaced = select(func.count()).where(t.past_results.c.job_id == job.id)
-        # a retry ends later
-        key = (job.id, version, job.finished_at, connection.execute(replaced).scalar_one())
+        # a retry ends later, and an erasure makes items fail
+        key = (job.id, version, job.finished_at, job.failed, connection.execute(replaced).scalar_one())
         with self._lock:
             if key not in self._kept:
                 self._kept[key] = _load(connection, job.id, version)

@@ -28,7 +28,10 @@ def _has_supports(connection: Connection, job_id: str) -> bool:
     chunk = t.chunk.c
     statement = select(chunk.results).where(chunk.job_id == job_id).order_by(chunk.first_item)
     for results in connection.execute(statement).scalars():
-        ids = [one["support_id"] for one in results or () if one["status"] == "done"]
+        done = [one for one in results or () if one["status"] == "done"]
+        if any("quarantine_id" in one for one in done):
+            return True
+        ids = [one["support_id"] for one in done]
         left = select(t.support.c.id).where(t.support.c.id.in_(ids), t.support.c.class_id.is_not(None))
         if ids and connection.execute(left.limit(1)).first() is not None:
             return True

@@ -19,8 +19,9 @@ from core.errors import ExemplarError
 from core.label_sets import LabelSet, clean_label_set
 from core.labels import unpack_labels
 from core.results import Result, done_result, failed_result
-from core.types import FINAL, Chunk, Item, Job, JobKind, JobRequest, Labels, Lane, Origin
+from core.types import FINAL, ChangeKind, Chunk, Item, Job, JobKind, JobRequest, Labels, Lane, Origin
 from store import tables as t
+from store.record.change_log import Made
 from store.record.class_rows import add_class, find_class, resolve_label
 from store.record.collections import lock_collection, set_version
 from store.record.enrolment import Enrolment, enroll
@@ -187,13 +188,14 @@ def _set_of(
     seq = (lock_collection(connection, collection_id) or 0) + 1
     writer = SetWriter(connection, collection_id, version)
     set_id = writer.find_or_make(writer.members(labels, seq), seq)
-    set_version(connection, collection_id, seq)
-    return set_id, writer.labels_of(set_id)
+    labels = writer.labels_of(set_id)
+    set_version(connection, collection_id, seq, Made(ChangeKind.CLASS_ADDED, {"labels": labels.labels}))
+    return set_id, labels
 
 
 def _add_class(connection: Connection, collection_id: int, label: str) -> int:
     version = (lock_collection(connection, collection_id) or 0) + 1
-    set_version(connection, collection_id, version)
+    set_version(connection, collection_id, version, Made(ChangeKind.CLASS_ADDED, {"label": label}))
     return add_class(connection, collection_id, label, version)
 
 

@@ -16,6 +16,7 @@ from core.types import FINAL, Job
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
+from store.record.audit_log import note
 from store.record.collections import collection_gone, lock_collection
 from store.record.keys import Scope
 from store.work.jobs import Jobs
@@ -42,6 +43,7 @@ _COUNT_CALL = (
     .values(review_calls=t.job.c.review_calls + 1)
     .returning(t.job.c.review_calls)
 )
+SHOWN = 100  # items in an entry of the audit log
 GAP = 64  # items between two that are read along: a chunk's results are stored as one
 
 
@@ -119,7 +121,10 @@ class Reviews:
                     _check_may_enroll(may_enroll)
                     take_back(connection, collection_id, enrolled[item])
             which = (t.review.c.job_id == job_id, t.review.c.item.in_(wanted))
-            return connection.execute(delete(t.review).where(*which)).rowcount
+            undone = connection.execute(delete(t.review).where(*which)).rowcount
+            if undone:
+                _note_review(connection, "review_undone", job_id, wanted)
+            return undone
 
     def _check(self, job_id: str) -> None:
         with self._database.read() as connection:
@@ -160,6 +165,7 @@ class Reviews:
                 statement.on_conflict_do_update(index_elements=["job_id", "item"], set_=changed), rows
             )
             submitted = self._submit(connection, job_id, rows, answers, verdict)
+            _note_review(connection, "reviewed", job_id, items, accepted=verdict.accepted)
         return Written(len(rows), submitted)
 
     def _submit(
@@ -193,6 +199,14 @@ class Reviews:
             for result in page
             if is_answer(result)
         }
+
+
+def _note_review(connection: Connection, kind: str, job_id: str, items: Sequence[int], **more: Any) -> None:
+    """Write into the audit log that items of a job were reviewed."""
+    name = connection.execute(select(t.job.c.collection_name).where(t.job.c.id == job_id)).scalar()
+    first = list(items[:SHOWN])
+    details = {"job": job_id, "count": len(items), "items": first, **more}
+    note(connection, kind, collection=name, details=details)
 
 
 def _labels_so_far(connection: Connection, job_id: str, items: Sequence[int]) -> dict[int, str | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, select
@@ -84,11 +85,16 @@ def unpack_chunk(row: Row[Any]) -> Chunk:
         views=Views(row.views or Views.ONE),  # null if the collection is gone
         smooth=row.smooth,
         collection=row.collection_name,
-        origin=None if row.origin is None else Origin(**row.origin),
+        origin=unpack_origin(row.origin),
         encoder=row.encoder,
         target=row.target or "",
         options=row.options or {},
     )
+
+
+def unpack_origin(packed: Mapping[str, Any] | None) -> Origin | None:
+    """Return who submitted a job, as its row says."""
+    return None if packed is None else Origin(**packed)
 
 
 def overlaps(table: Table, job_id: str, first: int, end: int | None = None) -> ColumnElement[bool]:

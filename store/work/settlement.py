@@ -21,11 +21,13 @@ from sqlalchemy import (
     update,
 )
 
+from core.actor import acting, submitter_of
 from core.results import Result, tally_of
 from core.types import FINAL, Chunk, ChunkState, JobKind, JobState
 from store import tables as t
 from store.clock import now_s
 from store.record.enrolment import Enrolment, enroll
+from store.record.quarantine import OPTION, contribute
 from store.reindex.secondary_vectors import keep_vectors
 from store.work.groups import write_groups
 from store.work.item_vectors import PackedVectors
@@ -86,7 +88,14 @@ def ended_among(connection: Connection, job_ids: Collection[str]) -> Sequence[Ro
 
 
 def results_of(connection: Connection, settlement: Settlement) -> list[Result]:
-    """Return the results of a chunk, after enrolling its pictures."""
+    """Return the results of a chunk, after enrolling its pictures for who submitted them."""
+    with acting(submitter_of(settlement.chunk.job_id, settlement.chunk.origin)):
+        return _written(connection, settlement)
+
+
+def _written(connection: Connection, settlement: Settlement) -> list[Result]:
+    if settlement.chunk.kind is JobKind.ENROLL and OPTION in settlement.chunk.options:
+        return contribute(connection, settlement.chunk, settlement.outcomes)
     if settlement.chunk.kind is JobKind.ENROLL and settlement.chunk.target:
         return enroll_reviewed(connection, settlement.chunk, settlement.outcomes)
     write = _WRITERS.get(settlement.chunk.kind)

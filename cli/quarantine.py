@@ -1,0 +1,148 @@
+"""`exemplar quarantine`: see what contributors enrolled and what it would do; accept or refuse it."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any
+
+import click
+
+from cli.client import Client, Json
+from cli.confirm import YES, confirm
+from cli.groups import Group
+from cli.options import COLLECTION, JSON, URL, given
+from cli.show import print_found, print_json, print_rows
+from cli.which_collection import which_collection
+
+WAIT = {"Prefer": "wait=30"}
+COLUMNS = ("id", "class", "key", "external id", "came")
+SHOWN = 10
+IDS = click.argument("ids", metavar="[ID]...", nargs=-1, type=click.IntRange(1))
+KEY = click.option("--key", metavar="ID", help="Only those of the key with this id.")
+LABEL = click.option("--label", help="Only those with this label.")
+
+
+@click.group(cls=Group)
+def quarantine() -> None:
+    """See what contributors enrolled and its effect; accept or refuse it."""
+
+
+@quarantine.command("list")
+@COLLECTION
+@KEY
+@LABEL
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Most to list.")
+@JSON
+@URL
+def list_(
+    *, collection: str | None, key: str | None, label: str | None, limit: int, as_json: bool, url: str
+) -> None:
+    """List contributed pictures that wait for a decision."""
+    client = Client(url)
+    path = _path(client, collection)
+    found = list(islice(client.pages(path, **given({"key": key, "label": label})), limit))
+    print_found(found, COLUMNS, [_cells(one) for one in found], as_json=as_json, whole=("id",))
+
+
+@quarantine.command()
+@COLLECTION
+@KEY
+@LABEL
+@JSON
+@URL
+def effect(*, collection: str | None, key: str | None, label: str | None, as_json: bool, url: str) -> None:
+    """Show accuracy on the collection's own examples as it is, and with what was contributed."""
+    client = Client(url)
+    found = _made(client, f"{_path(client, collection)}/effect", given({"key": key, "label": label}))
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (name, found[field]["judged"], found[field]["accuracy"])
+        for name, field in (
+            ("as it is", "now"),
+            ("with them", "accepted"),
+            ("they among the judged", "everything"),
+        )
+    ]
+    print_rows((f"{found['contributions']} contributions", "judged", "accuracy"), rows)
+    if found["disagree"]:
+        click.echo(f"\n{len(found['disagree'])} look like another class:")
+        lines = [(one["id"], one["label"], one["named"]) for one in found["disagree"][:SHOWN]]
+        print_rows(("id", "class", "looks like"), lines)
+
+
+@quarantine.command()
+@IDS
+@COLLECTION
+@KEY
+@LABEL
+@YES
+@URL
+def accept(
+    *,
+    ids: tuple[int, ...],
+    collection: str | None,
+    key: str | None,
+    label: str | None,
+    yes: bool,
+    url: str,
+) -> None:
+    """Make contributed pictures examples: those named, or all of a key or a label, or all."""
+    _decide(url, collection, "accept", {"ids": list(ids) or None, "key": key, "label": label}, yes=yes)
+
+
+@quarantine.command()
+@IDS
+@COLLECTION
+@KEY
+@LABEL
+@YES
+@URL
+def refuse(
+    *,
+    ids: tuple[int, ...],
+    collection: str | None,
+    key: str | None,
+    label: str | None,
+    yes: bool,
+    url: str,
+) -> None:
+    """Refuse contributed pictures, which deletes them: those named, or all of a key or a label, or all."""
+    _decide(url, collection, "refuse", {"ids": list(ids) or None, "key": key, "label": label}, yes=yes)
+
+
+def _decide(url: str, collection: str | None, how: str, which: dict[str, Any], *, yes: bool) -> None:
+    client = Client(url)
+    path = _path(client, collection)
+    said = given(which)
+    what = f"{len(said['ids'])} contributions" if "ids" in said else "every contribution that waits"
+    named = "".join(f", of {name} {said[name]}" for name in ("key", "label") if name in said)
+    confirm(f"{how.capitalize()} {what}{named}?", yes=yes)
+    decided = 0
+    while True:
+        made = client.call("POST", f"{path}/{how}", json=said).json()
+        decided += made["decided"]
+        if not made["decided"] or not made["waiting"]:
+            break
+    left = f"; {made['waiting']} still wait" if made["waiting"] else ""
+    click.echo(f"{'accepted' if how == 'accept' else 'refused'} {decided}{left}")
+
+
+def _made(client: Client, path: str, query: dict[str, str]) -> Json:
+    while True:
+        response = client.call("GET", path, headers=WAIT, params=query)
+        found: Json = response.json()
+        if response.status_code == 200:
+            return found
+        client.wait(found)
+
+
+def _path(client: Client, collection: str | None) -> str:
+    return f"/v1/collections/{which_collection(client, collection)}/quarantine"
+
+
+def _cells(one: Json) -> list[object]:
+    label = one["label"] if one["labels"] is None else ", ".join(one["labels"])
+    came = one["created_at"][:16].replace("T", " ")
+    return [one["id"], label, f"{one['key_name']} ({one['key']})", one["external_id"], came]

@@ -1,0 +1,59 @@
+"""The change log: who made each version of a collection, when and how."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from core.actor import current_actor
+from core.types import ChangeKind
+from store import tables as t
+from store.clock import now_s
+from store.record.audit_log import actor_name, note
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """How a version was made; `rule_before` is the packed rule that it replaced."""
+
+    kind: ChangeKind
+    details: Mapping[str, Any] = field(default_factory=dict)
+    rule_before: Mapping[str, Any] | None = None
+
+
+def log_change(
+    connection: Connection, collection_id: int, from_version: int, version: int, made: Made
+) -> None:
+    """Write what the current actor changed in a locked collection."""
+    actor = current_actor()
+    row = {
+        "collection_id": collection_id,
+        "from_version": from_version,
+        "version": version,
+        "at": now_s(),
+        "actor": actor.key_id,
+        "actor_name": actor_name(connection, actor),
+        "request_id": actor.request_id,
+        "job_id": actor.job_id,
+        "kind": made.kind,
+        "details": dict(made.details),
+        "rule_before": made.rule_before,
+    }
+    connection.execute(insert(t.change).values(row))
+    name = connection.execute(select(t.collection.c.name).where(t.collection.c.id == collection_id)).scalar()
+    note(connection, made.kind, collection=name, details=made.details, versions=(from_version, version))
+
+
+def keeps_history(connection: Connection) -> bool:
+    """Return whether what is changed or deleted is kept for a while."""
+    return bool(connection.get_execution_options().get("exemplar_history", True))
+
+
+def forget_before(connection: Connection, collection_id: int, version: int) -> None:
+    """Make a version the oldest that a locked collection can be answered as of."""
+    collection = t.collection.c
+    which = (collection.id == collection_id, collection.oldest_version < version)
+    connection.execute(update(t.collection).where(*which).values(oldest_version=version))
