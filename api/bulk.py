@@ -19,7 +19,7 @@ from api.openapi import FILE, form, ref
 from api.requests import origin_of
 from api.routes import Routes, as_json, read_json
 from api.services import check_offered, services
-from api.submit import answer, idempotency_of, quarantined, uploading
+from api.submit import answer, as_of, idempotency_of, quarantined, uploading
 from api.webhooks import check_webhook
 from core.errors import ExemplarError
 from core.label_sets import unsupported
@@ -131,12 +131,13 @@ def _submit(job_id: str, collection: str, query: BulkQuery, received: _Received)
         webhook=query.webhook,
         smooth=query.smooth,
         origin=origin_of(job_id, query.kind),
-        options=quarantined(query.kind),
+        options=as_of(collection, query.version) if KINDS[query.kind].decides else quarantined(query.kind),
     )
-    added = {"smooth", "class_from"}  # since the first version, whose keys still hold
+    added = {"smooth", "class_from", "version"}  # since the first version, whose keys still hold
     same: list[object] = [*query.model_dump(mode="json", exclude=added).values(), collection]
     same += [*received.digests, *(["smooth"] if query.smooth else [])]
     same += [query.class_from.value] if query.class_from is not None else []
+    same += [] if query.version is None else [query.version]
     return services().store.jobs.submit(job_id, asked, idempotency_of(same))
 
 

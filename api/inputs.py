@@ -13,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from api.versions import AsOf, VersionOrName
 from core.answer_order import Order
 from core.caller_fields import CallersId
 from core.errors import ExemplarError
@@ -464,10 +465,25 @@ class SummaryQuery(Strict):
     version: Version = None
 
 
+class AsOfQuery(Strict):
+    """The version of a collection that is reported on."""
+
+    version: AsOf = None
+
+
+class DiffQuery(PageQuery):
+    """The versions of a collection to compare."""
+
+    before: VersionOrName = Field(alias="from", description="A version, by number or name.")
+    after: VersionOrName = Field(alias="to", description="Another version.")
+    job: str | None = Field(None, description="A classify job whose answers are decided at both.")
+
+
 class Redecide(Strict):
     """Options of deciding again."""
 
     dry_run: bool = Field(False, strict=True, description="Only report what would change.")
+    version: AsOf = None
 
 
 class NewGroups(Strict):
@@ -493,6 +509,7 @@ class AskQuery(WebhookQuery):
 
     top: int = Field(5, ge=1, le=100, description="Candidates and neighbours in each answer.")
     min_version: int = Field(0, ge=0, description="The oldest collection version that may be searched.")
+    version: AsOf = None
 
 
 class EnrollQuery(WebhookQuery):

@@ -14,7 +14,7 @@ from api.models import JobModel
 from api.requests import origin_of
 from api.routes import Routes
 from api.services import check_offered, services
-from api.submit import answer, idempotency_of
+from api.submit import answer, as_of, idempotency_of
 from core.types import Item, JobKind, JobRequest, Lane
 from store.record.keys import Scope
 from store.work.jobs import new_job_id
@@ -35,7 +35,7 @@ SOON = 1000  # items that take a second at most: a person waits for them
     may_wait=True,
 )
 def redecide_job(job_id: str, body: Redecide) -> Response:
-    """Decide the answers of a job again from kept vectors, with its collection as it is now."""
+    """Decide the answers of a job again from kept vectors, with its collection as it is now, or was."""
     target = services().store.jobs.get(job_id)
     asked = JobRequest(
         target.collection,
@@ -44,7 +44,7 @@ def redecide_job(job_id: str, body: Redecide) -> Response:
         [Item(number) for number in range(target.total)],
         target.top,
         target=job_id,
-        options=body.model_dump(),
+        options={"dry_run": body.dry_run, **as_of(target.collection, body.version)},
     )
     return _submit(asked, partial(check_redecidable, job_id=job_id, dry_run=body.dry_run))
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from flask import Response
 
 from api.confusion import confusion_svg
+from api.inputs import AsOfQuery
 from api.prefer import accepted, has_ended, wait_s
 from api.requests import origin_of
 from api.routes import Routes, as_json
@@ -30,12 +33,13 @@ NOT_ASKED = -1.0
     "GET",
     "/collections/<collection>/report",
     scope=Scope.CLASSIFY,
+    query=AsOfQuery,
     answer=CollectionReport,
     may_wait=True,
 )
-def get_report(collection: str) -> Response:
+def get_report(collection: str, query: AsOfQuery) -> Response:
     """Report a collection's accuracy, confusions and label errors, and which pictures to add."""
-    made = _make(services().store.collections.find(collection))
+    made = _make(_Subject.of(collection, query))
     return accepted(made) if isinstance(made, Job) else _applied(as_json(_with_reviews(collection, made)))
 
 
@@ -43,12 +47,13 @@ def get_report(collection: str) -> Response:
     "GET",
     "/collections/<collection>/report/confusion.svg",
     scope=Scope.CLASSIFY,
+    query=AsOfQuery,
     media_types=("image/svg+xml",),
     may_wait=True,
 )
-def get_confusion(collection: str) -> Response:
+def get_confusion(collection: str, query: AsOfQuery) -> Response:
     """Draw the report's confusion matrix."""
-    made = _make(services().store.collections.find(collection))
+    made = _make(_Subject.of(collection, query))
     if isinstance(made, Job):
         return accepted(made)
     return _applied(Response(_draw(collection, made), content_type="image/svg+xml; charset=utf-8"))
@@ -58,20 +63,36 @@ def get_confusion(collection: str) -> Response:
     "GET",
     "/collections/<collection>/report/labels",
     scope=Scope.CLASSIFY,
+    query=AsOfQuery,
     answer=LabelReport,
     may_wait=True,
 )
-def get_label_report(collection: str) -> Response:
+def get_label_report(collection: str, query: AsOfQuery) -> Response:
     """Report how well a collection of several labels a picture knows each label, and what looks wrong."""
-    made = _finished(services().store.collections.find(collection), Labels.MANY)
+    made = _finished(_Subject.of(collection, query), Labels.MANY)
     if isinstance(made, Job):
         return accepted(made)
     return _applied(as_json(LabelReport.model_validate(made["label_report"])))
 
 
-def _make(collection: Collection) -> CollectionReport | Job:
-    """Return the report of the current version, or the job that is making it."""
-    made = _finished(collection, Labels.ONE)
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What is reported on: a collection as it is, or as it was at its version."""
+
+    collection: Collection
+    is_past: bool
+
+    @classmethod
+    def of(cls, name: str, query: AsOfQuery) -> _Subject:
+        store = services().store
+        if query.version is None:
+            return cls(store.collections.find(name), is_past=False)
+        return cls(store.history.at(name, query.version), is_past=True)
+
+
+def _make(subject: _Subject) -> CollectionReport | Job:
+    """Return the report of a version, or the job that is making it."""
+    made = _finished(subject, Labels.ONE)
     return made if isinstance(made, Job) else CollectionReport.model_validate(made["report"])
 
 
@@ -91,12 +112,13 @@ def _with_reviews(collection: str, report: CollectionReport) -> CollectionReport
     return report.model_copy(update={"error_budget": budget})
 
 
-def _finished(collection: Collection, labels: Labels) -> Result | Job:
-    """Return the result with the report of the current version, or the job that is making it."""
+def _finished(subject: _Subject, labels: Labels) -> Result | Job:
+    """Return the result with the report of a version, or the job that is making it."""
+    collection = subject.collection
     if collection.labels is not labels:
         raise unsupported("report", "see report/labels") if labels is Labels.ONE else _of_one()
     check_offered(collection.encoder)
-    job = _submit(collection)
+    job = _submit(subject)
     return _read(job.id) if has_ended(job, WAIT_S) else services().store.jobs.get(job.id)
 
 
@@ -106,9 +128,9 @@ def _of_one() -> ExemplarError:
     )
 
 
-def _submit(collection: Collection) -> Job:
+def _submit(subject: _Subject) -> Job:
     """Return the job of this version and rule: an existing one, unless it failed."""
-    store = services().store
+    store, collection = services().store, subject.collection
     rule = collection.rule
     index = f"{collection.index}:{collection.index_measured}"  # the report shows both
     key = f"report:{collection.id}:{collection.version}:{rule.name}:{rule.metric}:{index}"
@@ -116,10 +138,16 @@ def _submit(collection: Collection) -> Job:
         key += f":{rule.aim}:{rule.precision}"
     else:  # which the error budget rests on
         key += f":{rule.max_error}:{rule.error_of}:{rule.certainty}:{rule.false_reject}"
+    if subject.is_past:
+        key += ":past"
+    options = {"version": collection.version} if subject.is_past else {}
     while True:
         job_id = new_job_id()
         origin = origin_of(job_id, JobKind.REPORT)
-        job_request = JobRequest(collection.name, JobKind.REPORT, Lane.INTERACTIVE, [Item(0)], origin=origin)
+        items = [Item(0)]
+        job_request = JobRequest(
+            collection.name, JobKind.REPORT, Lane.INTERACTIVE, items, origin=origin, options=options
+        )
         submitted = store.jobs.submit(job_id, job_request, Idempotency(key, key))
         if not submitted.replayed:
             store.wake_ups.send(Lane.INTERACTIVE, submitted.encoder)

@@ -70,7 +70,7 @@ def enroll(collection: str, query: EnrollOptions) -> Response:
     """Enrol labelled pictures; a class exists as soon as its first picture is enrolled."""
     said = Said(query.label, complete=query.complete)
     kind = JobKind.CHECK if query.dry_run else JobKind.ENROLL
-    return _submit(collection, kind, said=said, webhook=query.webhook)
+    return _submit(collection, kind, said=said, asked=AskQuery.model_validate({"webhook": query.webhook}))
 
 
 @asks("/collections/<collection>/classify")
@@ -79,9 +79,7 @@ def classify(collection: str, query: AskQuery) -> Response:
     return _submit(
         collection,
         JobKind.CLASSIFY,
-        top=query.top,
-        min_version=query.min_version,
-        webhook=query.webhook,
+        asked=query,
     )
 
 
@@ -91,9 +89,7 @@ def search(collection: str, query: AskQuery) -> Response:
     return _submit(
         collection,
         JobKind.SEARCH,
-        top=query.top,
-        min_version=query.min_version,
-        webhook=query.webhook,
+        asked=query,
     )
 
 
@@ -102,15 +98,14 @@ def _submit(
     collection: str,
     kind: JobKind,
     *,
+    asked: AskQuery,
     said: Said = NOTHING_SAID,
-    top: int = 5,
-    min_version: int = 0,
-    webhook: str | None = None,
 ) -> Response:
     store = services().store
-    check_webhook(webhook)
+    check_webhook(asked.webhook)
     found = store.collections.find(collection)
     check_offered(found.encoder)  # before pictures are stored
+    options = {**as_of(collection, asked.version), **quarantined(kind)}
     job_id = new_job_id()
     # nothing is promised until the answer, and what a caller waits for is usually done by then
     at_once = KINDS[kind].enrols or wait_s() <= 0
@@ -125,11 +120,11 @@ def _submit(
             kind,
             lane,
             items,
-            top,
-            min_version,
-            webhook=webhook,
+            asked.top,
+            asked.min_version,
+            webhook=asked.webhook,
             origin=origin_of(job_id, kind),
-            options=quarantined(kind),
+            options=options,
         )
         key = idempotency_of(_asked(job_request))
         submitted = upload.submit(lambda: store.jobs.submit(job_id, job_request, key))
@@ -141,6 +136,14 @@ def _submit(
         pictures = [item.picture for item in items if item.picture is not None]
         store.blobs.make_durable(folder_of_pictures(kind, job_id), pictures)
     return response
+
+
+def as_of(collection: str, version: int | None) -> dict[str, int]:
+    """Return the options of a job that is answered as of a version, if it is.
+
+    Raises `version_gone`, `version_invalid` or `index_unsupported`.
+    """
+    return {} if version is None else {"version": services().store.history.at(collection, version).version}
 
 
 class Uploading:
@@ -217,6 +220,7 @@ def _asked(job_request: JobRequest) -> list[object]:
         job_request.top,
         job_request.min_version,
         job_request.webhook,
+        *([dict(job_request.options)] if job_request.options else []),
         [
             [
                 item.picture or item.place,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from flask import request
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from api.services import services
 from core.errors import ExemplarError
@@ -32,9 +32,25 @@ def _resolve_of_request(version: Any) -> Any:
     return resolve_version(collection, version)
 
 
+_SCHEMA = [{"type": "integer", "minimum": 0, "maximum": MAX_ID}, {"type": "string"}]
+
 VersionOrName = Annotated[
     int,
     BeforeValidator(_resolve_of_request),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}]}),
+    Field(ge=0, le=MAX_ID),
+    WithJsonSchema({"anyOf": _SCHEMA}),
 ]
 """A version of a collection by its number or its name."""
+
+AsOf = Annotated[
+    int | None,
+    BeforeValidator(_resolve_of_request),
+    Field(
+        ge=0,
+        le=MAX_ID,
+        description="Answer as of this version of the collection, a number or a name, with its supports, "
+        "classes and rule.",
+    ),
+    WithJsonSchema({"anyOf": [*_SCHEMA, {"type": "null"}]}),
+]
+"""The version to answer as of; None is the current one."""

@@ -101,10 +101,10 @@ def names_of(client: httpx.Client) -> Names:
         "support_id": ids or ["1"],
         "job_id": jobs,
         "item": ["0"],
+        "version": ["0", "1", "first"],
         "key_id": ["0123456789ab"],
         "erasure_id": ["0" * 32],
         "contribution_id": ["1"],
-        "version": ["1", "first"],
     }
 
 

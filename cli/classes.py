@@ -72,7 +72,7 @@ def rename(label: str, new_label: str, collection: str | None, as_json: bool, ur
 def merge(
     *, labels: tuple[str, ...], into: str, collection: str | None, yes: bool, as_json: bool, url: str
 ) -> None:
-    """Merge classes into another one, which takes their pictures; it cannot be undone."""
+    """Merge classes into another one, which takes their pictures; `versions restore` undoes it."""
     client = Client(url)
     name = which_collection(client, collection)
     found = [_get(client, name, label) for label in labels]
@@ -87,7 +87,7 @@ def merge(
 @YES
 @URL
 def delete(labels: tuple[str, ...], collection: str | None, yes: bool, url: str) -> None:
-    """Delete classes with their pictures; it cannot be undone."""
+    """Delete classes with their pictures; `versions restore` undoes it."""
     client = Client(url)
     name = which_collection(client, collection)
     found = [_get(client, name, label) for label in labels]

@@ -1,4 +1,4 @@
-"""Confirmation of what cannot be undone."""
+"""Confirmation of what changes much, or cannot be undone."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import click
 
 from cli.client import Client, Json
 from cli.groups import Group
-from cli.options import JSON, URL
+from cli.options import AS_OF, JSON, URL
 from cli.progress import progress_bar
 from cli.show import print_found, print_json, print_rows
 from core.types import JobState
@@ -80,15 +80,17 @@ def wait(job_id: str, as_json: bool, url: str) -> None:
 @jobs.command()
 @JOB
 @click.option("--dry-run", is_flag=True, help="Only report what would change.")
+@AS_OF
 @JSON
 @URL
-def redecide(job_id: str, dry_run: bool, as_json: bool, url: str) -> None:
-    """Decide the answers of a job again, with its collection as it is now.
+def redecide(job_id: str, dry_run: bool, version: int | None, as_json: bool, url: str) -> None:
+    """Decide the answers of a job again, with its collection as it is now, or was at a version.
 
     Answers that people have reviewed are left alone. The earlier answers stay readable.
     """
     client = Client(url)
-    job = client.call("POST", f"/v1/jobs/{job_id}/redecide", json={"dry_run": dry_run}).json()
+    body = {"dry_run": dry_run} | ({} if version is None else {"version": version})
+    job = client.call("POST", f"/v1/jobs/{job_id}/redecide", json=body).json()
     job = wait_with_bar(client, job)
     told = client.call("GET", f"/v1/jobs/{job['id']}/summary").json()
     if as_json:

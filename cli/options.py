@@ -32,6 +32,9 @@ LOCAL = click.option(
 COLLECTION = click.option(
     "-c", "--collection", metavar="NAME", help="The collection; not needed where there is only one."
 )
+AS_OF = click.option(
+    "--version", type=click.IntRange(min=0), metavar="N", help="As of this version of the collection."
+)
 COLLECTION_ARGUMENT = click.argument("collection", required=False)
 """The collection of commands that are about one; not needed where there is only one."""
 DATA = click.option(

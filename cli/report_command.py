@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import httpx
 from cli.client import Client, Json
 from cli.command_name import command_name
 from cli.external_ids import Ids, external_ids
-from cli.options import COLLECTION, JSON, URL
+from cli.options import AS_OF, COLLECTION, JSON, URL
 from cli.report_advice import advice_lines
 from cli.report_labels import label_lines
 from cli.report_table import COLUMNS, LINES_MOST, fit, listed_lines, numbers_text, rule_text, support_text
@@ -35,23 +35,27 @@ WAIT = {"Prefer": "wait=30"}
     type=click.Path(path_type=Path, dir_okay=False, writable=True),
     help="Also write the confusion matrix to an SVG file.",
 )
+@AS_OF
 @URL
-def report(collection: str | None, as_json: bool, picture: Path | None, url: str) -> None:
+def report(
+    *, collection: str | None, as_json: bool, picture: Path | None, version: int | None, url: str
+) -> None:
     """Report on a collection: accuracy, confusions, wrong labels, duplicates, which pictures to add."""
     client = Client(url)
     name = which_collection(client, collection)
+    get = partial(_get, client, {} if version is None else {"version": version})
     collection_ = client.call("GET", f"/v1/collections/{name}").json()
     if collection_["labels"] == Labels.MANY:
         if picture is not None:
             raise click.UsageError("--picture: several labels a picture have no confusion matrix")
-        several: Json = _get(client, f"/v1/collections/{name}/report/labels").json()
+        several: Json = get(f"/v1/collections/{name}/report/labels").json()
         suspects = {one["support_id"] for one in several["suspects"]["items"][:LINES_MOST]}
         lines = label_lines(name, several, external_ids(client, name, suspects))
         click.echo(json.dumps(several) if as_json else "\n".join(lines))
         return
-    found: Json = _get(client, f"/v1/collections/{name}/report").json()
+    found: Json = get(f"/v1/collections/{name}/report").json()
     if picture is not None:
-        picture.write_bytes(_get(client, f"/v1/collections/{name}/report/confusion.svg").content)
+        picture.write_bytes(get(f"/v1/collections/{name}/report/confusion.svg").content)
     if as_json:
         click.echo(json.dumps(found))
         return
@@ -61,10 +65,10 @@ def report(collection: str | None, as_json: bool, picture: Path | None, url: str
     click.echo("\n".join((*_lines(name, found, ids), "", encoder_line(encoder, how))))
 
 
-def _get(client: Client, path: str) -> httpx.Response:
+def _get(client: Client, query: Mapping[str, int], path: str) -> httpx.Response:
     """Get a resource that a job may have to make first."""
     while True:
-        response = client.call("GET", path, headers=WAIT)
+        response = client.call("GET", path, params=query, headers=WAIT)
         if response.status_code != httpx.codes.ACCEPTED:
             return response
         client.wait(response.json())

@@ -217,6 +217,10 @@ class Blobs:
             for path, about in found.items()
         ]
 
+    def find(self, folder: str, name: str) -> FoundFile:
+        """Return the place of a blob, whether it is there or not."""
+        return FoundFile(self._path(folder, name), name, 0.0)
+
     def age_s(self, file: FoundFile) -> float:
         """Return the current age of a file; 0.0 if it was deleted."""
         try:

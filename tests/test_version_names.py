@@ -6,11 +6,15 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from conftest import encode
 from enrolling import enroll_labels
+from PIL import Image
+from sqlalchemy import select
 
 from api.app import create_app
 from core.errors import ExemplarError
 from core.settings import Settings
+from store import tables as t
 from store.store import Store
 
 HERE = "/v1/collections/things/versions"
@@ -66,3 +70,25 @@ def test_only_named_versions_lose_their_name(local: httpx.Client, things: Store)
     assert local.delete(f"{HERE}/1/name").json()["code"] == "version_not_found"
     with pytest.raises(ExemplarError, match="expected the name of a version"):
         things.version_names.resolve("things", "first")
+
+
+def test_name_is_taken_wherever_a_version_is_expected(local: httpx.Client, things: Store) -> None:
+    last = things.collections.get("things").version
+    for version, name in ((1, "first"), (last, "last")):
+        local.put(f"{HERE}/{version}/name", json={"name": name})
+    listed = local.get(HERE).json()["items"]
+    assert {one["version"]: one["name"] for one in listed} == {1: "first", last: "last"}
+    diff = local.get(f"{HERE}/diff", params={"from": "first", "to": "last"})
+    assert diff.json() == local.get(f"{HERE}/diff", params={"from": 1, "to": last}).json()
+    picture = encode(Image.new("L", (8, 8), 9))
+    headers = {"Content-Type": "image/png"}
+    asked = local.post("/v1/collections/things/classify?version=first", content=picture, headers=headers)
+    assert asked.status_code == 202, asked.text
+    with things.database.read() as connection:
+        job = select(t.job.c.options).where(t.job.c.id == asked.json()["id"])
+        assert connection.execute(job).scalar() == {"version": 1}
+    wrong = local.post("/v1/collections/things/classify?version=none", content=picture, headers=headers)
+    assert (wrong.status_code, wrong.json()["code"]) == (404, "version_not_found")
+    restored = local.post(f"{HERE}/first/restore")
+    assert restored.json()["restored"] == 1
+    assert [one.label for one in things.supports.page("things")] == ["cat"]

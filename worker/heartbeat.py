@@ -36,7 +36,7 @@ class Heartbeat:
         settings = tools.settings
         self._beat_s = min(settings.lease_s / 4, settings.stall_s / 4, ALIVE_S / 4)
         self._stall_s = max(settings.stall_s / 8, self._beat_s)
-        self._sweep = Sweep(tools.store, tools.watch.metrics, settings.job_ttl_s)
+        self._sweep = Sweep(tools.store, tools.watch.metrics, settings)
         self._beat_at = self._sweep_at = self._stall_at = self._metrics_at = 0.0
         self._stop_by: float | None = None
         tick_s = min(self._beat_s, settings.sweep_s, TICK_S)

@@ -54,6 +54,6 @@ class PastReplicas:
 
     def _build(self, history: History, live: Replica, collection_id: int, version: int) -> Replica:
         past = history.past(collection_id, version)
-        if past.epoch != live.epoch:
+        if live.version > 0 and past.epoch != live.epoch:  # before a first change it is not known
             raise ExemplarError(ENCODER_CHANGED, "the collection answers with another encoder now")
         return past_replica(live, past, partial(history.vectors, collection_id))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from core.answers import as_json
 from core.errors import ExemplarError
@@ -33,17 +34,30 @@ def redecide(tools: Tools, encoder: Encoder, chunk: Chunk) -> Settlement:
             for item, one in vectors.between(chunk.target, first, end, chunk.encoder).items()
         }
     )
+    against: Sequence[Result] | None = None
     try:
         with tools.watch.stage("search", [chunk]):
             answers = _answers(tools, encoder, chunk, list(kept.values()))
+            if "against" in chunk.options:  # two versions are compared
+                other = replace(chunk, options={**chunk.options, "version": chunk.options["against"]})
+                against = _answers(tools, encoder, other, list(kept.values()))
     except ExemplarError as error:
         if error.retry or error.code == ENCODER_CHANGED:
             raise
         return Settlement(chunk, [failed_result(item, error) for item in chunk.items])
     made = dict(zip(kept, answers, strict=True))
+    before = None if against is None else dict(zip(kept, against, strict=True))
     return Settlement(
         chunk,
-        [{"item": item.index, "status": "done", "answer": made.get(item.index)} for item in chunk.items],
+        [
+            {
+                "item": item.index,
+                "status": "done",
+                "answer": made.get(item.index),
+                **({} if before is None else {"against": before.get(item.index)}),
+            }
+            for item in chunk.items
+        ],
     )
 
 

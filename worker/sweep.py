@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 import structlog
 
+from core.settings import Settings
 from core.specs import is_removed, removed
 from store.blobs import uploads_of
+from store.checks.blobs import remove_unused
 from store.record.live_answers import MOST_SUMMED
 from store.store import Store
 from store.waits import what_waits
@@ -20,7 +22,9 @@ log = structlog.get_logger("exemplar.worker")
 
 REMAINS_S = 30.0  # between two checks for jobs and collections to be deleted
 UPLOADS_S = 3600.0  # between two checks for uploads without a job
+HISTORY_S = 3600.0  # between two checks for history to be erased
 ORPHAN_S = 86400.0  # an upload may take long before its job is in the record
+DAY_S = 86400.0
 AT_ONCE = 500  # ids in one statement
 COUNTS_KEPT_S = 400 * 86_400.0  # of live answers: a year can be compared with the one before
 
@@ -28,11 +32,12 @@ COUNTS_KEPT_S = 400 * 86_400.0  # of live answers: a year can be compared with t
 class Sweep:
     """The steps of a sweep, some run at every beat and some less often."""
 
-    def __init__(self, store: Store, metrics: Metrics, job_ttl_s: float) -> None:
+    def __init__(self, store: Store, metrics: Metrics, settings: Settings) -> None:
         self._store = store
         self._metrics = metrics
-        self._job_ttl_s = job_ttl_s
-        self._remains_at = 0.0
+        self._job_ttl_s = settings.job_ttl_s
+        self._keep_s = settings.history_days * DAY_S
+        self._remains_at = self._history_at = 0.0
         self._uploads_at = time.monotonic() + UPLOADS_S
 
     def run(self) -> None:
@@ -57,6 +62,20 @@ class Sweep:
             self._uploads_at = time.monotonic() + UPLOADS_S
             remove_orphaned_uploads(self._store)
             self._store.live_answers.remove_old(COUNTS_KEPT_S)
+        if time.monotonic() >= self._history_at:
+            self._history_at = time.monotonic() + HISTORY_S
+            erase_history(self._store, self._keep_s)
+
+
+def erase_history(store: Store, keep_s: float) -> int:
+    """Erase what collections were so long ago, with pictures that no support needs; return how many files.
+
+    Pictures of work that waits, or may be retried, stay until they are orphans (`exemplar doctor`).
+    """
+    removed = 0
+    for pictures, thumbnails in store.retention.erase_older(keep_s):
+        removed += remove_unused(store, pictures, thumbnails)
+    return removed
 
 
 def sum_answers(store: Store) -> None:

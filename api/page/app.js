@@ -19,6 +19,7 @@ const ROUTES = [
   [/^\/c\/([^/]+)\/report$/, lazy(() => import("./view-report.js"), "reportView"), ["collection"]],
   [/^\/c\/([^/]+)\/drift$/, lazy(() => import("./view-drift.js"), "driftView"), ["collection"]],
   [/^\/c\/([^/]+)\/settings$/, lazy(() => import("./view-settings.js"), "settingsView"), ["collection"]],
+  [/^\/c\/([^/]+)\/quarantine$/, lazy(() => import("./view-quarantine.js"), "quarantineView"), ["collection"]],
   [/^\/jobs$/, lazy(jobs, "jobsView"), []],
   [/^\/jobs\/([^/]+)$/, lazy(jobs, "jobView"), ["id"]],
   [/^\/jobs\/([^/]+)\/review$/, lazy(() => import("./view-review.js"), "reviewView"), ["id"]],

@@ -6,7 +6,10 @@ import { key } from "./key.js";
 import { problem } from "./messages.js";
 import { isGoing, later } from "./undo.js";
 
-const ALLOWED = [["classify", "classify and read"], ["enroll", "also add and change examples"]];
+const ALLOWED = [
+  [["classify"], "classify and read"], [["classify", "contribute"], "also contribute examples, for you to accept"],
+  [["classify", "enroll"], "also add and change examples"],
+];
 
 export async function keysPanel(collection, signal) {
   const section = h("section", { class: "panel maker note" });
@@ -34,7 +37,7 @@ function manage(collection, found, show) {
   const active = found.filter((one) => !one.revoked && !isGoing(`key#${one.id}`) && (one.collections?.includes(collection) ?? true)
     && !(one.expires_at && new Date(one.expires_at) < new Date()));
   const name = h("input", { id: "key-name", required: true, maxlength: 100, autocomplete: "off" });
-  const scope = h("select", { id: "key-scope" }, ALLOWED.map(([value, text]) => h("option", { value }, text)));
+  const scope = h("select", { id: "key-scope" }, ALLOWED.map(([, text]) => h("option", {}, text)));
   const days = h("input", { id: "key-days", type: "number", min: 1, max: 36500, step: 1, placeholder: "never" });
   const made = h("div", { role: "status" });
   const form = h("form", { class: "row" }, h("div", { class: "field" }, h("label", { for: "key-name" }, "Name"), name),
@@ -42,7 +45,7 @@ function manage(collection, found, show) {
     h("div", { class: "field" }, h("label", { for: "key-days" }, "Expires after days"), days), h("button", {}, "Create key"));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const scopes = ALLOWED.slice(0, scope.selectedIndex + 1).map(([value]) => value);
+    const [scopes] = ALLOWED[scope.selectedIndex];
     try {
       const { key: secret } = await call("POST", "/v1/keys", { json: { name: name.value, scopes, collections: [collection], ...(days.value && { days: Number(days.value) }) } });
       await show();

@@ -25,7 +25,8 @@ export async function classView({ collection, label }, signal) {
 
 export async function picturesView({ collection }, signal) {
   const several = await severalOf(collection, signal);
-  return { title: "All pictures", collection, tab: "pictures", parts: [supportGrid(collection, null, signal, several)] };
+  const waiting = await (await import("./view-quarantine.js")).waitingLink(collection, signal);
+  return { title: "All pictures", collection, tab: "pictures", parts: [waiting, supportGrid(collection, null, signal, several)] };
 }
 
 // What shows and changes labels where a picture may have several, or null.

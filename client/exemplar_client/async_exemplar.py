@@ -60,12 +60,13 @@ class AsyncExemplar(AsyncCalls):
         *,
         top: int | None = None,
         min_version: int | None = None,
+        version: int | None = None,
         webhook: str | None = None,
         wait_s: float = 0.0,
         key: str | None = None,
     ) -> AsyncJob:
-        """Name what is in pictures."""
-        query = in_query(top=top, min_version=min_version, webhook=webhook)
+        """Name what is in pictures, as of a version of the collection if one is given."""
+        query = in_query(top=top, min_version=min_version, version=version, webhook=webhook)
         return await self._submit(collection, "classify", pictures, query, submitting(key, wait_s))
 
     async def search(
@@ -75,11 +76,12 @@ class AsyncExemplar(AsyncCalls):
         *,
         top: int | None = None,
         min_version: int | None = None,
+        version: int | None = None,
         wait_s: float = 0.0,
         key: str | None = None,
     ) -> AsyncJob:
-        """Find the nearest supports of pictures, without a decision."""
-        query = in_query(top=top, min_version=min_version)
+        """Find the nearest supports of pictures, without a decision; of a version if one is given."""
+        query = in_query(top=top, min_version=min_version, version=version)
         return await self._submit(collection, "search", pictures, query, submitting(key, wait_s))
 
     async def submit_items(
@@ -117,7 +119,7 @@ class AsyncExemplar(AsyncCalls):
     ) -> AsyncJob:
         """Classify or enrol an archive or a manifest as one job; a file is sent as it is read.
 
-        `query` is what the call takes besides: label, top, min_version, smooth, webhook.
+        `query` is what the call takes besides: label, top, min_version, version, smooth, webhook.
         """
         request = bulk_request(collection, content, media_type, submitting(key, wait_s), kind=kind, **query)
         return await self._job(request)

@@ -378,23 +378,40 @@ class Calls(Transport):
             models.Reindex,
         )
 
-    def get_report(self, collection: str) -> models.CollectionReport:
+    def get_report(self, collection: str, *, version: int | str | None = None) -> models.CollectionReport:
         """Report a collection's accuracy, confusions and label errors, and which pictures to add."""
         return models.CollectionReport.model_validate_json(
-            self._made(Request("GET", f"/v1/collections/{in_path(collection)}/report", may_repeat=True))
+            self._made(
+                Request(
+                    "GET",
+                    f"/v1/collections/{in_path(collection)}/report",
+                    in_query(version=version),
+                    may_repeat=True,
+                )
+            )
         )
 
-    def get_confusion(self, collection: str) -> bytes:
+    def get_confusion(self, collection: str, *, version: int | str | None = None) -> bytes:
         """Draw the report's confusion matrix."""
         return self._made(
-            Request("GET", f"/v1/collections/{in_path(collection)}/report/confusion.svg", may_repeat=True)
+            Request(
+                "GET",
+                f"/v1/collections/{in_path(collection)}/report/confusion.svg",
+                in_query(version=version),
+                may_repeat=True,
+            )
         )
 
-    def get_label_report(self, collection: str) -> models.LabelReport:
+    def get_label_report(self, collection: str, *, version: int | str | None = None) -> models.LabelReport:
         """Report how well a collection of several labels a picture knows each label, and what looks wrong."""
         return models.LabelReport.model_validate_json(
             self._made(
-                Request("GET", f"/v1/collections/{in_path(collection)}/report/labels", may_repeat=True)
+                Request(
+                    "GET",
+                    f"/v1/collections/{in_path(collection)}/report/labels",
+                    in_query(version=version),
+                    may_repeat=True,
+                )
             )
         )
 
@@ -461,6 +478,40 @@ class Calls(Transport):
             )
         )
 
+    def list_versions(self, collection: str, *, limit: int | None = None) -> Iterator[models.Change]:
+        """List who changed a collection, when and how, newest first."""
+        return self._pages(
+            Request(
+                "GET",
+                f"/v1/collections/{in_path(collection)}/versions",
+                in_query(limit=limit),
+                may_repeat=True,
+            ),
+            models.Change,
+        )
+
+    def compare_versions(
+        self,
+        collection: str,
+        *,
+        cursor: str | None = None,
+        limit: int | None = None,
+        from_: int | str | None = None,
+        to: int | str | None = None,
+        job: str | None = None,
+    ) -> models.VersionDiff:
+        """Compare two versions of a collection, and which answers of a job flip between them."""
+        return models.VersionDiff.model_validate_json(
+            self._made(
+                Request(
+                    "GET",
+                    f"/v1/collections/{in_path(collection)}/versions/diff",
+                    in_query(cursor=cursor, limit=limit, **{"from": from_}, to=to, job=job),
+                    may_repeat=True,
+                )
+            )
+        )
+
     def unname_version(self, collection: str, version: str) -> None:
         """Remove the name of a version, which stays."""
         return self._none(
@@ -476,6 +527,13 @@ class Calls(Transport):
                 json=given(name=name),
             ),
             models.NamedVersion,
+        )
+
+    def restore_version(self, collection: str, version: str) -> models.Restored:
+        """Make a collection what it was at a version, by one change that restoring undoes."""
+        return self._json(
+            Request("POST", f"/v1/collections/{in_path(collection)}/versions/{in_path(version)}/restore"),
+            models.Restored,
         )
 
     def make_embeddings(
@@ -630,14 +688,20 @@ class Calls(Transport):
         return self._job(Request("POST", f"/v1/jobs/{in_path(job_id)}/pause"))
 
     def redecide_job(
-        self, job_id: str, *, dry_run: bool | None = None, wait_s: float = 0.0, key: str | None = None
+        self,
+        job_id: str,
+        *,
+        dry_run: bool | None = None,
+        version: int | str | None = None,
+        wait_s: float = 0.0,
+        key: str | None = None,
     ) -> Job:
-        """Decide the answers of a job again from kept vectors, with its collection as it is now."""
+        """Decide the answers of a job again from kept vectors, with its collection as it is now, or was."""
         return self._job(
             Request(
                 "POST",
                 f"/v1/jobs/{in_path(job_id)}/redecide",
-                json=given(dry_run=dry_run),
+                json=given(dry_run=dry_run, version=version),
                 headers={**submitting(key, wait_s)},
                 may_repeat=True,
             )

@@ -62,12 +62,13 @@ class Exemplar(Calls):
         *,
         top: int | None = None,
         min_version: int | None = None,
+        version: int | None = None,
         webhook: str | None = None,
         wait_s: float = 0.0,
         key: str | None = None,
     ) -> Job:
-        """Name what is in pictures."""
-        query = in_query(top=top, min_version=min_version, webhook=webhook)
+        """Name what is in pictures, as of a version of the collection if one is given."""
+        query = in_query(top=top, min_version=min_version, version=version, webhook=webhook)
         return self._submit(collection, "classify", pictures, query, submitting(key, wait_s))
 
     def search(
@@ -77,11 +78,12 @@ class Exemplar(Calls):
         *,
         top: int | None = None,
         min_version: int | None = None,
+        version: int | None = None,
         wait_s: float = 0.0,
         key: str | None = None,
     ) -> Job:
-        """Find the nearest supports of pictures, without a decision."""
-        query = in_query(top=top, min_version=min_version)
+        """Find the nearest supports of pictures, without a decision; of a version if one is given."""
+        query = in_query(top=top, min_version=min_version, version=version)
         return self._submit(collection, "search", pictures, query, submitting(key, wait_s))
 
     def submit_items(
@@ -119,7 +121,7 @@ class Exemplar(Calls):
     ) -> Job:
         """Classify or enrol an archive or a manifest as one job; a file is sent as it is read.
 
-        `query` is what the call takes besides: label, top, min_version, smooth, webhook.
+        `query` is what the call takes besides: label, top, min_version, version, smooth, webhook.
         """
         request = bulk_request(collection, content, media_type, submitting(key, wait_s), kind=kind, **query)
         return self._job(request)

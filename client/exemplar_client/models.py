@@ -142,6 +142,61 @@ class CandidateSet(Model):
     """The target coverage: the rule's `coverage`."""
 
 
+ChangeKind = (
+    Literal[
+        "enrolled",
+        "imported",
+        "reviewed",
+        "moved",
+        "labels_changed",
+        "deleted",
+        "class_added",
+        "class_changed",
+        "class_renamed",
+        "class_merged",
+        "class_deleted",
+        "rule_changed",
+        "reindexed",
+        "encoder_changed",
+        "restored",
+        "repaired",
+        "erased",
+    ]
+    | str
+)
+"""What made a new version of a collection."""
+
+
+class Change(Model):
+    """Who made a version of a collection, when and how."""
+
+    actor: str
+    """The name of the key; `local` where no keys are in use, `operator` for a command on the machine, `service` for what nobody asked for."""
+    at: datetime
+    details: dict[str, Any]
+    """What changed, depending on the kind."""
+    from_version: int
+    """The version before it. Those between are none that answers were given with."""
+    job: str | None
+    """The job that made the change."""
+    kept: bool
+    """Whether the collection can be answered as of this version."""
+    key: str | None
+    """The id of the key."""
+    kind: ChangeKind
+    name: str | None
+    """The name of the version, if it has one."""
+    request_id: str | None
+    version: int
+
+
+class ChangePage(Model):
+    """A page of changes, newest first."""
+
+    items: list[Change]
+    next_cursor: str | None
+
+
 class ChangedAnswer(Model):
     """A support that the two encoders classify differently, judging it by the others."""
 
@@ -170,6 +225,16 @@ class ClassChange(Model):
     label: str | None = Field(default=None)
 
 
+class ClassDifference(Model):
+    """How many supports of a label came, went, and moved to and from it."""
+
+    added: int
+    label: str
+    moved_in: int
+    moved_out: int
+    removed: int
+
+
 ClassFrom = Literal["nearest", "top"] | str
 """Which of a picture's folders names its class."""
 
@@ -178,6 +243,14 @@ ClassKind = Literal["normal", "negative", "set"] | str
 """The kind of a class; pictures of `negative` classes are unknown.
 
 A `set` is a set of labels that supports of a collection of several labels a picture bear."""
+
+
+class ClassKindChange(Model):
+    """A class with another kind."""
+
+    from_: ClassKind = Field(alias="from")
+    label: str
+    to: ClassKind
 
 
 class ClassLine(Model):
@@ -1456,6 +1529,8 @@ class Redecide(Model):
 
     dry_run: bool | None = Field(default=None)
     """Only report what would change."""
+    version: int | str | None = Field(default=None)
+    """Answer as of this version of the collection, a number or a name, with its supports, classes and rule."""
 
 
 class Reindex(Model):
@@ -1477,6 +1552,21 @@ class Reindex(Model):
     version: int
     working: bool
     """Whether pictures still wait for the other encoder."""
+
+
+class RenamedClass(Model):
+    """A class with another name."""
+
+    from_: str = Field(alias="from")
+    to: str
+
+
+class Restored(Model):
+    """The version of a collection that was made what an earlier one was."""
+
+    restored: int
+    """The version that it is like."""
+    version: int
 
 
 class Result(Model):
@@ -1679,6 +1769,14 @@ class SupportChange(Model):
     """Labels to take away, with those below them."""
 
 
+class SupportDifference(Model):
+    """A support with other labels; null where it was not there."""
+
+    from_: list[str] | None = Field(alias="from")
+    id: int
+    to: list[str] | None
+
+
 class Support(Model):
     """One labelled picture, with `label`, or with `labels` and `complete` if a picture may have several."""
 
@@ -1751,6 +1849,29 @@ class Usage(Model):
 
     prompt_tokens: int
     total_tokens: int
+
+
+class VersionDiff(Model):
+    """What differs between two versions of a collection."""
+
+    added: list[str]
+    """Classes that the later one has."""
+    answers: JobSummary | None
+    """With `job`: which of its answers flip, as the summary of the job that decided them at both versions; that job's results are the answers themselves."""
+    classes: list[ClassDifference]
+    """The supports that differ, counted by label."""
+    from_: int = Field(alias="from")
+    kinds: list[ClassKindChange]
+    next_cursor: str | None
+    removed: list[str]
+    renamed: list[RenamedClass]
+    rule: dict[str, list[Any]]
+    """Fields of the rule, each with both values."""
+    supports: list[SupportDifference]
+    """A page of them, by id."""
+    to: int
+    total: int
+    """How many supports differ."""
 
 
 class Version(Model):

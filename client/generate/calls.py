@@ -6,6 +6,7 @@ import re
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
+from keyword import iskeyword
 
 from client.generate.types import NOTE, Document, name_of, or_none, python_name, type_of
 
@@ -160,7 +161,10 @@ def _fields(operation: Document, schemas: Document, taken: set[str]) -> Iterator
 
 
 def _pairs(arguments: list[_Argument]) -> str:
-    return ", ".join(f"{one.sent_as}={one.name}" for one in arguments)
+    return ", ".join(
+        f"**{{{one.sent_as!r}: {one.name}}}" if iskeyword(one.sent_as) else f"{one.sent_as}={one.name}"
+        for one in arguments
+    )
 
 
 def _body(operation: Document) -> Document:

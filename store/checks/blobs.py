@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -162,6 +162,23 @@ def _remove(store: Store, orphans: Iterable[FoundFile]) -> int:
         if not _is_wanted(wanted, folder, file.name) and store.blobs.age_s(file) > SAFE_S:
             store.blobs.remove_file(file.path)
             removed += 1
+    return removed
+
+
+def remove_unused(store: Store, pictures: Collection[str], thumbnails: Collection[str]) -> int:
+    """Delete those of these files that nothing needs; return their number."""
+    unused = store.retention.unused(sorted(pictures), sorted(thumbnails))
+    if not any(unused):
+        return 0
+    wanted = _wanted(store)
+    removed = 0
+    for folder, names in zip((PICTURES, THUMBNAILS), unused, strict=True):
+        for name in sorted(names):
+            file = store.blobs.find(folder, name)
+            # a caller that stores the same bytes again renews the file's age first, so that it is kept
+            if not _is_wanted(wanted, folder, name) and store.blobs.age_s(file) > SAFE_S:
+                store.blobs.remove_file(file.path)
+                removed += 1
     return removed
 
 

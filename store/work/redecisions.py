@@ -76,6 +76,8 @@ def _compared(made: Result, before: Result | None, *, reviewed: bool) -> Result:
     if made["status"] == "failed":
         return made
     answer = made["answer"]
+    if "against" in made and before is not None:  # two versions are compared
+        before, reviewed = {**before, **(made["against"] or {})}, False
     common = {"item": made["item"], "custom_id": None, "status": "done"}
     if before is None or not is_answer(before):
         return {**common, "outcome": WITHOUT_VECTOR}

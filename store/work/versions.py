@@ -74,7 +74,7 @@ def version_to_write(connection: Connection, chunk: Chunk) -> int | None:
             job_id=chunk.target,
             version=newest + 1,
             redecide_id=chunk.job_id,
-            index_version=chunk.submitted_version,
+            index_version=chunk.options.get("version", chunk.submitted_version),
             decided_at=now_s(),
         )
     )

@@ -1,0 +1,125 @@
+"""`exemplar versions`: who changed a collection, what differs between two versions, and the return to one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+
+import click
+import httpx
+
+from cli.client import Client, Json
+from cli.confirm import YES, confirm
+from cli.groups import Group
+from cli.options import COLLECTION, JSON, URL
+from cli.show import print_found, print_json
+from cli.which_collection import which_collection
+
+SHOWN = 20
+WAIT = {"Prefer": "wait=30"}
+
+
+@click.group(cls=Group)
+def versions() -> None:
+    """Show who changed a collection and what, compare two versions, and return to one."""
+
+
+@versions.command("list")
+@COLLECTION
+@click.option("--limit", type=click.IntRange(min=1), default=SHOWN, show_default=True, help="Most changes.")
+@JSON
+@URL
+def list_(collection: str | None, limit: int, as_json: bool, url: str) -> None:
+    """List the changes of a collection, newest first."""
+    client = Client(url)
+    found = list(islice(client.pages(_path(client, collection)), limit))
+    rows = [
+        (
+            one["version"],
+            one["at"][:19].replace("T", " "),
+            one["actor"],
+            one["kind"],
+            ", ".join(f"{name} {_text(value)}" for name, value in one["details"].items()),
+        )
+        for one in found
+    ]
+    print_found(found, ("version", "time", "by", "kind", "what"), rows, as_json=as_json, whole=("time",))
+
+
+@versions.command()
+@click.argument("before", metavar="FROM", type=click.IntRange(min=0))
+@click.argument("after", metavar="TO", type=click.IntRange(min=0))
+@COLLECTION
+@click.option("--job", metavar="JOB", help="Also count which answers of this job flip.")
+@JSON
+@URL
+def diff(before: int, after: int, collection: str | None, job: str | None, as_json: bool, url: str) -> None:
+    """Compare two versions of a collection."""
+    client = Client(url)
+    query = {"from": before, "to": after} | ({} if job is None else {"job": job})
+    found = _get(client, f"{_path(client, collection)}/diff", query)
+    print_json(found) if as_json else click.echo("\n".join(_lines(found)))
+
+
+@versions.command()
+@click.argument("version", type=click.IntRange(min=0))
+@COLLECTION
+@YES
+@JSON
+@URL
+def restore(version: int, collection: str | None, yes: bool, as_json: bool, url: str) -> None:
+    """Make a collection what it was at a version; restore the version before to undo it."""
+    client = Client(url)
+    path = _path(client, collection)
+    name = path.split("/")[3]
+    confirm(f"Make {name} what it was at version {version}?", yes=yes)
+    made = client.call("POST", f"{path}/{version}/restore").json()
+    print_json(made) if as_json else click.echo(
+        f"{name} is as at version {version}, and has version {made['version']} now"
+    )
+
+
+def _path(client: Client, collection: str | None) -> str:
+    return f"/v1/collections/{which_collection(client, collection)}/versions"
+
+
+def _get(client: Client, path: str, query: Mapping[str, object]) -> Json:
+    """Compare; with a job a worker decides its answers first."""
+    while True:
+        response = client.call("GET", path, params=query, headers=WAIT)
+        if response.status_code != httpx.codes.ACCEPTED:
+            found: Json = response.json()
+            return found
+        client.wait(response.json())
+
+
+def _lines(found: Json) -> Iterator[str]:
+    yield f"from version {found['from']} to {found['to']}"
+    for name in ("added", "removed"):
+        if found[name]:
+            yield f"classes {name}: {', '.join(found[name])}"
+    for what, pairs in (("renamed", found["renamed"]), ("of another kind", found["kinds"])):
+        for one in pairs:
+            label = f"{one['label']} " if "label" in one else ""
+            yield f"class {what}: {label}{one['from']} -> {one['to']}"
+    for name, (was, is_) in found["rule"].items():
+        yield f"rule: {name} {was} -> {is_}"
+    for one in found["classes"]:
+        counts = ("added", "removed", "moved_in", "moved_out")
+        told = ", ".join(f"{one[count]} {count.replace('_', ' ')}" for count in counts if one[count])
+        yield f"supports of {one['label']}: {told}"
+    yield f"{found['total']} supports differ"
+    if found["answers"] is not None:
+        yield from _flips(found["answers"])
+
+
+def _flips(summary: Json) -> Iterator[str]:
+    for one in summary["changes"]:
+        yield f"answers: {_text(one['from'])} -> {_text(one['to'])}: {one['items']}"
+    yield f"{summary['changed']} of {summary['asked']} answers flip"
+
+
+def _text(value: object) -> str:
+    if isinstance(value, list):
+        return " ".join(map(str, value)) or "none"
+    return "none" if value is None else str(value)
