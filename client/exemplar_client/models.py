@@ -486,7 +486,7 @@ class ErrorBudget(Model):
     """The probability that the share of wrong labels stays within it; null of an average."""
     threshold: float | None
     """The least confidence of an automatic label; null if the supports prove too little, and people label everything."""
-    to_people: float | None
+    to_people: float
     """The foretold share of pictures that need a person."""
     unfamiliar: float | None
     """The share of pictures of classes never enrolled that would be labelled by machine all the same, estimated by leaving out one class at a time; each of these labels is wrong."""
