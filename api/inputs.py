@@ -133,8 +133,9 @@ class RuleModel(Strict):
         return Rule(**{name: value for name, value in self if value is not None})
 
     @model_serializer(mode="wrap")
-    def _leave_out_what_is_for_several_labels(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return without_nulls(dump(self), "aim", "precision")
+    def _leave_out_what_does_not_apply(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found = without_nulls(dump(self), "aim", "precision", "max_error")
+        return found if "max_error" in found else {n: value for n, value in found.items() if n != "error_of"}
 
 
 class RuleChange(Strict):

@@ -67,7 +67,7 @@ def group_items(job_id: str, body: NewGroups) -> Response:
     return _submit(asked, partial(check_groupable, job_id=job_id))
 
 
-@routes.add("POST", "/jobs/<job_id>/effect", scope=Scope.ENROLL, answer=JobModel, status=202, may_wait=True)
+@routes.add("POST", "/jobs/<job_id>/effect", scope=Scope.CLASSIFY, answer=JobModel, status=202, may_wait=True)
 def tell_effect(job_id: str) -> Response:
     """Tell how the answers about the supports would change if the pictures of a check were enrolled."""
     collection = services().store.jobs.get(job_id).collection

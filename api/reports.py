@@ -166,10 +166,10 @@ def _is_of(job: Job, collection: Collection) -> bool:
         several = LabelReport.model_validate(result["label_report"])
         return (several.rule, several.aim, several.precision) == (rule.name, rule.aim, rule.precision)
     report = CollectionReport.model_validate(result["report"])
-    made, budget = (None, rule.error_of), report.error_budget
-    if budget is not None:
-        made = budget.max_error, budget.error_of
-    return (report.rule, report.metric, *made) == (rule.name, rule.metric, rule.max_error, rule.error_of)
+    budget = report.error_budget
+    rests_on = (None, rule.error_of) if budget is None else (budget.max_error, budget.error_of)
+    asked = (rule.name, rule.metric, rule.max_error, rule.error_of)
+    return (report.rule, report.metric, *rests_on) == asked
 
 
 def _read(job_id: str) -> Result:

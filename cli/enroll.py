@@ -103,8 +103,18 @@ def enroll(
         )
         path_ = f"/v1/collections/{name}/enroll"
         jobs: list[Json] = []
-        more = {"external_ids": names, "complete": complete, "dry_run": dry_run, "started": jobs.append}
-        results = list(run_jobs(client, path_, groups, "checking" if dry_run else "enrolling", **more))
+        results = list(
+            run_jobs(
+                client,
+                path_,
+                groups,
+                "checking" if dry_run else "enrolling",
+                external_ids=names,
+                complete=complete,
+                dry_run=dry_run,
+                started=jobs.append,
+            )
+        )
         if dry_run:
             effects = effects_of(client, jobs)
             sys.exit(print_checked(name, results, effects, as_json=as_json))

@@ -194,5 +194,7 @@ _JSON: TypeAdapter[Answer | ManyAnswer | Found] = TypeAdapter(Answer | ManyAnswe
 
 def as_json(answer: Answer | ManyAnswer | Found) -> Mapping[str, Any]:
     """Return the form that results store."""
-    found: Mapping[str, Any] = _JSON.dump_python(answer, mode="json")
+    found: dict[str, Any] = _JSON.dump_python(answer, mode="json")
+    if found.get("automatic", False) is None:  # without an error budget answers are as they always were
+        del found["automatic"]
     return found

@@ -22,7 +22,7 @@ DRAWS = 8
 MOST_ROWS = 2_000  # supports that a draw is fitted to, and that it is asked about
 MORE = 5  # examples that a forecast adds
 PRIOR = 4.0  # supports' worth of the accuracy over all classes in that of one class
-SPREADS = 1.2816  # of a normal distribution: 80 % are within
+TAIL, SPREADS = 0.1, 1.2816  # of an interval that contains 80 %
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def worth(curve: Curve, wrong: int, judged: int, accuracy: float, *, more: int =
         return gain
 
     slow, fast = (max(curve.exponent + sign * SPREADS * curve.exponent_error, 0.0) for sign in (-1, 1))
-    low, high = (float(betaincinv(max(a, 1e-3), max(b, 1e-3), share)) for share in (0.1, 0.9))
+    low, high = (float(betaincinv(max(a, 1e-3), max(b, 1e-3), share)) for share in (TAIL, 1.0 - TAIL))
     return Worth(rise(a / (a + b), curve.exponent), rise(low, slow), rise(high, fast))
 
 

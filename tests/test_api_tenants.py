@@ -143,6 +143,7 @@ WRITES = [
     ("POST", "/v1/jobs/{job}/unreview", {"items": [0]}),
     ("POST", "/v1/jobs/{job}/redecide", {"dry_run": True}),
     ("POST", "/v1/jobs/{job}/groups", {"max_groups": 9}),
+    ("POST", "/v1/jobs/{job}/effect", None),
     ("POST", "/v1/collections/{collection}/reindex", {"encoder": DEFAULT}),
     ("DELETE", "/v1/collections/{collection}/reindex", None),
     ("POST", "/v1/collections/{collection}/reindex/switch", {}),
