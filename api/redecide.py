@@ -44,7 +44,7 @@ def redecide_job(job_id: str, body: Redecide) -> Response:
         [Item(number) for number in range(target.total)],
         target.top,
         target=job_id,
-        options=body.model_dump(),
+        options={**body.model_dump(), **({"where": target.where} if target.where else {})},
     )
     return _submit(asked, partial(check_redecidable, job_id=job_id, dry_run=body.dry_run))
 

@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
+from typing import Any
 
 from flask import Response, g, request
 
-from api.inputs import AskItems, AskQuery, EnrollItems, EnrollQuery
+from api.inputs import AskItems, AskQuery, EnrollItems, EnrollQuery, SearchItems
 from api.links import link
 from api.models import FinishedJob, JobModel
 from api.openapi import FILE, form
@@ -25,7 +26,8 @@ from api.uploads import Upload, read_uploads
 from api.webhooks import check_webhook
 from core.errors import ExemplarError, problem_of
 from core.label_sets import Said
-from core.types import FINAL, Item, Job, JobKind, JobRequest, Labels, Lane
+from core.types import FINAL, Collection, IndexName, Item, Job, JobKind, JobRequest, Lane
+from core.where import parse_where
 from store.blobs import uploads_of
 from store.record.keys import Scope
 from store.work.jobs import new_job_id
@@ -66,55 +68,50 @@ asks = partial(
 def enroll(collection: str, query: EnrollQuery) -> Response:
     """Enrol labelled pictures; a class exists as soon as its first picture is enrolled."""
     said = Said(query.label, complete=query.complete)
-    return _submit(collection, JobKind.ENROLL, said=said, webhook=query.webhook)
+    return _submit(collection, JobKind.ENROLL, AskQuery.model_validate({"webhook": query.webhook}), said=said)
 
 
 @asks("/collections/<collection>/classify")
 def classify(collection: str, query: AskQuery) -> Response:
     """Classify pictures."""
-    return _submit(
-        collection,
-        JobKind.CLASSIFY,
-        top=query.top,
-        min_version=query.min_version,
-        webhook=query.webhook,
-    )
+    return _submit(collection, JobKind.CLASSIFY, query)
 
 
-@asks("/collections/<collection>/search")
+@asks("/collections/<collection>/search", body=SearchItems)
 def search(collection: str, query: AskQuery) -> Response:
-    """Find the nearest supports of pictures, without a decision."""
-    return _submit(
-        collection,
-        JobKind.SEARCH,
-        top=query.top,
-        min_version=query.min_version,
-        webhook=query.webhook,
-    )
+    """Find the nearest supports of pictures or texts, without a decision."""
+    return _submit(collection, JobKind.SEARCH, query)
 
 
 def _submit(
     collection: str,
     kind: JobKind,
+    query: AskQuery,
     *,
     said: Said = NOTHING_SAID,
-    top: int = 5,
-    min_version: int = 0,
-    webhook: str | None = None,
 ) -> Response:
     store = services().store
-    check_webhook(webhook)
+    check_webhook(query.webhook)
     found = store.collections.find(collection)
     check_offered(found.encoder)  # before pictures are stored
+    options = filter_of(found, query, kind)
     job_id = new_job_id()
     # nothing is promised until the answer, and what a caller waits for is usually done by then
     at_once = KINDS[kind].enrols or wait_s() <= 0
     with uploading(job_id) as upload:
-        items = _receive(job_id, kind, said, found.labels, durable=at_once)
+        items = _receive(job_id, kind, said, found, durable=at_once)
         interactive = len(items) <= services().settings.interactive_items
         lane = Lane.INTERACTIVE if interactive else Lane.BULK
         job_request = JobRequest(
-            collection, kind, lane, items, top, min_version, webhook=webhook, origin=origin_of(job_id, kind)
+            collection,
+            kind,
+            lane,
+            items,
+            query.top,
+            query.min_version,
+            webhook=query.webhook,
+            origin=origin_of(job_id, kind),
+            options=options,
         )
         key = idempotency_of(_asked(job_request))
         submitted = upload.submit(lambda: store.jobs.submit(job_id, job_request, key))
@@ -126,6 +123,20 @@ def _submit(
         pictures = [item.picture for item in items if item.picture is not None]
         store.blobs.make_durable(folder_of_pictures(kind, job_id), pictures)
     return response
+
+
+def filter_of(collection: Collection, query: AskQuery, kind: JobKind) -> dict[str, Any]:
+    """Return the options of a job with the filter that a query asks for, if any; raises `where_invalid`."""
+    where = parse_where(query.where)
+    if where is None:
+        return {}
+    if KINDS[kind].enrols:
+        raise ExemplarError("where_invalid", "where: expected it without kind=enroll, which asks nothing")
+    if collection.index.name is IndexName.MILVUS:
+        raise ExemplarError(
+            "where_invalid", "where: expected an index in memory (flat, ivf or rabitq), got milvus"
+        )
+    return {"where": where}
 
 
 class Uploading:
@@ -159,13 +170,13 @@ def uploading(job_id: str) -> Iterator[Uploading]:
                 services().store.blobs.remove_folder(uploads_of(job_id))
 
 
-def _receive(job_id: str, kind: JobKind, said: Said, labels: Labels, *, durable: bool) -> list[Item]:
+def _receive(job_id: str, kind: JobKind, said: Said, collection: Collection, *, durable: bool) -> list[Item]:
     """Read and store the pictures; afterwards none is in memory, however long the caller waits."""
     large = is_large()
     if large and "Idempotency-Key" not in request.headers:  # a key may replay an earlier job
         services().store.jobs.check_room()  # before the body is read
     with services().large if large else nullcontext():
-        uploads = read_uploads(kind, said, labels, services().settings)
+        uploads = read_uploads(kind, said, collection, services().settings)
         if all(upload.error is not None for upload in uploads) and uploads[0].error is not None:
             raise uploads[0].error  # no picture is valid
         return _keep(uploads, folder_of_pictures(kind, job_id), durable=durable)
@@ -185,6 +196,7 @@ def _keep(uploads: Sequence[Upload], folder: str, *, durable: bool) -> list[Item
             place=upload.url,
             labels=None if upload.labels is None else upload.labels.labels,
             complete=upload.labels is not None and upload.labels.complete,
+            text=upload.text,
         )
         for index, upload in enumerate(uploads)
     ]
@@ -206,9 +218,11 @@ def _asked(job_request: JobRequest) -> list[object]:
                 dict(item.metadata),
                 item.problem,
                 *([] if item.labels is None else [list(item.labels), item.complete]),
+                *([] if item.text is None else [item.text]),
             ]
             for item in job_request.items
         ],
+        *([dict(job_request.options)] if job_request.options else []),
     ]
 
 
