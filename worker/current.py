@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from core.types import Chunk, Collection
+from core.where import Where
 from encoders import Encoder
+from index.replica import Replica
 from index.replicas import AnyReplica
 from store.record.collections import collection_gone
 from worker.tools import Tools
@@ -12,13 +14,16 @@ from worker.tools import Tools
 def current_replica(tools: Tools, encoder: Encoder, chunk: Chunk) -> tuple[AnyReplica, Collection]:
     """Return the replica with every change committed so far; raises `collection_not_found`.
 
-    Raises `encoder_changed` if the collection no longer answers with the chunk's encoder.
+    Where the chunk's job has a filter, it is that of the supports that match. Raises `encoder_changed` if the
+    collection no longer answers with the chunk's encoder.
     """
     if chunk.collection_id is None:
         raise collection_gone()
     collection = tools.store.collections.current(chunk.collection_id)
     if collection is None:
         raise collection_gone()
+    if chunk.where is not None:
+        return _filtered(tools, encoder, chunk, chunk.where), collection
     replica = tools.replicas.current(
         chunk.collection_id,
         encoder.dim,
@@ -32,3 +37,12 @@ def current_replica(tools: Tools, encoder: Encoder, chunk: Chunk) -> tuple[AnyRe
     if measure is not None:
         tools.store.collections.note_measure(collection.id, measure)
     return replica, collection
+
+
+def _filtered(tools: Tools, encoder: Encoder, chunk: Chunk, where: Where) -> Replica:
+    found = tools.filtered.current(
+        chunk.collection_id or 0, encoder.dim, where, encoder=chunk.encoder or None
+    )
+    if found is None:
+        raise collection_gone()
+    return found

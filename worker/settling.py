@@ -9,6 +9,7 @@ import structlog
 
 from core.errors import ExemplarError
 from core.types import Chunk, JobKind, Lane
+from core.where import where_key
 from encoders import Encoder
 from index.replicas import ENCODER_CHANGED
 from store.queue.wake_ups import Part
@@ -54,8 +55,10 @@ def _settle(tools: Tools, made: Sequence[Settlement]) -> None:
 def _groups(chunks: Sequence[EmbeddedChunk]) -> Iterator[list[EmbeddedChunk]]:
     """Group chunks with equal options."""
 
-    def alike(pair: EmbeddedChunk) -> tuple[int, str, int, bool]:
-        return pair[0].collection_id or 0, pair[0].kind.value, pair[0].top, pair[0].smooth
+    def alike(pair: EmbeddedChunk) -> tuple[int, str, int, bool, str]:
+        chunk = pair[0]
+        where = "" if chunk.where is None else where_key(chunk.where)
+        return chunk.collection_id or 0, chunk.kind.value, chunk.top, chunk.smooth, where
 
     for _, group in groupby(sorted(chunks, key=alike), key=alike):
         yield list(group)
