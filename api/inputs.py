@@ -341,20 +341,40 @@ Complete = Annotated[
 
 
 class SupportChange(Strict):
-    """The class to move a support to; if a picture may have several labels, those that it gets or loses."""
+    """The class to move a support to, or the several labels that it gets or loses; or its id and metadata."""
 
     label: str | None = None
     labels: SeveralLabels | None = Field(None, description="Labels instead of those that it has.")
     add: SeveralLabels | None = None
     remove: SeveralLabels | None = Field(None, description="Labels to take away, with those below them.")
     complete: Complete | None = None
+    external_id: CallersId | None = Field(None, description="Another id of yours; null removes it.")
+    metadata: dict[str, Any] | None = Field(
+        None,
+        description="Metadata to add to what it has, name by name; a name with null is removed. At most 4096 "
+        "bytes as JSON in all.",
+    )
+
+    @property
+    def moves(self) -> bool:
+        """Whether its class or labels change."""
+        return any(one is not None for one in (self.label, self.labels, self.add, self.remove, self.complete))
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What its caller says of it, of what was given."""
+        return self.model_dump(include={"external_id", "metadata"} & self.model_fields_set)
 
     @model_validator(mode="after")
     def _check(self) -> SupportChange:
         changes = self.add is not None or self.remove is not None
         ways = [self.label is not None, self.labels is not None, changes]
-        if sum(ways) > 1 or not (any(ways) or self.complete is not None):
-            raise ValueError("expected label, or labels, or any of add, remove and complete")
+        if sum(ways) > 1 or self.moves == bool(self.said):
+            raise ValueError(
+                "expected label, or labels, or any of add, remove and complete; or external_id and metadata"
+            )
+        if "metadata" in self.said and self.metadata is None:
+            raise ValueError("metadata: expected an object; null removes single names in it")
         return self
 
 
@@ -408,6 +428,35 @@ class AskItems(Strict):
     """Pictures to classify, or to search with."""
 
     items: list[AskItem]
+
+
+SearchText = Annotated[
+    str,
+    Field(
+        min_length=1, max_length=2048, description="A text, for a collection whose encoder has a text side."
+    ),
+]
+
+
+class SearchItem(Strict):
+    """A picture or a text to search with."""
+
+    image: Image | None = None
+    text: SearchText | None = None
+    custom_id: CallersId | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> SearchItem:
+        if (self.image is None) == (self.text is None):
+            raise ValueError("expected one of image and text")
+        return self
+
+
+class SearchItems(Strict):
+    """Pictures and texts to search with, or one text."""
+
+    items: list[SearchItem] | None = None
+    text: SearchText | None = None
 
 
 class PageQuery(Strict):
@@ -493,10 +542,21 @@ class NewGroups(Strict):
     max_groups: int = Field(100, ge=1, le=MAX_CHUNK_ITEMS, strict=True, description="Most groups.")
 
 
+Where = Annotated[
+    str | None,
+    Field(
+        max_length=16_384,
+        description="Only supports whose metadata have these values, as a JSON object: "
+        '`{"site": "north", "year": [2025, 2026]}`, a list for any of several.',
+    ),
+]
+
+
 class SupportQuery(PageQuery):
     """A selection of supports."""
 
     label: str | None = Field(None, description="Only supports that bear this label.")
+    where: Where = None
 
 
 class WebhookQuery(Strict):
@@ -511,6 +571,7 @@ class AskQuery(WebhookQuery):
     top: int = Field(5, ge=1, le=100, description="Candidates and neighbours in each answer.")
     min_version: int = Field(0, ge=0, description="The oldest collection version that may be searched.")
     version: AsOf = None
+    where: Where = None
 
 
 class EnrollQuery(WebhookQuery):
@@ -552,7 +613,14 @@ class BulkQuery(AskQuery):
 
 
 class BulkPlaces(Strict):
-    """Pictures that are elsewhere: one of the two."""
+    """Pictures that are elsewhere: one of the three."""
 
     folder: str | None = Field(None, description="A folder under EXEMPLAR_ROOTS on the server.")
     urls: list[Annotated[str, Field(min_length=1, max_length=4096)]] | None = None
+    prefix: str | None = Field(
+        None,
+        min_length=1,
+        max_length=2048,
+        description="Object storage: everything below a URL such as s3://bucket/2026/, or what its wildcards "
+        "match, as s3://bucket/2026/**/*.jpg, under EXEMPLAR_REMOTE_PREFIXES.",
+    )

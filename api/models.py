@@ -352,6 +352,7 @@ class NeighbourModel(Neighbour):
     """A support near the picture."""
 
     thumbnail: str
+    external_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,6 +360,7 @@ class ManyNeighbourModel(ManyNeighbour):
     """A support near the picture, with its labels."""
 
     thumbnail: str
+    external_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,6 +368,7 @@ class ContributionModel(Contribution):
     """A support that contributed to the best class."""
 
     thumbnail: str
+    external_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

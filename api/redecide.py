@@ -15,6 +15,7 @@ from api.requests import origin_of
 from api.routes import Routes
 from api.services import check_offered, services
 from api.submit import answer, as_of, idempotency_of
+from core.errors import ExemplarError
 from core.types import Item, JobKind, JobRequest, Lane
 from store.record.keys import Scope
 from store.work.jobs import new_job_id
@@ -37,6 +38,10 @@ SOON = 1000  # items that take a second at most: a person waits for them
 def redecide_job(job_id: str, body: Redecide) -> Response:
     """Decide the answers of a job again from kept vectors, with its collection as it is now, or was."""
     target = services().store.jobs.get(job_id)
+    if target.where and body.version is not None:
+        raise ExemplarError(
+            "where_invalid", "version: expected none, because the job was answered by a filter of metadata"
+        )
     asked = JobRequest(
         target.collection,
         JobKind.REDECIDE,
@@ -44,7 +49,11 @@ def redecide_job(job_id: str, body: Redecide) -> Response:
         [Item(number) for number in range(target.total)],
         target.top,
         target=job_id,
-        options={"dry_run": body.dry_run, **as_of(target.collection, body.version)},
+        options={
+            "dry_run": body.dry_run,
+            **as_of(target.collection, body.version),
+            **({"where": target.where} if target.where else {}),
+        },
     )
     return _submit(asked, partial(check_redecidable, job_id=job_id, dry_run=body.dry_run))
 

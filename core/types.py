@@ -103,6 +103,7 @@ class ChangeKind(StrEnum):
     REVIEWED = "reviewed"
     MOVED = "moved"
     LABELS_CHANGED = "labels_changed"
+    DESCRIBED = "described"
     DELETED = "deleted"
     CLASS_ADDED = "class_added"
     CLASS_CHANGED = "class_changed"
@@ -305,7 +306,7 @@ def is_web_url(place: str | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The source of a bulk job's items: names of uploaded files, or a folder on the server."""
+    """The source of a bulk job's items: uploaded files, a folder on the server, or object storage."""
 
     archive: str | None = None
     manifest: str | None = None
@@ -319,6 +320,10 @@ class Source:
     """Which of a picture's folders names its class, `nearest` or `top`; None is `nearest` if no two clash."""
     labels: Labels = Labels.ONE
     """How many labels the collection gives a picture."""
+    prefix: str | None = None
+    """The URL that objects begin with, or a pattern of such URLs."""
+    after: str | None = None
+    """The URL of the last object under the prefix that is already in a chunk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,6 +386,8 @@ class Job:
     note: str | None = None
     target: str | None = None
     top: int = 5
+    where: Mapping[str, Any] | None = None
+    """The filter of the supports that its answers are made from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -405,3 +412,8 @@ class Chunk:
     target: str = ""
     """The job that its job is about."""
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def where(self) -> Mapping[str, Any] | None:
+        """The filter of the supports that its answers are made from."""
+        return self.options.get("where")

@@ -13,7 +13,8 @@ from core.types import ClassKind, Rule
 from core.vectors import Vectors
 from index.calibration import sample
 from index.learning import Fitted
-from index.replica import Replica, restore
+from index.replica import Replica
+from index.snapshot import restore
 from index.supports import Ids, Mask
 
 DIGITS = 6

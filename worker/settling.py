@@ -9,6 +9,7 @@ import structlog
 
 from core.errors import ExemplarError
 from core.types import Chunk, JobKind, Lane
+from core.where import where_key
 from encoders import Encoder
 from index.replicas import ENCODER_CHANGED
 from store.queue.wake_ups import Part
@@ -55,10 +56,11 @@ def _settle(tools: Tools, made: Sequence[Settlement]) -> None:
 def _groups(chunks: Sequence[EmbeddedChunk]) -> Iterator[list[EmbeddedChunk]]:
     """Group chunks with equal options."""
 
-    def alike(pair: EmbeddedChunk) -> tuple[int, str, int, bool, int]:
+    def alike(pair: EmbeddedChunk) -> tuple[int, str, int, bool, int, str]:
         chunk = pair[0]
         version = chunk.options.get("version", -1)  # as of which it is to be answered
-        return chunk.collection_id or 0, chunk.kind.value, chunk.top, chunk.smooth, version
+        where = "" if chunk.where is None else where_key(chunk.where)
+        return chunk.collection_id or 0, chunk.kind.value, chunk.top, chunk.smooth, version, where
 
     for _, group in groupby(sorted(chunks, key=alike), key=alike):
         yield list(group)

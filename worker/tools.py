@@ -14,6 +14,7 @@ from core.types import Lane
 from encoders import Encoder, open_encoder
 from encoders.threads import use_threads
 from index.devices import use_search_threads
+from index.filtered import FilteredReplicas
 from index.milvus import Milvus
 from index.replicas import Replicas
 from runtime.open_tracing import open_tracing
@@ -28,6 +29,7 @@ from worker.watch import Watch
 
 log = structlog.get_logger("exemplar.worker")
 
+READERS = 16  # pictures of object storage that are read at a time: each takes a round trip
 SWITCH_S = 0.0005  # a thread somebody waits for gets Python's lock ten times sooner than by default
 
 
@@ -46,6 +48,7 @@ class Tools:
     store: Store
     encoders: Mapping[str, Encoder]
     replicas: Replicas
+    filtered: FilteredReplicas
     decoders: ThreadPoolExecutor
     loader: ThreadPoolExecutor
     settler: ThreadPoolExecutor
@@ -58,6 +61,8 @@ class Tools:
     reading: Progress = field(default_factory=Progress)
     smoothing: Progress = field(default_factory=Progress)
     watch: Watch = field(default_factory=Watch)
+    readers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(READERS, "read"))
+    """Read pictures of object storage, ahead of the decoders; started by the first one."""
 
     @property
     def device(self) -> str:
@@ -100,6 +105,7 @@ def open_tools(
         store=store,
         encoders=encoders,
         replicas=Replicas(store.supports.changes_since, settings.snapshot_folder, marks=marks, milvus=milvus),
+        filtered=FilteredReplicas(store.supports.changes_since),
         decoders=decoders,
         loader=loader,
         settler=settler,

@@ -420,14 +420,14 @@ class AsyncCalls(AsyncTransport):
         )
 
     def list_supports(
-        self, collection: str, *, limit: int | None = None, label: str | None = None
+        self, collection: str, *, limit: int | None = None, label: str | None = None, where: str | None = None
     ) -> AsyncIterator[models.Support]:
-        """List supports in order of enrolment: those that bear a label, or all."""
+        """List supports in order of enrolment: those that bear a label and match a filter, or all."""
         return self._pages(
             Request(
                 "GET",
                 f"/v1/collections/{in_path(collection)}/supports",
-                in_query(limit=limit, label=label),
+                in_query(limit=limit, label=label, where=where),
                 may_repeat=True,
             ),
             models.Support,
@@ -458,15 +458,25 @@ class AsyncCalls(AsyncTransport):
         *,
         add: Sequence[str] | None = None,
         complete: bool | None = None,
+        external_id: str | None = None,
         labels: Sequence[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
         remove: Sequence[str] | None = None,
     ) -> models.Support:
-        """Move a support to another class, or change its labels if a picture may have several."""
+        """Move a support to another class, change its labels, its external id or its metadata."""
         return await self._json(
             Request(
                 "PATCH",
                 f"/v1/collections/{in_path(collection)}/supports/{in_path(support_id)}",
-                json=given(add=add, complete=complete, label=label, labels=labels, remove=remove),
+                json=given(
+                    add=add,
+                    complete=complete,
+                    external_id=external_id,
+                    label=label,
+                    labels=labels,
+                    metadata=metadata,
+                    remove=remove,
+                ),
             ),
             models.Support,
         )

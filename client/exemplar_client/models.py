@@ -97,10 +97,12 @@ class Average(Model):
 
 
 class BulkPlaces(Model):
-    """Pictures that are elsewhere: one of the two."""
+    """Pictures that are elsewhere: one of the three."""
 
     folder: str | None = Field(default=None)
     """A folder under EXEMPLAR_ROOTS on the server."""
+    prefix: str | None = Field(default=None)
+    """Object storage: everything below a URL such as s3://bucket/2026/, or what its wildcards match, as s3://bucket/2026/**/*.jpg, under EXEMPLAR_REMOTE_PREFIXES."""
     urls: list[str] | None = Field(default=None)
 
 
@@ -149,6 +151,7 @@ ChangeKind = (
         "reviewed",
         "moved",
         "labels_changed",
+        "described",
         "deleted",
         "class_added",
         "class_changed",
@@ -466,6 +469,7 @@ class ContributedPage(Model):
 class Contribution(Model):
     """A support that contributed to the best class."""
 
+    external_id: str | None = Field(default=None)
     label: str
     share: float
     """Its share of all contributions to the best class."""
@@ -1224,6 +1228,7 @@ class ManyNeighbour(Model):
 
     complete: bool
     """Whether it has no other labels; otherwise nothing is known about those."""
+    external_id: str | None = Field(default=None)
     labels: list[str]
     similarity: float
     support_id: int
@@ -1265,6 +1270,7 @@ class NamedVersion(Model):
 class Neighbour(Model):
     """A support near the picture."""
 
+    external_id: str | None = Field(default=None)
     label: str
     similarity: float
     support_id: int
@@ -1726,6 +1732,21 @@ Scope = Literal["classify", "enroll", "contribute", "admin"] | str
 """What a key allows: `admin` everything, `enroll` also to `contribute`: to enrol into quarantine."""
 
 
+class SearchItem(Model):
+    """A picture or a text to search with."""
+
+    custom_id: str | None = Field(default=None)
+    image: Image | None = Field(default=None)
+    text: str | None = Field(default=None)
+
+
+class SearchItems(Model):
+    """Pictures and texts to search with, or one text."""
+
+    items: list[SearchItem] | None = Field(default=None)
+    text: str | None = Field(default=None)
+
+
 class Selection(Model):
     """A selection of answers by what they say and whether a person has reviewed them."""
 
@@ -1758,13 +1779,17 @@ Step = Literal["hour", "day"] | str
 
 
 class SupportChange(Model):
-    """The class to move a support to; if a picture may have several labels, those that it gets or loses."""
+    """The class to move a support to, or the several labels that it gets or loses; or its id and metadata."""
 
     add: list[str] | None = Field(default=None)
     complete: bool | None = Field(default=None)
+    external_id: str | None = Field(default=None)
+    """Another id of yours; null removes it."""
     label: str | None = Field(default=None)
     labels: list[str] | None = Field(default=None)
     """Labels instead of those that it has."""
+    metadata: dict[str, Any] | None = Field(default=None)
+    """Metadata to add to what it has, name by name; a name with null is removed. At most 4096 bytes as JSON in all."""
     remove: list[str] | None = Field(default=None)
     """Labels to take away, with those below them."""
 
