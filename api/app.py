@@ -14,6 +14,7 @@ from api import (
     classes,
     collections,
     control,
+    drift,
     embeddings,
     erasures,
     events,
@@ -46,6 +47,7 @@ from api.streams import Streams
 from api.wait import JobWatch
 from core.errors import ExemplarError
 from core.settings import Settings
+from runtime.precedence import Precedence
 from runtime.tracing import Tracing
 from store.record.supports import MAX_ID
 from store.store import Store
@@ -96,7 +98,8 @@ def create_app(settings: Settings, store: Store, *, needs_key: bool, tracing: Tr
     places = max(settings.http_threads - settings.http_threads // STREAMS_SHARE - PLACES_KEPT, 1)
     watch = JobWatch(store.jobs.finished_among, places=places, redis_url=settings.redis_url)
     rates = Rates(settings.redis_url, rate=settings.rate_limit, at_once=settings.requests_at_once)
-    services = Services(settings, store, watch, streams, rates, needs_key, Readiness(settings, store))
+    readiness, precedence = Readiness(settings, store), Precedence(settings.data)
+    services = Services(settings, store, watch, streams, rates, needs_key, readiness, precedence)
     app.extensions.update([attach(services)])
     services.registry.register(RecordMetrics(settings, store))
     watch_requests(app, RequestMetrics(services.registry), tracing or Tracing())
@@ -117,6 +120,7 @@ def create_app(settings: Settings, store: Store, *, needs_key: bool, tracing: Tr
         portability,
         reindex,
         reports,
+        drift,
         history,
         erasures,
         quarantine,

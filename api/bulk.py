@@ -1,4 +1,4 @@
-"""The view of bulk jobs: archives, manifests and folders, one upload per job."""
+"""The view of bulk jobs: archives, manifests, folders and buckets, one source per job."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from api.openapi import FILE, form, ref
 from api.requests import origin_of
 from api.routes import Routes, as_json, read_json
 from api.services import check_offered, services
-from api.submit import answer, as_of, idempotency_of, quarantined, uploading
+from api.submit import answer, idempotency_of, options_of, uploading
 from api.webhooks import check_webhook
 from core.errors import ExemplarError
 from core.label_sets import unsupported
@@ -29,6 +29,7 @@ from core.types import JobKind, JobRequest, Labels, Lane, Source
 from formats.bounded_reader import Readable
 from formats.entries import read_steps
 from formats.entry import Entry
+from formats.remote_names import allowed_prefix
 from store.blobs import BlobFile, uploads_of
 from store.queue.wake_ups import Part
 from store.record.keys import Scope
@@ -60,8 +61,8 @@ class _Received:
 
     source: Source = field(default_factory=Source)
     digests: list[str] = field(default_factory=list)
-    urls: int = 0
-    """The number of items, if already known."""
+    urls: int = 0  # the number of items, if already known
+    options: dict[str, object] = field(default_factory=dict)
 
 
 @routes.add(
@@ -86,7 +87,7 @@ class _Received:
     note=" To enrol, it needs `enroll` too.",
 )
 def bulk(collection: str, query: BulkQuery) -> Response:
-    """Classify or enrol the pictures of an archive, a manifest or a folder as one job."""
+    """Classify or enrol the pictures of an archive, a manifest, a folder or a bucket as one job."""
     kind = KINDS[query.kind]
     check_key(Scope.CONTRIBUTE if kind.enrols else kind.scope)
     if query.smooth and not kind.decides:
@@ -97,6 +98,7 @@ def bulk(collection: str, query: BulkQuery) -> Response:
     if query.smooth and found.labels is Labels.MANY:
         raise unsupported("smooth")
     check_webhook(query.webhook)
+    options = options_of(found, query, query.kind)
     if not query.dry_run and "Idempotency-Key" not in request.headers:  # a key may replay an earlier job
         store.jobs.check_room(to_read=True)  # before a large body is read
     job_id = new_job_id()
@@ -114,6 +116,7 @@ def bulk(collection: str, query: BulkQuery) -> Response:
         _check_begins(job_id, received.source, query.kind)
         if kind.enrols and query.class_from is None and received.source.manifest is None:
             _check_classes(job_id, received.source)
+        received.options = options
         submitted = upload.submit(lambda: _submit(job_id, collection, query, received))
     services().store.wake_ups.send_to(Part.SOURCES)
     return answer(submitted.job)
@@ -131,13 +134,13 @@ def _submit(job_id: str, collection: str, query: BulkQuery, received: _Received)
         webhook=query.webhook,
         smooth=query.smooth,
         origin=origin_of(job_id, query.kind),
-        options=as_of(collection, query.version) if KINDS[query.kind].decides else quarantined(query.kind),
+        options=received.options,
     )
-    added = {"smooth", "class_from", "version"}  # since the first version, whose keys still hold
+    added = {"smooth", "class_from", "version", "where"}  # since the first version, whose keys still hold
     same: list[object] = [*query.model_dump(mode="json", exclude=added).values(), collection]
     same += [*received.digests, *(["smooth"] if query.smooth else [])]
     same += [query.class_from.value] if query.class_from is not None else []
-    same += [] if query.version is None else [query.version]
+    same += [received.options] if received.options else []
     return services().store.jobs.submit(job_id, asked, idempotency_of(same))
 
 
@@ -194,9 +197,13 @@ def _places(job_id: str, received: _Received, label: str | None) -> _Received:
     if (request.content_length or 0) > services().settings.max_body_bytes:
         raise _too_large(services().settings.max_body_bytes)
     places = BulkPlaces.model_validate(read_json())
-    if (places.folder is None) == (places.urls is None):
-        raise ExemplarError("request_invalid", "expected one of folder and urls")
-    received.digests.append(places.model_dump_json())
+    if sum(place is not None for place in (places.folder, places.urls, places.prefix)) != 1:
+        raise ExemplarError("request_invalid", "expected one of folder, urls and prefix")
+    received.digests.append(places.model_dump_json(exclude={"prefix"} if places.prefix is None else None))
+    if places.prefix is not None:
+        allowed_prefix(places.prefix, services().settings.remote_prefixes)
+        received.source = Source(prefix=places.prefix, label=label)
+        return received
     if places.folder is not None:
         received.source = Source(folder=places.folder, label=label)
         return received

@@ -34,6 +34,7 @@ def make_collection(body: NewCollection) -> CollectionModel:
         prompts=prompts,
         index=body.index.value(),
         labels=body.labels,
+        quality=body.quality.changes() or None,
     )
     return CollectionModel.of(made)
 
@@ -60,13 +61,15 @@ def get_collection(collection: str) -> CollectionModel:
     "PATCH", "/collections/<collection>", scope=Scope.ADMIN, body=CollectionChange, answer=CollectionModel
 )
 def change_collection(collection: str, body: CollectionChange) -> CollectionModel:
-    """Change the name, the rule or the index of a collection; omitted fields stay unchanged."""
+    """Change the name, rule, index or quality settings of a collection; omitted fields stay unchanged."""
     if body.name is not None:
         check_may_make(check_slug(body.name))
-    changes = body.rule.model_dump(exclude_none=True)
+    changes = body.rule.changes()
     index = None if body.index is None else body.index.value()
     return CollectionModel.of(
-        services().store.collections.change(collection, changes, index=index, new_name=body.name)
+        services().store.collections.change(
+            collection, changes, index=index, new_name=body.name, quality=body.quality.changes()
+        )
     )
 
 

@@ -81,7 +81,8 @@ def make_embeddings(body: EmbeddingsRequest) -> Response:
     collection, encoder = _whose(body.model)
     inputs = body.input if isinstance(body.input, list) else [body.input]
     body.input = ""  # free the pictures' memory while waiting for the worker
-    results = _embed(collection, encoder, inputs)
+    with services().precedence.taken():
+        results = _embed(collection, encoder, inputs)
     for result in results:
         if result["status"] == "failed":  # a list of vectors has no place for the error of one
             error = error_of(result["error"])

@@ -18,11 +18,13 @@ from core.answer_order import Order
 from core.caller_fields import CallersId
 from core.errors import ExemplarError
 from core.label_sets import MAX_LABELS
+from core.quality import FindingCode, Quality, pack_quality
 from core.types import (
     MAX_CHUNK_ITEMS,
     Aim,
     ClassKind,
     DecisionName,
+    ErrorOf,
     Index,
     IndexName,
     JobKind,
@@ -91,6 +93,24 @@ Precision = Annotated[
         "aim `precision`.",
     ),
 ]
+MaxError = Annotated[
+    float,
+    Field(
+        ge=0.001,
+        le=0.5,
+        allow_inf_nan=False,
+        strict=True,
+        description="Most wrong labels, as a share, among those that need no person: answers then say "
+        "whether they are `automatic`. Null says it of none.",
+    ),
+]
+WhichShare = Annotated[
+    ErrorOf,
+    Field(
+        description="What `max_error` is a share of: the `automatic` labels, with a probability of 90 %; or "
+        "`all` pictures, on average, which takes fewer examples."
+    ),
+]
 WhichRule = Annotated[
     RuleName, Field(description="`auto` is `kernel` up to 2,000 supports, and `ridge` above.")
 ]
@@ -106,13 +126,16 @@ class RuleModel(Strict):
     coverage: Coverage = Rule().coverage
     aim: WhichAim | None = None
     precision: Precision | None = None
+    max_error: MaxError | None = None
+    error_of: WhichShare = Rule().error_of
 
     def value(self) -> Rule:
         return Rule(**{name: value for name, value in self if value is not None})
 
     @model_serializer(mode="wrap")
-    def _leave_out_what_is_for_several_labels(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return without_nulls(dump(self), "aim", "precision")
+    def _leave_out_what_does_not_apply(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found = without_nulls(dump(self), "aim", "precision", "max_error")
+        return found if "max_error" in found else {n: value for n, value in found.items() if n != "error_of"}
 
 
 class RuleChange(Strict):
@@ -125,6 +148,13 @@ class RuleChange(Strict):
     coverage: Coverage | None = None
     aim: WhichAim | None = None
     precision: Precision | None = None
+    max_error: MaxError | None = None
+    error_of: WhichShare | None = None
+
+    def changes(self) -> dict[str, Any]:
+        """Return the fields to change; null takes `max_error` away, and leaves others as they are."""
+        found = self.model_dump(exclude_none=True)
+        return found | ({"max_error": self.max_error} if "max_error" in self.model_fields_set else {})
 
 
 class IndexModel(Strict):
@@ -154,6 +184,83 @@ class IndexModel(Strict):
         return Index(self.name, self.probes, self.refine)
 
 
+class QualityChange(Strict):
+    """What pictures are checked for when they are enrolled; omitted fields stay unchanged."""
+
+    refuse: list[FindingCode] | None = Field(
+        None, description="Findings that refuse a picture; the others only warn. By default none refuses."
+    )
+    min_side: int | None = Field(
+        None, ge=0, le=224, strict=True, description="`too_small`: pixels of the shorter side; 0 is off."
+    )
+    min_sharpness: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="`blurred`: the share of its edges that a picture loses by one more blur; 0 is off.",
+    )
+    min_light: float | None = Field(
+        None,
+        ge=0,
+        le=255,
+        allow_inf_nan=False,
+        description="`too_dark`: the light that 95 % of the pixels do not reach, of 255; 0 is off.",
+    )
+    max_light: float | None = Field(
+        None,
+        ge=0,
+        le=255,
+        allow_inf_nan=False,
+        description="`too_bright`: the light that 95 % of the pixels exceed, of 255; 255 is off.",
+    )
+    near_share: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="`near_duplicate_of_other_class`: the distance to a support of another class, as a share "
+        "of the median distance between nearest supports; 0 finds only equal pictures.",
+    )
+    unlike_deviations: float | None = Field(
+        None,
+        gt=0,
+        le=100,
+        allow_inf_nan=False,
+        description="`unlike_its_class`: standard deviations below the usual similarity to the class.",
+    )
+    conflict_deviations: float | None = Field(
+        None,
+        gt=0,
+        le=100,
+        allow_inf_nan=False,
+        description="`label_conflict`: standard deviations below the usual lead of a picture's own class, if "
+        "another one is nearer.",
+    )
+
+    def changes(self) -> dict[str, Any]:
+        """Return the fields that were given, as `Quality` has them."""
+        found = self.model_dump(exclude_none=True)
+        return found | ({"refuse": tuple(found["refuse"])} if "refuse" in found else {})
+
+
+class QualityModel(BaseModel):
+    """What pictures are checked for when they are enrolled."""
+
+    refuse: list[FindingCode]
+    min_side: int
+    min_sharpness: float
+    min_light: float
+    max_light: float
+    near_share: float
+    unlike_deviations: float
+    conflict_deviations: float
+
+    @classmethod
+    def of(cls, quality: Quality) -> QualityModel:
+        return cls.model_validate(pack_quality(quality))
+
+
 class NewCollection(Strict):
     """A collection to create."""
 
@@ -173,6 +280,7 @@ class NewCollection(Strict):
     )
     index: IndexModel = Field(default_factory=lambda: IndexModel.model_validate({}))
     labels: Labels = Field(Labels.ONE, description="How many labels a picture has: exactly one, or `many`.")
+    quality: QualityChange = QualityChange.model_validate({})
 
 
 FIXED = ("encoder", "views", "prompts", "labels")
@@ -184,13 +292,14 @@ class CollectionChange(Strict):
     name: str | None = Field(None, description="A new name; jobs and API keys of the collection follow it.")
     rule: RuleChange = RuleChange()
     index: IndexModel | None = None
+    quality: QualityChange = QualityChange.model_validate({})
 
     @model_validator(mode="before")
     @classmethod
     def _leave_what_is_fixed(cls, raw: Any) -> Any:
         fixed = [name for name in FIXED if isinstance(raw, dict) and name in raw]
         if raw == {}:
-            raise ExemplarError("request_invalid", "expected name, rule or index, got none of them")
+            raise ExemplarError("request_invalid", "expected name, rule, index or quality, got none of them")
         if fixed:
             raise ExemplarError(
                 "collection_fixed",
@@ -232,20 +341,40 @@ Complete = Annotated[
 
 
 class SupportChange(Strict):
-    """The class to move a support to; if a picture may have several labels, those that it gets or loses."""
+    """The class to move a support to, or the several labels that it gets or loses; or its id and metadata."""
 
     label: str | None = None
     labels: SeveralLabels | None = Field(None, description="Labels instead of those that it has.")
     add: SeveralLabels | None = None
     remove: SeveralLabels | None = Field(None, description="Labels to take away, with those below them.")
     complete: Complete | None = None
+    external_id: CallersId | None = Field(None, description="Another id of yours; null removes it.")
+    metadata: dict[str, Any] | None = Field(
+        None,
+        description="Metadata to add to what it has, name by name; a name with null is removed. At most 4096 "
+        "bytes as JSON in all.",
+    )
+
+    @property
+    def moves(self) -> bool:
+        """Whether its class or labels change."""
+        return any(one is not None for one in (self.label, self.labels, self.add, self.remove, self.complete))
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What its caller says of it, of what was given."""
+        return self.model_dump(include={"external_id", "metadata"} & self.model_fields_set)
 
     @model_validator(mode="after")
     def _check(self) -> SupportChange:
         changes = self.add is not None or self.remove is not None
         ways = [self.label is not None, self.labels is not None, changes]
-        if sum(ways) > 1 or not (any(ways) or self.complete is not None):
-            raise ValueError("expected label, or labels, or any of add, remove and complete")
+        if sum(ways) > 1 or self.moves == bool(self.said):
+            raise ValueError(
+                "expected label, or labels, or any of add, remove and complete; or external_id and metadata"
+            )
+        if "metadata" in self.said and self.metadata is None:
+            raise ValueError("metadata: expected an object; null removes single names in it")
         return self
 
 
@@ -301,6 +430,35 @@ class AskItems(Strict):
     items: list[AskItem]
 
 
+SearchText = Annotated[
+    str,
+    Field(
+        min_length=1, max_length=2048, description="A text, for a collection whose encoder has a text side."
+    ),
+]
+
+
+class SearchItem(Strict):
+    """A picture or a text to search with."""
+
+    image: Image | None = None
+    text: SearchText | None = None
+    custom_id: CallersId | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> SearchItem:
+        if (self.image is None) == (self.text is None):
+            raise ValueError("expected one of image and text")
+        return self
+
+
+class SearchItems(Strict):
+    """Pictures and texts to search with, or one text."""
+
+    items: list[SearchItem] | None = None
+    text: SearchText | None = None
+
+
 class PageQuery(Strict):
     """The position of a page in a list."""
 
@@ -325,6 +483,9 @@ class Selection(Strict):
     min_confidence: float | None = Field(None, ge=0, le=1, description="Only answers at least as confident.")
     max_confidence: float | None = Field(None, ge=0, le=1, description="Only answers at most as confident.")
     reviewed: bool | None = Field(None, description="Only answers that are reviewed, or that are not.")
+    automatic: bool | None = Field(
+        None, description="Only answers that need no person, or that do; none without an error budget."
+    )
     path: str | None = Field(
         None, max_length=1024, description="Only items whose `custom_id` (a file's path) contains this text."
     )
@@ -381,10 +542,21 @@ class NewGroups(Strict):
     max_groups: int = Field(100, ge=1, le=MAX_CHUNK_ITEMS, strict=True, description="Most groups.")
 
 
+Where = Annotated[
+    str | None,
+    Field(
+        max_length=16_384,
+        description="Only supports whose metadata have these values, as a JSON object: "
+        '`{"site": "north", "year": [2025, 2026]}`, a list for any of several.',
+    ),
+]
+
+
 class SupportQuery(PageQuery):
     """A selection of supports."""
 
     label: str | None = Field(None, description="Only supports that bear this label.")
+    where: Where = None
 
 
 class WebhookQuery(Strict):
@@ -399,6 +571,7 @@ class AskQuery(WebhookQuery):
     top: int = Field(5, ge=1, le=100, description="Candidates and neighbours in each answer.")
     min_version: int = Field(0, ge=0, description="The oldest collection version that may be searched.")
     version: AsOf = None
+    where: Where = None
 
 
 class EnrollQuery(WebhookQuery):
@@ -411,17 +584,28 @@ class EnrollQuery(WebhookQuery):
     )
 
 
+class EnrollOptions(EnrollQuery):
+    """Options of an enrolment."""
+
+    dry_run: bool = Field(
+        False,
+        description="Only say what is wrong with the pictures, as a job of kind `check`; nothing is added.",
+    )
+
+
 class BulkQuery(AskQuery):
     """Options of a bulk job."""
 
-    kind: Literal[JobKind.CLASSIFY, JobKind.ENROLL] = Field(description="What to do with the pictures.")
+    kind: Literal[JobKind.CLASSIFY, JobKind.ENROLL, JobKind.CHECK] = Field(
+        description="What to do with the pictures; `check` says what enrolling them would find."
+    )
     label: str | None = Field(None, description="To enrol: the label of pictures without one of their own.")
     class_from: ClassFrom | None = Field(
         None,
         description="To enrol: which of a picture's folders names its class, the nearest one or the top one. "
         "Without it the nearest does, and folders of one name in different places are refused.",
     )
-    dry_run: bool = Field(False, description="Only report what would be done.")
+    dry_run: bool = Field(False, description="Only count what would be done, without decoding a picture.")
     smooth: bool = Field(
         False,
         description="To classify: once all are answered, smooth over each picture's five nearest.",
@@ -429,7 +613,14 @@ class BulkQuery(AskQuery):
 
 
 class BulkPlaces(Strict):
-    """Pictures that are elsewhere: one of the two."""
+    """Pictures that are elsewhere: one of the three."""
 
     folder: str | None = Field(None, description="A folder under EXEMPLAR_ROOTS on the server.")
     urls: list[Annotated[str, Field(min_length=1, max_length=4096)]] | None = None
+    prefix: str | None = Field(
+        None,
+        min_length=1,
+        max_length=2048,
+        description="Object storage: everything below a URL such as s3://bucket/2026/, or what its wildcards "
+        "match, as s3://bucket/2026/**/*.jpg, under EXEMPLAR_REMOTE_PREFIXES.",
+    )

@@ -12,6 +12,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
+from api.latest_answers import Latest, latest_answers
 from core.errors import ExemplarError
 from core.settings import Settings
 from core.types import DeliveryState
@@ -19,10 +20,12 @@ from runtime.files import disk_room
 from store.store import Store
 from store.work.chunks import Waiting
 from store.work.jobs import JobCount
+from store.work.reviewed import AutomaticReviews
 from store.work.workers import Worker
 
 WAITING_S = 2.0  # reads an index
 COUNTS_S = 15.0  # reads every row
+MOST_COLLECTIONS = 100  # with their own samples
 WORKERS_S = 5.0  # workers write their metrics every 10 seconds
 
 T = TypeVar("T")
@@ -52,6 +55,8 @@ class RecordMetrics(Collector):
         self._waiting = _Kept(store.chunks.waiting, WAITING_S)
         self._jobs = _Kept(store.jobs.counts, COUNTS_S)
         self._deliveries = _Kept(store.deliveries.counts, COUNTS_S)
+        self._answers = _Kept(lambda: latest_answers(store), COUNTS_S)
+        self._reviewed = _Kept(store.reviews.automatic, COUNTS_S)
         self._alive = _Kept(store.workers.alive, WORKERS_S)
         self._of_workers = _Kept(lambda: merged(store.workers.metrics()), WORKERS_S)
 
@@ -72,6 +77,8 @@ class RecordMetrics(Collector):
         for state in DeliveryState:
             deliveries.add_metric([state.value], counts.get(state, 0))
         yield deliveries
+        yield from _answers(self._answers.get())
+        yield _reviewed(self._reviewed.get())
         yield from _workers(self._alive.get())
         free, total = disk_room(self._data)
         yield GaugeMetricFamily("exemplar_disk_free_bytes", "Free space on the data folder's disk.", free)
@@ -118,6 +125,42 @@ def _jobs(counts: Sequence[JobCount]) -> Iterable[Metric]:
     for (kind, outcome), number in outcomes.items():
         items.add_metric([kind, outcome], number)
     return jobs, items
+
+
+def _answers(latest: Sequence[Latest]) -> Iterable[Metric]:
+    of_day = "of the last 24 hours."
+    families = {
+        name: GaugeMetricFamily(f"exemplar_answers_{name}", f"{text} {of_day}", labels=("collection",))
+        for name, text in (
+            ("of_a_day", "Answers"),
+            ("unknown_share", "The share without a known label of the answers"),
+            ("novel_share", "The share below the threshold of novelty of the answers"),
+            (
+                "novel_share_expected",
+                "The novel share to expect of pictures like the examples, of the answers",
+            ),
+            ("estimated_accuracy", "The mean probability of the labels given in the answers"),
+            ("label_distance", "The distance of the mix of labels from that of the examples, of the answers"),
+        )
+    }
+    for one in latest:
+        for name, value in one.values.items():
+            if value is not None:
+                families[name].add_metric([one.collection], value)
+    return families.values()
+
+
+def _reviewed(reviewed: Sequence[AutomaticReviews]) -> Metric:
+    """Return the reviews of automatic answers, of the collections with the most of them."""
+    family = GaugeMetricFamily(
+        "exemplar_automatic_answers_reviewed",
+        "Answers that needed no person and were reviewed all the same.",
+        labels=("collection", "outcome"),
+    )
+    for one in sorted(reviewed, key=lambda one: -one.answers)[:MOST_COLLECTIONS]:
+        family.add_metric([one.collection, "right"], one.answers - one.wrong)
+        family.add_metric([one.collection, "wrong"], one.wrong)
+    return family
 
 
 def _workers(alive: Sequence[Worker]) -> Iterable[Metric]:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
-from api.inputs import IndexModel, RuleModel, without_nulls
+from api.inputs import IndexModel, QualityModel, RuleModel, without_nulls
 from api.links import link
 from core.answers import (
     Candidate,
@@ -23,9 +23,10 @@ from core.answers import (
     Neighbour,
     Novelty,
 )
-from core.effect import Effect
+from core.effect import ContributionsEffect
 from core.label_report import LabelReport
-from core.report import CollectionReport
+from core.quality import FindingCode
+from core.report import CollectionReport, Effect
 from core.results import Tally
 from core.tiles import Part
 from core.types import (
@@ -84,6 +85,7 @@ class CollectionModel(BaseModel):
     supports: int
     created_at: datetime
     labels: Labels = Field(description="How many labels a picture has: exactly one, or `many`.")
+    quality: QualityModel = Field(description="What pictures are checked for when they are enrolled.")
 
     @classmethod
     def of(cls, collection: Collection) -> CollectionModel:
@@ -105,6 +107,7 @@ class CollectionModel(BaseModel):
             supports=collection.supports,
             created_at=_moment(collection.created_at),
             labels=collection.labels,
+            quality=QualityModel.of(collection.quality),
         )
 
 
@@ -263,6 +266,9 @@ class JobSummary(BaseModel):
     labels: dict[str, int]
     decisions: dict[str, int]
     errors: dict[str, int]
+    findings: dict[str, int] | None = Field(
+        None, description="Of pictures that are, or would be, enrolled: what is wrong with them."
+    )
     reviewed: int = Field(description="How many answers people have reviewed.")
     final_labels: dict[str, int] = Field(description="`labels` with the reviews applied.")
     note: str | None = Field(description="Why results that should have been smoothed are not, or not all.")
@@ -292,6 +298,7 @@ class JobSummary(BaseModel):
             labels=dict(tally["labels"]),
             decisions=dict(tally["decisions"]),
             errors=dict(tally["errors"]),
+            findings=dict(tally["findings"]) if "findings" in tally else None,
             reviewed=reviewed,
             final_labels=dict((+final).most_common()),
             note=job.note,
@@ -345,6 +352,7 @@ class NeighbourModel(Neighbour):
     """A support near the picture."""
 
     thumbnail: str
+    external_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,6 +360,7 @@ class ManyNeighbourModel(ManyNeighbour):
     """A support near the picture, with its labels."""
 
     thumbnail: str
+    external_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,6 +368,7 @@ class ContributionModel(Contribution):
     """A support that contributed to the best class."""
 
     thumbnail: str
+    external_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -410,6 +420,16 @@ class ReviewModel(BaseModel):
     support_id: int | None = Field(None, description="That support; null until the job is done.")
 
 
+class FindingModel(BaseModel):
+    """What is found wrong with a picture that is to be enrolled."""
+
+    code: FindingCode
+    value: float = Field(description="What was measured.")
+    limit: float = Field(description="The limit of the quality settings that it passed.")
+    support_id: int | None = Field(None, description="The support that it is about.")
+    label: str | None = Field(None, description="The class of that support, or that the picture looks like.")
+
+
 class AnswerBefore(BaseModel):
     """An answer that was decided again."""
 
@@ -438,6 +458,10 @@ class ResultModel(BaseModel):
     reviewed: bool | None = Field(None, description="Whether a person has reviewed the answer.")
     review: ReviewModel | None = None
     confidence: float | None = Field(None, description="The probability of the best class.")
+    automatic: bool | None = Field(
+        None,
+        description="Whether the label needs no person by the rule's `max_error`; null without one.",
+    )
     candidates: list[Candidate] | None = None
     neighbours: list[NeighbourModel] | list[ManyNeighbourModel] | None = None
     labels: list[LabelAnswerModel] | list[str] | None = Field(
@@ -473,8 +497,9 @@ class ResultModel(BaseModel):
         None, description="Of a group: items to enrol, the most central one and the most different ones."
     )
     report: CollectionReport | None = None
-    label_report: LabelReport | None = None
     effect: Effect | None = None
+    label_report: LabelReport | None = None
+    contributions_effect: ContributionsEffect | None = None
     quarantine_id: int | None = Field(
         None,
         description="Of a picture enrolled with the scope `contribute`: it waits to be accepted.",
@@ -485,6 +510,9 @@ class ResultModel(BaseModel):
         description="The support that already had this picture, `support_id` itself or one of another class.",
     )
     duplicate_label: str | None = Field(None, description="The class of `duplicate_of`.")
+    findings: list[FindingModel] | None = Field(
+        None, description="Of a picture that is, or would be, enrolled: what is wrong with it."
+    )
     index_version: int | None = None
     encoder: str | None = None
     timing_ms: dict[str, float] | None = None

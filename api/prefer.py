@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec
 
 from flask import Response, request
 
@@ -13,6 +16,8 @@ from api.routes import as_json
 from api.services import services
 from core.types import FINAL, Job
 
+P = ParamSpec("P")
+
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,20})\"?(?=$|[,;\s])", re.IGNORECASE)
 
 
@@ -20,6 +25,19 @@ def wait_s(usual: float = 0.0) -> float:
     """Return the caller's preferred wait within our limit; `usual` if none is given."""
     match = _WAIT.search(request.headers.get("Prefer", ""))
     return min(float(match[1]) if match else usual, services().settings.max_wait_s)
+
+
+def going_first(view: Callable[P, Response]) -> Callable[P, Response]:
+    """Return the view with bulk work on this machine held up, for a moment, while its caller waits."""
+
+    @wraps(view)
+    def first(*args: P.args, **kwargs: P.kwargs) -> Response:
+        if wait_s() <= 0:
+            return view(*args, **kwargs)
+        with services().precedence.taken():
+            return view(*args, **kwargs)
+
+    return first
 
 
 def has_ended(job: Job, usual: float) -> bool:

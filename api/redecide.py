@@ -15,10 +15,11 @@ from api.requests import origin_of
 from api.routes import Routes
 from api.services import check_offered, services
 from api.submit import answer, as_of, idempotency_of
+from core.errors import ExemplarError
 from core.types import Item, JobKind, JobRequest, Lane
 from store.record.keys import Scope
 from store.work.jobs import new_job_id
-from store.work.targets import check_groupable, check_redecidable
+from store.work.targets import check_checked, check_groupable, check_redecidable
 
 routes = Routes("redecide")
 
@@ -37,6 +38,10 @@ SOON = 1000  # items that take a second at most: a person waits for them
 def redecide_job(job_id: str, body: Redecide) -> Response:
     """Decide the answers of a job again from kept vectors, with its collection as it is now, or was."""
     target = services().store.jobs.get(job_id)
+    if target.where and body.version is not None:
+        raise ExemplarError(
+            "where_invalid", "version: expected none, because the job was answered by a filter of metadata"
+        )
     asked = JobRequest(
         target.collection,
         JobKind.REDECIDE,
@@ -44,7 +49,11 @@ def redecide_job(job_id: str, body: Redecide) -> Response:
         [Item(number) for number in range(target.total)],
         target.top,
         target=job_id,
-        options={"dry_run": body.dry_run, **as_of(target.collection, body.version)},
+        options={
+            "dry_run": body.dry_run,
+            **as_of(target.collection, body.version),
+            **({"where": target.where} if target.where else {}),
+        },
     )
     return _submit(asked, partial(check_redecidable, job_id=job_id, dry_run=body.dry_run))
 
@@ -65,6 +74,14 @@ def group_items(job_id: str, body: NewGroups) -> Response:
         collection, JobKind.GROUP, Lane.INTERACTIVE, [Item(0)], target=job_id, options=body.model_dump()
     )
     return _submit(asked, partial(check_groupable, job_id=job_id))
+
+
+@routes.add("POST", "/jobs/<job_id>/effect", scope=Scope.CLASSIFY, answer=JobModel, status=202, may_wait=True)
+def tell_effect(job_id: str) -> Response:
+    """Tell how the answers about the supports would change if the pictures of a check were enrolled."""
+    collection = services().store.jobs.get(job_id).collection
+    asked = JobRequest(collection, JobKind.EFFECT, Lane.INTERACTIVE, [Item(0)], target=job_id)
+    return _submit(asked, partial(check_checked, job_id=job_id))
 
 
 def _submit(asked: JobRequest, check: Callable[[Connection], str]) -> Response:

@@ -15,8 +15,9 @@ from api.services import check_offered, services
 from core.errors import ExemplarError, error_of
 from core.label_report import LabelReport
 from core.label_sets import unsupported
-from core.report import CollectionReport
+from core.report import CollectionReport, ReviewedAutomatic
 from core.results import Result
+from core.shares import upper_bound
 from core.types import FINAL, Collection, Item, Job, JobKind, JobRequest, JobState, Labels, Lane
 from store.record.keys import Scope
 from store.work.jobs import new_job_id
@@ -39,7 +40,7 @@ NOT_ASKED = -1.0
 def get_report(collection: str, query: AsOfQuery) -> Response:
     """Report a collection's accuracy, confusions and label errors, and which pictures to add."""
     made = _make(_Subject.of(collection, query))
-    return accepted(made) if isinstance(made, Job) else _applied(as_json(made))
+    return accepted(made) if isinstance(made, Job) else _applied(as_json(_with_reviews(collection, made)))
 
 
 @routes.add(
@@ -95,6 +96,22 @@ def _make(subject: _Subject) -> CollectionReport | Job:
     return made if isinstance(made, Job) else CollectionReport.model_validate(made["report"])
 
 
+def _with_reviews(collection: str, report: CollectionReport) -> CollectionReport:
+    """Return a report whose error budget has what people said of automatic answers since."""
+    if report.error_budget is None:
+        return report
+    counts = [(one.answers, one.wrong) for one in services().store.reviews.automatic(collection)]
+    answers, wrong = counts[0] if counts else (0, 0)
+    reviewed = ReviewedAutomatic(
+        answers=answers,
+        wrong=wrong,
+        share=round(wrong / answers, 6) if answers else None,
+        upper_bound=round(upper_bound(wrong, answers), 6) if answers else None,
+    )
+    budget = report.error_budget.model_copy(update={"reviewed": reviewed})
+    return report.model_copy(update={"error_budget": budget})
+
+
 def _finished(subject: _Subject, labels: Labels) -> Result | Job:
     """Return the result with the report of a version, or the job that is making it."""
     collection = subject.collection
@@ -119,6 +136,8 @@ def _submit(subject: _Subject) -> Job:
     key = f"report:{collection.id}:{collection.version}:{rule.name}:{rule.metric}:{index}"
     if collection.labels is Labels.MANY:
         key += f":{rule.aim}:{rule.precision}"
+    else:  # which the error budget rests on
+        key += f":{rule.max_error}:{rule.error_of}:{rule.certainty}:{rule.false_reject}"
     if subject.is_past:
         key += ":past"
     options = {"version": collection.version} if subject.is_past else {}
@@ -147,7 +166,10 @@ def _is_of(job: Job, collection: Collection) -> bool:
         several = LabelReport.model_validate(result["label_report"])
         return (several.rule, several.aim, several.precision) == (rule.name, rule.aim, rule.precision)
     report = CollectionReport.model_validate(result["report"])
-    return (report.rule, report.metric) == (rule.name, rule.metric)
+    budget = report.error_budget
+    rests_on = (None, rule.error_of) if budget is None else (budget.max_error, budget.error_of)
+    asked = (rule.name, rule.metric, rule.max_error, rule.error_of)
+    return (report.rule, report.metric, *rests_on) == asked
 
 
 def _read(job_id: str) -> Result:

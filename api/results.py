@@ -39,6 +39,8 @@ def fits(result: Result, wanted: Selection) -> bool:
         return False
     if wanted.reviewed is not None and wanted.reviewed is not result.get("reviewed"):
         return False
+    if wanted.automatic is not None and wanted.automatic is not result.get("automatic"):
+        return False
     if wanted.min_confidence is None and wanted.max_confidence is None:
         return True
     confidence = result.get("confidence")

@@ -17,6 +17,7 @@ from core.errors import ExemplarError
 from core.near import did_you_mean
 from core.settings import Settings
 from core.specs import EncoderSpec, is_removed, removed
+from runtime.precedence import Precedence
 from store.store import Store
 
 _KEY = "exemplar"
@@ -35,6 +36,8 @@ class Services:
     needs_key: bool
     """True if the API listens beyond loopback; on loopback a key is needed once there is one."""
     readiness: Readiness
+    precedence: Precedence
+    """Of those who wait, over bulk work on this machine."""
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     """What `/metrics` shows."""
     large: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(LARGE_AT_ONCE))
@@ -78,10 +81,10 @@ def check_offered(encoder: str) -> None:
         )
 
 
-def require_text_encoder(encoder: str) -> None:
+def require_text_encoder(encoder: str, *, purpose: str = "prompts") -> None:
     """Raise `text_side_missing` if the encoder's kind has no text side; a worker checks the rest."""
     if EncoderSpec.parse(encoder).kind != "open_clip":
         raise ExemplarError(
             "text_side_missing",
-            f"prompts need an encoder with a text side, such as open_clip:NAME/TAG, got {encoder!r}",
+            f"{purpose} need an encoder with a text side, such as open_clip:NAME/TAG, got {encoder!r}",
         )

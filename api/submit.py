@@ -13,12 +13,12 @@ from typing import Any
 from flask import Response, g, request
 
 from api.auth import may_only_contribute
-from api.inputs import AskItems, AskQuery, EnrollItems, EnrollQuery
+from api.inputs import AskItems, AskQuery, EnrollItems, EnrollOptions, SearchItems
 from api.links import link
 from api.models import FinishedJob, JobModel
 from api.openapi import FILE, form
 from api.pages import make_cursor
-from api.prefer import accepted, wait_s
+from api.prefer import accepted, going_first, wait_s
 from api.requests import origin_of
 from api.results import shown
 from api.routes import Document, Routes, is_large
@@ -27,7 +27,8 @@ from api.uploads import Upload, read_uploads
 from api.webhooks import check_webhook
 from core.errors import ExemplarError, problem_of
 from core.label_sets import Said
-from core.types import FINAL, Item, Job, JobKind, JobRequest, Labels, Lane
+from core.types import FINAL, Collection, IndexName, Item, Job, JobKind, JobRequest, Lane
+from core.where import parse_where
 from store.blobs import uploads_of
 from store.record.keys import Scope
 from store.record.quarantine import OPTION
@@ -62,65 +63,59 @@ asks = partial(
 @takes_pictures(
     "/collections/<collection>/enroll",
     scope=Scope.CONTRIBUTE,
-    query=EnrollQuery,
+    query=EnrollOptions,
     body=EnrollItems,
     uploads={"multipart/form-data": form("image", image=IMAGES, label=LABEL, complete=FLAG), **RAW},
 )
-def enroll(collection: str, query: EnrollQuery) -> Response:
+def enroll(collection: str, query: EnrollOptions) -> Response:
     """Enrol labelled pictures; a class exists as soon as its first picture is enrolled."""
     said = Said(query.label, complete=query.complete)
-    return _submit(
-        collection, JobKind.ENROLL, said=said, asked=AskQuery.model_validate({"webhook": query.webhook})
-    )
+    kind = JobKind.CHECK if query.dry_run else JobKind.ENROLL
+    return _submit(collection, kind, AskQuery.model_validate({"webhook": query.webhook}), said=said)
 
 
 @asks("/collections/<collection>/classify")
 def classify(collection: str, query: AskQuery) -> Response:
     """Classify pictures."""
-    return _submit(
-        collection,
-        JobKind.CLASSIFY,
-        asked=query,
-    )
+    return _submit(collection, JobKind.CLASSIFY, query)
 
 
-@asks("/collections/<collection>/search")
+@asks("/collections/<collection>/search", body=SearchItems)
 def search(collection: str, query: AskQuery) -> Response:
-    """Find the nearest supports of pictures, without a decision."""
-    return _submit(
-        collection,
-        JobKind.SEARCH,
-        asked=query,
-    )
+    """Find the nearest supports of pictures or texts, without a decision."""
+    return _submit(collection, JobKind.SEARCH, query)
 
 
+@going_first
 def _submit(
     collection: str,
     kind: JobKind,
+    query: AskQuery,
     *,
-    asked: AskQuery,
     said: Said = NOTHING_SAID,
 ) -> Response:
     store = services().store
-    check_webhook(asked.webhook)
+    check_webhook(query.webhook)
     found = store.collections.find(collection)
     check_offered(found.encoder)  # before pictures are stored
-    options = {**as_of(collection, asked.version), **quarantined(kind)}
+    options = options_of(found, query, kind)
     job_id = new_job_id()
     # nothing is promised until the answer, and what a caller waits for is usually done by then
     at_once = KINDS[kind].enrols or wait_s() <= 0
     with uploading(job_id) as upload:
-        items = _receive(job_id, kind, said, found.labels, durable=at_once)
+        items = _receive(job_id, kind, said, found, durable=at_once)
         interactive = len(items) <= services().settings.interactive_items
         lane = Lane.INTERACTIVE if interactive else Lane.BULK
+        if interactive and wait_s() > 0:
+            services().precedence.renew()
         job_request = JobRequest(
             collection,
             kind,
             lane,
             items,
-            asked.top,
-            asked.min_version,
-            webhook=asked.webhook,
+            query.top,
+            query.min_version,
+            webhook=query.webhook,
             origin=origin_of(job_id, kind),
             options=options,
         )
@@ -136,12 +131,41 @@ def _submit(
     return response
 
 
+def options_of(collection: Collection, query: AskQuery, kind: JobKind) -> dict[str, Any]:
+    """Return the options of a job: the version or the filter that it is answered by, or the quarantine.
+
+    Raises `where_invalid`, and what `as_of` raises.
+    """
+    if query.version is not None and KINDS[kind].enrols:
+        raise ExemplarError("version_invalid", "version: expected it without kind=enroll, which asks nothing")
+    options = {**as_of(collection.name, query.version), **filter_of(collection, query, kind)}
+    if len(options) > 1:
+        raise ExemplarError(
+            "where_invalid", "expected one of where and version: metadata are not kept as they were"
+        )
+    return {**options, **quarantined(kind)}
+
+
 def as_of(collection: str, version: int | None) -> dict[str, int]:
     """Return the options of a job that is answered as of a version, if it is.
 
     Raises `version_gone`, `version_invalid` or `index_unsupported`.
     """
     return {} if version is None else {"version": services().store.history.at(collection, version).version}
+
+
+def filter_of(collection: Collection, query: AskQuery, kind: JobKind) -> dict[str, Any]:
+    """Return the options of a job with the filter that a query asks for, if any; raises `where_invalid`."""
+    where = parse_where(query.where)
+    if where is None:
+        return {}
+    if KINDS[kind].enrols:
+        raise ExemplarError("where_invalid", "where: expected it without kind=enroll, which asks nothing")
+    if collection.index.name is IndexName.MILVUS:
+        raise ExemplarError(
+            "where_invalid", "where: expected an index in memory (flat, ivf or rabitq), got milvus"
+        )
+    return {"where": where}
 
 
 class Uploading:
@@ -180,13 +204,13 @@ def quarantined(kind: JobKind) -> Mapping[str, Any]:
     return {OPTION: g.key.name} if KINDS[kind].enrols and may_only_contribute() else {}
 
 
-def _receive(job_id: str, kind: JobKind, said: Said, labels: Labels, *, durable: bool) -> list[Item]:
+def _receive(job_id: str, kind: JobKind, said: Said, collection: Collection, *, durable: bool) -> list[Item]:
     """Read and store the pictures; afterwards none is in memory, however long the caller waits."""
     large = is_large()
     if large and "Idempotency-Key" not in request.headers:  # a key may replay an earlier job
         services().store.jobs.check_room()  # before the body is read
     with services().large if large else nullcontext():
-        uploads = read_uploads(kind, said, labels, services().settings)
+        uploads = read_uploads(kind, said, collection, services().settings)
         if all(upload.error is not None for upload in uploads) and uploads[0].error is not None:
             raise uploads[0].error  # no picture is valid
         return _keep(uploads, folder_of_pictures(kind, job_id), durable=durable)
@@ -206,6 +230,7 @@ def _keep(uploads: Sequence[Upload], folder: str, *, durable: bool) -> list[Item
             place=upload.url,
             labels=None if upload.labels is None else upload.labels.labels,
             complete=upload.labels is not None and upload.labels.complete,
+            text=upload.text,
         )
         for index, upload in enumerate(uploads)
     ]
@@ -228,9 +253,11 @@ def _asked(job_request: JobRequest) -> list[object]:
                 dict(item.metadata),
                 item.problem,
                 *([] if item.labels is None else [list(item.labels), item.complete]),
+                *([] if item.text is None else [item.text]),
             ]
             for item in job_request.items
         ],
+        *([dict(job_request.options)] if job_request.options else []),
     ]
 
 

@@ -15,6 +15,7 @@ from api.thumbnails import SIDE, ThumbnailQuery, encode_thumbnail, show_thumbnai
 from core.errors import ExemplarError
 from core.label_sets import LabelChange, clean_part
 from core.labels import clean_label
+from core.where import parse_where
 from store.blobs import PICTURES, THUMBNAILS
 from store.record.keys import Scope
 
@@ -25,10 +26,14 @@ routes = Routes("supports")
     "GET", "/collections/<collection>/supports", scope=Scope.CLASSIFY, query=SupportQuery, answer=SupportPage
 )
 def list_supports(collection: str, query: SupportQuery) -> SupportPage:
-    """List supports in order of enrolment: those that bear a label, or all."""
+    """List supports in order of enrolment: those that bear a label and match a filter, or all."""
     label = None if query.label is None else clean_label(query.label, exists=True)
     found = services().store.supports.page(
-        collection, label=label, after=read_number(query.cursor), limit=query.limit
+        collection,
+        label=label,
+        where=parse_where(query.where),
+        after=read_number(query.cursor),
+        limit=query.limit,
     )
     return SupportPage(
         items=[SupportModel.of(collection, support) for support in found],
@@ -52,9 +57,11 @@ def get_support(collection: str, support_id: int) -> SupportModel:
     answer=SupportModel,
 )
 def move_support(collection: str, support_id: int, body: SupportChange) -> SupportModel:
-    """Move a support to another class, or change its labels if a picture may have several."""
+    """Move a support to another class, change its labels, its external id or its metadata."""
     supports = services().store.supports
-    if body.label is not None:
+    if body.said:
+        changed = supports.describe(collection, support_id, body.said)
+    elif body.label is not None:
         changed = supports.move(collection, support_id, clean_label(body.label))
     else:
         changed = supports.change_labels(collection, support_id, _change(body))

@@ -10,9 +10,9 @@ from flask import request
 from pydantic import TypeAdapter, ValidationError
 
 from api.auth import check_key, require_visible
-from api.inputs import AskItem, EnrollItem
+from api.inputs import AskItem, EnrollItem, SearchItem
 from api.routes import read_json
-from api.services import services
+from api.services import require_text_encoder, services
 from core.base64_text import decode_base64
 from core.caller_fields import CallersId, check_metadata
 from core.errors import ExemplarError
@@ -20,7 +20,7 @@ from core.label_sets import LabelSet, Said
 from core.labels import label_missing
 from core.settings import Settings
 from core.sizes import size_text
-from core.types import JobKind, Labels
+from core.types import Collection, JobKind, Labels
 from runtime.addresses import check_picture_url
 from store.record.keys import Scope
 from store.work.items import find_read_picture
@@ -45,15 +45,17 @@ class Upload:
     error: ExemplarError | None = None
     url: str | None = None
     """The URL to fetch the picture from; it then has no content yet."""
+    text: str | None = None
+    """A text to search with, instead of a picture."""
 
 
-def read_uploads(kind: JobKind, said: Said, labels: Labels, settings: Settings) -> list[Upload]:
+def read_uploads(kind: JobKind, said: Said, collection: Collection, settings: Settings) -> list[Upload]:
     """Return the request's pictures in order; a bad one becomes an error and does not affect the others.
 
-    `said` is what the query says of all of them, `labels` how many the collection gives a picture. Raises
-    `body_empty`, `media_type_invalid`, `body_unreadable`, `picture_missing` or `items_too_many`.
+    `said` is what the query says of all of them. Raises `body_empty`, `media_type_invalid`,
+    `body_unreadable`, `picture_missing` or `items_too_many`, and for texts `text_side_missing`.
     """
-    media_type = request.mimetype
+    media_type, labels = request.mimetype, collection.labels
     if media_type == "multipart/form-data":
         uploads = _multipart(kind, said, labels, settings)
     elif media_type == "application/json":
@@ -65,6 +67,8 @@ def read_uploads(kind: JobKind, said: Said, labels: Labels, settings: Settings) 
             "media_type_invalid",
             f"expected multipart/form-data, image/* or application/json, got {media_type[:80] or 'none'!r}",
         )
+    if any(upload.text is not None for upload in uploads):
+        require_text_encoder(collection.encoder, purpose="texts")
     if not uploads:
         raise ExemplarError("picture_missing", "expected one or more pictures, got none")
     _check_count(uploads, settings.max_items)
@@ -111,8 +115,10 @@ def _raw(kind: JobKind, said: Said, labels: Labels, settings: Settings) -> Uploa
     return _checked(kind, content, said, labels, settings)
 
 
-def _json_items(most: int) -> Sequence[Any]:
+def _json_items(kind: JobKind, most: int) -> Sequence[Any]:
     body = read_json()
+    if kind is JobKind.SEARCH and isinstance(body, dict) and set(body) == {"text"}:
+        return [body]
     if not isinstance(body, dict) or set(body) != {"items"} or not isinstance(body["items"], list):
         raise ExemplarError("body_unreadable", 'expected {"items": [...]} and nothing else')
     _check_count(body["items"], most)  # before each of them is validated
@@ -128,6 +134,8 @@ def _from_json(kind: JobKind, raw: Any, labels: Labels, settings: Settings) -> U
     model = EnrollItem if KINDS[kind].enrols else AskItem
     custom_id = _custom_id(raw)
     try:
+        if kind is JobKind.SEARCH and isinstance(raw, dict) and "text" in raw:
+            return Upload(custom_id=custom_id, text=SearchItem.model_validate(raw).text)
         item = model.model_validate(raw)
         content = _image_bytes(item, settings)
         if isinstance(item, EnrollItem):
@@ -156,7 +164,7 @@ def _from_items(kind: JobKind, labels: Labels, settings: Settings) -> list[Uploa
     """Read the items one by one: pictures of jobs are not in the body, and must not fill memory either."""
     uploads: list[Upload] = []
     size = 0
-    for raw in _json_items(settings.max_items):
+    for raw in _json_items(kind, settings.max_items):
         uploads.append(_from_json(kind, raw, labels, settings))
         size += len(uploads[-1].content)
         if size > settings.max_body_bytes:

@@ -42,7 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--part", action="append", choices=PARTS, help="everything by default")
     parser.add_argument("--encoder", action="append", choices=ENCODERS)
-    parser.add_argument("--pictures", default="sports", choices=("sports", "large", "tiny"))
+    parser.add_argument("--pictures", default="sports", choices=("sports", "large", "photographs", "tiny"))
     parser.add_argument("--items", type=int, help="fewer for slow encoders, where not given")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=CORES)

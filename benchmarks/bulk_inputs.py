@@ -22,6 +22,7 @@ QUERIES = SHARED / "data" / "sports20" / "query"
 SUPPORTS = SHARED / "data" / "sports20" / "support"
 DIFFERENT = 512  # pictures that an archive repeats; more would only cost time to make
 LARGE = (1280, 960)
+PHOTOGRAPH = (4032, 3024)
 
 
 def spec_of(name: str, folder: Path) -> str | None:
@@ -39,13 +40,18 @@ def spec_of(name: str, folder: Path) -> str | None:
 
 
 def pictures(kind: str) -> tuple[str, list[bytes]]:
-    """Return what they are and different files: `sports`, `large` (1280 x 960 of them) or `tiny` digits."""
+    """Return what they are and different files.
+
+    `sports`, `large` (1280 x 960 of them), `photographs` (mosaics of 12 megapixels) or `tiny` digits.
+    """
     files = sorted(QUERIES.glob("*/*.jpg"))
     if kind == "tiny" or not files:
         return "digits 64 x 64 PNG", [picture(n) for n in range(DIFFERENT)]
     some = [file.read_bytes() for file in files[:: max(1, len(files) // DIFFERENT)]]
     if kind == "large":
         return "sports20 made 1280 x 960 JPEG", [_enlarged(content) for content in some[:128]]
+    if kind == "photographs":
+        return "12-megapixel mosaics of sports20, JPEG", [_mosaic(some[n::16]) for n in range(16)]
     return "sports20 JPEG", some
 
 
@@ -53,6 +59,21 @@ def _enlarged(content: bytes) -> bytes:
     out = BytesIO()
     with Image.open(BytesIO(content)) as image:
         image.convert("RGB").resize(LARGE, Image.Resampling.BICUBIC).save(out, "JPEG", quality=90)
+    return out.getvalue()
+
+
+def _mosaic(contents: Sequence[bytes]) -> bytes:
+    """Return pictures joined to one of 12 megapixels, none of them scaled."""
+    canvas = Image.new("RGB", PHOTOGRAPH)
+    x = y = height = n = 0
+    while y < canvas.height:
+        with Image.open(BytesIO(contents[n % len(contents)])) as tile:
+            canvas.paste(tile.convert("RGB"), (x, y))
+            x, height, n = x + tile.width, max(height, tile.height), n + 1
+        if x >= canvas.width:
+            x, y, height = 0, y + height, 0
+    out = BytesIO()
+    canvas.save(out, "JPEG", quality=90)
     return out.getvalue()
 
 

@@ -16,6 +16,7 @@ from PIL import Image
 from benchmarks.common import DEFAULT, picture
 from core.settings import Settings
 from core.types import Item, JobKind, JobRequest, Lane, Rule, Views
+from index.filtered import FilteredReplicas
 from index.replicas import Replicas
 from store.blobs import uploads_of
 from store.migrate import ensure_schema
@@ -91,6 +92,7 @@ def _serve(folder: str, database_url: str, name: str) -> None:
             store=store,
             encoders={DEFAULT: SlowEncoder()},
             replicas=Replicas(store.supports.changes_since, settings.snapshot_folder),
+            filtered=FilteredReplicas(store.supports.changes_since),
             decoders=decoders,
             loader=loader,
             settler=settler,

@@ -30,6 +30,7 @@ from core.vectors import Vectors
 from encoders import Encoder
 from encoders.threads import use_threads
 from index.devices import use_search_threads
+from index.filtered import FilteredReplicas
 from index.replicas import Replicas
 from store import tables as t
 from store.migrate import ensure_schema
@@ -230,6 +231,7 @@ def tools_of(settings: Settings) -> Iterator[Tools]:
             store=store,
             encoders={DEFAULT: cast(Encoder, Synthetic())},
             replicas=Replicas(store.supports.changes_since, settings.snapshot_folder, gpu=False),
+            filtered=FilteredReplicas(store.supports.changes_since),
             decoders=decoders,
             loader=loader,
             settler=settler,

@@ -30,6 +30,7 @@ from benchmarks.common import DEFAULT, emit, picture
 from benchmarks.simulation import Load, Seen, Site, Times, simulate
 from core.settings import Settings
 from core.types import Item, JobKind, JobRequest, Lane, Rule
+from index.filtered import FilteredReplicas
 from index.replicas import Replicas
 from store.blobs import uploads_of
 from store.migrate import ensure_schema
@@ -242,6 +243,7 @@ def opened(folder: Path) -> Iterator[Tools]:
             store=store,
             encoders={SPEC: SlowEncoder()},
             replicas=Replicas(store.supports.changes_since, settings.snapshot_folder),
+            filtered=FilteredReplicas(store.supports.changes_since),
             decoders=decoders,
             loader=loader,
             settler=settler,

@@ -31,6 +31,7 @@ from benchmarks.faults.postgres import Postgres
 from cli.stack import redis_command
 from core.settings import Settings
 from core.types import Item, JobKind, JobRequest, Lane, Rule
+from index.filtered import FilteredReplicas
 from index.replicas import Replicas
 from runtime.logs import set_up_logs
 from store.blobs import uploads_of
@@ -142,6 +143,7 @@ def _working(settings: Settings, store: Store, count: int) -> Iterator[None]:
                 store=store,
                 encoders={DEFAULT: SlowEncoder()},
                 replicas=Replicas(store.supports.changes_since, settings.snapshot_folder),
+                filtered=FilteredReplicas(store.supports.changes_since),
                 decoders=pool,
                 loader=ThreadPoolExecutor(1),
                 settler=ThreadPoolExecutor(1),

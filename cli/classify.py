@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from urllib.parse import urlencode
 
 import click
 
 from cli.client import Json
-from cli.external_ids import Ids, external_ids, supports_of, with_external_ids
 from cli.file_names import shown_name
 from cli.left_out import LeftOut
 from cli.local import service_client
 from cli.options import COLLECTION, LOCAL, URL
 from cli.pictures import find_pictures, none_found
 from cli.show import print_json, print_rows
+from cli.where import WHERE, where_of
 from cli.which_collection import which_collection
 from cli.work import run_jobs
 from core.results import has_several
@@ -30,24 +31,30 @@ UNSURE = "?"
 @COLLECTION
 @click.option("--json", "form", flag_value="json", help="Print one JSON object per picture.")
 @click.option("--csv", "form", flag_value="csv", help="Print CSV.")
+@WHERE
 @LOCAL
 @URL
 def classify(
-    paths: tuple[Path, ...], collection: str | None, form: str | None, local: Path | None, url: str
+    *,
+    paths: tuple[Path, ...],
+    collection: str | None,
+    form: str | None,
+    wheres: tuple[str, ...],
+    local: Path | None,
+    url: str,
 ) -> None:
     """Classify pictures."""
-    left_out = LeftOut()
+    left_out, where = LeftOut(), where_of(wheres)
     files = [picture.path for path in paths for picture in find_pictures(path, left_out)]
     if not files:
         raise none_found(f"in {', '.join(map(shown_name, paths))}", left_out)
     with service_client(url, local) as client:
         name = which_collection(client, collection)
-        path = f"/v1/collections/{name}/classify"
+        path = f"/v1/collections/{name}/classify" + (f"?{urlencode({'where': where})}" if where else "")
         results = list(run_jobs(client, path, [(None, files)], "classifying"))
-        named = {} if form == "csv" else external_ids(client, name, _supports(results))
     if form == "json":
         for file, result in results:
-            print_json({"file": shown_name(file), **with_external_ids(result, named)})
+            print_json({"file": shown_name(file), **result})
         if left_out:
             print_json(left_out.as_json())
     elif form == "csv":
@@ -55,35 +62,31 @@ def classify(
         for file, result in results:
             click.echo(csv_line([shown_name(file), *cells_of(result)]), nl=False)
     else:
-        _print_table(results, named)
+        _print_table(results)
     if left_out:
         click.echo(str(left_out), err=True)
     sys.exit(1 if any(result["status"] == "failed" for _, result in results) else 0)
 
 
-def _supports(results: list[tuple[Path, Json]]) -> set[int]:
-    return {support for _, result in results for support in supports_of(result)}
-
-
-def _print_table(results: list[tuple[Path, Json]], named: Ids) -> None:
-    rows = [[shown_name(file), *_cells(result, named)] for file, result in results]
+def _print_table(results: list[tuple[Path, Json]]) -> None:
+    rows = [[shown_name(file), *_cells(result)] for file, result in results]
     print_rows(("file", "label", "confidence", "because of"), rows)
 
 
-def _cells(result: Json, named: Ids) -> list[str]:
+def _cells(result: Json) -> list[str]:
     if result["status"] == "failed":
         return ["failed", "", result["error"]["detail"]]
     best = result["labels"][:1] if has_several(result) else [result]
     because = ", ".join(
-        f"{one['label']} {_shown(one['support_id'], named)} ({one['share']:.0%})"
+        f"{one['label']} {_shown(one)} ({one['share']:.0%})"
         for answer in best
         for one in answer["explanation"]["supports"][:SHOWN]
     )
     return [_decision_text(result), _confidence_text(result), because]
 
 
-def _shown(support: int, named: Ids) -> str:
-    return f"#{support} {named[support]}" if support in named else f"#{support}"
+def _shown(support: Json) -> str:
+    return " ".join(filter(None, (f"#{support['support_id']}", support.get("external_id"))))
 
 
 def _confidence_text(result: Json) -> str:

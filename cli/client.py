@@ -73,17 +73,19 @@ class Client:
         parts = [("image", (str(n), content_to_send(file))) for n, file in enumerate(files)]
         return self._submit(Request("POST", path, files=parts))
 
-    def submit_labelled(self, path: str, files: Sequence[Path], said: Json, ids: Sequence[str]) -> Json:
+    def submit_labelled(
+        self, path: str, files: Sequence[Path], said: Json, ids: Sequence[str], *, dry_run: bool = False
+    ) -> Json:
         """Submit picture files with their external ids, and what is said of all, as one job."""
         items = [
             {**said, "external_id": id_, "image": {"base64": _base64(content_to_send(file))}}
             for file, id_ in zip(files, ids, strict=True)
         ]
-        return self.submit_items(path, items)
+        return self.submit_items(path, items, **({"dry_run": "true"} if dry_run else {}))
 
-    def submit_items(self, path: str, items: Sequence[Json]) -> Json:
+    def submit_items(self, path: str, items: Sequence[Json], **query: str) -> Json:
         """Submit items as one job, retrying while the queue is full; return the job."""
-        return self._submit(Request("POST", path, json={"items": items}))
+        return self._submit(Request("POST", path, query, json={"items": items}))
 
     def _submit(self, request: Request) -> Json:
         while True:

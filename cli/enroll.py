@@ -12,13 +12,14 @@ import click
 
 from cli.class_folders import CLASS_FROM, choose_classes
 from cli.client import Json
+from cli.enroll_findings import effects_of, print_checked, print_findings
 from cli.file_names import relative_name, shown_name
 from cli.left_out import LeftOut
 from cli.local import service_client
 from cli.options import COLLECTION, JSON, LOCAL, URL
 from cli.pictures import Picture, find_pictures, none_found
 from cli.show import print_json
-from cli.which_collection import ensure_collection
+from cli.which_collection import ensure_collection, which_collection
 from cli.work import run_jobs
 from core.errors import ExemplarError
 from core.label_sets import clean_part
@@ -42,6 +43,11 @@ MOST_SHOWN = 5  # pictures that other classes have too
 )
 @click.option("--complete", is_flag=True, help="The pictures have no other labels.")
 @click.option("--none", "no_label", is_flag=True, help="The pictures have none of the labels.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Only say what is wrong with the pictures, and how they would change the answers; add nothing.",
+)
 @CLASS_FROM
 @JSON
 @LOCAL
@@ -54,6 +60,7 @@ def enroll(
     complete: bool,
     no_label: bool,
     class_from: str | None,
+    dry_run: bool,
     as_json: bool,
     local: Path | None,
     url: str,
@@ -90,9 +97,27 @@ def enroll(
         raise none_found(f"under {', '.join(map(shown_name, paths))}", left_out)
     groups = _groups(pictures) if said is None else [(said, [picture.path for picture in pictures])]
     with service_client(url, local) as client:
-        name = ensure_collection(client, collection, **({"labels": "many"} if several else {}))
+        made = {"labels": "many"} if several else {}
+        name = (
+            which_collection(client, collection) if dry_run else ensure_collection(client, collection, **made)
+        )
         path_ = f"/v1/collections/{name}/enroll"
-        results = list(run_jobs(client, path_, groups, "enrolling", external_ids=names, complete=complete))
+        jobs: list[Json] = []
+        results = list(
+            run_jobs(
+                client,
+                path_,
+                groups,
+                "checking" if dry_run else "enrolling",
+                external_ids=names,
+                complete=complete,
+                dry_run=dry_run,
+                started=jobs.append,
+            )
+        )
+        if dry_run:
+            effects = effects_of(client, jobs)
+            sys.exit(print_checked(name, results, effects, as_json=as_json))
     sys.exit(_print_outcome(name, len(groups), results, left_out, as_json=as_json))
 
 
@@ -150,6 +175,7 @@ def _print_outcome(
         into = collection
     enrolled = len(results) - len(failed) - twice
     click.echo(f"{enrolled} enrolled in {into}, {twice} already there, {len(failed)} failed")
+    print_findings(results)
     for file, result in elsewhere[:MOST_SHOWN]:
         old, label = result["duplicate_of"], result["duplicate_label"]
         move = f"exemplar supports move {old} -c {collection} --to {shlex.quote(result['label'])}"

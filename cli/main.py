@@ -42,6 +42,7 @@ COMMANDS = {
         "Show who changed a collection and what, compare two versions, return to one.",
     ),
     "report": ("cli.report_command:report", "Report a collection's accuracy, confusions and label errors."),
+    "drift": ("cli.drift:drift", "Show how the answers of a collection change over time."),
     "erase": ("cli.erase:erase", "Erase pictures and all that was made from them, with a receipt."),
     "quarantine": (
         "cli.quarantine:quarantine",

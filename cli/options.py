@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from cli.numbers import Number
-from core.types import Aim, IndexName, Metric, Rule, RuleName, Views
+from core.types import Aim, ErrorOf, IndexName, Metric, Rule, RuleName, Views
 from exemplar_client.async_transport import URL as USUAL
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -66,6 +66,17 @@ _RULE = (
         "--coverage",
         type=Number(0.5, 0.99),
         help=f"Target share of candidate sets that contain the true class; default {Rule().coverage:g}.",
+    ),
+    click.option(
+        "--max-error",
+        type=Number(0.001, 0.5),
+        help="Most wrong labels, as a share; answers then say whether their label needs a person.",
+    ),
+    click.option(
+        "--error-of",
+        type=click.Choice([one.value for one in ErrorOf]),
+        help="What --max-error is a share of: the automatic labels, 90 % sure (default), or all pictures, on "
+        "average.",
     ),
 )
 
@@ -136,6 +147,8 @@ def rule_of(options: dict[str, Any]) -> Rule:
     name, metric = found.pop("name", RuleName.AUTO), found.pop("metric", Metric.COSINE)
     if "aim" in found:
         found["aim"] = Aim(found["aim"])
+    if "error_of" in found:
+        found["error_of"] = ErrorOf(found["error_of"])
     return Rule(RuleName(name), Metric(metric), **found)
 
 

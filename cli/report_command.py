@@ -15,6 +15,7 @@ from cli.client import Client, Json
 from cli.command_name import command_name
 from cli.external_ids import Ids, external_ids
 from cli.options import AS_OF, COLLECTION, JSON, URL
+from cli.report_advice import advice_lines
 from cli.report_labels import label_lines
 from cli.report_table import COLUMNS, LINES_MOST, fit, listed_lines, numbers_text, rule_text, support_text
 from cli.which_collection import which_collection
@@ -76,7 +77,8 @@ def _get(client: Client, query: Mapping[str, int], path: str) -> httpx.Response:
 def _shown_supports(report: Json) -> set[int]:
     """Return the supports that the lists show."""
     groups = [*report["duplicates"]["items"][:LINES_MOST], *report["near_duplicates"]["items"][:LINES_MOST]]
-    return {one["support_id"] for one in report["suspects"]["items"][:LINES_MOST]} | {
+    single = [*report["suspects"]["items"][:LINES_MOST], *report["harmful"]["items"][:LINES_MOST]]
+    return {one["support_id"] for one in single} | {
         support for group in groups for support in group["support_ids"][:LINES_MOST]
     }
 
@@ -100,6 +102,7 @@ def _lines(collection: str, report: Json, ids: Ids | None = None) -> Iterator[st
         yield "  ~ fewer than 8 pictures: the numbers of this class are not reliable"
     if "not_assessable" in small:
         yield "  ? one picture or none: cannot be judged"
+    yield from advice_lines(report, ids)
     yield from listed_lines("Too small to judge", report["too_small"], _small)
     yield from listed_lines("Confused with each other", report["confused_pairs"], _pair)
     yield from listed_lines("Possibly wrong labels, worst first", report["suspects"], partial(_suspect, ids))

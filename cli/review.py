@@ -29,7 +29,7 @@ from formats.text_encoding import read_text
 AT_ONCE = 1000
 NONE = "-"  # in a CSV: none of the classes
 COLUMNS = ("item", "picture", "decision", "label", "confidence", "final label", "reviewed by")
-SELECTION = ("decision", "label", "min_confidence", "max_confidence", "reviewed", "path")
+SELECTION = ("decision", "label", "min_confidence", "max_confidence", "reviewed", "automatic", "path")
 ACTIONS = {
     "accept": "--accept",
     "right": "--set",
@@ -58,6 +58,9 @@ READABLE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--max-confidence", type=click.FloatRange(0, 1), help="Only answers at most as confident.")
 @click.option(
     "--reviewed/--unreviewed", default=None, help="Only answers that are reviewed, or that are not."
+)
+@click.option(
+    "--automatic/--not-automatic", default=None, help="Only answers that need no person, or that do."
 )
 @click.option("--path", metavar="TEXT", help="Only answers about pictures with this text in their path.")
 @click.option(

@@ -11,6 +11,7 @@ from cli.confirm import YES, confirm
 from cli.groups import Group
 from cli.options import COLLECTION, JSON, URL, given
 from cli.show import print_found, print_json
+from cli.where import WHERE, metadata_of, where_of
 from cli.which_collection import which_collection
 
 COLUMNS = ("id", "class", "external id", "enrolled")
@@ -33,20 +34,29 @@ IDS = click.argument("ids", metavar="ID...", nargs=-1, required=True, type=Suppo
 
 @click.group(cls=Group)
 def supports() -> None:
-    """List the labelled pictures of a collection, change their class or labels, remove them."""
+    """List the labelled pictures of a collection, change what is said of them, remove them."""
 
 
 @supports.command("list")
 @COLLECTION
 @click.option("--label", help="Only those of this class, or with this label.")
+@WHERE
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Most to list.")
 @JSON
 @URL
-def list_(collection: str | None, label: str | None, limit: int, as_json: bool, url: str) -> None:
+def list_(
+    *,
+    collection: str | None,
+    label: str | None,
+    wheres: tuple[str, ...],
+    limit: int,
+    as_json: bool,
+    url: str,
+) -> None:
     """List supports in order of enrolment, with their ids."""
     client = Client(url)
     path = f"/v1/collections/{which_collection(client, collection)}/supports"
-    query = {} if label is None else {"label": label}
+    query = given({"label": label, "where": where_of(wheres)})
     found = list(islice(client.pages(path, **query), limit + 1))
     shown = found[:limit]
     print_found(shown, COLUMNS, [_cells(one) for one in shown], as_json=as_json, whole=("id",))
@@ -100,6 +110,37 @@ def label(
     for support_id in ids:
         changed = client.call("PATCH", _path(name, support_id), json=given(said)).json()
         print_json(changed) if as_json else click.echo(f"{_shown(changed)} is now {_labels(changed)}")
+
+
+@supports.command()
+@IDS
+@COLLECTION
+@click.option(
+    "--metadata", multiple=True, metavar="NAME=VALUE", help="Metadata to set; NAME= removes it; repeat it."
+)
+@click.option("--external-id", metavar="ID", help='An id of yours; "" removes it.')
+@JSON
+@URL
+def describe(
+    *,
+    ids: tuple[int, ...],
+    collection: str | None,
+    metadata: tuple[str, ...],
+    external_id: str | None,
+    as_json: bool,
+    url: str,
+) -> None:
+    """Change metadata and external ids of supports."""
+    said: Json = given({"metadata": metadata_of(metadata)})
+    if external_id is not None:
+        said["external_id"] = external_id or None
+    if not said:
+        raise click.UsageError("name what to change: --metadata or --external-id")
+    client = Client(url)
+    name = which_collection(client, collection)
+    for support_id in ids:
+        changed = client.call("PATCH", _path(name, support_id), json=said).json()
+        print_json(changed) if as_json else click.echo(f"{_shown(changed)}: {changed['metadata']}")
 
 
 @supports.command()

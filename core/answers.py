@@ -100,7 +100,7 @@ class Answer:
 
     `label` is None if the picture is unknown, and the best guess if it is ambiguous; `confidence` is
     its probability, 0 if there is none. `candidate_set` is None if
-    there are too few supports to compute one.
+    there are too few supports to compute one. `automatic` is None without an error budget.
     """
 
     decision: DecisionName
@@ -114,6 +114,7 @@ class Answer:
     candidate_set: CandidateSet | None
     novelty: Novelty | None
     index_version: int
+    automatic: bool | None = None
 
     def first(self, top: int) -> Answer:
         """Return it with at most `top` candidates and neighbours."""
@@ -193,5 +194,7 @@ _JSON: TypeAdapter[Answer | ManyAnswer | Found] = TypeAdapter(Answer | ManyAnswe
 
 def as_json(answer: Answer | ManyAnswer | Found) -> Mapping[str, Any]:
     """Return the form that results store."""
-    found: Mapping[str, Any] = _JSON.dump_python(answer, mode="json")
+    found: dict[str, Any] = _JSON.dump_python(answer, mode="json")
+    if found.get("automatic", False) is None:  # without an error budget answers are as they always were
+        del found["automatic"]
     return found

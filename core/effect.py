@@ -22,7 +22,7 @@ class Disagreement(Part):
     named: str
 
 
-class Effect(Part):
+class ContributionsEffect(Part):
     """What accepting contributions would do to accuracy, left out one by one (leave-fold-out)."""
 
     version: int = Field(description="The collection's version that was judged.")

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.types import ClassKind, IndexName, Metric, RuleName
+from core.types import ClassKind, ErrorOf, IndexName, Metric, RuleName
 
 FAIR = 8  # pictures from which on a class's numbers are reliable (measured: with fewer mostly noise)
 
@@ -137,6 +137,105 @@ class Wanted(Part):
     reason: str
 
 
+class Effect(Part):
+    """How the answers about supports would change if checked pictures were enrolled."""
+
+    version: int = Field(description="The collection's version that they were added to.")
+    added: int = Field(description="Pictures that would be enrolled.")
+    judged: int = Field(description="Supports that were judged, each left out; of classes with two or more.")
+    before: float | None = Field(description="The share of them that is answered rightly now.")
+    after: float | None
+    change: float | None
+    standard_error: float | None = Field(description="Of the change, from the paired differences.")
+    became_right: int
+    became_wrong: int
+    added_judged: int
+    added_accuracy: float | None = Field(description="The share of the added ones that is answered rightly.")
+
+
+class Harmful(Part):
+    """A support without which more of the others would be answered rightly."""
+
+    support_id: int
+    label: str
+    fixed: int = Field(description="Other supports that become right without it.")
+    broken: int = Field(description="Other supports that become wrong without it.")
+    influence: float = Field(
+        description="The sum over the others of how much more probable their own class becomes without it."
+    )
+
+
+class CurvePoint(Part):
+    """The accuracy with so many examples of each class, drawn from the supports."""
+
+    examples: int
+    accuracy: float
+    standard_error: float
+    classes: int = Field(description="Classes with more supports than that, which were asked about.")
+
+
+class ClassWorth(Part):
+    """What more examples of a class are expected to be worth: a forecast."""
+
+    label: str
+    more: int
+    points: float = Field(description="By how much its recall is expected to rise, in percentage points.")
+    low: float = Field(description="The interval that contains the rise with a probability of 80 %.")
+    high: float
+
+
+class LearningCurve(Part):
+    """Accuracies with fewer examples, and the power law that continues them."""
+
+    points: tuple[CurvePoint, ...]
+    exponent: float = Field(description="The share of wrong answers falls with examples ** -exponent.")
+    exponent_error: float
+    worth: tuple[ClassWorth, ...] = Field(description="The greatest first.")
+
+
+class Foretold(Part):
+    """What a budget would leave to people."""
+
+    max_error: float
+    to_people: float = Field(description="The share of pictures like the supports that would need a person.")
+
+
+class ReviewedAutomatic(Part):
+    """What people said of answers that needed no person."""
+
+    answers: int
+    wrong: int
+    share: float | None
+    upper_bound: float | None = Field(
+        description="The share is below it, 90 % sure, if the reviewed ones are a random sample."
+    )
+
+
+class ErrorBudget(Part):
+    """What the rule's `max_error` lets be labelled by machine."""
+
+    max_error: float
+    error_of: ErrorOf
+    sure: float | None = Field(
+        description="The probability that the share of wrong labels stays within it; null of an average."
+    )
+    threshold: float | None = Field(
+        description="The least confidence of an automatic label; null if the supports prove too little, and "
+        "people label everything."
+    )
+    answers: int = Field(description="Left-out answers that it rests on.")
+    automatic: int = Field(description="Those of them that would need no person.")
+    wrong: int = Field(description="Those of these that are wrong.")
+    to_people: float = Field(description="The foretold share of pictures that need a person.")
+    fewest: int = Field(description="Answers that it takes at least, if none is wrong.")
+    unfamiliar: float | None = Field(
+        description="The share of pictures of classes never enrolled that would be labelled by machine all "
+        "the same, estimated by leaving out one class at a time; each of these labels is wrong."
+    )
+    reviewed: ReviewedAutomatic | None = None
+    note: str
+
+
 class CollectionReport(Part):
     """The report of a collection from its supports, each judged without its fold (leave-fold-out)."""
 
@@ -154,6 +253,9 @@ class CollectionReport(Part):
     judged: int = Field(description="Supports that were judged; the only support of a class cannot be.")
     examined: int = Field(description="Supports checked for wrong labels and near duplicates.")
     accuracy: float | None
+    accuracy_interval: tuple[float, float] | None = Field(
+        None, description="The interval of the accuracy at 95 % (Wilson)."
+    )
     classes: tuple[ClassLine, ...]
     macro_avg: Average | None
     weighted_avg: Average | None
@@ -167,4 +269,12 @@ class CollectionReport(Part):
     duplicates: Listed[Duplicates]
     near_duplicates: Listed[Duplicates]
     wanted: Listed[Wanted]
+    harmful: Listed[Harmful] = Field(
+        Listed[Harmful](total=0, items=()), description="Supports that hurt the answers about others."
+    )
+    learning_curve: LearningCurve | None = Field(
+        None, description="Null if half of the classes have fewer than three supports."
+    )
+    foretold: tuple[Foretold, ...] = Field((), description="What error budgets would leave to people.")
+    error_budget: ErrorBudget | None = Field(None, description="Null without a `max_error`.")
     notes: tuple[str, ...]

@@ -68,6 +68,7 @@ def tally_of(results: Iterable[Result]) -> Tally:
             tally["errors"][result["error"]["code"]] += 1
             continue
         tally["labels"].update(labels_of(result))
+        tally["findings"].update(finding["code"] for finding in result.get("findings") or ())
         if result.get("decision") is not None:
             tally["decisions"][result["decision"]] += 1
         if "outcome" in result:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from core.quality import USUAL, Quality
+
 MAX_CHUNK_ITEMS = 256
 
 
@@ -30,6 +32,8 @@ class JobKind(StrEnum):
     IMPORT = "import"
     REDECIDE = "redecide"
     GROUP = "group"
+    CHECK = "check"
+    EFFECT = "effect"
 
 
 class JobState(StrEnum):
@@ -99,6 +103,7 @@ class ChangeKind(StrEnum):
     REVIEWED = "reviewed"
     MOVED = "moved"
     LABELS_CHANGED = "labels_changed"
+    DESCRIBED = "described"
     DELETED = "deleted"
     CLASS_ADDED = "class_added"
     CLASS_CHANGED = "class_changed"
@@ -162,6 +167,13 @@ class LabelDecision(StrEnum):
     UNSURE = "unsure"
 
 
+class ErrorOf(StrEnum):
+    """What `max_error` is a share of: the labels that need no person, surely; or all pictures, on average."""
+
+    AUTOMATIC = "automatic"
+    ALL = "all"
+
+
 class Views(StrEnum):
     """The views of a picture: itself, with its mirror image, or both also cropped.
 
@@ -190,6 +202,10 @@ class Rule:
     """What the threshold of each label is set for, where a picture has several labels."""
     precision: float = 0.9
     """Target share of right labels among those given, with the aim `precision`."""
+    max_error: float | None = None
+    """Most wrong labels among those that need no person; None says of no label whether it needs one."""
+    error_of: ErrorOf = ErrorOf.AUTOMATIC
+    """What `max_error` is a share of."""
 
 
 class IndexName(StrEnum):
@@ -247,6 +263,7 @@ class Collection:
     index_measured: IndexMeasure | None = None
     """The latest measurement; None while search is exact."""
     labels: Labels = Labels.ONE
+    quality: Quality = USUAL
     classes: int = 0
     supports: int = 0
 
@@ -289,7 +306,7 @@ def is_web_url(place: str | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The source of a bulk job's items: names of uploaded files, or a folder on the server."""
+    """The source of a bulk job's items: uploaded files, a folder on the server, or object storage."""
 
     archive: str | None = None
     manifest: str | None = None
@@ -303,6 +320,10 @@ class Source:
     """Which of a picture's folders names its class, `nearest` or `top`; None is `nearest` if no two clash."""
     labels: Labels = Labels.ONE
     """How many labels the collection gives a picture."""
+    prefix: str | None = None
+    """The URL that objects begin with, or a pattern of such URLs."""
+    after: str | None = None
+    """The URL of the last object under the prefix that is already in a chunk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,6 +386,8 @@ class Job:
     note: str | None = None
     target: str | None = None
     top: int = 5
+    where: Mapping[str, Any] | None = None
+    """The filter of the supports that its answers are made from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,3 +412,8 @@ class Chunk:
     target: str = ""
     """The job that its job is about."""
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def where(self) -> Mapping[str, Any] | None:
+        """The filter of the supports that its answers are made from."""
+        return self.options.get("where")

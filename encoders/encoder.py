@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from core.types import Prompts, Views
 from core.vectors import Vectors
 from encoders.device import Device
 from encoders.geometry import Pixels
-from encoders.running import RunningText, RunningTower
+from encoders.running import RunningText, RunningTower, nothing
 from encoders.tower import TextSource
 from encoders.unit import mean_direction, to_unit
 
@@ -49,6 +49,7 @@ class Encoder:
         self.runtime = _named(tower.device.runtime.value for tower in towers)
         self.batch_size = device.batch_size
         self._towers = towers
+        self._before_pass: Callable[[], None] = nothing
         self._text = towers[0].text if len(towers) == 1 else "its parts have no common space with texts"
         self._text_half = _TextHalf(device)
         self.dim = sum(tower.dim for tower in self._towers)
@@ -69,14 +70,20 @@ class Encoder:
         """Pixels that the shorter side of a picture should have for `prepare`; more change vectors little."""
         return DRAFT_SCALE * max(side for size in self.input_sizes for side in size)
 
-    def beside(self, threads: int) -> Encoder:
+    def second(self, threads: int) -> Encoder:
         """Return this encoder for another thread, with its own number of compute threads.
 
         Both may embed at the same time. It must have been opened for two.
         """
-        twin = copy(self)
-        twin._towers = [tower.beside(threads) for tower in self._towers]
-        return twin
+        other = copy(self)
+        other._towers = [tower.second(threads) for tower in self._towers]
+        return other
+
+    def with_call(self, before_pass: Callable[[], None]) -> Encoder:
+        """Return this encoder with a call before each forward pass of a few pictures."""
+        other = copy(self)
+        other._before_pass = before_pass
+        return other
 
     def prepare(self, picture: Image.Image, views: Views = Views.ONE) -> Prepared:
         """Resize an upright picture to the input sizes, once, or twice for `full`.
@@ -136,7 +143,7 @@ class Encoder:
         owners = np.repeat(np.arange(len(prepared)), counts)
         mirrored = np.repeat([picture.mirrored for picture in prepared], counts)
         pixels = np.concatenate([picture.views[number] for picture in prepared])
-        vectors = self._towers[number].embed(pixels, mirrored)
+        vectors = self._towers[number].embed(pixels, mirrored, self._before_pass)
         owners = np.concatenate([owners, owners[mirrored]])
         order = np.argsort(owners, kind="stable")
         return mean_direction(vectors[order], np.searchsorted(owners[order], np.arange(len(prepared))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import copy
 
 import numpy as np
@@ -16,6 +17,10 @@ from encoders.openvino_forward import Translation
 from encoders.scaled import Forward, Scaled
 from encoders.tower import TextTower, Tower
 from encoders.unit import to_unit
+
+
+def nothing() -> None:
+    """Do nothing before a forward pass."""
 
 
 class RunningTower:
@@ -33,29 +38,34 @@ class RunningTower:
         blank = np.zeros((1, self.geometry.height, self.geometry.width, 3), np.uint8)
         self.dim = self._forward(blank).shape[1]
 
-    def beside(self, threads: int) -> RunningTower:
+    def second(self, threads: int) -> RunningTower:
         """Return the same network for another thread, with its own number of compute threads.
 
         Both may then compute at once. Weights are shared where the runtime allows it. Only the first call
         after opening can do this.
         """
-        twin = copy(self)
+        other = copy(self)
         if self._translation is not None:
-            twin._forward = self._translation.compiled(self.device, threads)
+            other._forward = self._translation.compiled(self.device, threads)
         self.forget()
-        return twin
+        return other
 
     def forget(self) -> None:
-        """Free what only `beside` needs."""
+        """Free what only `second` needs."""
         self._translation = None
 
-    def embed(self, views: Pixels, mirrored: npt.NDArray[np.bool_]) -> Vectors:
+    def embed(
+        self, views: Pixels, mirrored: npt.NDArray[np.bool_], before_pass: Callable[[], None] = nothing
+    ) -> Vectors:
         """Map n views, then the mirror images of those marked, to unit rows, NaN if not finite."""
         if mirrored.any():
             views = np.concatenate([views, views[mirrored][:, :, ::-1]])
         # a batch of several views takes no more memory than one of a single view
         size = self._step
-        parts = [self._forward(views[at : at + size]) for at in range(0, len(views), size)]
+        parts = []
+        for at in range(0, len(views), size):
+            before_pass()
+            parts.append(self._forward(views[at : at + size]))
         return to_unit(np.concatenate(parts))
 
 

@@ -31,7 +31,7 @@ def without_manifest(members: Iterator[Member] | Zip, classes: ClassFolders) -> 
         seen.add(hash(member.path))
         label, error = class_of(classes, member.path, error)
         yield Entry(
-            custom_id=_shown(member.path),
+            custom_id=shown(member.path),
             label=label,
             size=member.size,
             read=member.read,
@@ -60,7 +60,7 @@ def joined(row: Row, member: Member | None) -> Entry:
     else:
         error = member.error
     return Entry(
-        custom_id=row.custom_id if row.custom_id is not None else _shown(row.path or ""),
+        custom_id=row.custom_id if row.custom_id is not None else shown(row.path or ""),
         label=row.label,
         labels=row.label_texts,
         complete=row.complete,
@@ -72,7 +72,8 @@ def joined(row: Row, member: Member | None) -> Entry:
     )
 
 
-def _shown(path: str) -> str:
+def shown(path: str) -> str:
+    """Return a path as an item's `custom_id`."""
     return printable_text(path[:1024])
 
 

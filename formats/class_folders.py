@@ -24,6 +24,11 @@ class ClassFolders:
         self._chosen = None if chosen is None else ClassFrom(chosen)
         self._folders: dict[str, str] = {}
 
+    @property
+    def remembers(self) -> bool:
+        """Whether the class of a path depends on the paths before it."""
+        return self._chosen is None
+
     def class_of(self, path: str) -> str | None:
         """Return the name of the chosen folder of a file's path, or None for a file without folders.
 

@@ -34,6 +34,8 @@ COLUMNS = (
     "novelty",
     "novelty_threshold",
     "smoothed",
+    "automatic",
+    "findings",
 )
 
 
@@ -53,6 +55,7 @@ def cells_of(result: Result) -> list[Any]:
         "error_detail": error.get("detail"),
         "margin": (result.get("explanation") or {}).get("margin"),
         "candidate_set": " | ".join((result.get("candidate_set") or {}).get("labels", ())) or None,
+        "findings": " | ".join(one["code"] for one in result.get("findings") or ()) or None,
         "novelty": novelty.get("score"),
         "novelty_threshold": novelty.get("threshold"),
     }

@@ -14,7 +14,7 @@ from core.label_sets import LabelSet
 from core.settings import Settings
 from core.sizes import size_text
 from core.types import Labels, Source
-from formats.archive_entries import class_of, joined, rows_of, without_manifest
+from formats.archive_entries import class_of, joined, rows_of, shown, without_manifest
 from formats.archives import MANIFESTS, Member, Tar, Zip, is_left_out, open_archive
 from formats.bounded_reader import Seekable
 from formats.bundle_reader import Bundle, open_bundle
@@ -23,6 +23,8 @@ from formats.entry import Entry
 from formats.manifest_join import ManifestJoin
 from formats.manifests import Line, Row, read_csv, read_jsonl
 from formats.names import spellings
+from formats.remote_folders import list_objects
+from formats.remote_names import allowed_prefix
 from formats.server_folders import resolve, walk
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://[^\x00-\x20]+")
@@ -43,10 +45,18 @@ def read_entries(
 
 
 def read_steps(
-    source: Source, open_file: Callable[[str], Seekable], settings: Settings, *, enrols: bool
+    source: Source,
+    open_file: Callable[[str], Seekable],
+    settings: Settings,
+    *,
+    enrols: bool,
+    count: int = 0,
 ) -> Iterator[Entry | None]:
-    """Yield the same entries, and None for each file that is passed over: a reader may stop there too."""
-    count = size = 0
+    """Yield the same entries, and None for each file that is passed over: a reader may stop there too.
+
+    Of a source that begins `after` an object, `count` is the number of entries before that.
+    """
+    size = 0
     try:
         otherwise = label_of(source, settings)
         classes = ClassFolders(source.class_from if enrols else ClassFrom.NEAREST)
@@ -80,7 +90,9 @@ def read_steps(
 
 
 def label_of(source: Source, settings: Settings) -> str | None:
-    """Return the label of pictures that have none of their own: what was asked for, or a folder's name."""
+    """Return the label of pictures that have none of their own: as asked for, or of a folder or bucket."""
+    if source.label is None and source.prefix is not None:
+        return allowed_prefix(source.prefix, settings.remote_prefixes).name
     if source.label is not None or source.folder is None:
         return source.label
     return os.path.basename(resolve(source.folder, settings.roots))
@@ -115,6 +127,8 @@ class _Reader:
         source = self._source
         if source.folder is not None:
             return self._of_folder(source.folder)
+        if source.prefix is not None:
+            return self._of_prefix(source.prefix, source.after)
         if source.bundle is not None:
             return self._of_bundle(source.bundle)
         rows = None if source.manifest is None else self._rows(source.manifest)
@@ -156,6 +170,23 @@ class _Reader:
                 size=found.size,
                 place=f"file:{found.file}",
                 error=error,
+            )
+
+    def _of_prefix(self, url: str, after: str | None) -> Iterator[Entry | None]:
+        prefix = allowed_prefix(url, self._settings.remote_prefixes)
+        seen = None if after is None else prefix.path_of(after)
+        # which folders would become one class depends on all that came before
+        begin = None if self._classes.remembers else seen
+        for found in list_objects(prefix, after=begin):
+            if found is None:
+                yield None
+                continue
+            label, error = class_of(self._classes, found.path, found.error)
+            if seen is not None and found.path <= seen:
+                yield None
+                continue
+            yield Entry(
+                custom_id=shown(found.path), label=label, size=found.size, place=found.url, error=error
             )
 
     def _of_zip(self, archive: Zip, rows: Iterator[Line] | None) -> Iterator[Entry | None]:

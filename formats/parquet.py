@@ -43,6 +43,8 @@ SCHEMA = pa.schema(
         pa.field("novelty", pa.float64()),
         pa.field("novelty_threshold", pa.float64()),
         pa.field("smoothed", pa.bool_()),
+        pa.field("automatic", pa.bool_()),
+        pa.field("findings", pa.string()),
         pa.field("candidates", pa.list_(pa.struct([("label", pa.string()), ("probability", pa.float64())]))),
         pa.field(
             "neighbours",

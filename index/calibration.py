@@ -13,7 +13,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-from core.types import Metric
+from core.types import Metric, Rule
+from index.error_budget import NOTHING_LEFT_OUT, Budget, LeftOut, budget_of
 from index.fits import Fit
 from index.means import mean_scores_held_out
 from index.supports import MOST_JUDGED, Floats, Ids, Mask, Scores, Supports, places_of
@@ -46,6 +47,10 @@ class Calibration:
     """Ascending: the novelty scores of supports, each left out."""
     unfamiliar: Floats
     """Ascending: the novelty scores of supports, each with its class left out."""
+    left_out: LeftOut = NOTHING_LEFT_OUT
+    """The answers about supports, each left out."""
+    class_left_out: LeftOut = NOTHING_LEFT_OUT
+    """The answers about supports, each with its class left out: as about unfamiliar pictures."""
 
     def probabilities(self, scores: Scores) -> Floats:
         """Map (m, C) scores to rows that sum to 1."""
@@ -82,8 +87,22 @@ class Calibration:
             return None
         return 1.0 if threshold is None else float((self.unfamiliar >= threshold).mean())
 
+    def budget(self, rule: Rule) -> Budget | None:
+        """Return what can be labelled by machine within the rule's `max_error`; None without one."""
+        if rule.max_error is None:
+            return None
+        return budget_of(self.left_out, rule, rule.max_error, self.threshold(rule.false_reject))
 
-NOTHING = np.empty(0)
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """How scores become answers."""
+
+    inverse_temperature: float
+    normal: Mask
+    """(C,), the normal classes with supports"""
+    negative: Mask
+    """(C,)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,20 +139,26 @@ def fold_loss(fit: Fit) -> float | None:
 def calibrate(fit: Fit, normal: Mask) -> Calibration:
     """Calibrate a fit on its own supports; `normal` (C,) marks the columns of normal classes."""
     supports = fit.supports
-    normal = normal & (supports.counts > 0)
+    negative, normal = ~normal, normal & (supports.counts > 0)
     chosen = sample(supports, fit.most_judged)
     held_out = leave_folds_out(fit, chosen)
-    judged, own, scores = held_out.rows, held_out.columns, held_out.scores
+    own, scores = held_out.columns, held_out.scores
     if len(own):
         inverse_temperature = best_inverse_temperature(scores, own)
     else:
         inverse_temperature = usual_inverse_temperature(fit, chosen)
     probabilities = softmax(inverse_temperature * scores)
+    scale = _Scale(inverse_temperature, normal, negative)
+    alone = _left_out(fit, chosen, scale)
+    is_known = (supports.counts[supports.columns[chosen]] > 1) & normal[supports.columns[chosen]]
+    unfamiliar = _class_left_out(fit, chosen[normal[supports.columns[chosen]]], scale)
     return Calibration(
         inverse_temperature=inverse_temperature,
         nonconformity=np.sort(1.0 - probabilities[np.arange(len(own)), own]),
-        known=_known(fit, judged[normal[own]], normal),
-        unfamiliar=_unfamiliar(fit, chosen[normal[supports.columns[chosen]]], normal),
+        known=np.sort(alone.novelty[is_known]),
+        unfamiliar=np.sort(unfamiliar.novelty),
+        left_out=alone,
+        class_left_out=unfamiliar,
     )
 
 
@@ -216,18 +241,19 @@ def softmax(scores: Scores) -> Floats:
     return total
 
 
-def _known(fit: Fit, rows: Ids, normal: Mask) -> Floats:
+def _left_out(fit: Fit, rows: Ids, scale: _Scale) -> LeftOut:
+    """Answer some supports, each left out; the only support of a class gets a wrong answer."""
     groups = np.full(len(fit.supports.ids), -1)
     groups[rows] = np.arange(len(rows))
-    return np.sort(_novelty_held_out(fit, groups, rows, normal))
+    return _answers(fit, groups, rows, scale)
 
 
-def _unfamiliar(fit: Fit, rows: Ids, normal: Mask) -> Floats:
-    supports = fit.supports
-    if normal.sum() < 2:
-        return NOTHING
-    judged, groups = _whole_classes(supports, rows)
-    return np.sort(_novelty_held_out(fit, groups, judged, normal, without_own=True))
+def _class_left_out(fit: Fit, rows: Ids, scale: _Scale) -> LeftOut:
+    """Answer some supports, each with its class left out."""
+    if scale.normal.sum() < 2:
+        return NOTHING_LEFT_OUT
+    judged, groups = _whole_classes(fit.supports, rows)
+    return _answers(fit, groups, judged, scale, without_own=True)
 
 
 def _whole_classes(supports: Supports, rows: Ids) -> tuple[Ids, Ids]:
@@ -238,10 +264,19 @@ def _whole_classes(supports: Supports, rows: Ids) -> tuple[Ids, Ids]:
     return rows[groups[rows] >= 0], groups
 
 
-def _novelty_held_out(fit: Fit, groups: Ids, rows: Ids, normal: Mask, *, without_own: bool = False) -> Floats:
+def _answers(fit: Fit, groups: Ids, rows: Ids, scale: _Scale, *, without_own: bool = False) -> LeftOut:
+    """Answer some supports, each without its group."""
+    if not len(rows):
+        return NOTHING_LEFT_OUT
+    supports, line = fit.supports, np.arange(len(rows))
+    own = supports.columns[rows]
     scores = fit.held_out(groups, rows)
-    likeness = mean_scores_held_out(fit.supports, groups, rows, Metric.COSINE)
-    if without_own:
-        line, own = np.arange(len(rows)), fit.supports.columns[rows]
-        scores[line, own] = likeness[line, own] = -np.inf
-    return novelty(scores, likeness, normal)
+    likeness = mean_scores_held_out(supports, groups, rows, Metric.COSINE)
+    gone = np.full(len(rows), True) if without_own else supports.counts[own] < 2
+    scores[line[gone], own[gone]] = likeness[line[gone], own[gone]] = -np.inf
+    probabilities = softmax(scale.inverse_temperature * scores)
+    best = probabilities.argmax(axis=1)
+    confidence = probabilities[line, best]
+    negative = probabilities[:, scale.negative].sum(axis=1)
+    confidence[scale.negative[best] | (negative >= confidence)] = 0.0
+    return LeftOut(confidence, novelty(scores, likeness, scale.normal), (best == own) & ~gone)

@@ -13,6 +13,7 @@ from core.changes import ClassChange
 from core.types import ClassKind, DecisionName, Metric, Rule
 from core.vectors import Vector, Vectors
 from index.calibration import novelty
+from index.error_budget import Budget
 from index.learning import Fitted
 from index.means import mean_scores
 from index.near import Near
@@ -33,6 +34,7 @@ class _Limits:
     threshold: float | None
     accepts_unfamiliar: float | None
     certainty: float
+    budget: Budget | None
 
 
 def classify(
@@ -75,6 +77,7 @@ class _Judgement:
             threshold=threshold,
             accepts_unfamiliar=calibration.accepted_unfamiliar(threshold),
             certainty=rule.certainty,
+            budget=calibration.budget(rule),
         )
 
     def answers(self, queries: Vectors) -> list[Answer]:
@@ -107,7 +110,8 @@ class _Judgement:
         """Return the decision, its label, confidence and novelty."""
         if not len(order):
             nothing = {"decision": DecisionName.UNKNOWN, "label": None}
-            return {**nothing, "confidence": 0.0, "novelty": None}
+            automatic = self._is_automatic(DecisionName.UNKNOWN, 0.0)
+            return {**nothing, "confidence": 0.0, "novelty": None, "automatic": automatic}
         best, limits = int(order[0]), self._limits
         negative = float(probabilities[~self._normal].sum())
         # a class without pictures has no supports that a picture could be unlike
@@ -118,12 +122,22 @@ class _Judgement:
             decision = DecisionName.UNKNOWN
         elif probabilities[best] < limits.certainty:
             decision = DecisionName.AMBIGUOUS
+        confidence = 0.0 if decision is DecisionName.UNKNOWN else float(probabilities[best])
         return {
             "decision": decision,
+            "automatic": self._is_automatic(decision, confidence),
             "label": None if decision is DecisionName.UNKNOWN else self._classes[best].label,
-            "confidence": 0.0 if decision is DecisionName.UNKNOWN else float(probabilities[best]),
+            "confidence": confidence,
             "novelty": Novelty(nearness, limits.threshold, limits.accepts_unfamiliar) if looked_at else None,
         }
+
+    def _is_automatic(self, decision: DecisionName, confidence: float) -> bool | None:
+        """Return whether the label needs no person; None without an error budget."""
+        budget = self._limits.budget
+        if budget is None:
+            return None
+        least = budget.threshold
+        return decision is DecisionName.KNOWN and least is not None and confidence >= least
 
     def _explanation(self, query: Vector, near: Near, scores: Floats, order: Ids) -> Explanation:
         if not len(order) or not len(self._supports.ids):

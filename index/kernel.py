@@ -8,6 +8,7 @@ from the same inverse that answers queries.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from scipy.linalg import cho_factor, lapack
@@ -182,6 +183,22 @@ class KernelFit:
             without = np.linalg.solve(inverse[np.ix_(group, group)], self.weights[group])
             scores[places] -= without[np.isin(group, rows[places])]
         return scores
+
+    def pairs_left_out(self, rows: Ids) -> Callable[[int], Scores]:
+        """Return a function from a support to (len(rows), C): the scores of rows, each without it and itself.
+
+        The ridges stay as they are. The support itself gets the scores without itself.
+        """
+        inverse = self._matrix.inverse
+        own, weights, targets = np.diag(inverse)[rows], self.weights[rows], self._targets[rows]
+
+        def without(other: int) -> Scores:
+            across = np.where(rows == other, 0.0, inverse[rows, other])
+            moved = weights - np.outer(across / inverse[other, other], self.weights[other])
+            scores: Scores = targets - moved / (own - across * across / inverse[other, other])[:, None]
+            return scores
+
+        return without
 
     def contributions(self, query: Vector, column: int) -> Floats:
         """Return by how much a class's score would fall without each of its supports, (n,); others' are 0."""

@@ -9,7 +9,8 @@ import numpy as np
 from core.changes import Past
 from core.vectors import Vector
 from index.content import Content
-from index.replica import Replica, restore
+from index.replica import Replica
+from index.snapshot import restore
 
 
 def past_replica(live: Replica, past: Past, read: Callable[[Sequence[int]], Mapping[int, Vector]]) -> Replica:

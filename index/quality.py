@@ -30,6 +30,8 @@ class Margins:
     """(m,), cosine to the own class's mean without the support itself, minus that to `rivals`"""
     rivals: Ids
     """(m,), the columns of the nearest other classes"""
+    own: Floats
+    """(m,), cosine to the own class's mean without the support itself"""
 
 
 def spread(columns: Ids, most: int) -> Ids:
@@ -48,9 +50,9 @@ def margins(supports: Supports, rows: Ids) -> Margins:
     held = supports.counts > 0
     rows = rows[supports.counts[supports.columns[rows]] > 1]
     if held.sum() < 2 or not len(rows):
-        return Margins(np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64))
+        return Margins(np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64), np.empty(0))
     means = supports.sums / np.maximum(_lengths(supports.sums), SHORTEST)[:, None]
-    values, rivals = np.empty(len(rows)), np.empty(len(rows), np.int64)
+    values, rivals, owns = np.empty(len(rows)), np.empty(len(rows), np.int64), np.empty(len(rows))
     for part in _blocks(len(rows), len(supports.counts)):
         some = rows[part]
         vectors = supports.vectors[some].astype(np.float64)
@@ -61,8 +63,8 @@ def margins(supports: Supports, rows: Ids) -> Margins:
         rest = supports.sums[columns] - vectors
         own = np.einsum("nd,nd->n", rest, vectors) / np.maximum(_lengths(rest), SHORTEST)
         rivals[part] = cosines.argmax(axis=1)
-        values[part] = own - cosines.max(axis=1)
-    return Margins(rows, values, rivals)
+        values[part], owns[part] = own - cosines.max(axis=1), own
+    return Margins(rows, values, rivals, owns)
 
 
 def same_pictures(ids: Ids, pictures: Mapping[int, str]) -> list[Ids]:

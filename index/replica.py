@@ -38,19 +38,21 @@ class Replica:
     several answers of one version, hold `lock` around them.
     """
 
-    def __init__(self, dim: int, *, gpu: bool = False) -> None:
+    def __init__(self, dim: int, *, gpu: bool = False, by_name: bool = True) -> None:
         self.dim = dim
+        self._by_name = by_name  # whether classes without supports answer by their labels, given prompts
         self.version = 0
         self.epoch = 0.0  # identifies record and encoder; not known before the first change
         self.lock = threading.RLock()
         self.ann = AnnServing()
+        self.usual: object = None
+        """What was usual among the supports of some version, for checks of new ones."""
         self._flat = faiss.IndexFlatIP(dim)  # row i belongs to support _ids[i] of class _owners[i]
         self._ids: Ids = np.empty(0, np.int64)  # ascending; replaced, never changed
         self._order: Ids | None = None  # rows by ascending id
         self._owners: Ids = np.empty(0, np.int64)
-        self._classes: Mapping[
-            int, ClassChange
-        ] = {}  # replaced, never changed, since readers keep references
+        # replaced, never changed, since readers keep references
+        self._classes: Mapping[int, ClassChange] = {}
         self._sums = ClassSums(dim)
         self._supports: dict[bool, Supports] = {}
         self._learner = Learner(self.search)
@@ -88,6 +90,9 @@ class Replica:
             here = [change for change, found in zip(changes.supports, known, strict=True) if found]
             new = [change for change, found in zip(changes.supports, known, strict=True) if not found]
             added = [change for change in new if change.class_id is not None]
+            if not (added or changes.classes or self._any_moved(here)):
+                self.version, self.epoch = changes.version, changes.epoch  # only metadata changed
+                return
             vectors = self._checked(added)
             touched = self._touched(here, added)
             self._learner.leave(map(self._of_class, touched), self._sums.held(touched), len(self))
@@ -174,7 +179,7 @@ class Replica:
         """
         with self.lock:
             if named not in self._supports:
-                named_too = self._classes if named else ()
+                named_too = self._classes if named and self._by_name else ()
                 self._supports[named] = self._sums.arrange(self._ids, self._owners, self._rows(), named_too)
             return self._supports[named]
 
@@ -217,6 +222,10 @@ class Replica:
     def _is_normal(self, class_id: int) -> bool:
         class_ = self._classes.get(class_id)
         return class_ is not None and class_.kind is ClassKind.NORMAL
+
+    def _any_moved(self, here: Sequence[SupportChange]) -> bool:
+        owners = self._owners[self.rows_of(np.array([change.id for change in here], np.int64))]
+        return any(change.class_id != owner for change, owner in zip(here, owners.tolist(), strict=True))
 
     def _touched(self, here: Sequence[SupportChange], added: Sequence[SupportChange]) -> list[int]:
         """Return the classes that lose or gain supports."""
@@ -298,15 +307,3 @@ class Replica:
         if self._searched is not self._flat:  # GPU indexes cannot remove
             self._searched.reset()
             self._searched.add(self._rows())
-
-
-def restore(content: Content, *, gpu: bool = False) -> Replica:
-    """Return a replica with the content of a copy."""
-    replica = Replica(content.vectors.shape[1], gpu=gpu)
-    supports = [
-        SupportChange(int(support_id), int(class_id), vector)
-        for support_id, class_id, vector in zip(content.ids, content.class_ids, content.vectors, strict=True)
-    ]
-    replica.apply(Changes(content.version, content.classes, supports, content.epoch))
-    replica.ann.trained = content.trained
-    return replica

@@ -13,6 +13,7 @@ from core.report import (
     ClassLine,
     CollectionReport,
     Duplicates,
+    Harmful,
     Judgement,
     Listed,
     Mistake,
@@ -20,6 +21,7 @@ from core.report import (
     Suspect,
     Wanted,
 )
+from core.shares import wilson
 from core.types import ClassKind, IndexName, Metric, RuleName
 from index.confusion import DIGITS, Judged, judge, matrix, pairs, predictions, table
 from index.quality import margins, near_pictures, same_pictures, spread
@@ -92,6 +94,7 @@ def make_report(
         judged=total,
         examined=len(examined),
         accuracy=round(right / total, DIGITS) if total else None,
+        accuracy_interval=_interval(right, total),
         classes=classes,
         macro_avg=macro,
         weighted_avg=weighted,
@@ -105,8 +108,19 @@ def make_report(
         ),
         near_duplicates=_near_duplicates(subject, examined, same),
         wanted=_wanted(judged, classes),
+        harmful=Listed[Harmful](total=0, items=()),
+        learning_curve=None,
+        foretold=(),
+        error_budget=None,
         notes=_notes(subject, classes, total, len(examined)),
     )
+
+
+def _interval(right: int, total: int) -> tuple[float, float] | None:
+    if not total:
+        return None
+    low, high = wilson(right, total)
+    return round(low, DIGITS), round(high, DIGITS)
 
 
 def _too_small(classes: Sequence[ClassLine]) -> Listed[SmallClass]:

@@ -6,6 +6,8 @@ same weight. It needs one (d + 1, d + 1) matrix and the class means, however man
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from core.vectors import Vector, Vectors
@@ -98,6 +100,30 @@ class RidgeFit:
         for group, places in larger:
             scores[places] = self._without(group, np.isin(group, rows[places]))
         return scores
+
+    def pairs_left_out(self, rows: Ids) -> Callable[[int], Scores]:
+        """Return a function from a support to (len(rows), C): the scores of rows, each without it and itself.
+
+        The ridge stays as it is. The support itself gets the scores without itself.
+        """
+        inputs, targets, prior = self._rows(rows)
+        solved, weights = inputs @ self.inverse, self.row_weights[rows]
+        leverage = np.einsum("nd,nd->n", solved, inputs) * weights
+        residual = targets - prior - inputs @ self.weights
+
+        def without(other: int) -> Scores:
+            [one], [goal], [before] = self._rows(np.array([other]))
+            weight = self.row_weights[other]
+            across = np.where(rows == other, 0.0, solved @ one)
+            rest = 1.0 - float(one @ self.inverse @ one) * weight
+            left = rest * residual + np.outer(across * weight, goal - before - one @ self.weights)
+            scores: Scores = (
+                targets - left / ((1.0 - leverage) * rest - across * across * weight * weights)[:, None]
+            )
+            scores[rows == other] = (targets - residual / (1.0 - leverage)[:, None])[rows == other]
+            return scores
+
+        return without
 
     def contributions(self, query: Vector, column: int) -> Floats:
         """Return by how much a class's score would fall without each of its supports, (n,); others' are 0."""

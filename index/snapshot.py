@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.changes import ClassChange
+from core.changes import Changes, ClassChange, SupportChange
 from core.types import ClassKind, Index, IndexName
 from index.ann_index import Trained
 from index.content import Content
-from index.replica import Replica, restore
+from index.replica import Replica
 from index.snapshot_name import NAME
 from runtime.files import write
 
@@ -171,3 +171,15 @@ def _found(folder: Path, collection_id: int) -> list[_Found]:
         for path, match in matches
         if match is not None and int(match["collection"]) == collection_id
     ]
+
+
+def restore(content: Content, *, gpu: bool = False) -> Replica:
+    """Return a replica with the content of a copy."""
+    replica = Replica(content.vectors.shape[1], gpu=gpu)
+    supports = [
+        SupportChange(int(support_id), int(class_id), vector)
+        for support_id, class_id, vector in zip(content.ids, content.class_ids, content.vectors, strict=True)
+    ]
+    replica.apply(Changes(content.version, content.classes, supports, content.epoch))
+    replica.ann.trained = content.trained
+    return replica

@@ -9,7 +9,7 @@ from sqlalchemy import inspect, text
 from core.errors import ExemplarError
 from store.database import Database
 
-HEAD = "0021"
+HEAD = "0024"
 SCRIPTS = Path(__file__).parent / "migrations"
 _LOCK = 7_220_411_017  # an arbitrary number for the advisory lock of migrations
 

@@ -18,6 +18,7 @@ from store.record.export import Exports
 from store.record.history import History
 from store.record.imports import Imports
 from store.record.keys import Keys
+from store.record.live_answers import LiveAnswers
 from store.record.probes import Probes
 from store.record.quarantine import Quarantine
 from store.record.retention import Retention
@@ -68,6 +69,7 @@ class Store:
     deliveries: Deliveries
     workers: Workers
     keys: Keys
+    live_answers: LiveAnswers
     erasures: Erasures
     quarantine: Quarantine
     version_names: VersionNames
@@ -120,6 +122,7 @@ def open_store(settings: Settings) -> Store:
         deliveries=Deliveries(database),
         workers=Workers(database),
         keys=Keys(database),
+        live_answers=LiveAnswers(database),
         quarantine=Quarantine(database),
         version_names=VersionNames(database),
         audit=AuditLog(database),

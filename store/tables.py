@@ -63,6 +63,7 @@ collection = Table(
     Column("embedded_at", Float, nullable=False, server_default="0"),
     Column("imported_by", Text, nullable=True),  # the job that fills it, until that has ended
     Column("labels", EnumText(Labels), nullable=False, server_default=Labels.ONE.value),
+    Column("quality", JSON(none_as_null=True), nullable=True),  # null: the defaults
     Column("oldest_version", BigInteger, nullable=False, server_default="0"),  # that can be answered as of
     # snapshots of earlier versions may hold vectors of supports that were erased
     Column("erased_version", BigInteger, nullable=False, server_default="0"),
@@ -358,6 +359,28 @@ past_results = Table(
 )
 Index("ix_past_results_job", past_results.c.job_id, past_results.c.first_item)
 
+# What is counted of answers as they are settled, a row for each chunk; a sweep adds it to `live_answers`.
+settled_answers = Table(
+    "settled_answers",
+    metadata,
+    Column("id", BigKey, primary_key=True),
+    Column("collection_id", ForeignKey("collection.id", ondelete="CASCADE"), nullable=False),
+    Column("hour", BigInteger, nullable=False),  # since 1970
+    Column("caller", Text, nullable=False),  # the id of a key, or `local`
+    Column("counts", JSON, nullable=False),
+    sqlite_autoincrement=True,
+)
+Index("ix_settled_answers_collection_id", settled_answers.c.collection_id)
+
+live_answers = Table(
+    "live_answers",
+    metadata,
+    Column("collection_id", ForeignKey("collection.id", ondelete="CASCADE"), primary_key=True),
+    Column("hour", BigInteger, primary_key=True, autoincrement=False),
+    Column("caller", Text, primary_key=True),
+    Column("counts", JSON, nullable=False),
+)
+
 # What a person says about the answer for an item; `answered` is the label that it was given.
 review = Table(
     "review",
@@ -377,6 +400,8 @@ review = Table(
     Column("support_id", BigInteger, nullable=True),
     Column("class_id", BigInteger, nullable=True),
     Column("before", JSON(none_as_null=True), nullable=True),  # ids of classes that had the picture
+    Column("confidence", Float, nullable=True),  # of the labels that it was given
+    Column("automatic", Boolean, nullable=True),  # whether the answer needed no person; null without a budget
 )
 Index("ix_review_support", review.c.support_id)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -10,10 +11,13 @@ import httpx
 import pytest
 from calls import WAIT, as_json, ask, codes, enroll, files
 from tiny import DEFAULT, LITE0
+from waiting import until
 
 from api.app import create_app
 from core.settings import Settings
 from core.types import Rule
+from runtime import precedence
+from runtime.precedence import Precedence
 from store.store import Store
 
 pytestmark = pytest.mark.processes
@@ -98,6 +102,28 @@ def test_wait_that_is_over_answers_202(local: httpx.Client, digits: Digits) -> N
     )
     assert (response.status_code, response.json()["state"]) == (202, "queued")
     assert "preference-applied" not in response.headers
+
+
+def test_bulk_work_holds_still_while_a_caller_waits(
+    local: httpx.Client, settings: Settings, digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precedence, "MOST_S", 60.0)
+    local.post("/v1/collections", json={"name": "things"})
+    bulk = Precedence(settings.data)
+
+    def held() -> bool:
+        return bulk.left_s(time.monotonic()) > 0
+
+    def submit(prefer: str) -> httpx.Response:
+        path = "/v1/collections/things/classify"
+        return local.post(path, files=files(digits(0, 0)), headers={"Prefer": prefer})
+
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(submit, "wait=2")
+        until(lambda: held() or answer.done())
+        assert not answer.done()
+        assert answer.result().status_code == 202
+    assert not held()
 
 
 def test_met_preference_is_named(http: httpx.Client, collection: str, digits: Digits) -> None:

@@ -118,6 +118,26 @@ def test_a_batch_of_many_views_is_taken_in_parts() -> None:
     assert max(seen) <= CPU.batch_size
 
 
+def test_a_call_comes_before_each_forward_pass() -> None:
+    happened: list[str] = []
+
+    class Passing(Mean):
+        def forward(self, batch: torch.Tensor) -> torch.Tensor:
+            happened.append("pass")
+            return super().forward(batch)
+
+    plain = Encoder("passing", [RunningTower(Tower(Passing(), Geometry(8, 8)), CPU)])
+    encoder = plain.with_call(lambda: happened.append("call"))
+    prepared = [encoder.prepare(picture, Views.FULL) for picture in drawings()]
+    happened.clear()
+    vectors = encoder.embed(prepared)
+    assert happened == ["call", "pass"] * (len(happened) // 2)
+    assert len(happened) >= 4
+    happened.clear()
+    assert plain.embed(prepared) == pytest.approx(vectors)
+    assert "call" not in happened
+
+
 class Brittle(torch.nn.Module):
     """The mean colour less a half; NaN if the upper left corner is white."""
 

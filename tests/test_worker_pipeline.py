@@ -350,6 +350,15 @@ def test_person_who_waits_is_answered_beside_bulk_work(
     assert store.jobs.get(bulk).state is JobState.SUCCEEDED
 
 
+def test_each_picture_is_decoded_after_a_call_that_may_hold_still(
+    tools: Tools, store: Store, digits: Digits
+) -> None:
+    called: list[bool] = []
+    submit_bulk(store, digits(0, 0), digits(0, 1), b"no picture")
+    assert run_pipeline(replace(tools, hold=lambda: called.append(True)), DEFAULT) == 3
+    assert len(called) == 3
+
+
 def test_lanes_follow_one_collection_in_turn(tools: Tools, store: Store, digits: Digits) -> None:
     """Their replicas are shared: both bring one up to date, and neither sees half a change."""
     for n in range(4):

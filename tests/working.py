@@ -14,6 +14,7 @@ from core.errors import ExemplarError
 from core.settings import Settings
 from core.types import Item, JobKind, JobRequest, Lane, Prompts, Views
 from encoders import Encoder
+from index.filtered import FilteredReplicas
 from index.replicas import Replicas
 from store.blobs import PICTURES, uploads_of
 from store.store import Store
@@ -88,6 +89,7 @@ def tools_with(settings: Settings, store: Store, encoder: Encoder | ToyEncoder) 
             replicas=Replicas(
                 store.supports.changes_since, settings.snapshot_folder, marks=store.snapshot_marks
             ),
+            filtered=FilteredReplicas(store.supports.changes_since),
             decoders=decoders,
             loader=loader,
             settler=settler,

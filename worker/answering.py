@@ -23,6 +23,8 @@ from store.work.settlement import Settlement
 from worker.current import current_replica
 from worker.deciding import Queries, decide
 from worker.embedding import Embedded, EmbeddedChunk
+from worker.embeddings import with_texts
+from worker.external_ids import external_ids, with_external_ids
 from worker.smoothing_inputs import BEST, keep, pack
 from worker.tools import Tools
 
@@ -44,11 +46,13 @@ def answer(tools: Tools, encoder: Encoder, chunks: Sequence[EmbeddedChunk]) -> l
 
     Raises `encoder_changed`, and errors to be retried later, such as `labels_unread`.
     """
+    chunks = with_texts(encoder, chunks)
     queries = _queries([picture for _, pictures in chunks for picture in pictures])
     start = time.perf_counter()
     with tools.watch.stage("search", [chunk for chunk, _ in chunks]):
         searched = _search(tools, encoder, chunks[0][0], queries)
     search_ms = (time.perf_counter() - start) * 1000
+    names = external_ids(tools.store.supports, searched.said)
     said = iter(searched.said)
     settlements = []
     for chunk, pictures in chunks:
@@ -57,7 +61,10 @@ def answer(tools: Tools, encoder: Encoder, chunks: Sequence[EmbeddedChunk]) -> l
         for picture in pictures:
             one = picture.made if isinstance(picture.made, ExemplarError) else next(said)
             answered.append((picture, one if isinstance(one, ExemplarError) or behind is None else behind))
-        results = [_result(chunk, encoder.spec, picture, one, search_ms) for picture, one in answered]
+        results = [
+            with_external_ids(_result(chunk, encoder.spec, picture, one, search_ms), names)
+            for picture, one in answered
+        ]
         settlements.append(
             Settlement(
                 chunk,

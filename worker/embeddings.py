@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from core.errors import ExemplarError
 from core.results import Result, done_result, failed_result
@@ -18,12 +19,21 @@ Made = Vector | ExemplarError
 
 def embeddings(encoder: Encoder, chunks: Sequence[EmbeddedChunk]) -> list[Settlement]:
     """Return a vector or an error for each item; the texts of all chunks are embedded together."""
-    items = [picture.loaded.item for _, pictures in chunks for picture in pictures]
-    read = iter(_read(encoder, [item.text for item in items if item.text is not None]))
     return [
-        Settlement(
-            chunk, [_result(encoder, picture.loaded.item, _made(picture, read)) for picture in pictures]
-        )
+        Settlement(chunk, [_result(encoder, picture.loaded.item, picture.made) for picture in pictures])
+        for chunk, pictures in with_texts(encoder, chunks)
+    ]
+
+
+def with_texts(encoder: Encoder, chunks: Sequence[EmbeddedChunk]) -> Sequence[EmbeddedChunk]:
+    """Return chunks with the vector, or an error, of each item that is a text."""
+    items = [picture.loaded.item for _, pictures in chunks for picture in pictures]
+    texts = [item.text for item in items if item.text is not None]
+    if not texts:
+        return chunks
+    read = iter(_read(encoder, texts))
+    return [
+        (chunk, [replace(picture, made=_made(picture, read)) for picture in pictures])
         for chunk, pictures in chunks
     ]
 

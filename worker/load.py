@@ -10,13 +10,15 @@ from dataclasses import dataclass, replace
 import structlog
 
 from core.errors import ExemplarError, error_of
+from core.picture_quality import Measures, measure
 from core.pictures import decode_picture, make_thumbnail
 from core.types import Chunk, Item, Views
 from encoders import Encoder, Prepared
 from encoders.tiles import draft_side_of_tiles, prepare_crops
+from formats.remote_errors import REMOTE_UNAVAILABLE
 from store.blobs import PICTURES, THUMBNAILS
 from store.work.kinds import KINDS
-from worker.content import REMOTE_UNAVAILABLE, read_content
+from worker.content import read_content
 from worker.tools import Tools
 
 log = structlog.get_logger("exemplar.worker")
@@ -35,6 +37,8 @@ class Loaded:
     error: ExemplarError | None
     crops: tuple[Prepared, ...] = ()
     """Of a picture whose tiles are embedded."""
+    measures: Measures | None = None
+    """Of a picture that carries a label."""
 
     @property
     def parts(self) -> tuple[Prepared, ...]:
@@ -50,28 +54,50 @@ class LoadedChunk:
     pictures: Sequence[Loaded]
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """An item to load, and its bytes if they are read ahead."""
+
+    chunk: Chunk
+    item: Item
+    ahead: Future[bytes] | None
+
+
 def load(tools: Tools, encoder: Encoder, claimed: Sequence[Chunk]) -> list[LoadedChunk]:
     """Decode the pictures of chunks; a broken picture becomes an error.
 
     A chunk whose remote place does not answer is deferred and left out; after some
     attempts its pictures fail. Raises errors to be retried later: `blobs_unavailable`.
     """
+    asked = [(chunk, [_ask(tools, chunk, item) for item in chunk.items]) for chunk in claimed]
     waiting = [
-        (chunk, [tools.decoders.submit(_load_one, tools, encoder, chunk, item) for item in chunk.items])
-        for chunk in claimed
+        (chunk, [tools.decoders.submit(_load_one, tools, encoder, one) for one in items], items)
+        for chunk, items in asked
     ]
-    loaded = (_loaded(tools, chunk, futures) for chunk, futures in waiting)
+    loaded = (_loaded(tools, chunk, futures, items) for chunk, futures, items in waiting)
     return [chunk for chunk in loaded if chunk is not None]
 
 
-def _loaded(tools: Tools, chunk: Chunk, futures: Sequence[Future[Loaded]]) -> LoadedChunk | None:
+def _ask(tools: Tools, chunk: Chunk, item: Item) -> _Asked:
+    """Begin to read a picture of object storage; others are read where they are decoded."""
+    place = item.place
+    if place is None or item.problem is not None or place.startswith(("pack:", "file:")):
+        return _Asked(chunk, item, None)
+    return _Asked(chunk, item, tools.readers.submit(read_content, tools.store, tools.settings, chunk, item))
+
+
+def _loaded(
+    tools: Tools, chunk: Chunk, futures: Sequence[Future[Loaded]], items: Sequence[_Asked]
+) -> LoadedChunk | None:
     try:
         return LoadedChunk(chunk, [future.result() for future in futures])
     except ExemplarError as error:
         if error.code != REMOTE_UNAVAILABLE:
             raise
-        for future in futures:  # each may wait for the same place
+        for one, future in zip(items, futures, strict=True):  # each may wait for the same place
             future.cancel()
+            if one.ahead is not None:
+                one.ahead.cancel()
         pause_s = FIRST_PAUSE_S * PAUSE_GROWTH ** (chunk.attempts - 1)
         log.warning(error.code, chunk=chunk.id, error=error.message, pause_s=pause_s)
         tools.store.chunks.defer(tools.owner, chunk, pause_s)
@@ -79,14 +105,15 @@ def _loaded(tools: Tools, chunk: Chunk, futures: Sequence[Future[Loaded]]) -> Lo
         return None
 
 
-def _load_one(tools: Tools, encoder: Encoder, chunk: Chunk, item: Item) -> Loaded:
+def _load_one(tools: Tools, encoder: Encoder, asked: _Asked) -> Loaded:
+    chunk, item = asked.chunk, asked.item
     if not KINDS[chunk.kind].has_pictures or item.text is not None:
         return Loaded(item, None, "", 0.0, None)
     start = time.perf_counter()
     if item.problem is not None:
         return Loaded(item, None, "", 0.0, error_of(item.problem))
     try:
-        return _load(tools, encoder, chunk, item, start)
+        return _load(tools, encoder, asked, start)
     except ExemplarError as error:
         is_last = error.code == REMOTE_UNAVAILABLE and chunk.attempts >= tools.settings.max_attempts
         if error.retry and not is_last:
@@ -94,12 +121,16 @@ def _load_one(tools: Tools, encoder: Encoder, chunk: Chunk, item: Item) -> Loade
         return Loaded(item, None, "", _ms_since(start), error)
 
 
-def _load(tools: Tools, encoder: Encoder, chunk: Chunk, item: Item, start: float) -> Loaded:
-    stage = tools.watch.stage
+def _load(tools: Tools, encoder: Encoder, asked: _Asked, start: float) -> Loaded:
+    chunk, item, stage = asked.chunk, asked.item, tools.watch.stage
     # supports have one vector, and neighbours of a search are those of the whole picture
     in_tiles = chunk.views is Views.TILES and KINDS[chunk.kind].decides
     with stage("fetch"):
-        content = read_content(tools.store, tools.settings, chunk, item)
+        if asked.ahead is not None:
+            content = asked.ahead.result()
+        else:
+            content = read_content(tools.store, tools.settings, chunk, item)
+    tools.hold()
     with stage("decode"):
         picture = decode_picture(
             content,
@@ -108,14 +139,16 @@ def _load(tools: Tools, encoder: Encoder, chunk: Chunk, item: Item, start: float
             formats_off=tools.settings.formats_off,
         )
     thumbnail = ""
-    if KINDS[chunk.kind].enrols:
+    kind = KINDS[chunk.kind]
+    if kind.enrols and kind.keeps_pictures:
         thumbnail = tools.store.blobs.put(THUMBNAILS, make_thumbnail(picture))
         if item.place is not None:  # supports keep their pictures, which a reindex embeds again
             item = replace(item, picture=tools.store.blobs.put(PICTURES, content))
     with stage("prepare"):
         prepared = encoder.prepare(picture, chunk.views)
         crops = prepare_crops(encoder, picture) if in_tiles else ()
-    return Loaded(item, prepared, thumbnail, _ms_since(start), None, crops)
+    measures = measure(picture) if kind.enrols else None
+    return Loaded(item, prepared, thumbnail, _ms_since(start), None, crops, measures)
 
 
 def _ms_since(start: float) -> float:

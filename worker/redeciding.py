@@ -16,6 +16,7 @@ from index.replicas import ENCODER_CHANGED
 from store.work.settlement import Settlement
 from worker.current import current_replica
 from worker.deciding import Queries, decide
+from worker.external_ids import external_ids, with_external_ids
 from worker.tools import Tools
 
 
@@ -71,4 +72,8 @@ def _answers(
     queries = Queries.of(*zip(*vectors, strict=True))
     answers = decide(tools, encoder, replica, collection, queries, top=chunk.top)
     timing = {"search": round((time.perf_counter() - start) * 1000, 2)}
-    return [{**as_json(answer), "encoder": chunk.encoder, "timing_ms": timing} for answer in answers]
+    names = external_ids(tools.store.supports, answers)
+    return [
+        with_external_ids({**as_json(answer), "encoder": chunk.encoder, "timing_ms": timing}, names)
+        for answer in answers
+    ]

@@ -9,6 +9,7 @@ import numpy as np
 
 from core.report import CollectionReport
 from core.types import Rule
+from index.advice import advice
 from index.calibration import folds
 from index.replicas import AnyReplica
 from index.report import Subject, make_report, rows_to_judge
@@ -62,4 +63,7 @@ def report_on(
     """
     with replica.lock:
         judged = judge(replica, rule, texts)
-        return make_report(judged.subject, judged.rows, judged.probabilities, pictures)
+        subject, rows, probabilities = judged.subject, judged.rows, judged.probabilities
+        report = make_report(subject, rows, probabilities, pictures)
+        found = advice(replica.fit(rule, texts), subject, rule, rows, probabilities)
+        return report.model_copy(update=found)

@@ -11,8 +11,8 @@ from index.label_report import label_report
 from index.replicas import ENCODER_CHANGED
 from store.work.settlement import Settlement
 from worker.compare import compare_encoders, compare_label_encoders
+from worker.contributions import OPTION, effect
 from worker.current import current_replica
-from worker.effect import OPTION, effect
 from worker.report import report_on
 from worker.tools import Tools
 
@@ -35,7 +35,7 @@ def report(tools: Tools, encoder: Encoder, chunk: Chunk) -> Settlement:
 def _report(tools: Tools, encoder: Encoder, chunk: Chunk) -> Result:
     if OPTION in chunk.options:
         foretold = effect(tools, encoder, chunk)
-        return {"effect": foretold.model_dump(mode="json"), "index_version": foretold.version}
+        return {"contributions_effect": foretold.model_dump(mode="json"), "index_version": foretold.version}
     replica, collection = current_replica(tools, encoder, chunk)
     if collection.labels is Labels.MANY:
         several = label_report(in_memory(replica), collection.rule)

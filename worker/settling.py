@@ -9,11 +9,13 @@ import structlog
 
 from core.errors import ExemplarError
 from core.types import Chunk, JobKind, Lane
+from core.where import where_key
 from encoders import Encoder
 from index.replicas import ENCODER_CHANGED
 from store.queue.wake_ups import Part
 from store.work.settlement import Settlement
 from worker.answering import answer
+from worker.effect import effect
 from worker.embedding import EmbeddedChunk
 from worker.embeddings import embeddings
 from worker.enrolling import enrolments
@@ -54,10 +56,11 @@ def _settle(tools: Tools, made: Sequence[Settlement]) -> None:
 def _groups(chunks: Sequence[EmbeddedChunk]) -> Iterator[list[EmbeddedChunk]]:
     """Group chunks with equal options."""
 
-    def alike(pair: EmbeddedChunk) -> tuple[int, str, int, bool, int]:
+    def alike(pair: EmbeddedChunk) -> tuple[int, str, int, bool, int, str]:
         chunk = pair[0]
         version = chunk.options.get("version", -1)  # as of which it is to be answered
-        return chunk.collection_id or 0, chunk.kind.value, chunk.top, chunk.smooth, version
+        where = "" if chunk.where is None else where_key(chunk.where)
+        return chunk.collection_id or 0, chunk.kind.value, chunk.top, chunk.smooth, version, where
 
     for _, group in groupby(sorted(chunks, key=alike), key=alike):
         yield list(group)
@@ -82,10 +85,6 @@ def _made(
         return ()
 
 
-def _enrolments(_: Tools, __: Encoder, chunks: Sequence[EmbeddedChunk]) -> list[Settlement]:
-    return [enrolments(chunk) for chunk in chunks]
-
-
 def _embeddings(_: Tools, encoder: Encoder, chunks: Sequence[EmbeddedChunk]) -> list[Settlement]:
     return embeddings(encoder, chunks)
 
@@ -101,11 +100,13 @@ def _about_targets(tools: Tools, encoder: Encoder, chunks: Sequence[EmbeddedChun
 _TARGETED: Mapping[JobKind, Callable[[Tools, Encoder, Chunk], Settlement]] = {
     JobKind.REDECIDE: redecide,
     JobKind.GROUP: group_unknown,
+    JobKind.EFFECT: effect,
 }
 
 _MAKERS: Mapping[JobKind, Maker] = {
-    JobKind.ENROLL: _enrolments,
-    JobKind.REINDEX: _enrolments,
+    JobKind.ENROLL: enrolments,
+    JobKind.REINDEX: enrolments,
+    JobKind.CHECK: enrolments,
     JobKind.CLASSIFY: answer,
     JobKind.SEARCH: answer,
     JobKind.EMBED: _embeddings,
@@ -113,6 +114,7 @@ _MAKERS: Mapping[JobKind, Maker] = {
     JobKind.COMPARE: _reports,
     JobKind.REDECIDE: _about_targets,
     JobKind.GROUP: _about_targets,
+    JobKind.EFFECT: _about_targets,
 }
 """The functions that settle each kind, in this order: searches find what the enrolments before them added."""
 

@@ -72,6 +72,7 @@ class Smoother:
             "confidence": round(float(probabilities[order[0]]), 6),
             "candidates": [self._candidate(int(column), probabilities) for column in order],
             "candidate_set": None,
+            **({"automatic": False} if result.get("automatic") else {}),  # the budget is for single answers
             "smoothed": True,
         }
 

@@ -158,7 +158,8 @@ class SourceReader:
         items, last = self._slice(held.job_id, reading)
         if not items and not last:
             return
-        ours = self._store.sources.feed(self._owner, held.job_id, held.position, items, last=last)
+        rest = _rest(held.source, items)
+        ours = self._store.sources.feed(self._owner, held.job_id, held.position, items, last=last, rest=rest)
         reading.position += len(items)
         if last or not ours:
             self._close(held.job_id)
@@ -179,8 +180,11 @@ class SourceReader:
             files.append(self._store.blobs.open(uploads_of(held.job_id), name))
             return files[-1]
 
-        entries = read_steps(source, open_file, self._settings, enrols=KINDS[held.kind].enrols)
-        reading = self._open[held.job_id] = _Reading(entries, files, held.position, held.position)
+        # a listing begins after the last object that was read
+        before = 0 if source.prefix is None else held.position
+        enrols, settings = KINDS[held.kind].enrols, self._settings
+        entries = read_steps(source, open_file, settings, enrols=enrols, count=before)
+        reading = self._open[held.job_id] = _Reading(entries, files, held.position, held.position - before)
         return reading
 
     def _listed(self, held: HeldSource, folder: str) -> Source:
@@ -266,6 +270,12 @@ class SourceReader:
         reading = self._open.pop(job_id, None)
         for file in reading.files if reading is not None else ():
             file.close()
+
+
+def _rest(source: Source, items: Sequence[Item]) -> Source | None:
+    """Return what is left of a listing after these items; None for other sources."""
+    places = [item.place for item in items if item.place is not None]
+    return replace(source, after=places[-1]) if source.prefix is not None and places else None
 
 
 def _item(entry: Entry, index: int) -> Item:

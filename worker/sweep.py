@@ -11,6 +11,7 @@ from core.settings import Settings
 from core.specs import is_removed, removed
 from store.blobs import uploads_of
 from store.checks.blobs import remove_unused
+from store.record.live_answers import MOST_SUMMED
 from store.store import Store
 from store.waits import what_waits
 from store.work.chunks import Waiting
@@ -25,6 +26,7 @@ HISTORY_S = 3600.0  # between two checks for history to be erased
 ORPHAN_S = 86400.0  # an upload may take long before its job is in the record
 DAY_S = 86400.0
 AT_ONCE = 500  # ids in one statement
+COUNTS_KEPT_S = 400 * 86_400.0  # of live answers: a year can be compared with the one before
 
 
 class Sweep:
@@ -55,9 +57,11 @@ class Sweep:
             self._remains_at = time.monotonic() + REMAINS_S
             self._store.imports.sweep()
             remove_old_jobs(self._store, self._job_ttl_s)
+            sum_answers(self._store)
         if time.monotonic() >= self._uploads_at:
             self._uploads_at = time.monotonic() + UPLOADS_S
             remove_orphaned_uploads(self._store)
+            self._store.live_answers.remove_old(COUNTS_KEPT_S)
         if time.monotonic() >= self._history_at:
             self._history_at = time.monotonic() + HISTORY_S
             erase_history(self._store, self._keep_s)
@@ -72,6 +76,12 @@ def erase_history(store: Store, keep_s: float) -> int:
     for pictures, thumbnails in store.retention.erase_older(keep_s):
         removed += remove_unused(store, pictures, thumbnails)
     return removed
+
+
+def sum_answers(store: Store) -> None:
+    """Sum the counts of live answers by hour."""
+    while store.live_answers.sum() >= MOST_SUMMED:
+        pass
 
 
 def wake_workers(store: Store, waiting: Sequence[Waiting]) -> None:

@@ -14,9 +14,11 @@ from core.types import Lane
 from encoders import Encoder, open_encoder
 from encoders.threads import use_threads
 from index.devices import use_search_threads
+from index.filtered import FilteredReplicas
 from index.milvus import Milvus
 from index.replicas import Replicas
 from runtime.open_tracing import open_tracing
+from runtime.precedence import Holding, Precedence
 from runtime.processes import compute_threads, yield_to_others
 from store.migrate import ensure_schema
 from store.store import Store, open_store
@@ -27,7 +29,12 @@ from worker.watch import Watch
 
 log = structlog.get_logger("exemplar.worker")
 
+READERS = 16  # pictures of object storage that are read at a time: each takes a round trip
 SWITCH_S = 0.0005  # a thread somebody waits for gets Python's lock ten times sooner than by default
+
+
+def _nothing() -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +48,21 @@ class Tools:
     store: Store
     encoders: Mapping[str, Encoder]
     replicas: Replicas
+    filtered: FilteredReplicas
     decoders: ThreadPoolExecutor
     loader: ThreadPoolExecutor
     settler: ThreadPoolExecutor
     activity: Activity
     """Of this lane."""
+    hold: Callable[[], None] = _nothing
+    """Called before each step of computing: bulk work holds still there while somebody waits."""
     texts: TextCache = field(default_factory=TextCache)
     past: PastReplicas = field(default_factory=PastReplicas)
     reading: Progress = field(default_factory=Progress)
     smoothing: Progress = field(default_factory=Progress)
     watch: Watch = field(default_factory=Watch)
+    readers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(READERS, "read"))
+    """Read pictures of object storage, ahead of the decoders; started by the first one."""
 
     @property
     def device(self) -> str:
@@ -68,8 +80,9 @@ def open_tools(
 ) -> list[Tools]:
     """Open everything, once for each lane; raises the errors of missing encoders or an unavailable record.
 
-    The lanes work at the same time, bulk work at a lower priority, so that it delays no answer somebody waits
-    for. They share the store and the replicas. `stopping` returns whether the process is stopping.
+    The lanes work at the same time, bulk work at a lower priority and with pauses, so that it delays no
+    answer that somebody waits for. They share the store and the replicas. `stopping` returns whether the
+    process is stopping.
     """
     sys.setswitchinterval(SWITCH_S)
     threads = threads_of(settings)
@@ -82,21 +95,26 @@ def open_tools(
     watch = Watch(open_tracing(settings, "exemplar-worker"))
     both = len(lanes) > 1
     decoders, loader, settler = _threads(settings, lanes[-1])
+    hold = Holding(Precedence(settings.data)) if lanes[-1] is Lane.BULK else _nothing
+    encoders = {spec: _open_encoder(spec, settings, for_two=both) for spec in specs}
     first = Tools(
         settings=settings,
         name=name,
         owner=new_owner(name),
         lanes=tuple(lanes[-1:]),
         store=store,
-        encoders={spec: _open_encoder(spec, settings, for_two=both) for spec in specs},
+        encoders=encoders,
         replicas=Replicas(store.supports.changes_since, settings.snapshot_folder, marks=marks, milvus=milvus),
+        filtered=FilteredReplicas(store.supports.changes_since),
         decoders=decoders,
         loader=loader,
         settler=settler,
         activity=Activity(stopping=stopping),
         watch=watch,
     )
-    return [_beside(first, lane, stopping) for lane in lanes[:-1]] + [first]
+    others = [_of_another_lane(first, lane, stopping) for lane in lanes[:-1]]
+    held = {spec: encoder.with_call(hold) for spec, encoder in encoders.items()}
+    return [*others, replace(first, encoders=held, hold=hold)]
 
 
 def threads_of(settings: Settings) -> int:
@@ -104,18 +122,18 @@ def threads_of(settings: Settings) -> int:
     return settings.threads or compute_threads()
 
 
-def _beside(first: Tools, lane: Lane, stopping: Callable[[], bool]) -> Tools:
+def _of_another_lane(first: Tools, lane: Lane, stopping: Callable[[], bool]) -> Tools:
     threads = max(threads_of(first.settings), compute_threads())
     decoders, loader, settler = _threads(first.settings, lane)
     return replace(
         first,
         lanes=(lane,),
-        encoders={spec: encoder.beside(threads) for spec, encoder in first.encoders.items()},
+        encoders={spec: encoder.second(threads) for spec, encoder in first.encoders.items()},
         decoders=decoders,
         loader=loader,
         settler=settler,
         activity=Activity(stopping=stopping),
-        watch=first.watch.beside(),
+        watch=first.watch.of_another_lane(),
     )
 
 

@@ -45,7 +45,7 @@ class Watch:
         self.tracing = tracing or Tracing()
         self._under_way: dict[int, _UnderWay] = {}
 
-    def beside(self) -> Watch:
+    def of_another_lane(self) -> Watch:
         """Return one for another lane, with the same metrics."""
         return Watch(self.tracing, self.metrics)
 

@@ -17,6 +17,7 @@ const ROUTES = [
   [/^\/c\/([^/]+)\/class\/([^/]+)$/, lazy(classes, "classView"), ["collection", "label"]],
   [/^\/c\/([^/]+)\/pictures$/, lazy(classes, "picturesView"), ["collection"]],
   [/^\/c\/([^/]+)\/report$/, lazy(() => import("./view-report.js"), "reportView"), ["collection"]],
+  [/^\/c\/([^/]+)\/drift$/, lazy(() => import("./view-drift.js"), "driftView"), ["collection"]],
   [/^\/c\/([^/]+)\/settings$/, lazy(() => import("./view-settings.js"), "settingsView"), ["collection"]],
   [/^\/c\/([^/]+)\/quarantine$/, lazy(() => import("./view-quarantine.js"), "quarantineView"), ["collection"]],
   [/^\/jobs$/, lazy(jobs, "jobsView"), []],

@@ -14,7 +14,7 @@ const SUSPECTS_MOST = 12;
 export async function reportView({ collection }, signal) {
   if ((await call("GET", pathOf(collection), { signal })).labels === "many") {
     const { labelReport } = await import("./report-labels.js");
-    return { title: "Report", collection, tab: "report", parts: [...labelReport(collection, await read(signal, collection, "report", "labels")), await encoderNote(collection, signal)] };
+    return { title: "Report", collection, tab: "report", parts: [...labelReport(collection, await read(signal, collection, "report", "labels")), overTime(collection), await encoderNote(collection, signal)] };
   }
   const report = await read(signal, collection, "report");
   const parts = report.accuracy == null
@@ -22,8 +22,12 @@ export async function reportView({ collection }, signal) {
     : [summary(report), matrix(collection, report, signal)];
   return {
     title: "Report", collection, tab: "report",
-    parts: [first(report), ...parts, suspects(collection, report), wanted(report), pairs(report), table(report), notes(report), await encoderNote(collection, signal)],
+    parts: [first(report), ...parts, suspects(collection, report), wanted(report), pairs(report), table(report), notes(report), overTime(collection), await encoderNote(collection, signal)],
   };
+}
+
+function overTime(collection) {
+  return h("p", {}, h("a", { href: `#/c/${collection}/drift` }, "How answers change over time"));
 }
 
 /** The three things that help most: labels to check, classes to photograph, pairs to tell apart. */

@@ -71,6 +71,7 @@ class Calls(Transport):
         index: models.Index | Mapping[str, Any] | None = None,
         labels: models.Labels | None = None,
         prompts: str | Sequence[str] | None = None,
+        quality: models.QualityChange | Mapping[str, Any] | None = None,
         rule: models.Rule | Mapping[str, Any] | None = None,
         views: models.Views | None = None,
     ) -> models.Collection:
@@ -85,6 +86,7 @@ class Calls(Transport):
                     labels=labels,
                     name=name,
                     prompts=prompts,
+                    quality=quality,
                     rule=rule,
                     views=views,
                 ),
@@ -108,14 +110,15 @@ class Calls(Transport):
         *,
         index: models.Index | Mapping[str, Any] | None = None,
         name: str | None = None,
+        quality: models.QualityChange | Mapping[str, Any] | None = None,
         rule: models.RuleChange | Mapping[str, Any] | None = None,
     ) -> models.Collection:
-        """Change the name, the rule or the index of a collection; omitted fields stay unchanged."""
+        """Change the name, rule, index or quality settings of a collection; omitted fields stay unchanged."""
         return self._json(
             Request(
                 "PATCH",
                 f"/v1/collections/{in_path(collection)}",
-                json=given(index=index, name=name, rule=rule),
+                json=given(index=index, name=name, quality=quality, rule=rule),
             ),
             models.Collection,
         )
@@ -185,6 +188,26 @@ class Calls(Transport):
                 json=given(from_=from_),
             ),
             models.Class,
+        )
+
+    def get_drift(
+        self,
+        collection: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        step: models.Step | None = None,
+        caller: str | None = None,
+    ) -> models.Drift:
+        """Show how the answers of a collection change over time, without knowing which are right."""
+        return self._json(
+            Request(
+                "GET",
+                f"/v1/collections/{in_path(collection)}/drift",
+                in_query(since=since, until=until, step=step, caller=caller),
+                may_repeat=True,
+            ),
+            models.Drift,
         )
 
     def erase(
@@ -257,9 +280,9 @@ class Calls(Transport):
 
     def get_effect(
         self, collection: str, *, key: str | None = None, label: str | None = None
-    ) -> models.Effect:
+    ) -> models.ContributionsEffect:
         """Report how accuracy on the collection's own supports would change with what was contributed."""
-        return models.Effect.model_validate_json(
+        return models.ContributionsEffect.model_validate_json(
             self._made(
                 Request(
                     "GET",
@@ -393,14 +416,14 @@ class Calls(Transport):
         )
 
     def list_supports(
-        self, collection: str, *, limit: int | None = None, label: str | None = None
+        self, collection: str, *, limit: int | None = None, label: str | None = None, where: str | None = None
     ) -> Iterator[models.Support]:
-        """List supports in order of enrolment: those that bear a label, or all."""
+        """List supports in order of enrolment: those that bear a label and match a filter, or all."""
         return self._pages(
             Request(
                 "GET",
                 f"/v1/collections/{in_path(collection)}/supports",
-                in_query(limit=limit, label=label),
+                in_query(limit=limit, label=label, where=where),
                 may_repeat=True,
             ),
             models.Support,
@@ -431,15 +454,25 @@ class Calls(Transport):
         *,
         add: Sequence[str] | None = None,
         complete: bool | None = None,
+        external_id: str | None = None,
         labels: Sequence[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
         remove: Sequence[str] | None = None,
     ) -> models.Support:
-        """Move a support to another class, or change its labels if a picture may have several."""
+        """Move a support to another class, change its labels, its external id or its metadata."""
         return self._json(
             Request(
                 "PATCH",
                 f"/v1/collections/{in_path(collection)}/supports/{in_path(support_id)}",
-                json=given(add=add, complete=complete, label=label, labels=labels, remove=remove),
+                json=given(
+                    add=add,
+                    complete=complete,
+                    external_id=external_id,
+                    label=label,
+                    labels=labels,
+                    metadata=metadata,
+                    remove=remove,
+                ),
             ),
             models.Support,
         )
@@ -594,6 +627,17 @@ class Calls(Transport):
         """Show the calls of a job's webhook with their outcomes."""
         return self._json(
             Request("GET", f"/v1/jobs/{in_path(job_id)}/deliveries", may_repeat=True), models.DeliveryList
+        )
+
+    def tell_effect(self, job_id: str, *, wait_s: float = 0.0, key: str | None = None) -> Job:
+        """Tell how the answers about the supports would change if the pictures of a check were enrolled."""
+        return self._job(
+            Request(
+                "POST",
+                f"/v1/jobs/{in_path(job_id)}/effect",
+                headers={**submitting(key, wait_s)},
+                may_repeat=True,
+            )
         )
 
     def group_items(

@@ -64,11 +64,12 @@ class Exemplar(Calls):
         min_version: int | None = None,
         version: int | None = None,
         webhook: str | None = None,
+        where: Mapping[str, Any] | None = None,
         wait_s: float = 0.0,
         key: str | None = None,
     ) -> Job:
-        """Name what is in pictures, as of a version of the collection if one is given."""
-        query = in_query(top=top, min_version=min_version, version=version, webhook=webhook)
+        """Name what is in pictures, as of a version, or by the supports whose metadata match `where`."""
+        query = in_query(top=top, min_version=min_version, version=version, webhook=webhook, where=where)
         return self._submit(collection, "classify", pictures, query, submitting(key, wait_s))
 
     def search(
@@ -79,12 +80,28 @@ class Exemplar(Calls):
         top: int | None = None,
         min_version: int | None = None,
         version: int | None = None,
+        where: Mapping[str, Any] | None = None,
         wait_s: float = 0.0,
         key: str | None = None,
     ) -> Job:
         """Find the nearest supports of pictures, without a decision; of a version if one is given."""
-        query = in_query(top=top, min_version=min_version, version=version)
+        query = in_query(top=top, min_version=min_version, version=version, where=where)
         return self._submit(collection, "search", pictures, query, submitting(key, wait_s))
+
+    def search_text(
+        self, collection: str, text: str, *, wait_s: float = 0.0, key: str | None = None, **query: Any
+    ) -> Job:
+        """Find the supports that are nearest to a text; `query` takes top, min_version and where."""
+        return self._job(
+            Request(
+                "POST",
+                f"/v1/collections/{in_path(collection)}/search",
+                in_query(**query),
+                submitting(key, wait_s),
+                json={"text": text},
+                may_repeat=True,
+            )
+        )
 
     def submit_items(
         self,
@@ -121,7 +138,7 @@ class Exemplar(Calls):
     ) -> Job:
         """Classify or enrol an archive or a manifest as one job; a file is sent as it is read.
 
-        `query` is what the call takes besides: label, top, min_version, version, smooth, webhook.
+        `query` is what the call takes besides: label, top, min_version, version, smooth, webhook, where.
         """
         request = bulk_request(collection, content, media_type, submitting(key, wait_s), kind=kind, **query)
         return self._job(request)
@@ -145,19 +162,20 @@ class Exemplar(Calls):
         *,
         folder: str | None = None,
         urls: Sequence[str] | None = None,
+        prefix: str | None = None,
         kind: str = "classify",
         wait_s: float = 0.0,
         key: str | None = None,
         **query: Any,
     ) -> Job:
-        """Classify or enrol a folder of the server's, or pictures that it reads by URL."""
+        """Classify or enrol a folder of the server's, a prefix of a bucket, or pictures by their URLs."""
         return self._job(
             Request(
                 "POST",
                 f"/v1/collections/{in_path(collection)}/bulk",
                 in_query(kind=kind, **query),
                 submitting(key, wait_s),
-                json=given(folder=folder, urls=urls),
+                json=given(folder=folder, urls=urls, prefix=prefix),
                 may_repeat=True,
             )
         )

@@ -97,11 +97,32 @@ class Average(Model):
 
 
 class BulkPlaces(Model):
-    """Pictures that are elsewhere: one of the two."""
+    """Pictures that are elsewhere: one of the three."""
 
     folder: str | None = Field(default=None)
     """A folder under EXEMPLAR_ROOTS on the server."""
+    prefix: str | None = Field(default=None)
+    """Object storage: everything below a URL such as s3://bucket/2026/, or what its wildcards match, as s3://bucket/2026/**/*.jpg, under EXEMPLAR_REMOTE_PREFIXES."""
     urls: list[str] | None = Field(default=None)
+
+
+class CallerAnswers(Model):
+    """The answers for one caller in the whole time."""
+
+    answers: int
+    caller: str
+    """The id of its key; `local`: calls without one."""
+    decisions: dict[str, int]
+    estimated_accuracy: float | None
+    """The mean calibrated probability of the labels given: the share of them that is right, as far as the calibration still holds."""
+    label_distance: float | None
+    """How far the mix of labels is from that of the examples: 0 the same, 1 nothing in common (Jensen-Shannon distance)."""
+    labels: dict[str, int]
+    """The labels given most often."""
+    novel_share: float | None
+    """The share of pictures below the threshold of `novelty`; of pictures like the examples it is about `false_reject`."""
+    unknown_share: float | None
+    """The share of answers without a known label."""
 
 
 class Candidate(Model):
@@ -130,6 +151,7 @@ ChangeKind = (
         "reviewed",
         "moved",
         "labels_changed",
+        "described",
         "deleted",
         "class_added",
         "class_changed",
@@ -268,12 +290,25 @@ class ClassPage(Model):
     next_cursor: str | None
 
 
+class ClassWorth(Model):
+    """What more examples of a class are expected to be worth: a forecast."""
+
+    high: float
+    label: str
+    low: float
+    """The interval that contains the rise with a probability of 80 %."""
+    more: int
+    points: float
+    """By how much its recall is expected to rise, in percentage points."""
+
+
 class CollectionChange(Model):
     """Changes of a collection; omitted fields stay unchanged."""
 
     index: Index | None = Field(default=None)
     name: str | None = Field(default=None)
     """A new name; jobs and API keys of the collection follow it."""
+    quality: QualityChange | None = Field(default=None)
     rule: RuleChange | None = Field(default=None)
 
 
@@ -290,6 +325,7 @@ class Collection(Model):
     """How many labels a picture has: exactly one, or `many`."""
     name: str
     prompts: str | list[str] | None
+    quality: Quality
     rule: Rule
     supports: int
     version: int
@@ -307,16 +343,26 @@ class CollectionReport(Model):
     """The report of a collection from its supports, each judged without its fold (leave-fold-out)."""
 
     accuracy: float | None
+    accuracy_interval: tuple[float, float] | None = Field(default=None)
+    """The interval of the accuracy at 95 % (Wilson)."""
     classes: list[ClassLine]
     confused_pairs: ListedConfusedPair
     confusion: Confusion
     duplicates: ListedDuplicates
+    error_budget: ErrorBudget | None = Field(default=None)
+    """Null without a `max_error`."""
     examined: int
     """Supports checked for wrong labels and near duplicates."""
+    foretold: list[Foretold] | None = Field(default=None)
+    """What error budgets would leave to people."""
+    harmful: ListedHarmful | None = Field(default=None)
+    """Supports that hurt the answers about others."""
     index: IndexName | None = Field(default=None)
     """How the supports are searched."""
     judged: int
     """Supports that were judged; the only support of a class cannot be."""
+    learning_curve: LearningCurve | None = Field(default=None)
+    """Null if half of the classes have fewer than three supports."""
     macro_avg: Average | None
     metric: Metric
     mistakes: ListedMistake | None = Field(default=None)
@@ -423,6 +469,7 @@ class ContributedPage(Model):
 class Contribution(Model):
     """A support that contributed to the best class."""
 
+    external_id: str | None = Field(default=None)
     label: str
     share: float
     """Its share of all contributions to the best class."""
@@ -432,12 +479,39 @@ class Contribution(Model):
     thumbnail: str
 
 
+class ContributionsEffect(Model):
+    """What accepting contributions would do to accuracy, left out one by one (leave-fold-out)."""
+
+    accepted: Accuracy
+    """The same supports, with the contributions among the others."""
+    contributions: int
+    """Those that were added: at most 5,000, of the active encoder."""
+    disagree: list[Disagreement]
+    """Contributions that the rest would name otherwise, at most 1,000."""
+    everything: Accuracy
+    """The supports and the contributions."""
+    now: Accuracy
+    """The supports as they are."""
+    version: int
+    """The collection's version that was judged."""
+
+
 class CreatedKey(Model):
     """A new key, which cannot be shown again."""
 
     id: str
     key: str
     """Sent as `Authorization: Bearer <key>`."""
+
+
+class CurvePoint(Model):
+    """The accuracy with so many examples of each class, drawn from the supports."""
+
+    accuracy: float
+    classes: int
+    """Classes with more supports than that, which were asked about."""
+    examples: int
+    standard_error: float
 
 
 class Decided(Model):
@@ -493,6 +567,21 @@ class Disagreement(Model):
     named: str
 
 
+class Drift(Model):
+    """The live answers of a collection over time, periods without answers left out."""
+
+    callers: list[CallerAnswers]
+    """Those with most answers first."""
+    collection: str
+    false_reject: float
+    """The `novel_share` to expect of pictures like those enrolled."""
+    periods: list[Period]
+    since: datetime
+    until: datetime
+    whole: Period
+    """All periods together."""
+
+
 class DryProblem(Model):
     """An item that would fail."""
 
@@ -528,20 +617,25 @@ class Duplicates(Model):
 
 
 class Effect(Model):
-    """What accepting contributions would do to accuracy, left out one by one (leave-fold-out)."""
+    """How the answers about supports would change if checked pictures were enrolled."""
 
-    accepted: Accuracy
-    """The same supports, with the contributions among the others."""
-    contributions: int
-    """Those that were added: at most 5,000, of the active encoder."""
-    disagree: list[Disagreement]
-    """Contributions that the rest would name otherwise, at most 1,000."""
-    everything: Accuracy
-    """The supports and the contributions."""
-    now: Accuracy
-    """The supports as they are."""
+    added: int
+    """Pictures that would be enrolled."""
+    added_accuracy: float | None
+    """The share of the added ones that is answered rightly."""
+    added_judged: int
+    after: float | None
+    became_right: int
+    became_wrong: int
+    before: float | None
+    """The share of them that is answered rightly now."""
+    change: float | None
+    judged: int
+    """Supports that were judged, each left out; of classes with two or more."""
+    standard_error: float | None
+    """Of the change, from the paired differences."""
     version: int
-    """The collection's version that was judged."""
+    """The collection's version that they were added to."""
 
 
 class Embedding(Model):
@@ -634,6 +728,43 @@ ErasureState = Literal["running", "done"] | str
 """The state of an erasure."""
 
 
+class ErrorBudget(Model):
+    """What the rule's `max_error` lets be labelled by machine."""
+
+    answers: int
+    """Left-out answers that it rests on."""
+    automatic: int
+    """Those of them that would need no person."""
+    error_of: ErrorOf
+    fewest: int
+    """Answers that it takes at least, if none is wrong."""
+    max_error: float
+    note: str
+    reviewed: ReviewedAutomatic | None = Field(default=None)
+    sure: float | None
+    """The probability that the share of wrong labels stays within it; null of an average."""
+    threshold: float | None
+    """The least confidence of an automatic label; null if the supports prove too little, and people label everything."""
+    to_people: float
+    """The foretold share of pictures that need a person."""
+    unfamiliar: float | None
+    """The share of pictures of classes never enrolled that would be labelled by machine all the same, estimated by leaving out one class at a time; each of these labels is wrong."""
+    wrong: int
+    """Those of these that are wrong."""
+
+
+ErrorOf = Literal["automatic", "all"] | str
+"""What `max_error` is a share of: the labels that need no person, surely; or all pictures, on average."""
+
+
+class Estimate(Model):
+    """An estimate with its 95 % interval."""
+
+    high: float
+    low: float
+    value: float
+
+
 class Explanation(Model):
     """The explanation of the best class."""
 
@@ -641,6 +772,35 @@ class Explanation(Model):
     """Difference between the best and the second class in the rule's own score; null if there is no second."""
     supports: list[Contribution]
     """The supports that contributed most, largest share first."""
+
+
+FindingCode = (
+    Literal[
+        "too_small",
+        "blurred",
+        "too_dark",
+        "too_bright",
+        "near_duplicate_of_other_class",
+        "unlike_its_class",
+        "label_conflict",
+    ]
+    | str
+)
+"""What is found wrong with a picture that is to be enrolled."""
+
+
+class Finding(Model):
+    """What is found wrong with a picture that is to be enrolled."""
+
+    code: FindingCode
+    label: str | None = Field(default=None)
+    """The class of that support, or that the picture looks like."""
+    limit: float
+    """The limit of the quality settings that it passed."""
+    support_id: int | None = Field(default=None)
+    """The support that it is about."""
+    value: float
+    """What was measured."""
 
 
 class FinishedJob(Model):
@@ -669,6 +829,27 @@ class FinishedJob(Model):
     """The job that this one is about: it decides again, groups, or enrols what was reviewed."""
     versions: list[Version] | None = Field(default=None)
     """The versions of its answers, oldest first; only where one job is shown. Empty if it makes no decisions."""
+
+
+class Foretold(Model):
+    """What a budget would leave to people."""
+
+    max_error: float
+    to_people: float
+    """The share of pictures like the supports that would need a person."""
+
+
+class Harmful(Model):
+    """A support without which more of the others would be answered rightly."""
+
+    broken: int
+    """Other supports that become wrong without it."""
+    fixed: int
+    """Other supports that become right without it."""
+    influence: float
+    """The sum over the others of how much more probable their own class becomes without it."""
+    label: str
+    support_id: int
 
 
 class Health(Model):
@@ -717,7 +898,18 @@ IndexName = Literal["flat", "ivf", "rabitq", "milvus"] | str
 
 JobKind = (
     Literal[
-        "classify", "enroll", "search", "report", "embed", "reindex", "compare", "import", "redecide", "group"
+        "classify",
+        "enroll",
+        "search",
+        "report",
+        "embed",
+        "reindex",
+        "compare",
+        "import",
+        "redecide",
+        "group",
+        "check",
+        "effect",
     ]
     | str
 )
@@ -775,6 +967,8 @@ class JobSummary(Model):
     failed: int
     final_labels: dict[str, int]
     """`labels` with the reviews applied."""
+    findings: dict[str, int] | None = Field(default=None)
+    """Of pictures that are, or would be, enrolled: what is wrong with them."""
     job: str
     labels: dict[str, int]
     note: str | None
@@ -941,6 +1135,17 @@ Lane = Literal["interactive", "bulk"] | str
 """The priority of work: a person waits for `interactive`, and `bulk` comes after it."""
 
 
+class LearningCurve(Model):
+    """Accuracies with fewer examples, and the power law that continues them."""
+
+    exponent: float
+    """The share of wrong answers falls with examples ** -exponent."""
+    exponent_error: float
+    points: list[CurvePoint]
+    worth: list[ClassWorth]
+    """The greatest first."""
+
+
 class ListedChangedAnswer(Model):
     """Listed_ChangedAnswer_."""
 
@@ -966,6 +1171,13 @@ class ListedDuplicates(Model):
     """Listed_Duplicates_."""
 
     items: list[Duplicates]
+    total: int
+
+
+class ListedHarmful(Model):
+    """Listed_Harmful_."""
+
+    items: list[Harmful]
     total: int
 
 
@@ -1016,6 +1228,7 @@ class ManyNeighbour(Model):
 
     complete: bool
     """Whether it has no other labels; otherwise nothing is known about those."""
+    external_id: str | None = Field(default=None)
     labels: list[str]
     similarity: float
     support_id: int
@@ -1057,6 +1270,7 @@ class NamedVersion(Model):
 class Neighbour(Model):
     """A support near the picture."""
 
+    external_id: str | None = Field(default=None)
     label: str
     similarity: float
     support_id: int
@@ -1082,6 +1296,7 @@ class NewCollection(Model):
     """A slug: 1 to 63 of a-z, 0-9, - and _."""
     prompts: str | list[str] | None = Field(default=None)
     """Prompts for labels, if the encoder has a text side: `best7`, `all80`, or your own with `{}` in place of the label. A class then answers by its name before it has a picture."""
+    quality: QualityChange | None = Field(default=None)
     rule: Rule | None = Field(default=None)
     views: Views | None = Field(default=None)
     """Views of each picture: the picture, with its mirror image, or both also cropped. With `labels` `many` also `tiles`: of a classified picture, five crops are looked at as well."""
@@ -1221,6 +1436,33 @@ class PastImage(Model):
     """The item's number in its results."""
 
 
+class Period(Model):
+    """The answers of one period, with what reviews given in it say."""
+
+    answers: int
+    begin: datetime
+    change: float | None
+    """The distance of the mix of labels from the period before."""
+    corrected_accuracy: Estimate | None
+    """`estimated_accuracy` corrected by the reviews; null with fewer than 20."""
+    decisions: dict[str, int]
+    end: datetime
+    estimated_accuracy: float | None
+    """The mean calibrated probability of the labels given: the share of them that is right, as far as the calibration still holds."""
+    label_distance: float | None
+    """How far the mix of labels is from that of the examples: 0 the same, 1 nothing in common (Jensen-Shannon distance)."""
+    labels: dict[str, int]
+    """The labels given most often."""
+    novel_share: float | None
+    """The share of pictures below the threshold of `novelty`; of pictures like the examples it is about `false_reject`."""
+    reviewed: int
+    """Reviewed answers that gave a label."""
+    reviewed_accuracy: float | None
+    """The share of their labels that the reviews leave."""
+    unknown_share: float | None
+    """The share of answers without a known label."""
+
+
 class Picture(Model):
     """A picture to embed."""
 
@@ -1248,6 +1490,40 @@ class Progress(Model):
     failed: int
     rate_per_s: float | None
     total: int
+
+
+class QualityChange(Model):
+    """What pictures are checked for when they are enrolled; omitted fields stay unchanged."""
+
+    conflict_deviations: float | None = Field(default=None)
+    """`label_conflict`: standard deviations below the usual lead of a picture's own class, if another one is nearer."""
+    max_light: float | None = Field(default=None)
+    """`too_bright`: the light that 95 % of the pixels exceed, of 255; 255 is off."""
+    min_light: float | None = Field(default=None)
+    """`too_dark`: the light that 95 % of the pixels do not reach, of 255; 0 is off."""
+    min_sharpness: float | None = Field(default=None)
+    """`blurred`: the share of its edges that a picture loses by one more blur; 0 is off."""
+    min_side: int | None = Field(default=None)
+    """`too_small`: pixels of the shorter side; 0 is off."""
+    near_share: float | None = Field(default=None)
+    """`near_duplicate_of_other_class`: the distance to a support of another class, as a share of the median distance between nearest supports; 0 finds only equal pictures."""
+    refuse: list[FindingCode] | None = Field(default=None)
+    """Findings that refuse a picture; the others only warn. By default none refuses."""
+    unlike_deviations: float | None = Field(default=None)
+    """`unlike_its_class`: standard deviations below the usual similarity to the class."""
+
+
+class Quality(Model):
+    """What pictures are checked for when they are enrolled."""
+
+    conflict_deviations: float
+    max_light: float
+    min_light: float
+    min_sharpness: float
+    min_side: int
+    near_share: float
+    refuse: list[FindingCode]
+    unlike_deviations: float
 
 
 QuarantineState = Literal["waiting", "accepted", "refused"] | str
@@ -1302,6 +1578,8 @@ class Restored(Model):
 class Result(Model):
     """The result of one item; its fields depend on the kind of the job and on `status`."""
 
+    automatic: bool | None = Field(default=None)
+    """Whether the label needs no person by the rule's `max_error`; null without one."""
     before: AnswerBefore | None = Field(default=None)
     """The answer that was decided again."""
     candidate_set: CandidateSet | None = Field(default=None)
@@ -1311,6 +1589,7 @@ class Result(Model):
     """Of an enrolled picture with `labels`: whether its support has no others."""
     confidence: float | None = Field(default=None)
     """The probability of the best class."""
+    contributions_effect: ContributionsEffect | None = Field(default=None)
     custom_id: str | None
     decision: DecisionName | None = Field(default=None)
     duplicate_label: str | None = Field(default=None)
@@ -1325,6 +1604,8 @@ class Result(Model):
     """`label`, or the label that a person gave; null if it is none of the classes."""
     final_labels: list[str] | None = Field(default=None)
     """Where pictures have several labels: those that are `yes`, or that a person gave."""
+    findings: list[Finding] | None = Field(default=None)
+    """Of a picture that is, or would be, enrolled: what is wrong with it."""
     index_version: int | None = Field(default=None)
     item: int
     items: list[int] | None = Field(default=None)
@@ -1392,6 +1673,16 @@ class Reviewed(Model):
     reviewed: int
 
 
+class ReviewedAutomatic(Model):
+    """What people said of answers that needed no person."""
+
+    answers: int
+    share: float | None
+    upper_bound: float | None
+    """The share is below it, 90 % sure, if the reviewed ones are a random sample."""
+    wrong: int
+
+
 class ReviewedItems(Model):
     """How many answers were reviewed, and what makes their pictures supports."""
 
@@ -1406,7 +1697,9 @@ class RuleChange(Model):
     aim: Aim | None = Field(default=None)
     certainty: float | None = Field(default=None)
     coverage: float | None = Field(default=None)
+    error_of: ErrorOf | None = Field(default=None)
     false_reject: float | None = Field(default=None)
+    max_error: float | None = Field(default=None)
     metric: Metric | None = Field(default=None)
     name: RuleName | None = Field(default=None)
     precision: float | None = Field(default=None)
@@ -1420,8 +1713,11 @@ class Rule(Model):
     """A best class less probable than this is `ambiguous`."""
     coverage: float | None = Field(default=None)
     """Target share of `candidate_set`s that contain the true class."""
+    error_of: ErrorOf | None = Field(default=None)
+    """What `max_error` is a share of: the `automatic` labels, with a probability of 90 %; or `all` pictures, on average, which takes fewer examples."""
     false_reject: float | None = Field(default=None)
     """Target share of pictures of known classes that are called unknown; 0 rejects none."""
+    max_error: float | None = Field(default=None)
     metric: Metric | None = Field(default=None)
     name: RuleName | None = Field(default=None)
     """`auto` is `kernel` up to 2,000 supports, and `ridge` above."""
@@ -1436,9 +1732,26 @@ Scope = Literal["classify", "enroll", "contribute", "admin"] | str
 """What a key allows: `admin` everything, `enroll` also to `contribute`: to enrol into quarantine."""
 
 
+class SearchItem(Model):
+    """A picture or a text to search with."""
+
+    custom_id: str | None = Field(default=None)
+    image: Image | None = Field(default=None)
+    text: str | None = Field(default=None)
+
+
+class SearchItems(Model):
+    """Pictures and texts to search with, or one text."""
+
+    items: list[SearchItem] | None = Field(default=None)
+    text: str | None = Field(default=None)
+
+
 class Selection(Model):
     """A selection of answers by what they say and whether a person has reviewed them."""
 
+    automatic: bool | None = Field(default=None)
+    """Only answers that need no person, or that do; none without an error budget."""
     decision: DecisionName | None = Field(default=None)
     """Only answers with this decision."""
     label: str | None = Field(default=None)
@@ -1461,14 +1774,22 @@ class SmallClass(Model):
     supports: int
 
 
+Step = Literal["hour", "day"] | str
+"""The length of a period."""
+
+
 class SupportChange(Model):
-    """The class to move a support to; if a picture may have several labels, those that it gets or loses."""
+    """The class to move a support to, or the several labels that it gets or loses; or its id and metadata."""
 
     add: list[str] | None = Field(default=None)
     complete: bool | None = Field(default=None)
+    external_id: str | None = Field(default=None)
+    """Another id of yours; null removes it."""
     label: str | None = Field(default=None)
     labels: list[str] | None = Field(default=None)
     """Labels instead of those that it has."""
+    metadata: dict[str, Any] | None = Field(default=None)
+    """Metadata to add to what it has, name by name; a name with null is removed. At most 4096 bytes as JSON in all."""
     remove: list[str] | None = Field(default=None)
     """Labels to take away, with those below them."""
 

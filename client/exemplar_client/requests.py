@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -72,10 +73,13 @@ def given(**values: Any) -> dict[str, Any]:
 
 def in_query(**values: Any) -> dict[str, Any]:
     """Return what is not None, as a query spells it."""
-    return {
-        name: ("true" if value else "false") if isinstance(value, bool) else value
-        for name, value in given(**values).items()
-    }
+    return {name: _spelled(value) for name, value in given(**values).items()}
+
+
+def _spelled(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return json.dumps(value) if isinstance(value, Mapping) else value
 
 
 def submitting(key: str | None, wait_s: float) -> dict[str, str]:

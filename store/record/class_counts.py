@@ -41,6 +41,26 @@ def read_classes(
     return [_unpack(row) for row in connection.execute(statement)]
 
 
+def count_supports(connection: Connection, collection_id: int) -> dict[str, int]:
+    """Return the number of supports of each label; those of label sets count for each of their labels."""
+    class_, support = t.class_.c, t.support.c
+    here = (class_.collection_id == collection_id, ~class_.deleted)
+    own = (
+        select(class_.label, func.count().label("supports"))
+        .join(t.support, support.class_id == class_.id)
+        .where(*here, class_.kind != ClassKind.SET)
+        .group_by(class_.label)
+    )
+    of_sets = (
+        select(class_.label, func.count().label("supports"))
+        .join(t.class_member, t.class_member.c.label_id == class_.id)
+        .join(t.support, support.class_id == t.class_member.c.set_id)
+        .where(*here)
+        .group_by(class_.label)
+    )
+    return {row.label: row.supports for one in (own, of_sets) for row in connection.execute(one)}
+
+
 def _labels(
     connection: Connection, collection_id: int, which: ColumnElement[bool], limit: int | None
 ) -> list[Class]:

@@ -14,7 +14,7 @@ from core.types import ChangeKind, ClassKind, Labels
 from store import tables as t
 from store.database import Database
 from store.record.change_log import Made
-from store.record.class_counts import Class, read_classes
+from store.record.class_counts import Class, count_supports, read_classes
 from store.record.class_rows import (
     add_class,
     find_class,
@@ -52,6 +52,11 @@ class Classes:
         with self._database.read() as connection:
             found = find_collection(connection, collection)
             return read_classes(connection, found.id, found.labels, t.class_.c.id > after, limit=limit)
+
+    def counts(self, collection_id: int) -> dict[str, int]:
+        """Return the number of supports of each label that has any."""
+        with self._database.read() as connection:
+            return count_supports(connection, collection_id)
 
     def get(self, collection: str, label: str) -> Class:
         """Return one class; raises `class_not_found`."""

@@ -7,10 +7,12 @@ from typing import Any
 
 from sqlalchemy import Row, func, select
 
+from core.quality import unpack_quality
 from core.types import (
     Aim,
     ClassKind,
     Collection,
+    ErrorOf,
     Index,
     IndexMeasure,
     IndexName,
@@ -36,6 +38,7 @@ def unpack_collection(row: Row[Any]) -> Collection:
         index=unpack_index(row.index_spec),
         index_measured=None if row.index_measured is None else _unpack_measure(row.index_measured),
         labels=row.labels,
+        quality=unpack_quality(row.quality),
         classes=getattr(row, "classes", 0),
         supports=getattr(row, "supports", 0),
     )
@@ -46,6 +49,8 @@ def unpack_rule(packed: Mapping[str, Any]) -> Rule:
     targets = {name: value for name, value in packed.items() if name not in ("name", "metric")}
     if "aim" in targets:
         targets["aim"] = Aim(targets["aim"])
+    if "error_of" in targets:
+        targets["error_of"] = ErrorOf(targets["error_of"])
     return Rule(RuleName(packed["name"]), Metric(packed["metric"]), **targets)
 
 

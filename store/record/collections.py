@@ -10,6 +10,7 @@ from sqlalchemy import Column, Connection, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from core.errors import ExemplarError
+from core.quality import Quality, pack_quality, unpack_quality
 from core.types import (
     ChangeKind,
     Collection,
@@ -56,8 +57,9 @@ class Collections:
         prompts: Prompts | None = None,
         index: Index = Index(),  # noqa: B008 - a frozen value
         labels: Labels = Labels.ONE,
+        quality: Mapping[str, Any] | None = None,
     ) -> Collection:
-        """Add a collection.
+        """Add a collection; `quality` are fields of `Quality` that differ from the defaults.
 
         Raises `collection_exists` for a taken name, `rule_invalid`, `index_invalid`, `views_invalid` or
         `labels_unsupported`.
@@ -77,6 +79,7 @@ class Collections:
             "created_at": now_s(),
             "embedded_at": now_s(),
             "labels": labels,
+            "quality": None if quality is None else pack_quality(replace(Quality(), **quality)),
         }
         try:
             with self._database.write() as connection:
@@ -133,12 +136,13 @@ class Collections:
         *,
         index: Index | None = None,
         new_name: str | None = None,
+        quality: Mapping[str, Any] | None = None,
     ) -> Collection:
-        """Change some fields of the rule, named as in `Rule`, and the index and the name if they are given.
+        """Change some fields of the rule and of the quality settings, and the index and the name if given.
 
-        The next answer uses rule and index. Jobs and API keys follow the new name. Raises
-        `collection_not_found`, `collection_exists` for a taken name, or `rule_invalid` or `index_invalid` if
-        the rule or the index cannot be combined with the prompts.
+        The fields are named as in `Rule` and `Quality`. The next answer uses rule and index. Jobs and API
+        keys follow the new name. Raises `collection_not_found`, `collection_exists` for a taken name, or
+        `rule_invalid` or `index_invalid` if the rule or the index cannot be combined with the prompts.
         """
         with self._database.write() as connection:
             which = t.collection.c.name == name
@@ -154,6 +158,8 @@ class Collections:
                 check_index(index, row.labels, row.prompts)
                 changed |= {"index_spec": asdict(index), "index_measured": None}
                 note(connection, "index_changed", collection=name, details=asdict(index))
+            if quality:
+                changed["quality"] = pack_quality(replace(unpack_quality(row.quality), **quality))
             connection.execute(update(t.collection).where(which).values(changed))
             if rule != before:
                 made = Made(ChangeKind.RULE_CHANGED, _changed(before, rule), rule_before=row.rule)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
 from core.errors import ExemplarError
 from core.label_sets import LabelSet, check_one_label
+from core.quality import Finding
 from core.results import Result, done_result, failed_result
 from core.types import ChangeKind, Chunk, Item, JobKind, Labels
 from core.vectors import Vector, pack_vector
@@ -35,6 +37,12 @@ class Enrolment:
     thumbnail: str
     created_at: float | None = None
     """The time of an enrolment elsewhere, for imports."""
+    findings: tuple[Finding, ...] = ()
+    """What is wrong with the picture."""
+
+    def shown_findings(self) -> dict[str, Any]:
+        """Return the field of its result."""
+        return {"findings": [finding.as_json() for finding in self.findings]}
 
 
 def enroll(connection: Connection, chunk: Chunk, outcomes: Sequence[Result | Enrolment]) -> list[Result]:
@@ -132,6 +140,7 @@ class _Writer:
                 "label": label,
                 "duplicate_of": duplicate_of,
                 "duplicate_label": duplicate_label,
+                **enrolment.shown_findings(),
             },
         )
 
@@ -179,6 +188,7 @@ class _SetWriter:
                 "labels": list(shown.labels),
                 "complete": shown.complete,
                 "duplicate_of": duplicate_of,
+                **enrolment.shown_findings(),
             },
         )
 

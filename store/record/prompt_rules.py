@@ -30,6 +30,10 @@ def check_labels(labels: Labels, rule: Rule, prompts: Prompts | None) -> None:
         return
     if prompts is not None:
         raise unsupported("prompts")
+    if rule.max_error is not None:
+        raise ExemplarError(
+            "rule_invalid", "expected max_error only in a collection whose pictures have one label"
+        )
     if rule.name not in _OF_SEVERAL:
         expected = ", ".join(name.value for name in _OF_SEVERAL)
         raise ExemplarError(

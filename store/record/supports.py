@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, case, func, select, update
 
+from core.caller_fields import check_metadata
 from core.changes import Changes, ClassChange, SupportChange
 from core.errors import ExemplarError
 from core.label_sets import LabelChange, LabelSet, check_one_label
 from core.types import ChangeKind, Labels
 from core.vectors import unpack_vector
+from core.where import Where
 from store import tables as t
 from store.database import Database
 from store.record.change_log import Made
-from store.record.class_rows import add_class, find_class, mark_supports_deleted, move_supports
+from store.record.class_rows import (
+    add_class,
+    find_class,
+    mark_supports_deleted,
+    move_supports,
+    renumber_supports,
+)
 from store.record.collections import find_collection, lock_collection, set_version, vector_column
 from store.record.label_sets import Members, find_or_make_labels, find_or_make_set, label_sets
+from store.record.metadata_filter import matches
 
 MAX_ID = 2**63 - 1
+AT_ONCE = 500  # ids in one statement
 MOST_CHANGES = 20_000  # per read: 40 MB at 512 components, however far behind a replica is
 
 
@@ -47,9 +58,15 @@ class Supports:
         self._database = database
 
     def page(
-        self, collection: str, *, label: str | None = None, after: int = 0, limit: int = 100
+        self,
+        collection: str,
+        *,
+        label: str | None = None,
+        where: Where | None = None,
+        after: int = 0,
+        limit: int = 100,
     ) -> list[Support]:
-        """Return supports in order of enrolment: those that bear a label, or all."""
+        """Return supports in order of enrolment: those that bear a label and match a filter, or all."""
         with self._database.read() as connection:
             found = find_collection(connection, collection)
             which = t.support.c.collection_id == found.id
@@ -58,6 +75,8 @@ class Supports:
                 if class_id is None:
                     return []
                 which = t.support.c.class_id.in_(_classes_with(class_id, found.labels))
+            if where is not None:
+                which &= matches(connection, where)
             statement = _joined().where(which, t.support.c.id > after).order_by(t.support.c.id).limit(limit)
             return _unpack(connection, connection.execute(statement).all(), found.labels)
 
@@ -126,6 +145,39 @@ class Supports:
                 set_version(connection, collection_id, version, made)
         return self.get(collection, support_id)
 
+    def describe(self, collection: str, support_id: int, change: Mapping[str, Any]) -> Support:
+        """Change what a caller says of a support, `external_id` and `metadata`; return it as it is then.
+
+        Metadata is merged by name, and a name that is None is removed. Raises `support_not_found`, and
+        `item_invalid` if the metadata would become too large.
+        """
+        with self._database.write() as connection:
+            collection_id, version, row = _locked_support(connection, collection, support_id)
+            values = dict(change)
+            if "metadata" in values:
+                merged = {**row.metadata, **values["metadata"]}
+                values["metadata"] = {name: value for name, value in merged.items() if value is not None}
+                check_metadata(values["metadata"])
+            one = t.support.c.id == support_id
+            version = renumber_supports(connection, one, version)
+            connection.execute(update(t.support).where(one).values(**values))
+            made = Made(ChangeKind.DESCRIBED, {"support": support_id, "fields": sorted(change)})
+            set_version(connection, collection_id, version, made)
+        return self.get(collection, support_id)
+
+    def external_ids(self, support_ids: Collection[int]) -> dict[int, str]:
+        """Return the external ids of those of these supports that have one."""
+        support = t.support.c
+        found: dict[int, str] = {}
+        with self._database.read() as connection:
+            ids = iter(sorted(support_ids))
+            while some := list(islice(ids, AT_ONCE)):
+                rows = select(support.id, support.external_id).where(
+                    support.id.in_(some), support.external_id.is_not(None)
+                )
+                found |= {row.id: row.external_id for row in connection.execute(rows)}
+        return found
+
     def delete(self, collection: str, support_id: int) -> None:
         """Delete a support; raises `support_not_found`."""
         with self._database.write() as connection:
@@ -143,10 +195,11 @@ class Supports:
         with self._database.read() as connection:
             return {row.id: row.picture for row in connection.execute(statement)}
 
-    def changes_since(self, collection_id: int, version: int) -> Changes | None:
+    def changes_since(self, collection_id: int, version: int, where: Where | None = None) -> Changes | None:
         """Return the next changes after a version, read in one snapshot; None if the collection is gone.
 
         At most 20,000 supports are returned; if `more` is set, ask again from the returned `version` on.
+        One that does not match the filter looks deleted.
         """
         with self._database.read() as connection:
             now = connection.execute(select(t.collection).where(t.collection.c.id == collection_id)).first()
@@ -154,7 +207,7 @@ class Supports:
                 return None
             if now.version == version:
                 return Changes(version, (), (), now.embedded_at, now.encoder)
-            upto, supports = _support_changes(connection, collection_id, version, now)
+            upto, supports = _support_changes(connection, version, now, where)
             return Changes(
                 upto,
                 class_changes(connection, collection_id, version, upto),
@@ -188,14 +241,19 @@ def class_changes(connection: Connection, collection_id: int, after: int, upto: 
 
 
 def _support_changes(
-    connection: Connection, collection_id: int, after: int, now: Row[Any]
+    connection: Connection, after: int, now: Row[Any], where: Where | None
 ) -> tuple[int, list[SupportChange]]:
-    """Return the version that these changes reach, and the changed supports."""
+    """Return the version that these changes of a collection reach, and the changed supports."""
     support = t.support.c
-    vector = vector_column(now.active_slot).label("packed")
+    vector: ColumnElement[Any] = vector_column(now.active_slot)
+    changed = (support.collection_id == now.id) & (support.seq > after) & (support.seq <= now.version)
+    if where is not None:
+        matching = matches(connection, where)
+        vector = case((matching, vector))
+        changed = changed & matching if after == 0 else changed  # whoever has none loses none
     rows = connection.execute(
-        select(support.id, support.class_id, support.seq, vector)
-        .where(support.collection_id == collection_id, support.seq > after, support.seq <= now.version)
+        select(support.id, support.class_id, support.seq, vector.label("packed"))
+        .where(changed)
         .order_by(support.seq)
         .limit(MOST_CHANGES)
     ).all()
@@ -215,7 +273,7 @@ def _locked_support(connection: Connection, collection: str, support_id: int) ->
     _check_id(support_id)
     version = lock_collection(connection, found.id)
     row = connection.execute(
-        select(t.support.c.picture, t.support.c.class_id, t.collection.c.labels)
+        select(t.support.c.picture, t.support.c.class_id, t.support.c.metadata, t.collection.c.labels)
         .join(t.collection, t.collection.c.id == t.support.c.collection_id)
         .where(
             t.support.c.collection_id == found.id,

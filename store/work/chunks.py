@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select, update
 
 from core.errors import ExemplarError
-from core.types import Chunk, ChunkState, Lane
+from core.types import Chunk, ChunkState, JobKind, Lane
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
+from store.record.live_answers import count_answers
 from store.work.claims import MAX_DEFER_S, Wanted, claim_chunks, is_claimable
 from store.work.item_vectors import keep_item_vectors
 from store.work.leases import OVER, Lease
@@ -87,10 +88,15 @@ class Chunks:
             ours -= requeue_misrouted(connection, [one.chunk for one in settlements if one.chunk.id in ours])
             held = [one for one in settlements if one.chunk.id in ours]
             held.sort(key=lambda one: (one.chunk.collection_id or 0, one.chunk.job_id, one.chunk.id))
-            close(
+            settled = [(one.chunk.id, one.chunk.job_id, results_of(connection, one)) for one in held]
+            close(connection, settled, {one.chunk.id: one.smoothing_inputs for one in held})
+            count_answers(
                 connection,
-                [(one.chunk.id, one.chunk.job_id, results_of(connection, one)) for one in held],
-                {one.chunk.id: one.smoothing_inputs for one in held},
+                [
+                    (job_id, results)
+                    for one, (_, job_id, results) in zip(held, settled, strict=True)
+                    if one.chunk.kind is JobKind.CLASSIFY
+                ],
             )
             keep_item_vectors(
                 connection, [(one.chunk, one.vectors) for one in held if one.vectors is not None]

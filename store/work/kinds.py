@@ -20,7 +20,7 @@ class Kind:
     has_pictures: bool = True
     """Whether an item is a picture (or a text) for the encoder; otherwise about a collection or a job."""
     enrols: bool = False
-    """Whether items carry labels and become supports, with thumbnails."""
+    """Whether items carry labels, and become supports if it keeps their pictures."""
     keeps_pictures: bool = False
     """Whether pictures are those of supports, and are kept when the job is deleted."""
     writes_vectors: bool = False
@@ -41,6 +41,8 @@ KINDS: Mapping[JobKind, Kind] = {
     JobKind.EMBED: Kind(),
     JobKind.REPORT: Kind(has_pictures=False),
     JobKind.COMPARE: Kind(has_pictures=False),
+    JobKind.CHECK: Kind(enrols=True),
+    JobKind.EFFECT: Kind(has_pictures=False, has_target=True),
     JobKind.ENROLL: Kind(Scope.ENROLL, enrols=True, keeps_pictures=True, writes_vectors=True),
     JobKind.REINDEX: Kind(Scope.ADMIN, keeps_pictures=True, writes_vectors=True, follows_encoder=False),
     JobKind.IMPORT: Kind(Scope.ADMIN, keeps_pictures=True, reads_vectors=True),
@@ -58,6 +60,14 @@ def check_decides(kind: JobKind) -> None:
     """Raise `job_state_invalid` unless the answers of a kind are decisions."""
     if not KINDS[kind].decides:
         raise ExemplarError("job_state_invalid", f"expected a classify job, got one of kind {kind.value}")
+
+
+def check_checks(kind: JobKind) -> None:
+    """Raise `job_state_invalid` unless a kind checks pictures before they are enrolled."""
+    if kind is not JobKind.CHECK:
+        raise ExemplarError(
+            "job_state_invalid", f"expected a check (dry_run=true), got a job of kind {kind.value}"
+        )
 
 
 def folder_of_pictures(kind: JobKind, job_id: str) -> str:

@@ -51,6 +51,7 @@ class Entry(NamedTuple):
     """The labels as one text."""
     several: bool
     confidence: float | None
+    automatic: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +204,7 @@ def _entry(chunk_id: int, place: int, result: Result) -> Entry:
         None if label is None else intern(label),
         has_several(result),
         result.get("confidence"),
+        result.get("automatic"),
     )
 
 

@@ -6,7 +6,6 @@ from sqlalchemy import Connection, select
 
 from core.types import FINAL, Job, JobKind
 from store import tables as t
-from store.work.kinds import KINDS
 from store.work.states import UNDONE
 
 
@@ -21,7 +20,7 @@ def still_answers(connection: Connection, job: Job) -> bool:
     collection_id = connection.execute(select(t.job.c.collection_id).where(t.job.c.id == job.id)).scalar()
     if collection_id is None:
         return job.kind is JobKind.EMBED  # which may be the job of an encoder alone
-    return not KINDS[job.kind].enrols or job.state not in FINAL or _has_supports(connection, job.id)
+    return job.kind is not JobKind.ENROLL or job.state not in FINAL or _has_supports(connection, job.id)
 
 
 def _has_supports(connection: Connection, job_id: str) -> bool:

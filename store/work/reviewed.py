@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, case, func, select
 
 from core.labels import unpack_labels
 from core.results import Result, has_several, label_text
@@ -57,6 +58,32 @@ def count_reviews(
             if item in past:
                 _move(change, label_text(past[item]), answered, 1)
     return reviewed, change
+
+
+@dataclass(frozen=True, slots=True)
+class AutomaticReviews:
+    """How many answers that needed no person have been reviewed all the same, and how many were wrong."""
+
+    collection: str
+    answers: int
+    wrong: int
+
+
+def automatic_reviews(connection: Connection, collection: str | None = None) -> list[AutomaticReviews]:
+    """Return the counts of each collection, or of one, over the jobs that are kept; none without reviews."""
+    review, job = t.review.c, t.job.c
+    is_wrong = case((review.label.is_distinct_from(review.answered), 1), else_=0)
+    statement = (
+        select(job.collection_name, func.count().label("answers"), func.sum(is_wrong).label("wrong"))
+        .join(t.job, job.id == review.job_id)
+        .where(review.automatic, job.collection_id.is_not(None))
+        .group_by(job.collection_name)
+        .order_by(job.collection_name)
+    )
+    if collection is not None:
+        statement = statement.where(job.collection_name == collection)
+    rows = connection.execute(statement)
+    return [AutomaticReviews(row.collection_name, row.answers, int(row.wrong)) for row in rows]
 
 
 def _move(change: Counter[str], before: str | None, after: str | None, items: int) -> None:

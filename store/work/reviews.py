@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from core.errors import ExemplarError
+from core.live_answers import mean_confidence
 from core.results import Result, label_text
 from core.types import FINAL, Job
 from store import tables as t
@@ -28,7 +29,7 @@ from store.work.review_enrolment import (
     place_reviewed,
     take_back,
 )
-from store.work.reviewed import count_reviews, is_answer
+from store.work.reviewed import AutomaticReviews, automatic_reviews, count_reviews, is_answer
 from store.work.rows import job_not_found, require_job, unpack_job
 from store.work.submission import Submitted
 from store.work.targets import current_results
@@ -100,6 +101,11 @@ class Reviews:
         with self._database.read() as connection:
             return count_reviews(connection, job_id, version)
 
+    def automatic(self, collection: str | None = None) -> list[AutomaticReviews]:
+        """Return what people said of automatic answers, by collection; none without such reviews."""
+        with self._database.read() as connection:
+            return automatic_reviews(connection, collection)
+
     def undo(self, job_id: str, items: Sequence[int], *, may_enroll: bool = True) -> int:
         """Remove the reviews of these items; return how many there were.
 
@@ -127,7 +133,8 @@ class Reviews:
     def _write(self, job_id: str, answers: Sequence[Result], verdict: Verdict) -> Written:
         insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
         statement = insert(t.review).values(reviewed_at=now_s())
-        columns = ("answered", "label", "accepted", "reviewer", "reviewed_at", *NOT_ENROLLED)
+        given = ("answered", "label", "accepted", "reviewer", "reviewed_at")
+        columns = (*given, "confidence", "automatic", *NOT_ENROLLED)
         changed = {name: statement.excluded[name] for name in columns}
         with self._database.write() as connection:
             collection_id = _lock_reviewable(connection, job_id)
@@ -141,10 +148,12 @@ class Reviews:
                     "job_id": job_id,
                     "item": answer["item"],
                     "answered": label_text(answer),
+                    "confidence": mean_confidence(answer),
                     "label": verdict.text(answer, so_far.get(answer["item"], label_text(answer))),
                     "accepted": verdict.accepted,
                     "reviewer": verdict.reviewer,
                     "call": call,
+                    "automatic": answer.get("automatic"),
                 }
                 for answer in answers
             ]

@@ -45,6 +45,7 @@ def unpack_job(row: Row[Any]) -> Job:
         note=row.note,
         target=row.target,
         top=row.top,
+        where=(row.options or {}).get("where"),
     )
 
 

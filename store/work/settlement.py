@@ -101,7 +101,11 @@ def _written(connection: Connection, settlement: Settlement) -> list[Result]:
     write = _WRITERS.get(settlement.chunk.kind)
     if write is not None:
         return write(connection, settlement.chunk, settlement.outcomes)
-    return [outcome for outcome in settlement.outcomes if not isinstance(outcome, Enrolment)]
+    return _as_they_are(connection, settlement.chunk, settlement.outcomes)
+
+
+def _as_they_are(_: Connection, __: Chunk, outcomes: Sequence[Result | Enrolment]) -> list[Result]:
+    return [outcome for outcome in outcomes if not isinstance(outcome, Enrolment)]
 
 
 _WRITERS: Mapping[JobKind, Callable[[Connection, Chunk, Sequence[Result | Enrolment]], list[Result]]] = {
@@ -109,6 +113,7 @@ _WRITERS: Mapping[JobKind, Callable[[Connection, Chunk, Sequence[Result | Enrolm
     JobKind.REINDEX: keep_vectors,
     JobKind.REDECIDE: redecide,
     JobKind.GROUP: write_groups,
+    JobKind.EFFECT: _as_they_are,
 }
 """Write what the kinds that `writes_vectors` or `has_target` change besides their own results."""
 

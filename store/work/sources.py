@@ -68,11 +68,21 @@ class Sources(JobLeases):
         )
         return connection.execute(free.limit(1)).first() is not None
 
-    def feed(self, owner: str, job_id: str, position: int, items: Sequence[Item], *, last: bool) -> bool:
+    def feed(
+        self,
+        owner: str,
+        job_id: str,
+        position: int,
+        items: Sequence[Item],
+        *,
+        last: bool,
+        rest: Source | None = None,
+    ) -> bool:
         """Turn entries from a position on into chunks; return whether the owner held the source there.
 
         One transaction, fenced by the owner and by the position, so that it happens once. After the
-        `last` entries the source is deleted, and the job ends if everything is settled by then.
+        `last` entries the source is deleted, and the job ends if everything is settled by then. Before,
+        it is replaced by the `rest` if that is given.
         """
         with self._database.write() as connection:
             job = lock_job(connection, job_id)
@@ -81,7 +91,8 @@ class Sources(JobLeases):
                 return False
             insert_chunks(connection, job, held.encoder, items, self._chunk_items)
             grow_job(connection, job, len(items), last=last)
-            advance_source(connection, job_id, None if last else position + len(items), self._lease.renewed)
+            values = self._lease.renewed if rest is None else {**self._lease.renewed, "asked": asdict(rest)}
+            advance_source(connection, job_id, None if last else position + len(items), values)
         return True
 
     def replace(self, owner: str, job_id: str, source: Source) -> bool:
@@ -139,14 +150,14 @@ def lock_source(connection: Connection, owner: str, job_id: str, position: int) 
 
 
 def advance_source(
-    connection: Connection, job_id: str, position: int | None, lease: Mapping[str, Any] = MappingProxyType({})
+    connection: Connection, job_id: str, position: int | None, more: Mapping[str, Any] = MappingProxyType({})
 ) -> None:
-    """Move a locked source to a position, with its lease; delete it if the position is None."""
+    """Move a locked source to a position, with more values; delete it if the position is None."""
     of_job = t.source.c.job_id == job_id
     if position is None:
         connection.execute(delete(t.source).where(of_job))
     else:
-        values = {"position": position, "attempts": 0, "reason": None, **lease}
+        values = {"position": position, "attempts": 0, "reason": None, **more}
         connection.execute(update(t.source).where(of_job).values(values))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
@@ -13,7 +13,7 @@ from core.types import FINAL, ChunkState, JobKind
 from store import tables as t
 from store.record.collections import find_collection
 from store.work.item_vectors import encoders_of
-from store.work.kinds import check_decides
+from store.work.kinds import check_checks, check_decides
 from store.work.locks import lock_job
 from store.work.rows import job_not_found, overlaps
 from store.work.states import OPEN
@@ -50,12 +50,27 @@ def check_groupable(connection: Connection, job_id: str) -> str:
     return _encoder_of(connection, job)
 
 
-def _lock_target(connection: Connection, job_id: str) -> tuple[Row[Any], Sequence[str]]:
+def check_checked(connection: Connection, job_id: str) -> str:
+    """Lock a check whose effect is asked for, and return its collection's current encoder.
+
+    Raises `job_not_found`, `job_state_invalid` if it is no check or has not ended, `collection_not_found`,
+    and `vectors_missing` if none of its vectors is one of the collection's current encoder.
+    """
+    job, kept = _lock_target(connection, job_id, check_checks)
+    encoder = _encoder_of(connection, job)
+    if encoder not in kept:
+        raise ExemplarError("vectors_missing", "the collection has another encoder by now; check again")
+    return encoder
+
+
+def _lock_target(
+    connection: Connection, job_id: str, check: Callable[[JobKind], None] = check_decides
+) -> tuple[Row[Any], Sequence[str]]:
     """Lock a job, and return its row and the encoders whose vectors it kept; raises as `check_groupable`."""
     job = lock_job(connection, job_id)
     if job is None:
         raise job_not_found(job_id)
-    check_decides(job.kind)
+    check(job.kind)
     if job.state not in FINAL:
         raise _invalid(f"expected a job that has ended, this one is {job.state.value}")
     if job.collection_id is None:  # one of the same name is another collection

@@ -1,0 +1,90 @@
+"""What `exemplar enroll` prints of findings, and of a dry run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+
+from cli.client import Client, Json
+from cli.file_names import shown_name
+from cli.show import print_json
+from core.errors import ExemplarError
+
+MOST_SHOWN = 10  # pictures with findings
+
+Results = Sequence[tuple[Path, Json]]
+
+
+def effects_of(client: Client, jobs: Sequence[Json]) -> list[Json]:
+    """Return how each check would change the answers, where its vectors were kept."""
+    return [found for job in jobs if (found := _effect(client, job)) is not None]
+
+
+def _effect(client: Client, job: Json) -> Json | None:
+    try:
+        asked = client.call("POST", f"/v1/jobs/{job['id']}/effect").json()
+    except ExemplarError as error:
+        if error.code != "vectors_missing":  # none could be embedded, or the service keeps none
+            raise
+        return None
+    client.wait(asked)
+    [result] = list(client.results(asked))
+    effect: Json | None = result.get("effect")
+    return effect
+
+
+def print_checked(collection: str, results: Results, effects: Sequence[Json], *, as_json: bool) -> int:
+    """Print what a dry run found; return the exit code."""
+    failed = [(file, result) for file, result in results if result["status"] == "failed"]
+    if as_json:
+        for file, result in results:
+            print_json({"file": shown_name(file), **result})
+        for effect in effects:
+            print_json({"effect": effect})
+        return 1 if failed else 0
+    for file, result in failed:
+        click.echo(f"{shown_name(file)}: {result['error']['detail']} ({result['error']['code']})", err=True)
+    good = len(results) - len(failed)
+    click.echo(f"{good} would be enrolled in {collection}, {len(failed)} would fail; nothing was added")
+    print_findings(results)
+    for effect in effects:
+        click.echo(effect_text(effect))
+    return 1 if failed else 0
+
+
+def print_findings(results: Results) -> None:
+    """Print how often each finding occurs, and the first pictures that have one."""
+    found = [
+        (file, finding) for file, result in results for finding in result.get("findings") or () if finding
+    ]
+    if not found:
+        return
+    counts = Counter(finding["code"] for _, finding in found)
+    click.echo("findings: " + ", ".join(f"{count} {code}" for code, count in counts.most_common()))
+    for line in list(_lines(found))[:MOST_SHOWN]:
+        click.echo(f"  {line}", err=True)
+    if len(found) > MOST_SHOWN:
+        click.echo(f"  and {len(found) - MOST_SHOWN} more (--json shows all)", err=True)
+
+
+def _lines(found: Sequence[tuple[Path, Json]]) -> Iterator[str]:
+    for file, finding in found:
+        about = f" ({finding['label']})" if finding.get("label") else ""
+        yield (
+            f"{shown_name(file)}: {finding['code']}{about}, {finding['value']:g}, limit {finding['limit']:g}"
+        )
+
+
+def effect_text(effect: Json) -> str:
+    """Return one line on how answers would change."""
+    if effect["before"] is None:
+        return "how the answers would change cannot be told: no class has two pictures yet"
+    error = effect["standard_error"]
+    doubt = "" if error is None else f" ± {100 * error:.1f}"
+    return (
+        f"with these {effect['added']}: {effect['before']:.1%} of {effect['judged']} pictures are recognised "
+        f"by the others now, {effect['after']:.1%} then ({100 * effect['change']:+.1f}{doubt} points)"
+    )
