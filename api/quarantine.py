@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, model_validator
 from api.auth import may_only_contribute
 from api.inputs import PageQuery, Strict
 from api.links import link
+from api.models import FindingModel
 from api.pages import make_cursor, read_number
 from api.prefer import accepted, has_ended
 from api.requests import origin_of
@@ -74,6 +75,7 @@ class ContributedModel(BaseModel):
     complete: bool | None
     external_id: str | None
     metadata: dict[str, Any]
+    findings: list[FindingModel] = Field(description="What was found wrong with it when it came.")
     key: str = Field(description="The id of the key that contributed it.")
     key_name: str
     request_id: str | None
@@ -94,6 +96,7 @@ class ContributedModel(BaseModel):
             complete=one.labels.complete if several else None,
             external_id=one.external_id,
             metadata=dict(one.metadata),
+            findings=[FindingModel.model_validate(finding) for finding in one.findings or ()],
             key=one.key_id,
             key_name=one.key_name,
             request_id=one.request_id,

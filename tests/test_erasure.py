@@ -270,6 +270,18 @@ def test_contributions_are_erased_too(tools: Tools, eraser: Eraser) -> None:
     assert found_in_record(store) == []
 
 
+def test_findings_about_other_pictures_no_longer_name_it(tools: Tools, eraser: Eraser) -> None:
+    support = support_of(tools, GREY)
+    job = enrol(tools, "other", [61])
+    [result] = results(tools, job)
+    near = {"code": "near_duplicate_of_other_class", "value": 0.1, "limit": 0.6, "support_id": support}
+    with tools.store.database.write() as connection:
+        shown = [{**result, "findings": [near, {"code": "blurred", "value": 0.1, "limit": 0.5}]}]
+        connection.execute(t.chunk.update().where(t.chunk.c.job_id == job).values(results=shown))
+    erase(tools, eraser, Wanted(external_id=WHO))
+    assert [one["code"] for one in results(tools, job)[0]["findings"]] == ["blurred"]
+
+
 def test_rest_of_the_answers_stays(
     tools: Tools, settings: Settings, local: httpx.Client, eraser: Eraser
 ) -> None:

@@ -107,6 +107,8 @@ def test_what_a_contributor_enrols_no_answer_sees(callers: Callers) -> None:
     ]  # fmt: skip
     shown = callers.waiting("owner")[0]
     assert (shown["state"], shown["label"], shown["key_name"]) == ("waiting", "middling", "ann")
+    assert "too_small" in {finding["code"] for finding in shown["findings"]}
+    assert [one["code"] for one in shown["findings"]] == [one["code"] for one in first["findings"]]
     assert callers.call("owner", "GET", shown["thumbnail"]).headers["Content-Type"] == "image/jpeg"
     assert list(examine_blobs(callers.tools.store)) == []
 

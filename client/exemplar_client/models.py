@@ -443,6 +443,8 @@ class Contributed(Model):
     decided_at: datetime | None
     decided_by: str | None
     external_id: str | None
+    findings: list[Finding]
+    """What was found wrong with it when it came."""
     id: int
     key: str
     """The id of the key that contributed it."""

@@ -23,7 +23,7 @@ from store.work.requeue import requeue_unclaimed
 from store.work.rows import overlaps
 from store.work.states import FINAL_CHUNK
 
-REPORTS = frozenset({JobKind.REPORT, JobKind.COMPARE})
+REPORTS = frozenset({JobKind.REPORT, JobKind.COMPARE, JobKind.EFFECT})
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _SUPPORT = re.compile(r'"support(?:_id)?": (\d+)')
 _NUMBER = re.compile(r"\d+")

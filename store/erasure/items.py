@@ -64,8 +64,10 @@ def clean_result(result: Result, supports: Collection[int], items: Collection[in
             "item": result["item"], "custom_id": None, "status": "failed", "error": problem_of(erased())
         }, 0  # fmt: skip
     changed, count = dict(result), 0
-    if isinstance(result.get("neighbours"), list):
-        changed["neighbours"], count = _without(result["neighbours"], supports)
+    for name in ("neighbours", "findings"):
+        if isinstance(result.get(name), list):
+            changed[name], more = _without(result[name], supports)
+            count += more
     if isinstance(result.get("explanation"), dict):
         changed["explanation"], more = _explained(result["explanation"], supports)
         count += more
@@ -93,7 +95,7 @@ def _explained(explanation: Mapping[str, Any], supports: Collection[int]) -> tup
 def _without(
     shown: Sequence[Mapping[str, Any]], supports: Collection[int]
 ) -> tuple[list[Mapping[str, Any]], int]:
-    left = [one for one in shown if one["support_id"] not in supports]
+    left = [one for one in shown if one.get("support_id") not in supports]
     return left, len(shown) - len(left)
 
 

@@ -124,6 +124,7 @@ def _put(connection: Connection, chunk: Chunk, labels: Labels, one: Enrolment) -
             "thumbnail": one.thumbnail,
             "external_id": item.external_id,
             "metadata": dict(item.metadata),
+            "findings": [finding.as_json() for finding in one.findings],
             "key_id": key,
             "key_name": chunk.options[OPTION],
             "request_id": None if chunk.origin is None else chunk.origin.request_id,
@@ -131,7 +132,7 @@ def _put(connection: Connection, chunk: Chunk, labels: Labels, one: Enrolment) -
         made = insert(t.quarantine).values(**values, created_at=now_s()).returning(row.id)
         found = connection.execute(made).scalar_one()
     shown = {"label": text} if labels is Labels.ONE else {"labels": list(unpack_labels(text))}
-    return done_result(item, {"quarantine_id": found, **shown})
+    return done_result(item, {"quarantine_id": found, **shown, **one.shown_findings()})
 
 
 def _text_of(item: Item, labels: Labels) -> str:
