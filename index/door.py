@@ -16,6 +16,7 @@ from index.replica import Replica
 from index.supports import Floats, Ids, Mask, Supports, evenly
 
 REACH = 32  # nearest supports among which one of another class is looked for
+SEARCHED_MOST = 20_000  # supports, without an index that searches less: a millisecond for a picture
 SAMPLED = 256  # supports that say what is usual
 FEWEST = 3  # supports of a class from which on a picture can be unlike it
 STALE_SHARE = 0.05  # of the supports: what is usual is measured again once so many have changed
@@ -55,11 +56,16 @@ def usual_of(replica: Replica) -> Usual:
     supports = replica.supports()
     rows = evenly(np.arange(len(supports.ids)), SAMPLED)
     near = None
-    if len(supports.ids) >= NEAR_FEWEST:
+    if len(supports.ids) >= NEAR_FEWEST and _searches(replica):
         similarities, _ = replica.search(supports.vectors[rows], 2)
         near = float(np.median(np.maximum(1.0 - similarities[:, 1], 0.0)))
     found = margins(supports, rows[supports.counts[supports.columns[rows]] >= FEWEST])
     return Usual(replica.version, replica.epoch, near, _spread(found.own), _spread(found.values))
+
+
+def _searches(replica: Replica) -> bool:
+    """Return whether a search is quick enough for every picture that is enrolled."""
+    return len(replica) <= SEARCHED_MOST or replica.ann.serving is not None
 
 
 def _spread(values: Floats) -> Spread | None:
@@ -82,7 +88,8 @@ def examine(
         normal = np.array(
             [replica.classes[class_id].kind is ClassKind.NORMAL for class_id in supports.class_ids.tolist()]
         )
-        similarities, rows = replica.search(vectors, REACH)
+        reach = REACH if _searches(replica) else 0
+        similarities, rows = replica.search(vectors, reach)
         nearest = _nearest_others(supports, similarities, rows, columns)
         means = supports.sums / np.maximum(np.linalg.norm(supports.sums, axis=1), SHORTEST)[:, None]
         cosines = vectors.astype(np.float64) @ means.T
@@ -136,6 +143,8 @@ def _columns(replica: Replica, supports: Supports, labels: Sequence[str]) -> Ids
 def _nearest_others(
     supports: Supports, similarities: npt.NDArray[np.float32], rows: Ids, columns: Ids
 ) -> list[_Nearest]:
+    if not rows.shape[1]:
+        return [_Nearest(-1, np.inf)] * len(columns)
     others = supports.columns[rows] != columns[:, None]
     first = others.argmax(axis=1)
     line = np.arange(len(columns))

@@ -15,6 +15,8 @@ from store.database import Database
 
 AT_ONCE = 500
 
+ROUNDING_S = 5e-7  # of the times that callers see, and may ask from
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -93,9 +95,9 @@ class AuditLog:
         if period.among is not None:
             statement = statement.where(row.collection.in_(sorted(period.among)))
         if period.since is not None:
-            statement = statement.where(row.at >= period.since)
+            statement = statement.where(row.at >= period.since - ROUNDING_S)
         if period.until is not None:
-            statement = statement.where(row.at < period.until)
+            statement = statement.where(row.at < period.until - ROUNDING_S)
         with self._database.read() as connection:
             return [Entry(*one) for one in connection.execute(statement)]
 
