@@ -270,6 +270,18 @@ def test_contributions_are_erased_too(tools: Tools, eraser: Eraser) -> None:
     assert found_in_record(store) == []
 
 
+def test_id_that_a_support_had_earlier_is_erased_from_answers(
+    tools: Tools, local: httpx.Client, eraser: Eraser
+) -> None:
+    job = ask(tools, [60])
+    here = f"/v1/collections/things/supports/{support_of(tools, GREY)}"
+    answer = local.patch(here, json={"external_id": "other"})
+    assert answer.status_code == 200, answer.text
+    erase(tools, eraser, Wanted(external_id=WHO))
+    said = json.dumps(results(tools, job))
+    assert json.dumps(WHO) not in said and '"support_id"' in said
+
+
 def test_findings_about_other_pictures_no_longer_name_it(tools: Tools, eraser: Eraser) -> None:
     support = support_of(tools, GREY)
     job = enrol(tools, "other", [61])

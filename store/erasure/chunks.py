@@ -221,7 +221,7 @@ def _erase_past(
             update(past)
             .where(past.c.chunk_id == row.chunk_id)
             .values(
-                results=pack_past([clean_result(one, (), items)[0] for one in results]),
+                results=pack_past([clean_result(one, Targets(), items)[0] for one in results]),
                 counts={name: {v: n for v, n in found.items() if n} for name, found in counts.items()},
             )
         )
@@ -247,9 +247,7 @@ def erase_in_past(
     ).all()
     shown = 0
     for row in rows:
-        cleaned = [
-            clean_result(one, targets.supports, ()) for one in json.loads(zlib.decompress(row.results))
-        ]
+        cleaned = [clean_result(one, targets, ()) for one in json.loads(zlib.decompress(row.results))]
         count = sum(found for _, found in cleaned)
         if count:
             shown += count

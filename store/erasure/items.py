@@ -51,14 +51,14 @@ def clean(
     kept = [_erased_item(one["index"]) if one["index"] in items else one for one in inputs]
     if results is None:
         return Cleaned(kept, None, items, 0, _files(job_id, gone))
-    cleaned = [clean_result(one, targets.supports, items) for one in results]
+    cleaned = [clean_result(one, targets, items) for one in results]
     return Cleaned(
         kept, [one for one, _ in cleaned], items, sum(count for _, count in cleaned), _files(job_id, gone)
     )
 
 
-def clean_result(result: Result, supports: Collection[int], items: Collection[int]) -> tuple[Result, int]:
-    """Return a result, as failed if its item is erased, without these supports; and how many it showed."""
+def clean_result(result: Result, targets: Targets, items: Collection[int]) -> tuple[Result, int]:
+    """Return a result, as failed if its item is erased, without these supports; and how many it named."""
     if result["item"] in items:
         return {
             "item": result["item"], "custom_id": None, "status": "failed", "error": problem_of(erased())
@@ -66,17 +66,17 @@ def clean_result(result: Result, supports: Collection[int], items: Collection[in
     changed, count = dict(result), 0
     for name in ("neighbours", "findings"):
         if isinstance(result.get(name), list):
-            changed[name], more = _without(result[name], supports)
+            changed[name], more = _without(result[name], targets)
             count += more
     if isinstance(result.get("explanation"), dict):
-        changed["explanation"], more = _explained(result["explanation"], supports)
+        changed["explanation"], more = _explained(result["explanation"], targets)
         count += more
     labels = result.get("labels")
     if isinstance(labels, list) and any(isinstance(one, dict) for one in labels):
         changed["labels"] = []
         for one in labels:
             if "explanation" in one:
-                explanation, more = _explained(one["explanation"], supports)
+                explanation, more = _explained(one["explanation"], targets)
                 one, count = {**one, "explanation": explanation}, count + more  # noqa: PLW2901 - it replaces it
             changed["labels"].append(one)
     return changed, count
@@ -87,16 +87,21 @@ def erased() -> ExemplarError:
     return ExemplarError("picture_erased", "this picture was erased on request, with all that it gave")
 
 
-def _explained(explanation: Mapping[str, Any], supports: Collection[int]) -> tuple[dict[str, Any], int]:
-    left, count = _without(explanation["supports"], supports)
+def _explained(explanation: Mapping[str, Any], targets: Targets) -> tuple[dict[str, Any], int]:
+    left, count = _without(explanation["supports"], targets)
     return {**explanation, "supports": left}, count
 
 
-def _without(
-    shown: Sequence[Mapping[str, Any]], supports: Collection[int]
-) -> tuple[list[Mapping[str, Any]], int]:
-    left = [one for one in shown if one.get("support_id") not in supports]
+def _without(shown: Sequence[Mapping[str, Any]], targets: Targets) -> tuple[list[Mapping[str, Any]], int]:
+    left = [one for one in shown if not _names(one, targets)]
     return left, len(shown) - len(left)
+
+
+def _names(support: Mapping[str, Any], targets: Targets) -> bool:
+    """Return whether an entry is about an erased support, or gives it the id that it had then."""
+    if support.get("support_id") in targets.supports:
+        return True
+    return targets.external_id is not None and support.get("external_id") == targets.external_id
 
 
 def _is_target(item: Packed, result: Result | None, targets: Targets) -> bool:
