@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from sqlalchemy import Connection, Text, cast, select, update
 
@@ -11,7 +10,7 @@ from core.errors import ExemplarError
 from store import tables as t
 from store.blobs import PICTURES, THUMBNAILS, Blobs, uploads_of
 from store.erasure.held import Held
-from store.erasure.supports import is_held, is_shown
+from store.erasure.held_files import Files, Newest, held_files, newest
 from store.erasure.targets import (
     KEPT,
     PART,
@@ -22,10 +21,8 @@ from store.erasure.targets import (
     drop_targets,
     next_targets,
 )
-from store.work.kinds import kinds_that
-from store.work.states import FINAL_CHUNK
 
-AT_ONCE = 100
+AT_ONCE = 200
 KINDS_OF_FILES = (KEPT, PART, UPLOAD, PICTURE, THUMBNAIL)
 
 Without = Callable[[bytes, Sequence[int]], bytes]
@@ -36,41 +33,54 @@ def erase_files(held: Held, blobs: Blobs, without: Without) -> bool:
     """Remove the next files, or finish the erasure; return whether to go on."""
     with held.database.read() as connection:
         found = next_targets(connection, held.id, KINDS_OF_FILES, AT_ONCE)
+        files, seen = _files(found), newest(connection)
+        others = held_files(connection, files, Newest())  # takes long, so no lock is held meanwhile
     if not found:
         held.finish()
         return False
     with held.step() as connection:
+        others |= held_files(connection, files, seen)
         for kind, value in found:
-            _remove(held, connection, blobs, without, (kind, value))
+            if kind == PICTURE:
+                _remove_picture(held, connection, blobs, value, is_held=value in others.pictures)
+            elif kind == THUMBNAIL and value not in others.thumbnails:
+                blobs.remove(THUMBNAILS, value)
+                held.counts["thumbnails"] += 1
+            elif kind != THUMBNAIL:
+                _remove_upload(held, connection, blobs, without, (kind, value))
         drop_targets(connection, held.id, found)
     return True
 
 
-def _remove(
+def _files(found: Sequence[tuple[str, str]]) -> Files:
+    pictures, thumbnails = (
+        frozenset(value for kind, value in found if kind == wanted) for wanted in (PICTURE, THUMBNAIL)
+    )
+    return Files(pictures, thumbnails)
+
+
+def _remove_picture(held: Held, connection: Connection, blobs: Blobs, digest: str, *, is_held: bool) -> None:
+    if is_held:
+        held.elsewhere.append(digest)
+        return
+    blobs.remove(PICTURES, digest)
+    _forget_elsewhere(connection, digest)
+    held.counts["pictures"] += 1
+
+
+def _remove_upload(
     held: Held, connection: Connection, blobs: Blobs, without: Without, target: tuple[str, str]
 ) -> None:
     kind, value = target
-    if kind == PICTURE:
-        if is_held(connection, value, _waits_for(value)):
-            held.elsewhere.append(value)
-            return
-        blobs.remove(PICTURES, value)
-        _forget_elsewhere(connection, value)
-        held.counts["pictures"] += 1
-    elif kind == THUMBNAIL:
-        if not is_shown(connection, value):
-            blobs.remove(THUMBNAILS, value)
-            held.counts["thumbnails"] += 1
+    job_id, _, name = value.partition("/")
+    if kind == UPLOAD:
+        blobs.remove(uploads_of(job_id), name)
+    elif kind == PART:
+        name, start, size = name.split(":")
+        blobs.blank(uploads_of(job_id), name, int(start), int(size))
     else:
-        job_id, _, name = value.partition("/")
-        if kind == UPLOAD:
-            blobs.remove(uploads_of(job_id), name)
-        elif kind == PART:
-            name, start, size = name.split(":")
-            blobs.blank(uploads_of(job_id), name, int(start), int(size))
-        else:
-            _replace_kept(held, connection, blobs, without, (job_id, name))
-        held.counts["uploads"] += 1
+        _replace_kept(held, connection, blobs, without, (job_id, name))
+    held.counts["uploads"] += 1
 
 
 def _forget_elsewhere(connection: Connection, digest: str) -> None:
@@ -100,9 +110,3 @@ def _replace_kept(
     connection.execute(update(t.tally).where(*of_chunk).values(kept=left))
     if left != name:  # removed once no row names it any more
         add_targets(connection, held.id, [(UPLOAD, f"{job_id}/{name}")])
-
-
-def _waits_for(digest: str) -> Any:
-    """Return the condition that a chunk is to enrol or embed the picture of a support."""
-    keeping = t.job.c.kind.in_(kinds_that(lambda kind: kind.keeps_pictures))
-    return keeping & t.chunk.c.state.not_in(FINAL_CHUNK) & cast(t.chunk.c.inputs, Text).contains(digest)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import ColumnElement, Connection, Select, and_, delete, or_, select, update
 
 from core.labels import pack_labels
@@ -14,7 +12,6 @@ from store.record.change_log import Made
 from store.record.class_rows import find_class, mark_class_deleted, wipe_supports
 from store.record.collections import lock_collection, set_version
 from store.record.label_changes import delete_label
-from store.record.retention import keeps_files
 
 
 def matching(
@@ -107,23 +104,3 @@ def _delete_class(
         version += 1
         mark_class_deleted(connection, class_id, version, merged_into=None)
     set_version(connection, collection_id, version, Made(ChangeKind.ERASED, {"class": class_id}))
-
-
-def is_held(connection: Connection, digest: str, open_inputs: ColumnElement[bool]) -> bool:
-    """Return whether a support, or an enrolment that waits, has a picture of this digest."""
-    support, chunk = t.support.c, t.chunk.c
-    held = select(support.id).where(support.picture == digest, keeps_files())
-    contributed = select(t.quarantine.c.id).where(t.quarantine.c.picture == digest)
-    for each in (held, contributed):
-        if connection.execute(each.limit(1)).first() is not None:
-            return True
-    waiting: Any = select(chunk.id).join(t.job, t.job.c.id == chunk.job_id).where(open_inputs).limit(1)
-    return connection.execute(waiting).first() is not None
-
-
-def is_shown(connection: Connection, digest: str) -> bool:
-    """Return whether a support has a thumbnail of this digest."""
-    support = t.support.c
-    shown = select(support.id).where(support.thumbnail == digest, keeps_files())
-    contributed = select(t.quarantine.c.id).where(t.quarantine.c.thumbnail == digest)
-    return any(connection.execute(each.limit(1)).first() is not None for each in (shown, contributed))
