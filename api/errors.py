@@ -82,6 +82,7 @@ STATUS_OF = {
     "picture_missing": 422,
     "picture_too_many_bytes": 413,
     "prompts_invalid": 422,
+    "quarantine_full": 409,
     "queue_full": 429,
     "queue_unavailable": 503,
     "record_forbidden": 503,

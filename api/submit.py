@@ -143,7 +143,7 @@ def options_of(collection: Collection, query: AskQuery, kind: JobKind) -> dict[s
         raise ExemplarError(
             "where_invalid", "expected one of where and version: metadata are not kept as they were"
         )
-    return {**options, **quarantined(kind)}
+    return {**options, **quarantined(collection, kind)}
 
 
 def as_of(collection: str, version: int | None) -> dict[str, int]:
@@ -199,9 +199,22 @@ def uploading(job_id: str) -> Iterator[Uploading]:
                 services().store.blobs.remove_folder(uploads_of(job_id))
 
 
-def quarantined(kind: JobKind) -> Mapping[str, Any]:
-    """Return the options of a job: what a key that may only contribute enrols goes into quarantine."""
-    return {OPTION: g.key.name} if KINDS[kind].enrols and may_only_contribute() else {}
+def quarantined(collection: Collection, kind: JobKind) -> Mapping[str, Any]:
+    """Return the options of a job: what a key that may only contribute enrols goes into quarantine.
+
+    Raises `quarantine_full` if too much waits there.
+    """
+    if kind is not JobKind.ENROLL or not may_only_contribute():
+        return {}
+    most = services().settings.quarantine_max_items
+    _, waiting = services().store.quarantine.last_change(collection.id)
+    if waiting >= most:
+        raise ExemplarError(
+            "quarantine_full",
+            f"expected fewer than {most} pictures that wait for a decision, there are {waiting}; try again "
+            "once their owner has decided",
+        )
+    return {OPTION: g.key.name}
 
 
 def _receive(job_id: str, kind: JobKind, said: Said, collection: Collection, *, durable: bool) -> list[Item]:

@@ -106,6 +106,12 @@ class Settings(BaseModel):
     bulk_max_jobs: int = Field(
         32, ge=1, description="Bulk uploads that may wait to be read; above it submitting answers 429."
     )
+    quarantine_max_items: int = Field(
+        10_000,
+        ge=1,
+        description="Contributed pictures of a collection that may wait for a decision; above it, "
+        "contributing answers 409.",
+    )
     bulk_window_items: int = Field(
         2048, ge=1, description="Items of one bulk job that are read ahead of the workers."
     )

@@ -175,6 +175,23 @@ def test_same_picture_waits_once(callers: Callers) -> None:
     assert [one["label"] for one in callers.waiting("owner")] == ["middling", "other"]
 
 
+def test_full_quarantine_takes_nothing_more(settings: Settings, callers: Callers) -> None:
+    callers.enrol("ann", "middling", 120, 125)
+    small = settings.model_copy(update={"quarantine_max_items": 2})
+    app = create_app(small, callers.tools.store, needs_key=True)
+    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://localhost") as http:
+        answers = {
+            who: http.post(
+                "/v1/collections/things/enroll?label=middling",
+                content=picture(130),
+                headers={"Authorization": f"Bearer {callers.keys[who]}", "Content-Type": "image/png"},
+            )
+            for who in ("ann", "owner")
+        }
+    assert (answers["ann"].status_code, answers["ann"].json()["code"]) == (409, "quarantine_full")
+    assert answers["owner"].status_code == 202
+
+
 def test_effect_tells_good_from_poisoned(callers: Callers) -> None:
     callers.enrol("ann", "dark", 42, 47, 52)
     callers.enrol("ben", "light", *range(41, 56, 2))

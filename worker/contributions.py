@@ -9,11 +9,11 @@ import numpy as np
 
 from core.changes import Changes, ClassChange, SupportChange
 from core.effect import Accuracy, ContributionsEffect, Disagreement
+from core.errors import ExemplarError
 from core.label_sets import unsupported
 from core.types import Chunk, ClassKind, Labels, QuarantineState, Rule
 from core.vectors import Vector
 from encoders import Encoder
-from index.decide_many import in_memory
 from index.replica import Replica
 from store.record.quarantine import Which
 from worker.current import current_replica
@@ -32,7 +32,9 @@ def effect(tools: Tools, encoder: Encoder, chunk: Chunk) -> ContributionsEffect:
         raise unsupported("effect", "accept contributions by what you see")
     which = _which(chunk.options[OPTION])
     given = tools.store.quarantine.vectors(collection.id, which, encoder.spec)
-    return effect_of(in_memory(replica), collection.rule, given)
+    if not isinstance(replica, Replica):
+        raise ExemplarError("index_unsupported", "expected an index in memory to judge contributions")
+    return effect_of(replica, collection.rule, given)
 
 
 def effect_of(replica: Replica, rule: Rule, given: Sequence[tuple[int, str, Vector]]) -> ContributionsEffect:
