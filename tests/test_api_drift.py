@@ -158,6 +158,7 @@ def test_answers_are_counted_as_they_are_given_and_corrected_by_reviews(
         http.post(path, files=files(*some), headers=WAIT).json()["id"] for some in (pictures, pictures[::-1])
     ]
     ask(http, collection, digits(0, 40), call="search")
+    http.post(f"{path}?version=6", files=files(digits(0, 41)), headers=WAIT).raise_for_status()
     found = http.get(f"/v1/collections/{collection}/drift").json()
     whole, [period] = found["whole"], found["periods"]
     assert whole["answers"] == period["answers"] == 34
