@@ -13,9 +13,10 @@ from store.record.keys import Scope
 from store.work.rows import job_not_found
 
 
-def check_key(scope: Scope) -> str:
+def check_key(scope: Scope, *, contributors_too: bool = False) -> str:
     """Admit a request with the scope and return its key's id; otherwise raise `key_...`.
 
+    Contributors are admitted to what is their own: see `require_visible`.
     Sets `g.collections` to the names of the collections that the key is restricted to, None for all. Refused
     and admitted requests both count towards the caller's rate; raises `too_many_requests`.
     """
@@ -34,7 +35,10 @@ def check_key(scope: Scope) -> str:
                 return LOCAL  # client libraries always send a key, even where none was created
             raise ExemplarError("key_unknown", "this key is unknown, revoked or expired")
         g.collections = g.key.collections
-        _check_scope(scope)
+        if contributors_too and g.key.allows(Scope.CONTRIBUTE) and not g.key.allows(scope):
+            g.sees_own = True
+        else:
+            _check_scope(scope)
         return str(g.key.id)
     services_.rates.begin(address)
     if services_.is_locked():
@@ -51,6 +55,8 @@ def caller() -> Actor:
 
 def require_visible(*, collection: str | None = None, job_id: str | None = None) -> None:
     """Raise the error of a missing collection or job unless the key may see it."""
+    if job_id is not None and g.get("sees_own") and services().store.jobs.submitter(job_id) != g.key.id:
+        raise job_not_found(job_id)
     if g.collections is None:
         return
     if collection is not None and collection not in g.collections:

@@ -69,6 +69,7 @@ class _Received:
     "POST",
     "/collections/<collection>/bulk",
     scope=Scope.CLASSIFY,
+    contributors_too=True,
     query=BulkQuery,
     body=BulkPlaces,
     takes_pictures=True,
@@ -84,7 +85,7 @@ class _Received:
             "content": {"application/json": {"schema": {"anyOf": [ref(DryRun), ref(FinishedJob)]}}},
         }
     },
-    note=" To enrol, it needs `enroll` too.",
+    note=" To enrol, it needs `enroll` too, or `contribute` alone.",
 )
 def bulk(collection: str, query: BulkQuery) -> Response:
     """Classify or enrol the pictures of an archive, a manifest, a folder or a bucket as one job."""

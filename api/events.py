@@ -27,6 +27,7 @@ RECONNECT_MS = 2000
     "GET",
     "/jobs/<job_id>/events",
     scope=Scope.CLASSIFY,
+    contributors_too=True,
     media_types=(MEDIA_TYPE,),
     parameters=(
         {

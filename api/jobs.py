@@ -48,7 +48,7 @@ def list_jobs(query: JobQuery) -> JobPage:
     )
 
 
-@routes.add("GET", "/jobs/<job_id>", scope=Scope.CLASSIFY, answer=JobModel)
+@routes.add("GET", "/jobs/<job_id>", scope=Scope.CLASSIFY, answer=JobModel, contributors_too=True)
 def get_job(job_id: str) -> JobModel:
     """Show a job, its progress, and the versions of its answers."""
     job, versions = services().store.jobs.with_versions(job_id)
@@ -59,6 +59,7 @@ def get_job(job_id: str) -> JobModel:
     "GET",
     "/jobs/<job_id>/results",
     scope=Scope.CLASSIFY,
+    contributors_too=True,
     query=ResultQuery,
     answer=ResultPage,
     media_types=RESULT_TYPES,
@@ -81,7 +82,14 @@ def get_results(job_id: str, query: ResultQuery) -> Response:
     return Response(model.model_dump_json(exclude_unset=True), content_type="application/json")
 
 
-@routes.add("GET", "/jobs/<job_id>/summary", scope=Scope.CLASSIFY, query=SummaryQuery, answer=JobSummary)
+@routes.add(
+    "GET",
+    "/jobs/<job_id>/summary",
+    scope=Scope.CLASSIFY,
+    query=SummaryQuery,
+    answer=JobSummary,
+    contributors_too=True,
+)
 def get_summary(job_id: str, query: SummaryQuery) -> JobSummary:
     """Count the results of a job by label, decision and error."""
     job = services().store.jobs.get(job_id)

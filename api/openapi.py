@@ -17,6 +17,8 @@ _REF = "#/components/schemas/{model}"
 
 FILE: Document = {"type": "string", "format": "binary"}
 
+_OR_OWN = ", or `contribute` for what is the key's own,"
+
 
 def make_document(operations: Sequence[Operation]) -> Document:
     """Return the document; every schema is the JSON Schema of the model that the view uses."""
@@ -63,7 +65,8 @@ def _describe(operation: Operation) -> Document:
     if operation.scope is not None:
         described["security"] = [{"key": []}, {}]
         described["description"] = (
-            f"Needs the scope `{operation.scope.value}` if keys are in use.{operation.note}"
+            f"Needs the scope `{operation.scope.value}`{_OR_OWN if operation.contributors_too else ''} if keys are "
+            f"in use.{operation.note}"
         )
     if operation.takes_pictures or (operation.may_wait and operation.status == 202):
         described["parameters"] += _submit_headers()

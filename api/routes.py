@@ -55,6 +55,7 @@ class Operation:
     parameters: tuple[Document, ...]
     responses: Mapping[str, Document]
     note: str
+    contributors_too: bool
 
 
 class Routes:
@@ -82,19 +83,21 @@ class Routes:
         parameters: tuple[Document, ...] = (),
         responses: Mapping[str, Document] = _NOTHING,
         note: str = "",
+        contributors_too: bool = False,
     ) -> Callable[[View], View]:
         """Register a view; it gets `query` and `body` as models, and its model becomes the answer.
 
         One that `may_wait` answers 202 with a job if the result takes longer. `uploads` are the schemas of
         bodies other than JSON, by media type; `parameters`, `responses` and the `note` after its description
-        are added to the OpenAPI document.
+        are added to the OpenAPI document. With `contributors_too`, keys that may only contribute are admitted
+        to what is about a job of their own, or about none.
         """
 
         def register(view: View) -> View:
             summary = (view.__doc__ or "").strip().splitlines()[0]
             operation = Operation(
                 method, self.prefix + path, view.__name__, summary, scope, query, body, takes_pictures,
-                answer, status, media_types, may_wait, uploads, parameters, responses, note,
+                answer, status, media_types, may_wait, uploads, parameters, responses, note, contributors_too,
             )  # fmt: skip
             self.operations.append(operation)
             self.blueprint.add_url_rule(
@@ -109,7 +112,7 @@ def _checked(view: View, operation: Operation) -> View:
     def answer(**path: Any) -> Any:
         if operation.scope is None:
             return admitted(path)
-        g.caller = check_key(operation.scope)
+        g.caller = check_key(operation.scope, contributors_too=operation.contributors_too)
         with acting(caller()):
             require_visible(collection=path.get("collection"), job_id=path.get("job_id"))
             query = (operation.query or NoQuery).model_validate(_read_query())

@@ -168,6 +168,22 @@ def test_contributors_see_their_own_alone_and_decide_nothing(callers: Callers) -
     assert labels_of(callers).count("middling") == 0
 
 
+def test_contributors_follow_their_own_jobs_also_of_archives(callers: Callers) -> None:
+    job = f"/v1/jobs/{callers.enrol('ann', 'middling', 120)}"
+    for path in ("", "/results", "/summary"):
+        assert callers.call("ann", "GET", job + path).status_code == 200
+        other = callers.call("ben", "GET", job + path)
+        assert (other.status_code, other.json()["code"]) == (404, "job_not_found")
+    manifest = json.dumps({"url": "https://a.b/c.png", "label": "x"})
+    headers = {"Content-Type": "application/x-ndjson"}
+    bulk = "/v1/collections/things/bulk?kind="
+    sent = callers.call("ann", "POST", f"{bulk}enroll&dry_run=true", content=manifest, headers=headers)
+    assert sent.status_code == 200, sent.text
+    asked = callers.call("ann", "POST", f"{bulk}classify&dry_run=true", content=manifest, headers=headers)
+    assert (asked.status_code, asked.json()["code"]) == (403, "key_scope_missing")
+    assert callers.call("ann", "POST", f"{job}/cancel").status_code == 403
+
+
 def test_same_picture_waits_once(callers: Callers) -> None:
     callers.enrol("ann", "middling", 120)
     callers.enrol("ann", "middling", 120)

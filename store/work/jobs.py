@@ -101,6 +101,14 @@ class Jobs:
         with self._database.read() as connection:
             return require_job(connection, job_id)
 
+    def submitter(self, job_id: str) -> str | None:
+        """Return the id of the key that submitted a job, `local` without keys; raises `job_not_found`."""
+        with self._database.read() as connection:
+            row = connection.execute(select(t.job.c.origin).where(t.job.c.id == job_id)).first()
+        if row is None:
+            raise job_not_found(job_id)
+        return None if row.origin is None else str(row.origin["key"])
+
     def page(
         self,
         *,
