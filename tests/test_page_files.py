@@ -99,7 +99,8 @@ def test_page_starts_with_little_and_is_small(local: httpx.Client) -> None:
     first = set(re.findall(r'"page/[0-9a-f]{16}/([^"]+)"', local.get("/").text))
     assert {"app.js", "page.css", "view-home.js"} <= first and "view-review.js" not in first
     assert sum(packed[name] for name in first) < 40_000
-    assert sum(packed.values()) < 80_000
+    # 800 bytes more than 80,000 for a report's advice, which is loaded with the report
+    assert sum(packed.values()) < 80_800
 
 
 def test_page_knows_the_suffixes_of_the_formats_that_are_read(settings: Settings, store: Store) -> None:

@@ -72,7 +72,7 @@ def test_dry_run_of_the_command_says_what_is_wrong(
     lines = run("enroll", str(folder), "-c", taught, "--dry-run", "--json", url=service.url).stdout
     assert json.loads(lines.splitlines()[-1])["effect"]["added"] == 3
     real = run("enroll", str(folder), "-c", taught, url=service.url)
-    assert "3 enrolled" in real.stdout and "1 label_conflict" in real.stdout
+    assert "3 enrolled" in real.stdout and "1 label_conflict" in real.stderr
     missing = run("enroll", str(folder), "-c", "nowhere-to-be", "--dry-run", url=service.url)
     assert missing.returncode == 2 and "collection_not_found" in missing.stderr
     assert http.get("/v1/collections/nowhere-to-be").status_code == 404
@@ -90,3 +90,13 @@ def test_budget_is_set_and_reported_by_commands(service: Stack, taught: str) -> 
         "People label everything",
     ):
         assert part.lower() in " ".join(report.stdout.split()).lower()
+
+
+def test_quality_settings_are_changed_by_the_command(service: Stack, http: httpx.Client, taught: str) -> None:
+    limits = ("--limit", "min_side", "64", "--limit", "unlike_deviations", "2.5")
+    changed = run("collections", "change", taught, "--refuse", "blurred", *limits, url=service.url)
+    assert changed.returncode == 0, changed.stderr
+    quality = http.get(f"/v1/collections/{taught}").json()["quality"]
+    assert (quality["refuse"], quality["min_side"], quality["unlike_deviations"]) == (["blurred"], 64, 2.5)
+    assert run("collections", "change", taught, "--refuse", "nothing", url=service.url).returncode == 0
+    assert http.get(f"/v1/collections/{taught}").json()["quality"]["refuse"] == []
