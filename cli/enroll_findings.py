@@ -49,21 +49,21 @@ def print_checked(collection: str, results: Results, effects: Sequence[Json], *,
         click.echo(f"{shown_name(file)}: {result['error']['detail']} ({result['error']['code']})", err=True)
     good = len(results) - len(failed)
     click.echo(f"{good} would be enrolled in {collection}, {len(failed)} would fail; nothing was added")
-    print_findings(results)
+    print_findings(results, err=False)
     for effect in effects:
         click.echo(effect_text(effect))
     return 1 if failed else 0
 
 
-def print_findings(results: Results) -> None:
-    """Print how often each finding occurs, and the first pictures that have one."""
+def print_findings(results: Results, *, err: bool = True) -> None:
+    """Print how often each finding occurs, to standard error or not, and the first pictures that have one."""
     found = [
         (file, finding) for file, result in results for finding in result.get("findings") or () if finding
     ]
     if not found:
         return
     counts = Counter(finding["code"] for _, finding in found)
-    click.echo("findings: " + ", ".join(f"{count} {code}" for code, count in counts.most_common()))
+    click.echo("findings: " + ", ".join(f"{count} {code}" for code, count in counts.most_common()), err=err)
     for line in list(_lines(found))[:MOST_SHOWN]:
         click.echo(f"  {line}", err=True)
     if len(found) > MOST_SHOWN:
