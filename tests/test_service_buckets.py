@@ -73,6 +73,15 @@ def test_bucket_is_enrolled_and_classified(
     assert [(one["custom_id"], one["candidates"][0]["label"]) for one in results_of(client, job)] == [
         ("0.png", "digit 0"), ("1.png", "digit 1")
     ]  # fmt: skip
+    thumbnail = client.get(f"{job}/items/0/thumbnail")
+    assert thumbnail.headers["content-type"] == "image/jpeg"
+    past = {"label": "digit 0", "image": {"job": {"id": job.rpartition("/")[2], "item": 0}}}
+    enrolled = client.post(
+        f"/v1/collections/{names}/enroll", json={"items": [past]}, headers={"Prefer": "wait=60"}
+    )
+    assert enrolled.json()["state"] == "succeeded", enrolled.text
+    objects.delete_object(Bucket=BUCKET, Key="in/new/1.png")
+    assert client.get(f"{job}/items/1/thumbnail").json()["code"] == "blob_not_found"
 
 
 def test_commands_take_prefixes(
