@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import PurePath
 
 import click
 
@@ -15,7 +15,7 @@ from core.errors import ExemplarError
 
 MOST_SHOWN = 10  # pictures with findings
 
-Results = Sequence[tuple[Path, Json]]
+Results = Sequence[tuple[PurePath, Json]]
 
 
 def effects_of(client: Client, jobs: Sequence[Json]) -> list[Json]:
@@ -70,7 +70,7 @@ def print_findings(results: Results, *, err: bool = True) -> None:
         click.echo(f"  and {len(found) - MOST_SHOWN} more (--json shows all)", err=True)
 
 
-def _lines(found: Sequence[tuple[Path, Json]]) -> Iterator[str]:
+def _lines(found: Results) -> Iterator[str]:
     for file, finding in found:
         about = f" ({finding['label']})" if finding.get("label") else ""
         yield (
