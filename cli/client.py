@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 import click
 import httpx
@@ -68,10 +68,14 @@ class Client:
                 yield from page["items"]
 
     def submit(self, path: str, files: Sequence[Path]) -> Json:
-        """Submit picture files as one job, retrying while the queue is full; return the job."""
+        """Submit picture files as one job, retrying while the queue is full; return the job.
+
+        The path may have a query.
+        """
+        path, _, query = path.partition("?")
         # without their names, which need not be text and which the service does not use
         parts = [("image", (str(n), content_to_send(file))) for n, file in enumerate(files)]
-        return self._submit(Request("POST", path, files=parts))
+        return self._submit(Request("POST", path, dict(parse_qsl(query)), files=parts))
 
     def submit_labelled(
         self, path: str, files: Sequence[Path], said: Json, ids: Sequence[str], *, dry_run: bool = False

@@ -9,7 +9,18 @@ import click
 from cli.client import Client, Json
 from cli.confirm import YES, confirm
 from cli.groups import Group
-from cli.options import COLLECTION_ARGUMENT, JSON, URL, VIEWS, given, index_of, takes_index, takes_rule
+from cli.options import (
+    COLLECTION_ARGUMENT,
+    JSON,
+    URL,
+    VIEWS,
+    given,
+    index_of,
+    quality_of,
+    takes_index,
+    takes_quality,
+    takes_rule,
+)
 from cli.show import print_found, print_json
 from cli.which_collection import which_collection
 from core.labels import check_slug
@@ -40,6 +51,7 @@ def collections() -> None:
     "for more).",
 )
 @takes_index
+@takes_quality
 @takes_rule
 @JSON
 @URL
@@ -62,6 +74,7 @@ def create(
         "labels": labels,
         "prompts": _prompts(prompts),
         "index": index_of(chosen),
+        "quality": quality_of(chosen),
         "rule": given(chosen),
     }
     _print_collection(Client(url).call("POST", "/v1/collections", json=given(named)).json(), as_json=as_json)
@@ -79,13 +92,14 @@ def list_(as_json: bool, url: str) -> None:
 @collections.command()
 @COLLECTION_ARGUMENT
 @takes_index
+@takes_quality
 @takes_rule
 @JSON
 @URL
 def change(collection: str | None, as_json: bool, url: str, **chosen: object) -> None:
-    """Change the rule or the index of a collection; options that are not given stay unchanged."""
+    """Change the rule, index or quality settings of a collection; options not given stay unchanged."""
     client = Client(url)
-    body = given({"index": index_of(chosen), "rule": given(chosen)})
+    body = given({"index": index_of(chosen), "quality": quality_of(chosen), "rule": given(chosen)})
     path = f"/v1/collections/{which_collection(client, collection)}"
     _print_collection(client.call("PATCH", path, json=body).json(), as_json=as_json)
 

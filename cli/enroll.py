@@ -6,18 +6,20 @@ import shlex
 import sys
 from collections.abc import Sequence
 from itertools import groupby
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import click
 
 from cli.class_folders import CLASS_FROM, choose_classes
 from cli.client import Json
 from cli.enroll_findings import effects_of, print_checked, print_findings
+from cli.enroll_prefix import enroll_prefix
 from cli.file_names import relative_name, shown_name
 from cli.left_out import LeftOut
 from cli.local import service_client
 from cli.options import COLLECTION, JSON, LOCAL, URL
 from cli.pictures import Picture, find_pictures, none_found
+from cli.places import PLACE, Place
 from cli.show import print_json
 from cli.which_collection import ensure_collection, which_collection
 from cli.work import run_jobs
@@ -31,9 +33,7 @@ MOST_SHOWN = 5  # pictures that other classes have too
 
 
 @click.command()
-@click.argument(
-    "paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True)
-)
+@click.argument("places", metavar="PATH...", nargs=-1, required=True, type=PLACE)
 @COLLECTION
 @click.option(
     "--label",
@@ -54,7 +54,7 @@ MOST_SHOWN = 5  # pictures that other classes have too
 @URL
 def enroll(
     *,
-    paths: tuple[Path, ...],
+    places: tuple[Place, ...],
     collection: str | None,
     labels: tuple[str, ...],
     complete: bool,
@@ -69,8 +69,9 @@ def enroll(
 
     PATHs are folders of class folders, class folders, and with --label picture files. Pictures next to
     class folders are skipped unless --label names their class. The path of a file below its folder becomes
-    the external id of the support. With several --label, --complete or --none, the new collection gives
-    pictures several labels.
+    the external id of the support. A single PATH may also be a prefix of object storage, such as
+    s3://bucket/taught/, which the service reads itself. With several --label, --complete or --none, the new
+    collection gives pictures several labels.
     """
     if no_label and labels:
         raise click.UsageError("--none goes without --label: the pictures have none of the labels")
@@ -79,15 +80,28 @@ def enroll(
     if labels:
         said = [clean_part(label) for label in labels] if len(labels) > 1 else clean_label(labels[0])
     left_out = LeftOut()
+    paths = [place for place in places if isinstance(place, Path)]
+    if len(paths) < len(places):
+        if len(places) > 1 or several:
+            raise click.UsageError("a prefix of object storage goes alone, and with at most one --label")
+        label = said if isinstance(said, str) else None
+        with service_client(url, local) as client:
+            name = which_collection(client, collection) if dry_run else ensure_collection(client, collection)
+            asked = {"kind": "check" if dry_run else "enroll", "label": label, "class_from": class_from}
+            job, found = enroll_prefix(client, name, str(places[0]), asked)
+            if dry_run:
+                sys.exit(print_checked(name, found, effects_of(client, [job]), as_json=as_json))
+        classes = len({one["label"] for _, one in found if one["status"] == "done"})
+        sys.exit(_print_outcome(name, classes, found, left_out, as_json=as_json))
     pictures: list[Picture] = []
     names: dict[Path, str] = {}
     named: dict[str, int] = {}
     for path in paths:
-        found = _pictures(path, left_out, by_folder=said is None)
-        if said is None and found and all(picture.path.parent == path for picture in found):
-            named[found[0].label] = len(found)
-        pictures += [picture for picture in found if picture.path not in names]
-        names |= {picture.path: relative_name(picture.path, path) for picture in found}
+        here = _pictures(path, left_out, by_folder=said is None)
+        if said is None and here and all(picture.path.parent == path for picture in here):
+            named[here[0].label] = len(here)
+        pictures += [picture for picture in here if picture.path not in names]
+        names |= {picture.path: relative_name(picture.path, path) for picture in here}
     if named:
         announced = ", ".join(f"{label!r} ({count:,})" for label, count in named.items())
         click.echo(f"classes named after their folders, without --label: {announced}", err=True)
@@ -155,7 +169,12 @@ def _without_loose(path: Path, pictures: Sequence[Picture], left_out: LeftOut) -
 
 
 def _print_outcome(
-    collection: str, classes: int, results: Sequence[tuple[Path, Json]], left_out: LeftOut, *, as_json: bool
+    collection: str,
+    classes: int,
+    results: Sequence[tuple[PurePath, Json]],
+    left_out: LeftOut,
+    *,
+    as_json: bool,
 ) -> int:
     """Print the outcome of the pictures; return the exit code."""
     failed = [(file, result) for file, result in results if result["status"] == "failed"]

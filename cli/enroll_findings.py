@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import PurePath
 
 import click
 
@@ -15,7 +15,7 @@ from core.errors import ExemplarError
 
 MOST_SHOWN = 10  # pictures with findings
 
-Results = Sequence[tuple[Path, Json]]
+Results = Sequence[tuple[PurePath, Json]]
 
 
 def effects_of(client: Client, jobs: Sequence[Json]) -> list[Json]:
@@ -49,28 +49,28 @@ def print_checked(collection: str, results: Results, effects: Sequence[Json], *,
         click.echo(f"{shown_name(file)}: {result['error']['detail']} ({result['error']['code']})", err=True)
     good = len(results) - len(failed)
     click.echo(f"{good} would be enrolled in {collection}, {len(failed)} would fail; nothing was added")
-    print_findings(results)
+    print_findings(results, err=False)
     for effect in effects:
         click.echo(effect_text(effect))
     return 1 if failed else 0
 
 
-def print_findings(results: Results) -> None:
-    """Print how often each finding occurs, and the first pictures that have one."""
+def print_findings(results: Results, *, err: bool = True) -> None:
+    """Print how often each finding occurs, to standard error or not, and the first pictures that have one."""
     found = [
         (file, finding) for file, result in results for finding in result.get("findings") or () if finding
     ]
     if not found:
         return
     counts = Counter(finding["code"] for _, finding in found)
-    click.echo("findings: " + ", ".join(f"{count} {code}" for code, count in counts.most_common()))
+    click.echo("findings: " + ", ".join(f"{count} {code}" for code, count in counts.most_common()), err=err)
     for line in list(_lines(found))[:MOST_SHOWN]:
         click.echo(f"  {line}", err=True)
     if len(found) > MOST_SHOWN:
         click.echo(f"  and {len(found) - MOST_SHOWN} more (--json shows all)", err=True)
 
 
-def _lines(found: Sequence[tuple[Path, Json]]) -> Iterator[str]:
+def _lines(found: Results) -> Iterator[str]:
     for file, finding in found:
         about = f" ({finding['label']})" if finding.get("label") else ""
         yield (

@@ -26,6 +26,10 @@ COMMANDS = {
         "cli.tag.command:tag",
         "Classify any number of pictures into a file; resumes where it was interrupted.",
     ),
+    "watch": (
+        "cli.watch.command:watch",
+        "Classify the pictures that arrive in folders and buckets, on and on.",
+    ),
     "jobs": ("cli.jobs:jobs", "List jobs, follow them, cancel, pause or retry them, and read their results."),
     "review": ("cli.review:review", "List and review the answers of a job, also with a spreadsheet."),
     "collections": ("cli.collections:collections", "Create, list, change, rename and delete collections."),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from cli.numbers import Number
+from core.quality import FindingCode, Quality
 from core.types import Aim, ErrorOf, IndexName, Metric, Rule, RuleName, Views
 from exemplar_client.async_transport import URL as USUAL
 
@@ -110,6 +112,41 @@ _INDEX = (
         help="Candidates compared exactly per neighbour (ivf, rabitq).",
     ),
 )
+
+
+_LIMITS = [field.name for field in fields(Quality) if field.name != "refuse"]
+_QUALITY = (
+    click.option(
+        "--refuse",
+        multiple=True,
+        type=click.Choice([*(one.value for one in FindingCode), "nothing"]),
+        help="A finding that refuses a picture at enrolment; repeat it for several. Default: all only warn.",
+    ),
+    click.option(
+        "--limit",
+        "limits",
+        type=(click.Choice(_LIMITS), float),
+        metavar="NAME NUMBER",
+        multiple=True,
+        help=f"A limit of a finding: {', '.join(_LIMITS)}.",
+    ),
+)
+
+
+def takes_quality(command: F) -> F:
+    """Add the options of what pictures are checked for to a command."""
+    for option in reversed(_QUALITY):
+        command = option(command)
+    return command
+
+
+def quality_of(options: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the quality settings of a command's options as the API expects them; None if none was given."""
+    refuse, limits = options.pop("refuse"), options.pop("limits")
+    found = {name: int(value) if value.is_integer() else value for name, value in limits}
+    if refuse:
+        found["refuse"] = [code for code in refuse if code != "nothing"]
+    return found or None
 
 
 def takes_rule(command: F) -> F:

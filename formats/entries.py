@@ -13,7 +13,7 @@ from core.errors import ExemplarError
 from core.label_sets import LabelSet
 from core.settings import Settings
 from core.sizes import size_text
-from core.types import Labels, Source
+from core.types import Labels, Source, is_web_url
 from formats.archive_entries import class_of, joined, rows_of, shown, without_manifest
 from formats.archives import MANIFESTS, Member, Tar, Zip, is_left_out, open_archive
 from formats.bounded_reader import Seekable
@@ -27,7 +27,7 @@ from formats.remote_folders import list_objects
 from formats.remote_names import allowed_prefix
 from formats.server_folders import resolve, walk
 
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://[^\x00-\x20]+")
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://[^\x00-\x20][^\x00-\x1f]*")
 _OURS = {"file", "local", "pack"}  # schemes that places of our own begin with, or files of the server
 
 
@@ -253,7 +253,8 @@ class _Reader:
             return f"file:{self._resolve(row.file)}"
         if row.url is not None:
             scheme = _URL.fullmatch(row.url)
-            if scheme is None or scheme[1].lower() in _OURS:
+            with_space = is_web_url(row.url) and " " in row.url  # which names of objects may have
+            if scheme is None or scheme[1].lower() in _OURS or with_space:
                 raise ExemplarError(
                     "url_not_allowed",
                     f"expected a URL, https:// or s3:// say, and no file of the server, got {row.url!r:.200}",

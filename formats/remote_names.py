@@ -67,13 +67,18 @@ class Prefix:
         return reached
 
 
+def is_remote(place: str) -> bool:
+    """Return whether a place is a URL of object storage, not a path."""
+    scheme = REMOTE.fullmatch(place)
+    return scheme is not None and scheme[1].lower() not in NOT_REMOTE
+
+
 def prefix_of(url: str) -> Prefix:
     """Return what a URL names: everything below it, or what its wildcards `*`, `?`, `[...]`, `**` match.
 
     Raises `url_not_allowed` for what is no URL of object storage.
     """
-    scheme = REMOTE.fullmatch(url)
-    if scheme is None or scheme[1].lower() in NOT_REMOTE:
+    if not is_remote(url):
         raise ExemplarError(
             "url_not_allowed",
             f"expected a prefix of object storage such as s3://bucket/2026/, got {url!r:.200}",

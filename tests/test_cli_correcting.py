@@ -113,6 +113,21 @@ def test_answers_and_reports_name_the_files_that_were_enrolled(
     assert "digit 3 (digit 3/0.png), #" in command("report", "-c", birds)
 
 
+def test_supports_are_described_and_answers_filtered(command: Command, birds: str, photos: Path) -> None:
+    first, *_ = json.loads(command("supports", "list", "-c", birds, "--json"))
+    said = ("--metadata", "site=north", "--metadata", "year=2026", "--external-id", "x")
+    changed = json.loads(command("supports", "describe", str(first["id"]), "-c", birds, *said, "--json"))
+    assert (changed["metadata"], changed["external_id"]) == ({"site": "north", "year": 2026}, "x")
+    where = ("--where", "site=north", "--where", "site=south", "--where", "year=2026")
+    [found] = json.loads(command("supports", "list", "-c", birds, *where, "--json"))
+    assert found["id"] == first["id"]
+    picture = next(photos.rglob("*.png"))
+    answer = json.loads(command("classify", str(picture), "-c", birds, *where, "--json"))
+    assert [one["external_id"] for one in answer["neighbours"]] == ["x"]
+    command("supports", "describe", str(first["id"]), "-c", birds, "--metadata", "site=", "--external-id", "")
+    assert json.loads(command("supports", "list", "-c", birds, *where, "--json")) == []
+
+
 def test_files_of_a_glob_need_their_label(service: Stack, command: Command, photos: Path) -> None:
     name = f"c-{uuid4().hex[:8]}"
     files = [str(path) for path in sorted((photos / "digit 3").iterdir())]

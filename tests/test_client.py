@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import re
 import zipfile
@@ -157,6 +158,20 @@ def test_items_carry_ids_of_their_own(client: Exemplar, things: str, digits: Dig
     job = client.submit_items(things, "classify", [{"image": image, "custom_id": "a1"}], top=1)
     [result] = job.results()
     assert result.custom_id == "a1" and len(result.candidates or []) == 1
+
+
+def test_answers_are_filtered_by_metadata(client: Exemplar, things: str, digits: Digits) -> None:
+    image = {"base64": base64.b64encode(digits(5, 0)).decode()}
+    item = {"label": "five", "image": image, "external_id": "five-1", "metadata": {"site": "north"}}
+    client.submit_items(things, "enroll", [item], wait_s=60).wait()
+    where = {"site": "north"}
+    [result] = client.classify(things, digits(3, 0), where=where, wait_s=60).results()
+    assert [one.external_id for one in result.neighbours or ()] == ["five-1"]
+    [support] = client.list_supports(things, where=json.dumps(where))
+    client.move_support(things, support.id, metadata={"site": "south"})
+    [result] = client.search(things, digits(3, 0), where=where, wait_s=60).results()
+    assert result.neighbours == []
+    client.delete_support(things, support.id)
 
 
 def test_events_are_followed_to_the_end(client: Exemplar, things: str, digits: Digits) -> None:

@@ -249,6 +249,9 @@ def test_report_shows_matrix_and_what_to_photograph(page: Page, taught: str) -> 
     matrix = page.get_by_role("region", name="Confusion matrix")
     expect(matrix.get_by_role("row", name="zero 4")).to_be_visible()
     expect(page.get_by_role("heading", name="What to photograph next")).to_be_visible()
+    expect(page.get_by_role("heading", name="Left to people")).to_be_visible()
+    expect(page.get_by_text("Accuracy by examples of each class: 1: ")).to_be_visible()
+    expect(page.get_by_text("at most 1 % wrong by machine: 100 %")).to_be_visible()
     expect(page.get_by_text("Encoder: ")).to_contain_text("efficientnet_lite0")
     expect(page.get_by_role("row", name="zero 1.00")).to_be_visible()
 

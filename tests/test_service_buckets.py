@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from contract import Contract
 from s3 import BUCKET, KEYS, s3_running
 from services import Progress, held_amid, running_service
+from test_cli_commands import run
 from test_remote_s3 import client_of
 from test_service_bulk import finish, make_collection, results_of
 
@@ -71,6 +73,46 @@ def test_bucket_is_enrolled_and_classified(
     assert [(one["custom_id"], one["candidates"][0]["label"]) for one in results_of(client, job)] == [
         ("0.png", "digit 0"), ("1.png", "digit 1")
     ]  # fmt: skip
+    thumbnail = client.get(f"{job}/items/0/thumbnail")
+    assert thumbnail.headers["content-type"] == "image/jpeg"
+    past = {"label": "digit 0", "image": {"job": {"id": job.rpartition("/")[2], "item": 0}}}
+    enrolled = client.post(
+        f"/v1/collections/{names}/enroll", json={"items": [past]}, headers={"Prefer": "wait=60"}
+    )
+    assert enrolled.json()["state"] == "succeeded", enrolled.text
+    objects.delete_object(Bucket=BUCKET, Key="in/new/1.png")
+    assert client.get(f"{job}/items/1/thumbnail").json()["code"] == "blob_not_found"
+
+
+def test_commands_take_prefixes(
+    client: httpx.Client, running: Stack, s3: str, digits: Digits, tmp_path: Path
+) -> None:
+    names = make_collection(client)
+    objects = client_of(s3)
+    for digit in (3, 4):
+        for n in range(3):
+            objects.put_object(Bucket=BUCKET, Key=f"in/cli/digit {digit}/{n}.png", Body=digits(digit, n))
+        objects.put_object(Bucket=BUCKET, Key=f"in/inbox/a b {digit}.png", Body=digits(digit, 30))
+    objects.put_object(Bucket=BUCKET, Key="in/inbox/notes.txt", Body=b"no picture")
+    done = run("enroll", f"s3://{BUCKET}/in/cli", "-c", names, url=running.url)
+    assert (done.returncode, done.stdout) == (
+        0,
+        f"6 enrolled in 2 classes of {names}, 0 already there, 0 failed\n",
+    )
+    inbox, out = f"s3://{BUCKET}/in/inbox/", tmp_path / "rows.jsonl"
+    done = run("tag", inbox, "-c", names, "--out", str(out), "--quiet", url=running.url)
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [(row["path"], row["candidates"][0]["label"]) for row in rows] == [
+        (f"{inbox}a b {digit}.png", f"digit {digit}") for digit in (3, 4)
+    ]
+    watch = ("watch", inbox, "-c", names, "--state", str(tmp_path / "state"), "--beside=json", "--once")
+    done = run(*watch, url=running.url)
+    assert (done.returncode, done.stderr.strip()) == (0, "2 tagged, 0 failed")
+    beside = objects.get_object(Bucket=BUCKET, Key="in/inbox/a b 3.png.exemplar.json")["Body"].read()
+    assert json.loads(beside)["candidates"][0]["label"] == "digit 3"
+    done = run(*watch, url=running.url)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(

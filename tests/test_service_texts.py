@@ -155,3 +155,19 @@ def test_collection_and_classes_are_made_by_command(clip: Stack, tmp_path: Path)
     file = tmp_path / "picture.png"
     file.write_bytes(pictures("red circle")[0])
     assert "red circle" in run("classify", str(file), "-c", name, url=clip.url, COLUMNS="300").stdout
+
+
+def test_text_finds_the_pictures_that_it_describes(http: httpx.Client) -> None:
+    collection = make(http, encoder=SPEC)
+    for label in LABELS:
+        enroll(http, collection, label, *pictures(label, each=2))
+    found = 0
+    for label in LABELS:
+        body = {"text": f"a photo of a {label}."}
+        path = f"/v1/collections/{collection}/search"
+        [result] = http.post(path, json=body, headers={"Prefer": "wait=60"}).json()["results"]
+        found += result["neighbours"][0]["label"] == label
+    assert found / len(LABELS) > 0.7
+    other = make(http, encoder=TINY)
+    refused = http.post(f"/v1/collections/{other}/search", json={"text": "a circle"})
+    assert (refused.status_code, refused.json()["code"]) == (422, "text_side_missing")

@@ -15,6 +15,7 @@ from core.types import Chunk, Collection, IndexName, Item, JobKind, Labels
 from encoders import Encoder
 from index.door import examine
 from index.replica import Replica
+from index.replicas import ENCODER_CHANGED
 from store.record.enrolment import Enrolment
 from store.work.item_vectors import pack_items
 from store.work.settlement import Settlement
@@ -77,7 +78,12 @@ def _compared(
     ]
     if collection.labels is Labels.MANY or collection.index.name is IndexName.MILVUS or not there:
         return {}
-    replica, _ = current_replica(tools, encoder, chunk)
+    try:
+        replica, _ = current_replica(tools, encoder, chunk)
+    except ExemplarError as error:
+        if error.retry or error.code == ENCODER_CHANGED:
+            raise
+        return {}  # the collection is gone, as the settlement says
     if not isinstance(replica, Replica):
         return {}
     with tools.watch.stage("search", [chunk]):

@@ -20,9 +20,10 @@ export async function reportView({ collection }, signal) {
   const parts = report.accuracy == null
     ? [h("p", { class: "hint" }, "Not enough pictures for a report yet: it needs at least two classes with two pictures each.")]
     : [summary(report), matrix(collection, report, signal)];
+  const { advice } = await import("./report-advice.js");
   return {
     title: "Report", collection, tab: "report",
-    parts: [first(report), ...parts, suspects(collection, report), wanted(report), pairs(report), table(report), notes(report), overTime(collection), await encoderNote(collection, signal)],
+    parts: [first(report), ...parts, suspects(collection, report), wanted(report), ...advice(collection, report), pairs(report), table(report), notes(report), overTime(collection), await encoderNote(collection, signal)],
   };
 }
 

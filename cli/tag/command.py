@@ -15,6 +15,7 @@ from cli.client import Client
 from cli.local import service_client
 from cli.numbers import Number
 from cli.options import COLLECTION, LOCAL, URL
+from cli.places import PLACE, Place
 from cli.tag.actions import Actions, Wanted
 from cli.tag.journal import Journal, journal_path
 from cli.tag.listing import ARCHIVES
@@ -47,7 +48,7 @@ class _Command(click.Command):
 
 
 @click.command(cls=_Command)
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.argument("paths", nargs=-1, required=True, type=PLACE)
 @COLLECTION
 @click.option(
     "--out",
@@ -105,11 +106,11 @@ class _Command(click.Command):
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 @LOCAL
 @URL
-def tag(paths: tuple[Path, ...], collection: str | None, out: Path, **options: Any) -> None:
+def tag(paths: tuple[Place, ...], collection: str | None, out: Path, **options: Any) -> None:
     """Classify pictures, and write one row for each.
 
-    PATHS are folders, pictures, archives (zip, tar) and manifests (JSONL, CSV). The same command resumes
-    an interrupted run.
+    PATHS are folders, pictures, archives (zip, tar), manifests (JSONL, CSV) and prefixes of object storage
+    (s3://bucket/2026/*.jpg). The same command resumes an interrupted run.
 
     \b
     Exit codes: 0 all done; 1 the command cannot be done; 2 all done, and some pictures failed;
@@ -132,7 +133,7 @@ def tag(paths: tuple[Path, ...], collection: str | None, out: Path, **options: A
 
 
 def _tag(
-    client: Client, paths: tuple[Path, ...], wanted: Wanted, output: Output, options: dict[str, Any]
+    client: Client, paths: tuple[Place, ...], wanted: Wanted, output: Output, options: dict[str, Any]
 ) -> int:
     collection = wanted.collection
     client.call("GET", f"/v1/collections/{collection}")
@@ -192,12 +193,18 @@ def _wanted(collection: str, options: dict[str, Any]) -> Wanted:
     )
 
 
-def _check_paths(paths: tuple[Path, ...], options: dict[str, Any]) -> None:
+def _check_paths(places: tuple[Place, ...], options: dict[str, Any]) -> None:
+    paths = [place for place in places if isinstance(place, Path)]
     packed = [path for path in paths if path.is_file() and path.name.lower().endswith(ARCHIVES)]
     sort_into: Path | None = options["sort_into"]
     if packed and (options["sidecar"] or sort_into is not None):
         raise ExemplarError(
             "option_invalid", f"{packed[0]}: an archive has no files for sidecars or a tree; unpack it first"
+        )
+    if len(paths) < len(places) and (options["sidecar"] or sort_into is not None):
+        raise ExemplarError(
+            "option_invalid",
+            "objects have no sidecars or tree; exemplar watch PREFIX --beside writes next to them",
         )
     if sort_into is not None and sort_into.absolute() in [path.absolute() for path in paths]:
         raise ExemplarError("option_invalid", "--sort-into: expected a folder other than the pictures' own")

@@ -12,11 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cli.tag.journal_rows import COLUMNS, SCHEMA, Numbered, Placed, folded, packed, unpacked
+from cli.tag.journal_rows import (
+    COLUMNS,
+    SCHEMA,
+    Changes,
+    Numbered,
+    Placed,
+    folded,
+    journal_error,
+    packed,
+    unpacked,
+)
 from cli.tag.listing import Kind, Listed
 from core.errors import ExemplarError, problem_of
 
-_CANNOT_WRITE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}
 UNSENT = 0  # the batch of pictures that were never sent
 
 
@@ -37,16 +46,6 @@ class Batch:
         return self.pictures[0][1].kind is Kind.ARCHIVE
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What changed since the run was started; `changed` counts pictures that had been sent before."""
-
-    twice: int
-    new: int
-    gone: int
-    changed: int
-
-
 class Journal:
     """One SQLite file next to the output; `""` is one in memory.
 
@@ -63,7 +62,7 @@ class Journal:
             self._table.commit()
             self._table.executescript(SCHEMA)
         except sqlite3.OperationalError as error:
-            raise _error(path, error) from error
+            raise journal_error(path, error) from error
         except sqlite3.DatabaseError as error:
             raise ExemplarError(
                 "journal_invalid", f"expected a journal of exemplar tag, got {path}"
@@ -128,6 +127,25 @@ class Journal:
         with self._table:
             self._table.execute("DELETE FROM now")
         return changes
+
+    def is_known(self, picture: Listed) -> bool:
+        """Return whether a picture is listed with this size and time, or an earlier content is being sent."""
+        open_ = "(SELECT 1 FROM batch WHERE id = picture.batch AND done = 0)"
+        place, _, kind, custom_id, size, mtime_ns, _ = packed(picture)
+        row = self._table.execute(
+            f"SELECT size = ? AND mtime_ns = ? OR {open_} IS NOT NULL FROM picture "
+            "WHERE place = ? AND custom_id = ? AND kind = ?",
+            (size, mtime_ns, place, custom_id, kind),
+        ).fetchone()
+        return row is not None and bool(row[0])
+
+    def forget(self, pictures: Iterable[Listed]) -> None:
+        """Forget pictures, so that they can be listed again with another content."""
+        keys = ((place, custom_id, kind) for place, _, kind, custom_id, *_ in map(packed, pictures))
+        with self._table:
+            self._table.executemany(
+                "DELETE FROM picture WHERE place = ? AND custom_id = ? AND kind = ?", keys
+            )
 
     def pictures(self) -> int:
         """Return the number of pictures, without archives."""
@@ -288,12 +306,3 @@ class Journal:
 def journal_path(out: Path) -> Path:
     """Return the path of the journal of an output."""
     return out.with_name(f"{out.name}.resume")
-
-
-def _error(path: str, error: sqlite3.OperationalError) -> ExemplarError:
-    if "locked" in str(error):
-        return ExemplarError("tag_running", f"{path}: another exemplar tag uses this output")
-    if error.sqlite_errorcode in _CANNOT_WRITE:
-        folder = os.path.dirname(path) or "."
-        return ExemplarError("out_invalid", f"--out: the folder {folder} cannot be written; choose another")
-    return ExemplarError("journal_invalid", f"{path}: {error}")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from cli.tag.listing import Kind, Listed
-from core.errors import error_of, problem_of
+from core.errors import ExemplarError, error_of, problem_of
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS run (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -33,11 +35,22 @@ CREATE TEMPORARY TABLE now (
     place BLOB, custom_id TEXT, kind TEXT, size INTEGER, mtime_ns INTEGER, UNIQUE (place, custom_id, kind)
 );
 """
+_CANNOT_WRITE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}
 COLUMNS = "id, place, shown, kind, custom_id, size, mtime_ns, problem"
 Numbered = tuple[int, Listed]
 """A picture and its number in the run."""
 Placed = tuple[int, str]
 """The number of a picture, and a folder that it is sorted into."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What changed since the run was started; `changed` counts pictures that had been sent before."""
+
+    twice: int
+    new: int
+    gone: int
+    changed: int
 
 
 def packed(picture: Listed) -> tuple[bytes, str, str, str, int, int, str | None]:
@@ -65,3 +78,13 @@ def folded(name: str) -> bytes:
     """Return what two names have in common that some file system takes for one."""
     # some file systems hold names for the same that differ in case, or in how accents are written
     return os.fsencode(unicodedata.normalize("NFC", name).casefold())
+
+
+def journal_error(path: str, error: sqlite3.OperationalError) -> ExemplarError:
+    """Return the error of a journal that SQLite cannot open or write."""
+    if "locked" in str(error):
+        return ExemplarError("tag_running", f"{path}: another exemplar tag uses this output")
+    if error.sqlite_errorcode in _CANNOT_WRITE:
+        folder = os.path.dirname(path) or "."
+        return ExemplarError("out_invalid", f"--out: the folder {folder} cannot be written; choose another")
+    return ExemplarError("journal_invalid", f"{path}: {error}")

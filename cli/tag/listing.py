@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
@@ -9,12 +10,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from cli.left_out import LIVE, LeftOut
+from cli.left_out import LIVE, LeftOut, what_is
 from cli.pictures import Skipped, Unread, walk
+from cli.places import Place
 from core.errors import ExemplarError
-from core.picture_formats import is_video, live_photo_names, video_error
+from core.picture_formats import is_picture, is_video, live_photo_names, video_error
 from formats.manifests import Line, Row, read_csv, read_jsonl
 from formats.names import spellings
+from formats.remote_folders import list_objects
+from formats.remote_names import prefix_of
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 MANIFESTS = {".jsonl": False, ".ndjson": False, ".csv": True}
@@ -44,7 +48,7 @@ class Listed:
 
 
 def list_paths(
-    paths: Sequence[Path], *, without: Path | None = None, left_out: LeftOut | None = None
+    paths: Sequence[Place], *, without: Path | None = None, left_out: LeftOut | None = None
 ) -> Iterator[Listed]:
     """Yield what is to be tagged, in an order that stays the same; raises `manifest_invalid`.
 
@@ -57,7 +61,9 @@ def list_paths(
     if without is not None and without.is_dir():
         seen.add(_identity(without))
     for path in paths:
-        if path.is_dir():
+        if isinstance(path, str):
+            yield from list_prefix(path, left_out)
+        elif path.is_dir():
             yield from _of_folder(str(path), seen, left_out)
         elif str(path) in live:
             left_out.add(LIVE)
@@ -67,6 +73,22 @@ def list_paths(
             yield from _of_manifest(path)
         else:
             yield _listed(str(path), str(path))
+
+
+def list_prefix(url: str, left_out: LeftOut) -> Iterator[Listed]:
+    """Yield the objects of a prefix that have a picture's suffix, as a folder's pictures are listed.
+
+    The service reads them by their URL. Raises as `list_objects` does.
+    """
+    for found in list_objects(prefix_of(url)):
+        if found is None:  # hidden, or it does not match
+            continue
+        if not is_picture(found.path):
+            left_out.add(what_is(found.path.rpartition("/")[2]))
+            continue
+        # the tag says more than the time, which object storage counts in seconds
+        tag = int.from_bytes(hashlib.sha256(found.tag.encode()).digest()[:7])
+        yield Listed(found.url, printable(found.url), Kind.URL, size=found.size, mtime_ns=tag)
 
 
 def printable(path: str) -> str:

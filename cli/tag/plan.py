@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from cli.client import Json
 from cli.left_out import LeftOut
 from cli.pictures import none_found
+from cli.places import Place
 from cli.tag.actions import Wanted
 from cli.tag.journal import Journal, journal_path
-from cli.tag.listing import Listed, list_paths
+from cli.tag.listing import Listed, list_paths, printable
 from cli.tag.rows import Output, Row, read_rows
 from cli.tag.show import Show
 from cli.tag.update import mark_written
@@ -30,11 +29,11 @@ class Existing:
     update: bool
 
 
-def options_fingerprint(paths: Sequence[Path], wanted: Wanted, top: int, *, smooth: bool) -> Json:
+def options_fingerprint(paths: Sequence[Place], wanted: Wanted, top: int, *, smooth: bool) -> Json:
     """Return the options that must be the same to resume a run."""
     return {
         "collection": wanted.collection,
-        "paths": [os.fsencode(path.absolute()).decode(errors="backslashreplace") for path in paths],
+        "paths": [path if isinstance(path, str) else printable(str(path.absolute())) for path in paths],
         "top": top,
         "sidecar": wanted.sidecars,
         "sort-into": None if wanted.sort_into is None else str(wanted.sort_into.absolute()),
@@ -59,7 +58,7 @@ def check_same_options(journal: Journal, asked: Json) -> None:
         )
 
 
-def list_into(journal: Journal, paths: Sequence[Path], wanted: Wanted, show: Show) -> None:
+def list_into(journal: Journal, paths: Sequence[Place], wanted: Wanted, show: Show) -> None:
     """List all pictures in the journal, and print what has changed; raises `picture_missing` for none."""
     goes_on = journal.pictures() > 0 or bool(journal.archives())
     left_out = LeftOut()
@@ -80,7 +79,7 @@ def list_into(journal: Journal, paths: Sequence[Path], wanted: Wanted, show: Sho
 
 
 def plan_of(
-    paths: Sequence[Path],
+    paths: Sequence[Place],
     wanted: Wanted,
     output: Output,
     *,

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from cli.client import Client, Json
 from cli.pictures import why_not
-from cli.tag.actions import Actions, Tagged
+from cli.tag.actions import Tagged
 from cli.tag.journal import Batch, Journal
 from cli.tag.listing import Kind
 from cli.tag.results import joined, left
-from cli.tag.rows import Output, failed_row
+from cli.tag.rows import Row, failed_row
 from cli.tag.show import Show
 from cli.tag.tally import Tally
 from cli.tag.upload import Uploads
@@ -62,11 +63,25 @@ class _Flight:
     total: int = 0
 
 
+class Actor(Protocol):
+    """What is done with tagged pictures in addition to their rows; it may be done again."""
+
+    def do(self, tagged: Sequence[Tagged]) -> Counter[str]:
+        """Return how many there are of each outcome."""
+
+
+class Rows(Protocol):
+    """Where rows are written."""
+
+    def append(self, rows: Sequence[Row]) -> Json:
+        """Write rows durably; return their end position."""
+
+
 class Run:
     """Tags all pictures in the journal; after an ExemplarError the journal allows a later run to resume."""
 
     def __init__(
-        self, client: Client, journal: Journal, out: Output, *, actions: Actions, uploads: Uploads, show: Show
+        self, client: Client, journal: Journal, out: Rows, *, actions: Actor, uploads: Uploads, show: Show
     ) -> None:
         self._client = client
         self._journal = journal

@@ -9,7 +9,8 @@ from sqlalchemy import Row, Select, select
 
 from core.errors import ExemplarError
 from core.settings import Settings
-from core.types import ChunkState, Item, Job, JobKind
+from core.types import ChunkState, Item, Job, JobKind, is_web_url
+from formats.remote_objects import read_remote
 from formats.server_folders import read_file
 from store import tables as t
 from store.blobs import PICTURES, Blobs, uploads_of
@@ -27,7 +28,7 @@ def find_read_picture(
     """Return the bytes of an item's picture, which a worker has decoded safely (a server's file as it was).
 
     Raises `job_not_found`; `item_not_found` if the job has no such item, or it failed or still waits; and
-    `blob_not_found` if its bytes were never stored here, as those of object storage, or its file is gone.
+    `blob_not_found` if its bytes were never stored here, or its file or object is gone.
     """
     job, [item] = _read_items(database, job_id, [number])
     return _still_there(blobs, settings, job, item)
@@ -99,16 +100,18 @@ def _still_there(blobs: Blobs, settings: Settings, job: Job, item: Item) -> byte
 
 
 def read_picture(blobs: Blobs, settings: Settings, kind: JobKind, job_id: str, item: Item) -> bytes:
-    """Return the bytes of an item: a blob, a part of one, or a file of a server folder.
+    """Return the bytes of an item: a blob, a part of one, a file of a server folder, or an object.
 
-    Raises `blob_not_found` for an item that is elsewhere, and as `read_file` does.
+    Raises `blob_not_found` for an item that is elsewhere, and as `read_file` and `read_remote` do.
     """
     if item.place is None:
         return blobs.get(folder_of_pictures(kind, job_id), item.picture or "")
     scheme, _, rest = item.place.partition(":")
     if scheme == "file":
         return read_file(rest, settings.roots, max_bytes=settings.max_picture_bytes)
-    if scheme != "pack":
+    if is_web_url(item.place):
         raise ExemplarError("blob_not_found", "the picture was read from elsewhere and is not stored here")
+    if scheme != "pack":
+        return read_remote(item.place, settings)
     digest, start, size = rest.split(":")
     return blobs.get(uploads_of(job_id), digest, int(start), int(start) + int(size))

@@ -1,0 +1,1 @@
+"""`exemplar watch`: tags what arrives in folders and buckets, on and on."""
