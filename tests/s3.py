@@ -17,7 +17,9 @@ def s3_running(address: str = "127.0.0.1") -> Iterator[str]:
         warnings.simplefilter("ignore")
         import boto3
         from moto.server import ThreadedMotoServer
+        from s3fs import S3FileSystem
 
+        S3FileSystem.clear_instance_cache()  # those of an earlier server know its address only
         server = ThreadedMotoServer(ip_address=address, port=0, verbose=False)
         server.start()
         host, port = server.get_host_and_port()
