@@ -79,7 +79,11 @@ def _lines(found: Results) -> Iterator[str]:
 
 
 def effect_text(effect: Json) -> str:
-    """Return one line on how answers would change."""
+    """Return lines on how answers would change, and on labels that may be wrong."""
+    return "\n".join([_change_text(effect), *_suspect_lines(effect["suspects"])])
+
+
+def _change_text(effect: Json) -> str:
     if effect["before"] is None:
         return "how the answers would change cannot be told: no class has two pictures yet"
     error = effect["standard_error"]
@@ -88,3 +92,12 @@ def effect_text(effect: Json) -> str:
         f"with these {effect['added']}: {effect['before']:.1%} of {effect['judged']} pictures are recognised "
         f"by the others now, {effect['after']:.1%} then ({100 * effect['change']:+.1f}{doubt} points)"
     )
+
+
+def _suspect_lines(suspects: Json) -> Iterator[str]:
+    if suspects["total"]:
+        pairs = dict.fromkeys(f"{one['label']} like {one['looks_like']}" for one in suspects["items"])
+        yield (
+            f"{suspects['total']} of them are nearer to another class than to their own: "
+            f"{', '.join(list(pairs)[:MOST_SHOWN])}"
+        )

@@ -137,6 +137,15 @@ class Wanted(Part):
     reason: str
 
 
+class CheckedSuspect(Part):
+    """A checked picture that is nearer to another class than to the rest of its own, if all were enrolled."""
+
+    item: int
+    label: str
+    looks_like: str
+    margin: float = Field(description="Cosine to its class without itself, minus that to the nearest other.")
+
+
 class Effect(Part):
     """How the answers about supports would change if checked pictures were enrolled."""
 
@@ -151,6 +160,7 @@ class Effect(Part):
     became_wrong: int
     added_judged: int
     added_accuracy: float | None = Field(description="The share of the added ones that is answered rightly.")
+    suspects: Listed[CheckedSuspect] = Field(description="Added ones with maybe wrong labels, worst first.")
 
 
 class Harmful(Part):

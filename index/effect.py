@@ -4,24 +4,42 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from core.changes import Changes, ClassChange, SupportChange
-from core.report import Effect
+from core.report import CheckedSuspect, Effect, Listed
 from core.types import ClassKind, Rule
 from core.vectors import Vectors
 from index.calibration import sample
 from index.learning import Fitted
+<<<<<<< HEAD
 from index.replica import Replica
 from index.snapshot import restore
 from index.supports import Ids, Mask
+=======
+from index.quality import margins
+from index.replica import Replica, restore
+from index.supports import Ids, Mask, Supports
+>>>>>>> quality
 
 DIGITS = 6
+SUSPECTS_MOST = 50
 
 
-def effect_of(replica: Replica, rule: Rule, vectors: Vectors, labels: Sequence[str]) -> Effect:
-    """Judge supports by the others, each left out, without and with (n, d) vectors of these labels.
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Pictures that might be enrolled."""
+
+    items: Sequence[int]
+    labels: Sequence[str]
+    vectors: Vectors
+    """(n, d)"""
+
+
+def effect_of(replica: Replica, rule: Rule, checked: Checked) -> Effect:
+    """Judge supports by the others, each left out, without and with the checked pictures.
 
     The supports are those that are there, if their class has two; the standard error is that of the paired
     difference. The names of classes tell nothing here.
@@ -34,13 +52,14 @@ def effect_of(replica: Replica, rule: Rule, vectors: Vectors, labels: Sequence[s
         judged_ids = supports.ids[rows].copy()
         was_right = _right(before, rows)
         version = replica.version
-        together, new = _with(replica, vectors, labels)
+        together, new = _with(replica, checked.vectors, checked.labels)
     after = together.fit(rule)
     held = after.fit.supports
     order = np.argsort(held.ids, kind="stable")
     now_rows = order[np.searchsorted(held.ids, judged_ids, sorter=order)]
     is_right = _right(after, now_rows)
     added = order[np.searchsorted(held.ids, new, sorter=order)]
+    suspects = _suspects(together, held, added, checked)
     added = added[held.counts[held.columns[added]] > 1]
     change = is_right.astype(np.float64) - was_right
     n = len(rows)
@@ -56,7 +75,28 @@ def effect_of(replica: Replica, rule: Rule, vectors: Vectors, labels: Sequence[s
         became_wrong=int((change < 0).sum()),
         added_judged=len(added),
         added_accuracy=round(float(_right(after, added).mean()), DIGITS) if len(added) else None,
+        suspects=suspects,
     )
+
+
+def _suspects(together: Replica, held: Supports, added: Ids, checked: Checked) -> Listed[CheckedSuspect]:
+    """List the added ones that are nearer to another class, as the report does; none of negative classes."""
+    classes = [together.classes[class_id] for class_id in held.class_ids.tolist()]
+    normal = np.array([one.kind is ClassKind.NORMAL for one in classes], np.bool_)
+    place_of = {row: place for place, row in enumerate(added.tolist())}
+    found = margins(held, added)
+    odd = np.flatnonzero((found.values < 0) & normal[held.columns[found.rows]])
+    odd = odd[np.argsort(found.values[odd], kind="stable")]
+    items = [
+        CheckedSuspect(
+            item=checked.items[place_of[int(found.rows[place])]],
+            label=classes[held.columns[found.rows[place]]].label,
+            looks_like=classes[found.rivals[place]].label,
+            margin=round(float(found.values[place]), DIGITS),
+        )
+        for place in odd[:SUSPECTS_MOST].tolist()
+    ]
+    return Listed[CheckedSuspect](total=len(odd), items=tuple(items))
 
 
 def _right(fitted: Fitted, rows: Ids) -> Mask:

@@ -12,7 +12,7 @@ from supporting import make_supports, replica_of
 from core.shares import SURE, upper_bound, wilson
 from core.types import ErrorOf, Metric, Rule, RuleName
 from index.advice import advice
-from index.effect import effect_of
+from index.effect import Checked, effect_of
 from index.error_budget import LeftOut, budget_of, fewest_answers
 from index.influence import influence
 from index.kernel import KernelFit, KernelMatrix
@@ -231,11 +231,18 @@ def test_effect_of_good_and_of_wrong_examples() -> None:
     labels = {id_: one.label for id_, one in replica.classes.items()}
     more = np.repeat(np.arange(6), 10)
     vectors = clusters(more, spread=0.35, seed=9)
-    good = effect_of(replica, Rule(), vectors, [labels[owner + 1] for owner in more])
-    bad = effect_of(replica, Rule(), vectors, [labels[(owner + 1) % 6 + 1] for owner in more])
+    items = range(100, 160)
+    good, bad = (
+        effect_of(replica, Rule(), Checked(items, [labels[column + 1] for column in said], vectors))
+        for said in (more, (more + 1) % 6)
+    )
     assert good.judged == bad.judged == 24 and good.added == 60
     assert good.before == bad.before
     assert good.change > 0 > bad.change
     assert good.standard_error is not None and good.standard_error > 0
     assert good.became_right - good.became_wrong == round(24 * good.change)
     assert len(replica) == 24 and replica.version == 1  # nothing was added
+    mixed = [labels[column + 1] for column in more]
+    mixed[7] = labels[4]
+    worst = effect_of(replica, Rule(), Checked(items, mixed, vectors)).suspects.items[0]
+    assert (worst.item, worst.label, worst.looks_like) == (107, labels[4], labels[1])

@@ -55,6 +55,23 @@ def test_archive_is_checked_and_adds_nothing(http: httpx.Client, taught: str, di
     assert abs(effect["after"] - effect["before"] - effect["change"]) < 1e-5
 
 
+def test_whole_data_set_is_judged_before_there_is_a_collection_of_it(
+    http: httpx.Client, collection: str, digits: Digits
+) -> None:
+    files = {f"digit {digit}/{n}.png": digits(digit, n) for digit in (0, 1) for n in range(8)}
+    files["digit 0/wrong.png"] = digits(1, 20)
+    path, query = f"/v1/collections/{collection}/bulk", {"kind": "check"}
+    headers = {"Content-Type": "application/zip", **WAIT}
+    job = http.post(path, params=query, content=make_zip(files), headers=headers).json()
+    names = {result["item"]: result["custom_id"] for result in job["results"]}
+    effect = http.post(f"/v1/jobs/{job['id']}/effect", headers=WAIT).json()["results"][0]["effect"]
+    assert (effect["added"], effect["added_judged"], effect["judged"]) == (17, 17, 0)
+    assert effect["before"] is None and effect["added_accuracy"] > 0.8
+    worst = effect["suspects"]["items"][0]
+    assert (names[worst["item"]], worst["looks_like"]) == ("digit 0/wrong.png", "digit 1")
+    assert http.get(f"/v1/collections/{collection}").json()["version"] == 0
+
+
 def test_dry_run_of_the_command_says_what_is_wrong(
     service: Stack, http: httpx.Client, taught: str, digits: Digits, tmp_path: Path
 ) -> None:

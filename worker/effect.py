@@ -10,7 +10,7 @@ from core.types import Chunk, Labels
 from core.vectors import Vector
 from encoders import Encoder
 from index.decide_many import in_memory
-from index.effect import effect_of
+from index.effect import Checked, effect_of
 from index.replicas import ENCODER_CHANGED
 from store.work.settlement import Settlement
 from worker.current import current_replica
@@ -40,7 +40,7 @@ def _effect(tools: Tools, encoder: Encoder, chunk: Chunk) -> Result:
     if collection.labels is Labels.MANY:
         raise ExemplarError("labels_unsupported", "expected a collection whose pictures have one label")
     here = in_memory(replica)
-    labels, vectors = list[str](), list[Vector]()
+    items, labels, vectors = list[int](), list[str](), list[Vector]()
     for page in tools.store.jobs.result_pages(chunk.target, limit=PAGE):
         if not page:
             continue
@@ -49,7 +49,8 @@ def _effect(tools: Tools, encoder: Encoder, chunk: Chunk) -> Result:
         tools.activity.moved()
         for result in page:
             if result["status"] == "done" and result["item"] in kept and len(labels) < MOST_ITEMS:
+                items.append(result["item"])
                 labels.append(result["label"])
                 vectors.append(kept[result["item"]])
     added = np.stack(vectors) if vectors else np.empty((0, here.dim), np.float32)
-    return effect_of(here, collection.rule, added, labels).model_dump(mode="json")
+    return effect_of(here, collection.rule, Checked(items, labels, added)).model_dump(mode="json")

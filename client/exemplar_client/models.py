@@ -221,6 +221,16 @@ class ChangedLabel(Model):
     to: str | list[str] | None
 
 
+class CheckedSuspect(Model):
+    """A checked picture that is nearer to another class than to the rest of its own, if all were enrolled."""
+
+    item: int
+    label: str
+    looks_like: str
+    margin: float
+    """Cosine to its class without itself, minus that to the nearest other."""
+
+
 class ClassChange(Model):
     """Changes of a class."""
 
@@ -636,6 +646,8 @@ class Effect(Model):
     """Supports that were judged, each left out; of classes with two or more."""
     standard_error: float | None
     """Of the change, from the paired differences."""
+    suspects: ListedCheckedSuspect
+    """Added ones with maybe wrong labels, worst first."""
     version: int
     """The collection's version that they were added to."""
 
@@ -1152,6 +1164,13 @@ class ListedChangedAnswer(Model):
     """Listed_ChangedAnswer_."""
 
     items: list[ChangedAnswer]
+    total: int
+
+
+class ListedCheckedSuspect(Model):
+    """Listed_CheckedSuspect_."""
+
+    items: list[CheckedSuspect]
     total: int
 
 
