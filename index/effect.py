@@ -14,15 +14,10 @@ from core.types import ClassKind, Rule
 from core.vectors import Vectors
 from index.calibration import sample
 from index.learning import Fitted
-<<<<<<< HEAD
+from index.quality import margins
 from index.replica import Replica
 from index.snapshot import restore
-from index.supports import Ids, Mask
-=======
-from index.quality import margins
-from index.replica import Replica, restore
 from index.supports import Ids, Mask, Supports
->>>>>>> quality
 
 DIGITS = 6
 SUSPECTS_MOST = 50
