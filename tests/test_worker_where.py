@@ -117,6 +117,8 @@ def test_class_without_a_match_is_no_candidate_by_its_name(tools: Tools, digits:
     assert {one["label"] for one in everywhere["candidates"]} == {"black", "white", "grey"}
     north = ask(tools, digits(1, 0), "named", options=NORTH)
     assert [one["label"] for one in north["candidates"]] == ["grey"]
+    west = ask(tools, digits(1, 0), "named", options={"where": {"site": ["west"]}})
+    assert (west["status"], west["decision"], west["candidates"]) == ("done", "unknown", [])
 
 
 def test_answers_bear_the_external_ids_of_their_supports(tools: Tools, digits: Digits) -> None:

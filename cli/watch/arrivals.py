@@ -13,6 +13,8 @@ from cli.tag.listing import Kind, Listed, list_paths, list_prefix
 from core.errors import ExemplarError
 from formats.remote_names import is_remote, prefix_of
 
+SLICE = 2048  # pictures that are tagged before more are listed
+
 
 @dataclass(frozen=True, slots=True)
 class _Growing:
@@ -41,22 +43,30 @@ class Arrivals:
             elif not Path(place).is_dir():
                 raise ExemplarError("path_missing", f"expected a folder or a prefix, got {place}")
 
-    def take(self, journal: Journal) -> tuple[list[Listed], int]:
-        """Return what is new or changed, and how many files may still grow."""
-        now = time.monotonic()
+    @property
+    def waiting(self) -> int:
+        """The number of files that may still grow, as of the last listing."""
+        return len(self._growing)
+
+    def take(self, journal: Journal) -> Iterator[list[Listed]]:
+        """Yield what is new or changed in slices, as it is listed; a slice is to be added to the journal."""
         arrived: list[Listed] = []
         growing: dict[str, _Growing] = {}
         for picture in self._listed():
             if journal.is_known(picture):
                 continue
-            if picture.kind is Kind.LOCAL and not self._is_settled(picture, now, growing):
+            if picture.kind is Kind.LOCAL and not self._is_settled(picture, growing):
                 continue
             arrived.append(picture)
+            if len(arrived) == SLICE:
+                yield arrived
+                arrived = []
         self._growing = growing
-        return arrived, len(growing)
+        if arrived:
+            yield arrived
 
-    def _is_settled(self, picture: Listed, now: float, growing: dict[str, _Growing]) -> bool:
-        last = self._growing.get(picture.place)
+    def _is_settled(self, picture: Listed, growing: dict[str, _Growing]) -> bool:
+        last, now = self._growing.get(picture.place), time.monotonic()
         if last is None or (last.size, last.mtime_ns) != (picture.size, picture.mtime_ns):
             last = _Growing(picture.size, picture.mtime_ns, now)
         if now - last.since >= self._settle_s:

@@ -141,14 +141,14 @@ class _Session:
         """Tag what arrives until it is stopped, or with `once` until nothing is left."""
         every_s = self._options["every"]
         while True:
-            waiting, is_done = 0, False
+            is_done = False
             try:
-                arrived, waiting = arrivals.take(self._journal)
-                if arrived:
+                self._tag()  # what an earlier run or round has left
+                for arrived in arrivals.take(self._journal):
                     self._journal.forget(arrived)
                     self._journal.add(arrived)
-                self._tag()
-                is_done = not waiting
+                    self._tag()
+                is_done = not arrivals.waiting
             except ExemplarError as error:
                 if not error.retry:
                     raise
@@ -161,7 +161,8 @@ class _Session:
                 ) from error
             if self._options["once"] and is_done:
                 return
-            time.sleep(min(every_s, self._options["settle"] or every_s) if waiting else every_s)
+            soon_s = min(every_s, self._options["settle"] or every_s)
+            time.sleep(soon_s if arrivals.waiting else every_s)
 
     def _tag(self) -> None:
         """Send what is listed and write its results; also what an earlier run has sent."""
