@@ -64,8 +64,10 @@ def _describe(operation: Operation) -> Document:
     }
     if operation.scope is not None:
         described["security"] = [{"key": []}, {}]
-        scope = f"`{operation.scope.value}`{_OR_OWN if operation.contributors_too else ''}"
-        described["description"] = f"Needs the scope {scope} if keys are in use.{operation.note}"
+        own = _OR_OWN if operation.contributors_too else ""
+        described["description"] = (
+            f"Needs the scope `{operation.scope.value}`{own} if keys are in use.{operation.note}"
+        )
     if operation.takes_pictures or (operation.may_wait and operation.status == 202):
         described["parameters"] += _submit_headers()
         described["responses"]["200"] = {

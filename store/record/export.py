@@ -117,7 +117,7 @@ def _seen(collection: Row[Any]) -> tuple[Any, ...]:
 def _supports(
     connection: Connection, collection: Row[Any], manifest: Manifest, class_ids: Sequence[int]
 ) -> Iterator[BundleSupport]:
-    """Yield supports in the order in which replicas apply them, so that sums are identical."""
+    """Yield supports in the order in which replicas hold them, so that sums are identical."""
     support = t.support.c
     places = {class_id: place for place, class_id in enumerate(class_ids)}
     label_sets = manifest.label_sets()
@@ -132,7 +132,7 @@ def _supports(
             support.created_at,
         )
         .where(*_seen(collection))
-        .order_by(support.seq)
+        .order_by(support.id)
     )
     for row in rows:
         place = places[row.class_id]
