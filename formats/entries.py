@@ -27,7 +27,7 @@ from formats.remote_folders import list_objects
 from formats.remote_names import allowed_prefix
 from formats.server_folders import resolve, walk
 
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://[^\x00-\x20][^\x00-\x1f]*")
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://[^\x00-\x20/]+(?:/[^\x00-\x1f]*)?")
 _OURS = {"file", "local", "pack"}  # schemes that places of our own begin with, or files of the server
 
 

@@ -10,7 +10,7 @@ from tiny import DEFAULT
 from working import ToyEncoder, tools_with
 
 from core.settings import Settings
-from core.types import Item, JobKind, JobRequest, Labels, Lane, Rule
+from core.types import Item, JobKind, JobRequest, Labels, Lane, Rule, RuleName
 from index import filtered
 from index.filtered import FilteredReplicas
 from store.blobs import PICTURES, uploads_of
@@ -174,3 +174,30 @@ def test_filters_used_last_are_kept(tools: Tools, digits: Digits, monkeypatch: p
         assert replica is not None and replica.version == collection.version
         assert len(replica) == {"north": 2, "south": 3, "west": 0}[site]
     assert read[0] == 0  # it was dropped
+
+
+@pytest.mark.parametrize("rule", [RuleName.KERNEL, RuleName.RIDGE, RuleName.PROTOTYPE, RuleName.NEIGHBOURS])
+def test_answers_are_those_of_a_collection_of_the_matching_alone(
+    tools: Tools, digits: Digits, rule: RuleName
+) -> None:
+    sites = ["north", "south", "north", "east"] * 8
+    for name in ("all", "alone"):
+        tools.store.collections.create(name, DEFAULT, Rule(rule))
+    for name in ("all", "alone"):
+        items = [
+            Item(n, tools.store.blobs.put(PICTURES, digits(n % 3, n)), f"c{n % 3}", metadata={"site": site})
+            for n, site in enumerate(sites)
+            if name == "all" or site == "north"
+        ]
+        run(tools, JobKind.ENROLL, items, name)
+    for digit in range(3):
+        filtered_, alone = (
+            ask(tools, digits(digit, 40), name, options=options)
+            for name, options in (("all", NORTH), ("alone", {}))
+        )
+        assert filtered_["decision"] == alone["decision"] and filtered_["rule"] == alone["rule"]
+        for one, other in zip(filtered_["candidates"], alone["candidates"], strict=True):
+            assert one["label"] == other["label"]
+            assert one["probability"] == pytest.approx(other["probability"], abs=1e-6)
+        similarities = [[one["similarity"] for one in of["neighbours"]] for of in (filtered_, alone)]
+        assert similarities[0] == pytest.approx(similarities[1], abs=1e-6)
