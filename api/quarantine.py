@@ -27,8 +27,9 @@ from core.label_sets import unsupported
 from core.labels import clean_label
 from core.types import FINAL, Item, Job, JobKind, JobRequest, JobState, Labels, Lane, QuarantineState
 from store.blobs import PICTURES, THUMBNAILS
+from store.record.contributions import Contribution, Which
 from store.record.keys import Scope
-from store.record.quarantine import Contribution, Decided, Which
+from store.record.quarantine import Decided
 from store.record.supports import MAX_ID
 from store.work.jobs import new_job_id
 from store.work.submission import Idempotency

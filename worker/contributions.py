@@ -15,7 +15,7 @@ from core.types import Chunk, ClassKind, Labels, QuarantineState, Rule
 from core.vectors import Vector
 from encoders import Encoder
 from index.replica import Replica
-from store.record.quarantine import Which
+from store.record.contributions import Which
 from worker.current import current_replica
 from worker.report import judge
 from worker.tools import Tools

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
 
 from core.actor import current_actor
 from core.errors import ExemplarError
-from core.label_sets import LabelSet, check_one_label
+from core.label_sets import check_one_label
 from core.labels import pack_labels, unpack_labels
 from core.results import Result, done_result, failed_result
 from core.types import Chunk, Item, JobKind, Labels, QuarantineState
@@ -20,58 +20,13 @@ from store.clock import now_s
 from store.database import Database
 from store.record.audit_log import note
 from store.record.collections import answering, collection_gone, find_collection, lock_collection
+from store.record.contributions import Contribution, Which, unpack_contribution
 from store.record.enrolment import Enrolment, enroll
 from store.record.label_sets import slices
 
 MOST_AT_ONCE = 5_000  # decided in one change
 OPTION = "quarantine"
 """The option of an enrolment whose pictures are contributed: the name of the key."""
-
-
-@dataclass(frozen=True, slots=True)
-class Contribution:
-    """A contributed picture."""
-
-    id: int
-    state: QuarantineState
-    labels: LabelSet
-    picture: str
-    thumbnail: str
-    external_id: str | None
-    metadata: Mapping[str, Any]
-    findings: Sequence[Any] | None
-    key_id: str
-    key_name: str
-    request_id: str | None
-    created_at: float
-    decided_at: float | None
-    decided_by: str | None
-    support_id: int | None
-    encoder: str
-
-
-@dataclass(frozen=True, slots=True)
-class Which:
-    """A selection of contributions: these, or those of a key or with a label, or all."""
-
-    ids: tuple[int, ...] | None = None
-    key: str | None = None
-    label: str | None = None
-    state: QuarantineState | None = QuarantineState.WAITING
-
-    def condition(self, collection_id: int) -> ColumnElement[bool]:
-        """Return it as a condition on rows."""
-        row = t.quarantine.c
-        found = [row.collection_id == collection_id]
-        if self.state is not None:
-            found.append(row.state == self.state)
-        if self.ids is not None:
-            found.append(row.id.in_(self.ids))
-        if self.key is not None:
-            found.append(row.key_id == self.key)
-        if self.label is not None:
-            found.append(row.label.in_([self.label, pack_labels([self.label])]))
-        return and_(*found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +113,7 @@ class Quarantine:
                 .order_by(row.id)
                 .limit(limit)
             )
-            return [_unpack(one) for one in rows]
+            return [unpack_contribution(one) for one in rows]
 
     def get(self, collection: str, contribution_id: int, *, key: str | None = None) -> Contribution:
         """Return one contribution, of a key or of any; raises `contribution_not_found`."""
@@ -290,24 +245,3 @@ def _enrolment(number: int, row: Row[Any], labels: Labels) -> Enrolment:
         complete=row.complete,
     )
     return Enrolment(item, unpack_vector(row.vector), row.thumbnail)
-
-
-def _unpack(row: Row[Any]) -> Contribution:
-    return Contribution(
-        id=row.id,
-        state=row.state,
-        labels=LabelSet(unpack_labels(row.label), row.complete),
-        picture=row.picture,
-        thumbnail=row.thumbnail,
-        external_id=row.external_id,
-        metadata=row.metadata,
-        findings=row.findings,
-        key_id=row.key_id,
-        key_name=row.key_name,
-        request_id=row.request_id,
-        created_at=row.created_at,
-        decided_at=row.decided_at,
-        decided_by=row.decided_by,
-        support_id=row.support_id,
-        encoder=row.encoder,
-    )
