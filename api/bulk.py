@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from flask import Response, request
 
 from api.auth import check_key
+from api.bulk_checks import check_begins, check_classes, steps_of
 from api.dry_run import tally_of
 from api.inputs import BulkPlaces, BulkQuery
+from api.job_options import options_of
 from api.models import DryRun, FinishedJob, JobModel
 from api.openapi import FILE, form, ref
 from api.requests import origin_of
 from api.routes import Routes, as_json, read_json
 from api.services import check_offered, services
-from api.submit import answer, idempotency_of, options_of, uploading
+from api.submit import answer, idempotency_of, uploading
 from api.webhooks import check_webhook
 from core.errors import ExemplarError
 from core.label_sets import unsupported
-from core.settings import Settings
 from core.sizes import size_text
-from core.types import JobKind, JobRequest, Labels, Lane, Source
+from core.types import JobRequest, Labels, Lane, Source
 from formats.bounded_reader import Readable
-from formats.entries import read_steps
-from formats.entry import Entry
 from formats.remote_names import allowed_prefix
-from store.blobs import BlobFile, uploads_of
+from store.blobs import uploads_of
 from store.queue.wake_ups import Part
 from store.record.keys import Scope
 from store.work.jobs import new_job_id
@@ -51,8 +49,6 @@ ARCHIVES = {
 }
 JSON_LINES = {"application/x-ndjson", "application/jsonl", "application/x-jsonlines"}
 PART_BYTES = 1 << 20
-CHECKED_BYTES = 128 << 20  # unpacked bytes that the call checks; a worker reads the rest
-CHECK_CLASSES_S = 2.0  # time limit of looking for folders that would become one class
 
 
 @dataclass(slots=True)
@@ -109,14 +105,14 @@ def bulk(collection: str, query: BulkQuery) -> Response:
         if query.smooth:
             _check_smoothable(received.urls)
         if query.dry_run:
-            with closing(_steps(job_id, received.source, query.kind)) as steps:
+            with closing(steps_of(job_id, received.source, query.kind)) as steps:
                 tally = tally_of(collection, query.kind, steps)
             if query.smooth:
                 _check_smoothable(tally.items)
             return as_json(tally)
-        _check_begins(job_id, received.source, query.kind)
+        check_begins(job_id, received.source, query.kind)
         if kind.enrols and query.class_from is None and received.source.manifest is None:
-            _check_classes(job_id, received.source)
+            check_classes(job_id, received.source)
         received.options = options
         submitted = upload.submit(lambda: _submit(job_id, collection, query, received))
     services().store.wake_ups.send_to(Part.SOURCES)
@@ -240,61 +236,6 @@ def _check_smoothable(items: int) -> None:
     most = services().settings.smooth_max_items
     if items > most:
         raise ExemplarError("smooth_invalid", f"smooth: expected at most {most} items, got {items}")
-
-
-def _steps(
-    job_id: str, source: Source, kind: JobKind, *, settings: Settings | None = None
-) -> Generator[Entry | None, None, None]:
-    """Yield what a worker will read, None for what it skips; the files are closed at the end."""
-    files: list[BlobFile] = []
-
-    def open_file(name: str) -> BlobFile:
-        files.append(services().store.blobs.open(uploads_of(job_id), name))
-        return files[-1]
-
-    try:
-        chosen = settings or services().settings
-        yield from read_steps(source, open_file, chosen, enrols=KINDS[kind].enrols)
-    finally:
-        for file in files:
-            file.close()
-
-
-def _check_begins(job_id: str, source: Source, kind: JobKind) -> None:
-    """Raise the first entry's error if no valid entry follows.
-
-    It reads at most `CHECKED_BYTES` of packed content, which bounds the time of the call.
-    """
-    settings = services().settings
-    chosen = _checked_settings()
-    most = chosen.bulk_max_unpacked_bytes
-    with closing(_steps(job_id, source, kind, settings=chosen)) as steps:
-        entries = (entry for entry in steps if entry is not None)
-        first = next(entries)
-        is_cut = (
-            first.error is not None
-            and first.error.code == "archive_too_large"
-            and most < settings.bulk_max_unpacked_bytes
-        )
-        if first.error is not None and not is_cut and next(entries, None) is None:
-            raise first.error
-
-
-def _check_classes(job_id: str, source: Source) -> None:
-    """Raise `class_ambiguous` where folders of one name lie in different places."""
-    until = time.monotonic() + CHECK_CLASSES_S
-    with closing(_steps(job_id, source, JobKind.ENROLL, settings=_checked_settings())) as steps:
-        for entry in steps:
-            if entry is not None and entry.error is not None and entry.error.code == "class_ambiguous":
-                raise entry.error
-            if time.monotonic() > until:
-                return
-
-
-def _checked_settings() -> Settings:
-    settings = services().settings
-    most = min(settings.bulk_max_unpacked_bytes, max(CHECKED_BYTES, 3 * settings.max_picture_bytes))
-    return settings.model_copy(update={"bulk_max_unpacked_bytes": most})
 
 
 def _too_large(most: int) -> ExemplarError:

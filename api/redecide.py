@@ -10,11 +10,12 @@ from flask import Response
 from sqlalchemy import Connection
 
 from api.inputs import NewGroups, Redecide
+from api.job_options import as_of
 from api.models import JobModel
 from api.requests import origin_of
 from api.routes import Routes
 from api.services import check_offered, services
-from api.submit import answer, as_of, idempotency_of
+from api.submit import answer, idempotency_of
 from core.errors import ExemplarError
 from core.types import Item, JobKind, JobRequest, Lane
 from store.record.keys import Scope

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from core.answers import Contribution
 from core.changes import Changes, ClassChange, SupportChange
 from core.types import ClassKind, Index, IndexMeasure, Rule
-from core.vectors import Vector, Vectors, check_vector
+from core.vectors import Vector, Vectors
 from index.ann_index import AnnIndex
 from index.ann_serving import AnnServing, compare
 from index.class_sums import ClassSums
@@ -25,7 +25,7 @@ from index.many_learning import FittedLabels, LabelLearner
 from index.many_thresholds import Thresholds
 from index.near import Near
 from index.prior import Prior
-from index.supports import Ids, Supports
+from index.supports import Ids, Supports, stacked
 from index.texts import LabelVectors
 
 
@@ -93,7 +93,7 @@ class Replica:
             if not (added or changes.classes or self._any_moved(here)):
                 self.version, self.epoch = changes.version, changes.epoch  # only metadata changed
                 return
-            vectors = self._checked(added)
+            vectors = stacked(added, self.dim)
             touched = self._touched(here, added)
             self._learner.leave(map(self._of_class, touched), self._sums.held(touched), len(self))
             gone = [change.id for change in here if change.class_id is None]
@@ -244,12 +244,6 @@ class Replica:
             return np.empty((0, self.dim), np.float32)
         view: Vectors = faiss.rev_swig_ptr(self._flat.get_xb(), n * self.dim).reshape(n, self.dim)
         return view
-
-    def _checked(self, changes: Sequence[SupportChange]) -> Vectors:
-        vectors = [check_vector(change.vector, self.dim) for change in changes if change.vector is not None]
-        if len(vectors) != len(changes) or any(change.id <= 0 for change in changes):
-            raise ValueError("expected a vector and a positive id with each support that is not removed")
-        return np.stack(vectors) if vectors else np.empty((0, self.dim), np.float32)
 
     def _add(self, changes: Sequence[SupportChange], vectors: Vectors) -> None:
         if not changes:

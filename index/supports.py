@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from core.vectors import Vectors
+from core.changes import SupportChange
+from core.vectors import Vectors, check_vector
 
 Ids = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -86,3 +87,11 @@ def groups_of(groups: Ids, rows: Ids) -> tuple[Ids, list[tuple[Ids, Ids]]]:
         if sizes[group + 1] > 1:
             larger.append((np.flatnonzero(groups == group), np.flatnonzero(groups[rows] == group)))
     return alone, larger
+
+
+def stacked(changes: Sequence[SupportChange], dim: int) -> Vectors:
+    """Return the vectors of supports that came, (n, dim); raises ValueError if one has none, or no valid id."""
+    vectors = [check_vector(change.vector, dim) for change in changes if change.vector is not None]
+    if len(vectors) != len(changes) or any(change.id <= 0 for change in changes):
+        raise ValueError("expected a vector and a positive id with each support that is not removed")
+    return np.stack(vectors) if vectors else np.empty((0, dim), np.float32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import numpy as np
@@ -13,13 +13,13 @@ from core.answers import Contribution
 from core.changes import Changes, ClassChange, SupportChange
 from core.errors import ExemplarError
 from core.types import ClassKind, Index, IndexMeasure, IndexName, Rule
-from core.vectors import Vector, Vectors, check_vector
+from core.vectors import Vector, Vectors
 from index.contributions import near_contributions
 from index.learning import CALIBRATE_SHARE, Fitted
 from index.near import Near
 from index.replica import Replica
 from index.sampled import Sampled
-from index.supports import Floats, Ids, Supports
+from index.supports import Floats, Ids, Supports, stacked
 from index.texts import LabelVectors
 
 WHOLE_MOST = 10_000  # supports up to which the vectors are also in memory, and every rule uses all of them
@@ -106,7 +106,7 @@ class VectorStoreReplica:
                 return
             came = [change for change in changes.supports if change.class_id is not None]
             gone = np.array([change.id for change in changes.supports if change.class_id is None], np.int64)
-            vectors = _stacked(came, self.dim)
+            vectors = stacked(came, self.dim)
             ids = np.array([change.id for change in came], np.int64)
             owners = np.array([change.class_id for change in came], np.int64)
             if changes.version > mark:
@@ -266,10 +266,3 @@ class VectorStoreReplica:
         except ExemplarError:
             self._opened = None  # `recover` will reopen it
             raise
-
-
-def _stacked(changes: Sequence[SupportChange], dim: int) -> Vectors:
-    vectors = [check_vector(change.vector, dim) for change in changes if change.vector is not None]
-    if len(vectors) != len(changes) or any(change.id <= 0 for change in changes):
-        raise ValueError("expected a vector and a positive id with each support that is not removed")
-    return np.stack(vectors) if vectors else np.empty((0, dim), np.float32)

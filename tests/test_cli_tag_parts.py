@@ -21,8 +21,9 @@ from benchmarks.raw_files import MAKERS
 from benchmarks.scenes import encoded, scene
 from cli.sending import content_to_send
 from cli.tag.actions import Actions, Wanted
+from cli.tag.batch import Batch
 from cli.tag.command import _go
-from cli.tag.journal import Batch, Journal
+from cli.tag.journal import Journal
 from cli.tag.listing import Kind, Listed, list_paths
 from cli.tag.rows import Output, failed_row, read_rows, row_of
 from cli.tag.run import Pace, Run

@@ -20,7 +20,7 @@ from core.types import Index, IndexMeasure, IndexName, JobKind, Rule
 from index import training
 from index.milvus import Milvus
 from index.replicas import Replicas
-from store.record import supports
+from store.record import feed
 from store.store import Store
 from worker.pipeline import run_pipeline
 
@@ -61,7 +61,7 @@ def test_index_that_cannot_be_is_refused(things: Store, index: Index, prompts: s
 
 
 def test_changes_come_page_by_page(things: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supports, "MOST_CHANGES", 3)
+    monkeypatch.setattr(feed, "MOST_CHANGES", 3)
     enroll_labels(things, *["cat", "dog"] * 4)
     collection = things.collections.get("things")
     version, ids, classes, pages = 0, [], set(), 0

@@ -8,10 +8,10 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cli.tag.batch import Batch
 from cli.tag.journal_rows import (
     COLUMNS,
     SCHEMA,
@@ -27,23 +27,6 @@ from cli.tag.listing import Kind, Listed
 from core.errors import ExemplarError, problem_of
 
 UNSENT = 0  # the batch of pictures that were never sent
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Pictures of one job, and how far its results are written; `job` is None until it was accepted."""
-
-    id: int
-    key: str
-    pictures: tuple[Numbered, ...]
-    job: str | None = None
-    cursor: str | None = None
-    next_item: int = 0
-
-    @property
-    def is_archive(self) -> bool:
-        """Whether it is one archive, sent unchanged."""
-        return self.pictures[0][1].kind is Kind.ARCHIVE
 
 
 class Journal:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from cli.client import Json
 from cli.tag.actions import Tagged
-from cli.tag.journal import Batch
+from cli.tag.batch import Batch
 from cli.tag.listing import Kind
 from cli.tag.rows import failed_row, row_of
 from core.errors import ExemplarError

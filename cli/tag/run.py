@@ -12,7 +12,8 @@ from typing import Protocol, TypeVar
 from cli.client import Client, Json
 from cli.pictures import why_not
 from cli.tag.actions import Tagged
-from cli.tag.journal import Batch, Journal
+from cli.tag.batch import Batch
+from cli.tag.journal import Journal
 from cli.tag.listing import Kind
 from cli.tag.results import joined, left
 from cli.tag.rows import Row, failed_row

@@ -10,7 +10,7 @@ from threading import Event, Thread
 
 from cli.client import Client, Json
 from cli.sending import content_to_send, is_sent_as_preview
-from cli.tag.journal import Batch
+from cli.tag.batch import Batch
 from cli.tag.listing import Kind, Listed
 from core.errors import ExemplarError
 from formats.names import printable_text

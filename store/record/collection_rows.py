@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Row, func, select
@@ -79,3 +80,9 @@ def with_counts() -> Any:
         .scalar_subquery()
     )
     return select(t.collection, classes.label("classes"), supports.label("supports"))
+
+
+def changed_fields(before: Rule, after: Rule) -> dict[str, Any]:
+    """Return the fields of a rule that changed, each with what it was and is."""
+    was, now = asdict(before), asdict(after)
+    return {name: [was[name], now[name]] for name in was if was[name] != now[name]}

@@ -27,7 +27,13 @@ from store.database import Database
 from store.record.audit_log import note
 from store.record.change_log import Made, forget_before, keeps_history, log_change
 from store.record.collection_removal import delete_collection
-from store.record.collection_rows import unpack_collection, unpack_index, unpack_rule, with_counts
+from store.record.collection_rows import (
+    changed_fields,
+    unpack_collection,
+    unpack_index,
+    unpack_rule,
+    with_counts,
+)
 from store.record.keys import follow_name
 from store.record.prompt_rules import check_index, check_labels, check_rule_of_prompts, check_views
 
@@ -162,7 +168,7 @@ class Collections:
                 changed["quality"] = pack_quality(replace(unpack_quality(row.quality), **quality))
             connection.execute(update(t.collection).where(which).values(changed))
             if rule != before:
-                made = Made(ChangeKind.RULE_CHANGED, _changed(before, rule), rule_before=row.rule)
+                made = Made(ChangeKind.RULE_CHANGED, changed_fields(before, rule), rule_before=row.rule)
                 set_version(connection, row.id, row.version + 1, made)
             if new_name not in (None, name):
                 _rename(connection, row.id, name, new_name)
@@ -202,12 +208,6 @@ class Collections:
         with self._database.read() as connection:
             rows = connection.execute(wanted.where(t.collection.c.id.in_(ids)))
             return [(row.id, row.name, row.version) for row in rows]
-
-
-def _changed(before: Rule, after: Rule) -> dict[str, Any]:
-    """Return the fields of a rule that changed, each with what it was and is."""
-    was, now = asdict(before), asdict(after)
-    return {name: [was[name], now[name]] for name in was if was[name] != now[name]}
 
 
 def _rename(connection: Connection, collection_id: int, name: str, new_name: str) -> None:
@@ -300,9 +300,3 @@ def set_version(connection: Connection, collection_id: int, version: int, made: 
     if not keeps_history(connection):
         forget_before(connection, collection_id, version)
     log_change(connection, collection_id, before, version, made)
-
-
-def is_empty(connection: Connection, collection_id: int) -> bool:
-    """Return whether a collection has no supports."""
-    here = (t.support.c.collection_id == collection_id, t.support.c.class_id.is_not(None))
-    return connection.execute(select(t.support.c.id).where(*here).limit(1)).first() is None

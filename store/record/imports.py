@@ -21,7 +21,6 @@ from store.record.class_rows import add_class
 from store.record.collection_removal import delete_collection
 from store.record.collections import (
     collection_exists,
-    is_empty,
     lock_collection,
     set_version,
 )
@@ -81,7 +80,7 @@ class Imports:
             if job is not None and job.state in OPEN:  # retried meanwhile
                 return False
             undone = job is not None and job.state in UNDONE
-            if undone and is_empty(connection, collection_id):
+            if undone and _is_empty(connection, collection_id):
                 delete_collection(connection, collection_id)
                 return True
             which = t.collection.c.id == collection_id
@@ -197,3 +196,9 @@ _ENDED = (
     )
 )
 """The collections whose import has ended."""
+
+
+def _is_empty(connection: Connection, collection_id: int) -> bool:
+    """Return whether a collection has no supports."""
+    here = (t.support.c.collection_id == collection_id, t.support.c.class_id.is_not(None))
+    return connection.execute(select(t.support.c.id).where(*here).limit(1)).first() is None

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, case, func, select, update
+from sqlalchemy import Connection, Row, func, select, update
 
 from core.caller_fields import check_metadata
-from core.changes import Changes, ClassChange, SupportChange
+from core.changes import Changes
 from core.errors import ExemplarError
 from core.label_sets import LabelChange, LabelSet, check_one_label
 from core.types import ChangeKind, Labels
-from core.vectors import unpack_vector
 from core.where import Where
 from store import tables as t
 from store.database import Database
@@ -26,13 +25,13 @@ from store.record.class_rows import (
     move_supports,
     renumber_supports,
 )
-from store.record.collections import find_collection, lock_collection, set_version, vector_column
+from store.record.collections import find_collection, lock_collection, set_version
+from store.record.feed import class_changes, support_changes
 from store.record.label_sets import Members, find_or_make_labels, find_or_make_set, label_sets
 from store.record.metadata_filter import matches
 
 MAX_ID = 2**63 - 1
 AT_ONCE = 500  # ids in one statement
-MOST_CHANGES = 20_000  # per read: 40 MB at 512 components, however far behind a replica is
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +206,7 @@ class Supports:
                 return None
             if now.version == version:
                 return Changes(version, (), (), now.embedded_at, now.encoder)
-            upto, supports = _support_changes(connection, version, now, where)
+            upto, supports = support_changes(connection, version, now, where)
             return Changes(
                 upto,
                 class_changes(connection, collection_id, version, upto),
@@ -216,56 +215,6 @@ class Supports:
                 now.encoder,
                 more=upto < now.version,
             )
-
-
-def class_changes(connection: Connection, collection_id: int, after: int, upto: int) -> list[ClassChange]:
-    """Return the current state of classes that changed after a version, up to another."""
-    class_, member = t.class_.c, t.class_member.c
-    changed = (class_.collection_id == collection_id, class_.seq > after, class_.seq <= upto)
-    members: dict[int, list[int]] = {}
-    of_sets = (
-        select(member.set_id, member.label_id)
-        .join(t.class_, class_.id == member.set_id)
-        .where(*changed)
-        .order_by(member.label_id)
-    )
-    for row in connection.execute(of_sets):
-        members.setdefault(row.set_id, []).append(row.label_id)
-    rows = connection.execute(
-        select(class_.id, class_.label, class_.kind, class_.deleted, class_.complete).where(*changed)
-    )
-    return [
-        ClassChange(row.id, row.label, row.kind, row.deleted, tuple(members.get(row.id, ())), row.complete)
-        for row in rows
-    ]
-
-
-def _support_changes(
-    connection: Connection, after: int, now: Row[Any], where: Where | None
-) -> tuple[int, list[SupportChange]]:
-    """Return the version that these changes of a collection reach, and the changed supports."""
-    support = t.support.c
-    vector: ColumnElement[Any] = vector_column(now.active_slot)
-    changed = (support.collection_id == now.id) & (support.seq > after) & (support.seq <= now.version)
-    if where is not None:
-        matching = matches(connection, where)
-        vector = case((matching, vector))
-        changed = changed & matching if after == 0 else changed  # whoever has none loses none
-    rows = connection.execute(
-        select(support.id, support.class_id, support.seq, vector.label("packed"))
-        .where(changed)
-        .order_by(support.seq)
-        .limit(MOST_CHANGES)
-    ).all()
-    reached = rows[-1].seq if len(rows) == MOST_CHANGES else now.version
-    return reached, [support_change(row.id, row.class_id, row.packed) for row in rows]
-
-
-def support_change(support_id: int, class_id: int | None, packed: bytes | None) -> SupportChange:
-    """Return the current state of a support; one without a vector of the encoder looks deleted."""
-    if class_id is None or packed is None:
-        return SupportChange(support_id, None, None)
-    return SupportChange(support_id, class_id, unpack_vector(packed))
 
 
 def _locked_support(connection: Connection, collection: str, support_id: int) -> tuple[int, int, Any]:

@@ -10,24 +10,24 @@ from sqlalchemy import Connection, Row, Select, delete, insert, or_, select, upd
 from core.changes import Changes
 from core.errors import ExemplarError
 from core.specs import is_removed
-from core.types import FINAL, ChangeKind, Item, Job, JobKind, JobState, Lane
+from core.types import FINAL, ChangeKind, Item, Job, JobState
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
 from store.record.change_log import Made, forget_before
 from store.record.collection_removal import end_reindexes
 from store.record.collections import collection_not_found, lock_collection, set_version, vector_column
-from store.record.supports import class_changes, support_change
+from store.record.feed import class_changes, support_change
 from store.reindex.encoder_switch import (
     check_no_import,
     check_switch,
     misrouted_work,
     requeue_for_encoder,
 )
+from store.reindex.reindex_jobs import new_reindex_job, open_job
 from store.reindex.status import STEP_ITEMS, Reindex, status_of, unseen_after
-from store.work.jobs import new_job_id
 from store.work.locks import lock_job
-from store.work.rows import require_job, unpack_job
+from store.work.rows import require_job
 from store.work.sources import grow_job, insert_chunks
 
 
@@ -60,9 +60,9 @@ class Reindexes:
                 raise ExemplarError(
                     "reindex_invalid", f"{name} still has vectors of {row.encoder}; forget them first"
                 )
-            if row is not None and (job := _open_job(connection, row.job_id)) is not None:
+            if row is not None and (job := open_job(connection, row.job_id)) is not None:
                 return job
-            job_id = _new_job(connection, collection)
+            job_id = new_reindex_job(connection, collection)
             values = {"encoder": encoder, "job_id": job_id, "position": 0}
             of_this = t.reindex.c.collection_id == collection.id
             if row is not None:
@@ -112,7 +112,7 @@ class Reindexes:
             reached = collection.version if len(found) < STEP_ITEMS else found[-1].seq
             if job is None or job.state in FINAL:
                 if found:  # supports enrolled since, in a new job
-                    job_id = _new_job(connection, collection)
+                    job_id = new_reindex_job(connection, collection)
                     job = connection.execute(select(t.job).where(t.job.c.id == job_id)).one()
                 else:
                     job = None
@@ -251,34 +251,6 @@ def _of(collection_id: int, job_id: str, position: int) -> Select[Any]:
     return select(t.reindex).where(
         row.collection_id == collection_id, row.job_id == job_id, row.position == position
     )
-
-
-def _new_job(connection: Connection, collection: Row[Any]) -> str:
-    job_id = new_job_id()
-    connection.execute(
-        insert(t.job).values(
-            id=job_id,
-            collection_id=collection.id,
-            collection_name=collection.name,
-            kind=JobKind.REINDEX,
-            lane=Lane.BULK,
-            state=JobState.QUEUED,
-            total=0,
-            done=0,
-            failed=0,
-            top=1,
-            min_version=0,
-            submitted_version=collection.version,
-            expanding=True,
-            created_at=now_s(),
-        )
-    )
-    return job_id
-
-
-def _open_job(connection: Connection, job_id: str) -> Job | None:
-    row = connection.execute(select(t.job).where(t.job.c.id == job_id)).first()
-    return None if row is None or row.state in FINAL else unpack_job(row)
 
 
 def _both(connection: Connection, name: str) -> tuple[Row[Any], Row[Any]]:
