@@ -90,7 +90,10 @@ def groups_of(groups: Ids, rows: Ids) -> tuple[Ids, list[tuple[Ids, Ids]]]:
 
 
 def stacked(changes: Sequence[SupportChange], dim: int) -> Vectors:
-    """Return the vectors of supports that came, (n, dim); raises ValueError if one has none, or no valid id."""
+    """Return the vectors of supports that came, (n, dim).
+
+    Raises ValueError if one has none, or no valid id.
+    """
     vectors = [check_vector(change.vector, dim) for change in changes if change.vector is not None]
     if len(vectors) != len(changes) or any(change.id <= 0 for change in changes):
         raise ValueError("expected a vector and a positive id with each support that is not removed")
