@@ -47,9 +47,11 @@ def test_pages_follow_each_other_in_the_order_of_making(store: Store) -> None:
     assert [one.name for one in first + rest] == names
 
 
-def test_rule_changes_without_a_new_version(things: Store) -> None:
+def test_changed_rule_makes_a_version(things: Store) -> None:
+    """It can then be answered with the rule before."""
     changed = things.collections.change("things", asdict(OTHER_RULE))
-    assert (changed.rule, changed.version) == (OTHER_RULE, 0)
+    assert (changed.rule, changed.version) == (OTHER_RULE, 1)
+    assert things.collections.change("things", asdict(OTHER_RULE)).version == 1
 
 
 def test_fields_that_are_not_named_stay_as_they_are(store: Store) -> None:

@@ -137,7 +137,7 @@ def _lift(database: Database) -> int:
             which = t.collection.c.id == row.id
             connection.execute(update(t.collection).where(which).values(version=version))
             if version != row.logged:
-                log_change(connection, row.id, row.logged or 0, version, Made(ChangeKind.REPAIRED))
+                log_change(connection, row.id, version, Made(ChangeKind.REPAIRED))
         return len(behind)
 
 

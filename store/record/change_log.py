@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from core.actor import current_actor
 from core.types import ChangeKind
@@ -24,14 +24,15 @@ class Made:
     rule_before: Mapping[str, Any] | None = None
 
 
-def log_change(
-    connection: Connection, collection_id: int, from_version: int, version: int, made: Made
-) -> None:
-    """Write what the current actor changed in a locked collection."""
+def log_change(connection: Connection, collection_id: int, version: int, made: Made) -> None:
+    """Write what the current actor changed in a locked collection since the version logged last."""
     actor = current_actor()
+    last = select(func.max(t.change.c.version)).where(t.change.c.collection_id == collection_id)
+    # of a collection that is older than the log, the version that this begins with
+    oldest = select(t.collection.c.oldest_version).where(t.collection.c.id == collection_id)
     row = {
         "collection_id": collection_id,
-        "from_version": from_version,
+        "from_version": func.coalesce(last.scalar_subquery(), oldest.scalar_subquery()),
         "version": version,
         "at": now_s(),
         "actor": actor.key_id,
@@ -42,7 +43,8 @@ def log_change(
         "details": dict(made.details),
         "rule_before": made.rule_before,
     }
-    connection.execute(insert(t.change).values(row))
+    written = insert(t.change).values(row).returning(t.change.c.from_version)
+    from_version = connection.execute(written).scalar_one()
     name = connection.execute(select(t.collection.c.name).where(t.collection.c.id == collection_id)).scalar()
     note(connection, made.kind, collection=name, details=made.details, versions=(from_version, version))
 

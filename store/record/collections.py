@@ -292,11 +292,9 @@ def vector_column(slot: int) -> Column[bytes]:
 
 def set_version(connection: Connection, collection_id: int, version: int, made: Made) -> None:
     """Write the new version of a locked collection, and who made it, unless nothing has changed."""
-    this = t.collection.c.id == collection_id
-    before = connection.execute(select(t.collection.c.version).where(this)).scalar_one()
-    if version == before:
+    which = (t.collection.c.id == collection_id, t.collection.c.version != version)
+    if connection.execute(update(t.collection).where(*which).values(version=version)).rowcount == 0:
         return
-    connection.execute(update(t.collection).where(this).values(version=version))
+    log_change(connection, collection_id, version, made)
     if not keeps_history(connection):
         forget_before(connection, collection_id, version)
-    log_change(connection, collection_id, before, version, made)

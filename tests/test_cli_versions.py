@@ -1,0 +1,53 @@
+"""`exemplar versions` and `--version`, against a running service."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from uuid import uuid4
+
+import httpx
+import pytest
+from calls import WAIT, enroll, files
+from test_cli_commands import run
+
+from cli.stack import Stack
+
+pytestmark = pytest.mark.processes
+
+Digits = Callable[[int, int], bytes]
+
+
+def test_versions_are_listed_compared_and_restored(
+    service: Stack, http: httpx.Client, digits: Digits
+) -> None:
+    name = f"c-{uuid4().hex[:8]}"
+    http.post("/v1/collections", json={"name": name, "rule": {"false_reject": 0.0}})
+    enroll(http, name, "zero", *(digits(0, n) for n in range(4)))
+    first = http.get(f"/v1/collections/{name}").json()["version"]
+    asked = http.post(f"/v1/collections/{name}/classify", files=files(digits(1, 20)), headers=WAIT).json()
+    enroll(http, name, "one", *(digits(1, n) for n in range(4)))
+    last = http.get(f"/v1/collections/{name}").json()["version"]
+
+    listed = run("versions", "list", "-c", name, url=service.url)
+    assert listed.returncode == 0, listed.stderr
+    assert "enrolled" in listed.stdout and "local" in listed.stdout
+    changes = json.loads(run("versions", "list", "-c", name, "--json", url=service.url).stdout)
+    assert changes[0]["version"] == last
+
+    compared = run(
+        "versions", "diff", str(first), str(last), "-c", name, "--job", asked["id"], url=service.url
+    )
+    assert compared.returncode == 0, compared.stderr
+    assert "classes added: one" in compared.stdout and "supports of one: 4 added" in compared.stdout
+    assert "answers: zero -> one: 1" in compared.stdout and "1 of 1 answers flip" in compared.stdout
+
+    report = run("report", "-c", name, "--version", str(first), "--json", url=service.url)
+    assert json.loads(report.stdout)["supports"] == 4
+    refused = run("versions", "restore", str(first), "-c", name, url=service.url)
+    assert refused.returncode == 2 and "not_confirmed" in refused.stderr
+    done = run("versions", "restore", str(first), "-c", name, "--yes", url=service.url)
+    assert done.returncode == 0 and f"as at version {first}" in done.stdout
+    assert [one["label"] for one in http.get(f"/v1/collections/{name}/classes").json()["items"]] == ["zero"]
+    gone = run("versions", "diff", "0", "9999", "-c", name, url=service.url)
+    assert gone.returncode == 2 and "version_invalid" in gone.stderr
