@@ -105,6 +105,6 @@ def _explained(job: Job, explanation: Mapping[str, Any]) -> dict[str, Any]:
 
 def _each_with_thumbnail(job: Job, supports: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [
-        {**support, "thumbnail": thumbnail_path(job.collection, support["support_id"])}
+        {"external_id": None, **support, "thumbnail": thumbnail_path(job.collection, support["support_id"])}
         for support in supports
     ]
