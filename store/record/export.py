@@ -132,7 +132,7 @@ def _supports(
             support.created_at,
         )
         .where(*_seen(collection))
-        .order_by(support.seq)
+        .order_by(support.id)
     )
     for row in rows:
         place = places[row.class_id]
