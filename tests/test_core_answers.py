@@ -33,8 +33,11 @@ def test_results_over_http_have_every_field_of_what_the_index_says(kind: type) -
     ("shown", "kind"),
     [(NeighbourModel, Neighbour), (ContributionModel, Contribution), (ExplanationModel, Explanation)],
 )
-def test_supports_over_http_have_a_thumbnail_more_and_nothing_less(shown: type, kind: type) -> None:
-    assert {field.name for field in fields(shown)} - {"thumbnail"} == {field.name for field in fields(kind)}
+def test_supports_over_http_have_a_thumbnail_and_their_id_more_and_nothing_less(
+    shown: type, kind: type
+) -> None:
+    more = {"thumbnail", "external_id"}
+    assert {field.name for field in fields(shown)} - more == {field.name for field in fields(kind)}
 
 
 def test_answer_as_json_is_what_stands_in_a_result() -> None:

@@ -117,8 +117,16 @@ def test_no_upload_is_given_back_as_it_came(client: httpx.Client, digits: Digits
     upload = out.getvalue() + PAYLOAD.encode()
     [result] = enroll(client, "things", "three", upload)
     job = client.post("/v1/collections/things/classify", json=as_json(upload), headers=WAIT).json()
+    contributor = client.post("/v1/keys", json={"name": "guest", "scopes": ["contribute"]}).json()["key"]
+    contributed = client.post(
+        "/v1/collections/things/enroll",
+        json=as_json(upload + b"!", label="three"),
+        headers={**WAIT, "Authorization": f"Bearer {contributor}"},
+    ).json()
     document = client.get("/openapi.json").json()
     names = {
+        "contribution_id": contributed["results"][0]["quarantine_id"],
+        "erasure_id": "none",
         "collection": "things",
         "label": "three",
         "support_id": result["support_id"],

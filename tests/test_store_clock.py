@@ -11,6 +11,7 @@ from core.settings import Settings
 from core.types import Item, JobKind, Lane, Source
 from store import tables as t
 from store.clock import now_s
+from store.erasure.targets import Wanted
 from store.store import Store
 from store.work.deliveries import Outcome
 from store.work.workers import Worker
@@ -66,7 +67,7 @@ def answered(things: Store) -> str:
 
 def test_every_table_with_leases_is_tested_here() -> None:
     leased = {table.name for table in t.metadata.tables.values() if "lease_until" in table.c}
-    assert leased == {"chunk", "source", "smoothing", "delivery"}
+    assert leased == {"chunk", "source", "smoothing", "delivery", "erasure"}
 
 
 def test_lease_on_a_fetch_that_ends_later_than_any_can_has_run_out(things: Store) -> None:
@@ -100,6 +101,15 @@ def test_lease_on_a_delivery_that_ends_later_than_any_can_has_run_out(things: St
     set_back(things, t.delivery.c.lease_until, t.delivery.c.due_at)
     [delivery] = things.deliveries.claim("active:1", 1)
     assert delivery.attempts == 2
+
+
+def test_lease_on_an_erasure_that_ends_later_than_any_can_has_run_out(things: Store) -> None:
+    begun = things.erasures.begin(Wanted(external_id="x"), ["things"], key_id="local", request_id=None)
+    assert things.erasures.claim("dead:1") is not None
+    assert things.erasures.claim("active:1") is None
+    set_back(things, t.erasure.c.lease_until)
+    held = things.erasures.claim("active:1")
+    assert held is not None and held.erasure_id == begun.id
 
 
 def test_next_call_of_a_webhook_waits_no_longer_than_its_schedule(things: Store, answered: str) -> None:
