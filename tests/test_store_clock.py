@@ -109,7 +109,7 @@ def test_lease_on_an_erasure_that_ends_later_than_any_can_has_run_out(things: St
     assert things.erasures.claim("active:1") is None
     set_back(things, t.erasure.c.lease_until)
     held = things.erasures.claim("active:1")
-    assert held is not None and held.erasure_id == begun.id
+    assert held is not None and held.id == begun.id
 
 
 def test_next_call_of_a_webhook_waits_no_longer_than_its_schedule(things: Store, answered: str) -> None:
