@@ -23,7 +23,6 @@ from core.answers import (
     Neighbour,
     Novelty,
 )
-from core.effect import ContributionsEffect
 from core.label_report import LabelReport
 from core.quality import FindingCode
 from core.report import CollectionReport, Effect
@@ -499,7 +498,6 @@ class ResultModel(BaseModel):
     report: CollectionReport | None = None
     effect: Effect | None = None
     label_report: LabelReport | None = None
-    contributions_effect: ContributionsEffect | None = None
     quarantine_id: int | None = Field(
         None,
         description="Of a picture enrolled with the scope `contribute`: it waits to be accepted.",

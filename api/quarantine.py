@@ -21,10 +21,10 @@ from api.requests import origin_of
 from api.routes import Routes, as_json
 from api.services import check_offered, services
 from api.thumbnails import SIDE, ThumbnailQuery, encode_thumbnail, show_thumbnail
-from core.effect import ContributionsEffect
 from core.errors import ExemplarError, error_of
 from core.label_sets import unsupported
 from core.labels import clean_label
+from core.report import Effect
 from core.types import FINAL, Item, Job, JobKind, JobRequest, JobState, Labels, Lane, QuarantineState
 from store.blobs import PICTURES, THUMBNAILS
 from store.record.contributions import Contribution, Which
@@ -156,9 +156,7 @@ def get_contribution_thumbnail(collection: str, contribution_id: int, query: Thu
     return show_thumbnail(store.blobs.get(THUMBNAILS, one.thumbnail))
 
 
-@routes.add(
-    "GET", PATH + "/effect", scope=Scope.ENROLL, query=WhichQuery, answer=ContributionsEffect, may_wait=True
-)
+@routes.add("GET", PATH + "/effect", scope=Scope.ENROLL, query=WhichQuery, answer=Effect, may_wait=True)
 def get_effect(collection: str, query: WhichQuery) -> Response:
     """Report how accuracy on the collection's own supports would change with what was contributed."""
     found = services().store.collections.find(collection)
@@ -174,7 +172,7 @@ def get_effect(collection: str, query: WhichQuery) -> Response:
     [result] = services().store.jobs.results(job.id).results
     if result["status"] == "failed":
         raise error_of(result["error"])
-    return as_json(ContributionsEffect.model_validate(result["contributions_effect"]))
+    return as_json(Effect.model_validate(result["effect"]))
 
 
 @routes.add("POST", PATH + "/accept", scope=Scope.ENROLL, body=Decision, answer=DecidedModel)

@@ -19,8 +19,18 @@ Results = Sequence[tuple[PurePath, Json]]
 
 
 def effects_of(client: Client, jobs: Sequence[Json]) -> list[Json]:
-    """Return how each check would change the answers, where its vectors were kept."""
-    return [found for job in jobs if (found := _effect(client, job)) is not None]
+    """Return how each check would change the answers, with the class of its first picture.
+
+    Checks whose vectors were not kept are left out.
+    """
+    found = [(job, effect) for job in jobs if (effect := _effect(client, job)) is not None]
+    return [{"label": _label(client, job), **effect} for job, effect in found]
+
+
+def _label(client: Client, job: Json) -> str | None:
+    [first] = client.call("GET", f"/v1/jobs/{job['id']}/results", params={"limit": 1}).json()["items"]
+    label: str | None = first.get("label")
+    return label
 
 
 def _effect(client: Client, job: Json) -> Json | None:
@@ -51,7 +61,8 @@ def print_checked(collection: str, results: Results, effects: Sequence[Json], *,
     click.echo(f"{good} would be enrolled in {collection}, {len(failed)} would fail; nothing was added")
     print_findings(results, err=False)
     for effect in effects:
-        click.echo(effect_text(effect))
+        named = f"{effect['label']}: " if len(effects) > 1 and effect["label"] else ""
+        click.echo(named + effect_text(effect))
     return 1 if failed else 0
 
 

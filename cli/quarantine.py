@@ -58,17 +58,15 @@ def effect(*, collection: str | None, key: str | None, label: str | None, as_jso
         print_json(found)
         return
     rows = [
-        (name, found[field]["judged"], found[field]["accuracy"])
-        for name, field in (
-            ("as it is", "now"),
-            ("with them", "accepted"),
-            ("they among the judged", "everything"),
-        )
+        ("as it is", found["judged"], found["before"]),
+        ("with them", found["judged"], found["after"]),
+        ("they themselves", found["added_judged"], found["added_accuracy"]),
     ]
-    print_rows((f"{found['contributions']} contributions", "judged", "accuracy"), rows)
-    if found["disagree"]:
-        click.echo(f"\n{len(found['disagree'])} look like another class:")
-        lines = [(one["id"], one["label"], one["named"]) for one in found["disagree"][:SHOWN]]
+    print_rows((f"{found['added']} contributions", "judged", "accuracy"), rows)
+    suspects = found["suspects"]
+    if suspects["total"]:
+        click.echo(f"\n{suspects['total']} look like another class:")
+        lines = [(one["id"], one["label"], one["looks_like"]) for one in suspects["items"][:SHOWN]]
         print_rows(("id", "class", "looks like"), lines)
 
 

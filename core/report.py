@@ -137,17 +137,17 @@ class Wanted(Part):
     reason: str
 
 
-class CheckedSuspect(Part):
-    """A checked picture that is nearer to another class than to the rest of its own, if all were enrolled."""
+class AddedSuspect(Part):
+    """An added picture that is nearer to another class than to the rest of its own, if all were enrolled."""
 
-    item: int
+    id: int = Field(description="The item of the check, or the id of the contribution.")
     label: str
     looks_like: str
     margin: float = Field(description="Cosine to its class without itself, minus that to the nearest other.")
 
 
 class Effect(Part):
-    """How the answers about supports would change if checked pictures were enrolled."""
+    """How the answers about supports would change if checked or contributed pictures were enrolled."""
 
     version: int = Field(description="The collection's version that they were added to.")
     added: int = Field(description="Pictures that would be enrolled.")
@@ -160,7 +160,7 @@ class Effect(Part):
     became_wrong: int
     added_judged: int
     added_accuracy: float | None = Field(description="The share of the added ones that is answered rightly.")
-    suspects: Listed[CheckedSuspect] = Field(description="Added ones with maybe wrong labels, worst first.")
+    suspects: Listed[AddedSuspect] = Field(description="Added ones with maybe wrong labels, worst first.")
 
 
 class Harmful(Part):

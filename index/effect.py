@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.changes import Changes, ClassChange, SupportChange
-from core.report import CheckedSuspect, Effect, Listed
+from core.report import AddedSuspect, Effect, Listed
 from core.types import ClassKind, Rule
 from core.vectors import Vectors
 from index.calibration import sample
@@ -20,21 +20,21 @@ from index.snapshot import restore
 from index.supports import Ids, Mask, Supports
 
 DIGITS = 6
-SUSPECTS_MOST = 50
+SUSPECTS_MOST = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """Pictures that might be enrolled."""
+class Added:
+    """Pictures that might be enrolled, each with a number that the caller knows it by."""
 
-    items: Sequence[int]
+    ids: Sequence[int]
     labels: Sequence[str]
     vectors: Vectors
     """(n, d)"""
 
 
-def effect_of(replica: Replica, rule: Rule, checked: Checked) -> Effect:
-    """Judge supports by the others, each left out, without and with the checked pictures.
+def effect_of(replica: Replica, rule: Rule, given: Added) -> Effect:
+    """Judge supports by the others, each left out, without and with the pictures that might be added.
 
     The supports are those that are there, if their class has two; the standard error is that of the paired
     difference. The names of classes tell nothing here.
@@ -47,14 +47,14 @@ def effect_of(replica: Replica, rule: Rule, checked: Checked) -> Effect:
         judged_ids = supports.ids[rows].copy()
         was_right = _right(before, rows)
         version = replica.version
-        together, new = _with(replica, checked.vectors, checked.labels)
+        together, new = _with(replica, given.vectors, given.labels)
     after = together.fit(rule)
     held = after.fit.supports
     order = np.argsort(held.ids, kind="stable")
     now_rows = order[np.searchsorted(held.ids, judged_ids, sorter=order)]
     is_right = _right(after, now_rows)
     added = order[np.searchsorted(held.ids, new, sorter=order)]
-    suspects = _suspects(together, held, added, checked)
+    suspects = _suspects(together, held, added, given)
     added = added[held.counts[held.columns[added]] > 1]
     change = is_right.astype(np.float64) - was_right
     n = len(rows)
@@ -74,7 +74,7 @@ def effect_of(replica: Replica, rule: Rule, checked: Checked) -> Effect:
     )
 
 
-def _suspects(together: Replica, held: Supports, added: Ids, checked: Checked) -> Listed[CheckedSuspect]:
+def _suspects(together: Replica, held: Supports, added: Ids, given: Added) -> Listed[AddedSuspect]:
     """List the added ones that are nearer to another class, as the report does; none of negative classes."""
     classes = [together.classes[class_id] for class_id in held.class_ids.tolist()]
     normal = np.array([one.kind is ClassKind.NORMAL for one in classes], np.bool_)
@@ -83,15 +83,15 @@ def _suspects(together: Replica, held: Supports, added: Ids, checked: Checked) -
     odd = np.flatnonzero((found.values < 0) & normal[held.columns[found.rows]])
     odd = odd[np.argsort(found.values[odd], kind="stable")]
     items = [
-        CheckedSuspect(
-            item=checked.items[place_of[int(found.rows[place])]],
+        AddedSuspect(
+            id=given.ids[place_of[int(found.rows[place])]],
             label=classes[held.columns[found.rows[place]]].label,
             looks_like=classes[found.rivals[place]].label,
             margin=round(float(found.values[place]), DIGITS),
         )
         for place in odd[:SUSPECTS_MOST].tolist()
     ]
-    return Listed[CheckedSuspect](total=len(odd), items=tuple(items))
+    return Listed[AddedSuspect](total=len(odd), items=tuple(items))
 
 
 def _right(fitted: Fitted, rows: Ids) -> Mask:

@@ -12,7 +12,7 @@ from supporting import make_supports, replica_of
 from core.shares import SURE, upper_bound, wilson
 from core.types import ErrorOf, Metric, Rule, RuleName
 from index.advice import advice
-from index.effect import Checked, effect_of
+from index.effect import Added, effect_of
 from index.error_budget import LeftOut, budget_of, fewest_answers
 from index.influence import influence
 from index.kernel import KernelFit, KernelMatrix
@@ -233,7 +233,7 @@ def test_effect_of_good_and_of_wrong_examples() -> None:
     vectors = clusters(more, spread=0.35, seed=9)
     items = range(100, 160)
     good, bad = (
-        effect_of(replica, Rule(), Checked(items, [labels[column + 1] for column in said], vectors))
+        effect_of(replica, Rule(), Added(items, [labels[column + 1] for column in said], vectors))
         for said in (more, (more + 1) % 6)
     )
     assert good.judged == bad.judged == 24 and good.added == 60
@@ -244,5 +244,5 @@ def test_effect_of_good_and_of_wrong_examples() -> None:
     assert len(replica) == 24 and replica.version == 1  # nothing was added
     mixed = [labels[column + 1] for column in more]
     mixed[7] = labels[4]
-    worst = effect_of(replica, Rule(), Checked(items, mixed, vectors)).suspects.items[0]
-    assert (worst.item, worst.label, worst.looks_like) == (107, labels[4], labels[1])
+    worst = effect_of(replica, Rule(), Added(items, mixed, vectors)).suspects.items[0]
+    assert (worst.id, worst.label, worst.looks_like) == (107, labels[4], labels[1])

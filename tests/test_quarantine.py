@@ -213,13 +213,13 @@ def test_effect_tells_good_from_poisoned(callers: Callers) -> None:
     callers.enrol("ben", "light", *range(41, 56, 2))
     good = callers.effect(key=callers.keys["ann"].split("_")[1])
     bad = callers.effect(key=callers.keys["ben"].split("_")[1])
-    assert (good["contributions"], bad["contributions"]) == (3, 8)
-    assert good["now"] == {"judged": 8, "accuracy": 1.0} == good["accepted"]
-    assert good["disagree"] == []
-    assert bad["everything"]["accuracy"] < 1.0
-    assert {(one["label"], one["named"]) for one in bad["disagree"]} == {("light", "dark")}
+    assert (good["added"], bad["added"]) == (3, 8)
+    assert (good["judged"], good["before"], good["after"]) == (8, 1.0, 1.0)
+    assert good["suspects"]["items"] == []
+    assert bad["added_accuracy"] < 1.0
+    assert {(one["label"], one["looks_like"]) for one in bad["suspects"]["items"]} == {("light", "dark")}
     callers.decide("refuse", key=callers.keys["ben"].split("_")[1])
-    assert callers.effect()["contributions"] == 3, "what was decided meanwhile counts"
+    assert callers.effect()["added"] == 3, "what was decided meanwhile counts"
 
 
 def test_label_sets_are_contributed(settings: Settings, store: Store) -> None:

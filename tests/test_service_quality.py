@@ -68,7 +68,7 @@ def test_whole_data_set_is_judged_before_there_is_a_collection_of_it(
     assert (effect["added"], effect["added_judged"], effect["judged"]) == (17, 17, 0)
     assert effect["before"] is None and effect["added_accuracy"] > 0.8
     worst = effect["suspects"]["items"][0]
-    assert (names[worst["item"]], worst["looks_like"]) == ("digit 0/wrong.png", "digit 1")
+    assert (names[worst["id"]], worst["looks_like"]) == ("digit 0/wrong.png", "digit 1")
     assert http.get(f"/v1/collections/{collection}").json()["version"] == 0
 
 

@@ -10,7 +10,7 @@ from core.types import Chunk, Labels
 from core.vectors import Vector
 from encoders import Encoder
 from index.decide_many import in_memory
-from index.effect import Checked, effect_of
+from index.effect import Added, effect_of
 from index.replicas import ENCODER_CHANGED
 from store.work.settlement import Settlement
 from worker.current import current_replica
@@ -53,4 +53,4 @@ def _effect(tools: Tools, encoder: Encoder, chunk: Chunk) -> Result:
                 labels.append(result["label"])
                 vectors.append(kept[result["item"]])
     added = np.stack(vectors) if vectors else np.empty((0, here.dim), np.float32)
-    return effect_of(here, collection.rule, Checked(items, labels, added)).model_dump(mode="json")
+    return effect_of(here, collection.rule, Added(items, labels, added)).model_dump(mode="json")

@@ -35,7 +35,7 @@ def report(tools: Tools, encoder: Encoder, chunk: Chunk) -> Settlement:
 def _report(tools: Tools, encoder: Encoder, chunk: Chunk) -> Result:
     if OPTION in chunk.options:
         foretold = effect(tools, encoder, chunk)
-        return {"contributions_effect": foretold.model_dump(mode="json"), "index_version": foretold.version}
+        return {"effect": foretold.model_dump(mode="json"), "index_version": foretold.version}
     replica, collection = current_replica(tools, encoder, chunk)
     if collection.labels is Labels.MANY:
         several = label_report(in_memory(replica), collection.rule)

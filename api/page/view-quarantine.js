@@ -21,9 +21,9 @@ export async function quarantineView({ collection }, signal) {
     effect.textContent = "";
     const found = await effectOf(collection, signal).catch(() => null); // of several labels there is none
     odd.clear();
-    for (const one of found?.disagree ?? []) odd.set(one.id, one.named);
+    for (const one of found?.suspects.items ?? []) odd.set(one.id, one.looks_like);
     for (const item of grid.children) item.mark();
-    if (found?.contributions) effect.textContent = sayEffect(found);
+    if (found?.added) effect.textContent = sayEffect(found);
   };
   const boxes = () => [...grid.querySelectorAll("input")];
   const ticked = () => boxes().filter((box) => box.checked).map((box) => box.one);
@@ -61,14 +61,14 @@ export async function waitingLink(collection, signal) {
 async function effectOf(collection, signal) {
   for (;;) {
     const found = await call("GET", pathOf(collection, "quarantine", "effect"), { headers: WAIT, signal });
-    if ("disagree" in found) return found;
+    if ("suspects" in found) return found;
   }
 }
 
-function sayEffect({ contributions, now, accepted, disagree }) {
-  const looks = disagree.length ? ` ${count(disagree.length, "of them looks", "of them look")} like another class.` : "";
-  if (now.accuracy === null) return `${count(contributions, "picture")}. Your own examples are too few to judge them by.${looks}`;
-  return `Of your own ${count(now.judged, "example")}, ${percent(now.accuracy)} are recognised now, and ${percent(accepted.accuracy)} with all of these.${looks}`;
+function sayEffect({ added, judged, before, after, suspects }) {
+  const looks = suspects.total ? ` ${count(suspects.total, "of them looks", "of them look")} like another class.` : "";
+  if (before === null) return `${count(added, "picture")}. Your own examples are too few to judge them by.${looks}`;
+  return `Of your own ${count(judged, "example")}, ${percent(before)} are recognised now, and ${percent(after)} with all of these.${looks}`;
 }
 
 function tile(one, odd) {

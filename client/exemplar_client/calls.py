@@ -280,9 +280,9 @@ class Calls(Transport):
 
     def get_effect(
         self, collection: str, *, key: str | None = None, label: str | None = None
-    ) -> models.ContributionsEffect:
+    ) -> models.Effect:
         """Report how accuracy on the collection's own supports would change with what was contributed."""
-        return models.ContributionsEffect.model_validate_json(
+        return models.Effect.model_validate_json(
             self._made(
                 Request(
                     "GET",

@@ -16,11 +16,15 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="allow", populate_by_name=True)
 
 
-class Accuracy(Model):
-    """How many supports were judged by the others, and the share that was right; null without any."""
+class AddedSuspect(Model):
+    """An added picture that is nearer to another class than to the rest of its own, if all were enrolled."""
 
-    accuracy: float | None
-    judged: int
+    id: int
+    """The item of the check, or the id of the contribution."""
+    label: str
+    looks_like: str
+    margin: float
+    """Cosine to its class without itself, minus that to the nearest other."""
 
 
 Aim = Literal["precision", "f1"] | str
@@ -219,16 +223,6 @@ class ChangedLabel(Model):
     from_: str | list[str] | None = Field(alias="from")
     items: int
     to: str | list[str] | None
-
-
-class CheckedSuspect(Model):
-    """A checked picture that is nearer to another class than to the rest of its own, if all were enrolled."""
-
-    item: int
-    label: str
-    looks_like: str
-    margin: float
-    """Cosine to its class without itself, minus that to the nearest other."""
 
 
 class ClassChange(Model):
@@ -491,23 +485,6 @@ class Contribution(Model):
     thumbnail: str
 
 
-class ContributionsEffect(Model):
-    """What accepting contributions would do to accuracy, left out one by one (leave-fold-out)."""
-
-    accepted: Accuracy
-    """The same supports, with the contributions among the others."""
-    contributions: int
-    """Those that were added: at most 5,000, of the active encoder."""
-    disagree: list[Disagreement]
-    """Contributions that the rest would name otherwise, at most 1,000."""
-    everything: Accuracy
-    """The supports and the contributions."""
-    now: Accuracy
-    """The supports as they are."""
-    version: int
-    """The collection's version that was judged."""
-
-
 class CreatedKey(Model):
     """A new key, which cannot be shown again."""
 
@@ -571,14 +548,6 @@ DeliveryState = Literal["waiting", "delivered", "given_up"] | str
 """The state of a webhook delivery; the last two are final."""
 
 
-class Disagreement(Model):
-    """A contribution that the rest would name otherwise."""
-
-    id: int
-    label: str
-    named: str
-
-
 class Drift(Model):
     """The live answers of a collection over time, periods without answers left out."""
 
@@ -629,7 +598,7 @@ class Duplicates(Model):
 
 
 class Effect(Model):
-    """How the answers about supports would change if checked pictures were enrolled."""
+    """How the answers about supports would change if checked or contributed pictures were enrolled."""
 
     added: int
     """Pictures that would be enrolled."""
@@ -646,7 +615,7 @@ class Effect(Model):
     """Supports that were judged, each left out; of classes with two or more."""
     standard_error: float | None
     """Of the change, from the paired differences."""
-    suspects: ListedCheckedSuspect
+    suspects: ListedAddedSuspect
     """Added ones with maybe wrong labels, worst first."""
     version: int
     """The collection's version that they were added to."""
@@ -1160,17 +1129,17 @@ class LearningCurve(Model):
     """The greatest first."""
 
 
+class ListedAddedSuspect(Model):
+    """Listed_AddedSuspect_."""
+
+    items: list[AddedSuspect]
+    total: int
+
+
 class ListedChangedAnswer(Model):
     """Listed_ChangedAnswer_."""
 
     items: list[ChangedAnswer]
-    total: int
-
-
-class ListedCheckedSuspect(Model):
-    """Listed_CheckedSuspect_."""
-
-    items: list[CheckedSuspect]
     total: int
 
 
@@ -1610,7 +1579,6 @@ class Result(Model):
     """Of an enrolled picture with `labels`: whether its support has no others."""
     confidence: float | None = Field(default=None)
     """The probability of the best class."""
-    contributions_effect: ContributionsEffect | None = Field(default=None)
     custom_id: str | None
     decision: DecisionName | None = Field(default=None)
     duplicate_label: str | None = Field(default=None)
