@@ -20,6 +20,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.label_sets import LabelSet
+from core.quality import USUAL, Quality
 from core.types import ClassKind, Labels, Rule, Views
 from formats.bounded_reader import Readable
 
@@ -77,6 +78,7 @@ class Manifest(_Part):
     classes: tuple[BundleClass, ...]
     supports: int = Field(ge=0)
     labels: Labels = Labels.ONE
+    quality: Quality = USUAL
 
     def label_sets(self) -> list[LabelSet | None]:
         """Return the labels of the set at each place; None for a class."""
@@ -88,11 +90,11 @@ class Manifest(_Part):
         ]
 
     def packed(self) -> bytes:
-        """Return it as JSON, with `labels` only where they are several."""
-        if self.labels is Labels.MANY:
-            return self.model_dump_json(indent=2).encode()
-        one: dict[str, Any] = {"labels": True, "classes": {"__all__": {"members": True, "complete": True}}}
-        return self.model_dump_json(indent=2, exclude=one).encode()
+        """Return it as JSON, with `labels` only where they are several, and `quality` only if changed."""
+        left_out: dict[str, Any] = {"quality": True} if self.quality == USUAL else {}
+        if self.labels is Labels.ONE:
+            left_out |= {"labels": True, "classes": {"__all__": {"members": True, "complete": True}}}
+        return self.model_dump_json(indent=2, exclude=left_out).encode()
 
 
 @dataclass(frozen=True, slots=True)

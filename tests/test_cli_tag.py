@@ -70,7 +70,7 @@ def read(out: Path) -> list[dict[str, object]]:
         rows: list[dict[str, object]] = []
         for row in csv.DictReader(file):
             texts = {name: text or None for name, text in row.items()}
-            for name in ("confidence", "candidates", "index_version"):
+            for name in ("confidence", "automatic", "candidates", "index_version"):
                 texts[name] = json.loads(row[name]) if row[name] else None
             rows.append(dict(texts))
         return rows

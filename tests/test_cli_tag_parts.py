@@ -362,3 +362,18 @@ def test_output_has_no_columns_of_reviews(tmp_path: Path) -> None:
         output.append([{**failed_row(Listed("/a", "a"), FAILED), "final_label": "b", "reviewed": True}])
         output.finish()
         assert "final_label" not in (tmp_path / name).read_text()
+
+
+def test_rows_say_whether_a_label_needs_no_person(tmp_path: Path) -> None:
+    answers = [
+        {"status": "done", "automatic": True},
+        {"status": "done", "automatic": False},
+        {"status": "done"},
+    ]
+    rows = [row_of(Listed(f"{n}.png", f"{n}.png"), answer) for n, answer in enumerate(answers)]
+    for form in (".csv", ".jsonl"):
+        out = Output(tmp_path / f"r{form}")
+        out.open(None)
+        out.append(rows)
+        out.finish()
+        assert [row["automatic"] for row in read_rows(out.path)] == [True, False, None]

@@ -20,6 +20,7 @@ from working import ToyEncoder, submit
 
 from api.app import create_app
 from core.errors import ExemplarError
+from core.quality import FindingCode, Quality
 from core.results import failed_result
 from core.settings import Settings
 from core.types import FINAL, ClassKind, JobKind, JobRequest, JobState, Lane, Rule, RuleName, Source
@@ -137,9 +138,11 @@ def test_imported_collection_answers_the_same_to_the_last_bit(tools: Tools, pict
     store = tools.store
     store.supports.move("things", store.supports.page("things")[0].id, "one")
     store.supports.delete("things", store.supports.page("things")[2].id)
+    store.collections.change("things", quality={"min_side": 7, "refuse": (FindingCode.BLURRED,)})
     assert run(tools, export(store, pictures=pictures)) is JobState.SUCCEEDED
     made, first = store.collections.get("others"), store.collections.get("things")
     assert (made.rule, made.encoder, made.classes, made.supports) == (first.rule, DEFAULT, 3, 5)
+    assert made.quality == first.quality == Quality(refuse=(FindingCode.BLURRED,), min_side=7)
     queries = np.stack([[np.cos(a), np.sin(a)] for a in np.linspace(0, 1, 20)]).astype(np.float32)
     for rule in RuleName:
         one, other = (

@@ -29,13 +29,14 @@ COLUMNS = (
     "label",
     "labels",
     "confidence",
+    "automatic",
     "candidates",
     "index_version",
     "encoder",
     "error_code",
     "error_detail",
 )
-LISTS = ("labels", "candidates")  # as JSON in CSV
+PACKED = ("labels", "candidates", "automatic")  # as JSON in CSV
 FORMS = (".csv", ".jsonl", ".parquet")
 GROUP_ROWS = 5000
 TAIL_BYTES = 4096
@@ -176,7 +177,7 @@ def read_rows(path: Path) -> Iterator[Row]:
             with path.open(newline="", encoding="utf-8") as file:
                 for row in csv.DictReader(file):
                     cells = {name: row[name] or None for name in COLUMNS}
-                    yield {**cells, **{name: json.loads(cells[name] or "null") for name in LISTS}}
+                    yield {**cells, **{name: json.loads(cells[name] or "null") for name in PACKED}}
         elif path.suffix.lower() == ".parquet":
             for batch in (
                 importlib.import_module("pyarrow.parquet").ParquetFile(path).iter_batches(GROUP_ROWS)
@@ -194,8 +195,8 @@ def _no_output(path: Path) -> ExemplarError:
 
 
 def _csv(row: Row) -> str:
-    lists = {name: None if row[name] is None else json.dumps(row[name], ensure_ascii=False) for name in LISTS}
-    return csv_line([{**row, **lists}[name] for name in COLUMNS])
+    packed = {name: json.dumps(row[name], ensure_ascii=False) for name in PACKED if row[name] is not None}
+    return csv_line([{**row, **packed}[name] for name in COLUMNS])
 
 
 def _json(row: Row) -> str:
@@ -220,6 +221,7 @@ def _write_parquet(rows: Path, path: Path) -> None:
     given = [("label", pa.string()), ("probability", pa.float64()), ("decision", pa.string())]
     types = {
         "confidence": pa.float64(),
+        "automatic": pa.bool_(),
         "candidates": candidates,
         "labels": pa.list_(pa.struct(given)),
         "index_version": pa.int64(),

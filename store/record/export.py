@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, exists, func, select
 
 from core.errors import ExemplarError
+from core.quality import unpack_quality
 from core.types import ClassKind, Labels, Views
 from core.vectors import COMPONENT
 from formats.bundle import BundleClass, BundleEncoder, BundleSupport, Manifest, Spool
@@ -101,6 +102,7 @@ def _manifest(connection: Connection, collection: Row[Any], classes: Sequence[Bu
         classes=tuple(classes),
         supports=count,
         labels=collection.labels,
+        quality=unpack_quality(collection.quality),
     )
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, exists, insert, select, update
 
 from core.actor import acting, current_actor, submitter_of
 from core.errors import error_of
+from core.quality import pack_quality
 from core.results import Result, failed_result
 from core.types import FINAL, ChangeKind, Chunk, ChunkState, ClassKind, Item, JobKind, JobRequest, Lane
 from formats.bundle import Manifest
@@ -163,6 +164,7 @@ def _make_collection(
         "embedded_at": now_s(),
         "imported_by": job_id,
         "labels": manifest.labels,
+        "quality": pack_quality(manifest.quality),
     }
     collection_id = connection.execute(
         insert(t.collection).values(row).returning(t.collection.c.id)
