@@ -12,7 +12,7 @@ from cli.client import Json
 from cli.file_names import shown_name
 from cli.left_out import LeftOut
 from cli.local import service_client
-from cli.options import COLLECTION, LOCAL, URL
+from cli.options import AS_OF, COLLECTION, LOCAL, URL, given
 from cli.pictures import find_pictures, none_found
 from cli.show import print_json, print_rows
 from cli.where import WHERE, where_of
@@ -32,6 +32,7 @@ UNSURE = "?"
 @click.option("--json", "form", flag_value="json", help="Print one JSON object per picture.")
 @click.option("--csv", "form", flag_value="csv", help="Print CSV.")
 @WHERE
+@AS_OF
 @LOCAL
 @URL
 def classify(
@@ -40,6 +41,7 @@ def classify(
     collection: str | None,
     form: str | None,
     wheres: tuple[str, ...],
+    version: str | None,
     local: Path | None,
     url: str,
 ) -> None:
@@ -50,7 +52,8 @@ def classify(
         raise none_found(f"in {', '.join(map(shown_name, paths))}", left_out)
     with service_client(url, local) as client:
         name = which_collection(client, collection)
-        path = f"/v1/collections/{name}/classify" + (f"?{urlencode({'where': where})}" if where else "")
+        query = urlencode(given({"where": where or None, "version": version}))
+        path = f"/v1/collections/{name}/classify" + (f"?{query}" if query else "")
         results = list(run_jobs(client, path, [(None, files)], "classifying"))
     if form == "json":
         for file, result in results:

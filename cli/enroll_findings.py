@@ -28,9 +28,8 @@ def effects_of(client: Client, jobs: Sequence[Json]) -> list[Json]:
 
 
 def _label(client: Client, job: Json) -> str | None:
-    [first] = client.call("GET", f"/v1/jobs/{job['id']}/results", params={"limit": 1}).json()["items"]
-    label: str | None = first.get("label")
-    return label
+    """Return the class of a check's pictures; one that failed has none."""
+    return next((one["label"] for one in client.results(job) if one.get("label")), None)
 
 
 def _effect(client: Client, job: Json) -> Json | None:

@@ -83,7 +83,7 @@ def wait(job_id: str, as_json: bool, url: str) -> None:
 @AS_OF
 @JSON
 @URL
-def redecide(job_id: str, dry_run: bool, version: int | None, as_json: bool, url: str) -> None:
+def redecide(job_id: str, dry_run: bool, version: str | None, as_json: bool, url: str) -> None:
     """Decide the answers of a job again, with its collection as it is now, or was at a version.
 
     Answers that people have reviewed are left alone. The earlier answers stay readable.

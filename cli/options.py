@@ -35,7 +35,7 @@ COLLECTION = click.option(
     "-c", "--collection", metavar="NAME", help="The collection; not needed where there is only one."
 )
 AS_OF = click.option(
-    "--version", type=click.IntRange(min=0), metavar="N", help="As of this version of the collection."
+    "--version", metavar="N|NAME", help="As of this version of the collection, a number or a name."
 )
 COLLECTION_ARGUMENT = click.argument("collection", required=False)
 """The collection of commands that are about one; not needed where there is only one."""

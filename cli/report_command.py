@@ -38,7 +38,7 @@ WAIT = {"Prefer": "wait=30"}
 @AS_OF
 @URL
 def report(
-    *, collection: str | None, as_json: bool, picture: Path | None, version: int | None, url: str
+    *, collection: str | None, as_json: bool, picture: Path | None, version: str | None, url: str
 ) -> None:
     """Report on a collection: accuracy, confusions, wrong labels, duplicates, which pictures to add."""
     client = Client(url)
@@ -65,7 +65,7 @@ def report(
     click.echo("\n".join((*_lines(name, found, ids), "", encoder_line(encoder, how))))
 
 
-def _get(client: Client, query: Mapping[str, int], path: str) -> httpx.Response:
+def _get(client: Client, query: Mapping[str, str], path: str) -> httpx.Response:
     """Get a resource that a job may have to make first."""
     while True:
         response = client.call("GET", path, params=query, headers=WAIT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
+from urllib.parse import quote
 
 import click
 import httpx
@@ -47,14 +48,14 @@ def list_(collection: str | None, limit: int, as_json: bool, url: str) -> None:
 
 
 @versions.command()
-@click.argument("before", metavar="FROM", type=click.IntRange(min=0))
-@click.argument("after", metavar="TO", type=click.IntRange(min=0))
+@click.argument("before", metavar="FROM")
+@click.argument("after", metavar="TO")
 @COLLECTION
 @click.option("--job", metavar="JOB", help="Also count which answers of this job flip.")
 @JSON
 @URL
-def diff(before: int, after: int, collection: str | None, job: str | None, as_json: bool, url: str) -> None:
-    """Compare two versions of a collection."""
+def diff(before: str, after: str, collection: str | None, job: str | None, as_json: bool, url: str) -> None:
+    """Compare two versions of a collection, by number or name."""
     client = Client(url)
     query = {"from": before, "to": after} | ({} if job is None else {"job": job})
     found = _get(client, f"{_path(client, collection)}/diff", query)
@@ -62,18 +63,18 @@ def diff(before: int, after: int, collection: str | None, job: str | None, as_js
 
 
 @versions.command()
-@click.argument("version", type=click.IntRange(min=0))
+@click.argument("version")
 @COLLECTION
 @YES
 @JSON
 @URL
-def restore(version: int, collection: str | None, yes: bool, as_json: bool, url: str) -> None:
+def restore(version: str, collection: str | None, yes: bool, as_json: bool, url: str) -> None:
     """Make a collection what it was at a version; restore the version before to undo it."""
     client = Client(url)
     path = _path(client, collection)
     name = path.split("/")[3]
     confirm(f"Make {name} what it was at version {version}?", yes=yes)
-    made = client.call("POST", f"{path}/{version}/restore").json()
+    made = client.call("POST", f"{path}/{quote(version, safe='')}/restore").json()
     print_json(made) if as_json else click.echo(
         f"{name} is as at version {version}, and has version {made['version']} now"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from uuid import uuid4
 
 import httpx
@@ -19,7 +20,7 @@ Digits = Callable[[int, int], bytes]
 
 
 def test_versions_are_listed_compared_and_restored(
-    service: Stack, http: httpx.Client, digits: Digits
+    service: Stack, http: httpx.Client, digits: Digits, tmp_path: Path
 ) -> None:
     name = f"c-{uuid4().hex[:8]}"
     http.post("/v1/collections", json={"name": name, "rule": {"false_reject": 0.0}})
@@ -44,10 +45,15 @@ def test_versions_are_listed_compared_and_restored(
 
     report = run("report", "-c", name, "--version", str(first), "--json", url=service.url)
     assert json.loads(report.stdout)["supports"] == 4
+    client_path = f"/v1/collections/{name}/versions/{first}/name"
+    http.put(client_path, json={"name": "at-first"}).raise_for_status()
+    (tmp_path / "a.png").write_bytes(digits(0, 9))
+    asked_then = ("classify", str(tmp_path / "a.png"), "-c", name, "--json", "--version", "at-first")
+    assert json.loads(run(*asked_then, url=service.url).stdout)["index_version"] == first
     refused = run("versions", "restore", str(first), "-c", name, url=service.url)
     assert refused.returncode == 2 and "not_confirmed" in refused.stderr
-    done = run("versions", "restore", str(first), "-c", name, "--yes", url=service.url)
-    assert done.returncode == 0 and f"as at version {first}" in done.stdout
+    done = run("versions", "restore", "at-first", "-c", name, "--yes", url=service.url)
+    assert done.returncode == 0 and "as at version at-first" in done.stdout
     assert [one["label"] for one in http.get(f"/v1/collections/{name}/classes").json()["items"]] == ["zero"]
     gone = run("versions", "diff", "0", "9999", "-c", name, url=service.url)
     assert gone.returncode == 2 and "version_invalid" in gone.stderr
