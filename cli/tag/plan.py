@@ -48,14 +48,21 @@ def check_same_options(journal: Journal, asked: Json) -> None:
     if before is None:
         journal.note(asked=asked)
         return
-    other = [name for name in {**asked, **before} if asked.get(name) != before.get(name)]
-    if other:
-        name, then, now = other[0], before.get(other[0]), asked.get(other[0])
+    different = first_difference(before, asked)
+    if different is not None:
         raise ExemplarError(
             "run_differs",
-            f"this output is of an interrupted run with {name} {then!r}, not {now!r}; "
+            f"this output is of an interrupted run with {different}; "
             "repeat that command to resume, choose another --out, or start over: --overwrite",
         )
+
+
+def first_difference(before: Json, asked: Json) -> str | None:
+    """Return the first option of two runs that differs, with both values; None if all are the same."""
+    for name in {**asked, **before}:
+        if asked.get(name) != before.get(name):
+            return f"{name} {before.get(name)!r}, not {asked.get(name)!r}"
+    return None
 
 
 def list_into(journal: Journal, paths: Sequence[Place], wanted: Wanted, show: Show) -> None:

@@ -17,6 +17,7 @@ from cli.local import service_client
 from cli.numbers import Number
 from cli.options import COLLECTION, LOCAL, URL
 from cli.tag.journal import Journal, journal_path
+from cli.tag.plan import first_difference
 from cli.tag.rows import Output, Row
 from cli.tag.run import Pace, Run
 from cli.tag.show import Show
@@ -208,12 +209,9 @@ def _check_same(journal: Journal, state: Path, out: Output | None, asked: Json) 
             )
         journal.note(asked=asked)
         return
-    other = [name for name in {**asked, **before} if asked.get(name) != before.get(name)]
-    if other:
-        name, then, now = other[0], before.get(other[0]), asked.get(other[0])
-        raise ExemplarError(
-            "run_differs", f"{state} is of a run with {name} {then!r}, not {now!r}; choose another --state"
-        )
+    different = first_difference(before, asked)
+    if different is not None:
+        raise ExemplarError("run_differs", f"{state} is of a run with {different}; choose another --state")
 
 
 def _interrupt(*_: object) -> None:
