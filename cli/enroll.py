@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path, PurePath
 
 import click
 
 from cli.class_folders import CLASS_FROM, choose_classes
-from cli.client import Json
+from cli.client import Client, Json
 from cli.enroll_findings import effects_of, print_checked, print_findings
 from cli.enroll_prefix import enroll_prefix
 from cli.file_names import relative_name, shown_name
@@ -85,14 +85,9 @@ def enroll(
         if len(places) > 1 or several:
             raise click.UsageError("a prefix of object storage goes alone, and with at most one --label")
         label = said if isinstance(said, str) else None
+        asked = {"kind": "check" if dry_run else "enroll", "label": label, "class_from": class_from}
         with service_client(url, local) as client:
-            name = which_collection(client, collection) if dry_run else ensure_collection(client, collection)
-            asked = {"kind": "check" if dry_run else "enroll", "label": label, "class_from": class_from}
-            job, found = enroll_prefix(client, name, str(places[0]), asked)
-            if dry_run:
-                sys.exit(print_checked(name, found, effects_of(client, [job]), as_json=as_json))
-        classes = len({one["label"] for _, one in found if one["status"] == "done"})
-        sys.exit(_print_outcome(name, classes, found, left_out, as_json=as_json))
+            sys.exit(_enroll_prefix(client, collection, str(places[0]), asked, as_json=as_json))
     pictures: list[Picture] = []
     names: dict[Path, str] = {}
     named: dict[str, int] = {}
@@ -133,6 +128,19 @@ def enroll(
             effects = effects_of(client, jobs)
             sys.exit(print_checked(name, results, effects, as_json=as_json))
     sys.exit(_print_outcome(name, len(groups), results, left_out, as_json=as_json))
+
+
+def _enroll_prefix(
+    client: Client, collection: str | None, prefix: str, asked: Mapping[str, str | None], *, as_json: bool
+) -> int:
+    """Enrol or check what lies under a prefix, and print what came of it; return the exit code."""
+    dry_run = asked["kind"] == "check"
+    name = which_collection(client, collection) if dry_run else ensure_collection(client, collection)
+    job, found = enroll_prefix(client, name, prefix, asked)
+    if dry_run:
+        return print_checked(name, found, effects_of(client, [job]), as_json=as_json)
+    classes = len({one["label"] for _, one in found if one["status"] == "done"})
+    return _print_outcome(name, classes, found, LeftOut(), as_json=as_json)
 
 
 def _pictures(path: Path, left_out: LeftOut, *, by_folder: bool) -> list[Picture]:
