@@ -84,12 +84,11 @@ class Answered(BaseModel):
     @staticmethod
     def fields(counts: LiveCounts, enrolled: Mapping[str, int]) -> dict[str, Any]:
         """Return its fields."""
-        unknown = counts.decisions.get("unknown", 0)
         return {
             "answers": counts.answers,
             "decisions": dict(counts.decisions),
-            "unknown_share": unknown / counts.answers if counts.answers else None,
-            "novel_share": counts.novel / counts.judged if counts.judged else None,
+            "unknown_share": counts.unknown_share,
+            "novel_share": counts.novel_share,
             "estimated_accuracy": estimated_accuracy(counts.confidences),
             "label_distance": distance(counts.labels, enrolled),
             "labels": dict(counts.labels.most_common(LABELS_SHOWN)),

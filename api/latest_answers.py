@@ -45,8 +45,8 @@ def latest_answers(store: Store) -> list[Latest]:
 def _values(counts: LiveCounts, enrolled: Mapping[str, int]) -> dict[str, float | None]:
     return {
         "of_a_day": counts.answers,
-        "unknown_share": counts.decisions.get("unknown", 0) / counts.answers if counts.answers else None,
-        "novel_share": counts.novel / counts.judged if counts.judged else None,
+        "unknown_share": counts.unknown_share,
+        "novel_share": counts.novel_share,
         "estimated_accuracy": estimated_accuracy(counts.confidences),
         "label_distance": distance(counts.labels, enrolled),
     }

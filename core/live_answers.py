@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.results import Result, has_several, labels_of
-from core.types import LabelDecision
+from core.results import Result, has_several, is_answer, labels_of
+from core.types import DecisionName, LabelDecision
 
 
 @dataclass(slots=True)
@@ -39,6 +39,16 @@ class LiveCounts:
     """Answers with a novelty that can be compared with its threshold."""
     novel: int = 0
     """Those below it."""
+
+    @property
+    def unknown_share(self) -> float | None:
+        """The share of answers without a known label; None without any."""
+        return self.decisions.get(DecisionName.UNKNOWN, 0) / self.answers if self.answers else None
+
+    @property
+    def novel_share(self) -> float | None:
+        """The share below the threshold of novelty; None if none could be compared."""
+        return self.novel / self.judged if self.judged else None
 
     def count(self, answer: Result) -> None:
         """Count one more answer."""
@@ -93,7 +103,7 @@ def counts_of(results: Iterable[Result]) -> LiveCounts:
     """Return the counts of the answers among results."""
     counts = LiveCounts()
     for result in results:
-        if result["status"] == "done" and "decision" in result:
+        if is_answer(result):
             counts.count(result)
     return counts
 

@@ -25,6 +25,11 @@ def failed_result(item: Item, error: ExemplarError) -> Result:
     return {"item": item.index, "custom_id": item.custom_id, "status": "failed", "error": problem_of(error)}
 
 
+def is_answer(result: Result) -> bool:
+    """Return whether a result is a decision, which can be right or wrong."""
+    return result["status"] == "done" and "decision" in result
+
+
 def has_several(answer: Result) -> bool:
     """Return whether it is an answer with several labels a picture."""
     return answer.get("labels") is not None and "decision" in answer

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from core.errors import ExemplarError
-from core.results import Result, done_result, failed_result
+from core.results import Result, done_result, failed_result, is_answer
 from core.types import Chunk, Item
 from core.vectors import Vector, Vectors
 from encoders import Encoder
 from index.groups import Group, find_groups
-from store.work.reviewed import is_answer
 from store.work.settlement import Settlement
 from worker.tools import Tools
 

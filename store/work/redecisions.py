@@ -8,12 +8,11 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select, update
 
 from core.errors import ExemplarError
-from core.results import Result, failed_result, has_several, label_text, tally_of
+from core.results import Result, failed_result, has_several, is_answer, label_text, tally_of
 from core.types import Chunk, JobState
 from store import tables as t
 from store.record.enrolment import Enrolment
 from store.work.locks import lock_jobs
-from store.work.reviewed import is_answer
 from store.work.targets import settled_chunks
 from store.work.versions import keep_past, version_to_write
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, case, func, select
 
 from core.labels import unpack_labels
-from core.results import Result, has_several, label_text
+from core.results import Result, has_several, is_answer, label_text
 from core.types import Job
 from store import tables as t
 from store.work.kinds import KINDS
@@ -114,8 +114,3 @@ def final_labels(answer: Result, text: str | None) -> dict[str, Any]:
     if has_several(answer):
         return {"final_labels": list(unpack_labels(text))}
     return {"final_label": text}
-
-
-def is_answer(result: Result) -> bool:
-    """Return whether a result is a decision, which can be right or wrong."""
-    return result["status"] == "done" and "decision" in result

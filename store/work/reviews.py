@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from core.errors import ExemplarError
 from core.live_answers import mean_confidence
-from core.results import Result, label_text
+from core.results import Result, is_answer, label_text
 from core.types import FINAL, Job
 from store import tables as t
 from store.clock import now_s
@@ -29,7 +29,7 @@ from store.work.review_enrolment import (
     place_reviewed,
     take_back,
 )
-from store.work.reviewed import AutomaticReviews, automatic_reviews, count_reviews, is_answer
+from store.work.reviewed import AutomaticReviews, automatic_reviews, count_reviews
 from store.work.rows import job_not_found, require_job, unpack_job
 from store.work.submission import Submitted
 from store.work.targets import current_results
