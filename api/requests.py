@@ -14,6 +14,7 @@ from flask import Flask, Response, g, request
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 from werkzeug.datastructures import Headers
 
+from core.actor import LOCAL
 from core.types import JobKind, Origin
 from runtime.tracing import Span, Tracing, read_traceparent
 
@@ -164,4 +165,4 @@ def origin_of(job_id: str, kind: JobKind) -> Origin:
         attributes={"exemplar.job": job_id},
     )
     span.end()
-    return Origin(under_way.id, g.get("caller", "local"), span.traceparent)
+    return Origin(under_way.id, g.get("caller", LOCAL), span.traceparent)

@@ -18,6 +18,7 @@ from api.requests import origin_of
 from api.results import fits, shown
 from api.routes import Routes
 from api.services import check_offered, services
+from core.actor import LOCAL
 from core.errors import ExemplarError
 from core.labels import clean_label
 from core.types import JobKind, Labels, Lane
@@ -62,7 +63,7 @@ class NewReview(Strict):
         """Return it with the caller as the reviewer. Raises as `clean_label` does."""
         key = g.get("key")
         return Verdict(
-            "local" if key is None else key.name,
+            LOCAL if key is None else key.name,
             None if self.label is None else clean_label(self.label),
             accepted=self.accepted is True,
             labels=None if self.labels is None else tuple(map(clean_label, self.labels)),

@@ -9,7 +9,7 @@ import numpy as np
 
 from core.label_sets import unsupported
 from core.report import Effect
-from core.types import Chunk, Labels, QuarantineState
+from core.types import Chunk, Labels
 from encoders import Encoder
 from index.decide_many import in_memory
 from index.effect import Added, effect_of
@@ -33,10 +33,4 @@ def effect(tools: Tools, encoder: Encoder, chunk: Chunk) -> Effect:
 
 
 def _which(options: Mapping[str, Any]) -> Which:
-    ids = options.get("ids")
-    return Which(
-        None if ids is None else tuple(ids),
-        options.get("key"),
-        options.get("label"),
-        QuarantineState.WAITING,
-    )
+    return Which(key=options["key"], label=options["label"])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, Connection, bindparam, delete, func, insert, select
 
+from core.actor import LOCAL
 from core.drift import Reviewed
 from core.labels import unpack_labels
 from core.live_answers import LiveCounts, counts_of
@@ -16,7 +17,6 @@ from store import tables as t
 from store.database import Database
 
 HOUR_S = 3600
-NO_KEY = "local"  # the caller of jobs without a key
 MOST_SUMMED = 1000  # rows summed in one transaction
 
 Hour = tuple[int, int, str]
@@ -53,7 +53,7 @@ _INSERT = insert(t.settled_answers).from_select(
     select(
         t.job.c.collection_id,
         bindparam("now_hour", type_=BigInteger),
-        func.coalesce(t.job.c.origin["key"].as_string(), NO_KEY),
+        func.coalesce(t.job.c.origin["key"].as_string(), LOCAL),
         bindparam("counted", type_=t.settled_answers.c.counts.type),
     ).where(t.job.c.id == bindparam("of"), t.job.c.collection_id.is_not(None)),
 )

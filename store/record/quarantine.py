@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
 
-from core.actor import current_actor
+from core.actor import LOCAL, current_actor
 from core.errors import ExemplarError
 from core.label_sets import check_one_label
 from core.labels import pack_labels, unpack_labels
@@ -58,7 +58,7 @@ def contribute(connection: Connection, chunk: Chunk, outcomes: Sequence[Result |
 
 
 def _put(connection: Connection, chunk: Chunk, labels: Labels, one: Enrolment) -> Result:
-    item, key = one.item, "local" if chunk.origin is None else chunk.origin.key
+    item, key = one.item, LOCAL if chunk.origin is None else chunk.origin.key
     try:
         text = _text_of(item, labels)
     except ExemplarError as error:
