@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from core.errors import ExemplarError
 from core.label_sets import unsupported
 from core.report import Effect
 from core.types import Chunk, Labels
 from encoders import Encoder
-from index.decide_many import in_memory
 from index.effect import Added, effect_of
+from index.replica import Replica
 from store.record.contributions import Which
 from worker.current import current_replica
 from worker.tools import Tools
@@ -25,11 +26,12 @@ def effect(tools: Tools, encoder: Encoder, chunk: Chunk) -> Effect:
     replica, collection = current_replica(tools, encoder, chunk)
     if collection.labels is Labels.MANY:
         raise unsupported("effect", "accept contributions by what you see")
+    if not isinstance(replica, Replica):
+        raise ExemplarError("index_unsupported", "expected an index in memory to judge contributions")
     given = tools.store.quarantine.vectors(collection.id, _which(chunk.options[OPTION]), encoder.spec)
-    here = in_memory(replica)
-    vectors = np.stack([vector for *_, vector in given]) if given else np.empty((0, here.dim), np.float32)
+    vectors = np.stack([vector for *_, vector in given]) if given else np.empty((0, replica.dim), np.float32)
     added = Added([id_ for id_, *_ in given], [label for _, label, _ in given], vectors)
-    return effect_of(here, collection.rule, added)
+    return effect_of(replica, collection.rule, added)
 
 
 def _which(options: Mapping[str, Any]) -> Which:
