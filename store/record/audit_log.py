@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
@@ -53,9 +53,10 @@ def note(
     collection: str | None = None,
     details: Mapping[str, Any] | None = None,
     versions: tuple[int, int] | None = None,
+    actor: Actor | None = None,
 ) -> None:
-    """Write what the current actor does, in the transaction that does it."""
-    actor = current_actor()
+    """Write what an actor, by default the current one, does, in the transaction that does it."""
+    actor = actor or named_actor(connection)
     connection.execute(
         insert(t.audit).values(
             at=now_s(),
@@ -64,7 +65,7 @@ def note(
             from_version=None if versions is None else versions[0],
             version=None if versions is None else versions[1],
             actor=actor.key_id,
-            actor_name=actor_name(connection, actor),
+            actor_name=actor.name,
             request_id=actor.request_id,
             job_id=actor.job_id,
             details=dict(details or {}),
@@ -72,12 +73,13 @@ def note(
     )
 
 
-def actor_name(connection: Connection, actor: Actor) -> str:
-    """Return the name of an actor, which may be known by the id of its key alone."""
+def named_actor(connection: Connection) -> Actor:
+    """Return the current actor with its name, where only the id of its key is known so far."""
+    actor = current_actor()
     if actor.name or actor.key_id is None:
-        return actor.name
+        return actor
     name = select(t.api_key.c.name).where(t.api_key.c.id == actor.key_id)
-    return connection.execute(name).scalar() or ""
+    return replace(actor, name=connection.execute(name).scalar() or "")
 
 
 class AuditLog:

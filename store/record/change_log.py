@@ -8,11 +8,10 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from core.actor import current_actor
 from core.types import ChangeKind
 from store import tables as t
 from store.clock import now_s
-from store.record.audit_log import actor_name, note
+from store.record.audit_log import named_actor, note
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,7 @@ class Made:
 
 def log_change(connection: Connection, collection_id: int, version: int, made: Made) -> None:
     """Write what the current actor changed in a locked collection since the version logged last."""
-    actor = current_actor()
+    actor = named_actor(connection)
     last = select(func.max(t.change.c.version)).where(t.change.c.collection_id == collection_id)
     # of a collection that is older than the log, the version that this begins with
     oldest = select(t.collection.c.oldest_version).where(t.collection.c.id == collection_id)
@@ -36,7 +35,7 @@ def log_change(connection: Connection, collection_id: int, version: int, made: M
         "version": version,
         "at": now_s(),
         "actor": actor.key_id,
-        "actor_name": actor_name(connection, actor),
+        "actor_name": actor.name,
         "request_id": actor.request_id,
         "job_id": actor.job_id,
         "kind": made.kind,
@@ -46,7 +45,8 @@ def log_change(connection: Connection, collection_id: int, version: int, made: M
     written = insert(t.change).values(row).returning(t.change.c.from_version)
     from_version = connection.execute(written).scalar_one()
     name = connection.execute(select(t.collection.c.name).where(t.collection.c.id == collection_id)).scalar()
-    note(connection, made.kind, collection=name, details=made.details, versions=(from_version, version))
+    versions = (from_version, version)
+    note(connection, made.kind, collection=name, details=made.details, versions=versions, actor=actor)
 
 
 def keeps_history(connection: Connection) -> bool:
