@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("--part", action="append", choices=PARTS, help="everything by default")
     parser.add_argument("--encoder", action="append", choices=ENCODERS)
     parser.add_argument("--pictures", default="sports", choices=("sports", "large", "photographs", "tiny"))
+    parser.add_argument("--source", default="upload", choices=inputs.SOURCES, help="of the throughput")
     parser.add_argument("--items", type=int, help="fewer for slow encoders, where not given")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=CORES)
@@ -75,12 +76,14 @@ def throughput(asked: argparse.Namespace, folder: Path) -> None:
         encoder = encoders[0]
         items = asked.items or ITEMS[name]
         found: dict[str, list[float]] = {}
-        with services.bench(spec, workers=asked.workers, max_queued_items="1000000") as (_, http):
-            _bulk_per_s(http, inputs.archive_of(contents, 128, folder), 128)  # warms up
-            archive = inputs.archive_of(contents, items, folder)
+        source_of = inputs.SOURCES[asked.source]
+        limits = {"max_queued_items": "1000000", "roots": str(folder)}
+        with services.bench(spec, workers=asked.workers, **limits) as (_, http):
+            _bulk_per_s(http, source_of(contents, 128, folder), 128)  # warms up
+            source = source_of(contents, items, folder)
             few = max(64, items // 20)
             measures: dict[str, Callable[[], float]] = {
-                "service": partial(_bulk_per_s, http, archive, items),
+                "service": partial(_bulk_per_s, http, source, items),
                 "decode": partial(_decode_per_s, encoder, contents),
                 "encoder": partial(_encoder_per_s, encoders, contents),
                 "both": partial(_both_per_s, encoder, contents),
@@ -96,6 +99,7 @@ def throughput(asked: argparse.Namespace, folder: Path) -> None:
             precision=encoder.precision,
             runtime=encoder.runtime,
             pictures=what,
+            source=asked.source,
             items=items,
             workers=asked.workers,
             per_s=rates,
@@ -106,10 +110,10 @@ def throughput(asked: argparse.Namespace, folder: Path) -> None:
         )
 
 
-def _bulk_per_s(http: httpx.Client, archive: Path, items: int) -> float:
+def _bulk_per_s(http: httpx.Client, source: Path, items: int) -> float:
     """From the first byte sent to the last result read."""
     begun = time.perf_counter()
-    job, _ = services.submit(http, archive)
+    job, _ = services.submit(http, source)
     found = services.wait(http, job)
     assert found["progress"]["done"] == items, found
     assert services.read_results(http, job) == items

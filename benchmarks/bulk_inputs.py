@@ -88,6 +88,21 @@ def archive_of(contents: Sequence[bytes], items: int, folder: Path) -> Path:
     return Path(file.name)
 
 
+def folder_of(contents: Sequence[bytes], items: int, folder: Path) -> Path:
+    """Write a folder of so many pictures; repeated ones are links to the same bytes."""
+    target = Path(tempfile.mkdtemp(dir=folder, prefix="pictures-"))
+    for n in range(items):
+        file = target / f"{n:06}.jpg"
+        if n < len(contents):
+            file.write_bytes(contents[n])
+        else:
+            file.hardlink_to(target / f"{n % len(contents):06}.jpg")
+    return target
+
+
+SOURCES = {"upload": archive_of, "folder": folder_of}
+
+
 def enroll_some(http: httpx.Client) -> int:
     """Make the collection `bench` of sports20's 100 supports, or of 50 digits; return how many it holds."""
     http.post("/v1/collections", json={"name": "bench"}).raise_for_status()

@@ -15,6 +15,7 @@ from benchmarks.bulk_inputs import enroll_some
 from benchmarks.common import service
 from cli.stack import Stack
 
+BULK = "/v1/collections/bench/bulk?kind=classify&top=5"
 ASK = {"Prefer": "wait=60", "Content-Type": "image/jpeg"}
 
 
@@ -29,15 +30,18 @@ def bench(spec: str, *, workers: int, **settings: str) -> Iterator[tuple[Stack, 
         yield stack, http
 
 
-def submit(http: httpx.Client, archive: Path) -> tuple[str, float]:
-    """Upload an archive; return the job and the seconds until its 202."""
+def submit(http: httpx.Client, source: Path) -> tuple[str, float]:
+    """Upload an archive, or name a folder; return the job and the seconds until its 202."""
     begun = time.perf_counter()
-    with archive.open("rb") as body:
-        answer = http.post(
-            "/v1/collections/bench/bulk?kind=classify&top=5",
-            content=iter(lambda: body.read(1 << 20), b""),
-            headers={"Content-Type": "application/zip", "Content-Length": str(archive.stat().st_size)},
-        )
+    if source.is_dir():
+        answer = http.post(BULK, json={"folder": str(source)})
+    else:
+        with source.open("rb") as body:
+            answer = http.post(
+                BULK,
+                content=iter(lambda: body.read(1 << 20), b""),
+                headers={"Content-Type": "application/zip", "Content-Length": str(source.stat().st_size)},
+            )
     assert answer.status_code == 202, answer.text
     return answer.json()["id"], time.perf_counter() - begun
 

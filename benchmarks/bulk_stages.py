@@ -30,7 +30,7 @@ def stages(spec: str, archive: Path, folder: Path) -> dict[str, float]:
         settings = Settings(
             data=Path(data), encoders=(spec,), redis_url="unix:///nothing.sock", decode_threads=1
         )
-        tools = open_tools(settings, "bench", [spec], list(Lane))
+        [tools] = open_tools(settings, "bench", [spec], [Lane.BULK])
         tools.store.collections.create("bench", spec, Rule())
         _enroll(tools, spec)
         return _stages(tools, spec, archive)

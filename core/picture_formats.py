@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os.path
 from collections.abc import Collection
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import PurePath
 
 from core.errors import ExemplarError
 
@@ -72,7 +72,7 @@ def suffixes_read(formats_off: Collection[str]) -> list[str]:
 
 def suffix_of(name: str) -> str:
     """Return the suffix of a file's name in lower case, with its dot."""
-    return PurePath(name).suffix.lower()
+    return os.path.splitext(name)[1].lower()
 
 
 def is_picture(name: str) -> bool:

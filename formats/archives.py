@@ -8,11 +8,10 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import PurePosixPath
 from typing import Any
 
 from core.errors import ExemplarError
-from core.picture_formats import is_video, video_error
+from core.picture_formats import is_video, suffix_of, video_error
 from core.sizes import size_text
 from formats.bounded_reader import Guarded, Seekable, unpacked
 from formats.names import SYSTEM_NAMES, match_key, plain_path
@@ -220,7 +219,7 @@ def _why_invalid(path: str, size: int, max_bytes: int) -> ExemplarError | None:
         return ExemplarError("member_invalid", f"expected a path inside the archive, got {path[:200]!r}")
     if is_video(path):
         return video_error(path)
-    if PurePosixPath(path).suffix.lower() in NESTED:
+    if suffix_of(path) in NESTED:
         return ExemplarError("archive_nested", "expected a picture, got an archive inside the archive")
     if size < 0:
         return ExemplarError("member_unreadable", f"the archive is broken: a file of {size} bytes")

@@ -11,18 +11,21 @@ from index.learning import Fitted
 from index.near import Near
 from index.nearest import TEMPERATURE, VOTERS
 
+CONTRIBUTIONS = 3  # supports listed in an answer
 
-def contributions(fitted: Fitted, query: Vector, column: int, label: str, most: int) -> list[Contribution]:
+
+def contributions(fitted: Fitted, query: Vector, column: int, label: str) -> list[Contribution]:
     """Return the supports that contributed most to the class of a column, near or not."""
     supports = fitted.fit.supports
     for_it = np.maximum(fitted.fit.contributions(query, column), 0.0)
-    rows = np.argsort(-for_it, kind="stable")[:most]
+    total = float(for_it.sum())
+    rows = np.argsort(-for_it, kind="stable")[:CONTRIBUTIONS]
     return [
         Contribution(
             support_id=int(supports.ids[row]),
             label=label,
             similarity=float(supports.vectors[row] @ query),
-            share=float(for_it[row] / for_it.sum()),
+            share=float(for_it[row]) / total,
         )
         for row in rows
         if for_it[row] > 0

@@ -13,6 +13,7 @@ from core.changes import ClassChange
 from core.types import ClassKind, DecisionName, Metric, Rule
 from core.vectors import Vector, Vectors
 from index.calibration import novelty
+from index.contributions import CONTRIBUTIONS
 from index.error_budget import Budget
 from index.learning import Fitted
 from index.means import mean_scores
@@ -21,8 +22,6 @@ from index.nearest import VOTERS
 from index.replicas import AnyReplica
 from index.supports import Floats, Ids, Mask
 from index.texts import LabelVectors
-
-CONTRIBUTIONS = 3  # supports listed in an answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,7 @@ class _Judgement:
                         Candidate(self._classes[column].label, float(probabilities[line, column]))
                         for column in order[: self._top]
                     ),
-                    neighbours=_neighbours(self._replica.classes, near[line])[: self._top],
+                    neighbours=_neighbours(self._replica.classes, near[line].first(self._top)),
                     index_version=self._replica.version,
                     rule=self._fitted.rule,
                     explanation=self._explanation(query, near[line], scores[line], order),

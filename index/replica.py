@@ -152,7 +152,7 @@ class Replica:
     def contributions(self, fitted: Fitted, query: Vector, near: Near, column: int) -> list[Contribution]:
         """Return the few supports that contributed most to the class of a column, near or not."""
         label = self._classes[int(fitted.fit.supports.class_ids[column])].label
-        return contributions(fitted, query, column, label, len(near.ids))
+        return contributions(fitted, query, column, label)
 
     def rows_of(self, ids: Ids) -> Ids:
         """Map ids of any shape to their rows, -1 for an unknown support."""
