@@ -25,7 +25,7 @@ from core.sizes import size_text
 from runtime.addresses import is_loopback
 from runtime.logs import set_up_logs
 from runtime.open_tracing import open_tracing
-from runtime.processes import return_large_blocks
+from runtime.processes import keep_started, return_large_blocks
 from store.migrate import ensure_schema
 from store.record.keys import Keys
 from store.store import open_store
@@ -70,6 +70,7 @@ def serve(settings: Settings) -> None:
     )
     port = getattr(server, "effective_port", settings.port)  # missing for two sockets, as of localhost
     log.info("api_ready", url=f"http://{settings.host}:{port}")
+    keep_started()
     run_until_stopped(server, sockets, stop_s=settings.stop_s, ending=services_of(app).end)
     tracing.close()
 

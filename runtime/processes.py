@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -31,6 +32,14 @@ def return_large_blocks() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, 1 << 20)
+
+
+def keep_started() -> None:
+    """Leave all objects that there are now out of garbage collections; call it once a process has started.
+
+    They live as long as the process does, and looking through those of a worker takes 0.2 s each time.
+    """
+    gc.freeze()
 
 
 def cores() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -44,6 +45,8 @@ from benchmarks.sklearn_pictures import read_digits
 from cli.stack import Stack
 from core.settings import Settings
 from core.types import Rule
+from exemplar_service import GC_AFTER
+from runtime.processes import keep_started
 from store.database import Database
 from store.migrate import ensure_schema
 from store.store import Store, open_store
@@ -58,6 +61,7 @@ hypothesis_settings.register_profile(
 )
 hypothesis_settings.load_profile("busy")
 build_urls_lazily()
+gc.set_threshold(GC_AFTER)
 
 DATABASES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.processes))
 SHARED = Path(__file__).parents[1].parent / "shared"
@@ -85,6 +89,11 @@ sys.addaudithook(_mind_processes)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the files that start processes first: they are the longest, and the others fill what is left."""
     items.sort(key=lambda item: PROCESSES not in _marks_of_file(item))
+
+
+def pytest_collection_finish() -> None:
+    """Keep what has been imported out of garbage collections, as services do."""
+    keep_started()
 
 
 def _marks_of_file(item: pytest.Item) -> set[str]:

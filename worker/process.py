@@ -27,7 +27,7 @@ from core.errors import ExemplarError
 from core.settings import Settings
 from core.types import Lane
 from runtime.logs import set_up_logs
-from runtime.processes import die_with_parent, yield_to_others
+from runtime.processes import die_with_parent, keep_started, yield_to_others
 from store.queue.wake_ups import TASK, new_celery, queue_of
 from worker.heartbeat_file import WorkerState, remove_heartbeat, write_heartbeat
 
@@ -168,6 +168,7 @@ class _Child:
             log.error("worker_cannot_start", code="internal_error", exc_info=error)
             self._give_up()
         self._lanes = lanes
+        keep_started()
         log.info("worker_ready", encoders=list(self._encoders), device=tools.device)
 
     def _end(self, **_: Any) -> None:
