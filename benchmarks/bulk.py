@@ -86,7 +86,7 @@ def throughput(asked: argparse.Namespace, folder: Path) -> None:
                 "service": partial(_bulk_per_s, http, source, items),
                 "decode": partial(_decode_per_s, encoder, contents),
                 "encoder": partial(_encoder_per_s, encoders, contents),
-                "both": partial(_both_per_s, encoder, contents),
+                "both": partial(_both_per_s, encoders, contents),
                 "naive": partial(naive_per_s, spec, contents, few, CORES),
             }
             for _ in range(asked.rounds):
@@ -134,16 +134,15 @@ def _encoder_per_s(encoders: Sequence[Encoder], contents: Sequence[bytes]) -> fl
         return _rate(lambda: sum(pool.map(lambda encoder: len(encoder.embed(batch)), encoders)))
 
 
-def _both_per_s(encoder: Encoder, contents: Sequence[bytes]) -> float:
-    """Decoding and encoding in turns on one core, times the cores: what they allow as they share cores."""
-    torch.set_num_threads(1)
-    some = contents[: encoder.batch_size]
-    used = time.process_time()
-    pictures = 0
-    until = time.perf_counter() + 2.0
-    while time.perf_counter() < until:
-        pictures += len(encoder.embed([_prepare(encoder, content) for content in some]))
-    return CORES * pictures / (time.process_time() - used)
+def _both_per_s(encoders: Sequence[Encoder], contents: Sequence[bytes]) -> float:
+    """Decoding and encoding in turns, a thread a core at the same time: what they allow as they share cores."""
+    some = contents[: encoders[0].batch_size]
+
+    def both(encoder: Encoder) -> int:
+        return len(encoder.embed([_prepare(encoder, content) for content in some]))
+
+    with ThreadPoolExecutor(CORES, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        return _rate(lambda: sum(pool.map(both, encoders)))
 
 
 def _prepare(encoder: Encoder, content: bytes):

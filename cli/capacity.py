@@ -25,10 +25,9 @@ class Speed:
 
 
 SPEEDS: Mapping[str, Speed] = {
-    # measured with OpenVINO in fp32: 14.1 ms alone, 17.2 in batches (Lite0 5.5 and 5.8), plus
-    # 1.5 ms for a bulk picture and 19 ms for an interactive one (version 0.1)
-    "efficientnet_lite2": Speed(cpu_ms=18.7, embed_ms=17.2, alone_ms=33, dim=1280, worker_bytes=1.6 * GIB),
-    "efficientnet_lite0": Speed(cpu_ms=7.3, embed_ms=5.8, alone_ms=25, dim=1280, worker_bytes=1.4 * GIB),
+    # with OpenVINO in fp32, the core's time of a bulk picture and of its forward pass (docs/throughput.md)
+    "efficientnet_lite2": Speed(cpu_ms=16.5, embed_ms=13.9, alone_ms=33, dim=1280, worker_bytes=1.6 * GIB),
+    "efficientnet_lite0": Speed(cpu_ms=6.9, embed_ms=5.6, alone_ms=25, dim=1280, worker_bytes=1.4 * GIB),
     "deit-tiny": Speed(cpu_ms=13.0, embed_ms=11.5, alone_ms=40, dim=192, worker_bytes=1.1 * GIB),
     "vit-b-32": Speed(cpu_ms=53.0, embed_ms=51.0, alone_ms=80, dim=512, worker_bytes=1.8 * GIB),
 }
