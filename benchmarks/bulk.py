@@ -135,7 +135,7 @@ def _encoder_per_s(encoders: Sequence[Encoder], contents: Sequence[bytes]) -> fl
 
 
 def _both_per_s(encoders: Sequence[Encoder], contents: Sequence[bytes]) -> float:
-    """Decoding and encoding in turns, a thread a core at the same time: what they allow as they share cores."""
+    """Decoding and encoding in turns, a thread a core at the same time: what they allow together."""
     some = contents[: encoders[0].batch_size]
 
     def both(encoder: Encoder) -> int:
