@@ -9,13 +9,16 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import psutil
+import psycopg
 import pytest
 import redis
 from calls import codes, enroll, files
 from services import LIGHT, Progress, as_environment, held, held_amid
+from sqlalchemy import make_url
 from tiny import TINY
 from waiting import lives, until
 
@@ -170,6 +173,32 @@ def test_worker_whose_encoder_cannot_load_says_so_and_ends(apart: Settings, reco
     assert worker.returncode == 1, out.decode()
     assert len(lines) == 1 and "/nowhere/weights.safetensors" in lines[0]
     assert "Traceback" not in out.decode()
+
+
+@pytest.fixture
+def ascii_url(postgres_url: str) -> Iterator[str]:
+    """A database that cannot hold every label."""
+    name = f"ascii_{uuid4().hex}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0")
+    url = make_url(postgres_url).set(drivername="postgresql+psycopg", database=name)
+    yield url.render_as_string(hide_password=False)
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_worker_that_the_record_refuses_says_so_once_and_ends_when_stopped(
+    apart: Settings, ascii_url: str
+) -> None:
+    worker = start_worker(apart, EXEMPLAR_DATABASE_URL=ascii_url)
+    lines = iter(worker.stdout.readline, b"")
+    said = next(line for line in lines if b"worker_cannot_start" in line)
+    assert b"record_encoding_invalid" in said and b"SQL_ASCII" in said
+    assert worker.poll() is None  # whatever restarts it would do so at once
+    worker.send_signal(signal.SIGTERM)
+    out, _ = worker.communicate(timeout=100)
+    assert b"worker_cannot_start" not in out and b"Traceback" not in out, out.decode()
+    assert worker.returncode == 1
 
 
 def test_frozen_worker_ends_itself_while_work_waits(apart: Settings, record: Store, digits: Digits) -> None:

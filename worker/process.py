@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,6 +35,9 @@ from worker.heartbeat_file import WorkerState, remove_heartbeat, write_heartbeat
 log = structlog.get_logger("exemplar.worker")
 
 LATE_S = 5.0  # added to the child's own limit
+# such a record refuses each worker until a person acts, and podman restarts a container that ends at once
+REFUSED = ("record_encoding_invalid", "record_forbidden", "record_too_new")
+REFUSED_S = 60.0
 _FAILED, _STOPPING = 0, 1  # offsets in the memory that child and parent share
 
 
@@ -163,6 +167,8 @@ class _Child:
                 part.start()
         except ExemplarError as error:
             log.error("worker_cannot_start", code=error.code, error=error.message)
+            if error.code in REFUSED:
+                self._wait(REFUSED_S)
             self._give_up()
         except Exception as error:  # the boundary of the start: Celery would go on with half a worker
             log.error("worker_cannot_start", code="internal_error", exc_info=error)
@@ -180,6 +186,11 @@ class _Child:
         tools.store.workers.leave(tools.name, tools.owner)
         tools.replicas.save_all()
         tools.watch.tracing.close()
+
+    def _wait(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not self.is_stopping():
+            time.sleep(0.2)
 
     def _give_up(self) -> None:
         self._shared[_FAILED] = 1
