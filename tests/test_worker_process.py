@@ -133,6 +133,10 @@ def record(apart: Settings) -> Iterator[Store]:
 
 
 def start_worker(settings: Settings, **more: str) -> subprocess.Popen[bytes]:
+    return start(settings, "worker", "--name", "w", **more)
+
+
+def start(settings: Settings, *command: str, **more: str) -> subprocess.Popen[bytes]:
     environment = {
         **os.environ,
         "EXEMPLAR_DATA": str(settings.data),
@@ -141,8 +145,8 @@ def start_worker(settings: Settings, **more: str) -> subprocess.Popen[bytes]:
         "EXEMPLAR_SWEEP_S": "0.5",
         **more,
     }
-    command = [sys.executable, "-m", "exemplar_service", "worker", "--name", "w"]
-    return subprocess.Popen(command, env=environment, stderr=subprocess.STDOUT, stdout=subprocess.PIPE)
+    run = [sys.executable, "-m", "exemplar_service", *command]
+    return subprocess.Popen(run, env=environment, stderr=subprocess.STDOUT, stdout=subprocess.PIPE)
 
 
 def ask(store: Store, picture: bytes, lane: Lane = Lane.INTERACTIVE) -> str:
@@ -187,18 +191,20 @@ def ascii_url(postgres_url: str) -> Iterator[str]:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def test_worker_that_the_record_refuses_says_so_once_and_ends_when_stopped(
-    apart: Settings, ascii_url: str
+@pytest.mark.parametrize(
+    ("command", "code"), [(("worker", "--name", "w"), 1), (("api", "--port", "0"), 2)], ids=["worker", "api"]
+)
+def test_process_that_the_record_refuses_says_so_once_and_ends_when_stopped(
+    command: tuple[str, ...], code: int, apart: Settings, ascii_url: str
 ) -> None:
-    worker = start_worker(apart, EXEMPLAR_DATABASE_URL=ascii_url)
-    lines = iter(worker.stdout.readline, b"")
-    said = next(line for line in lines if b"worker_cannot_start" in line)
-    assert b"record_encoding_invalid" in said and b"SQL_ASCII" in said
-    assert worker.poll() is None  # whatever restarts it would do so at once
-    worker.send_signal(signal.SIGTERM)
-    out, _ = worker.communicate(timeout=100)
-    assert b"worker_cannot_start" not in out and b"Traceback" not in out, out.decode()
-    assert worker.returncode == 1
+    process = start(apart, *command, EXEMPLAR_DATABASE_URL=ascii_url)
+    said = next(line for line in iter(process.stdout.readline, b"") if b"record_encoding_invalid" in line)
+    assert b"expected a database with the encoding UTF8, got SQL_ASCII" in said
+    assert process.poll() is None  # whatever restarts it would do so at once
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=100)
+    assert b"record_encoding_invalid" not in out and b"Traceback" not in out, out.decode()
+    assert process.returncode == code
 
 
 def test_frozen_worker_ends_itself_while_work_waits(apart: Settings, record: Store, digits: Digits) -> None:

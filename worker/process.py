@@ -24,20 +24,17 @@ from celery.signals import (
     worker_shutting_down,
 )
 
-from core.errors import ExemplarError
+from core.errors import RECORD_REFUSALS, ExemplarError
 from core.settings import Settings
 from core.types import Lane
 from runtime.logs import set_up_logs
-from runtime.processes import die_with_parent, yield_to_others
+from runtime.processes import REFUSED_S, die_with_parent, yield_to_others
 from store.queue.wake_ups import TASK, new_celery, queue_of
 from worker.heartbeat_file import WorkerState, remove_heartbeat, write_heartbeat
 
 log = structlog.get_logger("exemplar.worker")
 
 LATE_S = 5.0  # added to the child's own limit
-# such a record refuses each worker until a person acts, and podman restarts a container that ends at once
-REFUSED = ("record_encoding_invalid", "record_forbidden", "record_too_new")
-REFUSED_S = 60.0
 _FAILED, _STOPPING = 0, 1  # offsets in the memory that child and parent share
 
 
@@ -167,7 +164,7 @@ class _Child:
                 part.start()
         except ExemplarError as error:
             log.error("worker_cannot_start", code=error.code, error=error.message)
-            if error.code in REFUSED:
+            if error.code in RECORD_REFUSALS:
                 self._wait(REFUSED_S)
             self._give_up()
         except Exception as error:  # the boundary of the start: Celery would go on with half a worker
