@@ -1,8 +1,8 @@
 """`make containers`: builds the images, runs the compose file, does harm, prints two tables.
 
-Needs root on Debian 12, and 40 GB of disk. ARGS: --no-build uses the images that are there, --only NAME
-(repeatable) plays some parts; --pictures N for `tag`; --previous COMMIT
-is what `upgrade` begins with, by default the commit before the newest migration.
+Needs root on Debian 12, and 45 GB of disk. ARGS: --no-build uses the images that are there, --only NAME
+(repeatable) plays some parts; --pictures N for `tag`; --previous COMMIT is what `upgrade` begins with, by
+default the commit before the newest migration.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from store.migrate import HEAD
 
 LARGE = "worker-gpu"  # a GPU is not needed to build it
 RUN = ("api", "worker")
-TARGETS = (LARGE, *RUN)  # the one that needs 40 GB of disk for a while comes first
+TARGETS = (LARGE, *RUN)  # the one that needs 45 GB of disk for a while comes first
 PREVIOUS = "previous"
 
 
