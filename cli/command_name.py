@@ -17,7 +17,10 @@ def command_name() -> str:
     """
     folder = Path(sys.prefix, "bin")
     found = shutil.which(NAME)
-    if found is not None and Path(found).resolve().parent == folder.resolve():
+    running = Path(sys.argv[0]).resolve()  # in the image it lies in a folder of its own
+    if found is not None and (
+        Path(found).resolve() == running or Path(found).resolve().parent == folder.resolve()
+    ):
         return NAME
     script = folder / NAME
     if not script.is_file():

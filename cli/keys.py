@@ -14,6 +14,7 @@ from cli.command_name import command_name
 from cli.groups import Group
 from cli.options import DATA, JSON
 from cli.show import print_found
+from core.errors import ExemplarError
 from core.labels import check_slug
 from core.settings import read_settings
 from store.migrate import ensure_schema
@@ -45,6 +46,13 @@ def keys() -> None:
 @click.option("--days", type=click.FloatRange(min=0, min_open=True), help="Days until the key expires.")
 @click.option("--if-none", is_flag=True, help="Do nothing if there is a key that can be used.")
 @click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(min=0),
+    default=0,
+    help="Wait up to so many seconds for the record to answer.",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path),
     help="Write the key to this file, which only its owner can read, instead of printing it.",
@@ -57,11 +65,12 @@ def create(
     collections: tuple[str, ...],
     days: float | None,
     if_none: bool,
+    wait_s: float,
     out: Path | None,
     data: Path | None,
 ) -> None:
     """Create a key and print it; it cannot be shown again. From the first key on, every call needs one."""
-    found = _keys(data)
+    found = _keys(data, wait_s=wait_s)
     was_open = not found.any_active()
     if if_none and not was_open:
         click.echo("there is a key already; no other was created", err=True)
@@ -148,7 +157,15 @@ def _moment(at: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
 
 
-def _keys(data: Path | None) -> Keys:
+def _keys(data: Path | None, *, wait_s: float = 0.0) -> Keys:
     store = open_store(read_settings(data=data))
-    ensure_schema(store.database)
-    return store.keys
+    end = time.monotonic() + wait_s
+    while True:
+        try:
+            ensure_schema(store.database)
+        except ExemplarError as error:
+            if not error.retry or time.monotonic() >= end:
+                raise
+            time.sleep(0.5)
+        else:
+            return store.keys

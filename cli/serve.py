@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import sys
+from threading import Event
+from typing import NoReturn
 
 import click
 
-from core.errors import ExemplarError
+from core.errors import RECORD_REFUSALS, ExemplarError
 from core.packages import require_packages
 from core.settings import read_settings
 from core.types import Lane
@@ -20,7 +23,12 @@ def api(host: str | None, port: int | None) -> None:
     """Run one API process."""
     from api.serve import serve  # noqa: PLC0415 - a worker does not need it
 
-    serve(read_settings(host=host, port=port))
+    try:
+        serve(read_settings(host=host, port=port))
+    except ExemplarError as error:
+        if error.code in RECORD_REFUSALS and not sys.stderr.isatty():
+            _end_later(error)
+        raise
 
 
 @click.command()
@@ -55,6 +63,17 @@ def worker(name: str | None, encoders: tuple[str, ...], lanes: tuple[str, ...], 
         encoders=encoders or settings.encoders,
         lanes=[lane for lane in Lane if lane.value in lanes] or list(Lane),  # interactive work goes first
     )
+
+
+def _end_later(error: ExemplarError) -> NoReturn:
+    """Say why the process ends, and wait: whatever restarts it would do so at once."""
+    from runtime.processes import REFUSED_S  # noqa: PLC0415 - a probe of a worker does not need it
+
+    stopped = Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    click.echo(f"exemplar: {error.message} ({error.code})", err=True)
+    stopped.wait(REFUSED_S)
+    sys.exit(2)
 
 
 def _check(name: str, *, ready: bool) -> None:

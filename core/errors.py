@@ -11,6 +11,9 @@ TITLES = {
     "webhooks_off": "Webhooks are off",
 }
 
+# codes of a record that cannot be used until a person changes it: starting again at once does not help
+RECORD_REFUSALS = ("record_encoding_invalid", "record_forbidden", "record_too_new")
+
 
 class ExemplarError(Exception):
     """An error with a stable code, and a message that says what to do.

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from deploy.images.sbom import licence_of
 
-LOCK = Path(__file__).parents[1] / "requirements.lock"
+ROOT = Path(__file__).parents[1]
+LOCKS = ("requirements.lock", "requirements-api.lock", "requirements-worker-gpu.lock")
 HEAD = """# Licences
 
 Exemplar is under Apache-2.0 ([LICENSE](../LICENSE)). This page is written by `python -m deploy.licences`.
@@ -27,17 +28,23 @@ Others, as CLIP, BEiT and DINOv2, are downloaded from the hub when you name them
 
 ## Packages
 
-NVIDIA's packages, under NVIDIA's own terms, are in the environment of `make demo` and in the image
-`exemplar-worker-gpu`, three of them in `exemplar-worker`, none in `exemplar-api`. `pi-heif` bundles libheif
-and libde265, LGPL-3.0.
+Those of `.[all]` and of the images. NVIDIA's, under its own terms, are in the environment of `make demo`, in
+`exemplar-worker-gpu`, and three of them in `exemplar-worker`; none in `exemplar-api`. `pi-heif` bundles
+libheif and libde265, LGPL-3.0.
 
 | package | version | licence |
 |---|---|---|"""
 
 
+def locked() -> list[tuple[str, str]]:
+    """Return names and versions of the packages of `.[all]` and of the images."""
+    text = "\n".join((ROOT / lock).read_text() for lock in LOCKS)
+    return sorted(set(re.findall(r"^([a-z0-9.-]+)==(\S+)", text, re.MULTILINE)))
+
+
 def rows() -> Iterator[str]:
     """Yield a row for each locked package."""
-    for name, version in re.findall(r"^([a-z0-9.-]+)==(\S+)", LOCK.read_text(), re.MULTILINE):
+    for name, version in locked():
         try:
             found = distribution(name)
         except PackageNotFoundError:  # for another system

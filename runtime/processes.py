@@ -15,6 +15,7 @@ _M_MMAP_THRESHOLD = -3  # malloc.h
 MOST_THREADS = 4  # that compute one batch; more workers make better use of more cores
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")  # Linux, Documentation/admin-guide/cgroup-v2.rst
 _MEMORY = (Path("/sys/fs/cgroup/memory.max"), Path("/proc/meminfo"))
+REFUSED_S = 60.0  # before a process ends whose record refuses it: podman restarts a container at once
 _YIELDING = 10  # niceness: about a tenth of the share of a thread that does not yield
 
 

@@ -21,6 +21,8 @@ from cli.serve import worker
 from cli.stack import Stack
 from core.errors import ExemplarError
 from core.types import Lane
+from store.database import Database
+from store.migrate import ensure_schema
 
 pytestmark = pytest.mark.processes
 
@@ -130,6 +132,22 @@ def test_key_may_be_made_only_if_there_is_none_and_go_to_a_file(tmp_path: Path) 
     again = run(*create)
     assert again.returncode == 0 and "there is a key already" in again.stderr
     assert (tmp_path / "key").read_text() == key
+
+
+@pytest.mark.parametrize(("retry", "wait", "code"), [(True, "60", 0), (True, "0", 2), (False, "60", 2)])
+def test_key_may_wait_for_the_record_to_answer(
+    retry: bool, wait: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([ExemplarError("record_unavailable", "no answer", retry=retry)])
+
+    def late(database: Database) -> None:
+        for error in answers:
+            raise error
+        ensure_schema(database)
+
+    monkeypatch.setattr("cli.keys.ensure_schema", late)
+    done = run("keys", "create", "first", "--wait", wait, "--data", str(tmp_path))
+    assert (done.returncode, done.stdout.startswith("ex_")) == (code, code == 0), done.stderr
 
 
 def test_key_may_be_for_a_collection_and_for_some_days(tmp_path: Path) -> None:

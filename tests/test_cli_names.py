@@ -46,6 +46,16 @@ def test_command_is_its_name_where_a_link_on_the_path_starts_it(installation: Pa
     assert command_name() == "exemplar"
 
 
+def test_command_is_its_name_where_its_script_lies_apart_from_its_packages(
+    installation: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installation.unlink()
+    script = tmp_path / "on-path" / "exemplar"  # as in the images
+    script.touch(0o755)
+    monkeypatch.setattr(sys, "argv", [str(script)])
+    assert command_name() == "exemplar"
+
+
 def test_command_is_its_path_where_the_name_starts_another_installation(
     installation: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import tomllib
 import zipfile
@@ -13,6 +14,8 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+
+from deploy.licences import rows
 
 pytestmark = pytest.mark.processes
 
@@ -116,3 +119,36 @@ def test_unpacked_wheel_runs_its_own_packages(wheel: zipfile.ZipFile, tmp_path: 
     shown = run("-c", "import exemplar_service, cli, api; print(cli.__file__, api.__file__)")
     assert shown.count(str(site / "_exemplar_service")) == 2
     assert "efficientnet_lite2" in run("-m", "exemplar_service", "encoders", "list")
+
+
+def test_wheels_install_in_an_empty_environment_with_their_commands(
+    wheel: zipfile.ZipFile, tmp_path: Path
+) -> None:
+    client = wheel_of(ROOT / "client", tmp_path)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "new")], check=True)
+    python = tmp_path / "new" / "bin" / "python"
+    offline = ["--no-index", "--no-deps", "--no-cache-dir", "--disable-pip-version-check"]
+    install = [sys.executable, "-m", "pip", "--python", str(python), "install", *offline]
+    subprocess.run([*install, str(wheel.filename), str(client.filename)], check=True, capture_output=True)
+    # without a network the packages it needs are borrowed; those just installed come first
+    [site] = (tmp_path / "new").glob("lib/python*/site-packages")
+    (site / "borrowed.pth").write_text(sysconfig.get_path("purelib"))
+
+    def run(*command: str) -> str:
+        return subprocess.check_output(command, cwd=tmp_path, env={"PATH": ""}, text=True)
+
+    shown = run(
+        str(python),
+        "-c",
+        "import exemplar_service, exemplar_client, api; print(api.__file__, exemplar_client.__file__)",
+    )
+    assert shown.count(str(site)) == 2
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert version in run(str(python.with_name("exemplar")), "--version")
+
+
+def test_licences_name_each_locked_package_that_is_installed() -> None:
+    page = (ROOT / "docs" / "licences.md").read_text()
+    listed = set(re.findall(r"^\| ([a-z0-9.-]+) \| \S+ \| \S", page, re.MULTILINE)) - {"package"}
+    assert {row.split()[1] for row in rows()} == listed
+    assert "UNKNOWN" not in page

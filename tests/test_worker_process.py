@@ -9,13 +9,16 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import psutil
+import psycopg
 import pytest
 import redis
 from calls import codes, enroll, files
 from services import LIGHT, Progress, as_environment, held, held_amid
+from sqlalchemy import make_url
 from tiny import TINY
 from waiting import lives, until
 
@@ -130,6 +133,10 @@ def record(apart: Settings) -> Iterator[Store]:
 
 
 def start_worker(settings: Settings, **more: str) -> subprocess.Popen[bytes]:
+    return start(settings, "worker", "--name", "w", **more)
+
+
+def start(settings: Settings, *command: str, **more: str) -> subprocess.Popen[bytes]:
     environment = {
         **os.environ,
         "EXEMPLAR_DATA": str(settings.data),
@@ -138,8 +145,8 @@ def start_worker(settings: Settings, **more: str) -> subprocess.Popen[bytes]:
         "EXEMPLAR_SWEEP_S": "0.5",
         **more,
     }
-    command = [sys.executable, "-m", "exemplar_service", "worker", "--name", "w"]
-    return subprocess.Popen(command, env=environment, stderr=subprocess.STDOUT, stdout=subprocess.PIPE)
+    run = [sys.executable, "-m", "exemplar_service", *command]
+    return subprocess.Popen(run, env=environment, stderr=subprocess.STDOUT, stdout=subprocess.PIPE)
 
 
 def ask(store: Store, picture: bytes, lane: Lane = Lane.INTERACTIVE) -> str:
@@ -170,6 +177,34 @@ def test_worker_whose_encoder_cannot_load_says_so_and_ends(apart: Settings, reco
     assert worker.returncode == 1, out.decode()
     assert len(lines) == 1 and "/nowhere/weights.safetensors" in lines[0]
     assert "Traceback" not in out.decode()
+
+
+@pytest.fixture
+def ascii_url(postgres_url: str) -> Iterator[str]:
+    """A database that cannot hold every label."""
+    name = f"ascii_{uuid4().hex}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0")
+    url = make_url(postgres_url).set(drivername="postgresql+psycopg", database=name)
+    yield url.render_as_string(hide_password=False)
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.mark.parametrize(
+    ("command", "code"), [(("worker", "--name", "w"), 1), (("api", "--port", "0"), 2)], ids=["worker", "api"]
+)
+def test_process_that_the_record_refuses_says_so_once_and_ends_when_stopped(
+    command: tuple[str, ...], code: int, apart: Settings, ascii_url: str
+) -> None:
+    process = start(apart, *command, EXEMPLAR_DATABASE_URL=ascii_url)
+    said = next(line for line in iter(process.stdout.readline, b"") if b"record_encoding_invalid" in line)
+    assert b"expected a database with the encoding UTF8, got SQL_ASCII" in said
+    assert process.poll() is None  # whatever restarts it would do so at once
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=100)
+    assert b"record_encoding_invalid" not in out and b"Traceback" not in out, out.decode()
+    assert process.returncode == code
 
 
 def test_frozen_worker_ends_itself_while_work_waits(apart: Settings, record: Store, digits: Digits) -> None:

@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,11 +24,11 @@ from celery.signals import (
     worker_shutting_down,
 )
 
-from core.errors import ExemplarError
+from core.errors import RECORD_REFUSALS, ExemplarError
 from core.settings import Settings
 from core.types import Lane
 from runtime.logs import set_up_logs
-from runtime.processes import die_with_parent, keep_started, yield_to_others
+from runtime.processes import REFUSED_S, die_with_parent, keep_started, yield_to_others
 from store.queue.wake_ups import TASK, new_celery, queue_of
 from worker.heartbeat_file import WorkerState, remove_heartbeat, write_heartbeat
 
@@ -163,6 +164,8 @@ class _Child:
                 part.start()
         except ExemplarError as error:
             log.error("worker_cannot_start", code=error.code, error=error.message)
+            if error.code in RECORD_REFUSALS:
+                self._wait(REFUSED_S)
             self._give_up()
         except Exception as error:  # the boundary of the start: Celery would go on with half a worker
             log.error("worker_cannot_start", code="internal_error", exc_info=error)
@@ -181,6 +184,11 @@ class _Child:
         tools.store.workers.leave(tools.name, tools.owner)
         tools.replicas.save_all()
         tools.watch.tracing.close()
+
+    def _wait(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not self.is_stopping():
+            time.sleep(0.2)
 
     def _give_up(self) -> None:
         self._shared[_FAILED] = 1

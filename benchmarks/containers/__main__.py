@@ -1,8 +1,8 @@
 """`make containers`: builds the images, runs the compose file, does harm, prints two tables.
 
-Needs root on Debian 12, and 40 GB of disk. ARGS: --no-build uses the images that are there, --only NAME
-(repeatable) plays some parts: tag, faults, backup, s3, upgrade; --pictures N for `tag`; --previous COMMIT
-is what `upgrade` begins with, by default the commit before the newest migration.
+Needs root on Debian 12, and 45 GB of disk. ARGS: --no-build uses the images that are there, --only NAME
+(repeatable) plays some parts; --pictures N for `tag`; --previous COMMIT is what `upgrade` begins with, by
+default the commit before the newest migration.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from benchmarks.containers.faults import FAULTS, play
 from benchmarks.containers.images import TARGETS, build, build_previous
 from benchmarks.containers.machine import install
 from benchmarks.containers.moves import back_up_and_restore, on_s3, upgraded
+from benchmarks.containers.own_secrets import with_own_secrets
+from benchmarks.containers.refusals import refused
 from benchmarks.containers.stand_ins import base_images
 from benchmarks.containers.trial import Outcome, Service, tagged
 
 HEADER = "| scenario | pictures | lost | doubled | failed | s | |\n|---|---|---|---|---|---|---|"
-PARTS = ("tag", "faults", "backup", "s3", "upgrade")
 
 
 def say(line: str) -> None:
@@ -33,11 +34,11 @@ def main() -> int:
     """Run what is asked for; the exit code is 1 if a picture was lost or doubled."""
     parser = argparse.ArgumentParser(prog="make containers", description=__doc__)
     parser.add_argument("--no-build", action="store_true")
-    parser.add_argument("--only", action="append", choices=PARTS)
+    parser.add_argument("--only", action="append", choices=PLAYS)
     parser.add_argument("--pictures", type=int, default=1000)
     parser.add_argument("--previous", help="the commit to upgrade from")
     asked = parser.parse_args()
-    parts = asked.only or PARTS
+    parts = asked.only or list(PLAYS)
     outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory(prefix="exemplar-containers-") as name:
         folder = Path(name)
@@ -95,7 +96,15 @@ def memory(project: Project) -> str:
     return ", ".join(f"{name} {size:.0f}" for name, size in sorted(project.memory().items()) if size)
 
 
-PLAYS = {"tag": tag, "faults": faults, "backup": back_up_and_restore, "s3": on_s3, "upgrade": upgraded}
+PLAYS = {
+    "tag": tag,
+    "faults": faults,
+    "backup": back_up_and_restore,
+    "secrets": with_own_secrets,
+    "refused": refused,
+    "s3": on_s3,
+    "upgrade": upgraded,
+}
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -76,7 +76,7 @@ REDIS = StandIn(
 DATABASE = StandIn(
     "docker.io/library/postgres:17",
     ("postgresql",),
-    ('ENTRYPOINT ["/entry"]',),
+    ('ENTRYPOINT ["/entry"]', "STOPSIGNAL SIGINT"),
     (("entry", POSTGRES),),
     ("rm -rf /var/lib/postgresql/*/main", "chmod 755 /entry"),
 )

@@ -30,7 +30,7 @@ def python_components() -> Iterator[dict[str, Any]]:
 
 
 def licence_of(one: Distribution) -> str:
-    """Return the licence that a package states: an expression, or classifiers, or a line of text."""
+    """Return the licence that a package states: an expression, classifiers, or a line of text."""
     stated = one.metadata.get("License-Expression")
     classified = [
         line.rpartition(" :: ")[2]
@@ -38,6 +38,8 @@ def licence_of(one: Distribution) -> str:
         if line.startswith("License :: ") and line != "License :: OSI Approved"
     ]
     text = (one.metadata.get("License") or "").strip()
+    if text == "UNKNOWN":  # setuptools writes this for none
+        text = (one.read_text("LICENSE") or "").strip()
     return stated or " AND ".join(classified) or text.partition("\n")[0]
 
 
