@@ -31,6 +31,7 @@ from calls import enroll
 from contract import Contract
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from kept_statements import keep_statements
 from lazy_routes import build_urls_lazily
 from PIL import Image
 from playwright.sync_api import Browser, Page
@@ -61,6 +62,7 @@ hypothesis_settings.register_profile(
 )
 hypothesis_settings.load_profile("busy")
 build_urls_lazily()
+keep_statements()
 gc.set_threshold(GC_AFTER)
 
 DATABASES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.processes))
