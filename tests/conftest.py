@@ -37,7 +37,7 @@ from lazy_routes import build_urls_lazily
 from PIL import Image
 from playwright.sync_api import Browser, Page
 from s3 import BUCKET, KEYS, s3_running
-from services import CHOSEN, running_service
+from services import CHOSEN, LIGHT, as_environment, running_service
 from sqlalchemy import make_url
 from tiny import DEFAULT, LITE0, write_tiny
 from waiting import until
@@ -134,6 +134,13 @@ def tiny_weights() -> Iterator[None]:
     write_tiny()
     yield
     end_template()  # the process that services are forked from, if any was
+
+
+@pytest.fixture
+def light(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings with which an encoder opens quickly, without a comparison of runtimes and precisions."""
+    for name, value in as_environment(LIGHT).items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture(scope="session")

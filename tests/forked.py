@@ -1,4 +1,4 @@
-"""The service's processes without their imports: forked from one that has them, in 0.5 CPU seconds and not 4."""
+"""Processes of the service forked from one that has their imports, in 1 CPU second and not 4."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A process that has imported what services import; it forks those that tests start, and tells how they ended.
+"""A process that has imported what services import; it forks those that tests start and says how they ended.
 
-It reads one request at a time from the socket whose number it is given: a process to start, or one to look at.
+It reads one request at a time from a socket, whose number it is given: start a process, or look at one.
 """
 
 from __future__ import annotations
