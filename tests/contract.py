@@ -6,7 +6,8 @@ import re
 from typing import Any
 
 import httpx
-from jsonschema import Draft202012Validator
+import jsonschema
+import jsonschema_rs
 
 
 class Contract:
@@ -19,6 +20,7 @@ class Contract:
             for path, operations in document["paths"].items()
         ]
         self._paths.sort(key=lambda pair: -pair[0].pattern.count("/"))
+        self._validators: dict[str, jsonschema_rs.Draft202012Validator] = {}
 
     def check(self, response: httpx.Response) -> None:
         """Check one answer; an error must be a problem object with a code."""
@@ -49,5 +51,11 @@ class Contract:
         return None
 
     def _validate(self, schema: dict[str, Any], instance: Any) -> None:
+        """Ask the fast library, and for the words of its objection the clearer one."""
         whole = {**schema, "components": self.document["components"]}
-        Draft202012Validator(whole).validate(instance)
+        key = repr(schema)
+        if key not in self._validators:
+            self._validators[key] = jsonschema_rs.Draft202012Validator(whole)
+        if not self._validators[key].is_valid(instance):
+            jsonschema.Draft202012Validator(whole).validate(instance)
+            self._validators[key].validate(instance)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from forked import ForkingSupervisor
 from tiny import TINY
 from waiting import until
 
@@ -28,16 +29,21 @@ def as_environment(settings: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def running_service(folder: Path | None = None, **settings: str) -> Iterator[Stack]:
+def running_service(
+    folder: Path | None = None, *, is_forked: bool = True, **settings: str
+) -> Iterator[Stack]:
     """Run Redis, API and one worker as processes, with EXEMPLAR_* settings; its folder goes with it.
 
     By default it offers the tiny encoder alone, and runs any in the one way that needs no comparison when it
-    opens; with CHOSEN it opens slower and embeds faster.
+    opens; with CHOSEN it opens slower and embeds faster. Processes that are forked share their imports, and
+    the system shows another command and environment for them.
     """
     folder = folder or Path(tempfile.mkdtemp(prefix="exemplar-service-"))
     settings = {**LIGHT, **settings}
     environment = as_environment(settings)
     stack = Stack(Settings(data=folder, port=0), workers=1, environment=environment)
+    if is_forked:
+        stack._supervisor = ForkingSupervisor(stack._supervisor._grace_s)
     try:
         stack.start(lambda _: None)
         yield stack

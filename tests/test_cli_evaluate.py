@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from services import CHOSEN, as_environment
 from supporting import units
 from tiny import TINY
 
@@ -20,6 +21,8 @@ from core.errors import ExemplarError
 from core.specs import PACKAGED
 from core.types import Rule, RuleName
 from index.decide import classify
+
+pytestmark = pytest.mark.usefixtures("light")
 
 Digits = Callable[[int, int], bytes]
 LITE0 = PACKAGED[1]
@@ -106,7 +109,11 @@ def test_same_command_gives_the_same_figures(folders: tuple[Path, Path]) -> None
     assert run(folders) == run(folders)
 
 
-def test_table_and_summary_fit_a_terminal(folders: tuple[Path, Path]) -> None:
+def test_table_and_summary_fit_a_terminal(
+    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in as_environment(CHOSEN).items():  # as it is by default
+        monkeypatch.setenv(name, value)
     support, query = folders
     for folder in folders:
         (folder / "7").rename(folder / ("seven, " * 20))

@@ -20,6 +20,8 @@ from core.label_sets import with_parents
 from core.types import Rule
 from index.label_metrics import Judged, average_precision, calibration_error, numbers
 
+pytestmark = pytest.mark.usefixtures("light")
+
 Digits = Callable[[int, int], bytes]
 Rows = Sequence[Sequence[str]]
 

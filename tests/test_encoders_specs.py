@@ -76,6 +76,7 @@ def test_line_about_an_encoder_advises_a_better_one_where_there_is_one(spec: str
     assert (f"exemplar up --encoders {RECOMMENDED}" in line) is advised
 
 
+@pytest.mark.usefixtures("light")
 def test_the_list_of_encoders_says_how_the_record_has_them(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -22,7 +22,7 @@ from cli.stack import Stack
 pytestmark = pytest.mark.processes
 
 Digits = Callable[[int, int], bytes]
-PICTURES = 900
+PICTURES = 360  # three times what is read ahead
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def s3() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def running(s3: str) -> Iterator[Stack]:
-    settings = {"lease_s": "3", "bulk_window_items": "300", "remote_prefixes": f"s3://{BUCKET}/in/"}
+    settings = {"lease_s": "3", "bulk_window_items": "120", "remote_prefixes": f"s3://{BUCKET}/in/"}
     with running_service(Path(tempfile.mkdtemp(prefix="exemplar-buckets-")), **settings) as stack:
         yield stack
 

@@ -29,6 +29,7 @@ from store.store import open_store
 pytestmark = pytest.mark.processes
 
 Digits = Callable[[int, int], bytes]
+PICTURES = 480  # four times what is read ahead
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def running() -> Iterator[Stack]:
     (folder / "photos").mkdir()
     settings = {
         "lease_s": "3",
-        "bulk_window_items": "300",
+        "bulk_window_items": "120",
         "roots": str(folder / "photos"),
         "max_body_bytes": "100000",
         "bulk_max_bytes": "30000000",
@@ -140,8 +141,8 @@ def test_urls_fail_with_a_clear_problem(client: httpx.Client, birds: str) -> Non
 def held_while_it_is_read(
     client: httpx.Client, running: Stack, digits: Digits, make: Callable[..., bytes]
 ) -> AbstractContextManager[str]:
-    """Submit 1,200 different pictures and pause the worker once some are enrolled, and not all read."""
-    archive = make({f"digit/{n:04}.png": digits(n % 10, n // 10) for n in range(1200)})
+    """Submit different pictures and pause the worker once some are enrolled, and not all read."""
+    archive = make({f"digit/{n:04}.png": digits(n % 10, n // 10) for n in range(PICTURES)})
 
     def submit() -> str:
         path = f"/v1/collections/{make_collection(client)}/bulk"
@@ -151,20 +152,20 @@ def held_while_it_is_read(
         return answer.headers["location"]
 
     def amid(progress: Progress) -> bool:
-        return progress.done > 0 and progress.expanding and progress.total < 1200
+        return progress.done > 0 and progress.expanding and progress.total < PICTURES
 
     return held_amid(running, submit, amid)
 
 
 def check_each_once(client: httpx.Client, job: str) -> None:
     results = results_of(client, job)
-    assert [result["item"] for result in results] == list(range(1200))
-    assert [result["custom_id"] for result in results] == [f"digit/{n:04}.png" for n in range(1200)]
+    assert [result["item"] for result in results] == list(range(PICTURES))
+    assert [result["custom_id"] for result in results] == [f"digit/{n:04}.png" for n in range(PICTURES)]
     assert {result["status"] for result in results} == {"done"}
     assert {result["duplicate_of"] for result in results} == {None}
     collection = client.get(job).json()["collection"]
     [class_] = client.get(f"/v1/collections/{collection}/classes").json()["items"]
-    assert class_["supports"] == 1200
+    assert class_["supports"] == PICTURES
 
 
 @pytest.mark.parametrize("make", [make_zip, make_tar])

@@ -1,0 +1,116 @@
+"""Processes of the service forked from one that has their imports, in 1 CPU second and not 4."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from template_process import MESSAGE
+
+from cli.supervisor import Child, Supervisor
+from runtime.processes import die_with_parent
+
+TEMPLATE = Path(__file__).with_name("template_process.py")
+
+
+class _Template:
+    """The process that is forked, one for all tests of a process."""
+
+    def __init__(self) -> None:
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._lock = threading.Lock()
+        self._process = subprocess.Popen(
+            [sys.executable, str(TEMPLATE), str(theirs.fileno())],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,
+            preexec_fn=die_with_parent,
+        )
+        theirs.close()
+
+    def ask(self, request: dict[str, Any]) -> Any:
+        with self._lock:
+            self._socket.send(json.dumps(request).encode())
+            answer = self._socket.recv(MESSAGE)
+        assert answer, "the process that is to be forked has ended"
+        return json.loads(answer)
+
+    def end(self) -> None:
+        self._socket.close()
+        self._process.wait()
+
+
+@cache
+def _template() -> _Template:
+    return _Template()
+
+
+def end_template() -> None:
+    """End the process that is forked, if any was."""
+    if _template.cache_info().currsize:
+        _template().end()
+        _template.cache_clear()
+
+
+class Forked:
+    """A process as `subprocess.Popen` has it."""
+
+    def __init__(self, command: list[str], environment: dict[str, str], log: Path) -> None:
+        sys.audit("os.fork")  # so that a test without the marker fails
+        request = {"command": command, "environment": environment, "log": str(log)}
+        self.returncode: int | None = None
+        self.pid: int = _template().ask(request)
+
+    def poll(self) -> int | None:
+        if self.returncode is None:
+            self.returncode = _template().ask({"pid": self.pid})
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        until = time.monotonic() + (float("inf") if timeout is None else timeout)
+        while (ended := self.poll()) is None:
+            if time.monotonic() > until:
+                raise subprocess.TimeoutExpired("a forked process", timeout or 0.0)
+            time.sleep(0.01)
+        return ended
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+class _ForkedChild(Child):
+    """A child of the supervisor that is forked."""
+
+    def start(self) -> None:
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        _, _, *command = self.command  # without Python and `-m`
+        self.process = Forked(command, {**os.environ, **self.environment}, self.log)
+        self.started_at = time.monotonic()
+        self.start_again_at = None
+        self.is_asked = False
+
+
+class ForkingSupervisor(Supervisor):
+    """Forks what are commands of the service; Redis is none."""
+
+    def start(self, child: Child) -> Child:
+        if "exemplar_service" in child.command:
+            child = _ForkedChild(child.name, child.command, child.environment, child.log)
+        return super().start(child)
