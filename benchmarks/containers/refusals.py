@@ -76,7 +76,7 @@ def started(project: Project, service: str, database: str) -> Iterator[str]:
     try:
         yield name
     finally:
-        run("podman", "rm", "-f", "-t", "10", name)
+        run("podman", "rm", "-f", "-v", "-t", "10", name)
 
 
 def log_of(name: str) -> str:
