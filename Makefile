@@ -42,7 +42,7 @@ fuzz: $(VENV)/.installed-dev
 faults: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.faults --scale full $(ARGS)
 
-# Images built and the compose file run with podman, as root on Debian 12: about an hour, 40 GB of disk.
+# Images built and the compose file run with podman, as root on Debian 12: a quarter of an hour to an hour, 45 GB of disk.
 containers: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.containers $(ARGS)
 
