@@ -2,33 +2,57 @@
 
 from __future__ import annotations
 
+from itertools import islice
+from typing import Protocol
+
 import numpy as np
 
 from core.answers import Contribution
 from core.types import RuleName
-from core.vectors import Vector
+from core.vectors import Vector, Vectors
 from index.learning import Fitted
 from index.near import Near
 from index.nearest import TEMPERATURE, VOTERS
+from index.supports import Floats, Ids
 
-CONTRIBUTIONS = 3  # supports listed in an answer
+CONTRIBUTIONS = 3  # supports listed for a label
+
+
+class WithVectors(Protocol):
+    """Supports in rows."""
+
+    @property
+    def ids(self) -> Ids:
+        """Their ids, (n,)."""
+
+    @property
+    def vectors(self) -> Vectors:
+        """Their unit vectors, (n, d)."""
 
 
 def contributions(fitted: Fitted, query: Vector, column: int, label: str) -> list[Contribution]:
     """Return the supports that contributed most to the class of a column, near or not."""
     supports = fitted.fit.supports
-    for_it = np.maximum(fitted.fit.contributions(query, column), 0.0)
-    total = float(for_it.sum())
-    rows = np.argsort(-for_it, kind="stable")[:CONTRIBUTIONS]
+    for_it = fitted.fit.contributions(query, column)
+    rows = np.flatnonzero(for_it > 0)
+    return strongest(supports, rows, for_it[rows], query, label)
+
+
+def strongest(
+    supports: WithVectors, rows: Ids, shares: Floats, query: Vector, label: str
+) -> list[Contribution]:
+    """Return the supports that contributed most, of the contributions (n,) of some rows (n,)."""
+    shares = np.maximum(shares, 0.0)
+    total = float(shares.sum())
     return [
         Contribution(
-            support_id=int(supports.ids[row]),
+            support_id=int(supports.ids[rows[one]]),
             label=label,
-            similarity=float(supports.vectors[row] @ query),
-            share=float(for_it[row]) / total,
+            similarity=float(supports.vectors[rows[one]] @ query),
+            share=float(shares[one]) / total,
         )
-        for row in rows
-        if for_it[row] > 0
+        for one in np.argsort(-shares, kind="stable")[:CONTRIBUTIONS]
+        if shares[one] > 0
     ]
 
 
@@ -47,8 +71,9 @@ def near_contributions(
         total = float(weights.sum())
     else:  # a class's score is the sum of its supports' cosines, up to a factor
         weights, total = np.maximum(cosines, 0.0), float(supports.sums[column] @ query)
-    return [
+    found = (
         Contribution(int(support_id), label, float(cosine), min(float(weight) / total, 1.0))
         for support_id, cosine, weight in zip(near.ids[own], cosines, weights, strict=False)
         if weight > 0 and total > 0
-    ]
+    )
+    return list(islice(found, CONTRIBUTIONS))

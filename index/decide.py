@@ -13,7 +13,6 @@ from core.changes import ClassChange
 from core.types import ClassKind, DecisionName, Metric, Rule
 from core.vectors import Vector, Vectors
 from index.calibration import novelty
-from index.contributions import CONTRIBUTIONS
 from index.error_budget import Budget
 from index.learning import Fitted
 from index.means import mean_scores
@@ -144,7 +143,7 @@ class _Judgement:
         best = int(order[0])
         margin = float(scores[best] - scores[order[1]]) if len(order) > 1 else None
         contributions = self._replica.contributions(self._fitted, query, near, best)
-        return Explanation(margin, tuple(contributions[:CONTRIBUTIONS]))
+        return Explanation(margin, tuple(contributions))
 
     def _candidate_set(self, probabilities: Floats, order: Ids) -> CandidateSet | None:
         if self._limits.set_limit is None:

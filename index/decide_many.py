@@ -6,18 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.answers import Candidate, Contribution, Explanation, LabelAnswer, ManyAnswer, ManyNeighbour, Novelty
+from core.answers import Candidate, Explanation, LabelAnswer, ManyAnswer, ManyNeighbour, Novelty
 from core.errors import ExemplarError
 from core.tiles import CROPS
 from core.types import DecisionName, LabelDecision, Rule
 from core.vectors import Crops, Vector, Vectors
+from index.contributions import strongest
 from index.many_tiles import weigh_tiles
 from index.near import Near
 from index.replica import Replica
 from index.replicas import AnyReplica
 from index.supports import Floats, Ids, Mask
 
-CONTRIBUTIONS = 3  # supports listed for each label
 EXPLAINED = 20  # labels with an explanation of their own; more would cost more than the answer
 
 
@@ -136,18 +136,7 @@ class _Judgement:
         if place >= EXPLAINED:
             return Explanation(None, ())
         rows, shares = self._fitted.fit.contributions(query, column)
-        shares = np.maximum(shares, 0.0)
-        most = np.argsort(-shares, kind="stable")[:CONTRIBUTIONS]
-        found = [
-            Contribution(
-                support_id=int(self._rows.ids[rows[one]]),
-                label=self._names[column],
-                similarity=float(self._rows.vectors[rows[one]] @ query),
-                share=float(shares[one] / shares.sum()),
-            )
-            for one in most
-            if shares[one] > 0
-        ]
+        found = strongest(self._rows, rows, shares, query, self._names[column])
         return Explanation(None, tuple(found))
 
     def _neighbours(self, near: Near) -> tuple[ManyNeighbour, ...]:
