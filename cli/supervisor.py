@@ -33,8 +33,14 @@ class Child:
     def start(self) -> None:
         """Start the process; its output goes to its log."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.process = self._opened()
+        self.started_at = time.monotonic()
+        self.start_again_at = None
+        self.is_asked = False
+
+    def _opened(self) -> subprocess.Popen[bytes]:
         with open(self.log, "ab") as out:
-            self.process = subprocess.Popen(
+            return subprocess.Popen(
                 self.command,
                 env={**os.environ, **self.environment},
                 stdin=subprocess.DEVNULL,
@@ -43,9 +49,6 @@ class Child:
                 start_new_session=True,  # Ctrl-C goes to the supervisor alone, which stops all in order
                 preexec_fn=die_with_parent,  # noqa: PLW1509 - one thread here, and prctl takes no lock
             )
-        self.started_at = time.monotonic()
-        self.start_again_at = None
-        self.is_asked = False
 
     def plan_start(self) -> None:
         """Choose when to restart: immediately, or after a growing delay if it died soon after its start."""

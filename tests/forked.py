@@ -98,13 +98,9 @@ class Forked:
 class _ForkedChild(Child):
     """A child of the supervisor that is forked."""
 
-    def start(self) -> None:
-        self.log.parent.mkdir(parents=True, exist_ok=True)
+    def _opened(self) -> Forked:
         _, _, *command = self.command  # without Python and `-m`
-        self.process = Forked(command, {**os.environ, **self.environment}, self.log)
-        self.started_at = time.monotonic()
-        self.start_again_at = None
-        self.is_asked = False
+        return Forked(command, {**os.environ, **self.environment}, self.log)
 
 
 class ForkingSupervisor(Supervisor):
