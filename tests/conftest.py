@@ -170,11 +170,11 @@ def postgres_url() -> Iterator[str]:
 
 
 @contextmanager
-def postgres_database(server: str) -> Iterator[str]:
-    """A new database on a PostgreSQL server; gives its URL."""
+def postgres_database(server: str, options: str = "") -> Iterator[str]:
+    """A new database on a PostgreSQL server, with options of CREATE DATABASE; gives its URL."""
     name = f"test_{uuid4().hex}"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
+        connection.execute(f'CREATE DATABASE "{name}" {options}')
     url = make_url(server).set(drivername="postgresql+psycopg", database=name)
     yield url.render_as_string(hide_password=False)
     with psycopg.connect(server, autocommit=True) as connection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from conftest import postgres_database
 from enrolling import vector
 from sqlalchemy import make_url, text
 
@@ -225,19 +227,8 @@ def test_failed_transaction_leaves_nothing(database: Database) -> None:
 @pytest.fixture
 def strange_url(postgres_url: str) -> Iterator[Callable[[str], str]]:
     """Creates databases by the end of their CREATE DATABASE."""
-    made: list[str] = []
-
-    def create(options: str) -> str:
-        made.append(f"strange_{uuid4().hex}")
-        with psycopg.connect(postgres_url, autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{made[-1]}" {options}')
-        url = make_url(postgres_url).set(drivername="postgresql+psycopg", database=made[-1])
-        return url.render_as_string(hide_password=False)
-
-    yield create
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        for name in made:
-            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    with ExitStack() as made:
+        yield lambda options: made.enter_context(postgres_database(postgres_url, options))
 
 
 @pytest.mark.processes

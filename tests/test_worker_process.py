@@ -9,16 +9,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import httpx
 import psutil
-import psycopg
 import pytest
 import redis
 from calls import codes, enroll, files
+from conftest import postgres_database
 from services import LIGHT, Progress, as_environment, held, held_amid
-from sqlalchemy import make_url
 from tiny import TINY
 from waiting import lives, until
 
@@ -182,13 +180,8 @@ def test_worker_whose_encoder_cannot_load_says_so_and_ends(apart: Settings, reco
 @pytest.fixture
 def ascii_url(postgres_url: str) -> Iterator[str]:
     """A database that cannot hold every label."""
-    name = f"ascii_{uuid4().hex}"
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0")
-    url = make_url(postgres_url).set(drivername="postgresql+psycopg", database=name)
-    yield url.render_as_string(hide_password=False)
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with postgres_database(postgres_url, "ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0") as url:
+        yield url
 
 
 @pytest.mark.parametrize(
