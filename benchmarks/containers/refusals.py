@@ -13,10 +13,11 @@ from benchmarks.containers.trial import Outcome
 
 GUEST = "guest"  # a user, its password, and the database that it may not create tables in
 WATCHED_S = 60.0
-CREATE = (
-    f"CREATE ROLE {GUEST} LOGIN PASSWORD '{GUEST}'",
-    f"CREATE DATABASE {GUEST}",
-    "CREATE DATABASE ascii ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0",
+CREATE = (  # each in a database
+    ("exemplar", f"CREATE ROLE {GUEST} LOGIN PASSWORD '{GUEST}'"),
+    ("exemplar", f"CREATE DATABASE {GUEST}"),
+    ("exemplar", "CREATE DATABASE ascii ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0"),
+    (GUEST, "REVOKE CREATE ON SCHEMA public FROM PUBLIC"),
 )
 COMMANDS = {"worker": ("exemplar", "worker"), "api": ("exemplar", "api", "--host", "0.0.0.0")}
 EXPECTED = {"ascii": "record_encoding_invalid", GUEST: "record_forbidden"}
@@ -28,8 +29,7 @@ def refused(_folder: Path, _pictures: int) -> list[Outcome]:
     try:
         project.up_some("redis", "postgres")
         project.await_postgres()
-        for statement in (*CREATE, f"REVOKE CREATE ON SCHEMA public FROM PUBLIC -- {GUEST}"):
-            name = GUEST if "SCHEMA" in statement else "exemplar"
+        for name, statement in CREATE:
             project.exec("postgres", "psql", "-U", "exemplar", "-qc", statement, name)
         for service in COMMANDS:
             for database, code in EXPECTED.items():
