@@ -3,6 +3,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
+# Bytecode is kept between starts even where the environment says not to (as in many images): the tests start
+# hundreds of processes.
+unexport PYTHONDONTWRITEBYTECODE
 FILES := --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test test-fast lint format types contracts check generate faults fuzz containers lock clean
