@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from itertools import chain, islice
 from typing import Any
 
 from flask import Response, g, request
 from pydantic import BaseModel, Field
 
+from api.as_model import as_model
 from api.inputs import PageQuery
-from api.pages import make_cursor, read_number
+from api.pages import Page, read_number
 from api.routes import Routes, as_json
 from api.services import services
 from core.errors import ExemplarError
-from store.record.audit_log import Entry, Period
+from store.record.audit_log import Period
 from store.record.collections import collection_not_found
 from store.record.keys import Scope
 
@@ -46,28 +48,9 @@ class AuditEntry(BaseModel):
     job_id: str | None
     details: dict[str, Any]
 
-    @classmethod
-    def of(cls, entry: Entry) -> AuditEntry:
-        return cls(
-            id=entry.id,
-            at=datetime.fromtimestamp(entry.at, UTC),
-            kind=entry.kind,
-            collection=entry.collection,
-            from_version=entry.from_version,
-            version=entry.version,
-            actor=entry.actor,
-            actor_name=entry.actor_name,
-            request_id=entry.request_id,
-            job_id=entry.job_id,
-            details=dict(entry.details),
-        )
 
-
-class AuditEntryPage(BaseModel):
+class AuditEntryPage(Page[AuditEntry]):
     """Entries, oldest first."""
-
-    items: list[AuditEntry]
-    next_cursor: str | None
 
 
 @routes.add(
@@ -87,17 +70,13 @@ def get_audit(query: AuditQuery) -> Response:
     if request.accept_mimetypes.best_match(["application/json", NDJSON]) == NDJSON:
         return _stream(period)
     found = services().store.audit.page(period, after=read_number(query.cursor), limit=query.limit)
-    page = AuditEntryPage(
-        items=[AuditEntry.of(entry) for entry in found],
-        next_cursor=make_cursor(found[-1].id) if len(found) == query.limit else None,
-    )
-    return as_json(page)
+    return as_json(AuditEntryPage.of(found, query.limit, partial(as_model, AuditEntry)))
 
 
 def _stream(period: Period) -> Response:
     streams, entries = services().streams, services().store.audit.entries(period)
     first = list(islice(entries, 1))  # an unavailable record is an error, not half an answer
-    lines = (AuditEntry.of(entry).model_dump_json() + "\n" for entry in chain(first, entries))
+    lines = (as_model(AuditEntry, entry).model_dump_json() + "\n" for entry in chain(first, entries))
     streams.take()
     return streams.hold_for(Response(lines, content_type=NDJSON))
 

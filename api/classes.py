@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from flask import Response
 
 from api.inputs import ClassChange, Merge, NewClass, PageQuery
 from api.models import ClassModel, ClassPage
-from api.pages import make_cursor, read_number
+from api.pages import read_number
 from api.routes import Routes
 from api.services import services
 from core.labels import clean_label
@@ -21,10 +23,7 @@ routes = Routes("classes")
 def list_classes(collection: str, query: PageQuery) -> ClassPage:
     """List the classes of a collection with their counts."""
     found = services().store.classes.page(collection, after=read_number(query.cursor), limit=query.limit)
-    return ClassPage(
-        items=[ClassModel.of(collection, class_) for class_ in found],
-        next_cursor=make_cursor(found[-1].id) if len(found) == query.limit else None,
-    )
+    return ClassPage.of(found, query.limit, partial(ClassModel.of, collection))
 
 
 @routes.add(

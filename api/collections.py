@@ -7,7 +7,7 @@ from flask import Response, g
 from api.auth import check_may_make
 from api.inputs import CollectionChange, NewCollection, PageQuery
 from api.models import CollectionModel, CollectionPage
-from api.pages import make_cursor, read_number
+from api.pages import read_number
 from api.routes import Routes
 from api.services import check_offered, require_text_encoder, services
 from core.labels import check_slug
@@ -45,10 +45,7 @@ def list_collections(query: PageQuery) -> CollectionPage:
     found = services().store.collections.page(
         after=read_number(query.cursor), limit=query.limit, among=g.collections
     )
-    return CollectionPage(
-        items=[CollectionModel.of(collection) for collection in found],
-        next_cursor=make_cursor(found[-1].id) if len(found) == query.limit else None,
-    )
+    return CollectionPage.of(found, query.limit, CollectionModel.of)
 
 
 @routes.add("GET", "/collections/<collection>", scope=Scope.CLASSIFY, answer=CollectionModel)

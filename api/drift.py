@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from api.as_model import as_model
 from api.inputs import Strict
 from api.routes import Routes
 from api.services import services
@@ -222,9 +223,7 @@ def _period(
         change=None,
         reviewed=len(reviewed),
         reviewed_accuracy=sum(one.right for one in reviewed) / len(reviewed) if reviewed else None,
-        corrected_accuracy=None
-        if corrected is None
-        else EstimateModel(value=corrected.value, low=corrected.low, high=corrected.high),
+        corrected_accuracy=None if corrected is None else as_model(EstimateModel, corrected),
     )
 
 

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from flask import Response, g
 from pydantic import BaseModel, Field, model_validator
 
+from api.as_model import as_model
 from api.inputs import PageQuery, Strict
 from api.links import link
-from api.pages import make_cursor, read_cursor
+from api.pages import Page, read_cursor
 from api.prefer import wait_s
 from api.requests import request_id
 from api.routes import Routes, as_json
@@ -85,29 +86,12 @@ class ErasureModel(BaseModel):
 
     @classmethod
     def of(cls, erasure: Erasure) -> ErasureModel:
-        ended = erasure.finished_at
-        return cls(
-            id=erasure.id,
-            at=datetime.fromtimestamp(erasure.at, UTC),
-            finished_at=None if ended is None else datetime.fromtimestamp(ended, UTC),
-            state=erasure.state,
-            by=erasure.key_id,
-            request_id=erasure.request_id,
-            collections=None if erasure.collections is None else list(erasure.collections),
-            kind=erasure.kind,
-            counts=dict(erasure.counts),
-            elsewhere=list(erasure.elsewhere),
-            unread=list(erasure.unread),
-            complete=erasure.is_complete,
-            links={"self": link(f"/v1/erasures/{erasure.id}")},
-        )
+        links = {"self": link(f"/v1/erasures/{erasure.id}")}
+        return as_model(cls, erasure, by=erasure.key_id, complete=erasure.is_complete, links=links)
 
 
-class ErasurePage(BaseModel):
+class ErasurePage(Page[ErasureModel]):
     """Receipts, newest first."""
-
-    items: list[ErasureModel]
-    next_cursor: str | None
 
 
 @routes.add(
@@ -138,10 +122,7 @@ def list_erasures(query: PageQuery) -> ErasurePage:
     found = services().store.erasures.page(
         before=read_cursor(query.cursor), limit=query.limit, among=g.collections
     )
-    return ErasurePage(
-        items=[ErasureModel.of(one) for one in found],
-        next_cursor=make_cursor(found[-1].id) if len(found) == query.limit else None,
-    )
+    return ErasurePage.of(found, query.limit, ErasureModel.of)
 
 
 @routes.add("GET", "/erasures/<erasure_id>", scope=Scope.ADMIN, answer=ErasureModel)

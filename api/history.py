@@ -38,9 +38,11 @@ def list_versions(collection: str, query: PageQuery) -> ChangePage:
     before = None if query.cursor is None else read_number(query.cursor)
     found = services().store.history.page(collection, before=before, limit=query.limit)
     names = services().store.version_names.of(collection)
-    return ChangePage(
-        items=[ChangeModel.of(change, names.get(change.version)) for change in found],
-        next_cursor=make_cursor(found[-1].version) if len(found) == query.limit else None,
+    return ChangePage.of(
+        found,
+        query.limit,
+        lambda change: ChangeModel.of(change, names.get(change.version)),
+        by="version",
     )
 
 

@@ -18,7 +18,7 @@ from core.answer_order import Order
 from core.caller_fields import CallersId
 from core.errors import ExemplarError
 from core.label_sets import MAX_LABELS
-from core.quality import FindingCode, Quality, pack_quality
+from core.quality import FindingCode
 from core.types import (
     MAX_CHUNK_ITEMS,
     Aim,
@@ -255,10 +255,6 @@ class QualityModel(BaseModel):
     near_share: float
     unlike_deviations: float
     conflict_deviations: float
-
-    @classmethod
-    def of(cls, quality: Quality) -> QualityModel:
-        return cls.model_validate(pack_quality(quality))
 
 
 class NewCollection(Strict):

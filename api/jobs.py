@@ -42,10 +42,7 @@ def list_jobs(query: JobQuery) -> JobPage:
     found = services().store.jobs.page(
         before=read_cursor(query.cursor), limit=query.limit, of=g.collections, target=query.target
     )
-    return JobPage(
-        items=[JobModel.of(job, time.time()) for job in found],
-        next_cursor=make_cursor(found[-1].id) if len(found) == query.limit else None,
-    )
+    return JobPage.of(found, query.limit, partial(JobModel.of, now=time.time()))
 
 
 @routes.add("GET", "/jobs/<job_id>", scope=Scope.CLASSIFY, answer=JobModel, contributors_too=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from flask import Response, g
 from pydantic import BaseModel, Field
 
+from api.as_model import as_model
 from api.inputs import Strict
 from api.routes import Routes
 from api.services import services
@@ -44,16 +45,9 @@ class KeyModel(BaseModel):
 
     @classmethod
     def of(cls, key: Key) -> KeyModel:
-        return cls(
-            id=key.id,
-            name=key.name,
-            scopes=sorted(key.scopes),
-            collections=None if key.collections is None else sorted(key.collections),
-            created_at=datetime.fromtimestamp(key.created_at, UTC),
-            expires_at=None if key.expires_at is None else datetime.fromtimestamp(key.expires_at, UTC),
-            revoked=key.revoked,
-            yours=key.id == g.key.id,
-        )
+        collections = None if key.collections is None else sorted(key.collections)
+        yours = key.id == g.key.id
+        return as_model(cls, key, scopes=sorted(key.scopes), collections=collections, yours=yours)
 
 
 class KeyList(BaseModel):

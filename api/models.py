@@ -6,14 +6,16 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
+from api.as_model import as_model
 from api.inputs import IndexModel, QualityModel, RuleModel, without_nulls
 from api.links import link
+from api.pages import Page
 from core.answers import (
     Candidate,
     CandidateSet,
@@ -33,7 +35,6 @@ from core.types import (
     Collection,
     DecisionName,
     DeliveryState,
-    IndexMeasure,
     IndexName,
     Job,
     JobKind,
@@ -41,7 +42,6 @@ from core.types import (
     LabelDecision,
     Labels,
     Lane,
-    Prompts,
     RuleName,
     Views,
 )
@@ -50,6 +50,8 @@ from store.record.supports import Support
 from store.work.deliveries import Logged
 from store.work.redecisions import CHANGED, REVIEWED, UNCHANGED, WITHOUT_VECTOR
 from store.work.versions import Version
+
+JOB_LINKS = ("results", "summary", "events", "deliveries", "cancel", "pause", "resume", "retry")
 
 
 class IndexMeasureModel(BaseModel):
@@ -61,10 +63,6 @@ class IndexMeasureModel(BaseModel):
     supports: int
     version: int
     measured_at: datetime
-
-    @classmethod
-    def of(cls, measure: IndexMeasure) -> IndexMeasureModel:
-        return cls(**{**asdict(measure), "measured_at": _moment(measure.measured_at)})
 
 
 class CollectionModel(BaseModel):
@@ -91,23 +89,7 @@ class CollectionModel(BaseModel):
         rule = asdict(collection.rule)
         if collection.labels is Labels.ONE:
             rule |= {"aim": None, "precision": None}
-        return cls(
-            name=collection.name,
-            encoder=collection.encoder,
-            rule=RuleModel(**rule),
-            views=collection.views,
-            prompts=_prompts(collection.prompts),
-            index=IndexModel(**asdict(collection.index)),
-            index_measured=None
-            if collection.index_measured is None
-            else IndexMeasureModel.of(collection.index_measured),
-            version=collection.version,
-            classes=collection.classes,
-            supports=collection.supports,
-            created_at=_moment(collection.created_at),
-            labels=collection.labels,
-            quality=QualityModel.of(collection.quality),
-        )
+        return as_model(cls, collection, rule=rule)
 
 
 class ClassModel(BaseModel):
@@ -121,13 +103,8 @@ class ClassModel(BaseModel):
 
     @classmethod
     def of(cls, collection: str, class_: Class) -> ClassModel:
-        return cls(
-            label=class_.label,
-            kind=class_.kind,
-            supports=class_.supports,
-            created_at=_moment(class_.created_at),
-            thumbnails=[thumbnail_path(collection, support) for support in class_.first],
-        )
+        thumbnails = [thumbnail_path(collection, support) for support in class_.first]
+        return as_model(cls, class_, thumbnails=thumbnails)
 
 
 class SupportModel(BaseModel):
@@ -145,16 +122,14 @@ class SupportModel(BaseModel):
 
     @classmethod
     def of(cls, collection: str, support: Support) -> SupportModel:
-        return cls(
-            id=support.id,
-            label=support.label,
-            labels=None if support.labels is None else list(support.labels.labels),
-            complete=None if support.labels is None else support.labels.complete,
+        several = support.labels
+        return as_model(
+            cls,
+            support,
+            labels=None if several is None else several.labels,
+            complete=None if several is None else several.complete,
             picture_sha256=support.picture,
             thumbnail=thumbnail_path(collection, support.id),
-            external_id=support.external_id,
-            metadata=dict(support.metadata),
-            created_at=_moment(support.created_at),
         )
 
     @model_serializer(mode="wrap")
@@ -181,12 +156,7 @@ class VersionModel(BaseModel):
 
     @classmethod
     def of(cls, version: Version) -> VersionModel:
-        at = version.decided_at
-        return cls(
-            version=version.number,
-            index_version=version.index_version,
-            decided_at=None if at is None else _moment(at),
-        )
+        return as_model(cls, version, version=version.number)
 
 
 class JobModel(BaseModel):
@@ -217,31 +187,13 @@ class JobModel(BaseModel):
 
     @classmethod
     def of(cls, job: Job, now: float, versions: Sequence[Version] | None = None) -> JobModel:
-        return cls(
-            id=job.id,
-            collection=job.collection,
-            kind=job.kind,
-            lane=job.lane,
-            state=job.state,
-            expanding=job.expanding,
-            smooth=job.smooth,
-            note=job.note,
-            target=job.target,
+        return as_model(
+            cls,
+            job,
             progress=_progress(job, now),
-            created_at=_moment(job.created_at),
-            started_at=None if job.started_at is None else _moment(job.started_at),
-            finished_at=None if job.finished_at is None else _moment(job.finished_at),
             versions=None if versions is None else [VersionModel.of(version) for version in versions],
-            links={
-                "self": link(f"/v1/jobs/{job.id}"),
-                **{
-                    name: link(f"/v1/jobs/{job.id}/{name}")
-                    for name in ("results", "summary", "events", "deliveries")
-                },
-                **{
-                    name: link(f"/v1/jobs/{job.id}/{name}") for name in ("cancel", "pause", "resume", "retry")
-                },
-            },
+            links={"self": link(f"/v1/jobs/{job.id}")}
+            | {name: link(f"/v1/jobs/{job.id}/{name}") for name in JOB_LINKS},
         )
 
 
@@ -288,20 +240,11 @@ class JobSummary(BaseModel):
     def of(cls, job: Job, tally: Tally, reviewed: int, change: Mapping[str, int]) -> JobSummary:
         final = Counter(tally["labels"])
         final.update(change)
-        return cls(
-            job=job.id,
-            state=job.state,
-            total=job.total,
-            done=job.done,
-            failed=job.failed,
-            labels=dict(tally["labels"]),
-            decisions=dict(tally["decisions"]),
-            errors=dict(tally["errors"]),
-            findings=dict(tally["findings"]) if "findings" in tally else None,
-            reviewed=reviewed,
-            final_labels=dict((+final).most_common()),
-            note=job.note,
-            **_redecided(job, tally),
+        counts = {name: tally.get(name) for name in ("labels", "decisions", "errors", "findings")}
+        final_labels = dict((+final).most_common())
+        redecided = _redecided(job, tally)
+        return as_model(
+            cls, job, job=job.id, reviewed=reviewed, final_labels=final_labels, **counts, **redecided
         )
 
 
@@ -327,17 +270,7 @@ class DeliveryModel(BaseModel):
 
     @classmethod
     def of(cls, delivery: Logged) -> DeliveryModel:
-        return cls(
-            id=delivery.id,
-            url=_masked(delivery.url),
-            state=delivery.state,
-            created_at=_moment(delivery.created_at),
-            next_at=None if delivery.next_at is None else _moment(delivery.next_at),
-            attempts=[
-                AttemptModel(**{**asdict(attempt), "at": _moment(attempt.at)})
-                for attempt in delivery.attempts
-            ],
-        )
+        return as_model(cls, delivery, url=_masked(delivery.url))
 
 
 class DeliveryList(BaseModel):
@@ -556,39 +489,24 @@ class DryRun(BaseModel):
     problems: list[DryProblem]
 
 
-class CollectionPage(BaseModel):
+class CollectionPage(Page[CollectionModel]):
     """A page of collections."""
 
-    items: list[CollectionModel]
-    next_cursor: str | None
 
-
-class ClassPage(BaseModel):
+class ClassPage(Page[ClassModel]):
     """A page of classes."""
 
-    items: list[ClassModel]
-    next_cursor: str | None
 
-
-class SupportPage(BaseModel):
+class SupportPage(Page[SupportModel]):
     """A page of supports."""
 
-    items: list[SupportModel]
-    next_cursor: str | None
 
-
-class JobPage(BaseModel):
+class JobPage(Page[JobModel]):
     """A page of jobs, newest first."""
 
-    items: list[JobModel]
-    next_cursor: str | None
 
-
-class ResultPage(BaseModel):
+class ResultPage(Page[ResultModel]):
     """A page of results in the order of the items; while the job runs, up to the first gap."""
-
-    items: list[ResultModel]
-    next_cursor: str | None
 
 
 class Health(BaseModel):
@@ -638,15 +556,7 @@ def _redecided(job: Job, tally: Tally) -> dict[str, Any]:
     }
 
 
-def _prompts(prompts: Prompts | None) -> str | list[str] | None:
-    return prompts if prompts is None or isinstance(prompts, str) else list(prompts)
-
-
 def _masked(url: str) -> str:
     """Return a URL without its path and query: at some receivers they are the secret."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}" + ("/..." if parts.path.strip("/") or parts.query else "/")
-
-
-def _moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)

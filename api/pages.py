@@ -1,11 +1,30 @@
-"""Cursors: opaque to callers, the last id to us."""
+"""Pages of lists, and cursors: opaque to callers, the last id to us."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, Self, TypeVar
+
+from pydantic import BaseModel
 
 from core.errors import ExemplarError
+
+T = TypeVar("T")
+
+
+class Page(BaseModel, Generic[T]):
+    """A page of a list."""
+
+    items: list[T]
+    next_cursor: str | None
+
+    @classmethod
+    def of(cls, found: Sequence[Any], limit: int, show: Callable[[Any], T], *, by: str = "id") -> Self:
+        """Return what is shown of each that was found, and where to go on if there may be more of them."""
+        more = make_cursor(getattr(found[-1], by)) if len(found) == limit else None
+        return cls(items=[show(one) for one in found], next_cursor=more)
 
 
 def read_cursor(cursor: str | None) -> str | None:

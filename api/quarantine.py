@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import partial
 from typing import Any, Literal
 
 from flask import Response, g
 from pydantic import BaseModel, Field, model_validator
 
+from api.as_model import as_model
 from api.auth import may_only_contribute
 from api.inputs import PageQuery, Strict
 from api.links import link
 from api.models import FindingModel
-from api.pages import make_cursor, read_number
+from api.pages import Page, read_number
 from api.prefer import accepted, has_ended
 from api.requests import origin_of
 from api.routes import Routes, as_json
@@ -89,33 +91,21 @@ class ContributedModel(BaseModel):
     @classmethod
     def of(cls, collection: str, labels: Labels, one: Contribution) -> ContributedModel:
         several = labels is Labels.MANY
-        return cls(
-            id=one.id,
-            state=one.state,
+        thumbnail = link(f"/v1/collections/{collection}/quarantine/{one.id}/thumbnail")
+        return as_model(
+            cls,
+            one,
             label=None if several else next(iter(one.labels.labels), None),
-            labels=list(one.labels.labels) if several else None,
+            labels=one.labels.labels if several else None,
             complete=one.labels.complete if several else None,
-            external_id=one.external_id,
-            metadata=dict(one.metadata),
-            findings=[FindingModel.model_validate(finding) for finding in one.findings or ()],
+            findings=one.findings or (),
             key=one.key_id,
-            key_name=one.key_name,
-            request_id=one.request_id,
-            created_at=datetime.fromtimestamp(one.created_at, UTC),
-            decided_at=None if one.decided_at is None else datetime.fromtimestamp(one.decided_at, UTC),
-            decided_by=one.decided_by,
-            support_id=one.support_id,
-            thumbnail=link(f"/v1/collections/{collection}/quarantine/{one.id}/thumbnail")
-            if one.thumbnail
-            else None,
+            thumbnail=thumbnail if one.thumbnail else None,
         )
 
 
-class ContributedPage(BaseModel):
+class ContributedPage(Page[ContributedModel]):
     """Contributions in the order in which they came."""
-
-    items: list[ContributedModel]
-    next_cursor: str | None
 
 
 class DecidedModel(BaseModel):
@@ -134,10 +124,7 @@ def list_contributions(collection: str, query: ContributionQuery) -> Contributed
     found = services().store.quarantine.page(
         collection, _which(query, state=state), after=read_number(query.cursor), limit=query.limit
     )
-    return ContributedPage(
-        items=[ContributedModel.of(collection, labels, one) for one in found],
-        next_cursor=make_cursor(found[-1].id) if len(found) == query.limit else None,
-    )
+    return ContributedPage.of(found, query.limit, partial(ContributedModel.of, collection, labels))
 
 
 @routes.add(

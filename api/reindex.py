@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import asdict
 
 from flask import Response
 from pydantic import BaseModel, Field
 
+from api.as_model import as_model
 from api.inputs import Strict
 from api.links import link
 from api.models import JobModel
@@ -70,9 +70,7 @@ class ReindexModel(BaseModel):
 
     @classmethod
     def of(cls, reindex: Reindex) -> ReindexModel:
-        values = asdict(reindex)
-        job = link(f"/v1/jobs/{values.pop('job_id')}")
-        return cls(**values, links={"job": job})
+        return as_model(cls, reindex, links={"job": link(f"/v1/jobs/{reindex.job_id}")})
 
 
 @routes.add(

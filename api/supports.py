@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 
 from flask import Response
 
 from api.inputs import SupportChange, SupportQuery
 from api.models import SupportModel, SupportPage
-from api.pages import make_cursor, read_number
+from api.pages import read_number
 from api.routes import Routes
 from api.services import services
 from api.thumbnails import SIDE, ThumbnailQuery, encode_thumbnail, show_thumbnail
@@ -35,10 +36,7 @@ def list_supports(collection: str, query: SupportQuery) -> SupportPage:
         after=read_number(query.cursor),
         limit=query.limit,
     )
-    return SupportPage(
-        items=[SupportModel.of(collection, support) for support in found],
-        next_cursor=make_cursor(found[-1].id) if len(found) == query.limit else None,
-    )
+    return SupportPage.of(found, query.limit, partial(SupportModel.of, collection))
 
 
 @routes.add(

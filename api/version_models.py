@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.as_model import as_model
 from api.models import JobSummary
+from api.pages import Page
 from core.types import ChangeKind, ClassKind
-from store.record.differences import Difference, SupportDifference
+from store.record.differences import Difference
 from store.record.history import Change
 
 
@@ -35,26 +37,11 @@ class ChangeModel(BaseModel):
 
     @classmethod
     def of(cls, change: Change, name: str | None) -> ChangeModel:
-        return cls(
-            version=change.version,
-            from_version=change.from_version,
-            at=datetime.fromtimestamp(change.at, UTC),
-            kind=change.kind,
-            details=dict(change.details),
-            actor=change.actor,
-            key=change.key_id,
-            request_id=change.request_id,
-            job=change.job_id,
-            kept=change.kept,
-            name=name,
-        )
+        return as_model(cls, change, key=change.key_id, job=change.job_id, name=name)
 
 
-class ChangePage(BaseModel):
+class ChangePage(Page[ChangeModel]):
     """A page of changes, newest first."""
-
-    items: list[ChangeModel]
-    next_cursor: str | None
 
 
 class RenamedClass(BaseModel):
@@ -92,11 +79,6 @@ class SupportDifferenceModel(BaseModel):
     before: list[str] | None = Field(alias="from")
     after: list[str] | None = Field(alias="to")
 
-    @classmethod
-    def of(cls, one: SupportDifference) -> SupportDifferenceModel:
-        before, after = (None if labels is None else list(labels) for labels in (one.before, one.after))
-        return cls.model_validate({"id": one.id, "from": before, "to": after})
-
 
 class VersionDiff(BaseModel):
     """What differs between two versions of a collection."""
@@ -129,18 +111,9 @@ class VersionDiff(BaseModel):
                 "renamed": [{"from": before, "to": after} for before, after in found.renamed],
                 "kinds": [{"label": one[0], "from": one[1], "to": one[2]} for one in found.kinds],
                 "rule": {name: list(both) for name, both in found.rule.items()},
-                "classes": [
-                    ClassDifference(
-                        label=one.label,
-                        added=one.added,
-                        removed=one.removed,
-                        moved_in=one.moved_in,
-                        moved_out=one.moved_out,
-                    )
-                    for one in found.counts
-                ],
+                "classes": [as_model(ClassDifference, one) for one in found.counts],
                 "total": found.total,
-                "supports": [SupportDifferenceModel.of(one) for one in found.supports],
+                "supports": [{"id": one.id, "from": one.before, "to": one.after} for one in found.supports],
                 "next_cursor": next_cursor,
                 "answers": answers,
             }
