@@ -5,29 +5,25 @@ from __future__ import annotations
 from functools import partial
 
 from flask import Response
-from sqlalchemy import Connection
 
 from api.auth import require_visible
 from api.inputs import DiffQuery, PageQuery
+from api.made import WAIT_S, submit
 from api.models import JobSummary
 from api.pages import make_cursor, read_number
 from api.prefer import accepted, has_ended
-from api.redecide import SOON
-from api.requests import origin_of
+from api.redecide import redecision
 from api.routes import Routes, as_json
-from api.services import check_offered, services
+from api.services import services
 from api.version_models import ChangeModel, ChangePage, Restored, VersionDiff
 from api.versions import resolve_version
-from core.types import Item, Job, JobKind, JobRequest, Lane
+from core.types import Job
 from store.record.keys import Scope
-from store.work.jobs import new_job_id
 from store.work.rows import job_not_found
 from store.work.submission import Idempotency
 from store.work.targets import check_redecidable
 
 routes = Routes("history")
-
-WAIT_S = 5.0  # if the caller does not say
 
 
 @routes.add(
@@ -90,24 +86,7 @@ def _decided_at_both(collection: str, job_id: str, versions: tuple[int, int]) ->
         raise job_not_found(job_id)
     for version in versions:
         store.history.at(collection, version)
-    new = new_job_id()
-    asked = JobRequest(
-        collection,
-        JobKind.REDECIDE,
-        Lane.INTERACTIVE if target.total <= SOON else Lane.BULK,
-        [Item(number) for number in range(target.total)],
-        target.top,
-        target=job_id,
-        options={"dry_run": True, "version": after, "against": before},
-        origin=origin_of(new, JobKind.REDECIDE),
-    )
-    check = partial(check_redecidable, job_id=job_id, dry_run=True)
-
-    def offered(connection: Connection) -> None:
-        check_offered(check(connection))
-
+    asked = redecision(target, {"dry_run": True, "version": after, "against": before})
     key = f"diff:{job_id}:{before}:{after}"
-    submitted = store.jobs.submit(new, asked, Idempotency(key, key), before=offered)
-    if not submitted.replayed:
-        store.wake_ups.send(asked.lane, submitted.encoder)
-    return submitted.job
+    check = partial(check_redecidable, job_id=job_id, dry_run=True)
+    return submit(asked, Idempotency(key, key), check).job

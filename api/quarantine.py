@@ -16,29 +16,26 @@ from api.as_model import as_model
 from api.auth import may_only_contribute
 from api.inputs import PageQuery, Strict
 from api.links import link
+from api.made import make
 from api.models import FindingModel
 from api.pages import Page, read_number
-from api.prefer import accepted, has_ended
-from api.requests import origin_of
+from api.prefer import accepted
 from api.routes import Routes, as_json
 from api.services import check_offered, services
 from api.thumbnails import SIDE, ThumbnailQuery, encode_thumbnail, show_thumbnail
-from core.errors import ExemplarError, error_of
+from core.errors import ExemplarError
 from core.label_sets import unsupported
 from core.labels import clean_label
 from core.report import Effect
-from core.types import FINAL, Item, Job, JobKind, JobRequest, JobState, Labels, Lane, QuarantineState
+from core.types import Item, Job, JobKind, JobRequest, Labels, Lane, QuarantineState
 from store.blobs import PICTURES, THUMBNAILS
 from store.record.contributions import Contribution, Which
 from store.record.keys import Scope
 from store.record.quarantine import Decided
 from store.record.supports import MAX_ID
-from store.work.jobs import new_job_id
-from store.work.submission import Idempotency
 
 routes = Routes("quarantine")
 
-WAIT_S = 5.0  # if the caller does not say
 MOST_IDS = 1000
 PATH = "/collections/<collection>/quarantine"
 
@@ -153,13 +150,9 @@ def get_effect(collection: str, query: WhichQuery) -> Response:
     options = {"effect_of": {"key": query.key, "label": _label(query)}}
     seen = services().store.quarantine.last_change(found.id)
     key = f"effect:{found.id}:{found.version}:{found.rule}:{seen}:{json.dumps(options)}"
-    job = _submit(found.name, options, key)
-    if not has_ended(job, WAIT_S):
-        return accepted(services().store.jobs.get(job.id))
-    [result] = services().store.jobs.results(job.id).results
-    if result["status"] == "failed":
-        raise error_of(result["error"])
-    return as_json(Effect.model_validate(result["effect"]))
+    asked = JobRequest(found.name, JobKind.REPORT, Lane.INTERACTIVE, [Item(0)], options=options)
+    made = make(asked, key)
+    return accepted(made) if isinstance(made, Job) else as_json(Effect.model_validate(made["effect"]))
 
 
 @routes.add("POST", PATH + "/accept", scope=Scope.ENROLL, body=Decision, answer=DecidedModel)
@@ -204,21 +197,3 @@ def _label(query: WhichQuery) -> str | None:
 def _decided(made: Decided) -> DecidedModel:
     ids = [result["support_id"] for result in made.results if result["status"] == "done"]
     return DecidedModel(decided=made.decided, waiting=made.waiting, support_ids=sorted(set(ids)))
-
-
-def _submit(collection: str, options: dict[str, Any], key: str) -> Job:
-    """Return the job that finds an effect: an existing one, unless it failed."""
-    store = services().store
-    while True:
-        job_id = new_job_id()
-        origin = origin_of(job_id, JobKind.REPORT)
-        request = JobRequest(
-            collection, JobKind.REPORT, Lane.INTERACTIVE, [Item(0)], origin=origin, options=options
-        )
-        submitted = store.jobs.submit(job_id, request, Idempotency(key, key))
-        if not submitted.replayed:
-            store.wake_ups.send(Lane.INTERACTIVE, submitted.encoder)
-            return submitted.job
-        if submitted.job.state not in FINAL or submitted.job.state is JobState.SUCCEEDED:
-            return submitted.job
-        store.jobs.remove([submitted.job.id])

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 from flask import Response
 from sqlalchemy import Connection
 
 from api.inputs import NewGroups, Redecide
 from api.job_options import as_of
+from api.made import submit
 from api.models import JobModel
-from api.requests import origin_of
 from api.routes import Routes
-from api.services import check_offered, services
+from api.services import services
 from api.submit import answer, idempotency_of
 from core.errors import ExemplarError
-from core.types import Item, JobKind, JobRequest, Lane
+from core.types import Item, Job, JobKind, JobRequest, Lane
 from store.record.keys import Scope
-from store.work.jobs import new_job_id
 from store.work.targets import check_checked, check_groupable, check_redecidable
 
 routes = Routes("redecide")
@@ -43,19 +42,9 @@ def redecide_job(job_id: str, body: Redecide) -> Response:
         raise ExemplarError(
             "where_invalid", "version: expected none, because the job was answered by a filter of metadata"
         )
-    asked = JobRequest(
-        target.collection,
-        JobKind.REDECIDE,
-        Lane.INTERACTIVE if target.total <= SOON else Lane.BULK,
-        [Item(number) for number in range(target.total)],
-        target.top,
-        target=job_id,
-        options={
-            "dry_run": body.dry_run,
-            **as_of(target.collection, body.version),
-            **({"where": target.where} if target.where else {}),
-        },
-    )
+    where = {"where": target.where} if target.where else {}
+    options = {"dry_run": body.dry_run, **as_of(target.collection, body.version), **where}
+    asked = redecision(target, options)
     return _submit(asked, partial(check_redecidable, job_id=job_id, dry_run=body.dry_run))
 
 
@@ -85,15 +74,15 @@ def tell_effect(job_id: str) -> Response:
     return _submit(asked, partial(check_checked, job_id=job_id))
 
 
+def redecision(target: Job, options: Mapping[str, Any]) -> JobRequest:
+    """Return the job that decides all answers of another one again."""
+    lane = Lane.INTERACTIVE if target.total <= SOON else Lane.BULK
+    items = [Item(number) for number in range(target.total)]
+    return JobRequest(
+        target.collection, JobKind.REDECIDE, lane, items, target.top, target=target.id, options=options
+    )
+
+
 def _submit(asked: JobRequest, check: Callable[[Connection], str]) -> Response:
-    store, job_id = services().store, new_job_id()
-
-    def before(connection: Connection) -> None:
-        check_offered(check(connection))
-
-    asked = replace(asked, origin=origin_of(job_id, asked.kind))
     key = idempotency_of([asked.kind, asked.target, dict(asked.options)])
-    submitted = store.jobs.submit(job_id, asked, key, before=before)
-    if not submitted.replayed:
-        store.wake_ups.send(asked.lane, submitted.encoder)
-    return answer(submitted.job)
+    return answer(submit(asked, key, check).job)

@@ -10,25 +10,21 @@ from pydantic import BaseModel, Field
 from api.as_model import as_model
 from api.inputs import Strict
 from api.links import link
+from api.made import make
 from api.models import JobModel
-from api.prefer import accepted, has_ended
-from api.requests import origin_of
+from api.prefer import accepted
 from api.routes import Routes, as_json
 from api.services import check_offered, require_text_encoder, services
 from core.comparison import Comparison, LabelComparison
-from core.errors import ExemplarError, error_of
+from core.errors import ExemplarError
 from core.label_sets import unsupported
 from core.results import Result
-from core.types import FINAL, Collection, Item, Job, JobKind, JobRequest, Labels, Lane
+from core.types import Collection, Item, Job, JobKind, JobRequest, Labels, Lane
 from store.queue.wake_ups import Part
 from store.record.keys import Scope
 from store.reindex.status import Reindex
-from store.work.jobs import new_job_id
-from store.work.submission import Idempotency
 
 routes = Routes("reindex")
-
-WAIT_S = 5.0  # if the caller does not say
 
 
 class NewReindex(Strict):
@@ -110,7 +106,7 @@ def compare_encoders(collection: str) -> Response:
     found = services().store.collections.find(collection)
     if found.labels is Labels.MANY:
         raise unsupported("comparison", "see comparison/labels")
-    made = _finished(found)
+    made = _made(found)
     return accepted(made) if isinstance(made, Job) else as_json(Comparison.model_validate(made["comparison"]))
 
 
@@ -129,7 +125,7 @@ def compare_label_encoders(collection: str) -> Response:
             "labels_unsupported",
             "this is for collections with labels=many; for one label a picture see comparison",
         )
-    made = _finished(found)
+    made = _made(found)
     if isinstance(made, Job):
         return accepted(made)
     return as_json(LabelComparison.model_validate(made["label_comparison"]))
@@ -175,41 +171,15 @@ def _switch(collection: str, *, back: bool, leave_out: bool) -> ReindexModel:
     return ReindexModel.of(store.reindexes.switch(collection, back=back, leave_out=leave_out))
 
 
-def _finished(collection: Collection) -> Result | Job:
+def _made(collection: Collection) -> Result | Job:
     """Return the result with the comparison of the current version, or the job that is making it."""
-    job = _submit(collection)
-    return _read(job.id) if has_ended(job, WAIT_S) else services().store.jobs.get(job.id)
-
-
-def _submit(collection: Collection) -> Job:
-    """Return the job that compares the current version: an existing one, unless it failed."""
-    store = services().store
     check_offered(collection.encoder)
-    reindex = store.reindexes.get(collection.name)
+    reindex = services().store.reindexes.get(collection.name)
     key = (
         f"compare:{collection.id}:{reindex.version}:{reindex.encoder}:{reindex.other}:{reindex.embedded}"
         f":{collection.rule.name}:{collection.rule.metric}"
     )
     if collection.labels is Labels.MANY:
         key += f":{collection.rule.aim}:{collection.rule.precision}"
-    while True:
-        job_id = new_job_id()
-        origin = origin_of(job_id, JobKind.COMPARE)
-        asked = JobRequest(collection.name, JobKind.COMPARE, Lane.INTERACTIVE, [Item(0)], origin=origin)
-        submitted = store.jobs.submit(job_id, asked, Idempotency(key, key))
-        if not submitted.replayed:
-            store.wake_ups.send(Lane.INTERACTIVE, submitted.encoder)
-            return submitted.job
-        if submitted.job.state not in FINAL or submitted.job.done:
-            return submitted.job
-        store.jobs.remove([submitted.job.id])
-
-
-def _read(job_id: str) -> Result:
-    results = services().store.jobs.results(job_id).results
-    if not results:
-        raise ExemplarError("report_failed", "the comparison was cancelled; ask again", retry=True)
-    [result] = results
-    if result["status"] == "failed":
-        raise error_of(result["error"])
-    return result
+    asked = JobRequest(collection.name, JobKind.COMPARE, Lane.INTERACTIVE, [Item(0)])
+    return make(asked, key, is_good=lambda job: job.done > 0)

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from flask import Response
 
 from api.confusion import confusion_svg
 from api.inputs import AsOfQuery
-from api.prefer import accepted, has_ended, wait_s
-from api.requests import origin_of
+from api.made import has_succeeded, make, read_result
+from api.prefer import accepted, wait_s
 from api.routes import Routes, as_json
 from api.services import check_offered, services
-from core.errors import ExemplarError, error_of
+from core.errors import ExemplarError
 from core.label_report import LabelReport
 from core.label_sets import unsupported
 from core.report import CollectionReport, ReviewedAutomatic
 from core.results import Result
 from core.shares import upper_bound
-from core.types import FINAL, Collection, Item, Job, JobKind, JobRequest, JobState, Labels, Lane
+from core.types import Collection, Item, Job, JobKind, JobRequest, Labels, Lane
 from store.record.keys import Scope
-from store.work.jobs import new_job_id
-from store.work.submission import Idempotency
 
 routes = Routes("reports")
 
-WAIT_S = 5.0  # if the caller does not say; most reports take a fraction of a second
 NOT_ASKED = -1.0
 
 
@@ -118,8 +116,15 @@ def _finished(subject: _Subject, labels: Labels) -> Result | Job:
     if collection.labels is not labels:
         raise unsupported("report", "see report/labels") if labels is Labels.ONE else _of_one()
     check_offered(collection.encoder)
-    job = _submit(subject)
-    return _read(job.id) if has_ended(job, WAIT_S) else services().store.jobs.get(job.id)
+    options = {"version": collection.version} if subject.is_past else {}
+    asked = JobRequest(collection.name, JobKind.REPORT, Lane.INTERACTIVE, [Item(0)], options=options)
+    try:
+        return make(asked, _key(subject), is_good=partial(_is_of, collection))
+    except ExemplarError as error:
+        if error.code in ("collection_not_found", "report_failed"):
+            raise
+        text = f"the report could not be made: {error.message}"
+        raise ExemplarError("report_failed", text, retry=True) from error
 
 
 def _of_one() -> ExemplarError:
@@ -128,10 +133,9 @@ def _of_one() -> ExemplarError:
     )
 
 
-def _submit(subject: _Subject) -> Job:
-    """Return the job of this version and rule: an existing one, unless it failed."""
-    store, collection = services().store, subject.collection
-    rule = collection.rule
+def _key(subject: _Subject) -> str:
+    """Return what is the same for all who ask for the report of this version and rule."""
+    collection, rule = subject.collection, subject.collection.rule
     index = f"{collection.index}:{collection.index_measured}"  # the report shows both
     key = f"report:{collection.id}:{collection.version}:{rule.name}:{rule.metric}:{index}"
     if collection.labels is Labels.MANY:
@@ -140,28 +144,14 @@ def _submit(subject: _Subject) -> Job:
         key += f":{rule.max_error}:{rule.error_of}:{rule.certainty}:{rule.false_reject}"
     if subject.is_past:
         key += ":past"
-    options = {"version": collection.version} if subject.is_past else {}
-    while True:
-        job_id = new_job_id()
-        origin = origin_of(job_id, JobKind.REPORT)
-        items = [Item(0)]
-        job_request = JobRequest(
-            collection.name, JobKind.REPORT, Lane.INTERACTIVE, items, origin=origin, options=options
-        )
-        submitted = store.jobs.submit(job_id, job_request, Idempotency(key, key))
-        if not submitted.replayed:
-            store.wake_ups.send(Lane.INTERACTIVE, submitted.encoder)
-            return submitted.job
-        if submitted.job.state not in FINAL or _is_of(submitted.job, collection):
-            return submitted.job
-        store.jobs.remove([submitted.job.id])
+    return key
 
 
-def _is_of(job: Job, collection: Collection) -> bool:
+def _is_of(collection: Collection, job: Job) -> bool:
     """Return whether a finished job has the report; the rule may have changed before the job ran."""
-    if job.state is not JobState.SUCCEEDED:
+    if not has_succeeded(job):
         return False
-    result, rule = _read(job.id), collection.rule
+    result, rule = read_result(job.id), collection.rule
     if "label_report" in result:
         several = LabelReport.model_validate(result["label_report"])
         return (several.rule, several.aim, several.precision) == (rule.name, rule.aim, rule.precision)
@@ -170,19 +160,6 @@ def _is_of(job: Job, collection: Collection) -> bool:
     rests_on = (None, rule.error_of) if budget is None else (budget.max_error, budget.error_of)
     asked = (rule.name, rule.metric, rule.max_error, rule.error_of)
     return (report.rule, report.metric, *rests_on) == asked
-
-
-def _read(job_id: str) -> Result:
-    results = services().store.jobs.results(job_id).results
-    if not results:
-        raise ExemplarError("report_failed", "the report's job was cancelled; ask again", retry=True)
-    [result] = results
-    if result["status"] == "done":
-        return result
-    error = error_of(result["error"])
-    if error.code == "collection_not_found":
-        raise error
-    raise ExemplarError("report_failed", f"the report could not be made: {error.message}", retry=True)
 
 
 def _draw(name: str, report: CollectionReport) -> str:
