@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from flask import Response, request
 
 from api.auth import check_key
+from api.bodies import check_length, keep_body
 from api.bulk_checks import check_begins, check_classes, steps_of
 from api.dry_run import tally_of
 from api.inputs import BulkPlaces, BulkQuery
@@ -24,7 +23,6 @@ from api.submit import answer, idempotency_of, uploading
 from api.webhooks import check_webhook
 from core.errors import ExemplarError
 from core.label_sets import unsupported
-from core.sizes import size_text
 from core.types import JobRequest, Labels, Lane, Source
 from formats.bounded_reader import Readable
 from formats.remote_names import allowed_prefix
@@ -48,7 +46,7 @@ ARCHIVES = {
     "application/octet-stream",
 }
 JSON_LINES = {"application/x-ndjson", "application/jsonl", "application/x-jsonlines"}
-PART_BYTES = 1 << 20
+IN_PARTS = "; send it in parts"
 
 
 @dataclass(slots=True)
@@ -148,8 +146,7 @@ def _receive(job_id: str, label: str | None) -> _Received:
     received = _Received()
     if media_type == "application/json":
         return _places(job_id, received, label)
-    if (request.content_length or 0) > most:
-        raise _too_large(most)
+    check_length(most, hint=IN_PARTS)
     request.max_content_length = most
     if media_type == "multipart/form-data":
         return _multipart(job_id, received, label)
@@ -191,8 +188,7 @@ def _multipart(job_id: str, received: _Received, label: str | None) -> _Received
 
 
 def _places(job_id: str, received: _Received, label: str | None) -> _Received:
-    if (request.content_length or 0) > services().settings.max_body_bytes:
-        raise _too_large(services().settings.max_body_bytes)
+    check_length(services().settings.max_body_bytes, hint=IN_PARTS)
     places = BulkPlaces.model_validate(read_json())
     if sum(place is not None for place in (places.folder, places.urls, places.prefix)) != 1:
         raise ExemplarError("request_invalid", "expected one of folder, urls and prefix")
@@ -213,24 +209,10 @@ def _places(job_id: str, received: _Received, label: str | None) -> _Received:
 
 def _keep(job_id: str, received: _Received, stream: Readable) -> str:
     """Stream a body into the blob store and return its name there."""
-    digest = hashlib.sha256()
-    compared = "Idempotency-Key" in request.headers  # hashing a large body takes as long as receiving it
-
-    def parts() -> Iterator[bytes]:
-        size = 0
-        most = services().settings.bulk_max_bytes
-        while part := stream.read(PART_BYTES):
-            size += len(part)
-            if size > most:
-                raise _too_large(most)
-            if compared:
-                digest.update(part)
-            yield part
-        if size == 0:
-            raise ExemplarError("body_empty", "expected an archive or a manifest, got 0 bytes")
-
-    name = services().store.blobs.put_stream(uploads_of(job_id), parts())
-    received.digests.append(digest.hexdigest())
+    compares = "Idempotency-Key" in request.headers  # hashing a large body takes as long as receiving it
+    what = "an archive or a manifest"
+    name, digest = keep_body(job_id, stream, what, compares=compares, hint=IN_PARTS)
+    received.digests.append(digest)
     return name
 
 
@@ -238,7 +220,3 @@ def _check_smoothable(items: int) -> None:
     most = services().settings.smooth_max_items
     if items > most:
         raise ExemplarError("smooth_invalid", f"smooth: expected at most {most} items, got {items}")
-
-
-def _too_large(most: int) -> ExemplarError:
-    return ExemplarError("body_too_large", f"expected a body of at most {size_text(most)}; send it in parts")

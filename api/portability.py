@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
 
@@ -11,6 +9,7 @@ from flask import Response, request
 from pydantic import Field, ValidationError
 
 from api.auth import check_may_make
+from api.bodies import check_length, keep_body
 from api.inputs import RuleModel, Strict
 from api.models import JobModel
 from api.openapi import FILE
@@ -21,7 +20,6 @@ from api.submit import answer, idempotency_of, uploading
 from core.errors import ExemplarError
 from core.labels import check_slug
 from core.prompts import check_prompts
-from core.sizes import size_text
 from core.specs import PACKAGED, is_removed, removed
 from core.types import JobKind, JobRequest, Lane, Source
 from formats.bundle import Manifest
@@ -35,7 +33,6 @@ from store.work.submission import Submitted
 
 routes = Routes("portability")
 
-PART_BYTES = 1 << 20
 IMPORT_AGAIN = (
     f"import a file with pictures with another encoder: exemplar import FILE --encoder {PACKAGED[0]}"
 )
@@ -102,9 +99,11 @@ def import_collection(query: ImportQuery) -> Response:
         )
     if "Idempotency-Key" not in request.headers:  # the key's job may exist already
         store.jobs.check_room(to_read=True)  # before a large body is read
-    job_id = new_job_id()
+    job_id, most = new_job_id(), services().settings.bulk_max_bytes
     with uploading(job_id) as upload:
-        name, digest = _receive(job_id)
+        check_length(most)
+        request.max_content_length = most
+        name, digest = keep_body(job_id, request.stream, "the file of a collection")
         submitted = upload.submit(lambda: _submit(job_id, query, name, digest))
     store.wake_ups.send_to(Part.SOURCES)
     return answer(submitted.job)
@@ -117,28 +116,6 @@ def _open_picture(blobs: Blobs, digest: str) -> BlobFile | None:
         if error.code != "blob_not_found":
             raise
         return None
-
-
-def _receive(job_id: str) -> tuple[str, str]:
-    """Store the body as a stream; return its name among the uploads, and its digest."""
-    most = services().settings.bulk_max_bytes
-    if (request.content_length or 0) > most:
-        raise _too_large(most)
-    request.max_content_length = most
-    digest = hashlib.sha256()
-
-    def parts() -> Iterator[bytes]:
-        size = 0
-        while part := request.stream.read(PART_BYTES):
-            size += len(part)
-            if size > most:
-                raise _too_large(most)
-            digest.update(part)
-            yield part
-        if size == 0:
-            raise ExemplarError("body_empty", "expected the file of a collection, got 0 bytes")
-
-    return services().store.blobs.put_stream(uploads_of(job_id), parts()), digest.hexdigest()
 
 
 def _submit(job_id: str, query: ImportQuery, file: str, digest: str) -> Submitted:
@@ -188,7 +165,3 @@ def _check_pictures(bundle: Bundle, encoder: str | None) -> None:
         raise ExemplarError(
             "bundle_invalid", "expected a file with pictures to embed again; export it with pictures"
         )
-
-
-def _too_large(most: int) -> ExemplarError:
-    return ExemplarError("body_too_large", f"expected a file of at most {size_text(most)}")
