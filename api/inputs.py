@@ -48,35 +48,21 @@ def without_nulls(values: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None or name not in names}
 
 
+def _share(least: float, most: float, description: str) -> Any:
+    return Field(ge=least, le=most, allow_inf_nan=False, strict=True, description=description)
+
+
+def _limit(most: float, description: str) -> Any:
+    return Field(None, ge=0, le=most, allow_inf_nan=False, description=description)
+
+
 FalseReject = Annotated[
     float,
-    Field(
-        ge=0,
-        le=0.5,
-        allow_inf_nan=False,
-        strict=True,
-        description="Target share of pictures of known classes that are called unknown; 0 rejects none.",
-    ),
+    _share(0, 0.5, "Target share of pictures of known classes that are called unknown; 0 rejects none."),
 ]
-Certainty = Annotated[
-    float,
-    Field(
-        ge=0,
-        le=1,
-        allow_inf_nan=False,
-        strict=True,
-        description="A best class less probable than this is `ambiguous`.",
-    ),
-]
+Certainty = Annotated[float, _share(0, 1, "A best class less probable than this is `ambiguous`.")]
 Coverage = Annotated[
-    float,
-    Field(
-        ge=0.5,
-        le=0.99,
-        allow_inf_nan=False,
-        strict=True,
-        description="Target share of `candidate_set`s that contain the true class.",
-    ),
+    float, _share(0.5, 0.99, "Target share of `candidate_set`s that contain the true class.")
 ]
 WhichAim = Annotated[
     Aim,
@@ -84,23 +70,18 @@ WhichAim = Annotated[
 ]
 Precision = Annotated[
     float,
-    Field(
-        ge=0.5,
-        le=0.99,
-        allow_inf_nan=False,
-        strict=True,
-        description="With several labels: target share of right labels among those given, for the "
-        "aim `precision`.",
+    _share(
+        0.5,
+        0.99,
+        "With several labels: target share of right labels among those given, for the aim `precision`.",
     ),
 ]
 MaxError = Annotated[
     float,
-    Field(
-        ge=0.001,
-        le=0.5,
-        allow_inf_nan=False,
-        strict=True,
-        description="Most wrong labels, as a share, among those that need no person: answers then say "
+    _share(
+        0.001,
+        0.5,
+        "Most wrong labels, as a share, among those that need no person: answers then say "
         "whether they are `automatic`. Null says it of none.",
     ),
 ]
@@ -193,34 +174,19 @@ class QualityChange(Strict):
     min_side: int | None = Field(
         None, ge=0, le=224, strict=True, description="`too_small`: pixels of the shorter side; 0 is off."
     )
-    min_sharpness: float | None = Field(
-        None,
-        ge=0,
-        le=1,
-        allow_inf_nan=False,
-        description="`blurred`: the share of its edges that a picture loses by one more blur; 0 is off.",
+    min_sharpness: float | None = _limit(
+        1, "`blurred`: the share of its edges that a picture loses by one more blur; 0 is off."
     )
-    min_light: float | None = Field(
-        None,
-        ge=0,
-        le=255,
-        allow_inf_nan=False,
-        description="`too_dark`: the light that 95 % of the pixels do not reach, of 255; 0 is off.",
+    min_light: float | None = _limit(
+        255, "`too_dark`: the light that 95 % of the pixels do not reach, of 255; 0 is off."
     )
-    max_light: float | None = Field(
-        None,
-        ge=0,
-        le=255,
-        allow_inf_nan=False,
-        description="`too_bright`: the light that 95 % of the pixels exceed, of 255; 255 is off.",
+    max_light: float | None = _limit(
+        255, "`too_bright`: the light that 95 % of the pixels exceed, of 255; 255 is off."
     )
-    near_share: float | None = Field(
-        None,
-        ge=0,
-        le=1,
-        allow_inf_nan=False,
-        description="`near_duplicate_of_other_class`: the distance to a support of another class, as a share "
-        "of the median distance between nearest supports; 0 finds only equal pictures.",
+    near_share: float | None = _limit(
+        1,
+        "`near_duplicate_of_other_class`: the distance to a support of another class, as a share of the "
+        "median distance between nearest supports; 0 finds only equal pictures.",
     )
     unlike_deviations: float | None = Field(
         None,
