@@ -27,6 +27,14 @@ WAITING_S = 2.0  # reads an index
 COUNTS_S = 15.0  # reads every row
 MOST_COLLECTIONS = 100  # with their own samples
 WORKERS_S = 5.0  # workers write their metrics every 10 seconds
+ANSWERS = {
+    "of_a_day": "Answers",
+    "unknown_share": "The share without a known label of the answers",
+    "novel_share": "The share below the threshold of novelty of the answers",
+    "novel_share_expected": "The novel share to expect of pictures like the examples, of the answers",
+    "estimated_accuracy": "The mean probability of the labels given in the answers",
+    "label_distance": "The distance of the mix of labels from that of the examples, of the answers",
+}
 
 T = TypeVar("T")
 
@@ -70,13 +78,9 @@ class RecordMetrics(Collector):
     def _read(self) -> Iterable[Metric]:
         yield from _waiting(self._waiting.get())
         yield from _jobs(self._jobs.get())
-        deliveries = GaugeMetricFamily(
-            "exemplar_webhook_deliveries", "Webhooks kept in the record.", labels=("state",)
-        )
         counts = self._deliveries.get()
-        for state in DeliveryState:
-            deliveries.add_metric([state.value], counts.get(state, 0))
-        yield deliveries
+        states = (((state.value,), counts.get(state, 0)) for state in DeliveryState)
+        yield _gauges("exemplar_webhook_deliveries", "Webhooks kept in the record.", ("state",), states)
         yield from _answers(self._answers.get())
         yield _reviewed(self._reviewed.get())
         yield from _workers(self._alive.get())
@@ -101,74 +105,56 @@ def _up(up: int) -> Metric:
     return GaugeMetricFamily("exemplar_record_up", "Whether the record answered just now.", up)
 
 
+def _gauges(
+    name: str, text: str, labels: Sequence[str], samples: Iterable[tuple[Sequence[str], float]]
+) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=labels)
+    for values, number in samples:
+        family.add_metric(values, number)
+    return family
+
+
 def _waiting(waiting: Sequence[Waiting]) -> Iterable[Metric]:
-    depth = GaugeMetricFamily(
-        "exemplar_queued_items", "Items that wait for a worker.", labels=("lane", "encoder")
+    items = (((work.lane.value, work.encoder), work.items) for work in waiting)
+    ages = (((work.lane.value, work.encoder), work.oldest_s) for work in waiting)
+    yield _gauges("exemplar_queued_items", "Items that wait for a worker.", ("lane", "encoder"), items)
+    yield _gauges(
+        "exemplar_oldest_queued_seconds", "Age of the oldest queued chunk.", ("lane", "encoder"), ages
     )
-    age = GaugeMetricFamily(
-        "exemplar_oldest_queued_seconds", "Age of the oldest queued chunk.", labels=("lane", "encoder")
-    )
-    for work in waiting:
-        depth.add_metric([work.lane.value, work.encoder], work.items)
-        age.add_metric([work.lane.value, work.encoder], work.oldest_s)
-    return depth, age
 
 
 def _jobs(counts: Sequence[JobCount]) -> Iterable[Metric]:
-    jobs = GaugeMetricFamily("exemplar_jobs", "Jobs kept in the record.", labels=("kind", "state"))
-    items = GaugeMetricFamily("exemplar_items", "Items of these jobs.", labels=("kind", "outcome"))
     outcomes: Counter[tuple[str, str]] = Counter()
     for count in counts:
-        jobs.add_metric([count.kind.value, count.state.value], count.jobs)
         outcomes[count.kind.value, "done"] += count.done
         outcomes[count.kind.value, "failed"] += count.failed
-    for (kind, outcome), number in outcomes.items():
-        items.add_metric([kind, outcome], number)
-    return jobs, items
+    jobs = (((count.kind.value, count.state.value), count.jobs) for count in counts)
+    yield _gauges("exemplar_jobs", "Jobs kept in the record.", ("kind", "state"), jobs)
+    yield _gauges("exemplar_items", "Items of these jobs.", ("kind", "outcome"), outcomes.items())
 
 
 def _answers(latest: Sequence[Latest]) -> Iterable[Metric]:
-    of_day = "of the last 24 hours."
-    families = {
-        name: GaugeMetricFamily(f"exemplar_answers_{name}", f"{text} {of_day}", labels=("collection",))
-        for name, text in (
-            ("of_a_day", "Answers"),
-            ("unknown_share", "The share without a known label of the answers"),
-            ("novel_share", "The share below the threshold of novelty of the answers"),
-            (
-                "novel_share_expected",
-                "The novel share to expect of pictures like the examples, of the answers",
-            ),
-            ("estimated_accuracy", "The mean probability of the labels given in the answers"),
-            ("label_distance", "The distance of the mix of labels from that of the examples, of the answers"),
-        )
-    }
-    for one in latest:
-        for name, value in one.values.items():
-            if value is not None:
-                families[name].add_metric([one.collection], value)
-    return families.values()
+    for name, text in ANSWERS.items():
+        values = (((one.collection,), one.values[name]) for one in latest)
+        samples = [(labels, value) for labels, value in values if value is not None]
+        yield _gauges(f"exemplar_answers_{name}", f"{text} of the last 24 hours.", ("collection",), samples)
 
 
 def _reviewed(reviewed: Sequence[AutomaticReviews]) -> Metric:
     """Return the reviews of automatic answers, of the collections with the most of them."""
-    family = GaugeMetricFamily(
+    most = sorted(reviewed, key=lambda one: -one.answers)[:MOST_COLLECTIONS]
+    counts = [(one, (("right", one.answers - one.wrong), ("wrong", one.wrong))) for one in most]
+    return _gauges(
         "exemplar_automatic_answers_reviewed",
         "Answers that needed no person and were reviewed all the same.",
-        labels=("collection", "outcome"),
+        ("collection", "outcome"),
+        (((one.collection, outcome), count) for one, outcomes in counts for outcome, count in outcomes),
     )
-    for one in sorted(reviewed, key=lambda one: -one.answers)[:MOST_COLLECTIONS]:
-        family.add_metric([one.collection, "right"], one.answers - one.wrong)
-        family.add_metric([one.collection, "wrong"], one.wrong)
-    return family
 
 
 def _workers(alive: Sequence[Worker]) -> Iterable[Metric]:
-    idle = GaugeMetricFamily(
-        "exemplar_worker_idle_seconds",
-        "Time since a worker last claimed or settled work.",
-        labels=("worker",),
+    yield GaugeMetricFamily("exemplar_workers_alive", "Workers with a recent heartbeat.", len(alive))
+    text = "Time since a worker last claimed or settled work."
+    yield _gauges(
+        "exemplar_worker_idle_seconds", text, ("worker",), (((one.name,), one.idle_s) for one in alive)
     )
-    for worker in alive:
-        idle.add_metric([worker.name], worker.idle_s)
-    return GaugeMetricFamily("exemplar_workers_alive", "Workers with a recent heartbeat.", len(alive)), idle
