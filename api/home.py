@@ -18,16 +18,12 @@ from core.picture_formats import VIDEO_SUFFIXES, suffixes_read
 
 FOLDER = Path(__file__).parent / "page"
 # The page shows untrusted content: only our own files may run, and no string becomes markup.
-PAGE_CSP = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    "require-trusted-types-for 'script'; trusted-types 'none'"
-)
 DOCS_CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'"
 )
+PAGE_CSP = DOCS_CSP.replace("img-src 'self'", "img-src 'self' blob:")
 FOR_GOOD = "public, max-age=31536000, immutable"  # the URL changes with the content
 
 
