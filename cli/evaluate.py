@@ -13,6 +13,7 @@ import click
 from cli.class_folders import CLASS_FROM
 from cli.classification_report import report_text
 from cli.evaluate_labels import Manifests, evaluate_manifests, labels_text
+from cli.evaluate_text import few, figure, right_aligned
 from cli.folders import Embedded, embed_folder
 from cli.left_out import LeftOut
 from cli.options import JSON, VIEWS, rule_of, takes_aim, takes_rule
@@ -213,9 +214,7 @@ def summary(outcome: dict[str, Any]) -> str:
     about = f"views {outcome['views']}, rule {outcome['rule']} (used: {used}), {outcome['classes']} classes, "
     about += f"{outcome['queries']} queries" + (", smoothed" if results[0]["smoothed"] else "")
     rows = [_cells(result) for result in results]
-    widths = [max(len(name), *(len(row[name]) for row in rows)) for name in rows[0]]
-    lines = [list(rows[0]), *(list(row.values()) for row in rows)]
-    table = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
+    table = right_aligned([list(rows[0]), *(list(row.values()) for row in rows)])
     legend = [f"{name}: {LEGEND[name]}" for name in rows[0] if name in LEGEND]
     return "\n".join([outcome["encoder"], about, "", *table, "", *legend])
 
@@ -230,17 +229,13 @@ def _cells(result: dict[str, Any]) -> dict[str, str]:
         "sets": "-" if sets is None else f"{sets['coverage']:.3f}, {sets['size']:.1f}",
     }
     if uneven is not None:
-        cells["old/new"] = f"{_formatted(uneven['old_recall'])}/{_formatted(uneven['new_recall'])}"
+        cells["old/new"] = f"{figure(uneven['old_recall'])}/{figure(uneven['new_recall'])}"
     if unknown is not None:
-        cells["AUROC"] = _formatted(unknown["auroc"])
-        cells["rejected"] = _formatted(unknown["false_reject"])
-        cells["accepted"] = _formatted(unknown["accepted_strangers"])
-        cells["predicted"] = _formatted(unknown["predicted"])
+        cells["AUROC"] = figure(unknown["auroc"])
+        cells["rejected"] = figure(unknown["false_reject"])
+        cells["accepted"] = figure(unknown["accepted_strangers"])
+        cells["predicted"] = figure(unknown["predicted"])
     return cells
-
-
-def _formatted(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
 
 
 def _plan(shots: int, options: dict[str, Any]) -> Plan:
@@ -254,10 +249,9 @@ def _rule(options: dict[str, Any]) -> Rule:
 def _check_classes(supports: Embedded, queries: Embedded) -> None:
     missing = sorted(set(queries.labels) - set(supports.labels))
     if missing:
-        named = ", ".join(missing[:5]) + (" and others" if len(missing) > 5 else "")
         raise ExemplarError(
             "classes_invalid",
-            f"expected every class of --query in --support, got {named} as well; give pictures of no "
+            f"expected every class of --query in --support, got {few(missing)} as well; give pictures of no "
             "class with --unknown",
         )
 

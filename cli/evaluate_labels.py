@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cli.evaluate_text import few, figure, right_aligned
 from cli.folders import embed_pictures
 from cli.label_manifests import LabelledPicture, read_label_manifest
 from cli.label_trial import Labelled, try_out_labels
@@ -70,7 +71,14 @@ def labels_text(outcome: dict[str, Any]) -> str:
     rows = [["shots", "draws", *LEGEND]]
     rows += [[str(result["shots"]), str(result["draws"]), *_cells(result)] for result in results]
     legend = [f"{name}: {text}" for name, text in LEGEND.items()]
-    lines = [outcome["encoder"], f"{about}{outcome['queries']} queries", "", *_table(rows), "", *legend]
+    lines = [
+        outcome["encoder"],
+        f"{about}{outcome['queries']} queries",
+        "",
+        *right_aligned(rows),
+        "",
+        *legend,
+    ]
     return "\n".join(["", *reports, *lines])
 
 
@@ -82,22 +90,13 @@ def _report(per_label: dict[str, dict[str, Any]]) -> str:
     rows = [["", "precision", "recall", "f1-score", "avg. prec.", "support"]]
     for label, one in per_label.items():
         figures = (one["precision"], one["recall"], one["f1"], one["average_precision"])
-        rows.append([fit(label, LABEL_CELLS), *map(_figure, figures), str(one["support"])])
-    return "\n".join(_table(rows))
+        rows.append([fit(label, LABEL_CELLS), *map(figure, figures), str(one["support"])])
+    return "\n".join(right_aligned(rows))
 
 
 def _cells(result: dict[str, Any]) -> list[str]:
     names = ("map", "micro_f1", "macro_f1", "subset_accuracy", "ece")
-    return [_figure(result[name]) for name in names]
-
-
-def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    return [figure(result[name]) for name in names]
 
 
 def _embedded(
@@ -114,8 +113,7 @@ def _check_labels(supports: Sequence[LabelledPicture], queries: Sequence[Labelle
         raise ExemplarError("labels_invalid", "expected labels in --support-manifest, got none")
     missing = sorted({label for one in queries for label in one.labels} - known)
     if missing:
-        named = ", ".join(missing[:5]) + (" and others" if len(missing) > 5 else "")
         raise ExemplarError(
             "labels_invalid",
-            f"expected every label of --query-manifest in --support-manifest, got {named} as well",
+            f"expected every label of --query-manifest in --support-manifest, got {few(missing)} as well",
         )

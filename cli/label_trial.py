@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cli.label_manifests import LabelledPicture
-from cli.trial import BLOCK, DRAWS
+from cli.trial import BLOCK, DRAWS, mean
 from core.changes import Changes, ClassChange, SupportChange
 from core.types import ClassKind, LabelDecision, Rule
 from core.vectors import Crops, Vectors
@@ -77,7 +77,7 @@ def try_out_labels(
         replica = enrolled_labels(supports.take(draw_labels(rows, shots, number)), names)
         judged, used = judge(replica, rule, queries, truth, names)
         tried.append(numbers(judged, names))
-    means = {name: _mean([one[name] for one in tried]) for name in AVERAGED}
+    means = {name: mean([one[name] for one in tried]) for name in AVERAGED}
     return {
         "shots": shots,
         "draws": count,
@@ -146,8 +146,3 @@ def judge(
             for one in answer.labels:
                 given[row, columns[one.label]] = one.decision is LabelDecision.YES
     return Judged(truth, probabilities, given), used
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    present = [value for value in values if value is not None]
-    return float(np.mean(present)) if present else None

@@ -191,9 +191,7 @@ def _halves(
     classes = list(counts)
     parts: dict[str, Any] = {"old_shots": plan.shots, "new_shots": min(plan.uneven or 0, plan.shots)}
     for name, half in (("old_recall", classes[::2]), ("new_recall", classes[1::2])):
-        recalls = [_recall(label, queries, trial) for trial in trials for label in half]
-        present = [recall for recall in recalls if recall is not None]
-        parts[name] = float(np.mean(present)) if present else None
+        parts[name] = mean([_recall(label, queries, trial) for trial in trials for label in half])
     return parts
 
 
@@ -232,11 +230,13 @@ def _decisions(rule: Rule, queries: Embedded, trial: Trial) -> dict[str, float |
 def _means(rows: Iterable[Mapping[str, float | None]]) -> dict[str, float | None]:
     """Average each number over the draws that have it."""
     rows = list(rows)
-    means: dict[str, float | None] = {}
-    for name in rows[0]:
-        present = [value for row in rows if (value := row[name]) is not None]
-        means[name] = float(np.mean(present)) if present else None
-    return means
+    return {name: mean([row[name] for row in rows]) for name in rows[0]}
+
+
+def mean(values: Sequence[float | None]) -> float | None:
+    """Return the mean of those that are there."""
+    present = [value for value in values if value is not None]
+    return float(np.mean(present)) if present else None
 
 
 def _share(of: Iterable[bool]) -> float:
