@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from cli.client import Client
-from cli.options import URL, given
+from cli.options import SERVICE, given
 
 NDJSON = "application/x-ndjson"
 _AGO = re.compile(r"(\d{1,6})([mhd])")
@@ -36,10 +36,10 @@ class Moment(click.ParamType[str]):
 @click.option("-c", "--collection", metavar="NAME", help="Only a collection, which may be deleted by now.")
 @click.option("--since", type=Moment(), help="From a time on: 2026-03-01, or 7d, 12h or 30m ago.")
 @click.option("--until", type=Moment(), help="Before a time.")
-@URL
-def audit(collection: str | None, since: str | None, until: str | None, url: str) -> None:
+@SERVICE
+def audit(collection: str | None, since: str | None, until: str | None, client: Client) -> None:
     """Write who changed what and when, one line of JSON each, oldest first."""
     query = given({"collection": collection, "since": since, "until": until})
-    for block in Client(url).parts("/v1/audit", NDJSON, **query):
+    for block in client.parts("/v1/audit", NDJSON, **query):
         sys.stdout.buffer.write(block)
     sys.stdout.buffer.flush()

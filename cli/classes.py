@@ -7,7 +7,7 @@ import click
 from cli.client import Client, Json
 from cli.confirm import YES, confirm
 from cli.groups import Group
-from cli.options import COLLECTION, JSON, URL
+from cli.options import COLLECTION, JSON, SERVICE
 from cli.show import print_found, print_json
 from cli.which_collection import which_collection
 from core.types import ClassKind
@@ -24,10 +24,11 @@ def classes() -> None:
 @COLLECTION
 @click.option("--negative", is_flag=True, help="Create negative classes: pictures of them are unknown.")
 @JSON
-@URL
-def add(labels: tuple[str, ...], collection: str | None, negative: bool, as_json: bool, url: str) -> None:
+@SERVICE
+def add(
+    labels: tuple[str, ...], collection: str | None, negative: bool, as_json: bool, client: Client
+) -> None:
     """Create classes without pictures; if the collection has prompts, they answer immediately."""
-    client = Client(url)
     name = which_collection(client, collection)
     kind = ClassKind.NEGATIVE if negative else ClassKind.NORMAL
     for label in labels:
@@ -39,10 +40,9 @@ def add(labels: tuple[str, ...], collection: str | None, negative: bool, as_json
 @classes.command("list")
 @COLLECTION
 @JSON
-@URL
-def list_(collection: str | None, as_json: bool, url: str) -> None:
+@SERVICE
+def list_(collection: str | None, as_json: bool, client: Client) -> None:
     """List classes with their counts."""
-    client = Client(url)
     found = list(client.pages(f"/v1/collections/{which_collection(client, collection)}/classes"))
     rows = [(one["label"], one["kind"], one["supports"]) for one in found]
     print_found(found, ("label", "kind", "supports"), rows, as_json=as_json)
@@ -53,10 +53,9 @@ def list_(collection: str | None, as_json: bool, url: str) -> None:
 @click.argument("new_label")
 @COLLECTION
 @JSON
-@URL
-def rename(label: str, new_label: str, collection: str | None, as_json: bool, url: str) -> None:
+@SERVICE
+def rename(label: str, new_label: str, collection: str | None, as_json: bool, client: Client) -> None:
     """Give a class another name; its pictures stay."""
-    client = Client(url)
     path = _path(which_collection(client, collection), label)
     renamed = client.call("PATCH", path, json={"label": new_label}).json()
     print_json(renamed) if as_json else click.echo(f"{label} is now {_counted(renamed)}")
@@ -68,12 +67,11 @@ def rename(label: str, new_label: str, collection: str | None, as_json: bool, ur
 @COLLECTION
 @YES
 @JSON
-@URL
+@SERVICE
 def merge(
-    *, labels: tuple[str, ...], into: str, collection: str | None, yes: bool, as_json: bool, url: str
+    *, labels: tuple[str, ...], into: str, collection: str | None, yes: bool, as_json: bool, client: Client
 ) -> None:
     """Merge classes into another one, which takes their pictures; `versions restore` undoes it."""
-    client = Client(url)
     name = which_collection(client, collection)
     found = [_get(client, name, label) for label in labels]
     confirm(f"Merge {_all(found)} into {into} of {name}?", yes=yes)
@@ -85,10 +83,9 @@ def merge(
 @click.argument("labels", metavar="LABEL...", nargs=-1, required=True)
 @COLLECTION
 @YES
-@URL
-def delete(labels: tuple[str, ...], collection: str | None, yes: bool, url: str) -> None:
+@SERVICE
+def delete(labels: tuple[str, ...], collection: str | None, yes: bool, client: Client) -> None:
     """Delete classes with their pictures; `versions restore` undoes it."""
-    client = Client(url)
     name = which_collection(client, collection)
     found = [_get(client, name, label) for label in labels]
     confirm(f"Delete {_all(found)} from {name}?", yes=yes)

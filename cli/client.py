@@ -123,6 +123,14 @@ class Client:
         page: Json = self.call("GET", f"/v1/jobs/{job_id}/results", params=query).json()
         return page
 
+    def made(self, path: str, **query: Any) -> httpx.Response:
+        """Get a resource that a job may have to make first."""
+        while True:
+            response = self.call("GET", path, params=query, headers={"Prefer": "wait=30"})
+            if response.status_code != httpx.codes.ACCEPTED:
+                return response
+            self.wait(response.json())
+
     def wait(self, job: Json, progress: Callable[[int], None] = lambda _: None) -> Json:
         """Wait for a job to finish, reporting how many items are ready."""
         with self._translated():

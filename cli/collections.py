@@ -12,7 +12,7 @@ from cli.groups import Group
 from cli.options import (
     COLLECTION_ARGUMENT,
     JSON,
-    URL,
+    SERVICE,
     VIEWS,
     given,
     index_of,
@@ -54,7 +54,7 @@ def collections() -> None:
 @takes_quality
 @takes_rule
 @JSON
-@URL
+@SERVICE
 def create(
     *,
     collection: str,
@@ -63,7 +63,7 @@ def create(
     labels: str | None,
     prompts: tuple[str, ...],
     as_json: bool,
-    url: str,
+    client: Client,
     **chosen: object,
 ) -> None:
     """Create a collection; views, labels and prompts are fixed, the encoder can be changed by a reindex."""
@@ -77,15 +77,15 @@ def create(
         "quality": quality_of(chosen),
         "rule": given(chosen),
     }
-    _print_collection(Client(url).call("POST", "/v1/collections", json=given(named)).json(), as_json=as_json)
+    _print_collection(client.call("POST", "/v1/collections", json=given(named)).json(), as_json=as_json)
 
 
 @collections.command("list")
 @JSON
-@URL
-def list_(as_json: bool, url: str) -> None:
+@SERVICE
+def list_(as_json: bool, client: Client) -> None:
     """List collections with their counts."""
-    found = list(Client(url).pages("/v1/collections"))
+    found = list(client.pages("/v1/collections"))
     print_found(found, COLUMNS, [_cells(one) for one in found], as_json=as_json)
 
 
@@ -95,10 +95,9 @@ def list_(as_json: bool, url: str) -> None:
 @takes_quality
 @takes_rule
 @JSON
-@URL
-def change(collection: str | None, as_json: bool, url: str, **chosen: object) -> None:
+@SERVICE
+def change(collection: str | None, as_json: bool, client: Client, **chosen: object) -> None:
     """Change the rule, index or quality settings of a collection; options not given stay unchanged."""
-    client = Client(url)
     body = given({"index": index_of(chosen), "quality": quality_of(chosen), "rule": given(chosen)})
     path = f"/v1/collections/{which_collection(client, collection)}"
     _print_collection(client.call("PATCH", path, json=body).json(), as_json=as_json)
@@ -107,21 +106,20 @@ def change(collection: str | None, as_json: bool, url: str, **chosen: object) ->
 @collections.command()
 @click.argument("collection")
 @click.argument("name")
-@URL
-def rename(collection: str, name: str, url: str) -> None:
+@SERVICE
+def rename(collection: str, name: str, client: Client) -> None:
     """Rename a collection; its jobs and its API keys follow."""
     path = f"/v1/collections/{check_slug(collection)}"
-    Client(url).call("PATCH", path, json={"name": check_slug(name)})
+    client.call("PATCH", path, json={"name": check_slug(name)})
     click.echo(f"{collection} is now {name}")
 
 
 @collections.command()
 @click.argument("names", metavar="COLLECTION...", nargs=-1, required=True)
 @YES
-@URL
-def delete(names: tuple[str, ...], yes: bool, url: str) -> None:
+@SERVICE
+def delete(names: tuple[str, ...], yes: bool, client: Client) -> None:
     """Delete collections with their classes and pictures; it cannot be undone."""
-    client = Client(url)
     found = [client.call("GET", f"/v1/collections/{check_slug(name)}").json() for name in names]
     confirm(f"Delete {', '.join(map(_counted, found))}?", yes=yes)
     for one in found:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import click
 
 from cli.client import Client, Json
-from cli.options import COLLECTION, JSON, URL
+from cli.options import COLLECTION, JSON, SERVICE
 from cli.show import print_json, print_rows
 from cli.which_collection import which_collection
 
@@ -32,7 +32,7 @@ COLUMNS = (
 )
 @click.option("--caller", metavar="KEY", help="Only answers for the key with this id.")
 @JSON
-@URL
+@SERVICE
 def drift(
     collection: str | None,
     since: str | None,
@@ -41,14 +41,13 @@ def drift(
     caller: str | None,
     *,
     as_json: bool,
-    url: str,
+    client: Client,
 ) -> None:
     """Show how the answers of a collection change over time, and how accurate they may be.
 
     No answer needs to be reviewed for this; reviews correct the estimate. "Labels moved" is the distance of
     the mix of labels from that of the examples, 0 to 1.
     """
-    client = Client(url)
     name = which_collection(client, collection)
     asked = {"since": since, "until": until, "step": step, "caller": caller}
     query = {key: value for key, value in asked.items() if value is not None}

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from cli.client import Client, Json
 from cli.options import given
-from cli.progress import progress_bar
+from cli.progress import wait_with_bar
 
 Enrolled = tuple[PurePosixPath, Json]
 """The path of an object, and what became of it."""
@@ -25,7 +25,5 @@ def enroll_prefix(
         params=given(dict(query)),
         headers={"Idempotency-Key": uuid4().hex},
     ).json()
-    with progress_bar() as bar:
-        task = bar.add_task("enrolling", total=None)
-        client.wait(job, lambda done: bar.update(task, completed=done))
+    wait_with_bar(client, job, "enrolling")
     return job, [(PurePosixPath(one["custom_id"] or prefix), one) for one in client.results(job)]

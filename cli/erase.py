@@ -8,7 +8,7 @@ import click
 
 from cli.client import Client, Json
 from cli.confirm import YES, confirm
-from cli.options import COLLECTION, JSON, URL, given
+from cli.options import COLLECTION, JSON, SERVICE, given
 from cli.show import print_json
 from cli.supports import SupportId
 from cli.which_collection import which_collection
@@ -28,7 +28,7 @@ LOOK_S = 1.0
 @click.option("--dry-run", is_flag=True, help="Only count what would be erased.")
 @YES
 @JSON
-@URL
+@SERVICE
 def erase(
     *,
     collection: str | None,
@@ -39,7 +39,7 @@ def erase(
     dry_run: bool,
     yes: bool,
     as_json: bool,
-    url: str,
+    client: Client,
 ) -> None:
     """Erase pictures with vectors, answers and everything else that was made from them, for good."""
     wanted = given({"support_ids": list(supports) or None, "external_id": external_id, "label": label})
@@ -47,7 +47,6 @@ def erase(
         raise click.UsageError("name what to erase: --support, --external-id or --label")
     if everywhere and (external_id is None or collection is not None):
         raise click.UsageError("--everywhere goes with --external-id, and without --collection")
-    client = Client(url)
     path, where = "/v1/erase", "every collection"
     if not everywhere:
         where = which_collection(client, collection)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from cli.client import Client
-from cli.options import COLLECTION_ARGUMENT, URL
+from cli.options import COLLECTION_ARGUMENT, SERVICE
 from cli.which_collection import which_collection
 from core.errors import ExemplarError
 from core.sizes import size_text
@@ -23,14 +23,13 @@ from runtime.files import replacing
     help="The file to write; it must not exist.",
 )
 @click.option("--pictures", is_flag=True, help="Include the pictures of the supports.")
-@URL
-def export(collection: str | None, out: Path, pictures: bool, url: str) -> None:
+@SERVICE
+def export(collection: str | None, out: Path, pictures: bool, client: Client) -> None:
     """Write a collection to one file: vectors, labels, rule, encoder and, with --pictures, the pictures."""
     if out.exists():
         raise ExemplarError(
             "path_exists", f"expected a new file, got {out}, which exists; choose another name"
         )
-    client = Client(url)
     name = which_collection(client, collection)
     path = f"/v1/collections/{name}/export"
     with replacing(out) as draft, open(draft, "wb") as file:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
-from cli.client import Client, Json
+from cli.client import Client
 from cli.importers.azure import read_azure
 from cli.importers.compreface import read_compreface
 from cli.importers.enrolling import Tally, enroll_found
@@ -17,13 +17,13 @@ from cli.importers.labelled import Found
 from cli.importers.places import Places
 from cli.importers.rekognition import read_rekognition
 from cli.importers.table import read_table
-from cli.options import URL, given
-from cli.progress import progress_bar
+from cli.options import SERVICE, given
+from cli.progress import wait_with_bar
+from cli.sending import blocks_of
 from core.errors import ExemplarError
 from core.labels import check_slug
 from core.types import Labels
 
-PART_BYTES = 1 << 20
 MOST_SHOWN = 20  # failed items
 
 Reader = Callable[[Path, Path | None, bool], Found]
@@ -58,7 +58,7 @@ READERS: dict[str, Reader] = {
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="The folder of the pictures that the file names.",
 )
-@URL
+@SERVICE
 def import_(
     *,
     path: Path,
@@ -68,13 +68,12 @@ def import_(
     labels: str | None,
     crops: bool,
     pictures: Path | None,
-    url: str,
+    client: Client,
 ) -> None:
     """Create a collection from a file written by `exemplar export` or from another service's data.
 
     To enrol a folder of class folders, see `exemplar enroll`.
     """
-    client = Client(url)
     if format_ == "exemplar":
         sys.exit(_import(client, path, name, encoder))
     if name is None:
@@ -91,34 +90,18 @@ def import_(
 
 
 def _import(client: Client, path: Path, name: str | None, encoder: str | None) -> int:
-    query = {key: value for key, value in (("name", name), ("encoder", encoder)) if value is not None}
-    key = hashlib.sha256(f"{_digest(path)}:{name}:{encoder}".encode()).hexdigest()
-    job = client.upload("/v1/import", lambda: _blocks(path), "application/zip", key, **query)
-    with progress_bar() as bar:
-        task = bar.add_task("importing", total=None)
-        job = client.wait(job, lambda ready: bar.update(task, completed=ready))
+    query = given({"name": name, "encoder": encoder})
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    key = hashlib.sha256(f"{digest}:{name}:{encoder}".encode()).hexdigest()
+    job = client.upload("/v1/import", lambda: blocks_of(path), "application/zip", key, **query)
+    job = wait_with_bar(client, job, "importing")
     failed = [result for result in client.results(job) if result["status"] == "failed"]
     for result in failed[:MOST_SHOWN]:
         click.echo(f"{result['error']['detail']} ({result['error']['code']})", err=True)
-    click.echo(f"{job['collection']}: {_counts(job)}")
+    done = job["progress"]
+    click.echo(f"{job['collection']}: {done['done']} supports imported, {done['failed']} failed")
     return 1 if failed or job["state"] != "succeeded" else 0
-
-
-def _counts(job: Json) -> str:
-    return f"{job['progress']['done']} supports imported, {job['progress']['failed']} failed"
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    for block in _blocks(path):
-        digest.update(block)
-    return digest.hexdigest()
-
-
-def _blocks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while block := file.read(PART_BYTES):
-            yield block
 
 
 def _places(path: Path, folder: Path | None) -> Places:

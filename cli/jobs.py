@@ -11,8 +11,8 @@ import click
 
 from cli.client import Client, Json
 from cli.groups import Group
-from cli.options import AS_OF, JSON, URL
-from cli.progress import progress_bar
+from cli.options import AS_OF, JSON, SERVICE
+from cli.progress import wait_with_bar
 from cli.show import print_found, print_json, print_rows
 from core.types import JobState
 
@@ -36,20 +36,19 @@ def jobs() -> None:
 @jobs.command("list")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Most jobs to list.")
 @JSON
-@URL
-def list_(limit: int, as_json: bool, url: str) -> None:
+@SERVICE
+def list_(limit: int, as_json: bool, client: Client) -> None:
     """List jobs, newest first."""
-    found = list(islice(Client(url).pages("/v1/jobs"), limit))
+    found = list(islice(client.pages("/v1/jobs"), limit))
     print_found(found, COLUMNS, [_cells(job) for job in found], as_json=as_json, whole=WHOLE)
 
 
 @jobs.command()
 @JOB
 @JSON
-@URL
-def show(job_id: str, as_json: bool, url: str) -> None:
+@SERVICE
+def show(job_id: str, as_json: bool, client: Client) -> None:
     """Show a job's progress and a summary of its results."""
-    client = Client(url)
     job, summary = (client.call("GET", f"/v1/jobs/{job_id}{part}").json() for part in ("", "/summary"))
     if as_json:
         print_json({**job, "summary": summary})
@@ -67,10 +66,9 @@ def show(job_id: str, as_json: bool, url: str) -> None:
 @jobs.command()
 @JOB
 @JSON
-@URL
-def wait(job_id: str, as_json: bool, url: str) -> None:
+@SERVICE
+def wait(job_id: str, as_json: bool, client: Client) -> None:
     """Wait for a job to end; exit with 1 unless every item is done."""
-    client = Client(url)
     job = client.call("GET", f"/v1/jobs/{job_id}").json()
     job = wait_with_bar(client, job)
     _print_jobs([job], as_json=as_json)
@@ -82,13 +80,12 @@ def wait(job_id: str, as_json: bool, url: str) -> None:
 @click.option("--dry-run", is_flag=True, help="Only report what would change.")
 @AS_OF
 @JSON
-@URL
-def redecide(job_id: str, dry_run: bool, version: str | None, as_json: bool, url: str) -> None:
+@SERVICE
+def redecide(job_id: str, dry_run: bool, version: str | None, as_json: bool, client: Client) -> None:
     """Decide the answers of a job again, with its collection as it is now, or was at a version.
 
     Answers that people have reviewed are left alone. The earlier answers stay readable.
     """
-    client = Client(url)
     body = {"dry_run": dry_run} | ({} if version is None else {"version": version})
     job = client.call("POST", f"/v1/jobs/{job_id}/redecide", json=body).json()
     job = wait_with_bar(client, job)
@@ -114,19 +111,12 @@ def redecide(job_id: str, dry_run: bool, version: str | None, as_json: bool, url
     help="Output format.",
 )
 @click.option("--out", type=click.File("wb", lazy=True), default="-", help="Output file; default stdout.")
-@URL
-def results(job_id: str, form: str, out: IO[bytes], url: str) -> None:
+@SERVICE
+def results(job_id: str, form: str, out: IO[bytes], client: Client) -> None:
     """Print a job's results, or write them to a file, as far as they are settled."""
-    parts: Iterator[bytes] = Client(url).parts(f"/v1/jobs/{job_id}/results", FORMATS[form])
+    parts: Iterator[bytes] = client.parts(f"/v1/jobs/{job_id}/results", FORMATS[form])
     for part in parts:
         out.write(part)
-
-
-def wait_with_bar(client: Client, job: Json) -> Json:
-    """Wait for a job to end, with a progress bar; return the job."""
-    with progress_bar() as bar:
-        task = bar.add_task(job["kind"], total=None if job["expanding"] else job["progress"]["total"])
-        return client.wait(job, lambda ready: bar.update(task, completed=ready))
 
 
 def _label(label: str | None) -> str:
@@ -146,9 +136,8 @@ def _control(name: str, help_: str) -> Callable[..., None]:
     @jobs.command(name, help=help_)
     @click.argument("job_ids", metavar="JOB...", nargs=-1, required=True)
     @JSON
-    @URL
-    def control(job_ids: tuple[str, ...], as_json: bool, url: str) -> None:
-        client = Client(url)
+    @SERVICE
+    def control(job_ids: tuple[str, ...], as_json: bool, client: Client) -> None:
         _print_jobs(
             [client.call("POST", f"/v1/jobs/{job_id}/{name}").json() for job_id in job_ids], as_json=as_json
         )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from cli.client import Client
 from cli.numbers import Number
 from core.quality import FindingCode, Quality
 from core.types import Aim, ErrorOf, IndexName, Metric, Rule, RuleName, Views
@@ -16,7 +18,13 @@ from exemplar_client.async_transport import URL as USUAL
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-URL = click.option(
+
+def _client(context: click.Context, _: click.Parameter, url: str) -> Client | None:
+    return None if context.resilient_parsing else Client(url)
+
+
+_url = partial(
+    click.option,
     "--url",
     metavar="URL",
     envvar="EXEMPLAR_URL",
@@ -25,6 +33,9 @@ URL = click.option(
     show_default=True,
     help="The service.",
 )
+URL = _url()
+SERVICE = _url("client", callback=_client)
+"""The same URL, as a client of the service there."""
 LOCAL = click.option(
     "--local",
     metavar="DIR",
@@ -51,7 +62,20 @@ VIEWS = click.option(
     help="Views of each picture: the picture (default), with its mirror image, or both also cropped; with "
     "several labels a picture also tiles, which looks for each label in parts of classified pictures.",
 )
-_RULE = (
+
+
+def _all_of(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Return a decorator that adds these options to a command, in this order."""
+
+    def add(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+takes_rule = _all_of(
     click.option("--rule", "name", type=click.Choice([one.value for one in RuleName]), help="Default auto."),
     click.option("--metric", type=click.Choice([one.value for one in Metric]), help="Default cosine."),
     click.option(
@@ -82,7 +106,7 @@ _RULE = (
     ),
 )
 
-_AIM = (
+takes_aim = _all_of(
     click.option(
         "--aim",
         type=click.Choice([one.value for one in Aim]),
@@ -97,7 +121,7 @@ _AIM = (
     ),
 )
 
-_INDEX = (
+takes_index = _all_of(
     click.option(
         "--index",
         type=click.Choice([one.value for one in IndexName]),
@@ -115,7 +139,7 @@ _INDEX = (
 
 
 _LIMITS = [field.name for field in fields(Quality) if field.name != "refuse"]
-_QUALITY = (
+takes_quality = _all_of(
     click.option(
         "--refuse",
         multiple=True,
@@ -133,13 +157,6 @@ _QUALITY = (
 )
 
 
-def takes_quality(command: F) -> F:
-    """Add the options of what pictures are checked for to a command."""
-    for option in reversed(_QUALITY):
-        command = option(command)
-    return command
-
-
 def quality_of(options: dict[str, Any]) -> dict[str, Any] | None:
     """Return the quality settings of a command's options as the API expects them; None if none was given."""
     refuse, limits = options.pop("refuse"), options.pop("limits")
@@ -147,27 +164,6 @@ def quality_of(options: dict[str, Any]) -> dict[str, Any] | None:
     if refuse:
         found["refuse"] = [code for code in refuse if code != "nothing"]
     return found or None
-
-
-def takes_rule(command: F) -> F:
-    """Add the options of a rule to a command."""
-    for option in reversed(_RULE):
-        command = option(command)
-    return command
-
-
-def takes_aim(command: F) -> F:
-    """Add the options of a rule for several labels a picture to a command."""
-    for option in reversed(_AIM):
-        command = option(command)
-    return command
-
-
-def takes_index(command: F) -> F:
-    """Add the options of an index to a command."""
-    for option in reversed(_INDEX):
-        command = option(command)
-    return command
 
 
 def index_of(options: dict[str, Any]) -> dict[str, Any] | None:

@@ -10,11 +10,10 @@ import click
 from cli.client import Client, Json
 from cli.confirm import YES, confirm
 from cli.groups import Group
-from cli.options import COLLECTION, JSON, URL, given
+from cli.options import COLLECTION, JSON, SERVICE, given
 from cli.show import print_found, print_json, print_rows
 from cli.which_collection import which_collection
 
-WAIT = {"Prefer": "wait=30"}
 COLUMNS = ("id", "class", "key", "external id", "came")
 SHOWN = 10
 IDS = click.argument("ids", metavar="[ID]...", nargs=-1, type=click.IntRange(1))
@@ -33,12 +32,11 @@ def quarantine() -> None:
 @LABEL
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Most to list.")
 @JSON
-@URL
+@SERVICE
 def list_(
-    *, collection: str | None, key: str | None, label: str | None, limit: int, as_json: bool, url: str
+    *, collection: str | None, key: str | None, label: str | None, limit: int, as_json: bool, client: Client
 ) -> None:
     """List contributed pictures that wait for a decision."""
-    client = Client(url)
     path = _path(client, collection)
     found = list(islice(client.pages(path, **given({"key": key, "label": label})), limit))
     print_found(found, COLUMNS, [_cells(one) for one in found], as_json=as_json, whole=("id",))
@@ -49,11 +47,13 @@ def list_(
 @KEY
 @LABEL
 @JSON
-@URL
-def effect(*, collection: str | None, key: str | None, label: str | None, as_json: bool, url: str) -> None:
+@SERVICE
+def effect(
+    *, collection: str | None, key: str | None, label: str | None, as_json: bool, client: Client
+) -> None:
     """Show accuracy on the collection's own examples as it is, and with what was contributed."""
-    client = Client(url)
-    found = _made(client, f"{_path(client, collection)}/effect", given({"key": key, "label": label}))
+    path = f"{_path(client, collection)}/effect"
+    found = client.made(path, **given({"key": key, "label": label})).json()
     if as_json:
         print_json(found)
         return
@@ -76,7 +76,7 @@ def effect(*, collection: str | None, key: str | None, label: str | None, as_jso
 @KEY
 @LABEL
 @YES
-@URL
+@SERVICE
 def accept(
     *,
     ids: tuple[int, ...],
@@ -84,10 +84,10 @@ def accept(
     key: str | None,
     label: str | None,
     yes: bool,
-    url: str,
+    client: Client,
 ) -> None:
     """Make contributed pictures examples: those named, or all of a key or a label, or all."""
-    _decide(url, collection, "accept", {"ids": list(ids) or None, "key": key, "label": label}, yes=yes)
+    _decide(client, collection, "accept", {"ids": list(ids) or None, "key": key, "label": label}, yes=yes)
 
 
 @quarantine.command()
@@ -96,7 +96,7 @@ def accept(
 @KEY
 @LABEL
 @YES
-@URL
+@SERVICE
 def refuse(
     *,
     ids: tuple[int, ...],
@@ -104,14 +104,13 @@ def refuse(
     key: str | None,
     label: str | None,
     yes: bool,
-    url: str,
+    client: Client,
 ) -> None:
     """Refuse contributed pictures, which deletes them: those named, or all of a key or a label, or all."""
-    _decide(url, collection, "refuse", {"ids": list(ids) or None, "key": key, "label": label}, yes=yes)
+    _decide(client, collection, "refuse", {"ids": list(ids) or None, "key": key, "label": label}, yes=yes)
 
 
-def _decide(url: str, collection: str | None, how: str, which: dict[str, Any], *, yes: bool) -> None:
-    client = Client(url)
+def _decide(client: Client, collection: str | None, how: str, which: dict[str, Any], *, yes: bool) -> None:
     path = _path(client, collection)
     said = given(which)
     what = f"{len(said['ids'])} contributions" if "ids" in said else "every contribution that waits"
@@ -125,15 +124,6 @@ def _decide(url: str, collection: str | None, how: str, which: dict[str, Any], *
             break
     left = f"; {made['waiting']} still wait" if made["waiting"] else ""
     click.echo(f"{'accepted' if how == 'accept' else 'refused'} {decided}{left}")
-
-
-def _made(client: Client, path: str, query: dict[str, str]) -> Json:
-    while True:
-        response = client.call("GET", path, headers=WAIT, params=query)
-        found: Json = response.json()
-        if response.status_code == 200:
-            return found
-        client.wait(found)
 
 
 def _path(client: Client, collection: str | None) -> str:

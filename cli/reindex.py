@@ -8,14 +8,13 @@ import click
 
 from cli.client import Client, Json
 from cli.groups import Group
-from cli.options import COLLECTION_ARGUMENT, JSON, URL
-from cli.progress import progress_bar
+from cli.options import COLLECTION_ARGUMENT, JSON, SERVICE
+from cli.progress import wait_with_bar
 from cli.show import print_json, print_rows
 from cli.which_collection import which_collection
 from core.errors import ExemplarError
 from core.types import Labels
 
-WAIT = {"Prefer": "wait=30"}
 READY_S = 30.0  # that a switch waits for recent enrolments to be embedded
 PAUSE_S = 0.5
 SHOWN = 10
@@ -29,25 +28,21 @@ def reindex() -> None:
 @reindex.command()
 @COLLECTION_ARGUMENT
 @click.option("--encoder", required=True, metavar="SPEC", help="An encoder that the service offers.")
-@URL
-def start(collection: str | None, encoder: str, url: str) -> None:
+@SERVICE
+def start(collection: str | None, encoder: str, client: Client) -> None:
     """Embed the stored pictures with another encoder; answers do not change yet."""
-    client = Client(url)
     path = _path(which_collection(client, collection))
     job = client.call("POST", path, json={"encoder": encoder}).json()
-    with progress_bar() as bar:
-        task = bar.add_task("embedding", total=None)
-        client.wait(job, lambda ready: bar.update(task, completed=ready))
+    wait_with_bar(client, job, "embedding")
     _print_status(client.call("GET", path).json())
 
 
 @reindex.command()
 @COLLECTION_ARGUMENT
 @JSON
-@URL
-def show(collection: str | None, as_json: bool, url: str) -> None:
+@SERVICE
+def show(collection: str | None, as_json: bool, client: Client) -> None:
     """Show the progress, and the supports without a vector of the other encoder."""
-    client = Client(url)
     found = client.call("GET", _path(which_collection(client, collection))).json()
     print_json(found) if as_json else _print_status(found)
 
@@ -55,13 +50,12 @@ def show(collection: str | None, as_json: bool, url: str) -> None:
 @reindex.command()
 @COLLECTION_ARGUMENT
 @JSON
-@URL
-def compare(collection: str | None, as_json: bool, url: str) -> None:
+@SERVICE
+def compare(collection: str | None, as_json: bool, client: Client) -> None:
     """Show the reports of both encoders, and the answers that would change."""
-    client = Client(url)
     name = which_collection(client, collection)
     several = client.call("GET", f"/v1/collections/{name}").json()["labels"] == Labels.MANY
-    found = _made(client, f"{_path(name)}/comparison{'/labels' if several else ''}")
+    found = client.made(f"{_path(name)}/comparison{'/labels' if several else ''}").json()
     if as_json:
         print_json(found)
     elif several:
@@ -111,27 +105,26 @@ def _print_comparison(found: Json) -> None:
 @reindex.command()
 @COLLECTION_ARGUMENT
 @click.option("--leave-out", is_flag=True, help="Switch although supports lack the new vector; skip those.")
-@URL
-def switch(collection: str | None, leave_out: bool, url: str) -> None:
+@SERVICE
+def switch(collection: str | None, leave_out: bool, client: Client) -> None:
     """Make the collection answer with the other encoder."""
-    _switch(Client(url), collection, "switch", leave_out=leave_out)
+    _switch(client, collection, "switch", leave_out=leave_out)
 
 
 @reindex.command()
 @COLLECTION_ARGUMENT
 @click.option("--leave-out", is_flag=True, help="Switch although supports lack the old vector; skip those.")
-@URL
-def back(collection: str | None, leave_out: bool, url: str) -> None:
+@SERVICE
+def back(collection: str | None, leave_out: bool, client: Client) -> None:
     """Make the collection answer with the encoder it had before the switch."""
-    _switch(Client(url), collection, "back", leave_out=leave_out)
+    _switch(client, collection, "back", leave_out=leave_out)
 
 
 @reindex.command()
 @COLLECTION_ARGUMENT
-@URL
-def forget(collection: str | None, url: str) -> None:
+@SERVICE
+def forget(collection: str | None, client: Client) -> None:
     """Delete the vectors of the inactive encoder."""
-    client = Client(url)
     name = which_collection(client, collection)
     client.call("DELETE", _path(name))
     click.echo(f"{name} has vectors of one encoder only")
@@ -149,16 +142,6 @@ def _switch(client: Client, collection: str | None, way: str, *, leave_out: bool
             time.sleep(PAUSE_S)
         else:
             return
-
-
-def _made(client: Client, path: str) -> Json:
-    """Get a resource that a job may have to make first."""
-    while True:
-        response = client.call("GET", path, headers=WAIT)
-        found: Json = response.json()
-        if response.status_code == 200:
-            return found
-        client.wait(found)
 
 
 def _path(collection: str) -> str:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import click
-import httpx
 
 from cli.client import Client, Json
 from cli.command_name import command_name
 from cli.external_ids import Ids, external_ids
-from cli.options import AS_OF, COLLECTION, JSON, URL
+from cli.options import AS_OF, COLLECTION, JSON, SERVICE, given
 from cli.report_advice import advice_lines
 from cli.report_labels import label_lines
 from cli.report_table import COLUMNS, LINES_MOST, fit, listed_lines, numbers_text, rule_text, support_text
@@ -24,7 +23,6 @@ from core.types import Labels
 
 LABEL_CELLS = 22  # where a line holds two
 CLASSES_MOST = 100
-WAIT = {"Prefer": "wait=30"}
 
 
 @click.command()
@@ -36,26 +34,25 @@ WAIT = {"Prefer": "wait=30"}
     help="Also write the confusion matrix to an SVG file.",
 )
 @AS_OF
-@URL
+@SERVICE
 def report(
-    *, collection: str | None, as_json: bool, picture: Path | None, version: str | None, url: str
+    *, collection: str | None, as_json: bool, picture: Path | None, version: str | None, client: Client
 ) -> None:
     """Report on a collection: accuracy, confusions, wrong labels, duplicates, which pictures to add."""
-    client = Client(url)
     name = which_collection(client, collection)
-    get = partial(_get, client, {} if version is None else {"version": version})
+    query = given({"version": version})
     collection_ = client.call("GET", f"/v1/collections/{name}").json()
     if collection_["labels"] == Labels.MANY:
         if picture is not None:
             raise click.UsageError("--picture: several labels a picture have no confusion matrix")
-        several: Json = get(f"/v1/collections/{name}/report/labels").json()
+        several: Json = client.made(f"/v1/collections/{name}/report/labels", **query).json()
         suspects = {one["support_id"] for one in several["suspects"]["items"][:LINES_MOST]}
         lines = label_lines(name, several, external_ids(client, name, suspects))
         click.echo(json.dumps(several) if as_json else "\n".join(lines))
         return
-    found: Json = get(f"/v1/collections/{name}/report").json()
+    found: Json = client.made(f"/v1/collections/{name}/report", **query).json()
     if picture is not None:
-        picture.write_bytes(get(f"/v1/collections/{name}/report/confusion.svg").content)
+        picture.write_bytes(client.made(f"/v1/collections/{name}/report/confusion.svg", **query).content)
     if as_json:
         click.echo(json.dumps(found))
         return
@@ -63,15 +60,6 @@ def report(
     how = f"{command_name()} reindex start {name} --encoder"
     ids = external_ids(client, name, _shown_supports(found))
     click.echo("\n".join((*_lines(name, found, ids), "", encoder_line(encoder, how))))
-
-
-def _get(client: Client, query: Mapping[str, str], path: str) -> httpx.Response:
-    """Get a resource that a job may have to make first."""
-    while True:
-        response = client.call("GET", path, params=query, headers=WAIT)
-        if response.status_code != httpx.codes.ACCEPTED:
-            return response
-        client.wait(response.json())
 
 
 def _shown_supports(report: Json) -> set[int]:

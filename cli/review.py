@@ -13,7 +13,7 @@ from urllib.parse import quote
 import click
 
 from cli.client import Client, Json
-from cli.options import JSON, URL, given
+from cli.options import JSON, SERVICE, given
 from cli.review_files import FORMATS, Labels, labels_in, read_labels_of, write_answers
 from cli.review_groups import print_groups
 from cli.review_sidecars import write_sidecars
@@ -116,10 +116,10 @@ READABLE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--overwrite-sidecars", is_flag=True, help="Also replace sidecars of other software.")
 @click.option("--groups", is_flag=True, help="Group the answers without a label by how similar they are.")
 @JSON
-@URL
-def review(job_id: str, as_json: bool, url: str, **options: Any) -> None:
+@SERVICE
+def review(job_id: str, as_json: bool, client: Client, **options: Any) -> None:
     """List the answers of a job, or review them: all that the options select, or those of a file."""
-    client, path = Client(url), f"/v1/jobs/{job_id}"
+    path = f"/v1/jobs/{job_id}"
     chosen = [name for name in ACTIONS if options[name]]
     wanted = given({name: options[name] for name in SELECTION})
     if len(chosen) > 1:

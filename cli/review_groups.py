@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cli.client import Client
-from cli.jobs import wait_with_bar
+from cli.progress import wait_with_bar
 from cli.show import print_found
 from core.errors import ExemplarError
 

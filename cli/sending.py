@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from core.picture_formats import RAW_SUFFIXES, suffix_of
+
+PART_BYTES = 1 << 20
+
+
+def blocks_of(path: str | Path) -> Iterator[bytes]:
+    """Yield the bytes of a file."""
+    with open(path, "rb") as file:
+        while block := file.read(PART_BYTES):
+            yield block
 
 
 def is_sent_as_preview(path: str | Path) -> bool:

@@ -9,7 +9,7 @@ import click
 from cli.client import Client, Json
 from cli.confirm import YES, confirm
 from cli.groups import Group
-from cli.options import COLLECTION, JSON, URL, given
+from cli.options import COLLECTION, JSON, SERVICE, given
 from cli.show import print_found, print_json
 from cli.where import WHERE, metadata_of, where_of
 from cli.which_collection import which_collection
@@ -43,7 +43,7 @@ def supports() -> None:
 @WHERE
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Most to list.")
 @JSON
-@URL
+@SERVICE
 def list_(
     *,
     collection: str | None,
@@ -51,10 +51,9 @@ def list_(
     wheres: tuple[str, ...],
     limit: int,
     as_json: bool,
-    url: str,
+    client: Client,
 ) -> None:
     """List supports in order of enrolment, with their ids."""
-    client = Client(url)
     path = f"/v1/collections/{which_collection(client, collection)}/supports"
     query = given({"label": label, "where": where_of(wheres)})
     found = list(islice(client.pages(path, **query), limit + 1))
@@ -69,10 +68,9 @@ def list_(
 @COLLECTION
 @click.option("--to", "label", required=True, metavar="LABEL", help="The class they belong to.")
 @JSON
-@URL
-def move(ids: tuple[int, ...], collection: str | None, label: str, as_json: bool, url: str) -> None:
+@SERVICE
+def move(ids: tuple[int, ...], collection: str | None, label: str, as_json: bool, client: Client) -> None:
     """Move supports to another class, which is created if it does not exist."""
-    client = Client(url)
     name = which_collection(client, collection)
     for support_id in ids:
         moved = client.call("PATCH", _path(name, support_id), json={"label": label}).json()
@@ -87,7 +85,7 @@ def move(ids: tuple[int, ...], collection: str | None, label: str, as_json: bool
 @click.option("--set", "labels", multiple=True, metavar="LABEL", help="A label instead of those there are.")
 @click.option("--complete/--partial", default=None, help="Whether there are no other labels.")
 @JSON
-@URL
+@SERVICE
 def label(
     *,
     ids: tuple[int, ...],
@@ -97,7 +95,7 @@ def label(
     labels: tuple[str, ...],
     complete: bool | None,
     as_json: bool,
-    url: str,
+    client: Client,
 ) -> None:
     """Change the labels of supports, in a collection with several labels a picture."""
     if labels and (add or remove):
@@ -105,7 +103,6 @@ def label(
     said = {"add": add or None, "remove": remove or None, "labels": labels or None, "complete": complete}
     if not given(said):
         raise click.UsageError("name what to change: --add, --remove, --set, --complete or --partial")
-    client = Client(url)
     name = which_collection(client, collection)
     for support_id in ids:
         changed = client.call("PATCH", _path(name, support_id), json=given(said)).json()
@@ -120,7 +117,7 @@ def label(
 )
 @click.option("--external-id", metavar="ID", help='An id of yours; "" removes it.')
 @JSON
-@URL
+@SERVICE
 def describe(
     *,
     ids: tuple[int, ...],
@@ -128,7 +125,7 @@ def describe(
     metadata: tuple[str, ...],
     external_id: str | None,
     as_json: bool,
-    url: str,
+    client: Client,
 ) -> None:
     """Change metadata and external ids of supports."""
     said: Json = given({"metadata": metadata_of(metadata)})
@@ -136,7 +133,6 @@ def describe(
         said["external_id"] = external_id or None
     if not said:
         raise click.UsageError("name what to change: --metadata or --external-id")
-    client = Client(url)
     name = which_collection(client, collection)
     for support_id in ids:
         changed = client.call("PATCH", _path(name, support_id), json=said).json()
@@ -147,10 +143,9 @@ def describe(
 @IDS
 @COLLECTION
 @YES
-@URL
-def remove(ids: tuple[int, ...], collection: str | None, yes: bool, url: str) -> None:
+@SERVICE
+def remove(ids: tuple[int, ...], collection: str | None, yes: bool, client: Client) -> None:
     """Remove supports for good: they no longer decide answers."""
-    client = Client(url)
     name = which_collection(client, collection)
     found = [client.call("GET", _path(name, support_id)).json() for support_id in ids]
     named = ", ".join(f"{_shown(one)} {_labels(one)}" for one in found[:3])

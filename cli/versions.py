@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import islice
 from urllib.parse import quote
 
 import click
-import httpx
 
 from cli.client import Client, Json
 from cli.confirm import YES, confirm
 from cli.groups import Group
-from cli.options import COLLECTION, JSON, URL
+from cli.options import COLLECTION, JSON, SERVICE
 from cli.show import print_found, print_json
 from cli.which_collection import which_collection
 
 SHOWN = 20
-WAIT = {"Prefer": "wait=30"}
 
 
 @click.group(cls=Group)
@@ -29,10 +27,9 @@ def versions() -> None:
 @COLLECTION
 @click.option("--limit", type=click.IntRange(min=1), default=SHOWN, show_default=True, help="Most changes.")
 @JSON
-@URL
-def list_(collection: str | None, limit: int, as_json: bool, url: str) -> None:
+@SERVICE
+def list_(collection: str | None, limit: int, as_json: bool, client: Client) -> None:
     """List the changes of a collection, newest first."""
-    client = Client(url)
     found = list(islice(client.pages(_path(client, collection)), limit))
     rows = [
         (
@@ -53,12 +50,13 @@ def list_(collection: str | None, limit: int, as_json: bool, url: str) -> None:
 @COLLECTION
 @click.option("--job", metavar="JOB", help="Also count which answers of this job flip.")
 @JSON
-@URL
-def diff(before: str, after: str, collection: str | None, job: str | None, as_json: bool, url: str) -> None:
+@SERVICE
+def diff(
+    before: str, after: str, collection: str | None, job: str | None, as_json: bool, client: Client
+) -> None:
     """Compare two versions of a collection, by number or name."""
-    client = Client(url)
     query = {"from": before, "to": after} | ({} if job is None else {"job": job})
-    found = _get(client, f"{_path(client, collection)}/diff", query)
+    found = client.made(f"{_path(client, collection)}/diff", **query).json()
     print_json(found) if as_json else click.echo("\n".join(_lines(found)))
 
 
@@ -67,10 +65,9 @@ def diff(before: str, after: str, collection: str | None, job: str | None, as_js
 @COLLECTION
 @YES
 @JSON
-@URL
-def restore(version: str, collection: str | None, yes: bool, as_json: bool, url: str) -> None:
+@SERVICE
+def restore(version: str, collection: str | None, yes: bool, as_json: bool, client: Client) -> None:
     """Make a collection what it was at a version; restore the version before to undo it."""
-    client = Client(url)
     path = _path(client, collection)
     name = path.split("/")[3]
     confirm(f"Make {name} what it was at version {version}?", yes=yes)
@@ -82,16 +79,6 @@ def restore(version: str, collection: str | None, yes: bool, as_json: bool, url:
 
 def _path(client: Client, collection: str | None) -> str:
     return f"/v1/collections/{which_collection(client, collection)}/versions"
-
-
-def _get(client: Client, path: str, query: Mapping[str, object]) -> Json:
-    """Compare; with a job a worker decides its answers first."""
-    while True:
-        response = client.call("GET", path, params=query, headers=WAIT)
-        if response.status_code != httpx.codes.ACCEPTED:
-            found: Json = response.json()
-            return found
-        client.wait(response.json())
 
 
 def _lines(found: Json) -> Iterator[str]:

@@ -9,13 +9,12 @@ from concurrent.futures import Future
 from threading import Event, Thread
 
 from cli.client import Client, Json
-from cli.sending import content_to_send, is_sent_as_preview
+from cli.sending import PART_BYTES, blocks_of, content_to_send, is_sent_as_preview
 from cli.tag.batch import Batch
 from cli.tag.listing import Kind, Listed
 from core.errors import ExemplarError
 from formats.names import printable_text
 
-PART_BYTES = 1 << 20
 LARGE_BYTES = 1 << 31  # above it a zip needs larger fields
 MAX_ID = 1024
 _STOPPED = ExemplarError("interrupted", "the upload was interrupted", retry=True)
@@ -69,9 +68,7 @@ class Uploads:
 def file_parts(archive: Listed) -> Iterator[bytes]:
     """Yield the bytes of a file; raises `picture_unreadable`."""
     try:
-        with open(archive.place, "rb") as file:
-            while part := file.read(PART_BYTES):
-                yield part
+        yield from blocks_of(archive.place)
     except OSError as error:
         raise ExemplarError(
             "picture_unreadable", f"the archive could not be read: {error.strerror}"
