@@ -57,7 +57,6 @@ class AuditEntryPage(Page[AuditEntry]):
     "GET",
     "/audit",
     scope=Scope.ADMIN,
-    query=AuditQuery,
     answer=AuditEntryPage,
     media_types=("application/json", NDJSON),
     note=" As NDJSON it is the whole selection; `cursor` and `limit` are of JSON.",

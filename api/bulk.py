@@ -64,7 +64,6 @@ class _Received:
     "/collections/<collection>/bulk",
     scope=Scope.CLASSIFY,
     contributors_too=True,
-    query=BulkQuery,
     body=BulkPlaces,
     takes_pictures=True,
     answer=JobModel,

@@ -17,23 +17,14 @@ from store.record.keys import Scope
 routes = Routes("classes")
 
 
-@routes.add(
-    "GET", "/collections/<collection>/classes", scope=Scope.CLASSIFY, query=PageQuery, answer=ClassPage
-)
+@routes.add("GET", "/collections/<collection>/classes", scope=Scope.CLASSIFY)
 def list_classes(collection: str, query: PageQuery) -> ClassPage:
     """List the classes of a collection with their counts."""
     found = services().store.classes.page(collection, after=read_number(query.cursor), limit=query.limit)
     return ClassPage.of(found, query.limit, partial(ClassModel.of, collection))
 
 
-@routes.add(
-    "POST",
-    "/collections/<collection>/classes",
-    scope=Scope.ENROLL,
-    body=NewClass,
-    answer=ClassModel,
-    status=201,
-)
+@routes.add("POST", "/collections/<collection>/classes", scope=Scope.ENROLL, status=201)
 def make_class(collection: str, body: NewClass) -> ClassModel:
     """Create a class from its name; if the collection has prompts, it answers immediately."""
     return ClassModel.of(
@@ -41,7 +32,7 @@ def make_class(collection: str, body: NewClass) -> ClassModel:
     )
 
 
-@routes.add("GET", "/collections/<collection>/classes/<label:label>", scope=Scope.CLASSIFY, answer=ClassModel)
+@routes.add("GET", "/collections/<collection>/classes/<label:label>", scope=Scope.CLASSIFY)
 def get_class(collection: str, label: str) -> ClassModel:
     """Show one class."""
     return ClassModel.of(
@@ -49,13 +40,7 @@ def get_class(collection: str, label: str) -> ClassModel:
     )
 
 
-@routes.add(
-    "PATCH",
-    "/collections/<collection>/classes/<label:label>",
-    scope=Scope.ENROLL,
-    body=ClassChange,
-    answer=ClassModel,
-)
+@routes.add("PATCH", "/collections/<collection>/classes/<label:label>", scope=Scope.ENROLL)
 def change_class(collection: str, label: str, body: ClassChange) -> ClassModel:
     """Rename a class, or change its kind."""
     new_label = None if body.label is None else clean_label(body.label)
@@ -72,13 +57,7 @@ def delete_class(collection: str, label: str) -> Response:
     return Response(status=204)
 
 
-@routes.add(
-    "POST",
-    "/collections/<collection>/classes/<label:label>/merge",
-    scope=Scope.ENROLL,
-    body=Merge,
-    answer=ClassModel,
-)
+@routes.add("POST", "/collections/<collection>/classes/<label:label>/merge", scope=Scope.ENROLL)
 def merge_classes(collection: str, label: str, body: Merge) -> ClassModel:
     """Merge other classes into this one."""
     sources = [clean_label(source, exists=True) for source in body.sources]

@@ -17,7 +17,7 @@ from store.record.keys import Scope
 routes = Routes("collections")
 
 
-@routes.add("POST", "/collections", scope=Scope.ADMIN, body=NewCollection, answer=CollectionModel, status=201)
+@routes.add("POST", "/collections", scope=Scope.ADMIN, status=201)
 def make_collection(body: NewCollection) -> CollectionModel:
     """Create a collection."""
     check_may_make(body.name)
@@ -39,7 +39,7 @@ def make_collection(body: NewCollection) -> CollectionModel:
     return CollectionModel.of(made)
 
 
-@routes.add("GET", "/collections", scope=Scope.CLASSIFY, query=PageQuery, answer=CollectionPage)
+@routes.add("GET", "/collections", scope=Scope.CLASSIFY)
 def list_collections(query: PageQuery) -> CollectionPage:
     """List collections in order of creation."""
     found = services().store.collections.page(
@@ -48,15 +48,13 @@ def list_collections(query: PageQuery) -> CollectionPage:
     return CollectionPage.of(found, query.limit, CollectionModel.of)
 
 
-@routes.add("GET", "/collections/<collection>", scope=Scope.CLASSIFY, answer=CollectionModel)
+@routes.add("GET", "/collections/<collection>", scope=Scope.CLASSIFY)
 def get_collection(collection: str) -> CollectionModel:
     """Show one collection with its counts."""
     return CollectionModel.of(services().store.collections.get(collection))
 
 
-@routes.add(
-    "PATCH", "/collections/<collection>", scope=Scope.ADMIN, body=CollectionChange, answer=CollectionModel
-)
+@routes.add("PATCH", "/collections/<collection>", scope=Scope.ADMIN)
 def change_collection(collection: str, body: CollectionChange) -> CollectionModel:
     """Change the name, rule, index or quality settings of a collection; omitted fields stay unchanged."""
     if body.name is not None:

@@ -16,7 +16,7 @@ from store.work.kinds import KINDS
 routes = Routes("control")
 
 
-@routes.add("POST", "/jobs/<job_id>/cancel", scope=Scope.CLASSIFY, answer=JobModel)
+@routes.add("POST", "/jobs/<job_id>/cancel", scope=Scope.CLASSIFY)
 def cancel_job(job_id: str) -> JobModel:
     """Cancel what no worker has started."""
     _check_scope(job_id)
@@ -26,21 +26,21 @@ def cancel_job(job_id: str) -> JobModel:
     return JobModel.of(job, time.time())
 
 
-@routes.add("POST", "/jobs/<job_id>/pause", scope=Scope.CLASSIFY, answer=JobModel)
+@routes.add("POST", "/jobs/<job_id>/pause", scope=Scope.CLASSIFY)
 def pause_job(job_id: str) -> JobModel:
     """Pause a job; running chunks finish."""
     _check_scope(job_id)
     return JobModel.of(services().store.control.pause(job_id), time.time())
 
 
-@routes.add("POST", "/jobs/<job_id>/resume", scope=Scope.CLASSIFY, answer=JobModel)
+@routes.add("POST", "/jobs/<job_id>/resume", scope=Scope.CLASSIFY)
 def resume_job(job_id: str) -> JobModel:
     """Resume a paused job."""
     _check_scope(job_id)
     return _wake_and_show(services().store.control.resume(job_id))
 
 
-@routes.add("POST", "/jobs/<job_id>/retry", scope=Scope.CLASSIFY, answer=JobModel)
+@routes.add("POST", "/jobs/<job_id>/retry", scope=Scope.CLASSIFY)
 def retry_job(job_id: str) -> JobModel:
     """Retry the failed items of a job."""
     _check_scope(job_id)

@@ -127,7 +127,7 @@ class Drift(BaseModel):
     callers: list[CallerAnswers] = Field(description="Those with most answers first.")
 
 
-@routes.add("GET", "/collections/<collection>/drift", scope=Scope.CLASSIFY, query=DriftQuery, answer=Drift)
+@routes.add("GET", "/collections/<collection>/drift", scope=Scope.CLASSIFY)
 def get_drift(collection: str, query: DriftQuery) -> Drift:
     """Show how the answers of a collection change over time, without knowing which are right."""
     store = services().store

@@ -69,13 +69,13 @@ class ModelList(BaseModel):
     data: list[OfferedModel]
 
 
-@routes.add("GET", "/models", scope=Scope.CLASSIFY, answer=ModelList)
+@routes.add("GET", "/models", scope=Scope.CLASSIFY)
 def list_models() -> ModelList:
     """List the encoders on offer, in the shape of OpenAI's call."""
     return ModelList(data=[OfferedModel(id=spec) for spec in services().settings.encoders])
 
 
-@routes.add("POST", "/embeddings", scope=Scope.CLASSIFY, body=EmbeddingsRequest, answer=EmbeddingList)
+@routes.add("POST", "/embeddings", scope=Scope.CLASSIFY, answer=EmbeddingList)
 def make_embeddings(body: EmbeddingsRequest) -> Response:
     """Return the vectors of pictures or texts, in the shape of OpenAI's call."""
     collection, encoder = _whose(body.model)

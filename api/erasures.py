@@ -94,14 +94,7 @@ class ErasurePage(Page[ErasureModel]):
     """Receipts, newest first."""
 
 
-@routes.add(
-    "POST",
-    "/collections/<collection>/erase",
-    scope=Scope.ADMIN,
-    body=NewErasure,
-    answer=ErasureModel,
-    status=202,
-)
+@routes.add("POST", "/collections/<collection>/erase", scope=Scope.ADMIN, answer=ErasureModel, status=202)
 def erase(collection: str, body: NewErasure) -> Response:
     """Erase supports, with their pictures and everything that was made from them, for good."""
     label = None if body.label is None else clean_label(body.label, exists=True)
@@ -109,14 +102,14 @@ def erase(collection: str, body: NewErasure) -> Response:
     return _erase(wanted, [collection], dry_run=body.dry_run)
 
 
-@routes.add("POST", "/erase", scope=Scope.ADMIN, body=NewErasureAnywhere, answer=ErasureModel, status=202)
+@routes.add("POST", "/erase", scope=Scope.ADMIN, answer=ErasureModel, status=202)
 def erase_anywhere(body: NewErasureAnywhere) -> Response:
     """Erase everything with an external id from all collections that the key may reach, for good."""
     names = None if g.collections is None else _there(sorted(g.collections))
     return _erase(Wanted(external_id=body.external_id), names, dry_run=body.dry_run)
 
 
-@routes.add("GET", "/erasures", scope=Scope.ADMIN, query=PageQuery, answer=ErasurePage)
+@routes.add("GET", "/erasures", scope=Scope.ADMIN)
 def list_erasures(query: PageQuery) -> ErasurePage:
     """List the receipts of erasures, newest first."""
     found = services().store.erasures.page(
@@ -125,7 +118,7 @@ def list_erasures(query: PageQuery) -> ErasurePage:
     return ErasurePage.of(found, query.limit, ErasureModel.of)
 
 
-@routes.add("GET", "/erasures/<erasure_id>", scope=Scope.ADMIN, answer=ErasureModel)
+@routes.add("GET", "/erasures/<erasure_id>", scope=Scope.ADMIN)
 def get_erasure(erasure_id: str) -> ErasureModel:
     """Show the receipt of an erasure."""
     return ErasureModel.of(services().store.erasures.get(erasure_id, g.collections))

@@ -12,7 +12,7 @@ from api.services import services
 routes = Routes("health", prefix="")
 
 
-@routes.add("GET", "/healthz", scope=None, answer=Health)
+@routes.add("GET", "/healthz", scope=None)
 def healthz() -> Health:
     """Report that the process is alive."""
     return Health(status="alive")

@@ -26,9 +26,7 @@ from store.work.targets import check_redecidable
 routes = Routes("history")
 
 
-@routes.add(
-    "GET", "/collections/<collection>/versions", scope=Scope.CLASSIFY, query=PageQuery, answer=ChangePage
-)
+@routes.add("GET", "/collections/<collection>/versions", scope=Scope.CLASSIFY)
 def list_versions(collection: str, query: PageQuery) -> ChangePage:
     """List who changed a collection, when and how, newest first."""
     before = None if query.cursor is None else read_number(query.cursor)
@@ -43,12 +41,7 @@ def list_versions(collection: str, query: PageQuery) -> ChangePage:
 
 
 @routes.add(
-    "GET",
-    "/collections/<collection>/versions/diff",
-    scope=Scope.CLASSIFY,
-    query=DiffQuery,
-    answer=VersionDiff,
-    may_wait=True,
+    "GET", "/collections/<collection>/versions/diff", scope=Scope.CLASSIFY, answer=VersionDiff, may_wait=True
 )
 def compare_versions(collection: str, query: DiffQuery) -> Response:
     """Compare two versions of a collection, and which answers of a job flip between them."""
@@ -65,12 +58,7 @@ def compare_versions(collection: str, query: DiffQuery) -> Response:
     return as_json(VersionDiff.of(found, None if last is None else make_cursor(last), answers))
 
 
-@routes.add(
-    "POST",
-    "/collections/<collection>/versions/<version>/restore",
-    scope=Scope.ADMIN,
-    answer=Restored,
-)
+@routes.add("POST", "/collections/<collection>/versions/<version>/restore", scope=Scope.ADMIN)
 def restore_version(collection: str, version: str) -> Restored:
     """Make a collection what it was at a version, by one change that restoring undoes."""
     number = resolve_version(collection, version)

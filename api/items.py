@@ -14,11 +14,7 @@ routes = Routes("items")
 
 
 @routes.add(
-    "GET",
-    "/jobs/<job_id>/items/<id:item>/thumbnail",
-    scope=Scope.CLASSIFY,
-    query=ThumbnailQuery,
-    media_types=("image/jpeg",),
+    "GET", "/jobs/<job_id>/items/<id:item>/thumbnail", scope=Scope.CLASSIFY, media_types=("image/jpeg",)
 )
 def get_item_thumbnail(job_id: str, item: int, query: ThumbnailQuery) -> Response:
     """Show the picture of an item that is done as a newly encoded thumbnail."""

@@ -36,7 +36,7 @@ SCAN = 2000  # results read per call to find those with a decision
 SMALL = 2000  # results buffered for a slow client without holding a thread
 
 
-@routes.add("GET", "/jobs", scope=Scope.CLASSIFY, query=JobQuery, answer=JobPage)
+@routes.add("GET", "/jobs", scope=Scope.CLASSIFY)
 def list_jobs(query: JobQuery) -> JobPage:
     """List jobs, newest first."""
     found = services().store.jobs.page(
@@ -45,7 +45,7 @@ def list_jobs(query: JobQuery) -> JobPage:
     return JobPage.of(found, query.limit, partial(JobModel.of, now=time.time()))
 
 
-@routes.add("GET", "/jobs/<job_id>", scope=Scope.CLASSIFY, answer=JobModel, contributors_too=True)
+@routes.add("GET", "/jobs/<job_id>", scope=Scope.CLASSIFY, contributors_too=True)
 def get_job(job_id: str) -> JobModel:
     """Show a job, its progress, and the versions of its answers."""
     job, versions = services().store.jobs.with_versions(job_id)
@@ -57,7 +57,6 @@ def get_job(job_id: str) -> JobModel:
     "/jobs/<job_id>/results",
     scope=Scope.CLASSIFY,
     contributors_too=True,
-    query=ResultQuery,
     answer=ResultPage,
     media_types=RESULT_TYPES,
 )
@@ -79,14 +78,7 @@ def get_results(job_id: str, query: ResultQuery) -> Response:
     return Response(model.model_dump_json(exclude_unset=True), content_type="application/json")
 
 
-@routes.add(
-    "GET",
-    "/jobs/<job_id>/summary",
-    scope=Scope.CLASSIFY,
-    query=SummaryQuery,
-    answer=JobSummary,
-    contributors_too=True,
-)
+@routes.add("GET", "/jobs/<job_id>/summary", scope=Scope.CLASSIFY, contributors_too=True)
 def get_summary(job_id: str, query: SummaryQuery) -> JobSummary:
     """Count the results of a job by label, decision and error."""
     job = services().store.jobs.get(job_id)

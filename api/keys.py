@@ -63,14 +63,14 @@ class CreatedKey(BaseModel):
     key: str = Field(description="Sent as `Authorization: Bearer <key>`.")
 
 
-@routes.add("GET", "/keys", scope=Scope.ADMIN, answer=KeyList)
+@routes.add("GET", "/keys", scope=Scope.ADMIN)
 def list_keys() -> KeyList:
     """List API keys without their secrets, including revoked and expired ones."""
     _require_admin_key()
     return KeyList(items=[KeyModel.of(key) for key in services().store.keys.page()])
 
 
-@routes.add("POST", "/keys", scope=Scope.ADMIN, body=NewKey, answer=CreatedKey, status=201)
+@routes.add("POST", "/keys", scope=Scope.ADMIN, status=201)
 def create_key(body: NewKey) -> CreatedKey:
     """Create an API key; it is shown only in this answer."""
     _require_admin_key()

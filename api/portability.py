@@ -54,13 +54,7 @@ class ImportQuery(Strict):
     )
 
 
-@routes.add(
-    "GET",
-    "/collections/<collection>/export",
-    scope=Scope.ADMIN,
-    query=ExportQuery,
-    media_types=("application/zip",),
-)
+@routes.add("GET", "/collections/<collection>/export", scope=Scope.ADMIN, media_types=("application/zip",))
 def export_collection(collection: str, query: ExportQuery) -> Response:
     """Export a collection as one file that NumPy and json can read."""
     streams, store = services().streams, services().store
@@ -84,7 +78,6 @@ def export_collection(collection: str, query: ExportQuery) -> Response:
     "POST",
     "/import",
     scope=Scope.ADMIN,
-    query=ImportQuery,
     takes_pictures=True,
     answer=JobModel,
     status=202,

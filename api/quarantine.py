@@ -113,7 +113,7 @@ class DecidedModel(BaseModel):
     support_ids: list[int] = Field(description="The supports that accepted ones became.")
 
 
-@routes.add("GET", PATH, scope=Scope.CONTRIBUTE, query=ContributionQuery, answer=ContributedPage)
+@routes.add("GET", PATH, scope=Scope.CONTRIBUTE)
 def list_contributions(collection: str, query: ContributionQuery) -> ContributedPage:
     """List contributed pictures; a key that may only contribute sees its own."""
     labels = services().store.collections.find(collection).labels
@@ -125,11 +125,7 @@ def list_contributions(collection: str, query: ContributionQuery) -> Contributed
 
 
 @routes.add(
-    "GET",
-    PATH + "/<id:contribution_id>/thumbnail",
-    scope=Scope.CONTRIBUTE,
-    query=ThumbnailQuery,
-    media_types=("image/jpeg",),
+    "GET", PATH + "/<id:contribution_id>/thumbnail", scope=Scope.CONTRIBUTE, media_types=("image/jpeg",)
 )
 def get_contribution_thumbnail(collection: str, contribution_id: int, query: ThumbnailQuery) -> Response:
     """Show a contributed picture as a newly encoded thumbnail."""
@@ -140,7 +136,7 @@ def get_contribution_thumbnail(collection: str, contribution_id: int, query: Thu
     return show_thumbnail(store.blobs.get(THUMBNAILS, one.thumbnail))
 
 
-@routes.add("GET", PATH + "/effect", scope=Scope.ENROLL, query=WhichQuery, answer=Effect, may_wait=True)
+@routes.add("GET", PATH + "/effect", scope=Scope.ENROLL, answer=Effect, may_wait=True)
 def get_effect(collection: str, query: WhichQuery) -> Response:
     """Report how accuracy on the collection's own supports would change with what was contributed."""
     found = services().store.collections.find(collection)
@@ -155,13 +151,13 @@ def get_effect(collection: str, query: WhichQuery) -> Response:
     return accepted(made) if isinstance(made, Job) else as_json(Effect.model_validate(made["effect"]))
 
 
-@routes.add("POST", PATH + "/accept", scope=Scope.ENROLL, body=Decision, answer=DecidedModel)
+@routes.add("POST", PATH + "/accept", scope=Scope.ENROLL)
 def accept_contributions(collection: str, body: Decision) -> DecidedModel:
     """Make contributed pictures supports, all as one change."""
     return _decided(services().store.quarantine.accept(collection, _which(body, body.ids)))
 
 
-@routes.add("POST", PATH + "/refuse", scope=Scope.ENROLL, body=Decision, answer=DecidedModel)
+@routes.add("POST", PATH + "/refuse", scope=Scope.ENROLL)
 def refuse_contributions(collection: str, body: Decision) -> DecidedModel:
     """Refuse contributed pictures, which deletes them."""
     made = services().store.quarantine.refuse(collection, _which(body, body.ids))

@@ -27,13 +27,7 @@ SOON = 1000  # items that take a second at most: a person waits for them
 
 
 @routes.add(
-    "POST",
-    "/jobs/<job_id>/redecide",
-    scope=Scope.CLASSIFY,
-    body=Redecide,
-    answer=JobModel,
-    status=202,
-    may_wait=True,
+    "POST", "/jobs/<job_id>/redecide", scope=Scope.CLASSIFY, answer=JobModel, status=202, may_wait=True
 )
 def redecide_job(job_id: str, body: Redecide) -> Response:
     """Decide the answers of a job again from kept vectors, with its collection as it is now, or was."""
@@ -48,15 +42,7 @@ def redecide_job(job_id: str, body: Redecide) -> Response:
     return _submit(asked, partial(check_redecidable, job_id=job_id, dry_run=body.dry_run))
 
 
-@routes.add(
-    "POST",
-    "/jobs/<job_id>/groups",
-    scope=Scope.CLASSIFY,
-    body=NewGroups,
-    answer=JobModel,
-    status=202,
-    may_wait=True,
-)
+@routes.add("POST", "/jobs/<job_id>/groups", scope=Scope.CLASSIFY, answer=JobModel, status=202, may_wait=True)
 def group_items(job_id: str, body: NewGroups) -> Response:
     """Group the items of a job that have no label by their kept vectors."""
     collection = services().store.jobs.get(job_id).collection

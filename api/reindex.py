@@ -69,14 +69,7 @@ class ReindexModel(BaseModel):
         return as_model(cls, reindex, links={"job": link(f"/v1/jobs/{reindex.job_id}")})
 
 
-@routes.add(
-    "POST",
-    "/collections/<collection>/reindex",
-    scope=Scope.ADMIN,
-    body=NewReindex,
-    answer=JobModel,
-    status=202,
-)
+@routes.add("POST", "/collections/<collection>/reindex", scope=Scope.ADMIN, answer=JobModel, status=202)
 def start_reindex(collection: str, body: NewReindex) -> Response:
     """Embed the stored pictures with another encoder, while the active one answers."""
     check_offered(body.encoder)
@@ -88,7 +81,7 @@ def start_reindex(collection: str, body: NewReindex) -> Response:
     return accepted(job)
 
 
-@routes.add("GET", "/collections/<collection>/reindex", scope=Scope.CLASSIFY, answer=ReindexModel)
+@routes.add("GET", "/collections/<collection>/reindex", scope=Scope.CLASSIFY)
 def get_reindex(collection: str) -> ReindexModel:
     """Show the progress of a reindex, and the supports without a secondary vector."""
     return ReindexModel.of(services().store.reindexes.get(collection))
@@ -131,25 +124,13 @@ def compare_label_encoders(collection: str) -> Response:
     return as_json(LabelComparison.model_validate(made["label_comparison"]))
 
 
-@routes.add(
-    "POST",
-    "/collections/<collection>/reindex/switch",
-    scope=Scope.ADMIN,
-    body=SwitchOptions,
-    answer=ReindexModel,
-)
+@routes.add("POST", "/collections/<collection>/reindex/switch", scope=Scope.ADMIN)
 def switch_encoder(collection: str, body: SwitchOptions) -> ReindexModel:
     """Make the collection answer with the other encoder."""
     return _switch(collection, back=False, leave_out=body.leave_out)
 
 
-@routes.add(
-    "POST",
-    "/collections/<collection>/reindex/back",
-    scope=Scope.ADMIN,
-    body=SwitchOptions,
-    answer=ReindexModel,
-)
+@routes.add("POST", "/collections/<collection>/reindex/back", scope=Scope.ADMIN)
 def switch_back(collection: str, body: SwitchOptions) -> ReindexModel:
     """Make the collection answer with the encoder it had before the switch."""
     return _switch(collection, back=True, leave_out=body.leave_out)

@@ -28,12 +28,7 @@ NOT_ASKED = -1.0
 
 
 @routes.add(
-    "GET",
-    "/collections/<collection>/report",
-    scope=Scope.CLASSIFY,
-    query=AsOfQuery,
-    answer=CollectionReport,
-    may_wait=True,
+    "GET", "/collections/<collection>/report", scope=Scope.CLASSIFY, answer=CollectionReport, may_wait=True
 )
 def get_report(collection: str, query: AsOfQuery) -> Response:
     """Report a collection's accuracy, confusions and label errors, and which pictures to add."""
@@ -45,7 +40,6 @@ def get_report(collection: str, query: AsOfQuery) -> Response:
     "GET",
     "/collections/<collection>/report/confusion.svg",
     scope=Scope.CLASSIFY,
-    query=AsOfQuery,
     media_types=("image/svg+xml",),
     may_wait=True,
 )
@@ -58,12 +52,7 @@ def get_confusion(collection: str, query: AsOfQuery) -> Response:
 
 
 @routes.add(
-    "GET",
-    "/collections/<collection>/report/labels",
-    scope=Scope.CLASSIFY,
-    query=AsOfQuery,
-    answer=LabelReport,
-    may_wait=True,
+    "GET", "/collections/<collection>/report/labels", scope=Scope.CLASSIFY, answer=LabelReport, may_wait=True
 )
 def get_label_report(collection: str, query: AsOfQuery) -> Response:
     """Report how well a collection of several labels a picture knows each label, and what looks wrong."""

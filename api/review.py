@@ -108,9 +108,7 @@ class ReviewedItems(Reviewed):
     ] = None
 
 
-@routes.add(
-    "PATCH", "/jobs/<job_id>/items/<id:item>", scope=Scope.CLASSIFY, body=NewReview, answer=ResultModel
-)
+@routes.add("PATCH", "/jobs/<job_id>/items/<id:item>", scope=Scope.CLASSIFY, answer=ResultModel)
 def review_item(job_id: str, item: int, body: NewReview) -> Response:
     """Review the answer for an item."""
     _write(job_id, [_checked(item)], body)
@@ -127,7 +125,7 @@ def undo_review(job_id: str, item: int) -> Response:
     return Response(status=204)
 
 
-@routes.add("POST", "/jobs/<job_id>/review", scope=Scope.CLASSIFY, body=NewReviews, answer=ReviewedItems)
+@routes.add("POST", "/jobs/<job_id>/review", scope=Scope.CLASSIFY)
 def review_items(job_id: str, body: NewReviews) -> ReviewedItems:
     """Review many answers at once."""
     if body.where is None:
@@ -139,7 +137,7 @@ def review_items(job_id: str, body: NewReviews) -> ReviewedItems:
     return _write(job_id, items, body) if items else ReviewedItems(reviewed=0)
 
 
-@routes.add("POST", "/jobs/<job_id>/unreview", scope=Scope.CLASSIFY, body=Unreview, answer=Reviewed)
+@routes.add("POST", "/jobs/<job_id>/unreview", scope=Scope.CLASSIFY)
 def undo_reviews(job_id: str, body: Unreview) -> Reviewed:
     """Undo the reviews of many items."""
     reviews = services().store.reviews

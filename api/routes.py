@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_type_hints
 from urllib.parse import unquote_to_bytes
 
 from flask import Blueprint, Response, g, request
@@ -72,7 +72,6 @@ class Routes:
         path: str,
         *,
         scope: Scope | None,
-        query: type[BaseModel] | None = None,
         body: type[BaseModel] | None = None,
         takes_pictures: bool = False,
         answer: type[BaseModel] | None = None,
@@ -85,19 +84,23 @@ class Routes:
         note: str = "",
         contributors_too: bool = False,
     ) -> Callable[[View], View]:
-        """Register a view; it gets `query` and `body` as models, and its model becomes the answer.
+        """Register a view; it gets `query` and `body` as the models that its signature names.
 
-        One that `may_wait` answers 202 with a job if the result takes longer. `uploads` are the schemas of
-        bodies other than JSON, by media type; `parameters`, `responses` and the `note` after its description
-        are added to the OpenAPI document. With `contributors_too`, keys that may only contribute are admitted
-        to what is about a job of their own, or about none.
+        A model that it returns is the answer; `answer` is given where it returns a response, `body` where it
+        reads the pictures itself. One that `may_wait` answers 202 with a job if the result takes longer.
+        `uploads` are the schemas of bodies other than JSON, by media type; `parameters`, `responses` and the
+        `note` after its description are added to the OpenAPI document. With `contributors_too`, keys that may
+        only contribute are admitted to what is about a job of their own, or about none.
         """
 
         def register(view: View) -> View:
             summary = (view.__doc__ or "").strip().splitlines()[0]
+            types = get_type_hints(view)
+            shown = types["return"] if issubclass(types["return"], BaseModel) else answer
             operation = Operation(
-                method, self.prefix + path, view.__name__, summary, scope, query, body, takes_pictures,
-                answer, status, media_types, may_wait, uploads, parameters, responses, note, contributors_too,
+                method, self.prefix + path, view.__name__, summary, scope, types.get("query"),
+                types.get("body", body), takes_pictures, shown, status, media_types, may_wait, uploads,
+                parameters, responses, note, contributors_too,
             )  # fmt: skip
             self.operations.append(operation)
             self.blueprint.add_url_rule(

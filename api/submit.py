@@ -51,7 +51,6 @@ takes_pictures = partial(routes.add, "POST", takes_pictures=True, answer=JobMode
 asks = partial(
     takes_pictures,
     scope=Scope.CLASSIFY,
-    query=AskQuery,
     body=AskItems,
     uploads={"multipart/form-data": form("image", image=IMAGES), **RAW},
 )
@@ -60,7 +59,6 @@ asks = partial(
 @takes_pictures(
     "/collections/<collection>/enroll",
     scope=Scope.CONTRIBUTE,
-    query=EnrollOptions,
     body=EnrollItems,
     uploads={"multipart/form-data": form("image", image=IMAGES, label=LABEL, complete=FLAG), **RAW},
 )

@@ -23,9 +23,7 @@ from store.record.keys import Scope
 routes = Routes("supports")
 
 
-@routes.add(
-    "GET", "/collections/<collection>/supports", scope=Scope.CLASSIFY, query=SupportQuery, answer=SupportPage
-)
+@routes.add("GET", "/collections/<collection>/supports", scope=Scope.CLASSIFY)
 def list_supports(collection: str, query: SupportQuery) -> SupportPage:
     """List supports in order of enrolment: those that bear a label and match a filter, or all."""
     label = None if query.label is None else clean_label(query.label, exists=True)
@@ -39,21 +37,13 @@ def list_supports(collection: str, query: SupportQuery) -> SupportPage:
     return SupportPage.of(found, query.limit, partial(SupportModel.of, collection))
 
 
-@routes.add(
-    "GET", "/collections/<collection>/supports/<id:support_id>", scope=Scope.CLASSIFY, answer=SupportModel
-)
+@routes.add("GET", "/collections/<collection>/supports/<id:support_id>", scope=Scope.CLASSIFY)
 def get_support(collection: str, support_id: int) -> SupportModel:
     """Show one support."""
     return SupportModel.of(collection, services().store.supports.get(collection, support_id))
 
 
-@routes.add(
-    "PATCH",
-    "/collections/<collection>/supports/<id:support_id>",
-    scope=Scope.ENROLL,
-    body=SupportChange,
-    answer=SupportModel,
-)
+@routes.add("PATCH", "/collections/<collection>/supports/<id:support_id>", scope=Scope.ENROLL)
 def move_support(collection: str, support_id: int, body: SupportChange) -> SupportModel:
     """Move a support to another class, change its labels, its external id or its metadata."""
     supports = services().store.supports
@@ -83,7 +73,6 @@ def delete_support(collection: str, support_id: int) -> Response:
     "GET",
     "/collections/<collection>/supports/<id:support_id>/thumbnail",
     scope=Scope.CLASSIFY,
-    query=ThumbnailQuery,
     media_types=("image/jpeg",),
 )
 def get_thumbnail(collection: str, support_id: int, query: ThumbnailQuery) -> Response:

@@ -32,7 +32,7 @@ class NamedVersion(BaseModel):
     name: str
 
 
-@routes.add("PUT", PATH, scope=Scope.ENROLL, body=NewName, answer=NamedVersion)
+@routes.add("PUT", PATH, scope=Scope.ENROLL)
 def name_version(collection: str, version: str, body: NewName) -> NamedVersion:
     """Name a version, which may then stand wherever a version is expected."""
     number = resolve_version(collection, version)

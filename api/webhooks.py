@@ -12,7 +12,7 @@ from store.record.keys import Scope
 routes = Routes("webhooks")
 
 
-@routes.add("GET", "/jobs/<job_id>/deliveries", scope=Scope.CLASSIFY, answer=DeliveryList)
+@routes.add("GET", "/jobs/<job_id>/deliveries", scope=Scope.CLASSIFY)
 def list_deliveries(job_id: str) -> DeliveryList:
     """Show the calls of a job's webhook with their outcomes."""
     found = services().store.deliveries.of_job(job_id)
