@@ -11,7 +11,7 @@ from cli.options import COLLECTION_ARGUMENT, SERVICE
 from cli.which_collection import which_collection
 from core.errors import ExemplarError
 from core.sizes import size_text
-from runtime.files import replacing
+from runtime.files import write_parts_durably
 
 
 @click.command()
@@ -32,7 +32,6 @@ def export(collection: str | None, out: Path, pictures: bool, client: Client) ->
         )
     name = which_collection(client, collection)
     path = f"/v1/collections/{name}/export"
-    with replacing(out) as draft, open(draft, "wb") as file:
-        for block in client.parts(path, "application/zip", pictures=str(pictures).lower()):
-            file.write(block)
+    parts = client.parts(path, "application/zip", pictures=str(pictures).lower())
+    write_parts_durably(str(out), parts)
     click.echo(f"{name}: {size_text(out.stat().st_size)} in {out}")

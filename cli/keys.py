@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -134,15 +135,8 @@ def revoke(key_id: str, data: Path | None) -> None:
 
 
 def _shown(key: Key) -> dict[str, Any]:
-    return {
-        "id": key.id,
-        "name": key.name,
-        "scopes": sorted(key.scopes),
-        "collections": None if key.collections is None else sorted(key.collections),
-        "created_at": key.created_at,
-        "expires_at": key.expires_at,
-        "revoked": key.revoked,
-    }
+    collections = None if key.collections is None else sorted(key.collections)
+    return asdict(key) | {"scopes": sorted(key.scopes), "collections": collections}
 
 
 def _state(shown: dict[str, Any]) -> str:

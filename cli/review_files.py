@@ -15,7 +15,7 @@ from formats.item_names import ItemNames
 from formats.label_studio import read_tasks, task_of
 from formats.reviewed_items import Entry, Refused
 from formats.text_encoding import read_text
-from runtime.files import replacing
+from runtime.files import write
 
 LABEL_STUDIO, FIFTYONE = "label-studio", "fiftyone"
 FORMATS = (LABEL_STUDIO, FIFTYONE)
@@ -39,8 +39,7 @@ def write_answers(
     document: object = (
         labels_of(found) if format_ == FIFTYONE else [task_of(one, image(one), job_id) for one in found]
     )
-    with replacing(file) as draft:
-        Path(draft).write_text(json.dumps(document, ensure_ascii=False, indent=1), encoding="utf-8")
+    write(str(file), json.dumps(document, ensure_ascii=False, indent=1).encode())
     return len(found)
 
 

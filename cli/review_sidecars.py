@@ -8,26 +8,26 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from cli.client import Json
-from cli.tag.sidecar import remove_own_sidecar, sidecar_of, write_sidecar
+from cli.tag.sidecar import put_sidecar, sidecar_of
 
-WRITTEN, REMOVED, KEPT, MISSING = "written", "without a label", "kept of other software", "not found"
+OUTCOMES = {
+    "sidecars_written": "written",
+    "sidecars_none": "without a label",
+    "sidecars_kept": "kept of other software",
+}
+MISSING = "not found"
 
 
 def write_sidecars(
     answers: Iterable[Json], folder: Path, collection: str, *, overwrite: bool
 ) -> Mapping[str, int]:
     """Write the sidecars of answers whose `custom_id` is a path below a folder; return the outcomes."""
-    counts = Counter(dict.fromkeys((WRITTEN, REMOVED, KEPT, MISSING), 0))
+    counts = Counter(dict.fromkeys((*OUTCOMES.values(), MISSING), 0))
     top = os.path.realpath(folder)
     for answer in answers:
         picture = os.path.realpath(os.path.join(top, answer["custom_id"] or ""))
         if os.path.commonpath([top, picture]) != top or not os.path.isfile(picture):
             counts[MISSING] += 1
             continue
-        content = sidecar_of(collection, answer)
-        if content is None:
-            remove_own_sidecar(picture)
-            counts[REMOVED] += 1
-            continue
-        counts[WRITTEN if write_sidecar(picture, content, overwrite=overwrite) else KEPT] += 1
+        counts[OUTCOMES[put_sidecar(picture, sidecar_of(collection, answer), overwrite=overwrite)]] += 1
     return counts

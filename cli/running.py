@@ -7,7 +7,7 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from runtime.files import replacing
+from runtime.files import write
 
 NAME = "up.json"
 
@@ -23,8 +23,7 @@ class Running:
 
 def note_running(data: Path, running: Running) -> None:
     """Note the service that runs on a data folder."""
-    with replacing(data / NAME, durable=False) as draft:
-        Path(draft).write_text(json.dumps(asdict(running)))
+    write(str(data / NAME), json.dumps(asdict(running)).encode(), durable=False)
 
 
 def forget_running(data: Path) -> None:

@@ -23,6 +23,7 @@ from core.label_sets import LabelSet
 from core.quality import USUAL, Quality
 from core.types import ClassKind, Labels, Rule, Views
 from formats.bounded_reader import Readable
+from formats.sink import Sink
 
 MANIFEST, CHECKSUMS = "manifest.json", "checksums.json"
 IDS, CLASSES, VECTORS, ROWS = (
@@ -197,17 +198,17 @@ class _Writer:
     """Writes a zip to nowhere but a buffer, which is given away as it fills."""
 
     def __init__(self) -> None:
-        self._parts: list[bytes] = []
+        self._sink = Sink()
         self._checksums: dict[str, dict[str, Any]] = {}
 
     def write(self, members: Iterable[tuple[str, Iterator[bytes]]]) -> Iterator[bytes]:
         """Yield the bytes of a zip of these members, and of their checksums."""
-        with zipfile.ZipFile(_Sink(self._parts), "w") as archive:
+        with zipfile.ZipFile(self._sink, "w") as archive:
             for name, blocks in members:
                 yield from self._member(archive, name, blocks)
             checksums = json.dumps(self._checksums, indent=1).encode()
             yield from self._member(archive, CHECKSUMS, iter([checksums]))
-        yield self._taken()
+        yield self._sink.taken()
 
     def _member(self, archive: zipfile.ZipFile, name: str, blocks: Iterator[bytes]) -> Iterator[bytes]:
         digest, size = hashlib.sha256(), 0
@@ -216,31 +217,9 @@ class _Writer:
                 member.write(block)
                 digest.update(block)
                 size += len(block)
-                yield self._taken()
+                yield self._sink.taken()
         self._checksums[name] = {"sha256": digest.hexdigest(), "size": size}
-        yield self._taken()
-
-    def _taken(self) -> bytes:
-        data = b"".join(self._parts)
-        self._parts.clear()
-        return data
-
-
-class _Sink:
-    """Where `zipfile` writes what cannot be gone back to."""
-
-    def __init__(self, parts: list[bytes]) -> None:
-        self._parts = parts
-
-    def write(self, data: bytes) -> int:
-        self._parts.append(bytes(data))
-        return len(data)
-
-    def flush(self) -> None:
-        """Everything is given away as it comes."""
-
-    def close(self) -> None:
-        """There is nothing to close."""
+        yield self._sink.taken()
 
 
 def _blocks(file: Readable) -> Iterator[bytes]:

@@ -13,7 +13,7 @@ from cli.tag.journal_rows import Numbered
 from cli.tag.listing import Kind
 from cli.tag.rows import Row
 from cli.tag.show import Show
-from cli.tag.sidecar import remove_own_sidecar, sidecar_of, write_sidecar
+from cli.tag.sidecar import put_sidecar, sidecar_of
 from cli.tag.sort import By, folders_of, names_for, place
 
 Tagged = tuple[Numbered, Row]
@@ -51,12 +51,7 @@ class Actions:
     def _sidecar(self, picture: str, row: Row) -> str:
         try:
             content = sidecar_of(self._wanted.collection, row)
-            if content is None:
-                remove_own_sidecar(picture)
-                return "sidecars_none"
-            if write_sidecar(picture, content, overwrite=self._wanted.overwrite_sidecars):
-                return "sidecars_written"
-            return "sidecars_kept"
+            return put_sidecar(picture, content, overwrite=self._wanted.overwrite_sidecars)
         except OSError as error:
             self._show.say(f"no sidecar of {row['path']!r}: {error.strerror}")
             return "sidecars_failed"

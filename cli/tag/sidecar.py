@@ -10,7 +10,7 @@ from typing import Any
 
 from core.results import has_several, labels_of
 from core.types import DecisionName
-from runtime.files import replacing
+from runtime.files import write
 
 TOOLKIT = "Exemplar"
 _SPACES = {
@@ -87,8 +87,7 @@ def write_sidecar(picture: str, content: bytes, *, overwrite: bool) -> bool:
     path = sidecar_path(picture)
     if os.path.lexists(path) and not overwrite and not _is_ours(path):
         return False
-    with replacing(path, durable=False) as draft:
-        Path(draft).write_bytes(content)
+    write(path, content, durable=False)
     return True
 
 
@@ -96,6 +95,14 @@ def remove_own_sidecar(picture: str) -> None:
     """Remove an earlier run's sidecar of a picture that is no longer known. Raises OSError."""
     if _is_ours(sidecar_path(picture)):
         os.unlink(sidecar_path(picture))
+
+
+def put_sidecar(picture: str, content: bytes | None, *, overwrite: bool) -> str:
+    """Write the sidecar of a picture, or remove our own where there is nothing to say; return the outcome."""
+    if content is None:
+        remove_own_sidecar(picture)
+        return "sidecars_none"
+    return "sidecars_written" if write_sidecar(picture, content, overwrite=overwrite) else "sidecars_kept"
 
 
 def _leveled(collection: str, label: str, levels: str | None) -> str:

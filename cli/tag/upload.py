@@ -14,6 +14,7 @@ from cli.tag.batch import Batch
 from cli.tag.listing import Kind, Listed
 from core.errors import ExemplarError
 from formats.names import printable_text
+from formats.sink import Sink
 
 LARGE_BYTES = 1 << 31  # above it a zip needs larger fields
 MAX_ID = 1024
@@ -81,8 +82,8 @@ def zip_parts(pictures: Sequence[Listed]) -> Iterator[bytes]:
     The same pictures give the same bytes. An unreadable file is missing from it, but the manifest names it,
     so that the n-th result belongs to the n-th picture.
     """
-    sink = _Sink()
-    with zipfile.ZipFile(sink, "w") as archive:  # type: ignore[call-overload]  # only its write method is used
+    sink = Sink()
+    with zipfile.ZipFile(sink, "w") as archive:
         for number, picture in enumerate(pictures):
             if picture.kind is Kind.LOCAL:
                 yield from _member(archive, sink, zipfile.ZipInfo(str(number)), picture)
@@ -91,7 +92,7 @@ def zip_parts(pictures: Sequence[Listed]) -> Iterator[bytes]:
     yield sink.taken()
 
 
-def _member(archive: zipfile.ZipFile, sink: _Sink, info: zipfile.ZipInfo, picture: Listed) -> Iterator[bytes]:
+def _member(archive: zipfile.ZipFile, sink: Sink, info: zipfile.ZipInfo, picture: Listed) -> Iterator[bytes]:
     try:
         if is_sent_as_preview(picture.place):
             archive.writestr(info, content_to_send(picture.place))
@@ -114,22 +115,3 @@ def _row(number: int, picture: Listed) -> Json:
     name = printable_text(picture.shown[-MAX_ID:])
     where = {Kind.URL: {"url": picture.place}, Kind.SERVER: {"file": picture.place}}
     return {**where.get(picture.kind, {"path": str(number)}), "custom_id": name}
-
-
-class _Sink:
-    """A write-only file that hands out what was written."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-        self.size = 0
-
-    def write(self, content: bytes) -> int:
-        self._parts.append(bytes(content))
-        self.size += len(content)
-        return len(content)
-
-    def taken(self) -> bytes:
-        parts, self._parts, self.size = self._parts, [], 0
-        return b"".join(parts)
-
-    def flush(self) -> None: ...

@@ -15,8 +15,8 @@ from cli.tag.journal_rows import Numbered
 from cli.tag.listing import Kind, Listed
 from cli.tag.rows import COLUMNS, Row
 from cli.tag.show import Show
-from cli.tag.sidecar import remove_own_sidecar, sidecar_of, sidecar_path, write_sidecar
-from runtime.files import replacing
+from cli.tag.sidecar import put_sidecar, sidecar_of, sidecar_path
+from runtime.files import write
 
 
 class Form(StrEnum):
@@ -53,22 +53,17 @@ class Beside:
             return "sidecars_failed"
 
     def _write_xmp(self, picture: Listed, content: bytes | None) -> str:
-        if picture.kind is not Kind.LOCAL:
-            if content is None:
-                return "sidecars_none"
-            _put(picture, sidecar_path(picture.place), content)
-            return "sidecars_written"
+        if picture.kind is Kind.LOCAL:
+            return put_sidecar(picture.place, content, overwrite=False)
         if content is None:
-            remove_own_sidecar(picture.place)
             return "sidecars_none"
-        written = write_sidecar(picture.place, content, overwrite=False)
-        return "sidecars_written" if written else "sidecars_kept"
+        _put(picture, sidecar_path(picture.place), content)
+        return "sidecars_written"
 
 
 def _put(picture: Listed, place: str, content: bytes) -> None:
     if picture.kind is Kind.LOCAL:
-        with replacing(place, durable=False) as draft, open(draft, "wb") as file:
-            file.write(content)
+        write(place, content, durable=False)
         return
     files: Any
     files, path = fsspec.core.url_to_fs(place)
