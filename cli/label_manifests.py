@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.errors import ExemplarError
 from core.label_sets import FLAGS, split_labels, with_parents
 from core.labels import clean_label
-from formats.csv_dialect import declared_delimiter, delimiter_of
+from formats.manifests import read_records
 
 COLUMNS = ("path", "labels", "complete")
 
@@ -48,42 +47,17 @@ def read_label_manifest(manifest: Path, *, complete: bool) -> list[LabelledPictu
 
 def _rows(manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield the number of the last line of each row, and its cells by column."""
+    expected = "path and labels, and maybe complete"
     try:
-        lines = manifest.read_text(encoding="utf-8-sig").splitlines(keepends=True)
+        with manifest.open("rb") as file:
+            for number, cells in read_records(file, COLUMNS, expected, required=COLUMNS[:2]):
+                if isinstance(cells, ExemplarError):
+                    raise cells
+                yield number, cells
     except OSError as error:
         raise ExemplarError("path_unreadable", f"{manifest}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ExemplarError("manifest_invalid", f"{manifest}: expected CSV in UTF-8: {error}") from error
-    declared = declared_delimiter(lines[0]) if lines else None
-    skipped = 0 if declared is None else 1
-    header = lines[skipped] if len(lines) > skipped else ""
-    rows = csv.reader(lines[skipped:], delimiter=declared or delimiter_of(header, COLUMNS), strict=True)
-    names: list[str] | None = None
-    try:
-        for cells in rows:
-            number = rows.line_num + skipped
-            if names is None:
-                names = _checked_header(manifest, cells)
-            elif len(cells) not in (0, len(names)):
-                raise ExemplarError(
-                    "manifest_invalid",
-                    f"{manifest}, line {number}: expected {len(names)} cells, got {len(cells)}",
-                )
-            elif any(cells):
-                yield number, dict(zip(names, cells, strict=True))
-    except csv.Error as error:
-        line = rows.line_num + skipped
-        raise ExemplarError("manifest_invalid", f"{manifest}, line {line}: expected CSV: {error}") from error
-
-
-def _checked_header(manifest: Path, cells: Sequence[str]) -> list[str]:
-    names = [cell.strip().lower() for cell in cells]
-    if not {"path", "labels"} <= set(names) <= set(COLUMNS) or len(set(names)) < len(names):
-        raise ExemplarError(
-            "manifest_invalid",
-            f"{manifest}: expected a first line with path and labels, and maybe complete, got {list(cells)}",
-        )
-    return names
+    except ExemplarError as error:
+        raise ExemplarError(error.code, f"{manifest}, {error.message}") from error
 
 
 def _picture(folder: Path, cells: dict[str, str], *, complete: bool) -> LabelledPicture:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import PurePosixPath
 
 from core.errors import ExemplarError
@@ -81,17 +82,5 @@ def rows_of(manifest: Member) -> Iterator[Line]:
     """Yield the lines of a manifest that lies in its archive; raises what is wrong with the file."""
     if manifest.error is not None:
         raise manifest.error
-    file = _Whole(manifest.read())
+    file = BytesIO(manifest.read())
     return read_csv(file) if MANIFESTS[manifest.path] else read_jsonl(file)
-
-
-class _Whole:
-    """Bytes that are read like a file."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = memoryview(content)
-
-    def read(self, size: int = -1, /) -> bytes:
-        data = bytes(self._content[:size])
-        self._content = self._content[len(data) :]
-        return data

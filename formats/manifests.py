@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -65,24 +65,29 @@ def read_jsonl(file: Readable) -> Iterator[Line]:
 
 
 def read_csv(file: Readable) -> Iterator[Line]:
-    """Yield the rows of a CSV manifest, whose first line names the columns, between `,`, `;` or tabs.
+    """Yield the rows of a CSV manifest; raises as `read_records` does."""
+    for number, cells in read_records(file, _COLUMNS, f"columns out of {', '.join(_COLUMNS)}, each once"):
+        yield cells if isinstance(cells, ExemplarError) else _csv_row(number, cells)
 
-    Raises `manifest_invalid` where that line does not, or where it is no CSV further on.
+
+def read_records(
+    file: Readable, columns: Sequence[str], expected: str, *, required: Collection[str] = ()
+) -> Iterator[tuple[int, dict[str, str] | ExemplarError]]:
+    """Yield the number of the last line of each record of a CSV file, and its cells or what is wrong with it.
+
+    The first line names the columns, between `,`, `;` or tabs. Raises `manifest_invalid` where it
+    does not, or where it is no CSV further on.
     """
-    text = _Text(file)
+    text = _Text(file, columns)
     first = text.first_line()
     records = csv.reader(text, delimiter=text.delimiter, strict=True)
     header = _next_record(csv.reader([first], delimiter=text.delimiter, strict=True), text) or []
     names = [name.strip().lower() for name in header]
-    unknown = [name for name in names if name not in _COLUMNS]
-    if not names or unknown or len(set(names)) < len(names):
-        raise ExemplarError(
-            "manifest_invalid",
-            f"expected a first line with columns out of {', '.join(_COLUMNS)}, each once, got {header}"[:500],
-        )
+    if not names or not set(required) <= set(names) <= set(columns) or len(set(names)) < len(names):
+        raise ExemplarError("manifest_invalid", f"expected a first line with {expected}, got {header}"[:500])
     while (cells := _next_record(records, text)) is not None:
         if any(cells):
-            yield _csv_row(text.line, names, cells)
+            yield text.line, _cells(text.line, names, cells)
 
 
 def _next_record(records: Iterator[list[str]], text: _Text) -> list[str] | None:
@@ -99,7 +104,8 @@ class _Text:
     Bytes that are not UTF-8 come as half characters, so that only their record is wrong.
     """
 
-    def __init__(self, file: Readable) -> None:
+    def __init__(self, file: Readable, columns: Sequence[str]) -> None:
+        self._columns = columns
         self._lines = _lines(Utf8Reader(file))
         self._left = 0
         self.line = 0
@@ -113,7 +119,7 @@ class _Text:
         if declared is not None:
             header = next(self, "")
         _check_utf8(self.line, header)
-        self.delimiter = declared or delimiter_of(header, _COLUMNS)
+        self.delimiter = declared or delimiter_of(header, self._columns)
         return header
 
     def begin_record(self) -> None:
@@ -166,7 +172,7 @@ def _json_row(number: int, line: bytes) -> Line:
     return _row(number, values)
 
 
-def _csv_row(number: int, names: list[str], cells: list[str]) -> Line:
+def _cells(number: int, names: list[str], cells: list[str]) -> dict[str, str] | ExemplarError:
     try:
         for cell in cells:
             _check_utf8(number, cell)
@@ -176,7 +182,11 @@ def _csv_row(number: int, names: list[str], cells: list[str]) -> Line:
         return ExemplarError(
             "manifest_invalid", f"line {number}: expected {len(names)} cells, got {len(cells)}"
         )
-    values: dict[str, Any] = {name: cell for name, cell in zip(names, cells, strict=True) if cell}
+    return dict(zip(names, cells, strict=True))
+
+
+def _csv_row(number: int, cells: dict[str, str]) -> Line:
+    values: dict[str, Any] = {name: cell for name, cell in cells.items() if cell}
     if "labels" in values:
         values["labels"] = split_labels(values["labels"])
     if "complete" in values:
