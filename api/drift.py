@@ -144,20 +144,14 @@ def get_drift(collection: str, query: DriftQuery) -> Drift:
     for at, review in reviews:
         reviewed[int(at // HOUR_S) // query.step.hours].append(review)
     whole = _sum(hour.counts for hour in wanted)
+    numbers = sorted(of_period.keys() | reviewed.keys())
+    spans = [(_begin(number, query.step), _begin(number + 1, query.step)) for number in numbers]
     periods = [
-        _period(
-            _begin(number, query.step),
-            _begin(number + 1, query.step),
-            of_period[number],
-            reviewed[number],
-            enrolled,
-        )
-        for number in sorted(of_period.keys() | reviewed.keys())
+        _period(*span, of_period[number], reviewed[number], enrolled)
+        for number, span in zip(numbers, spans, strict=True)
     ]
-    for before, period in pairwise(periods):
-        period.change = distance(
-            of_period[_number(before, query.step)].labels, of_period[_number(period, query.step)].labels
-        )
+    for (before, number), period in zip(pairwise(numbers), periods[1:], strict=True):
+        period.change = distance(of_period[before].labels, of_period[number].labels)
     return Drift(
         collection=found.name,
         since=since,
@@ -195,10 +189,6 @@ def _utc(time: datetime | None) -> datetime | None:
 
 def _begin(number: int, step: Step) -> datetime:
     return datetime.fromtimestamp(number * step.hours * HOUR_S, UTC)
-
-
-def _number(period: Period, step: Step) -> int:
-    return int(period.begin.timestamp()) // HOUR_S // step.hours
 
 
 def _sum(counts: Iterable[LiveCounts]) -> LiveCounts:

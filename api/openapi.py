@@ -15,7 +15,20 @@ from api.routes import Document, Operation
 _PARAMETER = re.compile(r"<(?:(?P<converter>\w+):)?(?P<name>\w+)>")
 _REF = "#/components/schemas/{model}"
 
+EVENTS = "text/event-stream"
 FILE: Document = {"type": "string", "format": "binary"}
+PREFER: Document = {
+    "name": "Prefer",
+    "in": "header",
+    "schema": {"type": "string", "examples": ["wait=10"]},
+    "description": "wait=N waits up to N seconds for the finished job (RFC 7240).",
+}
+IDEMPOTENCY_KEY: Document = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "schema": {"type": "string"},
+    "description": "The same key and request return the first job; another request is 422.",
+}
 
 _OR_OWN = ", or `contribute` for what is the key's own,"
 
@@ -69,13 +82,13 @@ def _describe(operation: Operation) -> Document:
             f"Needs the scope `{operation.scope.value}`{own} if keys are in use.{operation.note}"
         )
     if operation.takes_pictures or (operation.may_wait and operation.status == 202):
-        described["parameters"] += _submit_headers()
+        described["parameters"] += [PREFER, IDEMPOTENCY_KEY]
         described["responses"]["200"] = {
             "description": "The finished job with its results, if it ended within `Prefer: wait`.",
             "content": {"application/json": {"schema": ref(FinishedJob)}},
         }
     elif operation.may_wait:
-        described["parameters"].append(_prefer())
+        described["parameters"].append(PREFER)
         described["responses"]["202"] = _job_response("A job is making it: ask again when the job has ended.")
     if operation.answer is Health:
         described["responses"]["503"] = _response(operation)
@@ -92,19 +105,13 @@ def _describe(operation: Operation) -> Document:
 def _response(operation: Operation) -> Document:
     if operation.status == 204:
         return {"description": "Done."}
-    schema: Document = {"type": "string"} if operation.answer is None else ref(operation.answer)
-    content = {
-        media_type: _content(schema if media_type == "application/json" else {"type": "string"}, media_type)
-        for media_type in operation.media_types
-    }
+    text: Document = {"type": "string"}
+    # a stream's schema would be that of each of its events, which OpenAPI 3.1 cannot express
+    schemas = {"application/json": ref(operation.answer) if operation.answer else text, EVENTS: {}}
+    content = {one: {"schema": schemas.get(one, text)} for one in operation.media_types}
     if operation.answer is JobModel and operation.status == 202:
         return _job_response(operation.summary)
     return {"description": operation.summary, "content": content}
-
-
-def _content(schema: Document, media_type: str) -> Document:
-    # a stream's schema would be that of each of its events, which OpenAPI 3.1 cannot express
-    return {"schema": {} if media_type == "text/event-stream" else schema}
 
 
 def _job_response(description: str) -> Document:
@@ -140,27 +147,6 @@ def _query_parameters(operation: Operation) -> list[Document]:
     return [
         {"name": name, "in": "query", "required": False, "schema": field}
         for name, field in schema["properties"].items()
-    ]
-
-
-def _prefer() -> Document:
-    return {
-        "name": "Prefer",
-        "in": "header",
-        "schema": {"type": "string", "examples": ["wait=10"]},
-        "description": "wait=N waits up to N seconds for the finished job (RFC 7240).",
-    }
-
-
-def _submit_headers() -> list[Document]:
-    return [
-        _prefer(),
-        {
-            "name": "Idempotency-Key",
-            "in": "header",
-            "schema": {"type": "string"},
-            "description": "The same key and request return the first job; another request is 422.",
-        },
     ]
 
 
