@@ -5,8 +5,9 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from threading import Event
 
 import click
 from rich.console import Console
@@ -79,7 +80,8 @@ def demo(*, photos: Path | None, class_from: str | None, data: Path | None, port
             say(f"  {escape(command_name())} {command:<{max(len(one) for one, _ in NEXT)}}   {what}")
         if serve:
             say(f"\nThe service runs at {stack.url} until Ctrl-C.")
-            _until_interrupted()
+            with suppress(KeyboardInterrupt):
+                Event().wait()
         say("Stopping the service.", style="dim")
 
 
@@ -159,11 +161,3 @@ def _show_samples(
 
 def _shown(path: Path) -> str:
     return escape(f"{path.parent.name}/{path.name}")
-
-
-def _until_interrupted() -> None:
-    try:
-        while True:
-            time.sleep(1)
-    except KeyboardInterrupt:
-        return

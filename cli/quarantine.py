@@ -70,44 +70,23 @@ def effect(
         print_rows(("id", "class", "looks like"), lines)
 
 
-@quarantine.command()
-@IDS
-@COLLECTION
-@KEY
-@LABEL
-@YES
-@SERVICE
-def accept(
-    *,
-    ids: tuple[int, ...],
-    collection: str | None,
-    key: str | None,
-    label: str | None,
-    yes: bool,
-    client: Client,
-) -> None:
-    """Make contributed pictures examples: those named, or all of a key or a label, or all."""
-    _decide(client, collection, "accept", {"ids": list(ids) or None, "key": key, "label": label}, yes=yes)
+def _decision(how: str, help_: str) -> None:
+    @quarantine.command(how, help=help_)
+    @IDS
+    @COLLECTION
+    @KEY
+    @LABEL
+    @YES
+    @SERVICE
+    def decide(
+        ids: tuple[int, ...], collection: str | None, *, yes: bool, client: Client, **which: str | None
+    ) -> None:
+        _decide(client, collection, how, {"ids": list(ids) or None, **which}, yes=yes)
 
 
-@quarantine.command()
-@IDS
-@COLLECTION
-@KEY
-@LABEL
-@YES
-@SERVICE
-def refuse(
-    *,
-    ids: tuple[int, ...],
-    collection: str | None,
-    key: str | None,
-    label: str | None,
-    yes: bool,
-    client: Client,
-) -> None:
-    """Refuse contributed pictures, which deletes them: those named, or all of a key or a label, or all."""
-    _decide(client, collection, "refuse", {"ids": list(ids) or None, "key": key, "label": label}, yes=yes)
+_WHICH = "those named, or all of a key or a label, or all."
+_decision("accept", f"Make contributed pictures examples: {_WHICH}")
+_decision("refuse", f"Refuse contributed pictures, which deletes them: {_WHICH}")
 
 
 def _decide(client: Client, collection: str | None, how: str, which: dict[str, Any], *, yes: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import islice
 
 import click
@@ -71,9 +72,7 @@ def list_(
 @SERVICE
 def move(ids: tuple[int, ...], collection: str | None, label: str, as_json: bool, client: Client) -> None:
     """Move supports to another class, which is created if it does not exist."""
-    name = which_collection(client, collection)
-    for support_id in ids:
-        moved = client.call("PATCH", _path(name, support_id), json={"label": label}).json()
+    for moved in _changed(client, collection, ids, {"label": label}):
         print_json(moved) if as_json else click.echo(f"{_shown(moved)} is now of class {moved['label']}")
 
 
@@ -103,9 +102,7 @@ def label(
     said = {"add": add or None, "remove": remove or None, "labels": labels or None, "complete": complete}
     if not given(said):
         raise click.UsageError("name what to change: --add, --remove, --set, --complete or --partial")
-    name = which_collection(client, collection)
-    for support_id in ids:
-        changed = client.call("PATCH", _path(name, support_id), json=given(said)).json()
+    for changed in _changed(client, collection, ids, given(said)):
         print_json(changed) if as_json else click.echo(f"{_shown(changed)} is now {_labels(changed)}")
 
 
@@ -133,9 +130,7 @@ def describe(
         said["external_id"] = external_id or None
     if not said:
         raise click.UsageError("name what to change: --metadata or --external-id")
-    name = which_collection(client, collection)
-    for support_id in ids:
-        changed = client.call("PATCH", _path(name, support_id), json=said).json()
+    for changed in _changed(client, collection, ids, said):
         print_json(changed) if as_json else click.echo(f"{_shown(changed)}: {changed['metadata']}")
 
 
@@ -155,6 +150,11 @@ def remove(ids: tuple[int, ...], collection: str | None, yes: bool, client: Clie
         client.call("DELETE", _path(name, one["id"]))
         where = f": {_labels(one)}" if "labels" in one else f" from {one['label']}"
         click.echo(f"removed {_shown(one)}{where}")
+
+
+def _changed(client: Client, collection: str | None, ids: tuple[int, ...], said: Json) -> Iterator[Json]:
+    name = which_collection(client, collection)
+    return (client.call("PATCH", _path(name, one), json=said).json() for one in ids)
 
 
 def _path(collection: str, support_id: int) -> str:

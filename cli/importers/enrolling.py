@@ -89,9 +89,7 @@ def _send(client: Client, collection: str, batch: Batch, tally: Tally) -> Iterat
     try:
         job = client.submit_items(path, [item for _, item in batch])
     except ExemplarError as error:
-        if len(batch) > 1 or not error.code.startswith(
-            ("picture_", "label_", "labels_", "item_", "body_too")
-        ):
+        if len(batch) > 1 or not error.code.startswith(OF_A_PICTURE):
             raise
         tally.failed += 1
         yield batch[0][0], error
