@@ -49,19 +49,29 @@ class Upload:
     """A text to search with, instead of a picture."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What the pictures are for, how many labels one has, and what is said of all of them."""
+
+    kind: JobKind
+    labels: Labels
+    said: Said
+    settings: Settings
+
+
 def read_uploads(kind: JobKind, said: Said, collection: Collection, settings: Settings) -> list[Upload]:
     """Return the request's pictures in order; a bad one becomes an error and does not affect the others.
 
     `said` is what the query says of all of them. Raises `body_empty`, `media_type_invalid`,
     `body_unreadable`, `picture_missing` or `items_too_many`, and for texts `text_side_missing`.
     """
-    media_type, labels = request.mimetype, collection.labels
+    media_type, wanted = request.mimetype, _Wanted(kind, collection.labels, said, settings)
     if media_type == "multipart/form-data":
-        uploads = _multipart(kind, said, labels, settings)
+        uploads = _multipart(wanted)
     elif media_type == "application/json":
-        uploads = _from_items(kind, labels, settings)
+        uploads = _from_items(wanted)
     elif media_type.startswith("image/") or media_type == "application/octet-stream":
-        uploads = [_raw(kind, said, labels, settings)]
+        uploads = [_raw(wanted)]
     else:
         raise ExemplarError(
             "media_type_invalid",
@@ -75,7 +85,7 @@ def read_uploads(kind: JobKind, said: Said, collection: Collection, settings: Se
     return uploads
 
 
-def _multipart(kind: JobKind, said: Said, labels: Labels, settings: Settings) -> list[Upload]:
+def _multipart(wanted: _Wanted) -> list[Upload]:
     try:
         texts, files = ({name or "" for name in parts} for parts in (request.form, request.files))
     except ValueError as error:
@@ -86,8 +96,8 @@ def _multipart(kind: JobKind, said: Said, labels: Labels, settings: Settings) ->
             "request_invalid",
             f"{unknown[0][:80]!r}: expected parts named image (files), label and complete (text)",
         )
-    said = _said_in_form(said, labels)
-    return [_checked(kind, file.read(), said, labels, settings) for file in request.files.getlist("image")]
+    wanted = replace(wanted, said=_said_in_form(wanted.said, wanted.labels))
+    return [_checked(wanted, file.read()) for file in request.files.getlist("image")]
 
 
 def _said_in_form(said: Said, labels: Labels) -> Said:
@@ -108,11 +118,11 @@ def _said_in_form(said: Said, labels: Labels) -> Said:
     return replace(said, label=given[0]) if given else said
 
 
-def _raw(kind: JobKind, said: Said, labels: Labels, settings: Settings) -> Upload:
+def _raw(wanted: _Wanted) -> Upload:
     content = request.get_data(cache=False)
     if not content:
         raise ExemplarError("body_empty", "expected a picture as the body, got 0 bytes")
-    return _checked(kind, content, said, labels, settings)
+    return _checked(wanted, content)
 
 
 def _json_items(kind: JobKind, most: int) -> Sequence[Any]:
@@ -130,14 +140,14 @@ def _check_count(items: Sequence[Any], most: int) -> None:
         raise ExemplarError("items_too_many", f"expected at most {most} items, got {len(items)}")
 
 
-def _from_json(kind: JobKind, raw: Any, labels: Labels, settings: Settings) -> Upload:
-    model = EnrollItem if KINDS[kind].enrols else AskItem
+def _from_json(wanted: _Wanted, raw: Any) -> Upload:
+    model = EnrollItem if KINDS[wanted.kind].enrols else AskItem
     custom_id = _custom_id(raw)
     try:
-        if kind is JobKind.SEARCH and isinstance(raw, dict) and "text" in raw:
+        if wanted.kind is JobKind.SEARCH and isinstance(raw, dict) and "text" in raw:
             return Upload(custom_id=custom_id, text=SearchItem.model_validate(raw).text)
         item = model.model_validate(raw)
-        content = _image_bytes(item, settings)
+        content = _image_bytes(item, wanted.settings)
         if isinstance(item, EnrollItem):
             check_metadata(item.metadata)
     except ValidationError as error:
@@ -145,27 +155,19 @@ def _from_json(kind: JobKind, raw: Any, labels: Labels, settings: Settings) -> U
         return Upload(custom_id=custom_id, error=label_missing() if no_label else _item_error(error))
     except ExemplarError as error:
         return Upload(custom_id=custom_id, error=error)
-    if not isinstance(item, EnrollItem):
-        return _checked(kind, content, Said(), labels, settings, custom_id=item.custom_id, url=item.image.url)
-    return _checked(
-        kind,
-        content,
-        Said(item.label, item.labels, item.complete),
-        labels,
-        settings,
-        custom_id=item.custom_id,
-        external_id=item.external_id,
-        metadata=item.metadata,
-        url=item.image.url,
-    )
+    more: dict[str, Any] = {"custom_id": item.custom_id, "url": item.image.url}
+    if isinstance(item, EnrollItem):
+        more |= {"external_id": item.external_id, "metadata": item.metadata}
+        wanted = replace(wanted, said=Said(item.label, item.labels, item.complete))
+    return _checked(wanted, content, **more)
 
 
-def _from_items(kind: JobKind, labels: Labels, settings: Settings) -> list[Upload]:
+def _from_items(wanted: _Wanted) -> list[Upload]:
     """Read the items one by one: pictures of jobs are not in the body, and must not fill memory either."""
     uploads: list[Upload] = []
-    size = 0
-    for raw in _json_items(kind, settings.max_items):
-        uploads.append(_from_json(kind, raw, labels, settings))
+    size, settings = 0, wanted.settings
+    for raw in _json_items(wanted.kind, settings.max_items):
+        uploads.append(_from_json(wanted, raw))
         size += len(uploads[-1].content)
         if size > settings.max_body_bytes:
             raise ExemplarError(
@@ -212,36 +214,18 @@ def _item_error(error: ValidationError) -> ExemplarError:
     return ExemplarError("item_invalid", f"{place[:200] or 'item'}: {first['msg']}")
 
 
-def _checked(
-    kind: JobKind,
-    content: bytes,
-    said: Said,
-    labels: Labels,
-    settings: Settings,
-    *,
-    custom_id: str | None = None,
-    external_id: str | None = None,
-    metadata: Mapping[str, Any] | None = None,
-    url: str | None = None,
-) -> Upload:
+def _checked(wanted: _Wanted, content: bytes, *, custom_id: str | None = None, **more: Any) -> Upload:
+    """Return a picture with what is said of it; `more` are other fields of the upload."""
+    most = wanted.settings.max_picture_bytes
     try:
-        clean = said.clean(labels) if KINDS[kind].enrols else None
-        if not content and url is None:
+        clean = wanted.said.clean(wanted.labels) if KINDS[wanted.kind].enrols else None
+        if not content and more.get("url") is None:
             raise ExemplarError("picture_empty", "expected a picture, got 0 bytes")
-        if len(content) > settings.max_picture_bytes:
-            raise ExemplarError(
-                "picture_too_many_bytes",
-                f"expected a picture of at most {size_text(settings.max_picture_bytes)}, got "
-                f"{size_text(len(content))}",
-            )
+        if len(content) > most:
+            text = f"expected a picture of at most {size_text(most)}, got {size_text(len(content))}"
+            raise ExemplarError("picture_too_many_bytes", text)
     except ExemplarError as error:
         return Upload(custom_id=custom_id, error=error)
-    return Upload(
-        content,
-        clean if isinstance(clean, str) else None,
-        clean if isinstance(clean, LabelSet) else None,
-        custom_id,
-        external_id,
-        metadata or {},
-        url=url,
-    )
+    several = isinstance(clean, LabelSet)
+    said: dict[str, Any] = {"labels" if several else "label": clean}
+    return Upload(content, custom_id=custom_id, **said, **more)
