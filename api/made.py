@@ -42,26 +42,36 @@ def has_succeeded(job: Job) -> bool:
     return job.state is JobState.SUCCEEDED
 
 
-def make(asked: JobRequest, key: str, *, is_good: Callable[[Job], bool] = has_succeeded) -> Result | Job:
+def only_result(job_id: str) -> Result:
+    """Return the only result of a job that has ended; raises `report_failed` if it was cancelled."""
+    results = services().store.jobs.results(job_id).results
+    if not results:
+        raise ExemplarError("report_failed", "the job that makes it was cancelled; ask again", retry=True)
+    return results[0]
+
+
+def read_result(job_id: str) -> Result:
+    """Return the only result of a job that has ended; raises what it failed with."""
+    result = only_result(job_id)
+    if result["status"] == "failed":
+        raise error_of(result["error"])
+    return result
+
+
+def make(
+    asked: JobRequest,
+    key: str,
+    *,
+    is_good: Callable[[Job], bool] = has_succeeded,
+    read: Callable[[str], Result] = read_result,
+) -> Result | Job:
     """Return the result of the job of this key, or the job if it takes longer than the caller waits.
 
-    An existing job serves again unless it has ended and is not good. Raises what the job failed with, or
-    `report_failed` if it was cancelled.
+    An existing job serves again unless it has ended and is not good.
     """
     while True:
         submitted = submit(asked, Idempotency(key, key))
         job = submitted.job
         if not submitted.replayed or job.state not in FINAL or is_good(job):
-            return read_result(job.id) if has_ended(job, WAIT_S) else services().store.jobs.get(job.id)
+            return read(job.id) if has_ended(job, WAIT_S) else services().store.jobs.get(job.id)
         services().store.jobs.remove([job.id])
-
-
-def read_result(job_id: str) -> Result:
-    """Return the only result of a job that has ended; raises as `make` does."""
-    results = services().store.jobs.results(job_id).results
-    if not results:
-        raise ExemplarError("report_failed", "the job that makes it was cancelled; ask again", retry=True)
-    [result] = results
-    if result["status"] == "failed":
-        raise error_of(result["error"])
-    return result

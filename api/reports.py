@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 
 from flask import Response
 
 from api.confusion import confusion_svg
 from api.inputs import AsOfQuery
-from api.made import has_succeeded, make, read_result
+from api.made import has_succeeded, make, only_result
 from api.prefer import accepted, wait_s
 from api.routes import Routes, as_json
 from api.services import check_offered, services
-from core.errors import ExemplarError
+from core.errors import ExemplarError, error_of
 from core.label_report import LabelReport
 from core.label_sets import unsupported
 from core.report import CollectionReport, ReviewedAutomatic
@@ -32,7 +31,7 @@ NOT_ASKED = -1.0
 )
 def get_report(collection: str, query: AsOfQuery) -> Response:
     """Report a collection's accuracy, confusions and label errors, and which pictures to add."""
-    made = _make(_Subject.of(collection, query))
+    made = _report(collection, query)
     return accepted(made) if isinstance(made, Job) else _applied(as_json(_with_reviews(collection, made)))
 
 
@@ -45,7 +44,7 @@ def get_report(collection: str, query: AsOfQuery) -> Response:
 )
 def get_confusion(collection: str, query: AsOfQuery) -> Response:
     """Draw the report's confusion matrix."""
-    made = _make(_Subject.of(collection, query))
+    made = _report(collection, query)
     if isinstance(made, Job):
         return accepted(made)
     return _applied(Response(_draw(collection, made), content_type="image/svg+xml; charset=utf-8"))
@@ -56,30 +55,15 @@ def get_confusion(collection: str, query: AsOfQuery) -> Response:
 )
 def get_label_report(collection: str, query: AsOfQuery) -> Response:
     """Report how well a collection of several labels a picture knows each label, and what looks wrong."""
-    made = _finished(_Subject.of(collection, query), Labels.MANY)
+    made = _made(collection, query, Labels.MANY)
     if isinstance(made, Job):
         return accepted(made)
     return _applied(as_json(LabelReport.model_validate(made["label_report"])))
 
 
-@dataclass(frozen=True, slots=True)
-class _Subject:
-    """What is reported on: a collection as it is, or as it was at its version."""
-
-    collection: Collection
-    is_past: bool
-
-    @classmethod
-    def of(cls, name: str, query: AsOfQuery) -> _Subject:
-        store = services().store
-        if query.version is None:
-            return cls(store.collections.find(name), is_past=False)
-        return cls(store.history.at(name, query.version), is_past=True)
-
-
-def _make(subject: _Subject) -> CollectionReport | Job:
+def _report(name: str, query: AsOfQuery) -> CollectionReport | Job:
     """Return the report of a version, or the job that is making it."""
-    made = _finished(subject, Labels.ONE)
+    made = _made(name, query, Labels.ONE)
     return made if isinstance(made, Job) else CollectionReport.model_validate(made["report"])
 
 
@@ -99,21 +83,18 @@ def _with_reviews(collection: str, report: CollectionReport) -> CollectionReport
     return report.model_copy(update={"error_budget": budget})
 
 
-def _finished(subject: _Subject, labels: Labels) -> Result | Job:
-    """Return the result with the report of a version, or the job that is making it."""
-    collection = subject.collection
+def _made(name: str, query: AsOfQuery, labels: Labels) -> Result | Job:
+    """Return the result with the report of a collection as it is or was, or the job that is making it."""
+    store, version = services().store, query.version
+    collection = store.collections.find(name) if version is None else store.history.at(name, version)
     if collection.labels is not labels:
         raise unsupported("report", "see report/labels") if labels is Labels.ONE else _of_one()
     check_offered(collection.encoder)
-    options = {"version": collection.version} if subject.is_past else {}
+    key, options = _key(collection), {}
+    if version is not None:
+        key, options = f"{key}:past", {"version": collection.version}
     asked = JobRequest(collection.name, JobKind.REPORT, Lane.INTERACTIVE, [Item(0)], options=options)
-    try:
-        return make(asked, _key(subject), is_good=partial(_is_of, collection))
-    except ExemplarError as error:
-        if error.code in ("collection_not_found", "report_failed"):
-            raise
-        text = f"the report could not be made: {error.message}"
-        raise ExemplarError("report_failed", text, retry=True) from error
+    return make(asked, key, is_good=partial(_is_of, collection), read=_read)
 
 
 def _of_one() -> ExemplarError:
@@ -122,17 +103,15 @@ def _of_one() -> ExemplarError:
     )
 
 
-def _key(subject: _Subject) -> str:
+def _key(collection: Collection) -> str:
     """Return what is the same for all who ask for the report of this version and rule."""
-    collection, rule = subject.collection, subject.collection.rule
+    rule = collection.rule
     index = f"{collection.index}:{collection.index_measured}"  # the report shows both
     key = f"report:{collection.id}:{collection.version}:{rule.name}:{rule.metric}:{index}"
     if collection.labels is Labels.MANY:
         key += f":{rule.aim}:{rule.precision}"
     else:  # which the error budget rests on
         key += f":{rule.max_error}:{rule.error_of}:{rule.certainty}:{rule.false_reject}"
-    if subject.is_past:
-        key += ":past"
     return key
 
 
@@ -140,7 +119,7 @@ def _is_of(collection: Collection, job: Job) -> bool:
     """Return whether a finished job has the report; the rule may have changed before the job ran."""
     if not has_succeeded(job):
         return False
-    result, rule = read_result(job.id), collection.rule
+    result, rule = _read(job.id), collection.rule
     if "label_report" in result:
         several = LabelReport.model_validate(result["label_report"])
         return (several.rule, several.aim, several.precision) == (rule.name, rule.aim, rule.precision)
@@ -149,6 +128,16 @@ def _is_of(collection: Collection, job: Job) -> bool:
     rests_on = (None, rule.error_of) if budget is None else (budget.max_error, budget.error_of)
     asked = (rule.name, rule.metric, rule.max_error, rule.error_of)
     return (report.rule, report.metric, *rests_on) == asked
+
+
+def _read(job_id: str) -> Result:
+    result = only_result(job_id)
+    if result["status"] == "done":
+        return result
+    error = error_of(result["error"])
+    if error.code == "collection_not_found":
+        raise error
+    raise ExemplarError("report_failed", f"the report could not be made: {error.message}", retry=True)
 
 
 def _draw(name: str, report: CollectionReport) -> str:
