@@ -5,18 +5,20 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Generic, TypeVar
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-from api.latest_answers import Latest, latest_answers
+from core.drift import distance, estimated_accuracy
 from core.errors import ExemplarError
+from core.live_answers import LiveCounts
 from core.settings import Settings
 from core.types import DeliveryState
 from runtime.files import disk_room
+from store.record.live_answers import HOUR_S
 from store.store import Store
 from store.work.chunks import Waiting
 from store.work.jobs import JobCount
@@ -25,7 +27,7 @@ from store.work.workers import Worker
 
 WAITING_S = 2.0  # reads an index
 COUNTS_S = 15.0  # reads every row
-MOST_COLLECTIONS = 100  # with their own samples
+MOST_COLLECTIONS = 100  # with their own samples: those with most answers
 WORKERS_S = 5.0  # workers write their metrics every 10 seconds
 ANSWERS = {
     "of_a_day": "Answers",
@@ -63,7 +65,7 @@ class RecordMetrics(Collector):
         self._waiting = _Kept(store.chunks.waiting, WAITING_S)
         self._jobs = _Kept(store.jobs.counts, COUNTS_S)
         self._deliveries = _Kept(store.deliveries.counts, COUNTS_S)
-        self._answers = _Kept(lambda: latest_answers(store), COUNTS_S)
+        self._answers = _Kept(lambda: _latest_answers(store), COUNTS_S)
         self._reviewed = _Kept(store.reviews.automatic, COUNTS_S)
         self._alive = _Kept(store.workers.alive, WORKERS_S)
         self._of_workers = _Kept(lambda: merged(store.workers.metrics()), WORKERS_S)
@@ -133,10 +135,36 @@ def _jobs(counts: Sequence[JobCount]) -> Iterable[Metric]:
     yield _gauges("exemplar_items", "Items of these jobs.", ("kind", "outcome"), outcomes.items())
 
 
+Latest = tuple[str, Mapping[str, float | None]]
+"""A collection, and its values by metric."""
+
+
+def _latest_answers(store: Store) -> list[Latest]:
+    """Return the values of the collections that answered most in the last 24 hours."""
+    now = time.time()
+    counts = store.live_answers.by_collection(now - 24 * HOUR_S, now + HOUR_S)
+    most = sorted(counts.items(), key=lambda one: -one[1].answers)[:MOST_COLLECTIONS]
+    collections = [(store.collections.current(id_), one, store.classes.counts(id_)) for id_, one in most]
+    return [
+        (found.name, {"novel_share_expected": found.rule.false_reject, **_values(one, enrolled)})
+        for found, one, enrolled in collections
+        if found is not None
+    ]
+
+
+def _values(counts: LiveCounts, enrolled: Mapping[str, int]) -> dict[str, float | None]:
+    return {
+        "of_a_day": counts.answers,
+        "unknown_share": counts.unknown_share,
+        "novel_share": counts.novel_share,
+        "estimated_accuracy": estimated_accuracy(counts.confidences),
+        "label_distance": distance(counts.labels, enrolled),
+    }
+
+
 def _answers(latest: Sequence[Latest]) -> Iterable[Metric]:
     for name, text in ANSWERS.items():
-        values = (((one.collection,), one.values[name]) for one in latest)
-        samples = [(labels, value) for labels, value in values if value is not None]
+        samples = [((who,), value) for who, values in latest if (value := values[name]) is not None]
         yield _gauges(f"exemplar_answers_{name}", f"{text} of the last 24 hours.", ("collection",), samples)
 
 
