@@ -15,8 +15,7 @@ from core.picture_formats import is_video, suffix_of, video_error
 from core.sizes import size_text
 from formats.bounded_reader import Guarded, Seekable, unpacked
 from formats.names import SYSTEM_NAMES, match_key, plain_path
-from formats.zip_directory import check_entries
-from formats.zip_names import unicode_name
+from formats.zip_directory import check_entries, unicode_name
 
 DIRECTORY_BYTES = 64 << 20  # of a zip; 500,000 pictures need less
 HEADER_BYTES = 1 << 20  # of a tar's member with all its extensions
