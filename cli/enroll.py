@@ -6,20 +6,21 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PurePosixPath
+from uuid import uuid4
 
 import click
 
 from cli.class_folders import CLASS_FROM, choose_classes
 from cli.client import Client, Json
 from cli.enroll_findings import effects_of, print_checked, print_findings
-from cli.enroll_prefix import enroll_prefix
 from cli.file_names import relative_name, shown_name
 from cli.left_out import LeftOut
 from cli.local import service_client
-from cli.options import COLLECTION, JSON, LOCAL, URL
+from cli.options import COLLECTION, JSON, LOCAL, URL, given
 from cli.pictures import Picture, find_pictures, none_found
 from cli.places import PLACE, Place
+from cli.progress import wait_with_bar
 from cli.show import print_json
 from cli.which_collection import ensure_collection, which_collection
 from cli.work import run_jobs
@@ -136,7 +137,15 @@ def _enroll_prefix(
     """Enrol or check what lies under a prefix, and print what came of it; return the exit code."""
     dry_run = asked["kind"] == "check"
     name = which_collection(client, collection) if dry_run else ensure_collection(client, collection)
-    job, found = enroll_prefix(client, name, prefix, asked)
+    job: Json = client.call(
+        "POST",
+        f"/v1/collections/{name}/bulk",
+        json={"prefix": prefix},
+        params=given(dict(asked)),
+        headers={"Idempotency-Key": uuid4().hex},
+    ).json()
+    wait_with_bar(client, job, "enrolling")
+    found = [(PurePosixPath(one["custom_id"] or prefix), one) for one in client.results(job)]
     if dry_run:
         return print_checked(name, found, effects_of(client, [job]), as_json=as_json)
     classes = len({one["label"] for _, one in found if one["status"] == "done"})

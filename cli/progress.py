@@ -8,12 +8,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from cli.client import Client, Json
 
 
-def progress_bar() -> Progress:
-    """Return a bar on standard error, so that standard output holds only results."""
+def progress_bar(*more: TextColumn) -> Progress:
+    """Return a bar on standard error, so that standard output holds only results; `more` precede the time."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        *more,
         TimeRemainingColumn(),
         console=Console(stderr=True),
     )

@@ -7,8 +7,9 @@ import time
 from types import TracebackType
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import TextColumn
+
+from cli.progress import progress_bar
 
 LINE_S = 10.0
 
@@ -18,7 +19,8 @@ class Show:
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
-        self._bar = _bar() if sys.stderr.isatty() and not quiet else None
+        columns = TextColumn("{task.fields[rate]}"), TextColumn("[red]{task.fields[failed]}")
+        self._bar = progress_bar(*columns) if sys.stderr.isatty() and not quiet else None
         self._task = (
             None if self._bar is None else self._bar.add_task("tagging", total=None, rate="", failed="")
         )
@@ -60,15 +62,3 @@ class Show:
             self._bar.console.print(text, markup=False, highlight=False)
         elif not self._quiet:
             click.echo(text, err=True)
-
-
-def _bar() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TextColumn("[red]{task.fields[failed]}"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
