@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from flask import Response
-
 from api.inputs import ClassChange, Merge, NewClass, PageQuery
 from api.models import ClassModel, ClassPage
 from api.pages import read_number
@@ -51,10 +49,9 @@ def change_class(collection: str, label: str, body: ClassChange) -> ClassModel:
 
 
 @routes.add("DELETE", "/collections/<collection>/classes/<label:label>", scope=Scope.ENROLL, status=204)
-def delete_class(collection: str, label: str) -> Response:
+def delete_class(collection: str, label: str) -> None:
     """Delete a class with its supports."""
     services().store.classes.delete(collection, clean_label(label, exists=True))
-    return Response(status=204)
 
 
 @routes.add("POST", "/collections/<collection>/classes/<label:label>/merge", scope=Scope.ENROLL)

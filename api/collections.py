@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Response, g
+from flask import g
 
 from api.auth import check_may_make
 from api.inputs import CollectionChange, NewCollection, PageQuery
@@ -69,7 +69,6 @@ def change_collection(collection: str, body: CollectionChange) -> CollectionMode
 
 
 @routes.add("DELETE", "/collections/<collection>", scope=Scope.ADMIN, status=204)
-def delete_collection(collection: str) -> Response:
+def delete_collection(collection: str) -> None:
     """Delete a collection with its classes and supports."""
     services().store.collections.delete(collection)
-    return Response(status=204)

@@ -41,9 +41,7 @@ def add_pages(app: Flask, operations: Sequence[Operation]) -> None:
     @pages.get("/docs")
     def docs() -> Response:
         text = render_template("docs.html", document=document(), groups=grouped(document()))
-        response = Response(text, content_type="text/html; charset=utf-8")
-        response.headers["Content-Security-Policy"] = DOCS_CSP
-        return response
+        return _html(text, DOCS_CSP)
 
     @pages.get("/")
     def home() -> Response:
@@ -55,8 +53,7 @@ def add_pages(app: Flask, operations: Sequence[Operation]) -> None:
             pictures=" ".join(pictures),
             videos=" ".join(sorted(VIDEO_SUFFIXES)),
         )
-        response = Response(text, content_type="text/html; charset=utf-8")
-        response.headers["Content-Security-Policy"] = PAGE_CSP
+        response = _html(text, PAGE_CSP)
         response.headers["Cache-Control"] = "no-cache"
         response.headers["Referrer-Policy"] = "no-referrer"
         response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
@@ -78,3 +75,8 @@ def add_pages(app: Flask, operations: Sequence[Operation]) -> None:
         return response
 
     app.register_blueprint(pages)
+
+
+def _html(text: str, policy: str) -> Response:
+    headers = {"Content-Security-Policy": policy}
+    return Response(text, headers=headers, content_type="text/html; charset=utf-8")

@@ -14,7 +14,7 @@ from api.links import link
 from api.models import JobModel, JobPage, JobSummary, ResultPage
 from api.pages import make_cursor, read_cursor, read_number
 from api.results import Span, as_csv, as_ndjson, as_parquet, fits, shown
-from api.routes import Routes
+from api.routes import Routes, as_json
 from api.services import services
 from core.answer_order import Order
 from core.packages import require_packages
@@ -75,7 +75,7 @@ def get_results(job_id: str, query: ResultQuery) -> Response:
         items=[shown(job, result) for result in results],
         next_cursor=None if following is None else make_cursor(following),
     )
-    return Response(model.model_dump_json(exclude_unset=True), content_type="application/json")
+    return as_json(model, exclude_unset=True)
 
 
 @routes.add("GET", "/jobs/<job_id>/summary", scope=Scope.CLASSIFY, contributors_too=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from flask import Response, g
+from flask import g
 from pydantic import BaseModel, Field
 
 from api.as_model import as_model
@@ -84,7 +84,7 @@ def create_key(body: NewKey) -> CreatedKey:
 
 
 @routes.add("DELETE", "/keys/<key_id>", scope=Scope.ADMIN, status=204)
-def revoke_key(key_id: str) -> Response:
+def revoke_key(key_id: str) -> None:
     """Revoke an API key at once; the one that makes the request stays."""
     _require_admin_key()
     if key_id == g.key.id:
@@ -92,7 +92,6 @@ def revoke_key(key_id: str) -> Response:
             "key_in_use", "this request was made with that key; revoke it with another one, or on the server"
         )
     services().store.keys.revoke(key_id)
-    return Response(status=204)
 
 
 def _require_admin_key() -> None:

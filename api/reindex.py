@@ -137,13 +137,12 @@ def switch_back(collection: str, body: SwitchOptions) -> ReindexModel:
 
 
 @routes.add("DELETE", "/collections/<collection>/reindex", scope=Scope.ADMIN, status=204)
-def forget_encoder(collection: str) -> Response:
+def forget_encoder(collection: str) -> None:
     """Delete the vectors of the inactive encoder."""
     store = services().store
     job_id = store.reindexes.forget(collection)
     with suppress(ExemplarError):  # the job may have been deleted
         store.control.cancel(job_id)
-    return Response(status=204)
 
 
 def _switch(collection: str, *, back: bool, leave_out: bool) -> ReindexModel:

@@ -16,7 +16,7 @@ from api.models import ResultModel
 from api.prefer import wait_s
 from api.requests import origin_of
 from api.results import fits, shown
-from api.routes import Routes
+from api.routes import Routes, as_json
 from api.services import check_offered, services
 from core.actor import LOCAL
 from core.errors import ExemplarError
@@ -115,14 +115,13 @@ def review_item(job_id: str, item: int, body: NewReview) -> Response:
     store = services().store
     [result] = store.jobs.results(job_id, after=item, limit=1).results
     model = shown(store.jobs.get(job_id), result)
-    return Response(model.model_dump_json(exclude_unset=True), content_type="application/json")
+    return as_json(model, exclude_unset=True)
 
 
 @routes.add("DELETE", "/jobs/<job_id>/items/<id:item>", scope=Scope.CLASSIFY, status=204)
-def undo_review(job_id: str, item: int) -> Response:
+def undo_review(job_id: str, item: int) -> None:
     """Undo the review of an item; its answer is as it was."""
     services().store.reviews.undo(job_id, [_checked(item)], may_enroll=_may_enroll())
-    return Response(status=204)
 
 
 @routes.add("POST", "/jobs/<job_id>/review", scope=Scope.CLASSIFY)

@@ -6,8 +6,8 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import KW_ONLY, dataclass, field
+from functools import partial
 from typing import Any, get_type_hints
 from urllib.parse import unquote_to_bytes
 
@@ -22,7 +22,6 @@ from store.record.keys import Scope
 
 View = Callable[..., Any]
 Document = dict[str, Any]
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 LARGE_BYTES = 1 << 20
 
@@ -35,80 +34,57 @@ class NoQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Operation:
-    """One call of the HTTP contract."""
+    """One call of the HTTP contract; it registers its view, which gets `query` and `body` as models.
 
+    Their types are those of the view's signature. A model that it returns is the answer; `answer` is given
+    where it returns a response, `body` where it reads the pictures itself. One that `may_wait` answers 202
+    with a job if the result takes longer. `uploads` are the schemas of bodies other than JSON, by media type;
+    `parameters`, `responses` and the `note` after its description are added to the OpenAPI document. With
+    `contributors_too`, keys that may only contribute are admitted to what is about a job of their own, or
+    about none.
+    """
+
+    routes: Routes
     method: str
     path: str
-    name: str
-    summary: str
+    _: KW_ONLY
     scope: Scope | None
-    query: type[BaseModel] | None
-    body: type[BaseModel] | None
-    takes_pictures: bool
-    answer: type[BaseModel] | None
-    status: int
-    media_types: tuple[str, ...]
-    may_wait: bool
-    uploads: Mapping[str, Document]
-    parameters: tuple[Document, ...]
-    responses: Mapping[str, Document]
-    note: str
-    contributors_too: bool
+    body: type[BaseModel] | None = None
+    takes_pictures: bool = False
+    answer: type[BaseModel] | None = None
+    status: int = 200
+    media_types: tuple[str, ...] = ("application/json",)
+    may_wait: bool = False
+    uploads: Mapping[str, Document] = field(default_factory=dict)
+    parameters: tuple[Document, ...] = ()
+    responses: Mapping[str, Document] = field(default_factory=dict)
+    note: str = ""
+    contributors_too: bool = False
+    name: str = field(init=False)
+    summary: str = field(init=False)
+    query: type[BaseModel] | None = field(init=False)
+
+    def __call__(self, view: View) -> View:
+        types = get_type_hints(view)
+        self.name, self.summary = view.__name__, (view.__doc__ or "").strip().splitlines()[0]
+        self.query, self.body = types.get("query"), types.get("body", self.body)
+        self.answer = types["return"] if issubclass(types["return"], BaseModel) else self.answer
+        self.routes.blueprint.add_url_rule(self.path, self.name, _checked(view, self), methods=[self.method])
+        self.path = self.routes.prefix + self.path
+        self.routes.operations.append(self)
+        return view
 
 
 class Routes:
-    """A blueprint and the operations on it."""
+    """A blueprint and the operations on it; `add` makes one."""
 
     def __init__(self, name: str, prefix: str = "/v1") -> None:
         self.blueprint = Blueprint(name, __name__, url_prefix=prefix or None)
         self.prefix = prefix
         self.operations: list[Operation] = []
-
-    def add(
-        self,
-        method: str,
-        path: str,
-        *,
-        scope: Scope | None,
-        body: type[BaseModel] | None = None,
-        takes_pictures: bool = False,
-        answer: type[BaseModel] | None = None,
-        status: int = 200,
-        media_types: tuple[str, ...] = ("application/json",),
-        may_wait: bool = False,
-        uploads: Mapping[str, Document] = _NOTHING,
-        parameters: tuple[Document, ...] = (),
-        responses: Mapping[str, Document] = _NOTHING,
-        note: str = "",
-        contributors_too: bool = False,
-    ) -> Callable[[View], View]:
-        """Register a view; it gets `query` and `body` as the models that its signature names.
-
-        A model that it returns is the answer; `answer` is given where it returns a response, `body` where it
-        reads the pictures itself. One that `may_wait` answers 202 with a job if the result takes longer.
-        `uploads` are the schemas of bodies other than JSON, by media type; `parameters`, `responses` and the
-        `note` after its description are added to the OpenAPI document. With `contributors_too`, keys that may
-        only contribute are admitted to what is about a job of their own, or about none.
-        """
-
-        def register(view: View) -> View:
-            summary = (view.__doc__ or "").strip().splitlines()[0]
-            types = get_type_hints(view)
-            shown = types["return"] if issubclass(types["return"], BaseModel) else answer
-            operation = Operation(
-                method, self.prefix + path, view.__name__, summary, scope, types.get("query"),
-                types.get("body", body), takes_pictures, shown, status, media_types, may_wait, uploads,
-                parameters, responses, note, contributors_too,
-            )  # fmt: skip
-            self.operations.append(operation)
-            self.blueprint.add_url_rule(
-                path, view.__name__, _checked(view, operation), methods=[operation.method]
-            )
-            return view
-
-        return register
+        self.add = partial(Operation, self)
 
 
 def _checked(view: View, operation: Operation) -> View:
@@ -128,6 +104,8 @@ def _checked(view: View, operation: Operation) -> View:
             with services().large if is_large() else nullcontext():
                 path["body"] = operation.body.model_validate(read_json())
         result = view(**path)
+        if result is None:
+            return Response(status=operation.status)
         return as_json(result, operation.status) if isinstance(result, BaseModel) else result
 
     return answer
@@ -176,6 +154,7 @@ def _read_query() -> dict[str, str]:
     return {name: values[0] for name, values in query.items()}
 
 
-def as_json(model: BaseModel, status: int = 200) -> Response:
+def as_json(model: BaseModel, status: int = 200, *, exclude_unset: bool = False) -> Response:
     """Return a model as a response."""
-    return Response(model.model_dump_json(), status, content_type="application/json")
+    text = model.model_dump_json(exclude_unset=exclude_unset)
+    return Response(text, status, content_type="application/json")

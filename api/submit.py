@@ -20,7 +20,7 @@ from api.pages import make_cursor
 from api.prefer import accepted, going_first, wait_s
 from api.requests import origin_of
 from api.results import shown
-from api.routes import Document, Routes, is_large
+from api.routes import Document, Routes, as_json, is_large
 from api.services import check_offered, services
 from api.uploads import Upload, read_uploads
 from api.webhooks import check_webhook
@@ -243,7 +243,7 @@ def _finished(job_id: str, waited_s: float) -> Response:
         results=[shown(job, result) for result in page.results],
         next_cursor=None if page.next_item is None else make_cursor(page.next_item),
     )
-    response = Response(model.model_dump_json(exclude_unset=True), content_type="application/json")
+    response = as_json(model, exclude_unset=True)
     response.headers["Location"] = link(f"/v1/jobs/{job.id}")
     response.headers["Preference-Applied"] = f"wait={waited_s:g}"
     return response

@@ -63,10 +63,9 @@ def _change(body: SupportChange) -> LabelChange:
 
 
 @routes.add("DELETE", "/collections/<collection>/supports/<id:support_id>", scope=Scope.ENROLL, status=204)
-def delete_support(collection: str, support_id: int) -> Response:
+def delete_support(collection: str, support_id: int) -> None:
     """Delete a support."""
     services().store.supports.delete(collection, support_id)
-    return Response(status=204)
 
 
 @routes.add(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from flask import Response
 from pydantic import BaseModel, Field
 
 from api.inputs import Strict
@@ -41,7 +40,6 @@ def name_version(collection: str, version: str, body: NewName) -> NamedVersion:
 
 
 @routes.add("DELETE", PATH, scope=Scope.ENROLL, status=204)
-def unname_version(collection: str, version: str) -> Response:
+def unname_version(collection: str, version: str) -> None:
     """Remove the name of a version, which stays."""
     services().store.version_names.remove(collection, resolve_version(collection, version))
-    return Response(status=204)
