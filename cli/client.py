@@ -102,13 +102,6 @@ class Client:
             else:
                 return job
 
-    def submit_bulk(
-        self, collection: str, body: Iterator[bytes], media_type: str, key: str, **query: str | int
-    ) -> Json:
-        """Stream one bulk upload; the same key and bytes give the same job."""
-        path = f"/v1/collections/{collection}/bulk"
-        return self.upload(path, lambda: body, media_type, key, **query)
-
     def upload(
         self, path: str, parts: Callable[[], Iterator[bytes]], media_type: str, key: str, **query: str | int
     ) -> Json:
@@ -116,12 +109,6 @@ class Client:
         headers = {"Content-Type": media_type, "Idempotency-Key": key}
         job: Json = self._send(Request("POST", path, query, headers, parts=parts)).json()
         return job
-
-    def result_page(self, job_id: str, cursor: str | None, *, limit: int) -> Json:
-        """Return the results settled so far, from a cursor on."""
-        query = {"limit": limit} | ({} if cursor is None else {"cursor": cursor})
-        page: Json = self.call("GET", f"/v1/jobs/{job_id}/results", params=query).json()
-        return page
 
     def made(self, path: str, **query: Any) -> httpx.Response:
         """Get a resource that a job may have to make first."""

@@ -12,7 +12,7 @@ import click
 
 from cli.class_folders import CLASS_FROM
 from cli.classification_report import report_text
-from cli.evaluate_labels import Manifests, evaluate_manifests, labels_text
+from cli.evaluate_labels import evaluate_manifests, labels_text
 from cli.evaluate_text import few, figure, right_aligned
 from cli.folders import Embedded, embed_folder
 from cli.left_out import LeftOut
@@ -123,7 +123,7 @@ def evaluate(
     )
     if manifests is not None:
         rule = _rule(options)
-        outcome = evaluate_manifests(Manifests(*manifests), encoder, chosen, rule, numbers, options["draws"])
+        outcome = evaluate_manifests(manifests, encoder, chosen, rule, numbers, options["draws"])
         click.echo(json.dumps(outcome) if as_json else labels_text(outcome))
     elif folders is not None:
         outcome, texts = _evaluate_folders(folders, encoder, chosen, numbers, options)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,26 +25,24 @@ LEGEND = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Manifests:
-    """The manifests of supports and of queries."""
-
-    support: Path
-    query: Path
-
-
 def evaluate_manifests(
-    manifests: Manifests, encoder: Encoder, views: Views, rule: Rule, shots: Sequence[int], draws: int | None
+    manifests: tuple[Path, Path],
+    encoder: Encoder,
+    views: Views,
+    rule: Rule,
+    shots: Sequence[int],
+    draws: int | None,
 ) -> dict[str, Any]:
-    """Return the outcome as JSON."""
+    """Return the outcome of the manifests of supports and of queries as JSON."""
+    support, query = manifests
     # read first: embedding takes minutes, and a bad row should be known at once
-    supports = read_label_manifest(manifests.support, complete=False)
-    queries = read_label_manifest(manifests.query, complete=True)
+    supports = read_label_manifest(support, complete=False)
+    queries = read_label_manifest(query, complete=True)
     _check_labels(supports, queries)
     # supports have one vector: what is looked at in tiles is what is asked about
     of_supports = Views.ONE if views is Views.TILES else views
-    enrolled = _embedded(encoder, supports, of_supports, manifests.support)
-    asked = _embedded(encoder, queries, views, manifests.query)
+    enrolled = _embedded(encoder, supports, of_supports, support)
+    asked = _embedded(encoder, queries, views, query)
     return {
         "encoder": encoder.spec,
         "rule": rule_text(rule),

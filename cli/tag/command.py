@@ -19,7 +19,7 @@ from cli.places import PLACE, Place
 from cli.tag.actions import Actions, Wanted
 from cli.tag.journal import Journal, journal_path
 from cli.tag.listing import ARCHIVES
-from cli.tag.plan import Existing, check_same_options, list_into, options_fingerprint, plan_of
+from cli.tag.plan import check_same_options, list_into, options_fingerprint, plan_of
 from cli.tag.rows import Output
 from cli.tag.run import Pace, Run
 from cli.tag.show import Show
@@ -140,8 +140,8 @@ def _tag(
     show = Show(quiet=options["quiet"])
     asked = options_fingerprint(paths, wanted, options["top"], smooth=options["smooth"])
     if options["dry_run"]:
-        existing = Existing(options["overwrite"], options["update"])
-        plan = plan_of(paths, wanted, output, asked=asked, show=show, existing=existing)
+        how = {name: options[name] for name in ("overwrite", "update")}
+        plan = plan_of(paths, wanted, output, asked=asked, show=show, **how)
         print_plan(plan, as_json=options["as_json"])
         return DONE
     journal = _begin(output, overwrite=options["overwrite"], update=options["update"])

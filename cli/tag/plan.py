@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from cli.client import Json
 from cli.left_out import LeftOut
@@ -19,14 +18,6 @@ from core.errors import ExemplarError
 from core.settings import read_settings
 from core.types import Source
 from formats.entries import read_entries
-
-
-@dataclass(frozen=True, slots=True)
-class Existing:
-    """What is to be done with an existing output: start over, add to it, or neither."""
-
-    overwrite: bool
-    update: bool
 
 
 def options_fingerprint(paths: Sequence[Place], wanted: Wanted, top: int, *, smooth: bool) -> Json:
@@ -92,18 +83,19 @@ def plan_of(
     *,
     asked: Json,
     show: Show,
-    existing: Existing,
+    overwrite: bool,
+    update: bool,
 ) -> Json:
     """Return what would be done; nothing is sent or written."""
     path = journal_path(output.path)
     rows: list[Row] | None = None
-    if path.exists() and not existing.overwrite:
+    if path.exists() and not overwrite:
         kept = Journal(str(path))
         journal = kept.copied()
         kept.close()
         check_same_options(journal, asked)
-    elif output.exists() and not existing.overwrite:
-        if not existing.update:
+    elif output.exists() and not overwrite:
+        if not update:
             raise ExemplarError("out_exists", f"{output.path} exists; use --update or --overwrite")
         rows = list(read_rows(output.path))
         journal = Journal("")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from cli.client import Client, Json
+from cli.options import given
 from cli.pictures import why_not
 from cli.tag.actions import Tagged
 from cli.tag.batch import Batch
@@ -205,8 +206,9 @@ class Run:
     def _follow(self, flight: _Flight, job_id: str, pace: Pace) -> bool:
         batch = flight.batch
         try:
-            job = self._try(lambda: self._client.call("GET", f"/v1/jobs/{job_id}").json(), pace)
-            page = job and self._try(lambda: self._client.result_page(job_id, batch.cursor, limit=PAGE), pace)
+            job = self._try(lambda: self._get(job_id), pace)
+            query = given({"limit": PAGE, "cursor": batch.cursor})
+            page = job and self._try(lambda: self._get(f"{job_id}/results", query), pace)
         except ExemplarError as error:
             if error.code != "job_not_found":
                 raise
@@ -233,6 +235,10 @@ class Run:
             return False
         self._settle(flight, tagged, next_item, page["next_cursor"] or batch.cursor, done=done)
         return True
+
+    def _get(self, of_job: str, query: Json | None = None) -> Json:
+        found: Json = self._client.call("GET", f"/v1/jobs/{of_job}", params=query).json()
+        return found
 
     def _settle(
         self, flight: _Flight, tagged: list[Tagged], next_item: int, cursor: str | None, *, done: bool

@@ -6,6 +6,7 @@ import json
 import zipfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from functools import partial
 from threading import Event, Thread
 
 from cli.client import Client, Json
@@ -47,9 +48,9 @@ class Uploads:
     def _send(self, batch: Batch, future: Future[Json]) -> None:
         try:
             future.set_result(
-                self._client.submit_bulk(
-                    self._collection,
-                    self._watched(batch),
+                self._client.upload(
+                    f"/v1/collections/{self._collection}/bulk",
+                    partial(self._watched, batch),
                     "application/octet-stream" if batch.is_archive else "application/zip",
                     batch.key,
                     **self._query,
