@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
 from functools import cache, partial
+from itertools import chain
 
 from core.errors import ExemplarError
 from core.label_sets import LabelSet
@@ -15,7 +16,7 @@ from core.settings import Settings
 from core.sizes import size_text
 from core.types import Labels, Source, is_web_url
 from formats.archive_entries import class_of, joined, rows_of, shown, without_manifest
-from formats.archives import MANIFESTS, Member, Tar, Zip, is_left_out, open_archive
+from formats.archives import MANIFESTS, Tar, Zip, is_left_out, open_archive
 from formats.bounded_reader import Seekable
 from formats.bundle_reader import Bundle, open_bundle
 from formats.class_folders import ClassFolders, ClassFrom
@@ -39,9 +40,8 @@ def read_entries(
     Reading it again gives the same entries, so a number of entries says how far a reader came. What may be
     better another time is raised: `blobs_unavailable`.
     """
-    for entry in read_steps(source, open_file, settings, enrols=enrols):
-        if entry is not None:
-            yield entry
+    steps = read_steps(source, open_file, settings, enrols=enrols)
+    return (entry for entry in steps if entry is not None)
 
 
 def read_steps(
@@ -209,7 +209,7 @@ class _Reader:
             yield None
         if first is not None and rows is None and first.path in MANIFESTS:
             rows, first = rows_of(first), None
-        together = _chain(first, members)
+        together = chain(() if first is None else (first,), members)
         if rows is None:
             yield from without_manifest(together, self._classes)
             return
@@ -274,9 +274,3 @@ def _picture_of(bundle: Bundle, digest: str) -> bytes:
     if content is None:
         raise ExemplarError("member_missing", "the picture of this support did not come along")
     return content
-
-
-def _chain(first: Member | None, rest: Iterator[Member]) -> Iterator[Member]:
-    if first is not None:
-        yield first
-    yield from rest

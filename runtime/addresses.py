@@ -11,39 +11,37 @@ from urllib.parse import urlsplit
 from core.errors import ExemplarError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def _networks(*texts: str) -> list[Network]:
+    return [ipaddress.ip_network(text) for text in texts]
+
 
 MAX_URL = 2048
 PORTS = (80, 443)  # and those from 1024 on: others belong to mail, shells and the like
 # Cloud metadata services, which reveal secrets, and link-local addresses: never allowed, private or not.
-_NEVER_V4 = [
-    ipaddress.ip_network(text)
-    for text in (
-        "169.254.0.0/16",  # link-local; AWS, Google, Azure and others
-        "100.100.100.200/32",  # Alibaba
-        "168.63.129.16/32",  # Azure
-        "192.0.0.192/32",  # Oracle
-    )
-]
-_NEVER_V6 = [
-    ipaddress.ip_network(text)
-    for text in (
-        "fe80::/10",  # link-local
-        "fd00:ec2::254/128",  # AWS
-        "fd20:ce::254/128",  # Google
-    )
-]
+_NEVER_V4 = _networks(
+    "169.254.0.0/16",  # link-local; AWS, Google, Azure and others
+    "100.100.100.200/32",  # Alibaba
+    "168.63.129.16/32",  # Azure
+    "192.0.0.192/32",  # Oracle
+)
+_NEVER_V6 = _networks(
+    "fe80::/10",  # link-local
+    "fd00:ec2::254/128",  # AWS
+    "fd20:ce::254/128",  # Google
+)
 # Ranges that `is_global` of some Python versions allows, and no caller needs: the relays of
 # 6to4 (RFC 7526), and ranges reserved for protocols (RFC 6890).
-_REFUSED_V4 = [ipaddress.ip_network(text) for text in ("192.88.99.0/24", "192.0.0.0/24")]
+_REFUSED_V4 = _networks("192.88.99.0/24", "192.0.0.0/24")
 _GLOBAL_V6 = ipaddress.ip_network("2000::/3")  # all unicast addresses assigned so far (RFC 4291)
 # Tunnels, whose addresses contain another one that a router unpacks: Teredo and 6to4; and ranges
 # in 2000::/3 that are not on the internet: for protocols, benchmarks, documentation (RFC 6890, 9637).
-_REFUSED_V6 = [
-    ipaddress.ip_network(text) for text in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
-]
+_REFUSED_V6 = _networks("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # reaches IPv4 from networks with only IPv6 (RFC 6052)
 # Forms whose last 32 bits are an IPv4 address: NAT64, its local ones (RFC 8215), SIIT, and IPv4-compatible.
-_ENDS_IN_V4 = [_NAT64, *map(ipaddress.ip_network, ("64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96"))]
+_ENDS_IN_V4 = _networks("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96")
 
 
 @dataclass(frozen=True, slots=True)
