@@ -149,10 +149,7 @@ def _as_json(found: Examined) -> dict[str, object]:
         "status": ("healthy", "problems", "unchecked")[found.exit_code],
         "findings": [
             {
-                "part": finding.part,
-                "code": finding.code,
-                "message": finding.message,
-                "count": finding.count,
+                **{name: getattr(finding, name) for name in ("part", "code", "message", "count")},
                 "repairable": finding.repair is not None,
                 "repaired": repaired,
             }

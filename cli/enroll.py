@@ -13,7 +13,7 @@ import click
 
 from cli.class_folders import CLASS_FROM, choose_classes
 from cli.client import Client, Json
-from cli.enroll_findings import effects_of, print_checked, print_findings
+from cli.enroll_findings import effects_of, print_checked, print_findings, print_results
 from cli.file_names import relative_name, shown_name
 from cli.left_out import LeftOut
 from cli.local import service_client
@@ -194,23 +194,19 @@ def _print_outcome(
     as_json: bool,
 ) -> int:
     """Print the outcome of the pictures; return the exit code."""
-    failed = [(file, result) for file, result in results if result["status"] == "failed"]
+    failed = print_results(results, as_json=as_json)
     done = [(file, result) for file, result in results if result["status"] == "done"]
     twice = sum(result["duplicate_of"] == result["support_id"] for _, result in done)
     elsewhere = [one for one in done if one[1]["duplicate_of"] not in (None, one[1]["support_id"])]
     if as_json:
-        for file, result in results:
-            print_json({"file": shown_name(file), **result})
         if left_out:
             print_json(left_out.as_json())
         return 1 if failed else 0
-    for file, result in failed:
-        click.echo(f"{shown_name(file)}: {result['error']['detail']} ({result['error']['code']})", err=True)
     into = f"{classes} class{'' if classes == 1 else 'es'} of {collection}"
     if any("labels" in result for _, result in done):
         into = collection
-    enrolled = len(results) - len(failed) - twice
-    click.echo(f"{enrolled} enrolled in {into}, {twice} already there, {len(failed)} failed")
+    enrolled = len(results) - failed - twice
+    click.echo(f"{enrolled} enrolled in {into}, {twice} already there, {failed} failed")
     print_findings(results)
     for file, result in elsewhere[:MOST_SHOWN]:
         old, label = result["duplicate_of"], result["duplicate_label"]

@@ -45,19 +45,25 @@ def _effect(client: Client, job: Json) -> Json | None:
     return effect
 
 
+def print_results(results: Results, *, as_json: bool) -> int:
+    """Print all results as JSON, or why pictures failed; return how many did."""
+    failed = [(file, result) for file, result in results if result["status"] == "failed"]
+    for file, result in results if as_json else ():
+        print_json({"file": shown_name(file), **result})
+    for file, result in () if as_json else failed:
+        click.echo(f"{shown_name(file)}: {result['error']['detail']} ({result['error']['code']})", err=True)
+    return len(failed)
+
+
 def print_checked(collection: str, results: Results, effects: Sequence[Json], *, as_json: bool) -> int:
     """Print what a dry run found; return the exit code."""
-    failed = [(file, result) for file, result in results if result["status"] == "failed"]
+    failed = print_results(results, as_json=as_json)
     if as_json:
-        for file, result in results:
-            print_json({"file": shown_name(file), **result})
         for effect in effects:
             print_json({"effect": effect})
         return 1 if failed else 0
-    for file, result in failed:
-        click.echo(f"{shown_name(file)}: {result['error']['detail']} ({result['error']['code']})", err=True)
-    good = len(results) - len(failed)
-    click.echo(f"{good} would be enrolled in {collection}, {len(failed)} would fail; nothing was added")
+    good = len(results) - failed
+    click.echo(f"{good} would be enrolled in {collection}, {failed} would fail; nothing was added")
     print_findings(results, err=False)
     for effect in effects:
         named = f"{effect['label']}: " if len(effects) > 1 and effect["label"] else ""

@@ -11,12 +11,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from cli.client import Json
 from cli.tag.listing import Listed
 from core.errors import ExemplarError
-from core.packages import missing_package
+from core.packages import require_packages
 from core.results import has_several
 from formats.csv import csv_line
 from runtime.files import replacing
@@ -84,7 +83,7 @@ class Output:
                 "out_invalid", f"--out: expected a name with {', '.join(FORMS)}, got {path.name!r}"
             )
         if self.form == ".parquet":
-            _pyarrow()  # fail before any work is done
+            require_packages("writing .parquet", "pyarrow")  # fail before any work is done
         self.rows = path.with_name(f"{path.name}.rows") if self.form == ".parquet" else path
 
     def exists(self) -> bool:
@@ -207,15 +206,8 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _pyarrow() -> Any:
-    try:
-        return importlib.import_module("pyarrow")
-    except ImportError as error:
-        raise missing_package("pyarrow", "writing .parquet") from error
-
-
 def _write_parquet(rows: Path, path: Path) -> None:
-    pa = _pyarrow()
+    pa = importlib.import_module("pyarrow")
     pq = importlib.import_module("pyarrow.parquet")
     candidates = pa.list_(pa.struct([("label", pa.string()), ("probability", pa.float64())]))
     given = [("label", pa.string()), ("probability", pa.float64()), ("decision", pa.string())]
