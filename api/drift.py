@@ -84,12 +84,8 @@ class Answered(BaseModel):
 
     @staticmethod
     def fields(counts: LiveCounts, enrolled: Mapping[str, int]) -> dict[str, Any]:
-        """Return its fields."""
+        """Return its fields that counts do not have themselves."""
         return {
-            "answers": counts.answers,
-            "decisions": dict(counts.decisions),
-            "unknown_share": counts.unknown_share,
-            "novel_share": counts.novel_share,
             "estimated_accuracy": estimated_accuracy(counts.confidences),
             "label_distance": distance(counts.labels, enrolled),
             "labels": dict(counts.labels.most_common(LABELS_SHOWN)),
@@ -206,7 +202,9 @@ def _period(
     enrolled: Mapping[str, int],
 ) -> Period:
     corrected = corrected_accuracy(counts.confidences, reviewed)
-    return Period(
+    return as_model(
+        Period,
+        counts,
         **Answered.fields(counts, enrolled),
         begin=begin,
         end=end,
@@ -222,4 +220,7 @@ def _callers(hours: Sequence[LiveHour], enrolled: Mapping[str, int]) -> list[Cal
     for hour in hours:
         of_caller[hour.caller].add(hour.counts)
     largest = sorted(of_caller.items(), key=lambda one: -one[1].answers)
-    return [CallerAnswers(**Answered.fields(counts, enrolled), caller=caller) for caller, counts in largest]
+    return [
+        as_model(CallerAnswers, counts, **Answered.fields(counts, enrolled), caller=caller)
+        for caller, counts in largest
+    ]

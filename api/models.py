@@ -522,18 +522,11 @@ def thumbnail_path(collection: str, support_id: int) -> str:
 
 
 def _progress(job: Job, now: float) -> Progress:
-    ready = job.done + job.failed
-    if job.started_at is None or ready == 0:
-        return Progress(total=job.total, done=job.done, failed=job.failed, rate_per_s=None, eta_s=None)
-    rate = ready / max((job.finished_at or now) - job.started_at, 1e-3)
-    eta_s = None if job.finished_at is not None or job.expanding else (job.total - ready) / rate
-    return Progress(
-        total=job.total,
-        done=job.done,
-        failed=job.failed,
-        rate_per_s=round(rate, 2),
-        eta_s=None if eta_s is None else round(eta_s, 1),
-    )
+    ready, rate, eta_s = job.done + job.failed, None, None
+    if job.started_at is not None and ready:
+        rate = ready / max((job.finished_at or now) - job.started_at, 1e-3)
+        eta_s = None if job.finished_at is not None or job.expanding else round((job.total - ready) / rate, 1)
+    return as_model(Progress, job, rate_per_s=None if rate is None else round(rate, 2), eta_s=eta_s)
 
 
 def _redecided(job: Job, tally: Tally) -> dict[str, Any]:

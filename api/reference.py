@@ -7,28 +7,20 @@ from typing import Any, NamedTuple
 
 from api.routes import Document
 
-_GROUPS = {
-    "classes": "Classes",
-    "supports": "Supports",
-    "report": "Report",
-    "reindex": "Change of encoder",
-    "export": "Export and import",
-    "import": "Export and import",
-    "enroll": "Enrol and classify",
-    "classify": "Enrol and classify",
-    "bulk": "Enrol and classify",
-    "search": "Enrol and classify",
-    "embeddings": "Embeddings",
-    "models": "Embeddings",
-    "collections": "Collections",
-    "review": "Reviews",
-    "unreview": "Reviews",
-    "items": "Reviews",
-    "redecide": "Reviews",
-    "groups": "Reviews",
-    "jobs": "Jobs",
+_PARTS = {
+    "Collections": "collections",
+    "Enrol and classify": "enroll classify bulk search",
+    "Jobs": "jobs",
+    "Reviews": "review unreview items redecide groups",
+    "Classes": "classes",
+    "Supports": "supports",
+    "Report": "report",
+    "Change of encoder": "reindex",
+    "Export and import": "export import",
+    "Embeddings": "embeddings models",
 }
-_ORDER = tuple(dict.fromkeys(("Collections", "Enrol and classify", "Jobs", "Reviews", *_GROUPS.values())))
+"""The last of these parts of a path says which group it is of."""
+_GROUPS = {part: group for group, parts in _PARTS.items() for part in parts.split()}
 OTHER = "Health and metrics"
 
 
@@ -43,7 +35,7 @@ class Call(NamedTuple):
 
 def grouped(document: Document) -> dict[str, list[Call]]:
     """Return the calls of a document by what they are about, in the order that a reader needs."""
-    found: dict[str, list[Call]] = {name: [] for name in (*_ORDER, OTHER)}
+    found: dict[str, list[Call]] = {name: [] for name in (*_PARTS, OTHER)}
     for path, methods in document["paths"].items():
         for method, about in methods.items():
             found[_group_of(path)].append(Call(method.upper(), path, about, _body_of(about, document)))

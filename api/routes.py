@@ -12,9 +12,10 @@ from typing import Any, get_type_hints
 from urllib.parse import unquote_to_bytes
 
 from flask import Blueprint, Response, g, request
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from api.auth import caller, check_key, require_visible
+from api.inputs import Strict
 from api.services import services
 from core.actor import acting
 from core.errors import ExemplarError
@@ -26,12 +27,6 @@ Document = dict[str, Any]
 LARGE_BYTES = 1 << 20
 
 _HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")  # maybe a lone surrogate, which UTF-8 cannot encode
-
-
-class NoQuery(BaseModel):
-    """An empty query."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 @dataclass(slots=True)
@@ -94,7 +89,7 @@ def _checked(view: View, operation: Operation) -> View:
         g.caller = check_key(operation.scope, contributors_too=operation.contributors_too)
         with acting(caller()):
             require_visible(collection=path.get("collection"), job_id=path.get("job_id"))
-            query = (operation.query or NoQuery).model_validate(_read_query())
+            query = (operation.query or Strict).model_validate(_read_query())
             if operation.query is not None:
                 path["query"] = query
             return admitted(path)
