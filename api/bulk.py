@@ -56,7 +56,6 @@ class _Received:
     source: Source = field(default_factory=Source)
     digests: list[str] = field(default_factory=list)
     urls: int = 0  # the number of items, if already known
-    options: dict[str, object] = field(default_factory=dict)
 
 
 @routes.add(
@@ -110,13 +109,14 @@ def bulk(collection: str, query: BulkQuery) -> Response:
         check_begins(job_id, received.source, query.kind)
         if kind.enrols and query.class_from is None and received.source.manifest is None:
             check_classes(job_id, received.source)
-        received.options = options
-        submitted = upload.submit(lambda: _submit(job_id, collection, query, received))
+        submitted = upload.submit(lambda: _submit(job_id, collection, query, received, options))
     services().store.wake_ups.send_to(Part.SOURCES)
     return answer(submitted.job)
 
 
-def _submit(job_id: str, collection: str, query: BulkQuery, received: _Received) -> Submitted:
+def _submit(
+    job_id: str, collection: str, query: BulkQuery, received: _Received, options: dict[str, object]
+) -> Submitted:
     asked = JobRequest(
         collection,
         query.kind,
@@ -128,13 +128,13 @@ def _submit(job_id: str, collection: str, query: BulkQuery, received: _Received)
         webhook=query.webhook,
         smooth=query.smooth,
         origin=origin_of(job_id, query.kind),
-        options=received.options,
+        options=options,
     )
     added = {"smooth", "class_from", "version", "where"}  # since the first version, whose keys still hold
     same: list[object] = [*query.model_dump(mode="json", exclude=added).values(), collection]
     same += [*received.digests, *(["smooth"] if query.smooth else [])]
     same += [query.class_from.value] if query.class_from is not None else []
-    same += [received.options] if received.options else []
+    same += [options] if options else []
     return services().store.jobs.submit(job_id, asked, idempotency_of(same))
 
 

@@ -7,11 +7,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from api.inputs import Image, Strict
-from api.services import services
+from api.services import require_text_encoder, services
 from core.base64_text import decode_base64
 from core.errors import ExemplarError
 from core.sizes import size_text
-from core.specs import EncoderSpec
 
 MAX_TEXT = 2048
 PICTURE_STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF", b"GIF8", b"II*\0", b"MM\0*")
@@ -81,12 +80,8 @@ def _is_picture(text: str) -> bool:
 
 def check_text(encoder: str, text: str) -> None:
     """Raise `text_side_missing` if the encoder's kind has no text side, or `item_invalid`."""
-    if EncoderSpec.parse(encoder).kind != "open_clip":  # a worker, which loads the encoder, checks the rest
-        raise ExemplarError(
-            "text_side_missing",
-            f"a text needs an encoder with a text side, such as open_clip:NAME/TAG, got {encoder!r}; "
-            "pictures come as data: URLs, base64 or {image: {base64}}",
-        )
+    hint = "; pictures come as data: URLs, base64 or {image: {base64}}"
+    require_text_encoder(encoder, purpose="texts", hint=hint)
     if len(text) > MAX_TEXT:
         raise ExemplarError(
             "item_invalid", f"expected a text of at most {MAX_TEXT} characters, got {len(text)}"

@@ -23,7 +23,7 @@ from core.prompts import check_prompts
 from core.specs import PACKAGED, is_removed, removed
 from core.types import JobKind, JobRequest, Lane, Source
 from formats.bundle import Manifest
-from formats.bundle_reader import Bundle, open_bundle
+from formats.bundle_reader import open_bundle
 from store.blobs import PICTURES, BlobFile, Blobs, uploads_of
 from store.queue.wake_ups import Part
 from store.record.keys import Scope
@@ -123,7 +123,10 @@ def _submit(job_id: str, query: ImportQuery, file: str, digest: str) -> Submitte
         check_offered(encoder)
         _check_rule(manifest)
         _check_prompts(manifest, encoder)
-        _check_pictures(bundle, query.encoder)
+        if query.encoder is not None and not bundle.has_pictures:
+            raise ExemplarError(
+                "bundle_invalid", "expected a file with pictures to embed again; export it with pictures"
+            )
     finally:
         opened.close()
     name = check_slug(query.name or manifest.collection)
@@ -151,10 +154,3 @@ def _check_prompts(manifest: Manifest, encoder: str) -> None:
         check_prompts(manifest.prompts)
         check_rule_of_prompts(manifest.rule, manifest.prompts)
         require_text_encoder(encoder)
-
-
-def _check_pictures(bundle: Bundle, encoder: str | None) -> None:
-    if encoder is not None and not bundle.has_pictures:
-        raise ExemplarError(
-            "bundle_invalid", "expected a file with pictures to embed again; export it with pictures"
-        )

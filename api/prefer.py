@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
-from functools import wraps
-from typing import ParamSpec
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 from flask import Response, request
 
@@ -15,8 +14,6 @@ from api.models import JobModel
 from api.routes import as_json
 from api.services import services
 from core.types import FINAL, Job
-
-P = ParamSpec("P")
 
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,20})\"?(?=$|[,;\s])", re.IGNORECASE)
 
@@ -27,17 +24,11 @@ def wait_s(usual: float = 0.0) -> float:
     return min(float(match[1]) if match else usual, services().settings.max_wait_s)
 
 
-def going_first(view: Callable[P, Response]) -> Callable[P, Response]:
-    """Return the view with bulk work on this machine held up, for a moment, while its caller waits."""
-
-    @wraps(view)
-    def first(*args: P.args, **kwargs: P.kwargs) -> Response:
-        if wait_s() <= 0:
-            return view(*args, **kwargs)
-        with services().precedence.taken():
-            return view(*args, **kwargs)
-
-    return first
+@contextmanager
+def going_first() -> Iterator[None]:
+    """Hold bulk work on this machine up, for a moment, if the caller waits."""
+    with services().precedence.taken() if wait_s() > 0 else nullcontext():
+        yield
 
 
 def has_ended(job: Job, usual: float) -> bool:

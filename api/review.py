@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from flask import Response, g
 from pydantic import BaseModel, Field, model_validator
 
-from api.auth import check_key
+from api.auth import check_key, may_only_contribute
 from api.inputs import Selection, Strict
 from api.models import ResultModel
 from api.prefer import wait_s
@@ -69,7 +69,7 @@ class NewReview(Strict):
             labels=None if self.labels is None else tuple(map(clean_label, self.labels)),
             add=frozenset(map(clean_label, self.add)),
             remove=frozenset(map(clean_label, self.remove)),
-            may_enroll=_may_enroll(),
+            may_enroll=not may_only_contribute(),
         )
 
 
@@ -121,7 +121,7 @@ def review_item(job_id: str, item: int, body: NewReview) -> Response:
 @routes.add("DELETE", "/jobs/<job_id>/items/<id:item>", scope=Scope.CLASSIFY, status=204)
 def undo_review(job_id: str, item: int) -> None:
     """Undo the review of an item; its answer is as it was."""
-    services().store.reviews.undo(job_id, [_checked(item)], may_enroll=_may_enroll())
+    services().store.reviews.undo(job_id, [_checked(item)], may_enroll=not may_only_contribute())
 
 
 @routes.add("POST", "/jobs/<job_id>/review", scope=Scope.CLASSIFY)
@@ -146,7 +146,7 @@ def undo_reviews(job_id: str, body: Unreview) -> Reviewed:
         where = body.where.model_copy(update={"reviewed": True})
         items = reviews.items_where(job_id, partial(fits, wanted=where))
     parts = [items[start : start + MAX_REVIEWED] for start in range(0, len(items), MAX_REVIEWED)]
-    may_enroll = _may_enroll()
+    may_enroll = not may_only_contribute()
     return Reviewed(reviewed=sum(reviews.undo(job_id, part, may_enroll=may_enroll) for part in parts))
 
 
@@ -181,11 +181,6 @@ def _enrolling(job_id: str, items: Sequence[int], body: NewReview) -> Enrolling:
     lane = Lane.INTERACTIVE if len(pictures) <= here.settings.interactive_items else Lane.BULK
     new = new_job_id()
     return Enrolling(new, pictures, lane, collection.labels, origin_of(new, JobKind.ENROLL))
-
-
-def _may_enroll() -> bool:
-    key = g.get("key")
-    return key is None or key.allows(Scope.ENROLL)
 
 
 def _checked(item: int) -> int:

@@ -81,10 +81,10 @@ def check_offered(encoder: str) -> None:
         )
 
 
-def require_text_encoder(encoder: str, *, purpose: str = "prompts") -> None:
+def require_text_encoder(encoder: str, *, purpose: str = "prompts", hint: str = "") -> None:
     """Raise `text_side_missing` if the encoder's kind has no text side; a worker checks the rest."""
     if EncoderSpec.parse(encoder).kind != "open_clip":
         raise ExemplarError(
             "text_side_missing",
-            f"{purpose} need an encoder with a text side, such as open_clip:NAME/TAG, got {encoder!r}",
+            f"{purpose} need an encoder with a text side, such as open_clip:NAME/TAG, got {encoder!r}{hint}",
         )

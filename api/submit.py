@@ -81,7 +81,7 @@ def search(collection: str, query: AskQuery) -> Response:
     return _submit(collection, JobKind.SEARCH, query)
 
 
-@going_first
+@going_first()
 def _submit(
     collection: str,
     kind: JobKind,
