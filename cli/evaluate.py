@@ -40,24 +40,20 @@ LEGEND = {
 OF_FOLDERS = ("unknown", "held_out", "uneven", "smooth", "class_from")  # options that manifests have not
 
 
-def _folder() -> click.Path:
-    return click.Path(path_type=Path, exists=True, file_okay=False)
-
-
-def _file() -> click.Path:
-    return click.Path(path_type=Path, exists=True, dir_okay=False)
+FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 @click.command()
-@click.option("--support", type=_folder(), help="Folder of examples, one subfolder per class.")
-@click.option("--query", type=_folder(), help="Folder of test pictures of the same classes.")
+@click.option("--support", type=FOLDER, help="Folder of examples, one subfolder per class.")
+@click.option("--query", type=FOLDER, help="Folder of test pictures of the same classes.")
 @click.option(
     "--support-manifest",
-    type=_file(),
+    type=FILE,
     help="Instead, for several labels a picture: a CSV file of examples with the columns path, labels "
     "(separated by ;) and maybe complete, whether a picture has no other labels.",
 )
-@click.option("--query-manifest", type=_file(), help="The same of test pictures.")
+@click.option("--query-manifest", type=FILE, help="The same of test pictures.")
 @click.option("--shots", default="1,5", show_default=True, help="Supports of each class, comma separated.")
 @click.option("--draws", type=click.IntRange(1), help="Draws; default 5, or 1 where all supports are used.")
 @click.option(
@@ -77,7 +73,7 @@ def _file() -> click.Path:
 @VIEWS
 @takes_rule
 @takes_aim
-@click.option("--unknown", type=_folder(), help="Unfamiliar pictures, to measure how many are accepted.")
+@click.option("--unknown", type=FOLDER, help="Unfamiliar pictures, to measure how many are accepted.")
 @click.option(
     "--held-out",
     metavar="N",

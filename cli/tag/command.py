@@ -121,7 +121,9 @@ def tag(paths: tuple[Place, ...], collection: str | None, out: Path, **options: 
             raise ExemplarError("option_invalid", "expected one of --update and --overwrite, got both")
         _check_paths(paths, options)
         with service_client(options["url"], options["local"]) as client:
-            wanted = _wanted(which_collection(client, collection), options)
+            sidecars = options["sidecar"], options["overwrite_sidecars"]
+            name, by = which_collection(client, collection), By(options["by"])
+            wanted = Wanted(name, *sidecars, options["sort_into"], by)
             code = _tag(client, paths, wanted, Output(out), options)
     except ExemplarError as error:
         click.echo(f"exemplar: {error.message} ({error.code})", err=True)
@@ -185,12 +187,6 @@ def _tag(
         return UNFINISHED
     failed = tally.failed - earlier["failed"] + tally.actions["unsorted"] + tally.actions["sidecars_failed"]
     return SOME_FAILED if failed else DONE
-
-
-def _wanted(collection: str, options: dict[str, Any]) -> Wanted:
-    return Wanted(
-        collection, options["sidecar"], options["overwrite_sidecars"], options["sort_into"], By(options["by"])
-    )
 
 
 def _check_paths(places: tuple[Place, ...], options: dict[str, Any]) -> None:
