@@ -19,7 +19,7 @@ from store.queue.wake_ups import FETCHES
 from store.store import Store
 from store.work.fetches import Fetch
 from store.work.kinds import folder_of_pictures
-from worker.loops import IDLE_S, Loop
+from worker.loops import IDLE_S, Loop, LoopPart
 from worker.outbound import Reply, send
 
 log = structlog.get_logger("exemplar.worker")
@@ -35,7 +35,7 @@ PASSING = frozenset({408, 425, 429})  # transient statuses, in addition to 500 a
 HEADERS = {"User-Agent": "exemplar", "Accept": "image/*, */*;q=0.1", "Accept-Encoding": "identity"}
 
 
-class Fetcher:
+class Fetcher(LoopPart):
     """A thread that fetches the pictures of one lane, several chunks at a time, until it is stopped.
 
     One job gets at most half of the slots, so that its slow hosts do not delay the others.
@@ -55,10 +55,6 @@ class Fetcher:
         self._renewed_at = time.monotonic()
         listener = Listener(settings.redis_url, [FETCHES[lane].queue])
         self._loop = Loop(f"fetch-{lane.value}", self._step, pause_s=IDLE_S, listener=listener)
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._loop.start()
 
     def stop(self) -> None:
         """Stop, and release the chunks in progress to other workers."""

@@ -27,7 +27,7 @@ from store.work.kinds import KINDS
 from store.work.sources import HeldSource
 from worker.activity import Progress
 from worker.importing import Importer
-from worker.loops import IDLE_S, Loop
+from worker.loops import IDLE_S, Loop, LoopPart
 
 log = structlog.get_logger("exemplar.worker")
 
@@ -62,7 +62,7 @@ class _Failure:
     until: float
 
 
-class SourceReader:
+class SourceReader(LoopPart):
     """Reads sources until it is stopped, alternating between them slice by slice."""
 
     def __init__(
@@ -78,10 +78,6 @@ class SourceReader:
         self._importer = Importer(store, settings, owner, self._progress)
         listener = Listener(settings.redis_url, [Part.SOURCES.queue])
         self._loop = Loop("source-reader", self._step, pause_s=IDLE_S, listener=listener)
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._loop.start()
 
     def stop(self) -> None:
         """Stop after the current slice, and release the sources to other workers."""
