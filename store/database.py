@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError, OperationalError, ProgrammingError
@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from core.errors import ExemplarError
 
 CHECK_AFTER_S = 5.0  # without use
+AT_ONCE = 1000  # of the 32766 parameters that one statement may have
 NO_PRIVILEGE = "42501"  # PostgreSQL's code
 # client side: without these, an unreachable server is waited for as long as TCP retries, minutes or hours
 POSTGRES_PATIENCE = {
@@ -32,6 +33,8 @@ POSTGRES_GUARDS = {
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "20s",
 }
+
+T = TypeVar("T")
 
 
 class Database:
@@ -188,3 +191,8 @@ def _sqlite_engine(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def slices(values: Sequence[T]) -> list[Sequence[T]]:
+    """Return values in parts that one statement can take as parameters."""
+    return [values[start : start + AT_ONCE] for start in range(0, len(values), AT_ONCE)]

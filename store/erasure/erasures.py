@@ -23,8 +23,9 @@ from store.erasure.supports import classes_named, matching
 from store.erasure.targets import Targets, Wanted
 from store.record.audit_log import note
 from store.record.collections import find_collection
+from store.unpacking import unpack
 from store.work.jobs import new_job_id
-from store.work.leases import RELEASED, Lease
+from store.work.leases import Leases
 
 CHUNKS_AT_ONCE = 32
 
@@ -54,12 +55,11 @@ class Erasure:
         return self.state is ErasureState.DONE and not self.elsewhere and not self.unread
 
 
-class Erasures:
+class Erasures(Leases):
     """The erasures of the record."""
 
     def __init__(self, database: Database, *, lease_s: float) -> None:
-        self._database = database
-        self._lease = Lease(t.erasure, lease_s)
+        super().__init__(database, t.erasure, lease_s=lease_s)
 
     def begin(
         self, wanted: Wanted, collections: Sequence[str] | None, *, key_id: str, request_id: str | None
@@ -118,7 +118,7 @@ class Erasures:
             row = connection.execute(select(t.erasure).where(t.erasure.c.id == erasure_id)).first()
         if row is None or not _is_among(row, among):
             raise ExemplarError("erasure_not_found", f"there is no erasure {erasure_id!r}")
-        return _unpack(row)
+        return unpack(Erasure, row)
 
     def page(
         self, *, before: str | None = None, limit: int = 100, among: Collection[str] | None = None
@@ -131,7 +131,7 @@ class Erasures:
         with self._database.read() as connection:
             for row in connection.execute(statement.execution_options(yield_per=limit)):
                 if _is_among(row, among):
-                    found.append(_unpack(row))
+                    found.append(unpack(Erasure, row))
                 if len(found) == limit:
                     break
         return found
@@ -154,14 +154,6 @@ class Erasures:
         """Return whether there is anything to erase."""
         return connection.execute(self._ready()).first() is not None
 
-    def expire_leases(self, worker: str) -> None:
-        """Expire the leases of earlier processes of a worker that has just started."""
-        self._release(self._lease.is_of_worker(worker))
-
-    def release(self, owner: str) -> None:
-        """Release what the owner holds."""
-        self._release(self._lease.is_of(owner))
-
     def versions(self) -> dict[int, int]:
         """Return the version before which snapshots may hold erased vectors, by collection."""
         collection = t.collection.c
@@ -172,10 +164,6 @@ class Erasures:
     def _ready(self) -> Any:
         is_running = t.erasure.c.state == ErasureState.RUNNING
         return select(t.erasure).where(is_running, self._lease.is_free).order_by(t.erasure.c.id).limit(1)
-
-    def _release(self, which: Any) -> None:
-        with self._database.write() as connection:
-            connection.execute(update(t.erasure).where(which).values(**RELEASED))
 
 
 def _check(connection: Connection, wanted: Wanted, collections: Sequence[str] | None) -> None:
@@ -208,19 +196,3 @@ def _count_items(connection: Connection, collections: Sequence[str] | None, targ
 
 def _is_among(row: Row[Any], among: Collection[str] | None) -> bool:
     return among is None or (row.collections is not None and set(row.collections) <= set(among))
-
-
-def _unpack(row: Row[Any]) -> Erasure:
-    return Erasure(
-        id=row.id,
-        collections=row.collections,
-        key_id=row.key_id,
-        request_id=row.request_id,
-        kind=row.kind,
-        state=row.state,
-        at=row.at,
-        finished_at=row.finished_at,
-        counts=row.counts,
-        elsewhere=row.elsewhere,
-        unread=row.unread,
-    )

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
@@ -16,11 +15,8 @@ from core.errors import ExemplarError
 from core.label_sets import LabelSet, with_parents
 from core.types import ClassKind
 from store import tables as t
+from store.database import slices
 from store.record.class_rows import add_class, find_class, resolve_label
-
-T = TypeVar("T")
-
-AT_ONCE = 1000  # of the 32766 parameters that one statement may have
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +159,3 @@ def label_sets(connection: Connection, set_ids: Collection[int]) -> dict[int, La
         for row in connection.execute(named.where(member.set_id.in_(some))):
             labels.setdefault(row.set_id, []).append(row.label)
     return {one: LabelSet(tuple(sorted(labels.get(one, ()))), flag) for one, flag in complete.items()}
-
-
-def slices(values: Sequence[T]) -> list[Sequence[T]]:
-    """Return values in parts that one statement can take as parameters."""
-    return [values[start : start + AT_ONCE] for start in range(0, len(values), AT_ONCE)]

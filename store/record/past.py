@@ -13,9 +13,8 @@ from sqlalchemy import ColumnElement, Connection, Subquery, case, insert, select
 from core.changes import ClassChange
 from core.types import ClassKind
 from store import tables as t
+from store.database import slices
 from store.record.change_log import keeps_history
-
-AT_ONCE = 1000  # of the 32766 parameters that one statement may have
 
 
 def keep_supports(connection: Connection, which: ColumnElement[bool], next_seq: ColumnElement[int]) -> None:
@@ -46,8 +45,8 @@ def keep_classes(connection: Connection, ids: Sequence[int], until: int) -> None
     if not keeps_history(connection):
         return
     class_ = t.class_.c
-    for start in range(0, len(ids), AT_ONCE):
-        which = (class_.id.in_(ids[start : start + AT_ONCE]), class_.seq < until, ~class_.deleted)
+    for some in slices(ids):
+        which = (class_.id.in_(some), class_.seq < until, ~class_.deleted)
         rows = connection.execute(select(t.class_).where(*which)).all()
         members = _members(connection, [row.id for row in rows if row.kind is ClassKind.SET])
         kept = [
@@ -109,8 +108,7 @@ def classes_at(connection: Connection, collection_id: int, version: int) -> list
 def _members(connection: Connection, set_ids: Sequence[int]) -> Mapping[int, list[int]]:
     member = t.class_member.c
     found: dict[int, list[int]] = {}
-    for start in range(0, len(set_ids), AT_ONCE):
-        some = set_ids[start : start + AT_ONCE]
+    for some in slices(set_ids):
         rows = select(t.class_member).where(member.set_id.in_(some)).order_by(member.label_id)
         for row in connection.execute(rows):
             found.setdefault(row.set_id, []).append(row.label_id)

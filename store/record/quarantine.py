@@ -17,12 +17,11 @@ from core.types import Chunk, Item, JobKind, Labels, QuarantineState
 from core.vectors import Vector, pack_vector, unpack_vector
 from store import tables as t
 from store.clock import now_s
-from store.database import Database
+from store.database import Database, slices
 from store.record.audit_log import note
 from store.record.collections import answering, collection_gone, find_collection, lock_collection
 from store.record.contributions import Contribution, Which, unpack_contribution
 from store.record.enrolment import Enrolment, enroll
-from store.record.label_sets import slices
 
 MOST_AT_ONCE = 5_000  # decided in one change
 OPTION = "quarantine"

@@ -9,11 +9,9 @@ from sqlalchemy import Connection, delete, func, or_, select, update
 
 from store import tables as t
 from store.clock import now_s
-from store.database import Database
+from store.database import Database, slices
 from store.record.change_log import forget_before
 from store.record.collections import lock_collection
-
-AT_ONCE = 1000  # supports erased in one statement
 
 Names = tuple[set[str], set[str]]
 """The names of pictures and of thumbnails."""
@@ -53,8 +51,7 @@ class Retention:
             left = []
             for names, column in ((pictures, support.picture), (thumbnails, support.thumbnail)):
                 used: set[str] = set()
-                for start in range(0, len(names), AT_ONCE):
-                    some = names[start : start + AT_ONCE]
+                for some in slices(names):
                     contributed = t.quarantine.c[column.name]
                     for kept in (
                         select(column).where(column.in_(some), keeps_files()),

@@ -73,13 +73,29 @@ class Lease:
         return connection.execute(statement).rowcount
 
 
-class JobLeases:
-    """The leases of a table with one row per job; subclasses define their use."""
+class Leases:
+    """The leases of a table; subclasses define their use."""
 
     def __init__(self, database: Database, table: Table, *, lease_s: float) -> None:
         self._database = database
         self._table = table
         self._lease = Lease(table, lease_s)
+
+    def release(self, owner: str) -> None:
+        """Release everything the owner holds."""
+        self._release(self._lease.is_of(owner))
+
+    def expire_leases(self, worker: str) -> None:
+        """Expire the leases of earlier processes of a worker that has just started."""
+        self._release(self._lease.is_of_worker(worker))
+
+    def _release(self, which: ColumnElement[bool], **values: Any) -> None:
+        with self._database.write() as connection:
+            connection.execute(update(self._table).where(which).values(**RELEASED, **values))
+
+
+class JobLeases(Leases):
+    """The leases of a table with one row per job, which counts attempts."""
 
     def renew(self, owner: str) -> int:
         """Renew the leases that the owner holds; return the number of jobs."""
@@ -98,11 +114,3 @@ class JobLeases:
     def fail_attempt(self, owner: str, job_id: str, reason: str) -> None:
         """Release a job whose processing failed; the attempt counts."""
         self._release(self._lease.is_of(owner) & (self._table.c.job_id == job_id), reason=reason)
-
-    def expire_leases(self, worker: str) -> None:
-        """Expire the leases of earlier processes of a worker that has just started."""
-        self._release(self._lease.is_of_worker(worker))
-
-    def _release(self, which: ColumnElement[bool], **values: Any) -> None:
-        with self._database.write() as connection:
-            connection.execute(update(self._table).where(which).values(**RELEASED, **values))

@@ -6,15 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 
-from core.results import Result, tally_of
+from core.results import Result
 from core.types import FINAL, ChunkState
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
 from store.work.leases import RELEASED, JobLeases
 from store.work.locks import lock_job
+from store.work.rows import replace_results
 from store.work.states import HALTED, change_jobs, final_state
 
 Change = Callable[[Result], Result]
@@ -93,20 +94,7 @@ class Smoothings(JobLeases):
                 .order_by(t.chunk.c.id)
                 .with_for_update()
             ).all()
-            changed = [(row.id, [change(result) for result in row.results]) for row in rows]
-            if changed:
-                connection.execute(
-                    update(t.chunk)
-                    .where(t.chunk.c.id == bindparam("of"))
-                    .values(results=bindparam("outcome")),
-                    [{"of": chunk_id, "outcome": results} for chunk_id, results in changed],
-                )
-                connection.execute(
-                    update(t.tally)
-                    .where(t.tally.c.chunk_id == bindparam("of"))
-                    .values(counts=bindparam("outcome")),
-                    [{"of": chunk_id, "outcome": tally_of(results)} for chunk_id, results in changed],
-                )
+            replace_results(connection, {row.id: [change(one) for one in row.results] for row in rows})
         return True
 
     def finish(self, owner: str, job_id: str, seen: Sequence[SettledChunk], note: str | None = None) -> bool:
