@@ -18,7 +18,7 @@ from core.report import (
 from core.shares import SURE
 from core.types import ClassKind, ErrorOf, Rule
 from index.confusion import DIGITS, predictions
-from index.error_budget import Budget, budget_of, fewest_answers
+from index.error_budget import Budget, fewest_answers
 from index.influence import influence
 from index.learning import Fitted
 from index.learning_curve import MORE, class_errors, learning_curve, overall, worth
@@ -104,14 +104,8 @@ def _curve(fitted: Fitted, subject: Subject, rows: Ids, probabilities: Floats) -
     )
 
 
-def _budget_at(fitted: Fitted, rule: Rule, max_error: float) -> Budget:
-    calibration = fitted.calibration
-    threshold = calibration.threshold(rule.false_reject)
-    return budget_of(calibration.left_out, rule, max_error, threshold)
-
-
 def _foretold(fitted: Fitted, rule: Rule, max_error: float) -> Foretold:
-    budget = _budget_at(fitted, rule, max_error)
+    budget = fitted.calibration.budget(rule, max_error)
     return Foretold(max_error=max_error, to_people=_to_people(budget))
 
 
@@ -123,7 +117,7 @@ def error_budget(fitted: Fitted, rule: Rule) -> ErrorBudget | None:
     """Return what the rule's `max_error` lets be labelled by machine; None without one."""
     if rule.max_error is None:
         return None
-    budget = _budget_at(fitted, rule, rule.max_error)
+    budget = fitted.calibration.budget(rule, rule.max_error)
     strange = fitted.calibration.class_left_out
     named = None
     if len(strange.right):

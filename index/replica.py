@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from core.answers import Contribution
 from core.changes import Changes, ClassChange, SupportChange
-from core.types import ClassKind, Index, IndexMeasure, Rule
+from core.types import Index, IndexMeasure, Rule
 from core.vectors import Vector, Vectors
 from index.ann_index import AnnIndex
 from index.ann_serving import AnnServing, compare
@@ -25,7 +25,7 @@ from index.many_learning import FittedLabels, LabelLearner
 from index.many_thresholds import Thresholds
 from index.near import Near
 from index.prior import Prior
-from index.supports import Ids, Supports, stacked
+from index.supports import Ids, Mask, Supports, are_normal, changed_classes, stacked
 from index.texts import LabelVectors
 
 
@@ -96,18 +96,14 @@ class Replica:
             vectors = stacked(added, self.dim)
             touched = self._touched(here, added)
             self._learner.leave(map(self._of_class, touched), self._sums.held(touched), len(self))
-            gone = [change.id for change in here if change.class_id is None]
-            removed = (
-                self._rows()[np.isin(self._ids, gone)] if self._label_learner.follows_rows else vectors[:0]
-            )
+            gone = np.isin(self._ids, [change.id for change in here if change.class_id is None])
+            removed = self._rows()[gone] if self._label_learner.follows_rows else vectors[:0]
             self._label_learner.change(removed, vectors, len(self))
-            self._remove([change for change in here if change.class_id is None])
+            self._remove(gone)
             self._move([change for change in here if change.class_id is not None])
             self._add(added, vectors)
             self._learner.join(map(self._of_class, touched))
-            if changes.classes:
-                classes = {**self._classes, **{change.id: change for change in changes.classes}}
-                self._classes = {id_: change for id_, change in classes.items() if not change.deleted}
+            self._classes = changed_classes(self._classes, changes)
             self._supports = {}
             self.version, self.epoch = changes.version, changes.epoch
 
@@ -188,7 +184,7 @@ class Replica:
         with self.lock:
             supports = self.supports(named=texts is not None)
             prior = None if texts is None else self._prior_of(texts, supports)
-            normal = np.array([self._is_normal(int(c)) for c in supports.class_ids], bool)
+            normal = are_normal(supports.class_ids, self._classes)
             return self._learner.fitted(rule, supports, self.version, normal, prior)
 
     def fit_labels(self, rule: Rule) -> tuple[FittedLabels, Thresholds]:
@@ -218,10 +214,6 @@ class Replica:
                 list(self._classes.values()),
                 self.ann.trained,
             )
-
-    def _is_normal(self, class_id: int) -> bool:
-        class_ = self._classes.get(class_id)
-        return class_ is not None and class_.kind is ClassKind.NORMAL
 
     def _any_moved(self, here: Sequence[SupportChange]) -> bool:
         owners = self._owners[self.rows_of(np.array([change.id for change in here], np.int64))]
@@ -286,10 +278,9 @@ class Replica:
             self._sums.add(int(owners[row]), vector)
         self._owners = owners
 
-    def _remove(self, changes: Sequence[SupportChange]) -> None:
-        if not changes:
+    def _remove(self, gone: Mask) -> None:
+        if not gone.any():
             return
-        gone = np.isin(self._ids, [change.id for change in changes])
         for row in np.flatnonzero(gone):
             vector = np.asarray(self._flat.reconstruct(int(row)), np.float32)
             self._sums.remove(int(self._owners[row]), vector)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from core.findings import Finding
-from index.snapshot_name import NAME
+
+NAME = re.compile(r"c(?P<collection>\d+)-v(?P<version>\d+)-(?P<digest>[0-9a-f]{64})\.npz")
+"""The name of a snapshot's file: collection, version and checksum."""
 
 
 def examine_snapshots(folder: Path, versions: Mapping[int, int]) -> Iterator[Finding]:
