@@ -11,10 +11,10 @@ from weakref import WeakKeyDictionary
 
 from core.changes import ClassChange
 from core.errors import ExemplarError
-from core.prompts import templates_of
 from core.types import Collection, Prompts
 from core.vectors import Vector, is_unit
 from encoders import Encoder
+from encoders.prompts import templates_of
 from index.replicas import AnyReplica
 from index.texts import LabelVectors
 from store.record.texts import Texts
