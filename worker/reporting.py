@@ -29,10 +29,8 @@ def _report(tools: Tools, encoder: Encoder, chunk: Chunk) -> Result:
         several = label_report(in_memory(replica), collection.rule)
         return {"label_report": several.model_dump(mode="json"), "index_version": several.version}
     texts = tools.texts.texts_of(tools.store.texts, encoder, collection, replica)
-    if "version" in chunk.options:
-        pictures = tools.store.history.repeated_pictures(collection.id, replica.version)
-    else:
-        pictures = tools.store.supports.repeated_pictures(collection.id)
+    version = replica.version if "version" in chunk.options else None
+    pictures = tools.store.supports.repeated_pictures(collection.id, version)
     made = report_on(replica, collection.rule, texts, pictures)
     return {"report": made.model_dump(mode="json"), "index_version": made.version}
 

@@ -108,16 +108,6 @@ class History:
                     found[id_] = unpack_vector(packed)
         return found
 
-    def repeated_pictures(self, collection_id: int, version: int) -> dict[int, str]:
-        """Return the pictures that several supports of a version share, by support id."""
-        support = t.support.c
-        at = supports_at(collection_id, version)
-        here = select(support.id, support.picture).join(at, at.c.id == support.id).subquery()
-        repeated = select(here.c.picture).group_by(here.c.picture).having(func.count() > 1)
-        statement = select(here.c.id, here.c.picture).where(here.c.picture.in_(repeated))
-        with self._database.read() as connection:
-            return {row.id: row.picture for row in connection.execute(statement)}
-
     def restore(self, name: str, version: int) -> int:
         """Make a collection what it was at a version; return its version then.
 

@@ -28,6 +28,7 @@ from store.record.collections import find_collection, lock_collection, row_of, s
 from store.record.feed import class_changes, support_changes
 from store.record.label_sets import Members, find_or_make_labels, find_or_make_set, label_sets
 from store.record.metadata_filter import matches
+from store.record.past import supports_at
 from store.unpacking import unpack
 
 MAX_ID = 2**63 - 1
@@ -183,12 +184,18 @@ class Supports:
             made = Made(ChangeKind.DELETED, {"support": support_id})
             set_version(connection, collection_id, version, made)
 
-    def repeated_pictures(self, collection_id: int) -> dict[int, str]:
-        """Return the pictures that several supports share, by support id."""
+    def repeated_pictures(self, collection_id: int, version: int | None = None) -> dict[int, str]:
+        """Return the pictures that several supports share, now or at a version, by support id."""
         support = t.support.c
-        here = (support.collection_id == collection_id, support.class_id.is_not(None))
-        repeated = select(support.picture).where(*here).group_by(support.picture).having(func.count() > 1)
-        statement = select(support.id, support.picture).where(*here, support.picture.in_(repeated))
+        here = select(support.id, support.picture)
+        if version is None:
+            here = here.where(support.collection_id == collection_id, support.class_id.is_not(None))
+        else:
+            at = supports_at(collection_id, version)
+            here = here.join(at, at.c.id == support.id)
+        found = here.subquery().c
+        repeated = select(found.picture).group_by(found.picture).having(func.count() > 1)
+        statement = select(found.id, found.picture).where(found.picture.in_(repeated))
         with self._database.read() as connection:
             return {row.id: row.picture for row in connection.execute(statement)}
 

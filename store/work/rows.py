@@ -15,12 +15,18 @@ from store.unpacking import unpack
 from store.work.packing import unpack_items
 
 
-def require_job(connection: Connection, job_id: str) -> Job:
-    """Return a job inside a transaction; raises `job_not_found`."""
-    row = connection.execute(select(t.job).where(t.job.c.id == job_id)).first()
+def job_row(connection: Connection, job_id: str, *, locked: bool = False) -> Row[Any]:
+    """Return the row of a job; raises `job_not_found`."""
+    statement = select(t.job).where(t.job.c.id == job_id)
+    row = connection.execute(statement.with_for_update() if locked else statement).first()
     if row is None:
         raise job_not_found(job_id)
-    return unpack_job(row)
+    return row
+
+
+def require_job(connection: Connection, job_id: str) -> Job:
+    """Return a job inside a transaction; raises `job_not_found`."""
+    return unpack_job(job_row(connection, job_id))
 
 
 def job_not_found(job_id: str) -> ExemplarError:
