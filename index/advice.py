@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -81,12 +82,7 @@ def _curve(fitted: Fitted, subject: Subject, rows: Ids, probabilities: Floats) -
     worths.sort(key=lambda pair: -pair[1].rise)
     return LearningCurve(
         points=tuple(
-            CurvePoint(
-                examples=point.examples,
-                accuracy=round(point.accuracy, DIGITS),
-                standard_error=round(point.standard_error, DIGITS),
-                classes=point.classes,
-            )
+            CurvePoint(**{name: round(value, DIGITS) for name, value in asdict(point).items()})
             for point in curve.points
         ),
         exponent=round(curve.exponent, DIGITS),
@@ -129,10 +125,7 @@ def error_budget(fitted: Fitted, rule: Rule) -> ErrorBudget | None:
         max_error=rule.max_error,
         error_of=rule.error_of,
         sure=SURE if rule.error_of is ErrorOf.AUTOMATIC else None,
-        threshold=budget.threshold,
-        answers=budget.answers,
-        automatic=budget.automatic,
-        wrong=budget.wrong,
+        **asdict(budget),
         to_people=_to_people(budget),
         fewest=fewest,
         unfamiliar=named,
