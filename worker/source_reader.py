@@ -33,9 +33,8 @@ log = structlog.get_logger("exemplar.worker")
 
 MOST_OPEN = 4  # sources that one worker reads in alternation
 SLICE_ITEMS = 256
-PACK_BYTES = (
-    16 << 20
-)  # pictures of a slice are stored as one blob, which costs two fsyncs however many they are
+# pictures of a slice are stored as one blob, which costs two fsyncs however many they are
+PACK_BYTES = 16 << 20
 PAUSE_S = 0.25  # between two looks at sources that wait for their items to be settled
 HALTED_S = 2.0  # the same while all of them are paused
 PASSING_S = 1.0  # how long one source may skip files that are no items before the next source is read

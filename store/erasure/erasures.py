@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, insert, select
 
 from core.errors import ExemplarError
 from core.types import ErasureState
@@ -138,21 +138,12 @@ class Erasures(Leases):
 
     def claim(self, owner: str) -> Held | None:
         """Claim the oldest erasure that runs, under a lease; None if there is none."""
-        with self._database.read() as connection:
-            if not self.waits(connection):
-                return None
-        with self._database.write() as connection:
-            row = connection.execute(self._ready().with_for_update(skip_locked=True)).first()
-            if row is None:
-                return None
-            connection.execute(
-                update(t.erasure).where(t.erasure.c.id == row.id).values(self._lease.taken_by(owner))
-            )
-        return Held(self._database, self._lease, owner, row)
+        row = self._lease.claim(self._database, self._ready(), owner)
+        return None if row is None else Held(self._database, self._lease, owner, row)
 
     def waits(self, connection: Connection) -> bool:
         """Return whether there is anything to erase."""
-        return connection.execute(self._ready()).first() is not None
+        return connection.execute(self._ready().limit(1)).first() is not None
 
     def versions(self) -> dict[int, int]:
         """Return the version before which snapshots may hold erased vectors, by collection."""
@@ -163,7 +154,7 @@ class Erasures(Leases):
 
     def _ready(self) -> Any:
         is_running = t.erasure.c.state == ErasureState.RUNNING
-        return select(t.erasure).where(is_running, self._lease.is_free).order_by(t.erasure.c.id).limit(1)
+        return select(t.erasure).where(is_running, self._lease.is_free).order_by(t.erasure.c.id)
 
 
 def _check(connection: Connection, wanted: Wanted, collections: Sequence[str] | None) -> None:

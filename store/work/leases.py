@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, case, func, or_, select, update
 
 from store.clock import now_s
 from store.database import Database
@@ -63,6 +63,20 @@ class Lease:
         colons = func.length(owner) - func.length(func.replace(owner, ":", ""))
         # the name of a worker may have a colon too: `gpu` must not match what `gpu:2` holds
         return owner.startswith(prefix, autoescape=True) & (colons == prefix.count(":"))
+
+    def claim(self, database: Database, ready: Select[Any], owner: str, **values: Any) -> Row[Any] | None:
+        """Take the first row that is ready, whose key comes first, with more values; None if none is."""
+        ready = ready.limit(1)
+        with database.read() as connection:  # most calls end here, without a lock
+            if connection.execute(ready).first() is None:
+                return None
+        [key] = self.table.primary_key
+        with database.write() as connection:
+            row = connection.execute(ready.with_for_update(skip_locked=True, of=self.table)).first()
+            if row is not None:
+                claimed = update(self.table).where(key == row[0])
+                connection.execute(claimed.values(**self.taken_by(owner), **values))
+        return row
 
     def renew(self, connection: Connection, held: Select[Any]) -> int:
         """Renew the leases of the rows whose keys `held` selects; return their number."""

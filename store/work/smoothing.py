@@ -51,22 +51,11 @@ class Smoothings(JobLeases):
 
     def claim(self, owner: str) -> HeldSmoothing | None:
         """Claim the oldest job whose items are all settled, under a lease; None if there is none."""
-        with self._database.read() as connection:  # most calls end here, without a lock
-            if not self.waits(connection):
-                return None
-        with self._database.write() as connection:
-            row = connection.execute(
-                self._ready().limit(1).with_for_update(skip_locked=True, of=t.smoothing)
-            ).first()
-            if row is None:
-                return None
-            attempts: int = connection.execute(
-                update(t.smoothing)
-                .where(t.smoothing.c.job_id == row.job_id)
-                .values(**self._lease.taken_by(owner), attempts=t.smoothing.c.attempts + 1)
-                .returning(t.smoothing.c.attempts)
-            ).scalar_one()
-        return HeldSmoothing(row.job_id, row.total, row.top, attempts, row.reason)
+        attempts = t.smoothing.c.attempts + 1
+        row = self._lease.claim(self._database, self._ready(), owner, attempts=attempts)
+        if row is None:
+            return None
+        return HeldSmoothing(row.job_id, row.total, row.top, row.attempts + 1, row.reason)
 
     def waits(self, connection: Connection) -> bool:
         """Return whether a job is ready to be smoothed."""
@@ -120,7 +109,7 @@ class Smoothings(JobLeases):
     def _ready(self) -> Select[Any]:
         smoothing, job = t.smoothing.c, t.job.c
         return (
-            select(smoothing.job_id, smoothing.reason, job.total, job.top)
+            select(smoothing.job_id, smoothing.reason, smoothing.attempts, job.total, job.top)
             .join(t.job, job.id == smoothing.job_id)
             .where(
                 self._lease.is_free,
