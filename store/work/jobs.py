@@ -15,7 +15,7 @@ from core.results import Tally, sum_tallies
 from core.types import FINAL, ChunkState, Job, JobKind, JobRequest, JobState
 from store import tables as t
 from store.clock import now_s
-from store.database import Database
+from store.database import Database, slices
 from store.work.kinds import KINDS
 from store.work.reviewed import with_reviews
 from store.work.rows import job_row, overlaps, require_job, unpack_job
@@ -246,9 +246,12 @@ class Jobs:
 
     def unknown_among(self, job_ids: Sequence[str]) -> set[str]:
         """Return which of these job ids do not exist."""
+        unknown = set(job_ids)
         with self._database.read() as connection:
-            found = connection.execute(select(t.job.c.id).where(t.job.c.id.in_(job_ids))).scalars()
-            return set(job_ids).difference(found)
+            for some in slices(job_ids):
+                found = select(t.job.c.id).where(t.job.c.id.in_(some))
+                unknown.difference_update(connection.execute(found).scalars())
+        return unknown
 
     def remove(self, job_ids: Sequence[str]) -> list[str]:
         """Delete jobs with their chunks and keys; return which of them still existed."""
