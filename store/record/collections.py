@@ -74,7 +74,6 @@ class Collections:
             "views": views.value,
             "prompts": prompts,
             "index_spec": asdict(index),
-            "version": 0,
             "created_at": now_s(),
             "embedded_at": now_s(),
             "labels": labels,
