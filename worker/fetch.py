@@ -137,7 +137,7 @@ def _ask(target: Target, deadline: float, settings: Settings) -> Reply:
         pause_s = FIRST_PAUSE_S * 2 ** (MOST_TRIES - 1 - tries_left)
         try:
             reply = _send(target, deadline, settings)
-            if not _may_pass(reply.status):
+            if reply.status < 500 and reply.status not in PASSING:
                 return reply
             failure = ExemplarError(
                 "url_unreachable", f"the host answered with status {reply.status}", retry=True
@@ -181,10 +181,6 @@ def _next_url(url: str, location: str) -> str:
         return urljoin(url, location)
     except ValueError as error:
         raise ExemplarError("url_refused", f"the host redirects to no valid URL: {error}"[:200]) from error
-
-
-def _may_pass(status: int) -> bool:
-    return status >= 500 or status in PASSING
 
 
 def _retry_after_s(reply: Reply) -> float:

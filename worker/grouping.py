@@ -48,12 +48,9 @@ def _pages(tools: Tools, chunk: Chunk) -> Iterator[tuple[list[int], dict[int, Ve
     encoder = chunk.encoder if chunk.encoder in there else next(iter(there), "")
     for page in store.jobs.result_pages(job, limit=PAGE):
         if page:
-            unknown = [one["item"] for one in page if is_answer(one) and _is_unknown(one)]
+            answers = [one for one in page if is_answer(one) and not one["reviewed"]]
+            unknown = [one["item"] for one in answers if one["final_label"] is None]
             yield unknown, store.item_vectors.between(job, page[0]["item"], page[-1]["item"] + 1, encoder)
-
-
-def _is_unknown(answer: Result) -> bool:
-    return answer["final_label"] is None and not answer["reviewed"]
 
 
 def _result(number: int, group: Group, items: list[int]) -> Result:

@@ -85,10 +85,6 @@ def _made(
         return ()
 
 
-def _embeddings(_: Tools, encoder: Encoder, chunks: Sequence[EmbeddedChunk]) -> list[Settlement]:
-    return embeddings(encoder, chunks)
-
-
 def _one_by_one(tools: Tools, encoder: Encoder, chunks: Sequence[EmbeddedChunk]) -> list[Settlement]:
     return [_one(tools, encoder, chunk) for chunk, _ in chunks]
 
@@ -120,7 +116,7 @@ _MAKERS: Mapping[JobKind, Maker] = {
     JobKind.CHECK: enrolments,
     JobKind.CLASSIFY: answer,
     JobKind.SEARCH: answer,
-    JobKind.EMBED: _embeddings,
+    JobKind.EMBED: embeddings,
     **dict.fromkeys(_RESULTS, _one_by_one),
 }
 """The functions that settle each kind, in this order: searches find what the enrolments before them added."""
