@@ -121,7 +121,7 @@ class Orders:
             entries = self._entries(connection, job, version)[order]
             calls = connection.execute(select(t.job.c.review_calls).where(t.job.c.id == job_id)).scalar_one()
             after = Position(calls, False, -1) if after is None else after
-            reviews = partial(_reviews, connection, job) if calls else _no_reviews
+            reviews: ReviewsOf = partial(_reviews, connection, job) if calls else lambda _: {}
             walk = _walk(entries, reviews, after, reviewed_last=order is Order.VALUE)
             fitting = (
                 (among_reviewed, entry)
@@ -237,10 +237,6 @@ def _reviews(connection: Connection, job: Job, items: Sequence[int]) -> Mapping[
     which = (review.job_id == job.id) & review.item.in_(items)
     rows: Iterable[Any] = connection.execute(select(review.item, review.label, review.call).where(which))
     return {row.item: row for row in rows}
-
-
-def _no_reviews(_: Sequence[int]) -> Mapping[int, Row[Any]]:
-    return {}
 
 
 def _light(entry: Entry, review: Row[Any] | None, *, decides: bool) -> Result:
