@@ -13,7 +13,7 @@ from core.errors import ExemplarError
 from core.types import Index, IndexMeasure, IndexName
 from index import snapshot
 from index.devices import gpu_is_here
-from index.milvus import Milvus
+from index.milvus import Milvus, MilvusStore
 from index.replica import Replica
 from index.training import Run, follow_index, in_background
 from index.vector_store import VectorStoreReplica
@@ -172,8 +172,11 @@ class Replicas:
     def _empty(self, collection_id: int, dim: int, index: Index) -> AnyReplica:
         if index.name is not IndexName.MILVUS:
             return Replica(dim, gpu=self._gpu)
-        milvus = self._milvus
-        return VectorStoreReplica(lambda epoch: milvus.open(_name(collection_id, epoch), dim), dim)
+
+        def open_store(epoch: float) -> MilvusStore:  # records that share one server differ in their epochs
+            return self._milvus.open(f"exemplar_{collection_id}_{int(epoch * 1000)}", dim)
+
+        return VectorStoreReplica(open_store, dim)
 
     def _forget(self, collection_id: int) -> None:
         self._open.pop(collection_id, None)
@@ -194,11 +197,6 @@ class Replicas:
         except (OSError, ExemplarError):  # a full disk costs the next start some seconds, never an answer
             return
         self._saved[collection_id] = replica.version
-
-
-def _name(collection_id: int, epoch: float) -> str:
-    """Return a collection's name in Milvus; records that share one server differ in their epochs."""
-    return f"exemplar_{collection_id}_{int(epoch * 1000)}"
 
 
 def _drop(replica: AnyReplica) -> None:

@@ -53,7 +53,7 @@ class VectorStoreReplica:
         self._whole: Replica | None = Replica(dim)
         self._ids: Ids = np.empty(0, np.int64)  # ascending
         self._owners: Ids = np.empty(0, np.int64)
-        self._classes: Mapping[int, ClassChange] = {}
+        self.classes: Mapping[int, ClassChange] = {}  # by id, also those without supports
         self._sums: dict[int, Floats] = {}
         self._unsure: set[int] = set()  # classes whose sums must be recomputed, since they lost supports
         self._sampled = Sampled()
@@ -61,11 +61,6 @@ class VectorStoreReplica:
 
     def __len__(self) -> int:
         return len(self._ids)
-
-    @property
-    def classes(self) -> Mapping[int, ClassChange]:
-        """Label and kind of each class by id, including classes without supports."""
-        return self._classes
 
     def apply(self, changes: Changes) -> None:
         """Apply changes, to the store first: it must hold every version that this replica claims.
@@ -90,7 +85,7 @@ class VectorStoreReplica:
                 self._store.note(changes.version)
             self._forget(gone)
             self._take(ids, owners, vectors)
-            self._classes = changed_classes(self._classes, changes)
+            self.classes = changed_classes(self.classes, changes)
             self._follow_all(changes)
             self._sampled.forget()
             self.version = changes.version
@@ -119,14 +114,14 @@ class VectorStoreReplica:
         with self.lock:
             if len(self) <= self._whole_most:
                 return self._in_memory().fit(rule, texts)
-            return self._sampled.fitted(rule, self._sample, self.near, self.version, self._classes)
+            return self._sampled.fitted(rule, self._sample, self.near, self.version, self.classes)
 
     def contributions(self, fitted: Fitted, query: Vector, near: Near, column: int) -> list[Contribution]:
         """Return the few supports that contributed most to a column's class, of many only near ones."""
         with self.lock:
             if len(self) <= self._whole_most:
                 return self._in_memory().contributions(fitted, query, near, column)
-            label = self._classes[int(fitted.fit.supports.class_ids[column])].label
+            label = self.classes[int(fitted.fit.supports.class_ids[column])].label
             return near_contributions(fitted, query, near, column, label)
 
     def recover(self) -> None:
@@ -191,7 +186,7 @@ class VectorStoreReplica:
                 for id_, vector in zip(ids.tolist(), vectors, strict=True)
             ]
             whole = Replica(self.dim)
-            whole.apply(Changes(self.version, list(self._classes.values()), supports, self.epoch))
+            whole.apply(Changes(self.version, list(self.classes.values()), supports, self.epoch))
             self._whole = whole
         return self._whole
 
