@@ -39,7 +39,8 @@ from store.migrate import ensure_schema
 from store.store import Store, open_store
 from store.work.jobs import new_job_id
 from worker.activity import Activity, new_owner
-from worker.parts import Part, parts_of
+from worker.loops import LoopPart
+from worker.parts import parts_of
 from worker.tools import Tools
 
 ENDED = 20  # jobs whose end is timed
@@ -132,7 +133,7 @@ def _redis(folder: Path) -> Iterator[tuple[str, object]]:
 @contextmanager
 def _working(settings: Settings, store: Store, count: int) -> Iterator[None]:
     """Run the threads of so many workers, without Celery's, which waits in Redis only."""
-    parts: list[Part] = []
+    parts: list[LoopPart] = []
     with ThreadPoolExecutor(4) as pool:
         for number in range(count):
             bulk = Tools(

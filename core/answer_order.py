@@ -35,9 +35,8 @@ def review_value(answer: Result) -> float:
     - far from all: 1 for `unknown` pictures, and for others 1 at the novelty threshold, falling to 0 at twice
       the threshold.
     """
-    best: list[float] = sorted((one["probability"] for one in answer.get("candidates") or ()), reverse=True)[
-        :2
-    ]
+    probabilities = (one["probability"] for one in answer.get("candidates") or ())
+    best: list[float] = sorted(probabilities, reverse=True)[:2]
     border = 1.0 - (best[0] - sum(best[1:])) if best else 1.0
     nameless = answer.get("decision") != "known"
     far = 1.0 if answer.get("decision") == "unknown" else _farness(answer.get("novelty"))

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from core.label_report import LabelReport
-from core.report import CollectionReport, Listed
+from core.report import CollectionReport, Listed, Part
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class ChangedAnswer(_Part):
+class ChangedAnswer(Part):
     """A support that the two encoders classify differently, judging it by the others."""
 
     support_id: int
@@ -23,13 +19,16 @@ class ChangedAnswer(_Part):
     other_probability: float
 
 
-class Comparison(_Part):
-    """What would change if the collection answered with its other encoder."""
-
+class _Both(Part):
     version: int
     encoder: str = Field(description="The active encoder.")
     other: str
     compared: int = Field(description="Supports with vectors of both encoders; the reports are of these.")
+
+
+class Comparison(_Both):
+    """What would change if the collection answered with its other encoder."""
+
     report: CollectionReport
     other_report: CollectionReport
     changed: Listed[ChangedAnswer] = Field(description="Answers that would change, at most 1000.")
@@ -38,16 +37,12 @@ class Comparison(_Part):
     notes: tuple[str, ...]
 
 
-class LabelComparison(_Part):
+class LabelComparison(_Both):
     """The reports of both encoders of a collection of several labels a picture.
 
     Compare `map` and `micro_f1` of their averages.
     """
 
-    version: int
-    encoder: str = Field(description="The active encoder.")
-    other: str
-    compared: int = Field(description="Supports with vectors of both encoders; the reports are of these.")
     report: LabelReport
     other_report: LabelReport
     notes: tuple[str, ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from core.errors import ExemplarError, problem_of
@@ -93,3 +93,27 @@ def sum_tallies(tallies: Iterable[Tally]) -> Tally:
         name: {value: count for value, count in counts.most_common() if count}
         for name, counts in total.items()
     }
+
+
+Shown = Sequence[Mapping[str, Any]]
+"""Supports as a result shows them."""
+
+
+def with_supports(result: Result, change: Callable[[Shown], Shown]) -> Result:
+    """Return a result in which every list of supports is changed."""
+    changed = dict(result)
+    for name in ("neighbours", "findings"):
+        if isinstance(result.get(name), list):
+            changed[name] = change(result[name])
+    if isinstance(result.get("labels"), list):
+        changed["labels"] = [with_explanation(one, change) for one in result["labels"]]
+    explained: Result = with_explanation(changed, change)
+    return explained
+
+
+def with_explanation(answer: Any, change: Callable[[Shown], Shown]) -> Any:
+    """Return an answer, or one of its labels, with the supports of its explanation changed."""
+    if not isinstance(answer, dict) or not isinstance(answer.get("explanation"), dict):
+        return answer
+    explanation = answer["explanation"]
+    return {**answer, "explanation": {**explanation, "supports": change(explanation["supports"])}}

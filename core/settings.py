@@ -25,16 +25,6 @@ from core.specs import PACKAGED, REINDEX, is_removed, removed
 from core.types import MAX_CHUNK_ITEMS
 
 PREFIX = "EXEMPLAR_"
-_LISTS = {
-    "encoders",
-    "roots",
-    "remote_prefixes",
-    "webhooks",
-    "fetch_hosts",
-    "hosts",
-    "cors_origins",
-    "formats_off",
-}
 _RATE = "[1-9][0-9]*/(second|minute|hour|day)"
 _RATES = f"^({_RATE}(;{_RATE})*)?$"
 CLIENT_NAMES = {"EXEMPLAR_URL", "EXEMPLAR_KEY"}  # read by the client commands, not by the service
@@ -315,6 +305,9 @@ class Settings(BaseModel):
     def snapshot_folder(self) -> Path:
         """The folder of the replicas' snapshots."""
         return self.data.resolve() / "snapshots"
+
+
+_LISTS = {name for name, about in Settings.model_fields.items() if about.annotation == tuple[str, ...]}
 
 
 def _is_webhook_secret(text: str) -> bool:

@@ -9,10 +9,8 @@ from core.errors import ExemplarError
 from core.near import did_you_mean
 
 KINDS = ("open_clip", "timm")
-PACKAGED = (
-    "efficientnet_lite2",
-    "efficientnet_lite0",
-)  # their weights are Python packages; the first is the default
+# their weights are Python packages; the first is the default
+PACKAGED = ("efficientnet_lite2", "efficientnet_lite0")
 RECOMMENDED = "open_clip:ViT-B-32/laion2b_s34b_b79k"  # where its weights can be downloaded
 REMOVED = "compact"  # the default of 0.1; existing records may name it
 REINDEX = (

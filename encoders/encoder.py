@@ -11,11 +11,12 @@ import numpy as np
 from PIL import Image
 
 from core.errors import ExemplarError
-from core.prompts import sentences_of, templates_of
+from core.prompts import sentences_of
 from core.types import Prompts, Views
 from core.vectors import Vectors
 from encoders.device import Device
 from encoders.geometry import Pixels
+from encoders.prompts import templates_of
 from encoders.running import RunningText, RunningTower, nothing
 from encoders.tower import TextSource
 from encoders.unit import mean_direction, to_unit

@@ -16,9 +16,8 @@ from torch import Tensor, nn
 from core.errors import ExemplarError
 from core.specs import EncoderSpec
 from encoders.geometry import Geometry
-from encoders.hub import hub_failed
 from encoders.tower import TextSource, TextTower, Tower
-from encoders.weights import Weights, fit_weights, read_weights
+from encoders.weights import Weights, fit_weights, hub_failed, read_weights
 
 VISUAL = "visual."
 SCALE = "logit_scale"

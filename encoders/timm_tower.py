@@ -11,9 +11,8 @@ from timm.data.config import resolve_model_data_config
 from core.errors import ExemplarError
 from core.specs import EncoderSpec
 from encoders.geometry import Geometry
-from encoders.hub import hub_failed
 from encoders.tower import Tower
-from encoders.weights import Weights, fit_weights, read_weights
+from encoders.weights import Weights, fit_weights, hub_failed, read_weights
 
 
 def load_timm(spec: EncoderSpec) -> Tower:

@@ -76,3 +76,14 @@ def _unwrap(content: Any, file: str) -> Weights:
 
 def _first_lines(error: Exception) -> str:
     return " ".join(line.strip() for line in str(error).splitlines()[:3])[:400]
+
+
+def hub_failed(spec: str, error: Exception) -> ExemplarError:
+    """Return `encoder_weights_missing` for a spec whose pretrained weights are not available."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return ExemplarError(
+        "encoder_weights_missing",
+        f"expected the weights of {spec} in the Hugging Face cache (HF_HOME) or on the network, got: "
+        f"{lines[0][:300]}; connect once to fill the cache (and unset HF_HUB_OFFLINE), or name a local file: "
+        f"{spec.partition('/')[0]}@FILE",
+    )

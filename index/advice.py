@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from core.report import (
 from core.shares import SURE
 from core.types import ClassKind, ErrorOf, Rule
 from index.confusion import DIGITS, predictions
-from index.error_budget import Budget, budget_of, fewest_answers
+from index.error_budget import Budget, fewest_answers
 from index.influence import influence
 from index.learning import Fitted
 from index.learning_curve import MORE, class_errors, learning_curve, overall, worth
@@ -81,12 +82,7 @@ def _curve(fitted: Fitted, subject: Subject, rows: Ids, probabilities: Floats) -
     worths.sort(key=lambda pair: -pair[1].rise)
     return LearningCurve(
         points=tuple(
-            CurvePoint(
-                examples=point.examples,
-                accuracy=round(point.accuracy, DIGITS),
-                standard_error=round(point.standard_error, DIGITS),
-                classes=point.classes,
-            )
+            CurvePoint(**{name: round(value, DIGITS) for name, value in asdict(point).items()})
             for point in curve.points
         ),
         exponent=round(curve.exponent, DIGITS),
@@ -104,14 +100,8 @@ def _curve(fitted: Fitted, subject: Subject, rows: Ids, probabilities: Floats) -
     )
 
 
-def _budget_at(fitted: Fitted, rule: Rule, max_error: float) -> Budget:
-    calibration = fitted.calibration
-    threshold = calibration.threshold(rule.false_reject)
-    return budget_of(calibration.left_out, rule, max_error, threshold)
-
-
 def _foretold(fitted: Fitted, rule: Rule, max_error: float) -> Foretold:
-    budget = _budget_at(fitted, rule, max_error)
+    budget = fitted.calibration.budget(rule, max_error)
     return Foretold(max_error=max_error, to_people=_to_people(budget))
 
 
@@ -123,7 +113,7 @@ def error_budget(fitted: Fitted, rule: Rule) -> ErrorBudget | None:
     """Return what the rule's `max_error` lets be labelled by machine; None without one."""
     if rule.max_error is None:
         return None
-    budget = _budget_at(fitted, rule, rule.max_error)
+    budget = fitted.calibration.budget(rule, rule.max_error)
     strange = fitted.calibration.class_left_out
     named = None
     if len(strange.right):
@@ -135,10 +125,7 @@ def error_budget(fitted: Fitted, rule: Rule) -> ErrorBudget | None:
         max_error=rule.max_error,
         error_of=rule.error_of,
         sure=SURE if rule.error_of is ErrorOf.AUTOMATIC else None,
-        threshold=budget.threshold,
-        answers=budget.answers,
-        automatic=budget.automatic,
-        wrong=budget.wrong,
+        **asdict(budget),
         to_people=_to_people(budget),
         fewest=fewest,
         unfamiliar=named,

@@ -87,11 +87,9 @@ class Calibration:
             return None
         return 1.0 if threshold is None else float((self.unfamiliar >= threshold).mean())
 
-    def budget(self, rule: Rule) -> Budget | None:
-        """Return what can be labelled by machine within the rule's `max_error`; None without one."""
-        if rule.max_error is None:
-            return None
-        return budget_of(self.left_out, rule, rule.max_error, self.threshold(rule.false_reject))
+    def budget(self, rule: Rule, max_error: float) -> Budget:
+        """Return what can be labelled by machine if at most `max_error` of it may be wrong."""
+        return budget_of(self.left_out, rule, max_error, self.threshold(rule.false_reject))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import Protocol
 
 import numpy as np
 
 from core.answers import Contribution
 from core.types import RuleName
-from core.vectors import Vector, Vectors
+from core.vectors import Vector
+from index.label_sets import LabelledRows
 from index.learning import Fitted
 from index.near import Near
 from index.nearest import TEMPERATURE, VOTERS
-from index.supports import Floats, Ids
+from index.supports import Floats, Ids, Supports
 
 CONTRIBUTIONS = 3  # supports listed for a label
-
-
-class WithVectors(Protocol):
-    """Supports in rows."""
-
-    @property
-    def ids(self) -> Ids:
-        """Their ids, (n,)."""
-
-    @property
-    def vectors(self) -> Vectors:
-        """Their unit vectors, (n, d)."""
 
 
 def contributions(fitted: Fitted, query: Vector, column: int, label: str) -> list[Contribution]:
@@ -39,7 +27,7 @@ def contributions(fitted: Fitted, query: Vector, column: int, label: str) -> lis
 
 
 def strongest(
-    supports: WithVectors, rows: Ids, shares: Floats, query: Vector, label: str
+    supports: Supports | LabelledRows, rows: Ids, shares: Floats, query: Vector, label: str
 ) -> list[Contribution]:
     """Return the supports that contributed most, of the contributions (n,) of some rows (n,)."""
     shares = np.maximum(shares, 0.0)

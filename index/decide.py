@@ -19,7 +19,7 @@ from index.means import mean_scores
 from index.near import Near
 from index.nearest import VOTERS
 from index.replicas import AnyReplica
-from index.supports import Floats, Ids, Mask
+from index.supports import Floats, Ids, are_normal
 from index.texts import LabelVectors
 
 
@@ -66,7 +66,7 @@ class _Judgement:
         self._top = top
         self._supports = fitted.fit.supports
         self._classes = [replica.classes[class_id] for class_id in self._supports.class_ids.tolist()]
-        self._normal: Mask = np.array([one.kind is ClassKind.NORMAL for one in self._classes], bool)
+        self._normal = are_normal(self._supports.class_ids, replica.classes)
         calibration = fitted.calibration
         threshold = calibration.threshold(rule.false_reject)
         self._limits = _Limits(
@@ -75,7 +75,7 @@ class _Judgement:
             threshold=threshold,
             accepts_unfamiliar=calibration.accepted_unfamiliar(threshold),
             certainty=rule.certainty,
-            budget=calibration.budget(rule),
+            budget=None if rule.max_error is None else calibration.budget(rule, rule.max_error),
         )
 
     def answers(self, queries: Vectors) -> list[Answer]:

@@ -9,11 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from core.quality import Finding, FindingCode, Quality
-from core.types import ClassKind
 from core.vectors import Vectors
 from index.quality import NEAR_FEWEST, SHORTEST, margins
 from index.replica import Replica
-from index.supports import Floats, Ids, Mask, Supports, evenly
+from index.supports import Floats, Ids, Mask, Supports, are_normal, evenly
 
 REACH = 32  # nearest supports among which one of another class is looked for
 SEARCHED_MOST = 20_000  # supports, without an index that searches less: a millisecond for a picture
@@ -85,9 +84,7 @@ def examine(
         usual = _current_usual(replica)
         columns = _columns(replica, supports, labels)
         names = [replica.classes[class_id].label for class_id in supports.class_ids.tolist()]
-        normal = np.array(
-            [replica.classes[class_id].kind is ClassKind.NORMAL for class_id in supports.class_ids.tolist()]
-        )
+        normal = are_normal(supports.class_ids, replica.classes)
         reach = REACH if _searches(replica) else 0
         similarities, rows = replica.search(vectors, reach)
         nearest = _nearest_others(supports, similarities, rows, columns)

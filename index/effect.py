@@ -17,7 +17,7 @@ from index.learning import Fitted
 from index.quality import margins
 from index.replica import Replica
 from index.snapshot import restore
-from index.supports import Ids, Mask, Supports
+from index.supports import Ids, Mask, Supports, are_normal
 
 DIGITS = 6
 SUSPECTS_MOST = 200
@@ -77,7 +77,7 @@ def effect_of(replica: Replica, rule: Rule, given: Added) -> Effect:
 def _suspects(together: Replica, held: Supports, added: Ids, given: Added) -> Listed[AddedSuspect]:
     """List the added ones that are nearer to another class, as the report does; none of negative classes."""
     classes = [together.classes[class_id] for class_id in held.class_ids.tolist()]
-    normal = np.array([one.kind is ClassKind.NORMAL for one in classes], np.bool_)
+    normal = are_normal(held.class_ids, together.classes)
     place_of = {row: place for place, row in enumerate(added.tolist())}
     found = margins(held, added)
     odd = np.flatnonzero((found.values < 0) & normal[held.columns[found.rows]])

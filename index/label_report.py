@@ -99,17 +99,13 @@ def _lines(
 
 def _together(rows: LabelledRows, names: list[str]) -> Listed[Together]:
     pairs = sparse.triu(rows.present.T @ rows.present, k=1).tocoo()
-    related = [
-        is_within(names[one], names[other]) or is_within(names[other], names[one])
-        for one, other in zip(pairs.row.tolist(), pairs.col.tolist(), strict=True)
-    ]
     counts = rows.counts
     found = sorted(
         (-int(number), *sorted((names[one], names[other])), one, other)
-        for one, other, number, skip in zip(
-            pairs.row.tolist(), pairs.col.tolist(), pairs.data.tolist(), related, strict=True
+        for one, other, number in zip(
+            pairs.row.tolist(), pairs.col.tolist(), pairs.data.tolist(), strict=True
         )
-        if not skip
+        if not is_within(names[one], names[other]) and not is_within(names[other], names[one])
     )
     items = []
     for number, first, second, one, other in found[:TOGETHER_MOST]:

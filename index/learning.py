@@ -76,7 +76,7 @@ class Learner:
         if found is not None and (prior is found.prior or (prior is not None and prior.is_like(found.prior))):
             return found
         trusted = self._trusted(used, supports, prior)
-        fit = self._fit(used, rule.metric, supports, trusted)
+        fit = self.fit(used, rule.metric, supports, trusted)
         negative = supports.class_ids[~normal].tobytes()
         calibration = self._calibration((*key, negative), fit, version, normal)
         self._fitted[key] = Fitted(used, fit, calibration, prior)
@@ -92,12 +92,13 @@ class Learner:
         best, least = prior, math.inf
         for trust in TRUSTS:
             other = prior.trusted(trust, supports.counts)
-            loss = fold_loss(self._fit(used, Metric.COSINE, supports, other))
+            loss = fold_loss(self.fit(used, Metric.COSINE, supports, other))
             if loss is not None and loss < least:
                 best, least = other, loss
         return best
 
-    def _fit(self, used: RuleName, metric: Metric, supports: Supports, prior: Prior | None) -> Fit:
+    def fit(self, used: RuleName, metric: Metric, supports: Supports, prior: Prior | None) -> Fit:
+        """Fit a rule, named as it is used, to supports."""
         if used is not RuleName.KERNEL:
             self._kernel = None  # up to 130 MB
         if used is not RuleName.RIDGE:

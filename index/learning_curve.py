@@ -11,10 +11,7 @@ from scipy.special import betaincinv
 from core.types import Metric, RuleName
 from core.vectors import Vectors
 from index.fits import Fit
-from index.kernel import KernelFit, KernelMatrix
-from index.means import MeanFit
-from index.nearest import NeighbourFit
-from index.ridge import RidgeFit, Scatter
+from index.learning import Learner
 from index.supports import Floats, Ids, Supports, places_of
 
 SIZES = (1, 2, 5, 10, 20, 50, 100)
@@ -134,21 +131,13 @@ def subset(supports: Supports, rows: Ids) -> Supports:
 
 def fit_to(supports: Supports, rule: RuleName, metric: Metric) -> Fit:
     """Fit a rule, named as it is used, to supports, without a prior."""
-    if rule is RuleName.PROTOTYPE:
-        return MeanFit(supports, metric)
-    if rule is RuleName.RIDGE:
-        return RidgeFit(supports, Scatter(supports))
-    if rule in (RuleName.NEIGHBOURS, RuleName.NEAREST):
 
-        def search(queries: Vectors, k: int) -> tuple[np.ndarray, Ids]:
-            similarities = queries @ supports.vectors.T
-            rows = np.argsort(-similarities, axis=1, kind="stable")[:, :k]
-            return np.take_along_axis(similarities, rows, axis=1), rows
+    def search(queries: Vectors, k: int) -> tuple[np.ndarray, Ids]:
+        similarities = queries @ supports.vectors.T
+        rows = np.argsort(-similarities, axis=1, kind="stable")[:, :k]
+        return np.take_along_axis(similarities, rows, axis=1), rows
 
-        return NeighbourFit(supports, search, vote=rule is RuleName.NEIGHBOURS)
-    matrix = KernelMatrix()
-    matrix.follow(supports)
-    return KernelFit(supports, matrix)
+    return Learner(search).fit(rule, metric, supports, None)
 
 
 def class_errors(columns: Ids, named: Ids, classes: int) -> tuple[Ids, Ids]:

@@ -17,10 +17,8 @@ from index.label_sets import LabelledRows, Sparse
 from index.ridge import BLOCK, with_intercept
 from index.supports import MOST_JUDGED, Floats, Ids, Scores
 
-PARTIAL_RIDGE, COMPLETE_RIDGE = (
-    0.3,
-    0.1,
-)  # a complete set is in doubt nowhere; measured on mosaics of 80 sports
+# a complete set is in doubt nowhere; measured on mosaics of 80 sports
+PARTIAL_RIDGE, COMPLETE_RIDGE = 0.3, 0.1
 LINEAR_RIDGE = 0.5
 SELF_SIMILARITY = 2.0  # of a unit vector with itself, in either kernel
 

@@ -22,10 +22,7 @@ def mean_scores(sums: Floats, counts: Ids, queries: Vectors, metric: Metric) -> 
     means = sums / np.maximum(counts, 1)[:, None]
     products = queries.astype(np.float64) @ means.T
     squares = np.einsum("cd,cd->c", means, means)
-    if metric is Metric.MSE:
-        scores: Scores = products + (1.0 - squares) / 2.0
-    else:
-        scores = products / np.sqrt(np.maximum(squares, SHORTEST))
+    scores = _scored(products, squares, metric)
     scores[:, counts == 0] = -np.inf
     return scores
 
@@ -58,11 +55,15 @@ def _own_without_itself(supports: Supports, rows: Ids, metric: Metric) -> Floats
     means = (supports.sums[columns] - vectors) / np.maximum(counts, 1)[:, None]
     products = np.einsum("nd,nd->n", vectors, means)
     squares = np.einsum("nd,nd->n", means, means)
+    return np.where(counts > 0, _scored(products, squares, metric), -np.inf)
+
+
+def _scored(products: Floats, squares: Floats, metric: Metric) -> Scores:
+    """Return scores from products with means, and the squared lengths of these."""
     if metric is Metric.MSE:
-        own: Floats = products + (1.0 - squares) / 2.0
-    else:
-        own = products / np.sqrt(np.maximum(squares, SHORTEST))
-    return np.where(counts > 0, own, -np.inf)
+        scores: Scores = products + (1.0 - squares) / 2.0
+        return scores
+    return products / np.sqrt(np.maximum(squares, SHORTEST))
 
 
 class MeanFit:

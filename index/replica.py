@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from core.answers import Contribution
 from core.changes import Changes, ClassChange, SupportChange
-from core.types import ClassKind, Index, IndexMeasure, Rule
+from core.types import Index, IndexMeasure, Rule
 from core.vectors import Vector, Vectors
 from index.ann_index import AnnIndex
 from index.ann_serving import AnnServing, compare
@@ -25,7 +25,7 @@ from index.many_learning import FittedLabels, LabelLearner
 from index.many_thresholds import Thresholds
 from index.near import Near
 from index.prior import Prior
-from index.supports import Ids, Supports, stacked
+from index.supports import Ids, Mask, Supports, are_normal, changed_classes, stacked
 from index.texts import LabelVectors
 
 
@@ -47,12 +47,12 @@ class Replica:
         self.ann = AnnServing()
         self.usual: object = None
         """What was usual among the supports of some version, for checks of new ones."""
-        self._flat = faiss.IndexFlatIP(dim)  # row i belongs to support _ids[i] of class _owners[i]
-        self._ids: Ids = np.empty(0, np.int64)  # ascending; replaced, never changed
+        self._flat = faiss.IndexFlatIP(dim)  # row i belongs to support ids[i] of class _owners[i]
+        self.ids: Ids = np.empty(0, np.int64)  # ascending; replaced, never changed
         self._order: Ids | None = None  # rows by ascending id
         self._owners: Ids = np.empty(0, np.int64)
         # replaced, never changed, since readers keep references
-        self._classes: Mapping[int, ClassChange] = {}
+        self.classes: Mapping[int, ClassChange] = {}
         self._sums = ClassSums(dim)
         self._supports: dict[bool, Supports] = {}
         self._learner = Learner(self.search)
@@ -61,7 +61,7 @@ class Replica:
         self._searched: Any = flat_on_gpu(dim) if gpu else self._flat
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return len(self.ids)
 
     @property
     def index(self) -> Index:
@@ -73,20 +73,10 @@ class Replica:
         """The measured recall of the approximate index that serves."""
         return self.ann.measured
 
-    @property
-    def ids(self) -> Ids:
-        """The supports' ids in the order of their rows, (n,)."""
-        return self._ids
-
-    @property
-    def classes(self) -> Mapping[int, ClassChange]:
-        """Label and kind of each class by id, including classes without supports."""
-        return self._classes
-
     def apply(self, changes: Changes) -> None:
         """Apply changes; the next search sees them."""
         with self.lock:
-            known = np.isin([change.id for change in changes.supports], self._ids)
+            known = np.isin([change.id for change in changes.supports], self.ids)
             here = [change for change, found in zip(changes.supports, known, strict=True) if found]
             new = [change for change, found in zip(changes.supports, known, strict=True) if not found]
             added = [change for change in new if change.class_id is not None]
@@ -96,18 +86,14 @@ class Replica:
             vectors = stacked(added, self.dim)
             touched = self._touched(here, added)
             self._learner.leave(map(self._of_class, touched), self._sums.held(touched), len(self))
-            gone = [change.id for change in here if change.class_id is None]
-            removed = (
-                self._rows()[np.isin(self._ids, gone)] if self._label_learner.follows_rows else vectors[:0]
-            )
+            gone = np.isin(self.ids, [change.id for change in here if change.class_id is None])
+            removed = self._rows()[gone] if self._label_learner.follows_rows else vectors[:0]
             self._label_learner.change(removed, vectors, len(self))
-            self._remove([change for change in here if change.class_id is None])
+            self._remove(gone)
             self._move([change for change in here if change.class_id is not None])
             self._add(added, vectors)
             self._learner.join(map(self._of_class, touched))
-            if changes.classes:
-                classes = {**self._classes, **{change.id: change for change in changes.classes}}
-                self._classes = {id_: change for id_, change in classes.items() if not change.deleted}
+            self.classes = changed_classes(self.classes, changes)
             self._supports = {}
             self.version, self.epoch = changes.version, changes.epoch
 
@@ -124,7 +110,7 @@ class Replica:
     def search_all(self, queries: Vectors, k: int) -> tuple[npt.NDArray[np.float32], Ids]:
         """Search by comparing with all supports."""
         with self.lock:
-            k = min(k, len(self._ids))
+            k = min(k, len(self.ids))
             if k == 0:
                 return np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
             similarities, rows = self._searched.search(np.ascontiguousarray(queries), k)
@@ -133,7 +119,7 @@ class Replica:
     def search_by(self, ann: AnnIndex, queries: Vectors, k: int) -> tuple[npt.NDArray[np.float32], Ids]:
         """Search among candidates; a query with too few candidates is compared with all supports."""
         with self.lock:
-            k = min(k, len(self._ids))
+            k = min(k, len(self.ids))
             rows_of = self.rows_of(ann.candidates(queries, k))
             similarities, rows, short = compare(self._rows(), queries, rows_of, k)
             if len(short):
@@ -145,25 +131,25 @@ class Replica:
         with self.lock:
             similarities, rows = self.search(queries, k)
             return [
-                Near(self._ids[line], self._owners[line], found)
+                Near(self.ids[line], self._owners[line], found)
                 for line, found in zip(rows, similarities, strict=True)
             ]
 
     def contributions(self, fitted: Fitted, query: Vector, near: Near, column: int) -> list[Contribution]:
         """Return the few supports that contributed most to the class of a column, near or not."""
-        label = self._classes[int(fitted.fit.supports.class_ids[column])].label
+        label = self.classes[int(fitted.fit.supports.class_ids[column])].label
         return contributions(fitted, query, column, label)
 
     def rows_of(self, ids: Ids) -> Ids:
         """Map ids of any shape to their rows, -1 for an unknown support."""
         with self.lock:
             if self._order is None:
-                self._order = np.argsort(self._ids, kind="stable")
-            if not len(self._ids):
+                self._order = np.argsort(self.ids, kind="stable")
+            if not len(self.ids):
                 return np.full(ids.shape, -1, np.int64)
-            places = np.searchsorted(self._ids, ids, sorter=self._order)
-            rows = self._order[np.minimum(places, len(self._ids) - 1)]
-            found: Ids = np.where(self._ids[rows] == ids, rows, -1)
+            places = np.searchsorted(self.ids, ids, sorter=self._order)
+            rows = self._order[np.minimum(places, len(self.ids) - 1)]
+            found: Ids = np.where(self.ids[rows] == ids, rows, -1)
             return found
 
     def vectors_at(self, rows: Ids) -> Vectors:
@@ -179,8 +165,8 @@ class Replica:
         """
         with self.lock:
             if named not in self._supports:
-                named_too = self._classes if named and self._by_name else ()
-                self._supports[named] = self._sums.arrange(self._ids, self._owners, self._rows(), named_too)
+                named_too = self.classes if named and self._by_name else ()
+                self._supports[named] = self._sums.arrange(self.ids, self._owners, self._rows(), named_too)
             return self._supports[named]
 
     def fit(self, rule: Rule, texts: LabelVectors | None = None) -> Fitted:
@@ -188,14 +174,14 @@ class Replica:
         with self.lock:
             supports = self.supports(named=texts is not None)
             prior = None if texts is None else self._prior_of(texts, supports)
-            normal = np.array([self._is_normal(int(c)) for c in supports.class_ids], bool)
+            normal = are_normal(supports.class_ids, self.classes)
             return self._learner.fitted(rule, supports, self.version, normal, prior)
 
     def fit_labels(self, rule: Rule) -> tuple[FittedLabels, Thresholds]:
         """Return the rule for several labels, as `fit` does, and the thresholds of its labels."""
         with self.lock:
             fitted = self._label_learner.fitted(
-                rule, self._ids, self._rows(), self._owners, self._classes, self.version
+                rule, self.ids, self._rows(), self._owners, self.classes, self.version
             )
             return fitted, self._label_learner.thresholds(fitted, rule)
 
@@ -212,16 +198,12 @@ class Replica:
             return Content(
                 self.version,
                 self.epoch,
-                self._ids.copy(),
+                self.ids.copy(),
                 self._owners.copy(),
                 self._rows().copy(),
-                list(self._classes.values()),
+                list(self.classes.values()),
                 self.ann.trained,
             )
-
-    def _is_normal(self, class_id: int) -> bool:
-        class_ = self._classes.get(class_id)
-        return class_ is not None and class_.kind is ClassKind.NORMAL
 
     def _any_moved(self, here: Sequence[SupportChange]) -> bool:
         owners = self._owners[self.rows_of(np.array([change.id for change in here], np.int64))]
@@ -229,7 +211,7 @@ class Replica:
 
     def _touched(self, here: Sequence[SupportChange], added: Sequence[SupportChange]) -> list[int]:
         """Return the classes that lose or gain supports."""
-        losing = self._owners[np.isin(self._ids, [change.id for change in here])]
+        losing = self._owners[np.isin(self.ids, [change.id for change in here])]
         getting = [int(change.class_id) for change in (*here, *added) if change.class_id is not None]
         return sorted({*losing.tolist(), *getting})
 
@@ -239,7 +221,7 @@ class Replica:
 
     def _rows(self) -> Vectors:
         """Return FAISS's own storage as an array; it is invalid after the next change."""
-        n = len(self._ids)
+        n = len(self.ids)
         if n == 0:
             return np.empty((0, self.dim), np.float32)
         view: Vectors = faiss.rev_swig_ptr(self._flat.get_xb(), n * self.dim).reshape(n, self.dim)
@@ -251,13 +233,13 @@ class Replica:
         order = np.argsort([change.id for change in changes], kind="stable")
         changes, vectors = [changes[place] for place in order], vectors[order]
         ids = np.array([change.id for change in changes], np.int64)
-        is_late = len(self._ids) > 0 and ids[0] < self._ids[-1]
+        is_late = len(self.ids) > 0 and ids[0] < self.ids[-1]
         self._flat.add(vectors)
         if self._searched is not self._flat:
             self._searched.add(vectors)
         owners = np.array([change.class_id for change in changes], np.int64)
         self.ann.add(ids, vectors)
-        self._ids = np.concatenate([self._ids, ids])
+        self.ids = np.concatenate([self.ids, ids])
         self._order = None
         self._owners = np.concatenate([self._owners, owners])
         for class_id, vector in zip(owners, vectors, strict=True):
@@ -267,36 +249,35 @@ class Replica:
 
     def _sort(self) -> None:
         """Put rows in the order of their ids, on which the folds of a calibration depend, and so answers."""
-        order = np.argsort(self._ids, kind="stable")
+        order = np.argsort(self.ids, kind="stable")
         rows = self._rows()[order]
         for flat in {id(flat): flat for flat in (self._flat, self._searched)}.values():
             flat.reset()
             flat.add(rows)
-        self._ids, self._owners = self._ids[order], self._owners[order]
+        self.ids, self._owners = self.ids[order], self._owners[order]
 
     def _move(self, changes: Sequence[SupportChange]) -> None:
         if not changes:
             return
         target = {change.id: int(change.class_id or 0) for change in changes}
         owners = self._owners.copy()  # readers may keep references to the old ones
-        for row in np.flatnonzero(np.isin(self._ids, list(target))):
+        for row in np.flatnonzero(np.isin(self.ids, list(target))):
             vector = np.asarray(self._flat.reconstruct(int(row)), np.float32)
             self._sums.remove(int(owners[row]), vector)
-            owners[row] = target[int(self._ids[row])]
+            owners[row] = target[int(self.ids[row])]
             self._sums.add(int(owners[row]), vector)
         self._owners = owners
 
-    def _remove(self, changes: Sequence[SupportChange]) -> None:
-        if not changes:
+    def _remove(self, gone: Mask) -> None:
+        if not gone.any():
             return
-        gone = np.isin(self._ids, [change.id for change in changes])
         for row in np.flatnonzero(gone):
             vector = np.asarray(self._flat.reconstruct(int(row)), np.float32)
             self._sums.remove(int(self._owners[row]), vector)
         # keeps the order of the rest, as the masks below do
         self._flat.remove_ids(faiss.IDSelectorBatch(np.flatnonzero(gone)))
-        self.ann.remove(self._ids[gone])
-        self._ids, self._owners = self._ids[~gone], self._owners[~gone]
+        self.ann.remove(self.ids[gone])
+        self.ids, self._owners = self.ids[~gone], self._owners[~gone]
         self._order = None
         if self._searched is not self._flat:  # GPU indexes cannot remove
             self._searched.reset()

@@ -7,40 +7,19 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 from core.changes import Changes
 from core.errors import ExemplarError
 from core.types import Index, IndexMeasure, IndexName
 from index import snapshot
 from index.devices import gpu_is_here
-from index.milvus import Milvus
+from index.milvus import Milvus, MilvusStore
 from index.replica import Replica
 from index.training import Run, follow_index, in_background
 from index.vector_store import VectorStoreReplica
 
 Feed = Callable[[int, int], Changes | None]
 """(collection id, version) -> changes after that version; None if the collection is gone."""
-
-
-class Marks(Protocol):
-    """Tokens by which the record knows the snapshots of its own history."""
-
-    def create(self, collection_id: int) -> str:
-        """Return a new token."""
-
-    def has(self, collection_id: int, token: str) -> bool:
-        """Return whether a token was made in the record's history."""
-
-
-class _NoMarks:
-    """Every snapshot is known, for a record that is never restored."""
-
-    def create(self, collection_id: int) -> str:
-        return ""
-
-    def has(self, collection_id: int, token: str) -> bool:
-        return True
 
 
 ENCODER_CHANGED = "encoder_changed"
@@ -63,14 +42,15 @@ class Replicas:
         gpu: bool | None = None,
         milvus: Milvus | None = None,
         run: Run = in_background,
-        marks: Marks | None = None,
+        new_mark: Callable[[int], str] = lambda _: "",
+        knows: Callable[[int, str], bool] = lambda _, __: True,
     ) -> None:
         self._feed = feed
         self._folder = folder
         self._gpu = gpu_is_here() if gpu is None else gpu
         self._milvus = milvus or Milvus("", "", folder / "milvus")
         self._run = run
-        self._marks = marks or _NoMarks()
+        self._new_mark, self._knows = new_mark, knows
         self._open: dict[int, AnyReplica] = {}
         self._saved: dict[int, int] = {}
         self._reported: dict[int, IndexMeasure] = {}
@@ -182,7 +162,7 @@ class Replicas:
                 dim,
                 identity=identity,
                 gpu=self._gpu,
-                knows=partial(self._marks.has, collection_id),
+                knows=partial(self._knows, collection_id),
             )
             if found is not None:
                 self._saved[collection_id] = found.version
@@ -192,8 +172,11 @@ class Replicas:
     def _empty(self, collection_id: int, dim: int, index: Index) -> AnyReplica:
         if index.name is not IndexName.MILVUS:
             return Replica(dim, gpu=self._gpu)
-        milvus = self._milvus
-        return VectorStoreReplica(lambda epoch: milvus.open(_name(collection_id, epoch), dim), dim)
+
+        def open_store(epoch: float) -> MilvusStore:  # records that share one server differ in their epochs
+            return self._milvus.open(f"exemplar_{collection_id}_{int(epoch * 1000)}", dim)
+
+        return VectorStoreReplica(open_store, dim)
 
     def _forget(self, collection_id: int) -> None:
         self._open.pop(collection_id, None)
@@ -209,16 +192,11 @@ class Replicas:
 
     def _save(self, collection_id: int, replica: Replica) -> None:
         try:
-            identity, mark = self._identities[collection_id], self._marks.create(collection_id)
+            identity, mark = self._identities[collection_id], self._new_mark(collection_id)
             snapshot.save(replica, self._folder, collection_id, identity=identity, mark=mark)
         except (OSError, ExemplarError):  # a full disk costs the next start some seconds, never an answer
             return
         self._saved[collection_id] = replica.version
-
-
-def _name(collection_id: int, epoch: float) -> str:
-    """Return a collection's name in Milvus; records that share one server differ in their epochs."""
-    return f"exemplar_{collection_id}_{int(epoch * 1000)}"
 
 
 def _drop(replica: AnyReplica) -> None:

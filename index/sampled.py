@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from core.changes import ClassChange
 from core.types import Metric, Rule, RuleName
 from core.vectors import Vector, Vectors
 from index.calibration import Calibration, calibrate
@@ -13,7 +14,7 @@ from index.learning import CALIBRATE_SHARE, Fitted
 from index.means import MeanFit
 from index.near import Near
 from index.nearest import REACH, VOTERS, scores_of
-from index.supports import MOST_JUDGED, Floats, Ids, Scores, Supports
+from index.supports import MOST_JUDGED, Floats, Ids, Scores, Supports, are_normal
 
 NearFunction = Callable[[Vectors, int], list[Near]]
 EXTRA = 64  # extra neighbours, so that enough are left when a group is left out
@@ -36,7 +37,7 @@ class Sampled:
         sample: Callable[[], Supports],
         near: NearFunction,
         version: int,
-        is_normal: Callable[[int], bool],
+        classes: Mapping[int, ClassChange],
     ) -> Fitted:
         """Return the rule fitted to this version; rules that need all vectors become `prototype`."""
         used = rule.name if rule.name in (RuleName.NEIGHBOURS, RuleName.NEAREST) else RuleName.PROTOTYPE
@@ -48,7 +49,7 @@ class Sampled:
                 fit = MeanFit(supports, rule.metric)
             else:
                 fit = SampledNeighbours(supports, near, vote=used is RuleName.NEIGHBOURS)
-            normal = np.array([is_normal(class_id) for class_id in supports.class_ids.tolist()], bool)
+            normal = are_normal(supports.class_ids, classes)
             known = (*key, supports.class_ids[~normal].tobytes())
             found = self._calibrated.get(known)
             if found is None or version - found[0] >= CALIBRATE_SHARE * int(supports.counts.sum()):

@@ -21,7 +21,7 @@ from core.types import ClassKind, Index, IndexName
 from index.ann_index import Trained
 from index.content import Content
 from index.replica import Replica
-from index.snapshot_name import NAME
+from index.snapshot_check import NAME
 from runtime.files import write
 
 DRAFT_TTL_S = 3600.0  # an older draft was left by a worker that was killed while writing

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from core.findings import Finding
-from index.snapshot_name import NAME
+
+NAME = re.compile(r"c(?P<collection>\d+)-v(?P<version>\d+)-(?P<digest>[0-9a-f]{64})\.npz")
+"""The name of a snapshot's file: collection, version and checksum."""
 
 
 def examine_snapshots(folder: Path, versions: Mapping[int, int]) -> Iterator[Finding]:
     """Yield problems of the snapshots of one data folder; `versions` are the collections' by id."""
-    found = {path: match for path in _files(folder) if (match := NAME.fullmatch(path.name))}
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    found = {path: match for path in files if (match := NAME.fullmatch(path.name))}
     damaged = [path for path, match in found.items() if not _is_intact(path, match["digest"])]
     if damaged:
         message = f"{len(damaged)} snapshots are damaged; workers write new ones from the record"
@@ -26,10 +30,6 @@ def examine_snapshots(folder: Path, versions: Mapping[int, int]) -> Iterator[Fin
     if orphaned:
         message = f"{len(orphaned)} snapshots belong to collections or versions that the record does not have"
         yield Finding("snapshots", "snapshot_orphaned", message, len(orphaned), partial(_remove, orphaned))
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
 def _is_intact(path: Path, digest: str) -> bool:

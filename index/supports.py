@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from core.changes import SupportChange
+from core.changes import Changes, ClassChange, SupportChange
+from core.types import ClassKind
 from core.vectors import Vectors, check_vector
 
 Ids = npt.NDArray[np.int64]
@@ -98,3 +99,17 @@ def stacked(changes: Sequence[SupportChange], dim: int) -> Vectors:
     if len(vectors) != len(changes) or any(change.id <= 0 for change in changes):
         raise ValueError("expected a vector and a positive id with each support that is not removed")
     return np.stack(vectors) if vectors else np.empty((0, dim), np.float32)
+
+
+def changed_classes(classes: Mapping[int, ClassChange], changes: Changes) -> Mapping[int, ClassChange]:
+    """Return classes by id after some changes; readers may keep the ones before."""
+    if not changes.classes:
+        return classes
+    after = {**classes, **{change.id: change for change in changes.classes}}
+    return {class_id: change for class_id, change in after.items() if not change.deleted}
+
+
+def are_normal(class_ids: Ids, classes: Mapping[int, ClassChange]) -> Mask:
+    """Return (C,): which classes are there, and of the kind `normal`."""
+    found = (classes.get(class_id) for class_id in class_ids.tolist())
+    return np.array([one is not None and one.kind is ClassKind.NORMAL for one in found], bool)

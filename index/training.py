@@ -13,7 +13,7 @@ import numpy as np
 from core.types import Index, IndexMeasure, IndexName
 from index.ann_index import POINTS_PER_LIST, AnnIndex, Trained, lists_for, train
 from index.replica import Replica
-from index.supports import Ids
+from index.supports import Ids, evenly
 
 TRAIN_FROM = 20_000  # supports; fewer are compared exactly within some milliseconds
 RETRAIN_AFTER = 4  # times as many supports as at the last training
@@ -67,7 +67,7 @@ def measure(replica: Replica, ann: AnnIndex) -> IndexMeasure:
     asked, share = 0, 0.0
     for start in range(0, ASKED, 32):  # in small batches, to release the lock
         with replica.lock:
-            rows = np.unique(np.linspace(0, len(replica) - 1, ASKED).astype(np.int64))[start : start + 32]
+            rows = evenly(np.arange(len(replica)), ASKED)[start : start + 32]
             queries = replica.vectors_at(rows)
             exact = replica.search_all(queries, NEAREST + 1)[1]
             found = replica.search_by(ann, queries, NEAREST + 1)[1]
@@ -93,7 +93,7 @@ def _train(replica: Replica, index: Index) -> Trained:
     with replica.lock:
         n = len(replica)
         most = lists_for(n) * POINTS_PER_LIST
-        sample = replica.vectors_at(np.unique(np.linspace(0, n - 1, min(most, n)).astype(np.int64)))
+        sample = replica.vectors_at(evenly(np.arange(n), most))
     return train(index, sample, n)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,45 +11,21 @@ import numpy.typing as npt
 from core.answers import Contribution
 from core.changes import Changes, ClassChange, SupportChange
 from core.errors import ExemplarError
-from core.types import ClassKind, Index, IndexMeasure, IndexName, Rule
+from core.types import Index, IndexMeasure, IndexName, Rule
 from core.vectors import Vector, Vectors
 from index.contributions import near_contributions
 from index.learning import CALIBRATE_SHARE, Fitted
+from index.milvus import MilvusStore
 from index.near import Near
 from index.replica import Replica
 from index.sampled import Sampled
-from index.supports import Floats, Ids, Supports, stacked
+from index.supports import Floats, Ids, Supports, changed_classes, evenly, stacked
 from index.texts import LabelVectors
 
 WHOLE_MOST = 10_000  # supports up to which the vectors are also in memory, and every rule uses all of them
 MOST_FOUND = 16_384  # neighbours per query of a vector store
 SPARE = 16  # extra neighbours, since some may belong to other versions
 JUDGED_MOST = 2_000  # sampled supports for calibration if not all are in memory
-
-
-class VectorStore(Protocol):
-    """A store of vectors by support id."""
-
-    def version(self) -> int:
-        """Return a version whose supports are all stored."""
-
-    def note(self, version: int) -> None:
-        """Record that every support of a version is stored."""
-
-    def put(self, ids: Ids, vectors: Vectors) -> None:
-        """Write vectors, found by every search that starts later."""
-
-    def remove(self, ids: Ids) -> None:
-        """Remove rows; missing ones are ignored."""
-
-    def search(self, queries: Vectors, k: int) -> list[tuple[Ids, npt.NDArray[np.float32]]]:
-        """Map queries to ids and cosines of at most k rows."""
-
-    def get(self, ids: Ids) -> tuple[Ids, Vectors]:
-        """Return the stored ones of these ids, and their vectors."""
-
-    def drop(self) -> None:
-        """Remove everything."""
 
 
 class VectorStoreReplica:
@@ -65,7 +40,7 @@ class VectorStoreReplica:
     measured: IndexMeasure | None = None  # the recall of a store is not measured
 
     def __init__(
-        self, open_store: Callable[[float], VectorStore], dim: int, *, whole_most: int = WHOLE_MOST
+        self, open_store: Callable[[float], MilvusStore], dim: int, *, whole_most: int = WHOLE_MOST
     ) -> None:
         """`open_store` opens the store of this collection, given its epoch."""
         self.dim = dim
@@ -73,12 +48,12 @@ class VectorStoreReplica:
         self.epoch = 0.0
         self.lock = threading.RLock()
         self._open_store = open_store
-        self._opened: VectorStore | None = None
+        self._opened: MilvusStore | None = None
         self._whole_most = whole_most
         self._whole: Replica | None = Replica(dim)
         self._ids: Ids = np.empty(0, np.int64)  # ascending
         self._owners: Ids = np.empty(0, np.int64)
-        self._classes: Mapping[int, ClassChange] = {}
+        self.classes: Mapping[int, ClassChange] = {}  # by id, also those without supports
         self._sums: dict[int, Floats] = {}
         self._unsure: set[int] = set()  # classes whose sums must be recomputed, since they lost supports
         self._sampled = Sampled()
@@ -86,11 +61,6 @@ class VectorStoreReplica:
 
     def __len__(self) -> int:
         return len(self._ids)
-
-    @property
-    def classes(self) -> Mapping[int, ClassChange]:
-        """Label and kind of each class by id, including classes without supports."""
-        return self._classes
 
     def apply(self, changes: Changes) -> None:
         """Apply changes, to the store first: it must hold every version that this replica claims.
@@ -115,9 +85,7 @@ class VectorStoreReplica:
                 self._store.note(changes.version)
             self._forget(gone)
             self._take(ids, owners, vectors)
-            if changes.classes:
-                classes = {**self._classes, **{change.id: change for change in changes.classes}}
-                self._classes = {id_: change for id_, change in classes.items() if not change.deleted}
+            self.classes = changed_classes(self.classes, changes)
             self._follow_all(changes)
             self._sampled.forget()
             self.version = changes.version
@@ -146,14 +114,14 @@ class VectorStoreReplica:
         with self.lock:
             if len(self) <= self._whole_most:
                 return self._in_memory().fit(rule, texts)
-            return self._sampled.fitted(rule, self._sample, self.near, self.version, self._is_normal)
+            return self._sampled.fitted(rule, self._sample, self.near, self.version, self.classes)
 
     def contributions(self, fitted: Fitted, query: Vector, near: Near, column: int) -> list[Contribution]:
         """Return the few supports that contributed most to a column's class, of many only near ones."""
         with self.lock:
             if len(self) <= self._whole_most:
                 return self._in_memory().contributions(fitted, query, near, column)
-            label = self._classes[int(fitted.fit.supports.class_ids[column])].label
+            label = self.classes[int(fitted.fit.supports.class_ids[column])].label
             return near_contributions(fitted, query, near, column, label)
 
     def recover(self) -> None:
@@ -168,7 +136,7 @@ class VectorStoreReplica:
             self._opened.drop()
 
     @property
-    def _store(self) -> VectorStore:
+    def _store(self) -> MilvusStore:
         if self._opened is None:
             self._opened = self._open_store(self.epoch)
         return self._opened
@@ -218,7 +186,7 @@ class VectorStoreReplica:
                 for id_, vector in zip(ids.tolist(), vectors, strict=True)
             ]
             whole = Replica(self.dim)
-            whole.apply(Changes(self.version, list(self._classes.values()), supports, self.epoch))
+            whole.apply(Changes(self.version, list(self.classes.values()), supports, self.epoch))
             self._whole = whole
         return self._whole
 
@@ -227,8 +195,7 @@ class VectorStoreReplica:
         class_ids, counts = np.unique(self._owners, return_counts=True)
         self._sum_again(class_ids)
         if self._drawn is None or abs(self.version - self._drawn[0]) >= CALIBRATE_SHARE * len(self):
-            rows = np.unique(np.linspace(0, len(self) - 1, JUDGED_MOST).astype(np.int64))
-            self._drawn = self.version, *self._store.get(self._ids[rows])
+            self._drawn = self.version, *self._store.get(evenly(self._ids, JUDGED_MOST))
         _, ids, vectors = self._drawn
         places = np.minimum(np.searchsorted(self._ids, ids), len(self) - 1)
         here = self._ids[places] == ids  # others were removed since
@@ -249,10 +216,6 @@ class VectorStoreReplica:
         for class_id in self._sums.keys() - set(class_ids.tolist()):
             del self._sums[class_id]
         self._unsure = set()
-
-    def _is_normal(self, class_id: int) -> bool:
-        class_ = self._classes.get(class_id)
-        return class_ is not None and class_.kind is ClassKind.NORMAL
 
     def _known(self, ids: Ids, similarities: npt.NDArray[np.float32]) -> Near:
         """Return the found rows that are supports of this version."""

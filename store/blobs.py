@@ -148,10 +148,7 @@ class Blobs:
     def blank(self, folder: str, name: str, start: int, size: int) -> None:
         """Overwrite a part of a blob with zeros; a missing one is no error. Raises `blobs_unavailable`."""
         path = self._path(folder, name)
-        with (
-            suppress(FileNotFoundError),
-            _translate_errors("an upload could not be changed", but=FileNotFoundError),
-        ):
+        with _unless_missing("an upload could not be changed"):
             if self._local:
                 with open(path, "r+b") as file:
                     file.seek(start)
@@ -164,10 +161,7 @@ class Blobs:
 
     def remove_file(self, path: str) -> None:
         """Delete a file found by `files`; a missing one is no error. Raises `blobs_unavailable`."""
-        with (
-            suppress(FileNotFoundError),
-            _translate_errors("an upload could not be removed", but=FileNotFoundError),
-        ):
+        with _unless_missing("an upload could not be removed"):
             self._files.rm_file(path)
 
     def get(self, folder: str, digest: str, start: int | None = None, end: int | None = None) -> bytes:
@@ -190,21 +184,15 @@ class Blobs:
         Raises `blobs_unavailable`.
         """
         path = f"{self._root}/{folder}"
-        # another process may remove it too
-        with (
-            suppress(FileNotFoundError),
-            _translate_errors("pictures could not be removed", but=FileNotFoundError),
-        ):
+        with _unless_missing("pictures could not be removed"):  # another process may remove it too
             if self._files.exists(path):
                 self._files.rm(path, recursive=True)
 
     def jobs_with_uploads(self) -> list[str]:
         """Return the ids of the jobs that have uploads. Raises `blobs_unavailable`."""
-        try:
-            with _translate_errors("uploads could not be listed", but=FileNotFoundError):
-                names = self._files.ls(f"{self._root}/uploads", detail=False)
-        except FileNotFoundError:
-            return []
+        names: list[str] = []
+        with _unless_missing("uploads could not be listed"):
+            names = self._files.ls(f"{self._root}/uploads", detail=False)
         return [name.rstrip("/").rpartition("/")[2] for name in names]
 
     def files(self, folder: str) -> list[FoundFile]:
@@ -223,11 +211,9 @@ class Blobs:
 
     def age_s(self, file: FoundFile) -> float:
         """Return the current age of a file; 0.0 if it was deleted."""
-        try:
-            with _translate_errors("the age of a file could not be read", but=FileNotFoundError):
-                return time.time() - _written_at(self._files.info(file.path))
-        except FileNotFoundError:
-            return 0.0
+        with _unless_missing("the age of a file could not be read"):
+            return time.time() - _written_at(self._files.info(file.path))
+        return 0.0
 
     def check(self) -> None:
         """Raise `blobs_unavailable` unless a blob can be written."""
@@ -269,3 +255,10 @@ def _translate_errors(what: str, *, but: type[Exception] = ExemplarError) -> Ite
         if not isinstance(error, OSError) and driver not in _DRIVERS:
             raise
         raise ExemplarError("blobs_unavailable", f"{what}: {error}; try again later", retry=True) from error
+
+
+@contextmanager
+def _unless_missing(what: str) -> Iterator[None]:
+    """Do nothing if there is no such file; raise other errors as `blobs_unavailable`."""
+    with suppress(FileNotFoundError), _translate_errors(what, but=FileNotFoundError):
+        yield

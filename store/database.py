@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError, OperationalError, ProgrammingError
@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from core.errors import ExemplarError
 
 CHECK_AFTER_S = 5.0  # without use
+AT_ONCE = 1000  # of the 32766 parameters that one statement may have
 NO_PRIVILEGE = "42501"  # PostgreSQL's code
 # client side: without these, an unreachable server is waited for as long as TCP retries, minutes or hours
 POSTGRES_PATIENCE = {
@@ -33,6 +34,8 @@ POSTGRES_GUARDS = {
     "tcp_user_timeout": "20s",
 }
 
+T = TypeVar("T")
+
 
 class Database:
     """One engine, and the two ways to use it: `read()` and `write()`, one transaction each."""
@@ -42,7 +45,7 @@ class Database:
         self.url = url
         self._history = history
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
-        self._engine = _sqlite_engine(url) if self.is_sqlite else _postgres_engine(url)
+        self.engine = _sqlite_engine(url) if self.is_sqlite else _postgres_engine(url)
 
     @property
     def name(self) -> str:
@@ -55,7 +58,7 @@ class Database:
 
         A `patient` one may be idle for long between two statements.
         """
-        with _translated(), self._engine.connect() as connection:
+        with _translated(), self.engine.connect() as connection:
             connection.execution_options(exemplar_reads=True)
             if not self.is_sqlite:
                 connection.execution_options(isolation_level="REPEATABLE READ")
@@ -71,28 +74,23 @@ class Database:
         One that is not `durable` waits for no disk: it may be undone by a power failure, with all after it,
         until the next durable one. That suits what is done again then, such as a lease.
         """
-        with _translated(), self._engine.connect() as connection:
+        with _translated(), self.engine.connect() as connection:
             connection.execution_options(exemplar_durable=durable, exemplar_history=self._history)
             with connection.begin():
                 if not durable and not self.is_sqlite:
                     connection.execute(text("SET LOCAL synchronous_commit = off"))
                 yield connection
 
-    @property
-    def engine(self) -> Engine:
-        """The engine itself, for migrations."""
-        return self._engine
-
     def scrub(self) -> None:
         """Empty SQLite's write-ahead log, which holds what was overwritten; PostgreSQL keeps no such file."""
         if self.is_sqlite:
-            with _translated(), closing(self._engine.raw_connection()) as connection:
+            with _translated(), closing(self.engine.raw_connection()) as connection:
                 connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Close all connections, those in use as soon as they are returned."""
-        event.listen(self._engine.pool, "checkin", lambda _, record: record.invalidate())
-        self._engine.dispose()
+        event.listen(self.engine.pool, "checkin", lambda _, record: record.invalidate())
+        self.engine.dispose()
 
 
 @contextmanager
@@ -188,3 +186,8 @@ def _sqlite_engine(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def slices(values: Sequence[T]) -> list[Sequence[T]]:
+    """Return values in parts that one statement can take as parameters."""
+    return [values[start : start + AT_ONCE] for start in range(0, len(values), AT_ONCE)]

@@ -21,13 +21,13 @@ def ensure_schema(database: Database) -> None:
     `record_forbidden` if the tables cannot be created.
     """
     _check_encoding(database)
-    if _found(database) != HEAD:
+    if found_revision(database) != HEAD:
         _migrate(database)
 
 
 def check_schema(database: Database) -> None:
     """Raise `record_not_migrated` unless the tables are at this version's migration."""
-    found = _found(database)
+    found = found_revision(database)
     if found != HEAD:
         raise ExemplarError(
             "record_not_migrated", f"expected the record at migration {HEAD}, got {found or 'none'}"
@@ -47,7 +47,8 @@ def _check_encoding(database: Database) -> None:
         )
 
 
-def _found(database: Database) -> str | None:
+def found_revision(database: Database) -> str | None:
+    """Return the migration that the tables are at; None before the first."""
     with database.read() as connection:
         if not inspect(connection).has_table("alembic_version"):
             return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -45,6 +47,17 @@ metadata = MetaData(
 
 # 64 bits on both databases; SQLite autoincrements only a column declared INTEGER
 BigKey = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _partial(name: str, condition: str, *columns: Column[Any], unique: bool = False) -> None:
+    """Add an index of the rows that meet a condition."""
+    where = text(condition)
+    Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
+
+
+def _lease() -> tuple[Column[Any], ...]:
+    return Column("lease_owner", Text, nullable=True), Column("lease_until", Float, nullable=True)
+
 
 collection = Table(
     "collection",
@@ -107,14 +120,7 @@ class_ = Table(
     sqlite_autoincrement=True,  # ids are never reused
 )
 Index("ix_class_collection_seq", class_.c.collection_id, class_.c.seq)
-Index(
-    "uq_class_label",
-    class_.c.collection_id,
-    class_.c.label,
-    unique=True,
-    sqlite_where=text("NOT deleted"),
-    postgresql_where=text("NOT deleted"),
-)
+_partial("uq_class_label", "NOT deleted", class_.c.collection_id, class_.c.label, unique=True)
 
 # What a class was before a change: from version `since` on, up to but without version `until`.
 class_past = Table(
@@ -231,26 +237,9 @@ job = Table(
 )
 Index("ix_job_collection", job.c.collection_id)
 Index("ix_job_finished", job.c.finished_at)
-Index(
-    "ix_job_target",
-    job.c.target,
-    sqlite_where=text("target IS NOT NULL"),
-    postgresql_where=text("target IS NOT NULL"),
-)
-Index(
-    "ix_job_paused",
-    job.c.total,
-    job.c.done,
-    job.c.failed,
-    sqlite_where=text(f"state = '{JobState.PAUSED}'"),
-    postgresql_where=text(f"state = '{JobState.PAUSED}'"),
-)
-Index(
-    "ix_job_unannounced",
-    job.c.finished_at,
-    sqlite_where=text("webhook IS NOT NULL AND NOT announced"),
-    postgresql_where=text("webhook IS NOT NULL AND NOT announced"),
-)
+_partial("ix_job_target", "target IS NOT NULL", job.c.target)
+_partial("ix_job_paused", f"state = '{JobState.PAUSED}'", job.c.total, job.c.done, job.c.failed)
+_partial("ix_job_unannounced", "webhook IS NOT NULL AND NOT announced", job.c.finished_at)
 
 chunk = Table(
     "chunk",
@@ -263,8 +252,7 @@ chunk = Table(
     Column("first_item", Integer, nullable=False),
     Column("size", Integer, nullable=False),
     Column("attempts", Integer, nullable=False, default=0),
-    Column("lease_owner", Text, nullable=True),
-    Column("lease_until", Float, nullable=True),
+    *_lease(),
     Column("queued_at", Float, nullable=False),
     Column("reason", Text, nullable=True),
     Column("unfetched", Boolean, nullable=False, server_default=false()),
@@ -273,21 +261,15 @@ chunk = Table(
     sqlite_autoincrement=True,  # ids are never reused
 )
 Index("ix_chunk_job", chunk.c.job_id, chunk.c.first_item)
-Index(
+_partial(
     "ix_chunk_waiting",
+    f"state = '{ChunkState.QUEUED}'",
     chunk.c.encoder,
     chunk.c.lane,
     chunk.c.queued_at,
     chunk.c.id,
-    sqlite_where=text(f"state = '{ChunkState.QUEUED}'"),
-    postgresql_where=text(f"state = '{ChunkState.QUEUED}'"),
 )
-Index(
-    "ix_chunk_leased",
-    chunk.c.lease_until,
-    sqlite_where=text(f"state = '{ChunkState.RUNNING}'"),
-    postgresql_where=text(f"state = '{ChunkState.RUNNING}'"),
-)
+_partial("ix_chunk_leased", f"state = '{ChunkState.RUNNING}'", chunk.c.lease_until)
 
 # SQLite uses a partial index only if the query repeats the index's condition literally, not as a parameter;
 # and to sort by id it scans all rows by id, unless the sort key is an expression.
@@ -416,18 +398,12 @@ delivery = Table(
     Column("state", EnumText(DeliveryState), nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("due_at", Float, nullable=False),
-    Column("lease_owner", Text, nullable=True),
-    Column("lease_until", Float, nullable=True),
+    *_lease(),
     Column("created_at", Float, nullable=False),
     Column("ended_at", Float, nullable=True),
 )
 Index("ix_delivery_job", delivery.c.job_id)
-Index(
-    "ix_delivery_due",
-    delivery.c.due_at,
-    sqlite_where=text(f"state = '{DeliveryState.WAITING}'"),
-    postgresql_where=text(f"state = '{DeliveryState.WAITING}'"),
-)
+_partial("ix_delivery_due", f"state = '{DeliveryState.WAITING}'", delivery.c.due_at)
 
 delivery_attempt = Table(
     "delivery_attempt",
@@ -449,8 +425,7 @@ source = Table(
     Column("asked", JSON, nullable=False),
     Column("position", Integer, nullable=False),
     Column("attempts", Integer, nullable=False),
-    Column("lease_owner", Text, nullable=True),
-    Column("lease_until", Float, nullable=True),
+    *_lease(),
     Column("reason", Text, nullable=True),
 )
 
@@ -460,8 +435,7 @@ smoothing = Table(
     metadata,
     Column("job_id", ForeignKey("job.id", ondelete="CASCADE"), primary_key=True),
     Column("attempts", Integer, nullable=False),
-    Column("lease_owner", Text, nullable=True),
-    Column("lease_until", Float, nullable=True),
+    *_lease(),
     Column("reason", Text, nullable=True),
 )
 
@@ -569,15 +543,9 @@ erasure = Table(
     Column("wanted", JSON(none_as_null=True), nullable=True),
     Column("phase", Text, nullable=False),
     Column("position", BigInteger, nullable=False),
-    Column("lease_owner", Text, nullable=True),
-    Column("lease_until", Float, nullable=True),
+    *_lease(),
 )
-Index(
-    "ix_erasure_running",
-    erasure.c.id,
-    sqlite_where=text(f"state = '{ErasureState.RUNNING}'"),
-    postgresql_where=text(f"state = '{ErasureState.RUNNING}'"),
-)
+_partial("ix_erasure_running", f"state = '{ErasureState.RUNNING}'", erasure.c.id)
 
 # What an erasure that runs has found: supports, digests, items, and the files that are to go.
 erased = Table(

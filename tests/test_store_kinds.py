@@ -21,9 +21,9 @@ def test_what_writes_vectors_has_code_that_does() -> None:
 
 def test_worker_settles_every_kind_that_it_claims() -> None:
     assert set(settling._MAKERS) == set(kinds_that(lambda kind: not kind.reads_vectors))
-    reports = {kind for kind, make in settling._MAKERS.items() if make is settling._reports}
-    assert reports == set(kinds_that(lambda kind: not kind.has_pictures and not kind.has_target))
-    assert set(settling._TARGETED) == set(kinds_that(lambda kind: kind.has_target))
+    alone = {kind for kind, make in settling._MAKERS.items() if make is settling._one_by_one}
+    assert alone == set(settling._RESULTS) == set(kinds_that(lambda kind: not kind.has_pictures))
+    assert alone > set(kinds_that(lambda kind: kind.has_target))
 
 
 def test_changing_a_collection_takes_more_than_asking() -> None:

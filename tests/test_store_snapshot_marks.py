@@ -9,14 +9,15 @@ from enrolling import enroll_labels
 from sqlalchemy import delete, update
 
 from core.errors import ExemplarError
-from index.replicas import Replicas
+from index.replicas import Feed, Replicas
 from store import tables as t
 from store.record.snapshot_marks import KEPT
 from store.store import Store
 
 
-def replicas_of(store: Store, folder: Path) -> Replicas:
-    return Replicas(store.supports.changes_since, folder, gpu=False, marks=store.snapshot_marks)
+def replicas_of(store: Store, folder: Path, feed: Feed | None = None) -> Replicas:
+    feed, marks = feed or store.supports.changes_since, store.snapshot_marks
+    return Replicas(feed, folder, gpu=False, new_mark=marks.create, knows=marks.has)
 
 
 def labels(store: Store, folder: Path) -> list[str]:
@@ -42,7 +43,7 @@ def test_snapshot_of_this_history_is_read(things: Store, tmp_path: Path) -> None
         asked.append(version)
         return things.supports.changes_since(collection_id, version)
 
-    Replicas(feed, tmp_path / "snapshots", gpu=False, marks=things.snapshot_marks).current(id_, dim)  # type: ignore[arg-type]
+    replicas_of(things, tmp_path / "snapshots", feed).current(id_, dim)  # type: ignore[arg-type]
     assert asked[0] == things.collections.get("things").version
 
 

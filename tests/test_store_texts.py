@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from enrolling import vector
 
-from store.record.texts import AT_ONCE
+from store.database import AT_ONCE
 from store.store import Store
 
 KEY = ("open_clip:a", "digest")

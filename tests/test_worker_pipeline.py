@@ -21,6 +21,7 @@ from core.errors import ExemplarError
 from core.settings import Settings
 from core.types import Chunk, Item, JobKind, JobRequest, JobState, Lane, Rule, Views
 from store.blobs import Blobs, digest_of, uploads_of
+from store.checks.blobs import remove_orphaned_uploads
 from store.queue.wake_ups import WakeUps
 from store.store import Store
 from store.work.chunks import Chunks
@@ -29,7 +30,7 @@ from worker.activity import Activity
 from worker.heartbeat import is_stalled
 from worker.interactive import InteractiveLane
 from worker.pipeline import run_pipeline
-from worker.sweep import remove_old_jobs, remove_orphaned_uploads, wake_workers
+from worker.sweep import remove_old_jobs, wake_workers
 from worker.tools import Tools
 
 Digits = Callable[[int, int], bytes]
@@ -263,7 +264,7 @@ def test_uploads_of_an_old_job_that_cannot_be_removed_with_it_go_later(
         with pytest.raises(ExemplarError):
             remove_old_jobs(store, -60.0)
     store.blobs.get(uploads_of(job), digest_of(picture))
-    monkeypatch.setattr("worker.sweep.ORPHAN_S", -60.0)
+    monkeypatch.setattr("store.checks.blobs.SAFE_S", -60.0)
     assert remove_orphaned_uploads(store) == 1
     for look in (lambda: store.jobs.get(job), lambda: store.blobs.get(uploads_of(job), digest_of(picture))):
         with pytest.raises(ExemplarError, match=r"there is no job|are missing"):

@@ -24,6 +24,7 @@ from core.settings import Settings
 from core.types import Item, JobKind, JobRequest, JobState, Lane, Source
 from formats.entry import Entry
 from store.blobs import uploads_of
+from store.checks.blobs import remove_orphaned_uploads
 from store.store import Store
 from store.work.jobs import new_job_id
 from store.work.sources import HeldSource, Sources
@@ -31,7 +32,6 @@ from worker import source_reader
 from worker.content import read_content
 from worker.heartbeat import Heartbeat
 from worker.source_reader import SourceReader
-from worker.sweep import remove_orphaned_uploads
 
 Digits = Callable[[int, int], bytes]
 

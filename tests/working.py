@@ -87,7 +87,10 @@ def tools_with(settings: Settings, store: Store, encoder: Encoder | ToyEncoder) 
             store=store,
             encoders={encoder.spec: encoder},
             replicas=Replicas(
-                store.supports.changes_since, settings.snapshot_folder, marks=store.snapshot_marks
+                store.supports.changes_since,
+                settings.snapshot_folder,
+                new_mark=store.snapshot_marks.create,
+                knows=store.snapshot_marks.has,
             ),
             filtered=FilteredReplicas(store.supports.changes_since),
             decoders=decoders,

@@ -45,15 +45,11 @@ class Activity:
     ) -> None:
         self._clock = clock
         self._stopping = stopping
-        self._owner: str | None = None
+        self.owner: str | None = None
+        """The owner of the leases of the current run; None between two runs."""
         self._moved_at = clock()
         self._ran_at = self._began_at = clock()
         self._idle_before: float | None = None
-
-    @property
-    def owner(self) -> str | None:
-        """The owner of the leases of the current run; None between two runs."""
-        return self._owner
 
     @property
     def is_stopping(self) -> bool:
@@ -68,7 +64,7 @@ class Activity:
     @property
     def run_s(self) -> float:
         """The duration of the current run in seconds; 0 between two runs."""
-        return 0.0 if self._owner is None else self._clock() - self._began_at
+        return 0.0 if self.owner is None else self._clock() - self._began_at
 
     def moved(self) -> None:
         """Record a step of the work."""
@@ -78,11 +74,11 @@ class Activity:
     def run(self, name: str) -> Iterator[str]:
         """Run the pipeline under a new owner, so that the leases of what it leaves undone expire."""
         self._began_at = self._clock()
-        self._owner = new_owner(name)
+        self.owner = new_owner(name)
         try:
-            yield self._owner
+            yield self.owner
         finally:
-            self._owner = None
+            self.owner = None
             self._ran_at = self._moved_at = self._clock()
 
     def is_stalled(self, *, work_waits: bool, stall_s: float) -> bool:
@@ -91,7 +87,7 @@ class Activity:
         A run in progress is no stall: Celery's time limits bound it.
         """
         now = self._clock()
-        if not work_waits or self._owner is not None:
+        if not work_waits or self.owner is not None:
             self._idle_before = None
         elif self._idle_before is None or self._idle_before < self._ran_at:
             self._idle_before = now

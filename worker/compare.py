@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -50,7 +50,18 @@ def compare_encoders(store: Store, collection_id: int) -> Comparison:
         compared=len(changes.supports),
         report=report,
         other_report=other_report,
-        changed=Listed(total=len(changed), items=tuple(_changed(*one) for one in changed[:CHANGED_MOST])),
+        changed=Listed(
+            total=len(changed),
+            items=tuple(
+                ChangedAnswer(
+                    support_id=id_,
+                    **asdict(now),
+                    other_named=then.named,
+                    other_probability=then.probability,
+                )
+                for id_, now, then in changed[:CHANGED_MOST]
+            ),
+        ),
         corrected=sum(then.named == then.label for _, _, then in changed),
         broken=sum(now.named == now.label for _, now, _ in changed),
         notes=() if collection.prompts is None else (NAMES_LEFT_OUT,),
@@ -115,14 +126,3 @@ def _judge(
             for best in (int(line.argmax()),)
         }
         return make_report(subject, judged.rows, judged.probabilities, pictures), named
-
-
-def _changed(support_id: int, now: _Named, then: _Named) -> ChangedAnswer:
-    return ChangedAnswer(
-        support_id=support_id,
-        label=now.label,
-        named=now.named,
-        probability=now.probability,
-        other_named=then.named,
-        other_probability=then.probability,
-    )

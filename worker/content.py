@@ -5,7 +5,6 @@ from __future__ import annotations
 from core.errors import ExemplarError
 from core.settings import Settings
 from core.types import Chunk, Item, is_web_url
-from formats.remote_objects import read_remote
 from store.store import Store
 from store.work.items import read_picture
 
@@ -23,8 +22,6 @@ def read_content(store: Store, settings: Settings, chunk: Chunk, item: Item) -> 
 
 
 def _read(store: Store, settings: Settings, chunk: Chunk, item: Item) -> bytes:
-    if item.place is None or item.place.startswith(("pack:", "file:")):
-        return read_picture(store.blobs, settings, chunk.kind, chunk.job_id, item)
     if is_web_url(item.place):  # accepted by a version without URL fetching
         raise ExemplarError("url_fetch_off", "this picture was never fetched; submit it again")
-    return read_remote(item.place, settings)
+    return read_picture(store.blobs, settings, chunk.kind, chunk.job_id, item)

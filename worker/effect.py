@@ -5,14 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from core.errors import ExemplarError
-from core.results import Result, done_result, failed_result
+from core.results import Result, done_result
 from core.types import Chunk, Labels
 from core.vectors import Vector
 from encoders import Encoder
 from index.decide_many import in_memory
 from index.effect import Added, effect_of
-from index.replicas import ENCODER_CHANGED
-from store.work.settlement import Settlement
 from worker.current import current_replica
 from worker.tools import Tools
 
@@ -20,19 +18,10 @@ MOST_ITEMS = 20_000  # of a check that are added, the first ones
 PAGE = 500
 
 
-def effect(tools: Tools, encoder: Encoder, chunk: Chunk) -> Settlement:
-    """Tell the effect of the check that a chunk is about.
-
-    Raises `encoder_changed`, and errors to be retried later, such as `labels_unread`.
-    """
-    [item] = chunk.items
-    try:
-        with tools.watch.stage("group", [chunk]):
-            return Settlement(chunk, [done_result(item, {"effect": _effect(tools, encoder, chunk)})])
-    except ExemplarError as error:
-        if error.retry or error.code == ENCODER_CHANGED:
-            raise
-        return Settlement(chunk, [failed_result(item, error)])
+def effect(tools: Tools, encoder: Encoder, chunk: Chunk) -> list[Result]:
+    """Tell the effect of the check that a chunk is about."""
+    with tools.watch.stage("group", [chunk]):
+        return [done_result(chunk.items[0], {"effect": _effect(tools, encoder, chunk)})]
 
 
 def _effect(tools: Tools, encoder: Encoder, chunk: Chunk) -> Result:

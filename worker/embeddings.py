@@ -13,11 +13,12 @@ from core.vectors import Vector, is_unit, pack_vector
 from encoders import Encoder
 from store.work.settlement import Settlement
 from worker.embedding import Embedded, EmbeddedChunk
+from worker.tools import Tools
 
 Made = Vector | ExemplarError
 
 
-def embeddings(encoder: Encoder, chunks: Sequence[EmbeddedChunk]) -> list[Settlement]:
+def embeddings(_: Tools, encoder: Encoder, chunks: Sequence[EmbeddedChunk]) -> list[Settlement]:
     """Return a vector or an error for each item; the texts of all chunks are embedded together."""
     return [
         Settlement(chunk, [_result(encoder, picture.loaded.item, picture.made) for picture in pictures])

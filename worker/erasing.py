@@ -14,7 +14,7 @@ from store.erasure.phases import advance
 from store.queue.listener import Listener
 from store.queue.wake_ups import Part
 from store.store import Store
-from worker.loops import IDLE_S, Loop
+from worker.loops import IDLE_S, Loop, LoopPart
 from worker.past import PastReplicas
 from worker.smoothing_inputs import without
 
@@ -23,7 +23,7 @@ log = structlog.get_logger("exemplar.worker")
 WAIT_S = 0.5  # while chunks that were being answered are not settled yet
 
 
-class Eraser:
+class Eraser(LoopPart):
     """Does one erasure after the other until it is stopped."""
 
     def __init__(
@@ -36,10 +36,6 @@ class Eraser:
         self._seen: Mapping[int, int] = {}
         listener = Listener(settings.redis_url, [Part.ERASURES.queue])
         self._loop = Loop("eraser", self.round, pause_s=IDLE_S, listener=listener)
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._loop.start()
 
     def stop(self) -> None:
         """Stop after the current step; another worker goes on."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from core.answers import Answer, Found, ManyAnswer
-from core.results import Result, has_several
+from core.results import Result, Shown, with_supports
 from store.record.supports import Supports
 
 
@@ -32,24 +33,11 @@ def _supports(answer: Answer | ManyAnswer | Found) -> Iterator[Any]:
 
 def with_external_ids(result: Result, names: Mapping[int, str]) -> Result:
     """Return a result in which each support that has an external id bears it."""
-    if not names or "neighbours" not in result:
-        return result
-    changed = {**result, "neighbours": _named(result["neighbours"], names)}
-    if "explanation" in result:
-        changed["explanation"] = _explained(result["explanation"], names)
-    if has_several(result):
-        changed["labels"] = [
-            {**label, "explanation": _explained(label["explanation"], names)} for label in result["labels"]
-        ]
-    return changed
+    return with_supports(result, partial(_named, names)) if names else result
 
 
-def _explained(explanation: Mapping[str, Any], names: Mapping[int, str]) -> dict[str, Any]:
-    return {**explanation, "supports": _named(explanation["supports"], names)}
-
-
-def _named(supports: Sequence[Mapping[str, Any]], names: Mapping[int, str]) -> list[dict[str, Any]]:
+def _named(names: Mapping[int, str], supports: Shown) -> Shown:
     return [
-        {**one, "external_id": names[one["support_id"]]} if one["support_id"] in names else dict(one)
+        {**one, "external_id": names[one["support_id"]]} if one.get("support_id") in names else one
         for one in supports
     ]

@@ -19,7 +19,7 @@ from store.queue.wake_ups import FETCHES
 from store.store import Store
 from store.work.fetches import Fetch
 from store.work.kinds import folder_of_pictures
-from worker.loops import IDLE_S, Loop
+from worker.loops import IDLE_S, Loop, LoopPart
 from worker.outbound import Reply, send
 
 log = structlog.get_logger("exemplar.worker")
@@ -35,7 +35,7 @@ PASSING = frozenset({408, 425, 429})  # transient statuses, in addition to 500 a
 HEADERS = {"User-Agent": "exemplar", "Accept": "image/*, */*;q=0.1", "Accept-Encoding": "identity"}
 
 
-class Fetcher:
+class Fetcher(LoopPart):
     """A thread that fetches the pictures of one lane, several chunks at a time, until it is stopped.
 
     One job gets at most half of the slots, so that its slow hosts do not delay the others.
@@ -55,10 +55,6 @@ class Fetcher:
         self._renewed_at = time.monotonic()
         listener = Listener(settings.redis_url, [FETCHES[lane].queue])
         self._loop = Loop(f"fetch-{lane.value}", self._step, pause_s=IDLE_S, listener=listener)
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._loop.start()
 
     def stop(self) -> None:
         """Stop, and release the chunks in progress to other workers."""
@@ -141,7 +137,7 @@ def _ask(target: Target, deadline: float, settings: Settings) -> Reply:
         pause_s = FIRST_PAUSE_S * 2 ** (MOST_TRIES - 1 - tries_left)
         try:
             reply = _send(target, deadline, settings)
-            if not _may_pass(reply.status):
+            if reply.status < 500 and reply.status not in PASSING:
                 return reply
             failure = ExemplarError(
                 "url_unreachable", f"the host answered with status {reply.status}", retry=True
@@ -185,10 +181,6 @@ def _next_url(url: str, location: str) -> str:
         return urljoin(url, location)
     except ValueError as error:
         raise ExemplarError("url_refused", f"the host redirects to no valid URL: {error}"[:200]) from error
-
-
-def _may_pass(status: int) -> bool:
-    return status >= 500 or status in PASSING
 
 
 def _retry_after_s(reply: Reply) -> float:

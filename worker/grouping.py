@@ -6,28 +6,21 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from core.errors import ExemplarError
-from core.results import Result, done_result, failed_result, is_answer
+from core.results import Result, done_result, is_answer
 from core.types import Chunk, Item
 from core.vectors import Vector, Vectors
 from encoders import Encoder
 from index.groups import Group, find_groups
-from store.work.settlement import Settlement
 from worker.tools import Tools
 
 MOST_ITEMS = 20_000  # that are grouped, the first of the job: their vectors take 100 MB at 1,280 components
 PAGE = 500
 
 
-def group_unknown(tools: Tools, _: Encoder, chunk: Chunk) -> Settlement:
+def group_unknown(tools: Tools, _: Encoder, chunk: Chunk) -> list[Result]:
     """Group the items without a label of the job that a chunk is about; each group is a result."""
-    try:
-        with tools.watch.stage("group", [chunk]):
-            return Settlement(chunk, _results(tools, chunk))
-    except ExemplarError as error:
-        if error.retry:
-            raise
-        return Settlement(chunk, [failed_result(chunk.items[0], error)])
+    with tools.watch.stage("group", [chunk]):
+        return _results(tools, chunk)
 
 
 def _results(tools: Tools, chunk: Chunk) -> list[Result]:
@@ -55,12 +48,9 @@ def _pages(tools: Tools, chunk: Chunk) -> Iterator[tuple[list[int], dict[int, Ve
     encoder = chunk.encoder if chunk.encoder in there else next(iter(there), "")
     for page in store.jobs.result_pages(job, limit=PAGE):
         if page:
-            unknown = [one["item"] for one in page if is_answer(one) and _is_unknown(one)]
+            answers = [one for one in page if is_answer(one) and not one["reviewed"]]
+            unknown = [one["item"] for one in answers if one["final_label"] is None]
             yield unknown, store.item_vectors.between(job, page[0]["item"], page[-1]["item"] + 1, encoder)
-
-
-def _is_unknown(answer: Result) -> bool:
-    return answer["final_label"] is None and not answer["reviewed"]
 
 
 def _result(number: int, group: Group, items: list[int]) -> Result:

@@ -13,7 +13,7 @@ from core.errors import ExemplarError
 from core.types import Lane
 from store.work.workers import ALIVE_S, Worker
 from worker.heartbeat_file import WorkerState, write_heartbeat
-from worker.loops import Loop
+from worker.loops import Loop, LoopPart
 from worker.metrics import MOST_COLLECTIONS
 from worker.sweep import Sweep
 from worker.tools import Tools
@@ -26,7 +26,7 @@ METRICS_S = 15.0  # between two writes of the worker's metrics into the record
 LONGEST_RUN_S = 90.0  # of the interactive lane; Celery's time limit bounds that of the bulk lane
 
 
-class Heartbeat:
+class Heartbeat(LoopPart):
     """Beats until it is stopped; `leave` ends the process when stopping takes too long."""
 
     def __init__(self, lanes: Sequence[Tools], leave: Callable[[], None] = lambda: None) -> None:
@@ -49,10 +49,6 @@ class Heartbeat:
         """Beat once, so that a ready worker is known immediately, then continue in a thread."""
         self._beat()
         self._loop.start()
-
-    def stop(self) -> None:
-        """Stop beating."""
-        self._loop.stop()
 
     def _tick(self) -> bool:
         self._leave_if_due()

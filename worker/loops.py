@@ -103,3 +103,17 @@ class Loop:
         self._on_error(error)
         self._stop.wait(min(self._without_s * 2**self._errors, self._max_back_off_s))
         self._errors = min(self._errors + 1, 16)  # 2 ** 16 exceeds any limit
+
+
+class LoopPart:
+    """A part of a worker that repeats the steps of one loop while the worker runs."""
+
+    _loop: Loop
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._loop.start()
+
+    def stop(self) -> None:
+        """Stop after the current step."""
+        self._loop.stop()

@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from core.types import Lane
 from worker.erasing import Eraser
 from worker.fetch import Fetcher
 from worker.heartbeat import Heartbeat
 from worker.interactive import InteractiveLane
+from worker.loops import LoopPart
 from worker.smoothing_loop import SmoothingLoop
 from worker.source_reader import SourceReader
 from worker.tools import Tools
 from worker.webhooks import WebhookSender
 
 
-class Part(Protocol):
-    """What is started with a worker and stopped before it ends."""
-
-    def start(self) -> None:
-        """Start it."""
-
-    def stop(self) -> None:
-        """Stop it."""
-
-
-def parts_of(lanes: Sequence[Tools], *, leave: Callable[[], None]) -> list[Part]:
+def parts_of(lanes: Sequence[Tools], *, leave: Callable[[], None]) -> list[LoopPart]:
     """Return the parts of a worker, the heartbeat first; `lanes` are its tools for each."""
     tools = lanes[-1]
     store, settings, owner = tools.store, tools.settings, tools.owner
     served = [lane for one in lanes for lane in one.lanes]
-    parts: list[Part] = [
+    parts: list[LoopPart] = [
         Heartbeat(lanes, leave=leave),
         WebhookSender(store.deliveries, settings, owner, tools.watch.metrics),
         Eraser(store, settings, owner, tools.replicas, tools.past),

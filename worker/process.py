@@ -142,7 +142,7 @@ class _Child:
         die_with_parent()
         if self.has_failed:  # the parent is stopping, and starts children until it has stopped
             sys.exit(1)
-        from worker.metrics_server import serve_metrics  # noqa: PLC0415 - starts a thread: only after the fork
+        from worker.metrics import serve_metrics  # noqa: PLC0415 - starts a thread: only after the fork
         from worker.parts import parts_of  # noqa: PLC0415 - imports torch: only after the fork
         from worker.probes import keep_probes  # noqa: PLC0415 - imports torch: only after the fork
         from worker.tools import open_tools  # noqa: PLC0415 - imports torch: only after the fork
@@ -152,11 +152,9 @@ class _Child:
                 self._settings, self._name, self._encoders, self._served, stopping=self.is_stopping
             )
             tools = lanes[-1]
-            tools.store.chunks.expire_leases(self._name)
-            tools.store.sources.expire_leases(self._name)
-            tools.store.smoothings.expire_leases(self._name)
-            tools.store.deliveries.expire_leases(self._name)
-            tools.store.erasures.expire_leases(self._name)
+            store = tools.store
+            for leased in (store.chunks, store.sources, store.smoothings, store.deliveries, store.erasures):
+                leased.expire_leases(self._name)
             keep_probes(tools)
             serve_metrics(self._settings, tools.watch.metrics)
             self._parts = parts_of(lanes, leave=_leave)

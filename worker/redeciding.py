@@ -7,24 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from core.answers import as_json
-from core.errors import ExemplarError
-from core.results import Result, failed_result
+from core.results import Result
 from core.types import Chunk, Views
 from core.vectors import Vector, Vectors
 from encoders import Encoder
-from index.replicas import ENCODER_CHANGED
-from store.work.settlement import Settlement
 from worker.current import current_replica
 from worker.deciding import Queries, decide
 from worker.external_ids import external_ids, with_external_ids
 from worker.tools import Tools
 
 
-def redecide(tools: Tools, encoder: Encoder, chunk: Chunk) -> Settlement:
-    """Answer the items of a chunk again, those whose vector is kept.
-
-    Raises `encoder_changed`, and errors to be retried later, such as `labels_unread`.
-    """
+def redecide(tools: Tools, encoder: Encoder, chunk: Chunk) -> list[Result]:
+    """Answer the items of a chunk again, those whose vector is kept."""
     first, end = chunk.items[0].index, chunk.items[-1].index + 1
     vectors = tools.store.item_vectors
     kept: Mapping[int, tuple[Vector, Vectors | None]] = (
@@ -36,30 +30,22 @@ def redecide(tools: Tools, encoder: Encoder, chunk: Chunk) -> Settlement:
         }
     )
     against: Sequence[Result] | None = None
-    try:
-        with tools.watch.stage("search", [chunk]):
-            answers = _answers(tools, encoder, chunk, list(kept.values()))
-            if "against" in chunk.options:  # two versions are compared
-                other = replace(chunk, options={**chunk.options, "version": chunk.options["against"]})
-                against = _answers(tools, encoder, other, list(kept.values()))
-    except ExemplarError as error:
-        if error.retry or error.code == ENCODER_CHANGED:
-            raise
-        return Settlement(chunk, [failed_result(item, error) for item in chunk.items])
+    with tools.watch.stage("search", [chunk]):
+        answers = _answers(tools, encoder, chunk, list(kept.values()))
+        if "against" in chunk.options:  # two versions are compared
+            other = replace(chunk, options={**chunk.options, "version": chunk.options["against"]})
+            against = _answers(tools, encoder, other, list(kept.values()))
     made = dict(zip(kept, answers, strict=True))
     before = None if against is None else dict(zip(kept, against, strict=True))
-    return Settlement(
-        chunk,
-        [
-            {
-                "item": item.index,
-                "status": "done",
-                "answer": made.get(item.index),
-                **({} if before is None else {"against": before.get(item.index)}),
-            }
-            for item in chunk.items
-        ],
-    )
+    return [
+        {
+            "item": item.index,
+            "status": "done",
+            "answer": made.get(item.index),
+            **({} if before is None else {"against": before.get(item.index)}),
+        }
+        for item in chunk.items
+    ]
 
 
 def _answers(

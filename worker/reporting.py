@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from core.errors import ExemplarError
-from core.results import Result, done_result, failed_result
+from core.results import Result, done_result
 from core.types import Chunk, JobKind, Labels
 from encoders import Encoder
 from index.decide_many import in_memory
 from index.label_report import label_report
-from index.replicas import ENCODER_CHANGED
-from store.work.settlement import Settlement
 from worker.compare import compare_encoders, compare_label_encoders
 from worker.contributions import OPTION, effect
 from worker.current import current_replica
@@ -17,19 +14,10 @@ from worker.report import report_on
 from worker.tools import Tools
 
 
-def report(tools: Tools, encoder: Encoder, chunk: Chunk) -> Settlement:
-    """Make the report that a chunk requests.
-
-    Raises `encoder_changed`, and errors to be retried later, such as `labels_unread`.
-    """
+def report(tools: Tools, encoder: Encoder, chunk: Chunk) -> list[Result]:
+    """Make the report that a chunk requests."""
     make = _comparison if chunk.kind is JobKind.COMPARE else _report
-    [item] = chunk.items
-    try:
-        return Settlement(chunk, [done_result(item, make(tools, encoder, chunk))])
-    except ExemplarError as error:
-        if error.retry or error.code == ENCODER_CHANGED:
-            raise
-        return Settlement(chunk, [failed_result(item, error)])
+    return [done_result(chunk.items[0], make(tools, encoder, chunk))]
 
 
 def _report(tools: Tools, encoder: Encoder, chunk: Chunk) -> Result:
@@ -41,10 +29,8 @@ def _report(tools: Tools, encoder: Encoder, chunk: Chunk) -> Result:
         several = label_report(in_memory(replica), collection.rule)
         return {"label_report": several.model_dump(mode="json"), "index_version": several.version}
     texts = tools.texts.texts_of(tools.store.texts, encoder, collection, replica)
-    if "version" in chunk.options:
-        pictures = tools.store.history.repeated_pictures(collection.id, replica.version)
-    else:
-        pictures = tools.store.supports.repeated_pictures(collection.id)
+    version = replica.version if "version" in chunk.options else None
+    pictures = tools.store.supports.repeated_pictures(collection.id, version)
     made = report_on(replica, collection.rule, texts, pictures)
     return {"report": made.model_dump(mode="json"), "index_version": made.version}
 

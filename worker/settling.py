@@ -8,6 +8,7 @@ from itertools import groupby
 import structlog
 
 from core.errors import ExemplarError
+from core.results import Result, failed_result
 from core.types import Chunk, JobKind, Lane
 from core.where import where_key
 from encoders import Encoder
@@ -34,8 +35,7 @@ def settle(tools: Tools, encoder: Encoder, chunks: Sequence[EmbeddedChunk]) -> i
     """Answer and settle embedded chunks, enrolments first; return the number of items."""
     for make in dict.fromkeys(_MAKERS.values()):
         some = [pair for pair in chunks if _MAKERS[pair[0].kind] is make]
-        alone = make in (_reports, _about_targets)  # each takes long
-        for together in [[pair] for pair in some] if alone else [some]:
+        for together in [[pair] for pair in some] if make is _one_by_one else [some]:
             made = [one for alike in _groups(together) for one in _made(tools, encoder, make, alike)]
             if made:
                 _settle(tools, made)
@@ -85,19 +85,26 @@ def _made(
         return ()
 
 
-def _embeddings(_: Tools, encoder: Encoder, chunks: Sequence[EmbeddedChunk]) -> list[Settlement]:
-    return embeddings(encoder, chunks)
+def _one_by_one(tools: Tools, encoder: Encoder, chunks: Sequence[EmbeddedChunk]) -> list[Settlement]:
+    return [_one(tools, encoder, chunk) for chunk, _ in chunks]
 
 
-def _reports(tools: Tools, encoder: Encoder, chunks: Sequence[EmbeddedChunk]) -> list[Settlement]:
-    return [report(tools, encoder, chunk) for chunk, _ in chunks]
+def _one(tools: Tools, encoder: Encoder, chunk: Chunk) -> Settlement:
+    """Settle a chunk that takes long, and has no pictures.
+
+    Raises `encoder_changed`, and errors to be retried later, such as `labels_unread`.
+    """
+    try:
+        return Settlement(chunk, _RESULTS[chunk.kind](tools, encoder, chunk))
+    except ExemplarError as error:
+        if error.retry or error.code == ENCODER_CHANGED:
+            raise
+        return Settlement(chunk, [failed_result(item, error) for item in chunk.items])
 
 
-def _about_targets(tools: Tools, encoder: Encoder, chunks: Sequence[EmbeddedChunk]) -> list[Settlement]:
-    return [_TARGETED[chunk.kind](tools, encoder, chunk) for chunk, _ in chunks]
-
-
-_TARGETED: Mapping[JobKind, Callable[[Tools, Encoder, Chunk], Settlement]] = {
+_RESULTS: Mapping[JobKind, Callable[[Tools, Encoder, Chunk], list[Result]]] = {
+    JobKind.REPORT: report,
+    JobKind.COMPARE: report,
     JobKind.REDECIDE: redecide,
     JobKind.GROUP: group_unknown,
     JobKind.EFFECT: effect,
@@ -109,12 +116,8 @@ _MAKERS: Mapping[JobKind, Maker] = {
     JobKind.CHECK: enrolments,
     JobKind.CLASSIFY: answer,
     JobKind.SEARCH: answer,
-    JobKind.EMBED: _embeddings,
-    JobKind.REPORT: _reports,
-    JobKind.COMPARE: _reports,
-    JobKind.REDECIDE: _about_targets,
-    JobKind.GROUP: _about_targets,
-    JobKind.EFFECT: _about_targets,
+    JobKind.EMBED: embeddings,
+    **dict.fromkeys(_RESULTS, _one_by_one),
 }
 """The functions that settle each kind, in this order: searches find what the enrolments before them added."""
 

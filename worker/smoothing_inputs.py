@@ -112,12 +112,6 @@ def without(content: bytes, items: Sequence[int]) -> bytes:
     """Return packed inputs without some items."""
     inputs = unpack(content)
     stays = ~np.isin(inputs.items, items)
-    left = replace(
-        inputs,
-        items=inputs.items[stays],
-        vectors=inputs.vectors[stays],
-        is_unknown=inputs.is_unknown[stays],
-        columns=inputs.columns[stays],
-        probabilities=inputs.probabilities[stays],
-    )
+    of_items = ("items", "vectors", "is_unknown", "columns", "probabilities")
+    left = replace(inputs, **{name: getattr(inputs, name)[stays] for name in of_items})
     return pack(left)

@@ -13,7 +13,7 @@ from store.queue.wake_ups import Part
 from store.store import Store
 from store.work.smoothing import HeldSmoothing, SettledChunk
 from worker.activity import Progress
-from worker.loops import IDLE_S, Loop
+from worker.loops import IDLE_S, Loop, LoopPart
 from worker.smoother import Smoother
 from worker.smoothing_inputs import SmoothingInputs, unpack
 from worker.tools import threads_of
@@ -25,7 +25,7 @@ JOIN_S = 5.0
 CHUNKS_AT_ONCE = 16  # per transaction with all their results, so that others can write in between
 
 
-class SmoothingLoop:
+class SmoothingLoop(LoopPart):
     """Smooths one job after the other until it is stopped.
 
     It has its own thread, so that interactive work is answered meanwhile. Its results depend only on the
@@ -41,10 +41,6 @@ class SmoothingLoop:
         self._owner = owner
         listener = Listener(settings.redis_url, [Part.SMOOTHING.queue])
         self._loop = Loop("smoothing", self.round, pause_s=IDLE_S, listener=listener)
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._loop.start()
 
     def stop(self) -> None:
         """Stop, and release the job in progress to other workers."""

@@ -27,15 +27,14 @@ from store.work.kinds import KINDS
 from store.work.sources import HeldSource
 from worker.activity import Progress
 from worker.importing import Importer
-from worker.loops import IDLE_S, Loop
+from worker.loops import IDLE_S, Loop, LoopPart
 
 log = structlog.get_logger("exemplar.worker")
 
 MOST_OPEN = 4  # sources that one worker reads in alternation
 SLICE_ITEMS = 256
-PACK_BYTES = (
-    16 << 20
-)  # pictures of a slice are stored as one blob, which costs two fsyncs however many they are
+# pictures of a slice are stored as one blob, which costs two fsyncs however many they are
+PACK_BYTES = 16 << 20
 PAUSE_S = 0.25  # between two looks at sources that wait for their items to be settled
 HALTED_S = 2.0  # the same while all of them are paused
 PASSING_S = 1.0  # how long one source may skip files that are no items before the next source is read
@@ -62,7 +61,7 @@ class _Failure:
     until: float
 
 
-class SourceReader:
+class SourceReader(LoopPart):
     """Reads sources until it is stopped, alternating between them slice by slice."""
 
     def __init__(
@@ -78,10 +77,6 @@ class SourceReader:
         self._importer = Importer(store, settings, owner, self._progress)
         listener = Listener(settings.redis_url, [Part.SOURCES.queue])
         self._loop = Loop("source-reader", self._step, pause_s=IDLE_S, listener=listener)
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._loop.start()
 
     def stop(self) -> None:
         """Stop after the current slice, and release the sources to other workers."""

@@ -10,12 +10,11 @@ import structlog
 from core.settings import Settings
 from core.specs import is_removed, removed
 from store.blobs import uploads_of
-from store.checks.blobs import remove_unused
+from store.checks.blobs import remove_orphaned_uploads, remove_unused
 from store.record.live_answers import MOST_SUMMED
 from store.store import Store
 from store.waits import what_waits
 from store.work.chunks import Waiting
-from store.work.jobs import submitted_at
 from worker.metrics import Metrics
 
 log = structlog.get_logger("exemplar.worker")
@@ -23,9 +22,7 @@ log = structlog.get_logger("exemplar.worker")
 REMAINS_S = 30.0  # between two checks for jobs and collections to be deleted
 UPLOADS_S = 3600.0  # between two checks for uploads without a job
 HISTORY_S = 3600.0  # between two checks for history to be erased
-ORPHAN_S = 86400.0  # an upload may take long before its job is in the record
 DAY_S = 86400.0
-AT_ONCE = 500  # ids in one statement
 COUNTS_KEPT_S = 400 * 86_400.0  # of live answers: a year can be compared with the one before
 
 
@@ -102,19 +99,6 @@ def end_removed(store: Store, waiting: Sequence[Waiting]) -> None:
 
 def remove_old_jobs(store: Store, job_ttl_s: float) -> None:
     """Delete jobs that ended long ago, with their uploads."""
-    for job_id in store.jobs.remove_old(
-        job_ttl_s
-    ):  # uploads left here are found by `remove_orphaned_uploads`
+    # uploads left here are found by `remove_orphaned_uploads`
+    for job_id in store.jobs.remove_old(job_ttl_s):
         store.blobs.remove_folder(uploads_of(job_id))
-
-
-def remove_orphaned_uploads(store: Store) -> int:
-    """Delete uploads whose job was never written, because the API process died; return how many."""
-    long_ago = time.time() - ORPHAN_S
-    old = [job_id for job_id in store.blobs.jobs_with_uploads() if 0 < submitted_at(job_id) < long_ago]
-    orphans: list[str] = []
-    for start in range(0, len(old), AT_ONCE):
-        orphans += sorted(store.jobs.unknown_among(old[start : start + AT_ONCE]))
-    for job_id in orphans:
-        store.blobs.remove_folder(uploads_of(job_id))
-    return len(orphans)

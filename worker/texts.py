@@ -11,10 +11,10 @@ from weakref import WeakKeyDictionary
 
 from core.changes import ClassChange
 from core.errors import ExemplarError
-from core.prompts import templates_of
 from core.types import Collection, Prompts
 from core.vectors import Vector, is_unit
 from encoders import Encoder
+from encoders.prompts import templates_of
 from index.replicas import AnyReplica
 from index.texts import LabelVectors
 from store.record.texts import Texts
@@ -48,16 +48,14 @@ class TextCache:
             return None
         known, classes = self._known.get(replica), replica.classes
         if known is None or known.classes is not classes:
-            read = {} if known is None else _by_label(known)
+            read: dict[str, Vector] = {}
+            if known is not None:
+                read = {known.classes[id_].label: vector for id_, vector in known.texts.vectors.items()}
             wanted = {class_.label for class_ in classes.values()} - read.keys()
             read |= _read(kept, encoder, collection.prompts, sorted(wanted))
             vectors = {id_: read[class_.label] for id_, class_ in classes.items() if class_.label in read}
             known = self._known[replica] = _Known(classes, LabelVectors(vectors, encoder.text_scale))
         return known.texts
-
-
-def _by_label(known: _Known) -> dict[str, Vector]:
-    return {known.classes[class_id].label: vector for class_id, vector in known.texts.vectors.items()}
 
 
 def _read(kept: Texts, encoder: Encoder, prompts: Prompts, labels: list[str]) -> dict[str, Vector]:

@@ -91,7 +91,6 @@ def open_tools(
     store = open_store(settings)
     ensure_schema(store.database)  # a worker may start before the first API
     milvus = Milvus(settings.milvus_url, settings.milvus_token.get_secret_value(), settings.milvus_folder)
-    marks = store.snapshot_marks
     watch = Watch(open_tracing(settings, "exemplar-worker"))
     both = len(lanes) > 1
     decoders, loader, settler = _threads(settings, lanes[-1])
@@ -104,7 +103,13 @@ def open_tools(
         lanes=tuple(lanes[-1:]),
         store=store,
         encoders=encoders,
-        replicas=Replicas(store.supports.changes_since, settings.snapshot_folder, marks=marks, milvus=milvus),
+        replicas=Replicas(
+            store.supports.changes_since,
+            settings.snapshot_folder,
+            new_mark=store.snapshot_marks.create,
+            knows=store.snapshot_marks.has,
+            milvus=milvus,
+        ),
         filtered=FilteredReplicas(store.supports.changes_since),
         decoders=decoders,
         loader=loader,

@@ -15,7 +15,7 @@ from runtime.addresses import check_url
 from store.queue.listener import Listener
 from store.queue.wake_ups import Part
 from store.work.deliveries import Deliveries, Delivery, Outcome
-from worker.loops import IDLE_S, Loop
+from worker.loops import IDLE_S, Loop, LoopPart
 from worker.metrics import Metrics
 from worker.outbound import send
 
@@ -27,7 +27,7 @@ MAX_BYTES = 16 << 10  # of an answer, which is not used
 GONE = 410  # the receiver wants no more calls
 
 
-class WebhookSender:
+class WebhookSender(LoopPart):
     """Sends the calls that are due until it is stopped."""
 
     def __init__(

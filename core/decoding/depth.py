@@ -9,7 +9,7 @@ taken as integers are. What is negative, or above 65,535, goes from black, its l
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -54,12 +54,9 @@ def to_8_bits(picture: Image.Image) -> Image.Image:
 
 
 def _extremes(picture: Image.Image) -> tuple[float, float]:
-    found = [(float(values.min()), float(values.max())) for values in map(_finite, _parts(picture))]
+    parts = (_finite(strip) for _, strip in strips_of(picture))
+    found = [(float(values.min()), float(values.max())) for values in parts]
     return min(least for least, _ in found), max(top for _, top in found)
-
-
-def _parts(picture: Image.Image) -> Iterator[Image.Image]:
-    return (strip for _, strip in strips_of(picture))
 
 
 def _finite(strip: Image.Image) -> Floats:

@@ -108,13 +108,6 @@ def read_directory(content: bytes, order: str, at: int, base: int = 0) -> tuple[
             return Directory(content, order, entries, base), 0
         is_inside = _SIZES.get(type_, 1) * values <= 4
         entries.setdefault(tag, Entry(type_, values, place + 8 if is_inside else base + offset))
-    after = (
-        struct.unpack_from(f"{order}I", content, start + 2 + 12 * count)
-        if _has(content, start, count)
-        else (0,)
-    )
-    return Directory(content, order, entries, base), after[0]
-
-
-def _has(content: bytes, start: int, count: int) -> bool:
-    return start + 2 + 12 * count + 4 <= len(content)
+    end = start + 2 + 12 * count
+    after = struct.unpack_from(f"{order}I", content, end)[0] if end + 4 <= len(content) else 0
+    return Directory(content, order, entries, base), after

@@ -138,7 +138,7 @@ def _is_intact(store: Store, folder: str, name: str) -> bool:
 
 def _orphans(store: Store, wanted: _Wanted, there: dict[str, list[FoundFile]]) -> Iterator[Finding]:
     orphans = [
-        file
+        (folder, file)
         for folder, files in there.items()
         for file in files
         if file.age_s > SAFE_S and not _is_wanted(wanted, folder, file.name)
@@ -153,11 +153,11 @@ def _is_wanted(wanted: _Wanted, folder: str, name: str) -> bool:
     return is_pending or name in wanted.supports[folder] or (folder == PICTURES and name in wanted.again)
 
 
-def _remove(store: Store, orphans: Iterable[FoundFile]) -> int:
+def _remove(store: Store, files: Iterable[tuple[str, FoundFile]]) -> int:
+    """Delete files that were found to be unused, each with its folder; return how many."""
     wanted = _wanted(store)  # read again: such a picture may have been enrolled meanwhile
     removed = 0
-    for file in orphans:
-        folder = next(folder for folder in SHARED if f"/{folder}/" in file.path)
+    for folder, file in files:
         # a caller that stores the same bytes again renews the file's age first, so that it is kept
         if not _is_wanted(wanted, folder, file.name) and store.blobs.age_s(file) > SAFE_S:
             store.blobs.remove_file(file.path)
@@ -167,35 +167,29 @@ def _remove(store: Store, orphans: Iterable[FoundFile]) -> int:
 
 def remove_unused(store: Store, pictures: Collection[str], thumbnails: Collection[str]) -> int:
     """Delete those of these files that nothing needs; return their number."""
-    unused = store.retention.unused(sorted(pictures), sorted(thumbnails))
-    if not any(unused):
-        return 0
-    wanted = _wanted(store)
-    removed = 0
-    for folder, names in zip((PICTURES, THUMBNAILS), unused, strict=True):
-        for name in sorted(names):
-            file = store.blobs.find(folder, name)
-            # a caller that stores the same bytes again renews the file's age first, so that it is kept
-            if not _is_wanted(wanted, folder, name) and store.blobs.age_s(file) > SAFE_S:
-                store.blobs.remove_file(file.path)
-                removed += 1
-    return removed
+    unused = zip(SHARED, store.retention.unused(sorted(pictures), sorted(thumbnails)), strict=True)
+    files = [(folder, store.blobs.find(folder, name)) for folder, names in unused for name in sorted(names)]
+    return _remove(store, files) if files else 0
 
 
 def _uploads(store: Store) -> Iterator[Finding]:
-    long_ago = time.time() - SAFE_S
-    old = [job_id for job_id in store.blobs.jobs_with_uploads() if 0 < submitted_at(job_id) < long_ago]
-    with store.database.read() as connection:
-        jobs = set(connection.execute(select(t.job.c.id)).scalars())
-    orphans = sorted(set(old) - jobs)
+    orphans = _orphaned_uploads(store)
     if orphans:
         message = f"{len(orphans)} uploads older than a day belong to no job"
-        repair = partial(_remove_uploads, store, orphans)
+        repair = partial(remove_orphaned_uploads, store)
         yield Finding("blobs", "upload_orphaned", message, len(orphans), repair)
 
 
-def _remove_uploads(store: Store, job_ids: Iterable[str]) -> int:
-    removed = list(job_ids)
-    for job_id in removed:
+def _orphaned_uploads(store: Store) -> list[str]:
+    """Return the jobs whose uploads are there, though they were deleted, or never written: the API died."""
+    long_ago = time.time() - SAFE_S
+    old = [job_id for job_id in store.blobs.jobs_with_uploads() if 0 < submitted_at(job_id) < long_ago]
+    return sorted(store.jobs.unknown_among(old))
+
+
+def remove_orphaned_uploads(store: Store) -> int:
+    """Delete the uploads that belong to no job; return how many."""
+    orphans = _orphaned_uploads(store)
+    for job_id in orphans:
         store.blobs.remove_folder(uploads_of(job_id))
-    return len(removed)
+    return len(orphans)

@@ -12,7 +12,6 @@ from sqlalchemy import (
     delete,
     exists,
     func,
-    inspect,
     or_,
     select,
     text,
@@ -25,7 +24,7 @@ from store import tables as t
 from store.checks.label_sets import examine_label_sets
 from store.checks.work import examine_work
 from store.database import Database
-from store.migrate import HEAD, ensure_schema
+from store.migrate import HEAD, ensure_schema, found_revision
 from store.record.change_log import Made, log_change
 from store.record.class_rows import mark_supports_deleted
 from store.record.collections import lock_collection, set_version
@@ -38,7 +37,7 @@ def examine_record(store: Store, *, deep: bool = False) -> Iterator[Finding]:
     Raises `record_unavailable`.
     """
     database = store.database
-    found = _revision(database)
+    found = found_revision(database)
     if found != HEAD:
         yield _shape(database, found)
         return  # the other checks need this version's tables
@@ -49,14 +48,6 @@ def examine_record(store: Store, *, deep: bool = False) -> Iterator[Finding]:
     yield from _supports(database)
     yield from examine_label_sets(database)
     yield from examine_work(store)
-
-
-def _revision(database: Database) -> str | None:
-    with database.read() as connection:
-        if not inspect(connection).has_table("alembic_version"):
-            return None
-        version: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-        return version
 
 
 def _shape(database: Database, found: str | None) -> Finding:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, insert, select
 
 from core.errors import ExemplarError
 from core.types import ErasureState
@@ -23,8 +23,9 @@ from store.erasure.supports import classes_named, matching
 from store.erasure.targets import Targets, Wanted
 from store.record.audit_log import note
 from store.record.collections import find_collection
+from store.unpacking import unpack
 from store.work.jobs import new_job_id
-from store.work.leases import RELEASED, Lease
+from store.work.leases import Leases
 
 CHUNKS_AT_ONCE = 32
 
@@ -54,12 +55,11 @@ class Erasure:
         return self.state is ErasureState.DONE and not self.elsewhere and not self.unread
 
 
-class Erasures:
+class Erasures(Leases):
     """The erasures of the record."""
 
     def __init__(self, database: Database, *, lease_s: float) -> None:
-        self._database = database
-        self._lease = Lease(t.erasure, lease_s)
+        super().__init__(database, t.erasure, lease_s=lease_s)
 
     def begin(
         self, wanted: Wanted, collections: Sequence[str] | None, *, key_id: str, request_id: str | None
@@ -118,7 +118,7 @@ class Erasures:
             row = connection.execute(select(t.erasure).where(t.erasure.c.id == erasure_id)).first()
         if row is None or not _is_among(row, among):
             raise ExemplarError("erasure_not_found", f"there is no erasure {erasure_id!r}")
-        return _unpack(row)
+        return unpack(Erasure, row)
 
     def page(
         self, *, before: str | None = None, limit: int = 100, among: Collection[str] | None = None
@@ -131,36 +131,19 @@ class Erasures:
         with self._database.read() as connection:
             for row in connection.execute(statement.execution_options(yield_per=limit)):
                 if _is_among(row, among):
-                    found.append(_unpack(row))
+                    found.append(unpack(Erasure, row))
                 if len(found) == limit:
                     break
         return found
 
     def claim(self, owner: str) -> Held | None:
         """Claim the oldest erasure that runs, under a lease; None if there is none."""
-        with self._database.read() as connection:
-            if not self.waits(connection):
-                return None
-        with self._database.write() as connection:
-            row = connection.execute(self._ready().with_for_update(skip_locked=True)).first()
-            if row is None:
-                return None
-            connection.execute(
-                update(t.erasure).where(t.erasure.c.id == row.id).values(self._lease.taken_by(owner))
-            )
-        return Held(self._database, self._lease, owner, row)
+        row = self._lease.claim(self._database, self._ready(), owner)
+        return None if row is None else Held(self._database, self._lease, owner, row)
 
     def waits(self, connection: Connection) -> bool:
         """Return whether there is anything to erase."""
-        return connection.execute(self._ready()).first() is not None
-
-    def expire_leases(self, worker: str) -> None:
-        """Expire the leases of earlier processes of a worker that has just started."""
-        self._release(self._lease.is_of_worker(worker))
-
-    def release(self, owner: str) -> None:
-        """Release what the owner holds."""
-        self._release(self._lease.is_of(owner))
+        return connection.execute(self._ready().limit(1)).first() is not None
 
     def versions(self) -> dict[int, int]:
         """Return the version before which snapshots may hold erased vectors, by collection."""
@@ -171,11 +154,7 @@ class Erasures:
 
     def _ready(self) -> Any:
         is_running = t.erasure.c.state == ErasureState.RUNNING
-        return select(t.erasure).where(is_running, self._lease.is_free).order_by(t.erasure.c.id).limit(1)
-
-    def _release(self, which: Any) -> None:
-        with self._database.write() as connection:
-            connection.execute(update(t.erasure).where(which).values(**RELEASED))
+        return select(t.erasure).where(is_running, self._lease.is_free).order_by(t.erasure.c.id)
 
 
 def _check(connection: Connection, wanted: Wanted, collections: Sequence[str] | None) -> None:
@@ -208,19 +187,3 @@ def _count_items(connection: Connection, collections: Sequence[str] | None, targ
 
 def _is_among(row: Row[Any], among: Collection[str] | None) -> bool:
     return among is None or (row.collections is not None and set(row.collections) <= set(among))
-
-
-def _unpack(row: Row[Any]) -> Erasure:
-    return Erasure(
-        id=row.id,
-        collections=row.collections,
-        key_id=row.key_id,
-        request_id=row.request_id,
-        kind=row.kind,
-        state=row.state,
-        at=row.at,
-        finished_at=row.finished_at,
-        counts=row.counts,
-        elsewhere=row.elsewhere,
-        unread=row.unread,
-    )

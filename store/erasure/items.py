@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.errors import ExemplarError, problem_of
-from core.results import Result
+from core.results import Result, Shown, failed_result, with_supports
+from core.types import Item
 from store.erasure.targets import PART, UPLOAD, Targets
 
 Packed = Mapping[str, Any]
@@ -60,41 +61,21 @@ def clean(
 def clean_result(result: Result, targets: Targets, items: Collection[int]) -> tuple[Result, int]:
     """Return a result, as failed if its item is erased, without these supports; and how many it named."""
     if result["item"] in items:
-        return {
-            "item": result["item"], "custom_id": None, "status": "failed", "error": problem_of(erased())
-        }, 0  # fmt: skip
-    changed, count = dict(result), 0
-    for name in ("neighbours", "findings"):
-        if isinstance(result.get(name), list):
-            changed[name], more = _without(result[name], targets)
-            count += more
-    if isinstance(result.get("explanation"), dict):
-        changed["explanation"], more = _explained(result["explanation"], targets)
-        count += more
-    labels = result.get("labels")
-    if isinstance(labels, list) and any(isinstance(one, dict) for one in labels):
-        changed["labels"] = []
-        for one in labels:
-            if "explanation" in one:
-                explanation, more = _explained(one["explanation"], targets)
-                one, count = {**one, "explanation": explanation}, count + more  # noqa: PLW2901 - it replaces it
-            changed["labels"].append(one)
-    return changed, count
+        return failed_result(Item(result["item"]), erased()), 0
+    count = 0
+
+    def left(shown: Shown) -> Shown:
+        nonlocal count
+        kept = [one for one in shown if not _names(one, targets)]
+        count += len(shown) - len(kept)
+        return kept
+
+    return with_supports(result, left), count
 
 
 def erased() -> ExemplarError:
     """Return the error of an item whose picture was erased."""
     return ExemplarError("picture_erased", "this picture was erased on request, with all that it gave")
-
-
-def _explained(explanation: Mapping[str, Any], targets: Targets) -> tuple[dict[str, Any], int]:
-    left, count = _without(explanation["supports"], targets)
-    return {**explanation, "supports": left}, count
-
-
-def _without(shown: Sequence[Mapping[str, Any]], targets: Targets) -> tuple[list[Mapping[str, Any]], int]:
-    left = [one for one in shown if not _names(one, targets)]
-    return left, len(shown) - len(left)
 
 
 def _names(support: Mapping[str, Any], targets: Targets) -> bool:

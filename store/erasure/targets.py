@@ -52,11 +52,6 @@ class Targets:
     items: set[tuple[str, int]] = field(default_factory=set)
     """Job and item."""
 
-    def words(self) -> list[str]:
-        """Return what the JSON of an item or a result must contain to concern any of this."""
-        known = [] if self.external_id is None else [self.external_id]
-        return [*known, *self.pictures, *map(str, self.supports)]
-
 
 def read_targets(connection: Connection, erasure_id: str, wanted: Wanted) -> Targets:
     """Return what an erasure has found."""

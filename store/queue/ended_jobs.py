@@ -24,14 +24,10 @@ class EndedJobs:
             redis_url, socket_timeout=CHECK_S, socket_connect_timeout=1, health_check_interval=CHECK_S
         )
         self._on_ended = on_ended
-        self._is_heard = False
+        self.is_heard = False
+        """Whether Redis tells of jobs now."""
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="ended-jobs", daemon=True)
-
-    @property
-    def is_heard(self) -> bool:
-        """Whether Redis tells of jobs now."""
-        return self._is_heard
 
     def start(self) -> None:
         """Start the thread, unless it runs."""
@@ -52,9 +48,9 @@ class EndedJobs:
                     message = subscription.get_message(timeout=CHECK_S)
                     if message is None:
                         continue
-                    self._is_heard, pause_s = True, 0.1
+                    self.is_heard, pause_s = True, 0.1
                     if message["type"] == "message":
                         self._on_ended(message["data"].decode().split())
-            self._is_heard = False
+            self.is_heard = False
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, MOST_PAUSE_S)

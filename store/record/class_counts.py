@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from core.types import ClassKind, Labels
 from store import tables as t
+from store.unpacking import unpack
 
 FIRST = 4  # supports shown as thumbnails of a class
 
@@ -101,11 +102,4 @@ def _with_counts(collection_id: int) -> Any:
 
 def _unpack(row: Row[Any]) -> Class:
     first = [getattr(row, f"first_{place}") for place in range(FIRST)]
-    return Class(
-        row.id,
-        row.label,
-        row.kind,
-        row.supports,
-        row.created_at,
-        [support for support in first if support is not None],
-    )
+    return unpack(Class, row, first=[support for support in first if support is not None])

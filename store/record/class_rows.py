@@ -36,7 +36,6 @@ def add_class(
         "label": label,
         "kind": kind,
         "seq": seq,
-        "deleted": False,
         "created_at": now_s(),
     }
     statement = insert(t.class_).values(row).returning(t.class_.c.id)

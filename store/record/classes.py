@@ -22,7 +22,7 @@ from store.record.class_rows import (
     mark_supports_deleted,
     move_supports,
 )
-from store.record.collections import collection_not_found, find_collection, lock_collection, set_version
+from store.record.collections import find_collection, locked_collection, set_version
 from store.record.label_changes import delete_label, merge_labels, rename_label
 from store.record.label_sets import find_or_make_labels
 from store.record.past import keep_classes
@@ -175,11 +175,8 @@ def _change(
 
 
 def _locked(connection: Connection, collection: str) -> _Locked:
-    found = find_collection(connection, collection)
-    version = lock_collection(connection, found.id)
-    if version is None:  # deleted between the two statements
-        raise collection_not_found(collection)
-    return _Locked(found.id, version, found.labels)
+    found = locked_collection(connection, collection)
+    return _Locked(found.id, found.version, found.labels)
 
 
 def _require_class(connection: Connection, collection_id: int, label: str) -> int:

@@ -23,25 +23,19 @@ from core.types import (
     Views,
 )
 from store import tables as t
+from store.unpacking import unpack
 
 
 def unpack_collection(row: Row[Any]) -> Collection:
     """Return a collection, with counts where the row has them."""
-    return Collection(
-        id=row.id,
-        name=row.name,
-        encoder=row.encoder,
+    return unpack(
+        Collection,
+        row,
         rule=unpack_rule(row.rule),
-        version=row.version,
-        created_at=row.created_at,
         views=Views(row.views),
-        prompts=row.prompts,
         index=unpack_index(row.index_spec),
         index_measured=None if row.index_measured is None else _unpack_measure(row.index_measured),
-        labels=row.labels,
         quality=unpack_quality(row.quality),
-        classes=getattr(row, "classes", 0),
-        supports=getattr(row, "supports", 0),
     )
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
-from sqlalchemy import Column, Connection, Row, insert, select, update
+from sqlalchemy import Column, Connection, Row, Select, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from core.errors import ExemplarError
@@ -37,14 +37,7 @@ from store.record.collection_rows import (
 from store.record.keys import follow_name
 from store.record.prompt_rules import check_index, check_labels, check_rule_of_prompts, check_views
 
-
-@dataclass(frozen=True, slots=True)
-class Answering:
-    """The encoder that a collection answers with, the slot of its vectors, and the labels of a picture."""
-
-    encoder: str
-    active_slot: int
-    labels: Labels = Labels.ONE
+_ROW = select(t.collection)
 
 
 class Collections:
@@ -81,7 +74,6 @@ class Collections:
             "views": views.value,
             "prompts": prompts,
             "index_spec": asdict(index),
-            "version": 0,
             "created_at": now_s(),
             "embedded_at": now_s(),
             "labels": labels,
@@ -109,18 +101,12 @@ class Collections:
     def get(self, name: str) -> Collection:
         """Return one collection with its counts; raises `collection_not_found`."""
         with self._database.read() as connection:
-            row = connection.execute(with_counts().where(t.collection.c.name == name)).first()
-        if row is None:
-            raise collection_not_found(name)
-        return unpack_collection(row)
+            return unpack_collection(find_collection(connection, name, with_counts()))
 
     def find(self, name: str) -> Collection:
         """Return one collection without counts, which are expensive; raises `collection_not_found`."""
         with self._database.read() as connection:
-            row = connection.execute(select(t.collection).where(t.collection.c.name == name)).first()
-        if row is None:
-            raise collection_not_found(name)
-        return unpack_collection(row)
+            return unpack_collection(find_collection(connection, name))
 
     def page(
         self, *, after: int = 0, limit: int = 100, among: frozenset[str] | None = None
@@ -152,9 +138,7 @@ class Collections:
         """
         with self._database.write() as connection:
             which = t.collection.c.name == name
-            row = connection.execute(select(t.collection).where(which).with_for_update()).first()
-            if row is None:
-                raise collection_not_found(name)
+            row = find_collection(connection, name, _ROW.with_for_update())
             before = unpack_rule(row.rule)
             rule = replace(before, **changes)
             check_rule_of_prompts(rule, row.prompts)
@@ -186,20 +170,15 @@ class Collections:
     def delete(self, name: str) -> None:
         """Delete a collection with its classes and supports; its waiting work fails when claimed."""
         with self._database.write() as connection:
-            found = connection.execute(
-                select(t.collection.c.id).where(t.collection.c.name == name)
-            ).scalar_one_or_none()
-            if found is None:
-                raise collection_not_found(name)
-            lock_collection(connection, found)
-            delete_collection(connection, found)
+            found = find_collection(connection, name)
+            lock_collection(connection, found.id)
+            delete_collection(connection, found.id)
             note(connection, "collection_deleted", collection=name)
 
     def current(self, collection_id: int) -> Collection | None:
         """Return the current state of a collection without counts; None if it was deleted."""
-        statement = select(t.collection).where(t.collection.c.id == collection_id)
         with self._database.read() as connection:
-            row = connection.execute(statement).first()
+            row = row_of(connection, collection_id)
         return None if row is None else unpack_collection(row)
 
     def versions(self, ids: Sequence[int]) -> list[tuple[int, str, int]]:
@@ -240,25 +219,28 @@ def collection_gone() -> ExemplarError:
     )
 
 
-_FIND = select(t.collection.c.id, t.collection.c.encoder, t.collection.c.version, t.collection.c.labels)
-
-
-def find_collection(connection: Connection, name: str) -> Row[int, str, int, Labels]:
-    """Return id, encoder, version and labels of a collection; raises `collection_not_found`."""
-    return _found(connection, name, _FIND.where(t.collection.c.name == name))
-
-
-def keep_collection(connection: Connection, name: str) -> Row[int, str, int, Labels]:
-    """Find a collection, which keeps its name until the transaction ends."""
-    found = _FIND.where(t.collection.c.name == name)
-    return _found(connection, name, found.with_for_update(read=True, key_share=True))
-
-
-def _found(connection: Connection, name: str, statement: Any) -> Row[int, str, int, Labels]:
-    row = connection.execute(statement).first()
+def find_collection(connection: Connection, name: str, rows: Select[Any] = _ROW) -> Row[Any]:
+    """Return the row of a collection; raises `collection_not_found`."""
+    row = connection.execute(rows.where(t.collection.c.name == name)).first()
     if row is None:
         raise collection_not_found(name)
     return row
+
+
+def keep_collection(connection: Connection, name: str) -> Row[Any]:
+    """Find a collection, which keeps its name until the transaction ends."""
+    return find_collection(connection, name, _ROW.with_for_update(read=True, key_share=True))
+
+
+def locked_collection(connection: Connection, name: str) -> Row[Any]:
+    """Return the row of a collection as it is once it is locked; raises `collection_not_found`."""
+    lock_collection(connection, find_collection(connection, name).id)
+    return find_collection(connection, name)
+
+
+def row_of(connection: Connection, collection_id: int) -> Row[Any] | None:
+    """Return the row of a collection; None if it is gone."""
+    return connection.execute(_ROW.where(t.collection.c.id == collection_id)).first()
 
 
 def lock_collection(connection: Connection, collection_id: int) -> int | None:
@@ -274,15 +256,11 @@ def lock_collection(connection: Connection, collection_id: int) -> int | None:
     ).scalar_one_or_none()
 
 
-def answering(connection: Connection, collection_id: int) -> Answering:
-    """Return the active encoder of a locked collection."""
+def answering(connection: Connection, collection_id: int) -> Row[str, int, Labels]:
+    """Return the active encoder of a locked collection, the slot of its vectors, and a picture's labels."""
     collection = t.collection.c
-    row = connection.execute(
-        select(collection.encoder, collection.active_slot, collection.labels).where(
-            collection.id == collection_id
-        )
-    ).one()
-    return Answering(row.encoder, row.active_slot, row.labels)
+    columns = (collection.encoder, collection.active_slot, collection.labels)
+    return connection.execute(select(*columns).where(collection.id == collection_id)).one()
 
 
 def vector_column(slot: int) -> Column[bytes]:

@@ -12,6 +12,7 @@ from core.label_sets import LabelSet
 from core.labels import pack_labels, unpack_labels
 from core.types import QuarantineState
 from store import tables as t
+from store.unpacking import unpack
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +63,4 @@ class Which:
 
 def unpack_contribution(row: Row[Any]) -> Contribution:
     """Return the contribution in a row of its table."""
-    return Contribution(
-        id=row.id,
-        state=row.state,
-        labels=LabelSet(unpack_labels(row.label), row.complete),
-        picture=row.picture,
-        thumbnail=row.thumbnail,
-        external_id=row.external_id,
-        metadata=row.metadata,
-        findings=row.findings,
-        key_id=row.key_id,
-        key_name=row.key_name,
-        request_id=row.request_id,
-        created_at=row.created_at,
-        decided_at=row.decided_at,
-        decided_by=row.decided_by,
-        support_id=row.support_id,
-        encoder=row.encoder,
-    )
+    return unpack(Contribution, row, labels=LabelSet(unpack_labels(row.label), row.complete))

@@ -10,8 +10,9 @@ from typing import Any
 from core.changes import ClassChange
 from core.types import ClassKind
 from store.database import Database
+from store.record.collections import find_collection
 from store.record.past import changed_supports, classes_at
-from store.record.versions import find_row, reached_version, rule_at
+from store.record.versions import reached_version, rule_at
 
 Labels = tuple[str, ...]
 """The label of a support, or all of them where a picture may have several."""
@@ -67,7 +68,7 @@ class Differences:
         Raises `collection_not_found`, `version_gone` or `version_invalid`.
         """
         with self._database.read() as connection:
-            row = find_row(connection, name)
+            row = find_collection(connection, name)
             low, high = (reached_version(connection, row, one) for one in (from_version, to_version))
             then, now = ({one.id: one for one in classes_at(connection, row.id, at)} for at in (low, high))
             had, has = (changed_supports(connection, row.id, at, since=min(low, high)) for at in (low, high))

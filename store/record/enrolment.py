@@ -54,10 +54,7 @@ def enroll(connection: Connection, chunk: Chunk, outcomes: Sequence[Result | Enr
     """
     version = None if chunk.collection_id is None else lock_collection(connection, chunk.collection_id)
     if version is None or chunk.collection_id is None:
-        return [
-            failed_result(outcome.item, collection_gone()) if isinstance(outcome, Enrolment) else outcome
-            for outcome in outcomes
-        ]
+        return all_failed(outcomes, collection_gone())
     pictures = {outcome.item.picture or "" for outcome in outcomes if isinstance(outcome, Enrolment)}
     twins = _twins(connection, chunk.collection_id, pictures)
     said = answering(connection, chunk.collection_id)
@@ -74,6 +71,11 @@ def enroll(connection: Connection, chunk: Chunk, outcomes: Sequence[Result | Enr
         {**result, "index_version": rows.version} if result["status"] == "done" else result
         for result in results
     ]
+
+
+def all_failed(outcomes: Sequence[Result | Enrolment], error: ExemplarError) -> list[Result]:
+    """Return the results of pictures none of which can be written."""
+    return [failed_result(one.item, error) if isinstance(one, Enrolment) else one for one in outcomes]
 
 
 class _Rows:
@@ -126,7 +128,7 @@ class _Writer:
     def add(self, enrolment: Enrolment) -> Result:
         item = enrolment.item
         try:
-            class_id, label = self._class_of(_one_label(item))
+            class_id, label = self._class_of(one_label(item))
         except ExemplarError as error:
             return failed_result(item, error)
         twins = self._twins.setdefault(item.picture or "", {})
@@ -193,7 +195,8 @@ class _SetWriter:
         )
 
 
-def _one_label(item: Item) -> str:
+def one_label(item: Item) -> str:
+    """Return the only label of an item; raises `labels_invalid` for several."""
     return str(check_one_label(item.labels)) if item.labels is not None else item.label or ""
 
 

@@ -15,7 +15,7 @@ from formats.bundle import BundleClass, BundleEncoder, BundleSupport, Manifest, 
 from store import tables as t
 from store.database import Database
 from store.record.collection_rows import unpack_rule
-from store.record.collections import collection_not_found, vector_column
+from store.record.collections import find_collection, vector_column
 from store.record.label_sets import members_of
 from store.record.probes import probe_of
 
@@ -37,11 +37,7 @@ class Exports:
         spool = Spool()
         try:
             with self._database.read() as connection:
-                collection = connection.execute(
-                    select(t.collection).where(t.collection.c.name == name)
-                ).first()
-                if collection is None:
-                    raise collection_not_found(name)
+                collection = find_collection(connection, name)
                 ids, classes = _classes(connection, collection.id)
                 manifest = _manifest(connection, collection, classes)
                 spool.fill(manifest, _supports(connection, collection, manifest, ids))

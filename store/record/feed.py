@@ -12,30 +12,17 @@ from core.where import Where
 from store import tables as t
 from store.record.collections import vector_column
 from store.record.metadata_filter import matches
+from store.record.past import current_classes
 
 MOST_CHANGES = 20_000  # per read: 40 MB at 512 components, however far behind a replica is
 
 
 def class_changes(connection: Connection, collection_id: int, after: int, upto: int) -> list[ClassChange]:
     """Return the current state of classes that changed after a version, up to another."""
-    class_, member = t.class_.c, t.class_member.c
-    changed = (class_.collection_id == collection_id, class_.seq > after, class_.seq <= upto)
-    members: dict[int, list[int]] = {}
-    of_sets = (
-        select(member.set_id, member.label_id)
-        .join(t.class_, class_.id == member.set_id)
-        .where(*changed)
-        .order_by(member.label_id)
+    class_ = t.class_.c
+    return current_classes(
+        connection, class_.collection_id == collection_id, class_.seq > after, class_.seq <= upto
     )
-    for row in connection.execute(of_sets):
-        members.setdefault(row.set_id, []).append(row.label_id)
-    rows = connection.execute(
-        select(class_.id, class_.label, class_.kind, class_.deleted, class_.complete).where(*changed)
-    )
-    return [
-        ClassChange(row.id, row.label, row.kind, row.deleted, tuple(members.get(row.id, ())), row.complete)
-        for row in rows
-    ]
 
 
 def support_changes(

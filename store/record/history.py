@@ -13,12 +13,13 @@ from core.changes import Past
 from core.types import ChangeKind, Collection, Rule
 from core.vectors import Vector, unpack_vector
 from store import tables as t
-from store.database import Database
+from store.database import Database, slices
 from store.record.collection_rows import unpack_collection
-from store.record.collections import collection_gone, vector_column
-from store.record.past import AT_ONCE, classes_at, supports_at
+from store.record.collections import collection_gone, find_collection, row_of, vector_column
+from store.record.past import classes_at, supports_at
 from store.record.restore import restore
-from store.record.versions import check_answers, find_row, reached_version, rule_at
+from store.record.versions import check_answers, reached_version, rule_at
+from store.unpacking import unpack
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +50,16 @@ class History:
         """Return the changes of a collection, newest first, from the one before a version on."""
         change = t.change.c
         with self._database.read() as connection:
-            collection = find_row(connection, name)
+            collection = find_collection(connection, name)
             rows = select(t.change).where(change.collection_id == collection.id)
             if before is not None:
                 rows = rows.where(change.version < before)
             found = connection.execute(rows.order_by(change.version.desc()).limit(limit))
-            return [_unpack(row, collection.oldest_version) for row in found]
+            oldest = collection.oldest_version
+            return [
+                unpack(Change, row, key_id=row.actor, actor=row.actor_name, kept=row.version >= oldest)
+                for row in found
+            ]
 
     def at(self, name: str, version: int) -> Collection:
         """Return a collection without counts as it was at a version, the last one up to the given one.
@@ -62,7 +67,7 @@ class History:
         Raises `collection_not_found`, `version_gone`, `version_invalid` or `index_unsupported`.
         """
         with self._database.read() as connection:
-            row = find_row(connection, name)
+            row = find_collection(connection, name)
             check_answers(row)
             reached = reached_version(connection, row, version)
             rule = rule_at(connection, row, reached)
@@ -97,21 +102,11 @@ class History:
         support, found = t.support.c, {}
         with self._read(collection_id) as (connection, row):
             column = vector_column(row.active_slot)
-            for start in range(0, len(ids), AT_ONCE):
-                which = (support.id.in_(ids[start : start + AT_ONCE]), column.is_not(None))
+            for some in slices(ids):
+                which = (support.id.in_(some), column.is_not(None))
                 for id_, packed in connection.execute(select(support.id, column).where(*which)):
                     found[id_] = unpack_vector(packed)
         return found
-
-    def repeated_pictures(self, collection_id: int, version: int) -> dict[int, str]:
-        """Return the pictures that several supports of a version share, by support id."""
-        support = t.support.c
-        at = supports_at(collection_id, version)
-        here = select(support.id, support.picture).join(at, at.c.id == support.id).subquery()
-        repeated = select(here.c.picture).group_by(here.c.picture).having(func.count() > 1)
-        statement = select(here.c.id, here.c.picture).where(here.c.picture.in_(repeated))
-        with self._database.read() as connection:
-            return {row.id: row.picture for row in connection.execute(statement)}
 
     def restore(self, name: str, version: int) -> int:
         """Make a collection what it was at a version; return its version then.
@@ -124,22 +119,7 @@ class History:
     @contextmanager
     def _read(self, collection_id: int) -> Iterator[tuple[Connection, Row[Any]]]:
         with self._database.read() as connection:
-            row = connection.execute(select(t.collection).where(t.collection.c.id == collection_id)).first()
+            row = row_of(connection, collection_id)
             if row is None:
                 raise collection_gone()
             yield connection, row
-
-
-def _unpack(row: Row[Any], oldest: int) -> Change:
-    return Change(
-        row.version,
-        row.from_version,
-        row.at,
-        row.kind,
-        row.details,
-        row.actor,
-        row.actor_name,
-        row.request_id,
-        row.job_id,
-        kept=row.version >= oldest,
-    )

@@ -159,7 +159,6 @@ def _make_collection(
         "rule": asdict(manifest.rule),
         "views": manifest.views.value,
         "prompts": manifest.prompts,
-        "version": 0,
         "created_at": now_s(),
         "embedded_at": now_s(),
         "imported_by": job_id,

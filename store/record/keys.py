@@ -17,6 +17,7 @@ from store import tables as t
 from store.clock import now_s
 from store.database import Database
 from store.record.audit_log import note
+from store.unpacking import unpack
 
 DAY_S = 86400.0
 
@@ -147,12 +148,10 @@ def _digest(secret: str) -> str:
 
 
 def _unpack(row: Row[Any]) -> Key:
-    return Key(
-        id=row.id,
-        name=row.name,
+    return unpack(
+        Key,
+        row,
         scopes=frozenset(Scope(name) for name in row.scopes),
         collections=None if row.collections is None else frozenset(row.collections),
-        created_at=row.created_at,
-        expires_at=row.expires_at,
         revoked=row.revoked_at is not None,
     )

@@ -14,6 +14,7 @@ from core.errors import ExemplarError
 from core.label_sets import clean_part, is_within
 from core.types import ClassKind
 from store import tables as t
+from store.database import slices
 from store.record.class_rows import (
     add_class,
     find_class,
@@ -21,7 +22,7 @@ from store.record.class_rows import (
     mark_supports_deleted,
     renumber_supports,
 )
-from store.record.label_sets import Members, find_or_make_labels, members_of, slices, write_members
+from store.record.label_sets import Members, find_or_make_labels, members_of, write_members
 from store.record.past import keep_classes
 
 Became = Mapping[int, frozenset[int]]

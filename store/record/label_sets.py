@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
@@ -16,11 +15,9 @@ from core.errors import ExemplarError
 from core.label_sets import LabelSet, with_parents
 from core.types import ClassKind
 from store import tables as t
+from store.database import slices
 from store.record.class_rows import add_class, find_class, resolve_label
-
-T = TypeVar("T")
-
-AT_ONCE = 1000  # of the 32766 parameters that one statement may have
+from store.record.past import labels_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,15 +137,12 @@ class SetWriter:
 
 def members_of(connection: Connection, set_ids: Sequence[int]) -> dict[int, Members]:
     """Return the members of sets by id."""
-    class_, member = t.class_.c, t.class_member.c
-    complete: dict[int, bool] = {}
-    ids: dict[int, set[int]] = {}
+    class_, ids = t.class_.c, labels_in(connection, set_ids)
+    found: dict[int, Members] = {}
     for some in slices(set_ids):
         rows = connection.execute(select(class_.id, class_.complete).where(class_.id.in_(some)))
-        complete |= {row.id: row.complete for row in rows}
-        for row in connection.execute(select(t.class_member).where(member.set_id.in_(some))):
-            ids.setdefault(row.set_id, set()).add(row.label_id)
-    return {one: Members(frozenset(ids.get(one, ())), flag) for one, flag in complete.items()}
+        found |= {row.id: Members(frozenset(ids.get(row.id, ())), row.complete) for row in rows}
+    return found
 
 
 def label_sets(connection: Connection, set_ids: Collection[int]) -> dict[int, LabelSet]:
@@ -163,8 +157,3 @@ def label_sets(connection: Connection, set_ids: Collection[int]) -> dict[int, La
         for row in connection.execute(named.where(member.set_id.in_(some))):
             labels.setdefault(row.set_id, []).append(row.label)
     return {one: LabelSet(tuple(sorted(labels.get(one, ()))), flag) for one, flag in complete.items()}
-
-
-def slices(values: Sequence[T]) -> list[Sequence[T]]:
-    """Return values in parts that one statement can take as parameters."""
-    return [values[start : start + AT_ONCE] for start in range(0, len(values), AT_ONCE)]

@@ -13,9 +13,9 @@ from sqlalchemy import ColumnElement, Connection, Subquery, case, insert, select
 from core.changes import ClassChange
 from core.types import ClassKind
 from store import tables as t
+from store.database import slices
 from store.record.change_log import keeps_history
-
-AT_ONCE = 1000  # of the 32766 parameters that one statement may have
+from store.unpacking import unpack
 
 
 def keep_supports(connection: Connection, which: ColumnElement[bool], next_seq: ColumnElement[int]) -> None:
@@ -46,10 +46,10 @@ def keep_classes(connection: Connection, ids: Sequence[int], until: int) -> None
     if not keeps_history(connection):
         return
     class_ = t.class_.c
-    for start in range(0, len(ids), AT_ONCE):
-        which = (class_.id.in_(ids[start : start + AT_ONCE]), class_.seq < until, ~class_.deleted)
+    for some in slices(ids):
+        which = (class_.id.in_(some), class_.seq < until, ~class_.deleted)
         rows = connection.execute(select(t.class_).where(*which)).all()
-        members = _members(connection, [row.id for row in rows if row.kind is ClassKind.SET])
+        members = labels_in(connection, [row.id for row in rows if row.kind is ClassKind.SET])
         kept = [
             {
                 "collection_id": row.collection_id,
@@ -84,16 +84,8 @@ def supports_at(collection_id: int, version: int, *, answered: bool = False) -> 
 def classes_at(connection: Connection, collection_id: int, version: int) -> list[ClassChange]:
     """Return the classes of a version, in the order of their ids."""
     class_, past = t.class_.c, t.class_past.c
-    rows = connection.execute(
-        select(class_.id, class_.label, class_.kind, class_.complete).where(
-            class_.collection_id == collection_id, ~class_.deleted, class_.seq <= version
-        )
-    ).all()
-    members = _members(connection, [row.id for row in rows if row.kind is ClassKind.SET])
-    found = [
-        ClassChange(row.id, row.label, row.kind, False, tuple(members.get(row.id, ())), row.complete)
-        for row in rows
-    ]
+    here = (class_.collection_id == collection_id, ~class_.deleted, class_.seq <= version)
+    found = current_classes(connection, *here)
     kept = connection.execute(
         select(t.class_past).where(
             past.collection_id == collection_id, past.since <= version, past.until > version
@@ -106,11 +98,18 @@ def classes_at(connection: Connection, collection_id: int, version: int) -> list
     return sorted(found, key=lambda one: one.id)
 
 
-def _members(connection: Connection, set_ids: Sequence[int]) -> Mapping[int, list[int]]:
+def current_classes(connection: Connection, *which: ColumnElement[bool]) -> list[ClassChange]:
+    """Return classes as they are now."""
+    rows = connection.execute(select(t.class_).where(*which)).all()
+    members = labels_in(connection, [row.id for row in rows if row.kind is ClassKind.SET])
+    return [unpack(ClassChange, row, members=tuple(members.get(row.id, ()))) for row in rows]
+
+
+def labels_in(connection: Connection, set_ids: Sequence[int]) -> Mapping[int, list[int]]:
+    """Return the ids of the labels in sets, ascending, by set; nothing for one without labels."""
     member = t.class_member.c
     found: dict[int, list[int]] = {}
-    for start in range(0, len(set_ids), AT_ONCE):
-        some = set_ids[start : start + AT_ONCE]
+    for some in slices(set_ids):
         rows = select(t.class_member).where(member.set_id.in_(some)).order_by(member.label_id)
         for row in connection.execute(rows):
             found.setdefault(row.set_id, []).append(row.label_id)

@@ -6,18 +6,13 @@ from core.errors import ExemplarError
 from core.label_sets import unsupported
 from core.types import Index, IndexName, Labels, Prompts, Rule, RuleName, Views
 
-_OF_TEXTS = (RuleName.AUTO, RuleName.KERNEL, RuleName.RIDGE)
-_OF_SEVERAL = (RuleName.AUTO, RuleName.KERNEL, RuleName.RIDGE)
+_REGRESSION = (RuleName.AUTO, RuleName.KERNEL, RuleName.RIDGE)
 
 
 def check_rule_of_prompts(rule: Rule, prompts: Prompts | None) -> None:
     """Raise `rule_invalid` if the rule does not use the collection's prompts."""
-    if prompts is not None and rule.name not in _OF_TEXTS:
-        expected = ", ".join(name.value for name in _OF_TEXTS)
-        raise ExemplarError(
-            "rule_invalid",
-            f"expected one of the rules {expected}, which use prompts, got {rule.name.value}",
-        )
+    if prompts is not None:
+        _check_regression(rule, "use prompts")
 
 
 def check_labels(labels: Labels, rule: Rule, prompts: Prompts | None) -> None:
@@ -34,11 +29,14 @@ def check_labels(labels: Labels, rule: Rule, prompts: Prompts | None) -> None:
         raise ExemplarError(
             "rule_invalid", "expected max_error only in a collection whose pictures have one label"
         )
-    if rule.name not in _OF_SEVERAL:
-        expected = ", ".join(name.value for name in _OF_SEVERAL)
+    _check_regression(rule, "give several labels")
+
+
+def _check_regression(rule: Rule, what: str) -> None:
+    if rule.name not in _REGRESSION:
+        expected = ", ".join(_REGRESSION)
         raise ExemplarError(
-            "rule_invalid",
-            f"expected one of the rules {expected}, which give several labels, got {rule.name.value}",
+            "rule_invalid", f"expected one of the rules {expected}, which {what}, got {rule.name.value}"
         )
 
 

@@ -10,19 +10,18 @@ from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, upd
 
 from core.actor import LOCAL, current_actor
 from core.errors import ExemplarError
-from core.label_sets import check_one_label
 from core.labels import pack_labels, unpack_labels
 from core.results import Result, done_result, failed_result
 from core.types import Chunk, Item, JobKind, Labels, QuarantineState
 from core.vectors import Vector, pack_vector, unpack_vector
 from store import tables as t
 from store.clock import now_s
-from store.database import Database
+from store.database import Database, slices
 from store.record.audit_log import note
 from store.record.collections import answering, collection_gone, find_collection, lock_collection
 from store.record.contributions import Contribution, Which, unpack_contribution
-from store.record.enrolment import Enrolment, enroll
-from store.record.label_sets import slices
+from store.record.enrolment import Enrolment, all_failed, enroll, one_label
+from store.record.retention import unused
 
 MOST_AT_ONCE = 5_000  # decided in one change
 OPTION = "quarantine"
@@ -47,10 +46,7 @@ def contribute(connection: Connection, chunk: Chunk, outcomes: Sequence[Result |
     """
     version = None if chunk.collection_id is None else lock_collection(connection, chunk.collection_id)
     if version is None or chunk.collection_id is None:
-        return [
-            failed_result(outcome.item, collection_gone()) if isinstance(outcome, Enrolment) else outcome
-            for outcome in outcomes
-        ]
+        return all_failed(outcomes, collection_gone())
     said = answering(connection, chunk.collection_id)
     return [
         _put(connection, chunk, said.labels, one) if isinstance(one, Enrolment) else one for one in outcomes
@@ -93,7 +89,7 @@ def _put(connection: Connection, chunk: Chunk, labels: Labels, one: Enrolment) -
 def _text_of(item: Item, labels: Labels) -> str:
     if labels is Labels.MANY:
         return pack_labels((item.label or "",) if item.labels is None else item.labels)
-    return str(check_one_label(item.labels)) if item.labels is not None else item.label or ""
+    return one_label(item)
 
 
 class Quarantine:
@@ -179,8 +175,8 @@ class Quarantine:
                 _decide(connection, ids, QuarantineState.REFUSED, None, picture="", thumbnail="")
             waiting = _waiting(connection, which.condition(found.id))
             _note(connection, "refused", collection, rows)
-            pictures = _unused(connection, "picture", {row.picture for row in rows})
-            thumbnails = _unused(connection, "thumbnail", {row.thumbnail for row in rows})
+            pictures = sorted(unused(connection, "picture", {row.picture for row in rows} - {""}))
+            thumbnails = sorted(unused(connection, "thumbnail", {row.thumbnail for row in rows} - {""}))
         return Decided(len(rows), waiting, (), pictures, thumbnails)
 
 
@@ -216,16 +212,6 @@ def _note(connection: Connection, what: str, collection: str, rows: Sequence[Row
     details = {"contributions": len(rows), "first": min((row.id for row in rows), default=None), "keys": keys}
     if rows:
         note(connection, f"quarantine_{what}", collection=collection, details=details)
-
-
-def _unused(connection: Connection, column: str, digests: set[str]) -> list[str]:
-    """Return the files that neither a support nor a contribution names any more."""
-    left = digests - {""}
-    for table in (t.support, t.quarantine):
-        for some in slices(sorted(left)):
-            named = table.c[column]
-            left -= set(connection.execute(select(named).where(named.in_(some))).scalars())
-    return sorted(left)
 
 
 def _chunk(collection_id: int, version: int) -> Chunk:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from sqlalchemy import Connection, delete, insert, select, update
 
@@ -12,24 +12,13 @@ from core.changes import ClassChange
 from core.types import ChangeKind, ClassKind, Rule
 from store import tables as t
 from store.clock import now_s
+from store.database import slices
 from store.record.change_log import Made
 from store.record.class_rows import mark_supports_deleted, move_supports
 from store.record.collection_rows import unpack_rule
-from store.record.collections import lock_collection, set_version
-from store.record.past import AT_ONCE, changed_supports, classes_at, keep_classes
-from store.record.versions import find_row, reached_version, rule_at
-
-
-@dataclass(frozen=True, slots=True)
-class Restored:
-    """What restoring changed; `missing` supports were erased since."""
-
-    to: int
-    classes: int
-    returned: int
-    removed: int
-    moved: int
-    missing: int
+from store.record.collections import locked_collection, set_version
+from store.record.past import changed_supports, classes_at, keep_classes
+from store.record.versions import reached_version, rule_at
 
 
 def restore(connection: Connection, name: str, version: int) -> int:
@@ -37,8 +26,7 @@ def restore(connection: Connection, name: str, version: int) -> int:
 
     Nothing changes if it is so already. Raises `collection_not_found`, `version_gone` or `version_invalid`.
     """
-    lock_collection(connection, find_row(connection, name).id)
-    row = find_row(connection, name)  # read again under the lock
+    row = locked_collection(connection, name)
     to = reached_version(connection, row, version)
     seq = int(row.version) + 1
     classes = _restore_classes(connection, row.id, (to, row.version), seq)
@@ -48,8 +36,9 @@ def restore(connection: Connection, name: str, version: int) -> int:
         _write_rule(connection, row.id, rule)
     if not classes and rule == now and reached == row.version:
         return reached
-    details = asdict(Restored(to=to, classes=classes, **counts))
-    made = Made(ChangeKind.RESTORED, details, None if rule == now else row.rule)
+    made = Made(
+        ChangeKind.RESTORED, {"to": to, "classes": classes, **counts}, None if rule == now else row.rule
+    )
     set_version(connection, row.id, max(reached, seq), made)
     return max(reached, seq)
 
@@ -65,9 +54,10 @@ def _restore_classes(connection: Connection, collection_id: int, versions: tuple
     changed = sorted(id_ for id_ in then.keys() | now.keys() if then.get(id_) != now.get(id_))
     keep_classes(connection, [id_ for id_ in changed if id_ in now], seq)
     gone = {"deleted": True, "seq": seq, "merged_into": None}
-    for start in range(0, len(changed), AT_ONCE):
-        which = t.class_.c.id.in_(changed[start : start + AT_ONCE])
-        connection.execute(update(t.class_).where(which).values(gone))  # no two may have one label
+    for some in slices(changed):
+        connection.execute(
+            update(t.class_).where(t.class_.c.id.in_(some)).values(gone)
+        )  # no two may have one label
     for one in (then[id_] for id_ in changed if id_ in then):
         _write_class(connection, one, seq)
     for one in (now[id_] for id_ in changed if id_ in then and id_ in now):
@@ -99,7 +89,10 @@ def _leave_name(connection: Connection, collection_id: int, one: ClassChange, se
 def _restore_supports(
     connection: Connection, collection_id: int, versions: tuple[int, int]
 ) -> tuple[int, dict[str, int]]:
-    """Give supports the class that they had; return the resulting version, and how many changed how."""
+    """Give supports the class that they had; return the resulting version, and how many changed how.
+
+    Those `missing` were erased since.
+    """
     to, version = versions
     then, now = (changed_supports(connection, collection_id, at, since=to) for at in versions)
     back = [id_ for id_, class_id in then.items() if now.get(id_) != class_id]
@@ -111,9 +104,8 @@ def _restore_supports(
         "removed": len(removed),
         "missing": len(back) - len(there),
     }
-    for start in range(0, len(removed), AT_ONCE):
-        which = t.support.c.id.in_(removed[start : start + AT_ONCE])
-        version = mark_supports_deleted(connection, which, version)
+    for some in slices(removed):
+        version = mark_supports_deleted(connection, t.support.c.id.in_(some), version)
     return _move_back(connection, {id_: then[id_] for id_ in there}, version), counts
 
 
@@ -122,9 +114,8 @@ def _move_back(connection: Connection, targets: Mapping[int, int], version: int)
     for support_id, class_id in targets.items():
         by_class[class_id].append(support_id)
     for class_id, ids in sorted(by_class.items()):
-        for start in range(0, len(ids), AT_ONCE):
-            which = t.support.c.id.in_(ids[start : start + AT_ONCE])
-            version = move_supports(connection, which, class_id, version)
+        for some in slices(ids):
+            version = move_supports(connection, t.support.c.id.in_(some), class_id, version)
     return version
 
 
@@ -132,10 +123,7 @@ def _with_vectors(connection: Connection, ids: Sequence[int]) -> list[int]:
     """Return those supports that were not erased."""
     support = t.support.c
     found: list[int] = []
-    for start in range(0, len(ids), AT_ONCE):
-        which = (
-            support.id.in_(ids[start : start + AT_ONCE]),
-            support.vector.is_not(None) | support.vector_b.is_not(None),
-        )
+    for some in slices(ids):
+        which = (support.id.in_(some), support.vector.is_not(None) | support.vector_b.is_not(None))
         found += connection.execute(select(support.id).where(*which).order_by(support.id)).scalars().all()
     return found

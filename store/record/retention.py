@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, or_, select, update
+from sqlalchemy import Connection, delete, func, or_, select, true, update
 
 from store import tables as t
 from store.clock import now_s
-from store.database import Database
+from store.database import Database, slices
 from store.record.change_log import forget_before
 from store.record.collections import lock_collection
-
-AT_ONCE = 1000  # supports erased in one statement
 
 Names = tuple[set[str], set[str]]
 """The names of pictures and of thumbnails."""
@@ -48,21 +46,18 @@ class Retention:
 
     def unused(self, pictures: Sequence[str], thumbnails: Sequence[str]) -> Names:
         """Return those of these pictures and thumbnails that no support or contribution has or keeps."""
-        support = t.support.c
         with self._database.read() as connection:
-            left = []
-            for names, column in ((pictures, support.picture), (thumbnails, support.thumbnail)):
-                used: set[str] = set()
-                for start in range(0, len(names), AT_ONCE):
-                    some = names[start : start + AT_ONCE]
-                    contributed = t.quarantine.c[column.name]
-                    for kept in (
-                        select(column).where(column.in_(some), keeps_files()),
-                        select(contributed).where(contributed.in_(some)),
-                    ):
-                        used |= set(connection.execute(kept).scalars())
-                left.append(set(names) - used)
-        return left[0], left[1]
+            return unused(connection, "picture", pictures), unused(connection, "thumbnail", thumbnails)
+
+
+def unused(connection: Connection, column: str, names: Collection[str]) -> set[str]:
+    """Return those of these pictures, or thumbnails, that no support or contribution has or keeps."""
+    left = set(names)
+    for table, keeps in ((t.support, keeps_files()), (t.quarantine, true())):
+        for some in slices(sorted(left)):
+            named = table.c[column]
+            left -= set(connection.execute(select(named).where(named.in_(some), keeps)).scalars())
+    return left
 
 
 def keeps_files() -> Any:

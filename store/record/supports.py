@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select, update
@@ -16,7 +15,7 @@ from core.label_sets import LabelChange, LabelSet, check_one_label
 from core.types import ChangeKind, Labels
 from core.where import Where
 from store import tables as t
-from store.database import Database
+from store.database import Database, slices
 from store.record.change_log import Made
 from store.record.class_rows import (
     add_class,
@@ -25,13 +24,14 @@ from store.record.class_rows import (
     move_supports,
     renumber_supports,
 )
-from store.record.collections import find_collection, lock_collection, set_version
+from store.record.collections import find_collection, lock_collection, row_of, set_version
 from store.record.feed import class_changes, support_changes
 from store.record.label_sets import Members, find_or_make_labels, find_or_make_set, label_sets
 from store.record.metadata_filter import matches
+from store.record.past import supports_at
+from store.unpacking import unpack
 
 MAX_ID = 2**63 - 1
-AT_ONCE = 500  # ids in one statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +169,7 @@ class Supports:
         support = t.support.c
         found: dict[int, str] = {}
         with self._database.read() as connection:
-            ids = iter(sorted(support_ids))
-            while some := list(islice(ids, AT_ONCE)):
+            for some in slices(sorted(support_ids)):
                 rows = select(support.id, support.external_id).where(
                     support.id.in_(some), support.external_id.is_not(None)
                 )
@@ -185,12 +184,18 @@ class Supports:
             made = Made(ChangeKind.DELETED, {"support": support_id})
             set_version(connection, collection_id, version, made)
 
-    def repeated_pictures(self, collection_id: int) -> dict[int, str]:
-        """Return the pictures that several supports share, by support id."""
+    def repeated_pictures(self, collection_id: int, version: int | None = None) -> dict[int, str]:
+        """Return the pictures that several supports share, now or at a version, by support id."""
         support = t.support.c
-        here = (support.collection_id == collection_id, support.class_id.is_not(None))
-        repeated = select(support.picture).where(*here).group_by(support.picture).having(func.count() > 1)
-        statement = select(support.id, support.picture).where(*here, support.picture.in_(repeated))
+        here = select(support.id, support.picture)
+        if version is None:
+            here = here.where(support.collection_id == collection_id, support.class_id.is_not(None))
+        else:
+            at = supports_at(collection_id, version)
+            here = here.join(at, at.c.id == support.id)
+        found = here.subquery().c
+        repeated = select(found.picture).group_by(found.picture).having(func.count() > 1)
+        statement = select(found.id, found.picture).where(found.picture.in_(repeated))
         with self._database.read() as connection:
             return {row.id: row.picture for row in connection.execute(statement)}
 
@@ -201,7 +206,7 @@ class Supports:
         One that does not match the filter looks deleted.
         """
         with self._database.read() as connection:
-            now = connection.execute(select(t.collection).where(t.collection.c.id == collection_id)).first()
+            now = row_of(connection, collection_id)
             if now is None:
                 return None
             if now.version == version:
@@ -267,15 +272,6 @@ def _unpack(connection: Connection, rows: Sequence[Row[Any]], labels: Labels) ->
     is_many = labels is Labels.MANY
     sets = label_sets(connection, {row.class_id for row in rows}) if is_many else {}
     return [
-        Support(
-            row.id,
-            None if is_many else row.label,
-            row.picture,
-            row.thumbnail,
-            row.external_id,
-            row.metadata,
-            row.created_at,
-            sets.get(row.class_id),
-        )
+        unpack(Support, row, label=None if is_many else row.label, labels=sets.get(row.class_id))
         for row in rows
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -10,9 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from core.vectors import Vector, pack_vector, unpack_vector
 from store import tables as t
-from store.database import Database
-
-AT_ONCE = 1000  # of the 32766 parameters that one statement may have
+from store.database import Database, slices
 
 
 class Texts:
@@ -26,7 +24,7 @@ class Texts:
         text = t.text_vector.c
         found: dict[str, Vector] = {}
         with self._database.read() as connection:
-            for some in _slices(labels):
+            for some in slices(labels):
                 rows = connection.execute(
                     select(text.label, text.vector).where(
                         text.encoder == encoder, text.prompts == prompts, text.label.in_(some)
@@ -48,7 +46,3 @@ class Texts:
     def _insert_if_absent(self) -> Any:
         insert = sqlite.insert if self._database.is_sqlite else postgresql.insert
         return insert(t.text_vector).on_conflict_do_nothing()
-
-
-def _slices(labels: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (labels[start : start + AT_ONCE] for start in range(0, len(labels), AT_ONCE))

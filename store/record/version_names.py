@@ -9,8 +9,8 @@ from core.labels import check_slug
 from store import tables as t
 from store.database import Database
 from store.record.audit_log import note
-from store.record.collections import find_collection, lock_collection
-from store.record.versions import find_row, reached_version
+from store.record.collections import find_collection, locked_collection
+from store.record.versions import reached_version
 
 
 class VersionNames:
@@ -26,8 +26,7 @@ class VersionNames:
         """
         check_version_name(name)
         with self._database.write() as connection:
-            lock_collection(connection, find_collection(connection, collection).id)
-            found = find_row(connection, collection)
+            found = locked_collection(connection, collection)
             reached = reached_version(connection, found, version)
             row = t.version_name.c
             owner = select(row.version).where(row.collection_id == found.id, row.name == name)
@@ -47,8 +46,7 @@ class VersionNames:
     def remove(self, collection: str, version: int) -> None:
         """Remove the name of a version; raises `version_not_found` if it has none."""
         with self._database.write() as connection:
-            found = find_collection(connection, collection)
-            lock_collection(connection, found.id)
+            found = locked_collection(connection, collection)
             if _remove(connection, found.id, version) == 0:
                 raise _not_found(str(version))
             note(connection, "version_unnamed", collection=collection, details={"version": version})

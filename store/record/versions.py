@@ -10,15 +10,6 @@ from core.errors import ExemplarError
 from core.types import IndexName, Rule
 from store import tables as t
 from store.record.collection_rows import unpack_index, unpack_rule
-from store.record.collections import collection_not_found
-
-
-def find_row(connection: Connection, name: str) -> Row[Any]:
-    """Return the row of a collection; raises `collection_not_found`."""
-    row = connection.execute(select(t.collection).where(t.collection.c.name == name)).first()
-    if row is None:
-        raise collection_not_found(name)
-    return row
 
 
 def reached_version(connection: Connection, collection: Row[Any], version: int) -> int:

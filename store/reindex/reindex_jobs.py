@@ -25,8 +25,6 @@ def new_reindex_job(connection: Connection, collection: Row[Any]) -> str:
             lane=Lane.BULK,
             state=JobState.QUEUED,
             total=0,
-            done=0,
-            failed=0,
             top=1,
             min_version=0,
             submitted_version=collection.version,

@@ -16,7 +16,7 @@ from store.clock import now_s
 from store.database import Database
 from store.record.change_log import Made, forget_before
 from store.record.collection_removal import end_reindexes
-from store.record.collections import collection_not_found, lock_collection, set_version, vector_column
+from store.record.collections import find_collection, locked_collection, row_of, set_version, vector_column
 from store.record.feed import class_changes, support_change
 from store.reindex.encoder_switch import (
     check_no_import,
@@ -50,7 +50,7 @@ class Reindexes:
         vectors of a third one.
         """
         with self._database.write() as connection:
-            collection = _locked(connection, name)
+            collection = locked_collection(connection, name)
             row = _reindex_of(connection, collection.id)
             if encoder == collection.encoder:
                 raise ExemplarError(
@@ -153,7 +153,7 @@ class Reindexes:
         pictures wait for the other encoder, or `reindex_incomplete`.
         """
         with self._database.write() as connection:
-            collection = _locked(connection, name)
+            collection = locked_collection(connection, name)
             row = _require(_reindex_of(connection, collection.id), name)
             status = status_of(connection, collection, row)
             check_switch(status, back=back, leave_out=leave_out)
@@ -185,7 +185,7 @@ class Reindexes:
     def forget(self, name: str) -> str:
         """Delete the vectors of the inactive encoder; return the job that may still produce some."""
         with self._database.write() as connection:
-            collection = _locked(connection, name)
+            collection = locked_collection(connection, name)
             row = _require(_reindex_of(connection, collection.id), name)
             secondary = vector_column(1 - collection.active_slot)
             connection.execute(
@@ -204,9 +204,7 @@ class Reindexes:
         no second encoder.
         """
         with self._database.read() as connection:
-            collection = connection.execute(
-                select(t.collection).where(t.collection.c.id == collection_id)
-            ).first()
+            collection = row_of(connection, collection_id)
             row = _reindex_of(connection, collection_id)
             if collection is None or row is None:
                 return None
@@ -254,20 +252,8 @@ def _of(collection_id: int, job_id: str, position: int) -> Select[Any]:
 
 
 def _both(connection: Connection, name: str) -> tuple[Row[Any], Row[Any]]:
-    collection = _find(connection, name)
+    collection = find_collection(connection, name)
     return collection, _require(_reindex_of(connection, collection.id), name)
-
-
-def _find(connection: Connection, name: str) -> Row[Any]:
-    row = connection.execute(select(t.collection).where(t.collection.c.name == name)).first()
-    if row is None:
-        raise collection_not_found(name)
-    return row
-
-
-def _locked(connection: Connection, name: str) -> Row[Any]:
-    lock_collection(connection, _find(connection, name).id)
-    return _find(connection, name)  # read again under the lock
 
 
 def _reindex_of(connection: Connection, collection_id: int) -> Row[Any] | None:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, and_, literal, select, update
 
 from core.errors import ExemplarError
-from core.results import Result, failed_result
+from core.results import Result, done_result
 from core.types import ChangeKind, Chunk
 from core.vectors import pack_vector
 from store import tables as t
 from store.record.change_log import Made
 from store.record.collections import answering, lock_collection, set_version, vector_column
-from store.record.enrolment import Enrolment
+from store.record.enrolment import Enrolment, all_failed
 from store.record.past import keep_supports
 
 
@@ -26,13 +26,13 @@ def keep_vectors(
     """
     version = None if chunk.collection_id is None else lock_collection(connection, chunk.collection_id)
     if version is None or chunk.collection_id is None:
-        return _all_failed(outcomes, "the collection was deleted before this picture was embedded")
+        return all_failed(outcomes, _gone("the collection was deleted before this picture was embedded"))
     now = answering(connection, chunk.collection_id)
     other = connection.execute(
         select(t.reindex.c.encoder).where(t.reindex.c.collection_id == chunk.collection_id)
     ).scalar_one_or_none()
     if chunk.encoder not in (now.encoder, other):
-        return _all_failed(outcomes, f"the collection is no longer to be embedded with {chunk.encoder}")
+        return all_failed(outcomes, _gone(f"the collection is no longer to be embedded with {chunk.encoder}"))
     results = []
     for outcome in outcomes:
         if not isinstance(outcome, Enrolment):
@@ -62,19 +62,8 @@ def _keep(connection: Connection, made: Enrolment, slot: int, seq: int) -> bool:
 
 
 def _result(made: Enrolment, kept: bool) -> Result:
-    item = made.item
-    return {
-        "item": item.index,
-        "custom_id": item.custom_id,
-        "status": "done",
-        "support_id": item.support,
-        "kept": kept,
-    }
+    return done_result(made.item, {"support_id": made.item.support, "kept": kept})
 
 
-def _all_failed(outcomes: Sequence[Result | Enrolment], why: str) -> list[Result]:
-    error = ExemplarError("reindex_gone", why)
-    return [
-        failed_result(outcome.item, error) if isinstance(outcome, Enrolment) else outcome
-        for outcome in outcomes
-    ]
+def _gone(why: str) -> ExemplarError:
+    return ExemplarError("reindex_gone", why)

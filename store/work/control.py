@@ -14,10 +14,9 @@ from store import tables as t
 from store.clock import now_s
 from store.database import Database
 from store.work.kinds import KINDS
-from store.work.locks import lock_job
 from store.work.requeue import cancel_chunks
 from store.work.retry import failed_chunks, reopen
-from store.work.rows import require_job
+from store.work.rows import job_row, require_job, unpack_job
 from store.work.states import WAITING_CHUNK, change_chunks, change_jobs
 
 CUT_AT_ONCE = 32  # chunks in one transaction of a retry, with all their results
@@ -92,13 +91,13 @@ class Control:
         `job_not_found`, `job_state_invalid` unless the job is partial or failed, or `retry_empty`.
         """
         with self._database.read() as connection:
-            job = require_job(connection, job_id)
+            row = job_row(connection, job_id)
+            job = unpack_job(row)
             _check_ended_badly(job)
             if KINDS[job.kind].reads_vectors:  # its file is gone, and no worker claims its chunks
                 raise ExemplarError(
                     "retry_empty", "expected a job whose items can be retried; import the file again"
                 )
-            row = connection.execute(select(t.job.c.collection_id).where(t.job.c.id == job_id)).one()
             if KINDS[job.kind].enrols and row.collection_id is None:
                 raise ExemplarError(
                     "retry_empty", "expected a job whose collection exists; create it and enrol again"
@@ -129,8 +128,7 @@ class Control:
 
 
 def _locked(connection: Connection, job_id: str) -> Job:
-    lock_job(connection, job_id)
-    return require_job(connection, job_id)
+    return unpack_job(job_row(connection, job_id, locked=True))
 
 
 def _check_ended_badly(job: Job) -> None:

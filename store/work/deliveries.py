@@ -15,7 +15,8 @@ from core.types import DeliveryState
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
-from store.work.leases import RELEASED, Lease, is_past
+from store.unpacking import unpack
+from store.work.leases import RELEASED, Leases, is_past
 from store.work.rows import require_job
 
 # the retry schedule that Standard Webhooks proposes, over a day
@@ -74,12 +75,11 @@ class Logged:
     attempts: Sequence[Attempt]
 
 
-class Deliveries:
+class Deliveries(Leases):
     """The deliveries of the record."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
-        self._lease = Lease(t.delivery, LEASE_S)
+        super().__init__(database, t.delivery, lease_s=LEASE_S)
 
     def announce(self, most: int = 100) -> int:
         """Create a delivery for each job that has ended and has a webhook; return their number."""
@@ -122,7 +122,7 @@ class Deliveries:
                 .values(**self._lease.taken_by(owner), attempts=t.delivery.c.attempts + 1)
                 .returning(t.delivery)
             )
-            return [Delivery(row.id, row.url, row.body, row.attempts) for row in rows]
+            return [unpack(Delivery, row) for row in rows]
 
     def waits(self, connection: Connection) -> bool:
         """Return whether there is anything to announce or to send."""
@@ -170,11 +170,6 @@ class Deliveries:
                 )
         return held == 1
 
-    def expire_leases(self, worker: str) -> None:
-        """Expire the leases of earlier processes of a worker that has just started."""
-        with self._database.write() as connection:
-            connection.execute(update(t.delivery).where(self._lease.is_of_worker(worker)).values(**RELEASED))
-
     def counts(self) -> dict[DeliveryState, int]:
         """Return the number of deliveries in each state."""
         state = t.delivery.c.state
@@ -196,17 +191,11 @@ class Deliveries:
                 .order_by(log.delivery_id, log.number)
             ).all()
         return [
-            Logged(
-                id=row.id,
-                url=row.url,
-                state=row.state,
-                created_at=row.created_at,
+            unpack(
+                Logged,
+                row,
                 next_at=row.due_at if row.state is DeliveryState.WAITING else None,
-                attempts=[
-                    Attempt(line.number, line.at, line.took_ms, line.status, line.error)
-                    for line in attempts
-                    if line.delivery_id == row.id
-                ],
+                attempts=[unpack(Attempt, line) for line in attempts if line.delivery_id == row.id],
             )
             for row in rows
         ]

@@ -51,16 +51,10 @@ class Fetches:
                 chunk.job_id.not_in(exclude_jobs),
             )
             .order_by(chunk.queued_at, chunk.id)
-            .limit(1)
         )
-        with self._database.read() as connection:  # most calls end here, without a lock
-            if connection.execute(waiting).first() is None:
-                return None
-        with self._database.write() as connection:
-            row = connection.execute(waiting.with_for_update(skip_locked=True, of=t.chunk)).first()
-            if row is None:
-                return None
-            connection.execute(update(t.chunk).where(chunk.id == row.id).values(self._lease.taken_by(owner)))
+        row = self._lease.claim(self._database, waiting, owner)
+        if row is None:
+            return None
         return Fetch(row.id, row.job_id, row.kind, lane, row.encoder, unpack_items(row.inputs))
 
     def waiting_lanes(self, connection: Connection) -> list[Lane]:

@@ -15,10 +15,10 @@ from core.results import Tally, sum_tallies
 from core.types import FINAL, ChunkState, Job, JobKind, JobRequest, JobState
 from store import tables as t
 from store.clock import now_s
-from store.database import Database
+from store.database import Database, slices
 from store.work.kinds import KINDS
 from store.work.reviewed import with_reviews
-from store.work.rows import job_not_found, overlaps, require_job, unpack_job
+from store.work.rows import job_row, overlaps, require_job, unpack_job
 from store.work.submission import (
     Before,
     Idempotency,
@@ -104,9 +104,7 @@ class Jobs:
     def submitter(self, job_id: str) -> str | None:
         """Return the id of the key that submitted a job, `local` without keys; raises `job_not_found`."""
         with self._database.read() as connection:
-            row = connection.execute(select(t.job.c.origin).where(t.job.c.id == job_id)).first()
-        if row is None:
-            raise job_not_found(job_id)
+            row = job_row(connection, job_id)
         return None if row.origin is None else str(row.origin["key"])
 
     def page(
@@ -204,9 +202,7 @@ class Jobs:
         Raises `job_not_found`.
         """
         with self._database.read() as connection:
-            row = connection.execute(select(t.job).where(t.job.c.id == job_id)).first()
-            if row is None:
-                raise job_not_found(job_id)
+            row = job_row(connection, job_id)
             return unpack_job(row), versions_of(connection, row) if KINDS[row.kind].decides else []
 
     def reach(self, job_id: str) -> int:
@@ -250,9 +246,12 @@ class Jobs:
 
     def unknown_among(self, job_ids: Sequence[str]) -> set[str]:
         """Return which of these job ids do not exist."""
+        unknown = set(job_ids)
         with self._database.read() as connection:
-            found = connection.execute(select(t.job.c.id).where(t.job.c.id.in_(job_ids))).scalars()
-            return set(job_ids).difference(found)
+            for some in slices(job_ids):
+                found = select(t.job.c.id).where(t.job.c.id.in_(some))
+                unknown.difference_update(connection.execute(found).scalars())
+        return unknown
 
     def remove(self, job_ids: Sequence[str]) -> list[str]:
         """Delete jobs with their chunks and keys; return which of them still existed."""

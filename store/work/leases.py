@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, case, func, or_, select, update
 
 from store.clock import now_s
 from store.database import Database
@@ -64,6 +64,20 @@ class Lease:
         # the name of a worker may have a colon too: `gpu` must not match what `gpu:2` holds
         return owner.startswith(prefix, autoescape=True) & (colons == prefix.count(":"))
 
+    def claim(self, database: Database, ready: Select[Any], owner: str, **values: Any) -> Row[Any] | None:
+        """Take the first row that is ready, whose key comes first, with more values; None if none is."""
+        ready = ready.limit(1)
+        with database.read() as connection:  # most calls end here, without a lock
+            if connection.execute(ready).first() is None:
+                return None
+        [key] = self.table.primary_key
+        with database.write() as connection:
+            row = connection.execute(ready.with_for_update(skip_locked=True, of=self.table)).first()
+            if row is not None:
+                claimed = update(self.table).where(key == row[0])
+                connection.execute(claimed.values(**self.taken_by(owner), **values))
+        return row
+
     def renew(self, connection: Connection, held: Select[Any]) -> int:
         """Renew the leases of the rows whose keys `held` selects; return their number."""
         [key] = self.table.primary_key
@@ -73,13 +87,29 @@ class Lease:
         return connection.execute(statement).rowcount
 
 
-class JobLeases:
-    """The leases of a table with one row per job; subclasses define their use."""
+class Leases:
+    """The leases of a table; subclasses define their use."""
 
     def __init__(self, database: Database, table: Table, *, lease_s: float) -> None:
         self._database = database
         self._table = table
         self._lease = Lease(table, lease_s)
+
+    def release(self, owner: str) -> None:
+        """Release everything the owner holds."""
+        self._release(self._lease.is_of(owner))
+
+    def expire_leases(self, worker: str) -> None:
+        """Expire the leases of earlier processes of a worker that has just started."""
+        self._release(self._lease.is_of_worker(worker))
+
+    def _release(self, which: ColumnElement[bool], **values: Any) -> None:
+        with self._database.write() as connection:
+            connection.execute(update(self._table).where(which).values(**RELEASED, **values))
+
+
+class JobLeases(Leases):
+    """The leases of a table with one row per job, which counts attempts."""
 
     def renew(self, owner: str) -> int:
         """Renew the leases that the owner holds; return the number of jobs."""
@@ -98,11 +128,3 @@ class JobLeases:
     def fail_attempt(self, owner: str, job_id: str, reason: str) -> None:
         """Release a job whose processing failed; the attempt counts."""
         self._release(self._lease.is_of(owner) & (self._table.c.job_id == job_id), reason=reason)
-
-    def expire_leases(self, worker: str) -> None:
-        """Expire the leases of earlier processes of a worker that has just started."""
-        self._release(self._lease.is_of_worker(worker))
-
-    def _release(self, which: ColumnElement[bool], **values: Any) -> None:
-        with self._database.write() as connection:
-            connection.execute(update(self._table).where(which).values(**RELEASED, **values))

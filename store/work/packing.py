@@ -35,7 +35,6 @@ def chunk_rows(common: Mapping[str, Any], items: Sequence[Item], size: int) -> l
             **common,
             "first_item": part[0].index,
             "size": len(part),
-            "attempts": 0,
             "unfetched": any(item.is_unfetched for item in part),
             "inputs": [pack_item(item) for item in part],
         }

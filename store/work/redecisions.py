@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, select
 
 from core.errors import ExemplarError
-from core.results import Result, failed_result, has_several, is_answer, label_text, tally_of
+from core.results import Result, failed_result, has_several, is_answer, label_text
 from core.types import Chunk, JobState
 from store import tables as t
 from store.record.enrolment import Enrolment
 from store.work.locks import lock_jobs
+from store.work.rows import replace_results
 from store.work.targets import settled_chunks
 from store.work.versions import keep_past, version_to_write
 
@@ -115,11 +116,4 @@ def _replace(
         for chunk_id, results in chunks
         if any(result["item"] in new for result in results)
     }
-    connection.execute(
-        update(t.chunk).where(t.chunk.c.id == bindparam("of")).values(results=bindparam("outcome")),
-        [{"of": chunk_id, "outcome": results} for chunk_id, results in changed.items()],
-    )
-    connection.execute(
-        update(t.tally).where(t.tally.c.chunk_id == bindparam("of")).values(counts=bindparam("outcome")),
-        [{"of": chunk_id, "outcome": tally_of(results)} for chunk_id, results in changed.items()],
-    )
+    replace_results(connection, changed)

@@ -10,14 +10,13 @@ from sqlalchemy import Connection, FromClause, Row, delete, insert, select, upda
 from core.types import Chunk, ChunkState, JobState
 from store import tables as t
 from store.clock import now_s
+from store.database import slices
 from store.record.collections import lock_collection
 from store.work.kinds import KINDS
 from store.work.leases import RELEASED
 from store.work.locks import lock_jobs
 from store.work.settlement import close
 from store.work.states import change_chunks, waiting_state
-
-AT_ONCE = 500  # chunks in one statement
 
 
 def requeue_in_place(connection: Connection, row: Row[Any], job: JobState, *, attempts: int) -> None:
@@ -99,9 +98,8 @@ def split_chunk(connection: Connection, row: Row[Any], job: JobState) -> None:
 def cancel_chunks(connection: Connection, chunks: Sequence[Row[Any]]) -> None:
     """Cancel chunks (id, job_id, results); one with results of an earlier attempt is settled with those."""
     untried = [chunk.id for chunk in chunks if chunk.results is None]
-    for start in range(0, len(untried), AT_ONCE):
-        which = t.chunk.c.id.in_(untried[start : start + AT_ONCE])
-        change_chunks(connection, which, ChunkState.CANCELLED, **RELEASED)
+    for some in slices(untried):
+        change_chunks(connection, t.chunk.c.id.in_(some), ChunkState.CANCELLED, **RELEASED)
     close(connection, [(c.id, c.job_id, list(c.results)) for c in chunks if c.results is not None])
 
 

@@ -105,7 +105,6 @@ def _pieces(chunk: Row[Any]) -> Iterator[Piece]:
             "state": ChunkState.PAUSED if failed else ChunkState.SETTLED,
             "first_item": chunk.first_item + part[0][0],
             "size": len(part),
-            "attempts": 0,
             "unfetched": failed and any(is_web_url(packed.get("place")) for _, (packed, _) in part),
             "inputs": [_without_problem(packed) if failed else packed for _, (packed, _) in part],
             "results": [result for _, (_, result) in part],

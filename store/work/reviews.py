@@ -21,7 +21,6 @@ from store.record.collections import collection_gone, lock_collection
 from store.record.keys import Scope
 from store.work.jobs import Jobs
 from store.work.kinds import check_decides
-from store.work.locks import lock_job
 from store.work.review_enrolment import (
     NOT_ENROLLED,
     enrolling_reviews,
@@ -30,7 +29,7 @@ from store.work.review_enrolment import (
     take_back,
 )
 from store.work.reviewed import AutomaticReviews, automatic_reviews, count_reviews
-from store.work.rows import job_not_found, require_job, unpack_job
+from store.work.rows import job_row, require_job, unpack_job
 from store.work.submission import Submitted
 from store.work.targets import current_results
 from store.work.verdicts import Verdict
@@ -235,10 +234,7 @@ def _lock_reviewable(connection: Connection, job_id: str) -> int | None:
     """
     collection_id = connection.execute(select(t.job.c.collection_id).where(t.job.c.id == job_id)).scalar()
     is_there = collection_id is not None and lock_collection(connection, collection_id) is not None
-    row = lock_job(connection, job_id)
-    if row is None:
-        raise job_not_found(job_id)
-    _check_reviewable(unpack_job(row))
+    _check_reviewable(unpack_job(job_row(connection, job_id, locked=True)))
     return collection_id if is_there else None
 
 

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, bindparam, select, update
 
 from core.errors import ExemplarError
+from core.results import Result, tally_of
 from core.types import FINAL, MAX_CHUNK_ITEMS, Chunk, Job, Origin, Views
 from store import tables as t
+from store.unpacking import unpack
 from store.work.packing import unpack_items
+
+
+def job_row(connection: Connection, job_id: str, *, locked: bool = False) -> Row[Any]:
+    """Return the row of a job; raises `job_not_found`."""
+    statement = select(t.job).where(t.job.c.id == job_id)
+    row = connection.execute(statement.with_for_update() if locked else statement).first()
+    if row is None:
+        raise job_not_found(job_id)
+    return row
 
 
 def require_job(connection: Connection, job_id: str) -> Job:
     """Return a job inside a transaction; raises `job_not_found`."""
-    row = connection.execute(select(t.job).where(t.job.c.id == job_id)).first()
-    if row is None:
-        raise job_not_found(job_id)
-    return unpack_job(row)
+    return unpack_job(job_row(connection, job_id))
 
 
 def job_not_found(job_id: str) -> ExemplarError:
@@ -28,23 +36,11 @@ def job_not_found(job_id: str) -> ExemplarError:
 
 def unpack_job(row: Row[Any]) -> Job:
     """Return the job in a row of its table."""
-    return Job(
-        id=row.id,
+    return unpack(
+        Job,
+        row,
         collection=row.collection_name,
-        kind=row.kind,
-        lane=row.lane,
-        state=row.state,
-        total=row.total,
-        done=row.done,
-        failed=row.failed,
-        created_at=row.created_at,
-        started_at=row.started_at,
-        finished_at=row.finished_at,
         expanding=row.expanding and row.state not in FINAL,
-        smooth=row.smooth,
-        note=row.note,
-        target=row.target,
-        top=row.top,
         where=(row.options or {}).get("where"),
     )
 
@@ -73,21 +69,13 @@ def select_chunks() -> Select[Any]:
 
 def unpack_chunk(row: Row[Any]) -> Chunk:
     """Return the chunk in a row of `select_chunks`."""
-    return Chunk(
-        id=row.id,
-        job_id=row.job_id,
-        kind=row.kind,
-        collection_id=row.collection_id,
+    return unpack(
+        Chunk,
+        row,
         items=unpack_items(row.inputs),
-        top=row.top,
-        min_version=row.min_version,
-        submitted_version=row.submitted_version,
-        attempts=row.attempts,
         views=Views(row.views or Views.ONE),  # null if the collection is gone
-        smooth=row.smooth,
         collection=row.collection_name,
         origin=unpack_origin(row.origin),
-        encoder=row.encoder,
         target=row.target or "",
         options=row.options or {},
     )
@@ -111,3 +99,17 @@ def overlaps(table: Table, job_id: str, first: int, end: int | None = None) -> C
         & (column.first_item + column.size > first)
     )
     return found if end is None else found & (column.first_item < end)
+
+
+def replace_results(connection: Connection, changed: Mapping[int, Sequence[Result]]) -> None:
+    """Replace the results of locked chunks that are settled, and their counts."""
+    if not changed:
+        return
+    connection.execute(
+        update(t.chunk).where(t.chunk.c.id == bindparam("of")).values(results=bindparam("outcome")),
+        [{"of": chunk_id, "outcome": results} for chunk_id, results in changed.items()],
+    )
+    connection.execute(
+        update(t.tally).where(t.tally.c.chunk_id == bindparam("of")).values(counts=bindparam("outcome")),
+        [{"of": chunk_id, "outcome": tally_of(results)} for chunk_id, results in changed.items()],
+    )

@@ -29,12 +29,13 @@ from store.clock import now_s
 from store.record.enrolment import Enrolment, enroll
 from store.record.quarantine import OPTION, contribute
 from store.reindex.secondary_vectors import keep_vectors
-from store.work.groups import write_groups
 from store.work.item_vectors import PackedVectors
 from store.work.leases import RELEASED
 from store.work.redecisions import redecide
 from store.work.review_enrolment import enroll_reviewed
 from store.work.states import OPEN, is_one_of, may_become
+
+Writer = Callable[[Connection, Chunk, Sequence[Result | Enrolment]], list[Result]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,30 +90,38 @@ def ended_among(connection: Connection, job_ids: Collection[str]) -> Sequence[Ro
 
 def results_of(connection: Connection, settlement: Settlement) -> list[Result]:
     """Return the results of a chunk, after enrolling its pictures for who submitted them."""
-    with acting(submitter_of(settlement.chunk.job_id, settlement.chunk.origin)):
-        return _written(connection, settlement)
+    chunk = settlement.chunk
+    with acting(submitter_of(chunk.job_id, chunk.origin)):
+        return _writer_of(chunk)(connection, chunk, settlement.outcomes)
 
 
-def _written(connection: Connection, settlement: Settlement) -> list[Result]:
-    if settlement.chunk.kind is JobKind.ENROLL and OPTION in settlement.chunk.options:
-        return contribute(connection, settlement.chunk, settlement.outcomes)
-    if settlement.chunk.kind is JobKind.ENROLL and settlement.chunk.target:
-        return enroll_reviewed(connection, settlement.chunk, settlement.outcomes)
-    write = _WRITERS.get(settlement.chunk.kind)
-    if write is not None:
-        return write(connection, settlement.chunk, settlement.outcomes)
-    return _as_they_are(connection, settlement.chunk, settlement.outcomes)
+def _writer_of(chunk: Chunk) -> Writer:
+    if chunk.kind is JobKind.ENROLL and OPTION in chunk.options:
+        return contribute
+    if chunk.kind is JobKind.ENROLL and chunk.target:
+        return enroll_reviewed
+    return _WRITERS.get(chunk.kind, _as_they_are)
 
 
 def _as_they_are(_: Connection, __: Chunk, outcomes: Sequence[Result | Enrolment]) -> list[Result]:
     return [outcome for outcome in outcomes if not isinstance(outcome, Enrolment)]
 
 
-_WRITERS: Mapping[JobKind, Callable[[Connection, Chunk, Sequence[Result | Enrolment]], list[Result]]] = {
+def _write_groups(
+    connection: Connection, chunk: Chunk, outcomes: Sequence[Result | Enrolment]
+) -> list[Result]:
+    """Return the results of a group job's only chunk, after making room for one for each group."""
+    results = _as_they_are(connection, chunk, outcomes)
+    connection.execute(update(t.chunk).where(t.chunk.c.id == chunk.id).values(size=len(results)))
+    connection.execute(update(t.job).where(t.job.c.id == chunk.job_id).values(total=len(results)))
+    return results
+
+
+_WRITERS: Mapping[JobKind, Writer] = {
     JobKind.ENROLL: enroll,
     JobKind.REINDEX: keep_vectors,
     JobKind.REDECIDE: redecide,
-    JobKind.GROUP: write_groups,
+    JobKind.GROUP: _write_groups,
     JobKind.EFFECT: _as_they_are,
 }
 """Write what the kinds that `writes_vectors` or `has_target` change besides their own results."""

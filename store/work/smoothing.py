@@ -6,15 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 
-from core.results import Result, tally_of
+from core.results import Result
 from core.types import FINAL, ChunkState
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
 from store.work.leases import RELEASED, JobLeases
 from store.work.locks import lock_job
+from store.work.rows import replace_results
 from store.work.states import HALTED, change_jobs, final_state
 
 Change = Callable[[Result], Result]
@@ -50,22 +51,11 @@ class Smoothings(JobLeases):
 
     def claim(self, owner: str) -> HeldSmoothing | None:
         """Claim the oldest job whose items are all settled, under a lease; None if there is none."""
-        with self._database.read() as connection:  # most calls end here, without a lock
-            if not self.waits(connection):
-                return None
-        with self._database.write() as connection:
-            row = connection.execute(
-                self._ready().limit(1).with_for_update(skip_locked=True, of=t.smoothing)
-            ).first()
-            if row is None:
-                return None
-            attempts: int = connection.execute(
-                update(t.smoothing)
-                .where(t.smoothing.c.job_id == row.job_id)
-                .values(**self._lease.taken_by(owner), attempts=t.smoothing.c.attempts + 1)
-                .returning(t.smoothing.c.attempts)
-            ).scalar_one()
-        return HeldSmoothing(row.job_id, row.total, row.top, attempts, row.reason)
+        attempts = t.smoothing.c.attempts + 1
+        row = self._lease.claim(self._database, self._ready(), owner, attempts=attempts)
+        if row is None:
+            return None
+        return HeldSmoothing(row.job_id, row.total, row.top, row.attempts + 1, row.reason)
 
     def waits(self, connection: Connection) -> bool:
         """Return whether a job is ready to be smoothed."""
@@ -93,20 +83,7 @@ class Smoothings(JobLeases):
                 .order_by(t.chunk.c.id)
                 .with_for_update()
             ).all()
-            changed = [(row.id, [change(result) for result in row.results]) for row in rows]
-            if changed:
-                connection.execute(
-                    update(t.chunk)
-                    .where(t.chunk.c.id == bindparam("of"))
-                    .values(results=bindparam("outcome")),
-                    [{"of": chunk_id, "outcome": results} for chunk_id, results in changed],
-                )
-                connection.execute(
-                    update(t.tally)
-                    .where(t.tally.c.chunk_id == bindparam("of"))
-                    .values(counts=bindparam("outcome")),
-                    [{"of": chunk_id, "outcome": tally_of(results)} for chunk_id, results in changed],
-                )
+            replace_results(connection, {row.id: [change(one) for one in row.results] for row in rows})
         return True
 
     def finish(self, owner: str, job_id: str, seen: Sequence[SettledChunk], note: str | None = None) -> bool:
@@ -132,7 +109,7 @@ class Smoothings(JobLeases):
     def _ready(self) -> Select[Any]:
         smoothing, job = t.smoothing.c, t.job.c
         return (
-            select(smoothing.job_id, smoothing.reason, job.total, job.top)
+            select(smoothing.job_id, smoothing.reason, smoothing.attempts, job.total, job.top)
             .join(t.job, job.id == smoothing.job_id)
             .where(
                 self._lease.is_free,

@@ -13,6 +13,7 @@ from core.types import FINAL, Item, JobKind, JobState, Labels, Lane, Source
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
+from store.unpacking import unpack
 from store.work.leases import JobLeases
 from store.work.locks import lock_job
 from store.work.packing import chunk_rows
@@ -186,14 +187,9 @@ def grow_job(connection: Connection, job: Row[Any], items: int, *, last: bool) -
 
 
 def _unpack(row: Row[Any]) -> HeldSource:
-    return HeldSource(
-        job_id=row.job_id,
-        kind=row.kind,
-        encoder=row.encoder,
+    return unpack(
+        HeldSource,
+        row,
         source=Source(**{**row.asked, "labels": Labels(row.asked.get("labels", Labels.ONE))}),
-        position=row.position,
-        unsettled=row.unsettled,
         paused=row.state is JobState.PAUSED,
-        attempts=row.attempts,
-        reason=row.reason,
     )

@@ -10,16 +10,16 @@ from sqlalchemy import Connection, delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from core.errors import ExemplarError
-from core.types import MAX_CHUNK_ITEMS, ChunkState, Job, JobRequest, JobState, Lane
+from core.types import FINAL, MAX_CHUNK_ITEMS, ChunkState, Job, JobKind, JobRequest, JobState, Lane
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
 from store.record.collections import keep_collection
 from store.work.kinds import KINDS
 from store.work.packing import chunk_rows
-from store.work.replays import still_answers
 from store.work.rows import require_job
 from store.work.smoothing import await_smoothing
+from store.work.states import UNDONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def submit_within(connection: Connection, limits: Limits, submission: Submission
     """Write a job in a transaction."""
     request, idempotency = submission.request, submission.idempotency
     first = None if idempotency is None else _first_under(connection, idempotency)
-    if first is not None and not still_answers(connection, first):
+    if first is not None and not _still_answers(connection, first):
         connection.execute(delete(t.idempotency).where(t.idempotency.c.job_id == first.id))
         first = None
     if submission.before is not None and first is None:
@@ -195,8 +195,6 @@ def _job_row(submission: Submission, target: _Target) -> dict[str, Any]:
         "lane": request.lane,
         "state": JobState.QUEUED,
         "total": len(request.items),
-        "done": 0,
-        "failed": 0,
         "top": request.top,
         "min_version": request.min_version,
         "submitted_version": target.version,
@@ -208,3 +206,32 @@ def _job_row(submission: Submission, target: _Target) -> dict[str, Any]:
         "options": dict(request.options) or None,
         "created_at": now_s(),
     }
+
+
+def _still_answers(connection: Connection, job: Job) -> bool:
+    """Return whether the effect of a job still exists.
+
+    It does not if the job failed or was cancelled, if its collection was deleted (one of the same name is
+    another), or if none of the supports that it enrolled is left.
+    """
+    if job.state in UNDONE:
+        return False
+    collection_id = connection.execute(select(t.job.c.collection_id).where(t.job.c.id == job.id)).scalar()
+    if collection_id is None:
+        return job.kind is JobKind.EMBED  # which may be the job of an encoder alone
+    return job.kind is not JobKind.ENROLL or job.state not in FINAL or _has_supports(connection, job.id)
+
+
+def _has_supports(connection: Connection, job_id: str) -> bool:
+    """Return whether one of the supports of an enrolment is left; usually the first chunk tells."""
+    chunk = t.chunk.c
+    statement = select(chunk.results).where(chunk.job_id == job_id).order_by(chunk.first_item)
+    for results in connection.execute(statement).scalars():
+        done = [one for one in results or () if one["status"] == "done"]
+        if any("quarantine_id" in one for one in done):
+            return True
+        ids = [one["support_id"] for one in done]
+        left = select(t.support.c.id).where(t.support.c.id.in_(ids), t.support.c.class_id.is_not(None))
+        if ids and connection.execute(left.limit(1)).first() is not None:
+            return True
+    return False

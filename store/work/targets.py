@@ -14,8 +14,7 @@ from store import tables as t
 from store.record.collections import find_collection
 from store.work.item_vectors import encoders_of
 from store.work.kinds import check_checks, check_decides
-from store.work.locks import lock_job
-from store.work.rows import job_not_found, overlaps
+from store.work.rows import job_row, overlaps
 from store.work.states import OPEN
 
 
@@ -67,9 +66,7 @@ def _lock_target(
     connection: Connection, job_id: str, check: Callable[[JobKind], None] = check_decides
 ) -> tuple[Row[Any], Sequence[str]]:
     """Lock a job, and return its row and the encoders whose vectors it kept; raises as `check_groupable`."""
-    job = lock_job(connection, job_id)
-    if job is None:
-        raise job_not_found(job_id)
+    job = job_row(connection, job_id, locked=True)
     check(job.kind)
     if job.state not in FINAL:
         raise _invalid(f"expected a job that has ended, this one is {job.state.value}")
