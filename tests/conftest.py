@@ -11,6 +11,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,6 +69,8 @@ hypothesis_settings.register_profile(
 hypothesis_settings.load_profile("busy")
 build_urls_lazily()
 keep_statements()
+# each client loads all certificates, which takes longer than most calls
+httpx._transports.default.create_ssl_context = cache(httpx._transports.default.create_ssl_context)
 gc.set_threshold(GC_AFTER)
 
 DATABASES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.processes))
@@ -80,7 +83,8 @@ _at_work: list[pytest.Item] = []
 
 
 def _mind_processes(event: str, arguments: tuple[object, ...]) -> None:
-    if event not in STARTS or not _at_work or _at_work[-1].get_closest_marker(PROCESSES) is not None:
+    # without a test, as when Python ends and the module's names are gone
+    if not _at_work or event not in STARTS or _at_work[-1].get_closest_marker(PROCESSES) is not None:
         return
     started = str(arguments[0]) if arguments else event
     if os.path.basename(started) not in FINDERS:

@@ -160,10 +160,10 @@ def test_file_that_grows_is_not_taken(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("form", ["xmp", "json"])
-def test_results_are_written_beside_the_pictures(
+def test_sidecars_are_written_next_to_the_pictures(
     service: Stack, numbers: str, inbox: Path, form: str
 ) -> None:
-    done = watch(inbox, "-c", numbers, f"--beside={form}", *QUICK, url=service.url)
+    done = watch(inbox, "-c", numbers, f"--sidecar={form}", *QUICK, url=service.url)
     assert done.returncode == 0, done.stderr
     found = sorted(
         path.name for path in inbox.iterdir() if path.is_file() and path.suffix in (".xmp", ".json")

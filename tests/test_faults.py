@@ -10,8 +10,10 @@ from dataclasses import replace
 
 import pytest
 from conftest import skip_or_fail
+from forked import ForkingSupervisor
 from services import LIGHT
 
+from benchmarks.faults import site
 from benchmarks.faults.__main__ import SCENARIOS, run
 from benchmarks.faults.postgres import Postgres
 from benchmarks.faults.trial import Scenario
@@ -30,8 +32,14 @@ def postgres() -> Iterator[Postgres]:
     server.close()
 
 
+@pytest.fixture(autouse=True)
+def forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fork processes, since most time goes into the starts of killed ones; `make faults` starts real ones."""
+    monkeypatch.setattr(site, "Supervisor", ForkingSupervisor)
+
+
 def light(scenario: Scenario) -> Scenario:
-    """The scenario with an encoder that opens at once: most time goes into the starts of killed workers."""
+    """The scenario with an encoder that opens at once."""
     return replace(scenario, plan=replace(scenario.plan, settings={**scenario.plan.settings, **LIGHT}))
 
 

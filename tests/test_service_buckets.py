@@ -106,11 +106,11 @@ def test_commands_take_prefixes(
     assert [(row["path"], row["candidates"][0]["label"]) for row in rows] == [
         (f"{inbox}a b {digit}.png", f"digit {digit}") for digit in (3, 4)
     ]
-    watch = ("watch", inbox, "-c", names, "--state", str(tmp_path / "state"), "--beside=json", "--once")
+    watch = ("watch", inbox, "-c", names, "--state", str(tmp_path / "state"), "--sidecar=json", "--once")
     done = run(*watch, url=running.url)
     assert (done.returncode, done.stderr.strip()) == (0, "2 tagged, 0 failed")
-    beside = objects.get_object(Bucket=BUCKET, Key="in/inbox/a b 3.png.exemplar.json")["Body"].read()
-    assert json.loads(beside)["candidates"][0]["label"] == "digit 3"
+    sidecar = objects.get_object(Bucket=BUCKET, Key="in/inbox/a b 3.png.exemplar.json")["Body"].read()
+    assert json.loads(sidecar)["candidates"][0]["label"] == "digit 3"
     done = run(*watch, url=running.url)
     assert (done.returncode, done.stderr) == (0, "")
 

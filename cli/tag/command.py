@@ -200,7 +200,7 @@ def _check_paths(places: tuple[Place, ...], options: dict[str, Any]) -> None:
     if len(paths) < len(places) and (options["sidecar"] or sort_into is not None):
         raise ExemplarError(
             "option_invalid",
-            "objects have no sidecars or tree; exemplar watch PREFIX --beside writes next to them",
+            "objects have no sidecars or tree; exemplar watch PREFIX --sidecar writes next to them",
         )
     if sort_into is not None and sort_into.absolute() in [path.absolute() for path in paths]:
         raise ExemplarError("option_invalid", "--sort-into: expected a folder other than the pictures' own")

@@ -23,7 +23,7 @@ from cli.tag.run import Pace, Run
 from cli.tag.show import Show
 from cli.tag.upload import Uploads
 from cli.watch.arrivals import Arrivals
-from cli.watch.beside import Beside, Form
+from cli.watch.sidecars import Form, Sidecars
 from cli.which_collection import which_collection
 from core.errors import ExemplarError
 from formats.remote_names import is_remote
@@ -51,11 +51,11 @@ class _NoRows:
     help="File that a row is added to for each picture: .csv or .jsonl.",
 )
 @click.option(
-    "--beside",
+    "--sidecar",
     type=click.Choice([form.value for form in Form]),
     is_flag=False,
     flag_value=Form.XMP.value,
-    help="Write a file next to each picture: xmp (for known ones), or json.",
+    help="Write a sidecar next to each picture: xmp (for known ones), or json.",
 )
 @click.option(
     "--state",
@@ -95,7 +95,7 @@ def watch(places: tuple[str, ...], collection: str | None, out: Path | None, **o
         with service_client(options["url"], options["local"]) as client:
             name = which_collection(client, collection)
             client.call("GET", f"/v1/collections/{name}")
-            asked = {"collection": name, "top": options["top"], "beside": options["beside"]}
+            asked = {"collection": name, "top": options["top"], "sidecar": options["sidecar"]}
             with _Session(client, state, None if out is None else Output(out), asked, options) as session:
                 session.go(arrivals)
     except ExemplarError as error:
@@ -124,8 +124,8 @@ class _Session:
         except BaseException:
             self._journal.close()
             raise
-        form = None if asked["beside"] is None else Form(asked["beside"])
-        self._actions = Beside(asked["collection"], form, self._show)
+        form = None if asked["sidecar"] is None else Form(asked["sidecar"])
+        self._actions = Sidecars(asked["collection"], form, self._show)
         self._uploads = Uploads(client, asked["collection"], asked["top"], smooth=False)
 
     def __enter__(self) -> _Session:

@@ -1,4 +1,4 @@
-"""Results next to the pictures: XMP sidecars, or JSON with the whole row."""
+"""Sidecars, files next to the pictures: XMP, or JSON with the whole row."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from runtime.files import write
 
 
 class Form(StrEnum):
-    """What is written next to a picture: `a.jpg.xmp` if it is known, or always `a.jpg.exemplar.json`."""
+    """The kind of a sidecar: `a.jpg.xmp` if it is known, or always `a.jpg.exemplar.json`."""
 
     XMP = "xmp"
     JSON = "json"
 
 
-class Beside:
-    """Writes a file next to each picture that is done; without a form none. It is idempotent."""
+class Sidecars:
+    """Writes a sidecar of each picture that is done; without a form none. It is idempotent."""
 
     def __init__(self, collection: str, form: Form | None, show: Show) -> None:
         self._collection = collection
@@ -49,7 +49,7 @@ class Beside:
                 return "sidecars_written"
             return self._write_xmp(picture, sidecar_of(self._collection, row))
         except Exception as error:  # the boundary to any file system: each raises its own
-            self._show.say(f"no file beside {row['path']!r}: {error}")
+            self._show.say(f"no sidecar of {row['path']!r}: {error}")
             return "sidecars_failed"
 
     def _write_xmp(self, picture: Listed, content: bytes | None) -> str:
