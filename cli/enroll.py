@@ -89,22 +89,7 @@ def enroll(
         asked = {"kind": "check" if dry_run else "enroll", "label": label, "class_from": class_from}
         with service_client(url, local) as client:
             sys.exit(_enroll_prefix(client, collection, str(places[0]), asked, as_json=as_json))
-    pictures: list[Picture] = []
-    names: dict[Path, str] = {}
-    named: dict[str, int] = {}
-    for path in paths:
-        here = _pictures(path, left_out, by_folder=said is None)
-        if said is None and here and all(picture.path.parent == path for picture in here):
-            named[here[0].label] = len(here)
-        pictures += [picture for picture in here if picture.path not in names]
-        names |= {picture.path: relative_name(picture.path, path) for picture in here}
-    if named:
-        announced = ", ".join(f"{label!r} ({count:,})" for label, count in named.items())
-        click.echo(f"classes named after their folders, without --label: {announced}", err=True)
-    if said is None:
-        pictures = choose_classes(pictures, paths, class_from)
-    if not pictures:
-        raise none_found(f"under {', '.join(map(shown_name, paths))}", left_out)
+    pictures, names = _find(paths, left_out, class_from, by_folder=said is None)
     groups = _groups(pictures) if said is None else [(said, [picture.path for picture in pictures])]
     with service_client(url, local) as client:
         made = {"labels": "many"} if several else {}
@@ -150,6 +135,29 @@ def _enroll_prefix(
         return print_checked(name, found, effects_of(client, [job]), as_json=as_json)
     classes = len({one["label"] for _, one in found if one["status"] == "done"})
     return _print_outcome(name, classes, found, LeftOut(), as_json=as_json)
+
+
+def _find(
+    paths: Sequence[Path], left_out: LeftOut, class_from: str | None, *, by_folder: bool
+) -> tuple[list[Picture], dict[Path, str]]:
+    """Return the pictures of all paths, each once, and their external ids."""
+    pictures: list[Picture] = []
+    names: dict[Path, str] = {}
+    named: dict[str, int] = {}
+    for path in paths:
+        here = _pictures(path, left_out, by_folder=by_folder)
+        if by_folder and here and all(picture.path.parent == path for picture in here):
+            named[here[0].label] = len(here)
+        pictures += [picture for picture in here if picture.path not in names]
+        names |= {picture.path: relative_name(picture.path, path) for picture in here}
+    if named:
+        announced = ", ".join(f"{label!r} ({count:,})" for label, count in named.items())
+        click.echo(f"classes named after their folders, without --label: {announced}", err=True)
+    if by_folder:
+        pictures = choose_classes(pictures, paths, class_from)
+    if not pictures:
+        raise none_found(f"under {', '.join(map(shown_name, paths))}", left_out)
+    return pictures, names
 
 
 def _pictures(path: Path, left_out: LeftOut, *, by_folder: bool) -> list[Picture]:
