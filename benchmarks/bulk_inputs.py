@@ -10,7 +10,6 @@ from io import BytesIO
 from pathlib import Path
 
 import httpx
-import open_clip
 import torch
 from PIL import Image
 from safetensors.torch import save_file
@@ -32,6 +31,8 @@ def spec_of(name: str, folder: Path) -> str | None:
     if name == "vitb32":
         file = folder / "vitb32.safetensors"
         if not file.exists():
+            import open_clip  # which takes seconds
+
             torch.manual_seed(0)
             visual = open_clip.create_model("ViT-B-32").visual
             save_file({key: value.contiguous() for key, value in visual.state_dict().items()}, file)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -77,6 +77,8 @@ def scene(size: tuple[int, int] = SIZE) -> Image.Image:
 def encoded(picture: Image.Image, format_: str, **options: object) -> bytes:
     """Return a picture as a file."""
     out = BytesIO()
+    if format_ == "AVIF":
+        options = {"speed": 10, **options}  # of the encoder; what it gives is larger
     picture.save(out, format_, **options)
     return out.getvalue()
 
@@ -89,14 +91,8 @@ def lossy(picture: Image.Image, format_: str, **options: object) -> Image.Image:
 def samples() -> Iterator[Sample]:
     """Yield a file of every kind."""
     plain = scene()
-    yield from _plain_ones(plain)
-    yield from _turned(plain)
-    yield from _coloured(plain)
-    yield from _deep(plain)
-    yield from _of_scanners(plain)
-    yield from _transparent(plain)
-    yield from _raw(plain)
-    yield from heif_samples(plain)
+    for made in GROUPS.values():
+        yield from made(plain)
 
 
 def _plain_ones(plain: Image.Image) -> Iterator[Sample]:
@@ -273,3 +269,16 @@ def with_chunk(png: bytes, name: bytes, body: bytes) -> bytes:
     """Return a PNG with one chunk more behind its header."""
     chunk = struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
     return png[:33] + chunk + png[33:]
+
+
+GROUPS: dict[str, Callable[[Image.Image], Iterator[Sample]]] = {
+    "plain": _plain_ones,
+    "turned": _turned,
+    "coloured": _coloured,
+    "deep": _deep,
+    "of scanners": _of_scanners,
+    "transparent": _transparent,
+    "raw": _raw,
+    "HEIF": heif_samples,
+}
+"""Files of the drawn scene by what is special about them."""

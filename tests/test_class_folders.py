@@ -145,10 +145,11 @@ def test_local_folder_in_itself_has_a_name(album: Path, monkeypatch: pytest.Monk
         assert [one.label for one in choose_classes(pictures, [Path(".")], chosen)] == ["images"]
 
 
+@pytest.mark.usefixtures("light")
 def test_commands_say_so_before_they_do_anything(album: Path) -> None:
     for command, arguments in (
         (enroll, [str(album), "-c", "birds", "--url", "http://127.0.0.1:9"]),
-        (evaluate, ["--support", str(album), "--query", str(album), "--encoder", TINY]),
+        (evaluate, ["--support", str(album), "--query", str(album), "--encoder", TINY, "--threads", "1"]),
     ):
         result = CliRunner().invoke(command, arguments)
         assert isinstance(result.exception, ExemplarError), result.output

@@ -46,12 +46,14 @@ def manifests(tmp_path: Path, digits: Digits) -> tuple[Path, Path]:
 
 def run(manifests: tuple[Path, Path], *more: str) -> Any:
     arguments = ["--support-manifest", str(manifests[0]), "--query-manifest", str(manifests[1])]
-    return CliRunner().invoke(evaluate, [*arguments, "--encoder", TINY, *more], catch_exceptions=False)
+    return CliRunner().invoke(
+        evaluate, [*arguments, "--encoder", TINY, "--threads", "1", *more], catch_exceptions=False
+    )
 
 
 def failed(manifests: tuple[Path, Path], *more: str) -> str:
     arguments = ["--support-manifest", str(manifests[0]), "--query-manifest", str(manifests[1])]
-    done = CliRunner().invoke(evaluate, [*arguments, "--encoder", TINY, *more])
+    done = CliRunner().invoke(evaluate, [*arguments, "--encoder", TINY, "--threads", "1", *more])
     return str(done.exception) if done.exit_code == 1 else done.output
 
 

@@ -99,14 +99,15 @@ def test_album_without_a_picture_says_what_it_holds(tmp_path: Path) -> None:
     for name in ("a.mov", "b.mov", "c.psd"):
         (tmp_path / name).write_bytes(b"x")
     with pytest.raises(ExemplarError, match="found none; left out: 2 videos, 1 PSD file") as caught:
-        embed_folder(open_encoder(TINY, device="cpu"), tmp_path)
+        embed_folder(open_encoder(TINY, device="cpu", runtime="torch"), tmp_path)
     assert caught.value.code == "picture_missing"
 
 
+@pytest.mark.usefixtures("light")
 def test_evaluate_says_it_beside_its_figures(album: Path, digits: Digits) -> None:
     for n in range(3):
         (album / "cat" / f"{n}.png").write_bytes(digits(3, n))
-    arguments = ["--support", str(album), "--query", str(album), "--encoder", TINY]
+    arguments = ["--support", str(album), "--query", str(album), "--encoder", TINY, "--threads", "1"]
     done = CliRunner().invoke(evaluate, [*arguments, "--json"])
     assert "left out: 6 videos" in done.stderr
     outcome = json.loads(done.stdout)

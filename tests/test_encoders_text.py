@@ -40,6 +40,11 @@ def reader() -> Iterator[Encoder]:
     torch.set_num_threads(threads)
 
 
+def opened(spec: str) -> Encoder:
+    """An encoder without the comparison of runtimes, which is the longest part of opening."""
+    return open_encoder(spec, device="cpu", precision="fp32", runtime="torch")
+
+
 def accuracy(encoder: Encoder, prompts: Prompts, shown: tuple[str, ...], among: tuple[str, ...]) -> float:
     """The accuracy on new drawings from names alone."""
     drawn = draw_many(shown, 10, seed=77)
@@ -64,7 +69,7 @@ def test_weights_without_training_name_nothing(tmp_path: Path) -> None:
     folder = shutil.copytree(WEIGHTS.parent, tmp_path / "random")
     model = open_clip.create_model(f"local-dir:{folder}", load_weights=False)
     save_file(model.state_dict(), folder / "random.safetensors")
-    encoder = open_encoder(f"open_clip:shapes@{folder}/random.safetensors", device="cpu")
+    encoder = opened(f"open_clip:shapes@{folder}/random.safetensors")
     assert accuracy(encoder, "best7", HELD_OUT, LABELS) <= 0.2
 
 
@@ -110,7 +115,7 @@ def test_the_scale_is_the_one_it_was_trained_with(reader: Encoder) -> None:
 def test_the_scale_is_at_most_a_hundred(tmp_path: Path) -> None:
     folder = shutil.copytree(WEIGHTS.parent, tmp_path / "steep")
     save_file(load_file(WEIGHTS) | {"logit_scale": torch.tensor(9.0)}, folder / "steep.safetensors")
-    assert open_encoder(f"open_clip:x@{folder}/steep.safetensors", device="cpu").text_scale == 100
+    assert opened(f"open_clip:x@{folder}/steep.safetensors").text_scale == 100
 
 
 def test_odd_labels_have_a_vector(reader: Encoder) -> None:
@@ -134,7 +139,7 @@ def test_views_keep_the_picture_with_its_name(reader: Encoder) -> None:
 
 def test_the_text_half_is_loaded_when_it_is_first_needed(tmp_path: Path) -> None:
     folder = shutil.copytree(WEIGHTS.parent, tmp_path / "shapes")
-    encoder = open_encoder(f"open_clip:shapes@{folder / WEIGHTS.name}", device="cpu")
+    encoder = opened(f"open_clip:shapes@{folder / WEIGHTS.name}")
     (folder / WEIGHTS.name).unlink()
     assert encoder.has_text and encoder.text_scale > 1
     with pytest.raises(ExemplarError) as caught:
@@ -155,7 +160,7 @@ def test_a_file_of_the_image_half_says_that_it_cannot_read(tmp_path: Path) -> No
         {key: value for key, value in load_file(WEIGHTS).items() if key.startswith("visual.")},
         folder / "half.safetensors",
     )
-    encoder = open_encoder(f"open_clip:shapes@{folder}/half.safetensors", device="cpu")
+    encoder = opened(f"open_clip:shapes@{folder}/half.safetensors")
     assert not encoder.has_text
     with pytest.raises(ExemplarError, match=r"no text half in .*half\.safetensors") as caught:
         encoder.embed_labels(["red star"], "best7")
@@ -165,7 +170,7 @@ def test_a_file_of_the_image_half_says_that_it_cannot_read(tmp_path: Path) -> No
 def test_a_broken_text_half_is_named_when_it_is_needed(tmp_path: Path) -> None:
     folder = shutil.copytree(WEIGHTS.parent, tmp_path / "broken")
     without(folder / "broken.safetensors", "token_embedding")
-    encoder = open_encoder(f"open_clip:shapes@{folder}/broken.safetensors", device="cpu")
+    encoder = opened(f"open_clip:shapes@{folder}/broken.safetensors")
     with pytest.raises(ExemplarError, match=r"broken\.safetensors") as caught:
         encoder.embed_labels(["red star"], "best7")
     assert caught.value.code == "encoder_weights_invalid"
@@ -173,7 +178,7 @@ def test_a_broken_text_half_is_named_when_it_is_needed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("spec", [TINY, f"concat:{TINY}+{SPEC}"])
 def test_an_encoder_without_a_text_side_says_so(spec: str) -> None:
-    encoder = open_encoder(spec, device="cpu")
+    encoder = opened(spec)
     assert not encoder.has_text
     for ask in (lambda: encoder.embed_labels(["red star"], "best7"), lambda: encoder.text_scale):
         with pytest.raises(ExemplarError, match=r"open_clip encoder") as caught:
@@ -211,8 +216,8 @@ def test_another_network_of_text_side_by_config(tmp_path: Path) -> None:
     config["model_cfg"]["custom_text"] = True
     (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
     shutil.copy(WEIGHTS, tmp_path)
-    apart = open_encoder(f"open_clip:shapes@{tmp_path / WEIGHTS.name}", device="cpu")
-    together = open_encoder(SPEC, device="cpu")
+    apart = opened(f"open_clip:shapes@{tmp_path / WEIGHTS.name}")
+    together = opened(SPEC)
     assert np.allclose(apart.embed_labels(LABELS, "best7"), together.embed_labels(LABELS, "best7"), atol=1e-5)
 
 
@@ -226,7 +231,7 @@ def test_a_tokenizer_that_is_not_installed_is_named(
     config["model_cfg"]["text_cfg"] |= text_cfg
     (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
     shutil.copy(WEIGHTS, tmp_path)
-    encoder = open_encoder(f"open_clip:shapes@{tmp_path / WEIGHTS.name}", device="cpu")
+    encoder = opened(f"open_clip:shapes@{tmp_path / WEIGHTS.name}")
     assert encoder.has_text is installed
     if not installed:
         with pytest.raises(ExemplarError, match="transformers"):
@@ -238,20 +243,20 @@ def test_a_config_that_describes_nothing_is_refused(content: str, tmp_path: Path
     (tmp_path / "open_clip_config.json").write_text(content)
     shutil.copy(WEIGHTS, tmp_path)
     with pytest.raises(ExemplarError, match=r"open_clip_config\.json next to") as caught:
-        open_encoder(f"open_clip:shapes@{tmp_path / WEIGHTS.name}", device="cpu")
+        opened(f"open_clip:shapes@{tmp_path / WEIGHTS.name}")
     assert caught.value.code == "encoder_weights_invalid"
 
 
 def test_a_name_open_clip_does_not_know_needs_a_config(tmp_path: Path) -> None:
     shutil.copy(WEIGHTS, tmp_path)
     with pytest.raises(ExemplarError, match=r"open_clip_config\.json") as caught:
-        open_encoder(f"open_clip:shapes@{tmp_path / WEIGHTS.name}", device="cpu")
+        opened(f"open_clip:shapes@{tmp_path / WEIGHTS.name}")
     assert caught.value.code == "encoder_unknown"
 
 
 def test_loading_a_file_warns_of_no_random_weights(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        open_encoder(SPEC, device="cpu")
+        opened(SPEC)
     assert not [record for record in caplog.records if "randomly" in record.getMessage()]
 
 

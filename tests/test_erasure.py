@@ -6,6 +6,7 @@ import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,7 @@ def local(settings: Settings, tools: Tools) -> Iterator[httpx.Client]:
         yield client
 
 
+@cache
 def picture(grey: int) -> bytes:
     return encode(Image.new("L", (8, 8), grey))
 
@@ -137,6 +139,7 @@ def erase(tools: Tools, eraser: Eraser, wanted: Wanted, names: Sequence[str] | N
     return tools.store.erasures.get(begun.id)
 
 
+@cache
 def traces() -> list[bytes]:
     """What must not be found any more: the picture, its digest, its id and its vector."""
     angle = GREY / 255

@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import open_clip
 import torch
 from safetensors.torch import save_file
 
@@ -40,6 +39,8 @@ class Weights:
         """Return a folder that transformers loads, made by the environment that has it."""
         folder = self.folder / "hugging-face"
         if not folder.exists():
+            import open_clip  # which takes seconds
+
             words = Path(open_clip.__file__).parent / "bpe_simple_vocab_16e6.txt.gz"
             subprocess.run([python, CONVERT, self.both, words, folder], check=True, capture_output=True)
         return folder
@@ -56,6 +57,8 @@ class Weights:
 
 
 def make_weights(folder: Path) -> Weights:
+    import open_clip
+
     torch.manual_seed(0)
     state = open_clip.create_model(MODEL).state_dict()
     weights = Weights(folder)
