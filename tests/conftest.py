@@ -22,6 +22,7 @@ from in_memory import temporary_folder
 # before numpy and torch read it: threads of several processes that spin for each other take all cores,
 # and no test is about them (a worker has one thread unless a setting says otherwise)
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("EXEMPLAR_THREADS", "1")
 # before any path is made of it; all that tests start follows
 os.environ.setdefault("TMPDIR", temporary_folder())
 

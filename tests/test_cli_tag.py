@@ -32,6 +32,7 @@ pytestmark = pytest.mark.processes
 
 Digits = Callable[[int, int], bytes]
 Finished = subprocess.CompletedProcess[str]
+MANY = 300
 Begun = tuple[subprocess.Popen[str], str]
 
 
@@ -108,13 +109,13 @@ def photos(tmp_path: Path, digits: Digits) -> Path:
 def many(tmp_path: Path, digits: Digits) -> Path:
     folder = tmp_path / "many"
     folder.mkdir()
-    for n in range(600):
+    for n in range(MANY):
         (folder / f"{n:03}.png").write_bytes(digits(n % 10, n // 10))
     return folder
 
 
 def check_many(rows: list[dict[str, object]], many: Path) -> None:
-    assert sorted(str(row["path"]) for row in rows) == [f"{many}/{n:03}.png" for n in range(600)]
+    assert sorted(str(row["path"]) for row in rows) == [f"{many}/{n:03}.png" for n in range(MANY)]
     assert {row["status"] for row in rows} == {"done"}
 
 
@@ -189,14 +190,14 @@ def test_killed_run_resumes_and_sends_nothing_twice(
     http: httpx.Client, service: Stack, numbers: str, many: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "r.csv"
-    command = (many, "-c", numbers, "--out", out, "--batch", "50", "--jobs", "3")
+    command = (many, "-c", numbers, "--out", out, "--batch", "25", "--jobs", "3")
     process, job = begin(http, service, numbers, *command)
-    for rows in (1, 120, 250, 400):
+    for rows in (1, 60, 125, 200):
         wait_for_rows(out, rows)
         process.kill()
         process.communicate()
         assert process.returncode == -signal.SIGKILL
-        if rows < 400:
+        if rows < 200:
             process = start(*command, url=service.url)
     http.post(f"/v1/jobs/{job}/resume")
     with out.open("ab") as file:
@@ -205,7 +206,7 @@ def test_killed_run_resumes_and_sends_nothing_twice(
     assert answer.returncode == 0, answer.stderr
     assert "resuming" in answer.stderr
     check_many(read(out), many)
-    assert sent(http, numbers) == 600
+    assert sent(http, numbers) == MANY
     assert not out.with_name("r.csv.resume").exists()
 
 
@@ -221,7 +222,7 @@ def test_run_can_be_resumed_after_ctrl_c(
     assert process.returncode == 3, err
     assert "jobs continue at the service" in err and f"To resume:\n  {command_name()} tag" in err
     summary = json.loads(printed)
-    assert (summary["state"], summary["total"]) == ("unfinished", 600) and summary["done"] < 600
+    assert (summary["state"], summary["total"]) == ("unfinished", MANY) and summary["done"] < MANY
     http.post(f"/v1/jobs/{job}/resume")
 
     other = tag(many, "-c", numbers, "--out", out, "--top", "3", url=service.url)
@@ -236,9 +237,9 @@ def test_run_can_be_resumed_after_ctrl_c(
     answer = tag(*command, url=service.url)
     assert answer.returncode == 0, answer.stderr
     assert "1 pictures added since" in answer.stderr and "1 pictures have changed" in answer.stderr
-    assert json.loads(answer.stdout)["done"] == 601
+    assert json.loads(answer.stdout)["done"] == MANY + 1
     check_many([row for row in read(out) if not str(row["path"]).endswith("new.png")], many)
-    assert sent(http, numbers) == 601
+    assert sent(http, numbers) == MANY + 1
 
 
 def test_pictures_of_a_job_that_was_cancelled_say_so(
@@ -250,7 +251,7 @@ def test_pictures_of_a_job_that_was_cancelled_say_so(
     _, err = process.communicate(timeout=90)
     assert process.returncode == 2, err
     rows = read(out)
-    assert sorted(str(row["path"]) for row in rows) == [f"{many}/{n:03}.png" for n in range(600)]
+    assert sorted(str(row["path"]) for row in rows) == [f"{many}/{n:03}.png" for n in range(MANY)]
     assert {row["error_code"] for row in rows if row["status"] == "failed"} == {"job_cancelled"}
 
 
@@ -327,7 +328,7 @@ def test_run_survives_a_broken_connection(
     _, err = process.communicate(timeout=90)
     assert process.returncode == 0, err
     check_many(read(out), many)
-    assert sent(http, numbers) == 600
+    assert sent(http, numbers) == MANY
 
 
 def test_archives_and_manifests_are_taken_and_twins_tagged_once(
