@@ -36,3 +36,4 @@ def s3_running(address: str = "127.0.0.1") -> Iterator[str]:
         yield url
     finally:
         server.stop()
+        S3FileSystem.clear_instance_cache()  # another server may go on
