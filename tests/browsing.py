@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-CHROMIUM = Path("/usr/bin/chromium")
+CHROMIUM = [Path("/usr/bin/chromium-headless-shell"), Path("/usr/bin/chromium")]
+"""The first without windows, which takes a third less CPU time; both are Debian's, of one source."""
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -34,13 +35,12 @@ PHONE = {"width": 360, "height": 740}
 @contextmanager
 def running_browser() -> Iterator[Browser]:
     """Run Chromium; without it a test is skipped on a laptop and fails in CI."""
-    if not CHROMIUM.exists():
-        if os.environ.get("CI"):
-            pytest.fail(f"{CHROMIUM} is missing")
-        pytest.skip(f"{CHROMIUM} is missing")
+    there = [path for path in CHROMIUM if path.exists()]
+    if not there:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{CHROMIUM[0]} is missing")
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=str(there[0]), args=ARGUMENTS)
         yield browser
         browser.close()
 
