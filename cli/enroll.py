@@ -96,12 +96,11 @@ def enroll(
         name = (
             which_collection(client, collection) if dry_run else ensure_collection(client, collection, **made)
         )
-        path_ = f"/v1/collections/{name}/enroll"
         jobs: list[Json] = []
         results = list(
             run_jobs(
                 client,
-                path_,
+                f"/v1/collections/{name}/enroll",
                 groups,
                 "checking" if dry_run else "enrolling",
                 external_ids=names,
