@@ -24,8 +24,8 @@ def check_length(most: int, *, hint: str = "") -> None:
 
 def keep_body(
     job_id: str, stream: Readable, what: str, *, compares: bool = True, hint: str = ""
-) -> list[str]:
-    """Store a body among the uploads of a job; return its name there, and a digest if it is to be compared.
+) -> tuple[str, str]:
+    """Store a body among the uploads of a job; return its name there, and its digest if it `compares`.
 
     Raises `body_empty`, and `body_too_large` for more than bulk uploads may have.
     """
@@ -44,7 +44,8 @@ def keep_body(
         if size == 0:
             raise ExemplarError("body_empty", f"expected {what}, got 0 bytes")
 
-    return [services().store.blobs.put_stream(uploads_of(job_id), parts()), digest.hexdigest()]
+    name = services().store.blobs.put_stream(uploads_of(job_id), parts())
+    return name, digest.hexdigest()  # once all parts were read
 
 
 def _too_large(most: int, hint: str) -> ExemplarError:

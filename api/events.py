@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from flask import Response, request, stream_with_context
 
 from api.models import JobModel
+from api.openapi import EVENTS
 from api.routes import Routes
 from api.services import services
 from core.errors import ExemplarError
@@ -16,7 +17,6 @@ from store.record.keys import Scope
 
 routes = Routes("events")
 
-MEDIA_TYPE = "text/event-stream"
 POLL_S = 0.5
 KEEP_ALIVE_S = 10.0  # also the time until a closed connection is noticed
 LONGEST_S = 600.0  # the client then reconnects, which frees the place for others
@@ -28,7 +28,7 @@ RECONNECT_MS = 2000
     "/jobs/<job_id>/events",
     scope=Scope.CLASSIFY,
     contributors_too=True,
-    media_types=(MEDIA_TYPE,),
+    media_types=(EVENTS,),
     parameters=(
         {
             "name": "Last-Event-ID",
@@ -47,7 +47,7 @@ def watch_job(job_id: str) -> Response:
         return Response(status=204)  # stops a browser from reconnecting
     streams = services().streams
     streams.take()
-    response = Response(stream_with_context(follow(job, seen)), content_type=MEDIA_TYPE)
+    response = Response(stream_with_context(follow(job, seen)), content_type=EVENTS)
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"  # nginx would buffer the events
     return streams.hold_for(response)

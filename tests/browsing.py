@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
+from missing import skip_or_fail
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 CHROMIUM = [Path("/usr/bin/chromium-headless-shell"), Path("/usr/bin/chromium")]
@@ -37,7 +36,7 @@ def running_browser() -> Iterator[Browser]:
     """Run Chromium; without it a test is skipped on a laptop and fails in CI."""
     there = [path for path in CHROMIUM if path.exists()]
     if not there:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{CHROMIUM[0]} is missing")
+        skip_or_fail(f"{CHROMIUM[0]} is missing")
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(there[0]), args=ARGUMENTS)

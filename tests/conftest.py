@@ -40,6 +40,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from kept_statements import keep_statements
 from lazy_routes import build_urls_lazily
+from missing import skip_or_fail
 from PIL import Image
 from playwright.sync_api import Browser, Page
 from s3 import BUCKET, KEYS, s3_running
@@ -128,13 +129,6 @@ def pytest_runtest_teardown() -> Generator[None, object, object]:
     """The last test also ends what the whole session shares, whose servers are stopped by processes."""
     _at_work.clear()
     return (yield)
-
-
-def skip_or_fail(reason: str) -> None:
-    """Skip on a laptop; in CI a missing server is a failure."""
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from conftest import skip_or_fail
 from forked import ForkingSupervisor
+from missing import skip_or_fail
 from services import LIGHT
 
 from benchmarks.faults import site

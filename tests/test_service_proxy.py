@@ -12,7 +12,7 @@ import httpx
 import pytest
 from browsing import running_browser
 from calls import WAIT, enroll
-from conftest import skip_or_fail
+from missing import skip_or_fail
 from playwright.sync_api import expect
 from services import running_service
 from waiting import until

@@ -6,7 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import postgres_database, skip_or_fail
+from conftest import postgres_database
+from missing import skip_or_fail
 
 from benchmarks.pooler import ask, pgbouncer
 
