@@ -21,9 +21,10 @@ from api.routes import Routes, as_json, read_json
 from api.services import check_offered, services
 from api.submit import answer, idempotency_of, uploading
 from api.webhooks import check_webhook
+from core.collections import Labels
 from core.errors import ExemplarError
+from core.jobs import JobRequest, Lane, Source
 from core.label_sets import unsupported
-from core.types import JobRequest, Labels, Lane, Source
 from formats.bounded_reader import Readable
 from formats.remote_names import allowed_prefix
 from store.blobs import uploads_of

@@ -7,8 +7,8 @@ from collections.abc import Generator
 from contextlib import closing
 
 from api.services import services
+from core.jobs import JobKind, Source
 from core.settings import Settings
-from core.types import JobKind, Source
 from formats.entries import read_steps
 from formats.entry import Entry
 from store.blobs import BlobFile, uploads_of

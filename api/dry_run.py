@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from api.models import DryProblem, DryRun, LabelCount, ProblemModel
 from core.errors import problem_of
+from core.jobs import JobKind
 from core.label_sets import with_parents
-from core.types import JobKind
 from formats.entry import Entry
 from store.work.kinds import KINDS
 

@@ -18,8 +18,8 @@ from api.requests import origin_of
 from api.routes import Routes, as_json
 from api.services import check_offered, services
 from core.errors import ExemplarError, error_of, problem_of
+from core.jobs import Item, JobKind, JobRequest, Lane
 from core.specs import is_removed, removed
-from core.types import Item, JobKind, JobRequest, Lane
 from store.blobs import uploads_of
 from store.record.keys import Scope
 from store.work.jobs import new_job_id

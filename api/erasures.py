@@ -18,8 +18,8 @@ from api.requests import request_id
 from api.routes import Routes, as_json
 from api.services import services
 from core.caller_fields import CallersId
+from core.jobs import ErasureState
 from core.labels import clean_label
-from core.types import ErasureState
 from store.erasure.erasures import Erasure
 from store.erasure.targets import Wanted
 from store.queue.wake_ups import Part

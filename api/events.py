@@ -12,7 +12,7 @@ from api.openapi import EVENTS
 from api.routes import Routes
 from api.services import services
 from core.errors import ExemplarError
-from core.types import FINAL, Job
+from core.jobs import FINAL, Job
 from store.record.keys import Scope
 
 routes = Routes("events")

@@ -17,7 +17,7 @@ from api.routes import Routes, as_json
 from api.services import services
 from api.version_models import ChangeModel, ChangePage, Restored, VersionDiff
 from api.versions import resolve_version
-from core.types import Job
+from core.jobs import Job
 from store.record.keys import Scope
 from store.work.rows import job_not_found
 from store.work.submission import Idempotency

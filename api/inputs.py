@@ -16,24 +16,23 @@ from pydantic import (
 from api.versions import AsOf, VersionOrName
 from core.answer_order import Order
 from core.caller_fields import CallersId
-from core.errors import ExemplarError
-from core.label_sets import MAX_LABELS
-from core.quality import FindingCode
-from core.types import (
-    MAX_CHUNK_ITEMS,
+from core.collections import (
     Aim,
     ClassKind,
     DecisionName,
     ErrorOf,
     Index,
     IndexName,
-    JobKind,
     Labels,
     Metric,
     Rule,
     RuleName,
     Views,
 )
+from core.errors import ExemplarError
+from core.jobs import MAX_CHUNK_ITEMS, JobKind
+from core.label_sets import MAX_LABELS
+from core.quality import FindingCode
 from formats.class_folders import ClassFrom
 
 

@@ -10,8 +10,9 @@ from flask import g
 from api.auth import may_only_contribute
 from api.inputs import AskQuery
 from api.services import services
+from core.collections import Collection, IndexName
 from core.errors import ExemplarError
-from core.types import Collection, IndexName, JobKind
+from core.jobs import JobKind
 from core.where import parse_where
 from store.record.quarantine import OPTION
 from store.work.kinds import KINDS

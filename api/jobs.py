@@ -17,9 +17,9 @@ from api.results import Span, as_csv, as_ndjson, as_parquet, fits, shown
 from api.routes import Routes, as_json
 from api.services import services
 from core.answer_order import Order
+from core.jobs import FINAL, Job
 from core.packages import require_packages
 from core.results import Result
-from core.types import FINAL, Job
 from store.record.keys import Scope
 from store.work.orders import Position
 

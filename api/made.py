@@ -12,8 +12,8 @@ from api.prefer import has_ended
 from api.requests import origin_of
 from api.services import check_offered, services
 from core.errors import ExemplarError, error_of
+from core.jobs import FINAL, Job, JobRequest, JobState
 from core.results import Result
-from core.types import FINAL, Job, JobRequest, JobState
 from store.work.jobs import new_job_id
 from store.work.submission import Idempotency, Submitted
 

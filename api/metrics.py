@@ -14,9 +14,9 @@ from prometheus_client.registry import Collector
 
 from core.drift import distance, estimated_accuracy
 from core.errors import ExemplarError
+from core.jobs import DeliveryState
 from core.live_answers import LiveCounts
 from core.settings import Settings
-from core.types import DeliveryState
 from runtime.files import disk_room
 from store.record.live_answers import HOUR_S
 from store.store import Store

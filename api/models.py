@@ -25,26 +25,22 @@ from core.answers import (
     Neighbour,
     Novelty,
 )
+from core.collections import (
+    ClassKind,
+    Collection,
+    DecisionName,
+    IndexName,
+    LabelDecision,
+    Labels,
+    RuleName,
+    Views,
+)
+from core.jobs import DeliveryState, Job, JobKind, JobState, Lane
 from core.label_report import LabelReport
 from core.quality import FindingCode
 from core.report import CollectionReport, Effect
 from core.results import Tally
 from core.tiles import Part
-from core.types import (
-    ClassKind,
-    Collection,
-    DecisionName,
-    DeliveryState,
-    IndexName,
-    Job,
-    JobKind,
-    JobState,
-    LabelDecision,
-    Labels,
-    Lane,
-    RuleName,
-    Views,
-)
 from store.record.class_counts import Class
 from store.record.supports import Support
 from store.work.deliveries import Logged

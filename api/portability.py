@@ -18,10 +18,10 @@ from api.routes import Routes
 from api.services import check_offered, require_text_encoder, services
 from api.submit import answer, idempotency_of, uploading
 from core.errors import ExemplarError
+from core.jobs import JobKind, JobRequest, Lane, Source
 from core.labels import check_slug
 from core.prompts import check_prompts
 from core.specs import PACKAGED, is_removed, removed
-from core.types import JobKind, JobRequest, Lane, Source
 from formats.bundle import Manifest
 from formats.bundle_reader import open_bundle
 from store.blobs import PICTURES, BlobFile, Blobs, uploads_of

@@ -13,7 +13,7 @@ from api.links import link
 from api.models import JobModel
 from api.routes import as_json
 from api.services import services
-from core.types import FINAL, Job
+from core.jobs import FINAL, Job
 
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,20})\"?(?=$|[,;\s])", re.IGNORECASE)
 

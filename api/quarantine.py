@@ -23,11 +23,12 @@ from api.prefer import accepted
 from api.routes import Routes, as_json
 from api.services import check_offered, services
 from api.thumbnails import SIDE, ThumbnailQuery, encode_thumbnail, show_thumbnail
+from core.collections import Labels
 from core.errors import ExemplarError
+from core.jobs import Item, Job, JobKind, JobRequest, Lane, QuarantineState
 from core.label_sets import unsupported
 from core.labels import clean_label
 from core.report import Effect
-from core.types import Item, Job, JobKind, JobRequest, Labels, Lane, QuarantineState
 from store.blobs import PICTURES, THUMBNAILS
 from store.record.contributions import Contribution, Which
 from store.record.keys import Scope

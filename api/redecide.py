@@ -17,7 +17,7 @@ from api.routes import Routes
 from api.services import services
 from api.submit import answer, idempotency_of
 from core.errors import ExemplarError
-from core.types import Item, Job, JobKind, JobRequest, Lane
+from core.jobs import Item, Job, JobKind, JobRequest, Lane
 from store.record.keys import Scope
 from store.work.targets import check_checked, check_groupable, check_redecidable
 

@@ -15,11 +15,12 @@ from api.models import JobModel
 from api.prefer import accepted
 from api.routes import Routes, as_json
 from api.services import check_offered, require_text_encoder, services
+from core.collections import Collection, Labels
 from core.comparison import Comparison, LabelComparison
 from core.errors import ExemplarError
+from core.jobs import Item, Job, JobKind, JobRequest, Lane
 from core.label_sets import unsupported
 from core.results import Result
-from core.types import Collection, Item, Job, JobKind, JobRequest, Labels, Lane
 from store.queue.wake_ups import Part
 from store.record.keys import Scope
 from store.reindex.status import Reindex

@@ -12,13 +12,14 @@ from api.made import has_succeeded, make, only_result
 from api.prefer import accepted, wait_s
 from api.routes import Routes, as_json
 from api.services import check_offered, services
+from core.collections import Collection, Labels
 from core.errors import ExemplarError, error_of
+from core.jobs import Item, Job, JobKind, JobRequest, Lane
 from core.label_report import LabelReport
 from core.label_sets import unsupported
 from core.report import CollectionReport, ReviewedAutomatic
 from core.results import Result
 from core.shares import upper_bound
-from core.types import Collection, Item, Job, JobKind, JobRequest, Labels, Lane
 from store.record.keys import Scope
 
 routes = Routes("reports")

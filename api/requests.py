@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, disable_cre
 from werkzeug.datastructures import Headers
 
 from core.actor import LOCAL
-from core.types import JobKind, Origin
+from core.jobs import JobKind, Origin
 from runtime.tracing import Span, Tracing, read_traceparent
 
 log = structlog.get_logger("exemplar.access")

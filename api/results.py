@@ -10,8 +10,8 @@ from typing import Any
 from api.inputs import Selection
 from api.models import ResultModel, thumbnail_path
 from api.services import services
+from core.jobs import Job
 from core.results import Result, has_several
-from core.types import Job
 from formats.csv import COLUMNS, cells_of, csv_line
 
 

@@ -19,9 +19,10 @@ from api.results import fits, shown
 from api.routes import Routes, as_json
 from api.services import check_offered, services
 from core.actor import LOCAL
+from core.collections import Labels
 from core.errors import ExemplarError
+from core.jobs import JobKind, Lane
 from core.labels import clean_label
-from core.types import JobKind, Labels, Lane
 from store.record.keys import Scope
 from store.work.items import MOST, keep_pictures
 from store.work.jobs import new_job_id

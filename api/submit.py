@@ -24,9 +24,10 @@ from api.routes import Document, Routes, as_json, is_large
 from api.services import check_offered, services
 from api.uploads import Upload, read_uploads
 from api.webhooks import check_webhook
+from core.collections import Collection
 from core.errors import ExemplarError, problem_of
+from core.jobs import FINAL, Item, Job, JobKind, JobRequest, Lane
 from core.label_sets import Said
-from core.types import FINAL, Collection, Item, Job, JobKind, JobRequest, Lane
 from store.blobs import uploads_of
 from store.record.keys import Scope
 from store.work.jobs import new_job_id

@@ -15,12 +15,13 @@ from api.routes import read_json
 from api.services import require_text_encoder, services
 from core.base64_text import decode_base64
 from core.caller_fields import CallersId, check_metadata
+from core.collections import Collection, Labels
 from core.errors import ExemplarError
+from core.jobs import JobKind
 from core.label_sets import LabelSet, Said
 from core.labels import label_missing
 from core.settings import Settings
 from core.sizes import size_text
-from core.types import Collection, JobKind, Labels
 from runtime.addresses import check_picture_url
 from store.record.keys import Scope
 from store.work.items import find_read_picture

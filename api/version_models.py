@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.as_model import as_model
 from api.models import JobSummary
 from api.pages import Page
-from core.types import ChangeKind, ClassKind
+from core.collections import ChangeKind, ClassKind
 from store.record.differences import Difference
 from store.record.history import Change
 

@@ -14,8 +14,9 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.common import DEFAULT, picture
+from core.collections import Rule, Views
+from core.jobs import Item, JobKind, JobRequest, Lane
 from core.settings import Settings
-from core.types import Item, JobKind, JobRequest, Lane, Rule, Views
 from index.filtered import FilteredReplicas
 from index.replicas import Replicas
 from store.blobs import uploads_of

@@ -10,8 +10,9 @@ from typing import TypeVar
 
 from benchmarks.bulk_inputs import SUPPORTS
 from benchmarks.common import picture
+from core.collections import Rule
+from core.jobs import Item, JobKind, JobRequest, Lane, Source
 from core.settings import Settings
-from core.types import Item, JobKind, JobRequest, Lane, Rule, Source
 from store.blobs import PICTURES, uploads_of
 from store.work.jobs import new_job_id
 from worker.embedding import embed

@@ -24,8 +24,8 @@ from sqlalchemy import insert, update
 
 from benchmarks.common import DEFAULT
 from benchmarks.index_engines import of_process
+from core.collections import Index, IndexName, Rule
 from core.settings import Settings
-from core.types import Index, IndexName, Rule
 from core.vectors import Vectors, pack_vector
 from index.devices import use_search_threads
 from index.milvus import Milvus

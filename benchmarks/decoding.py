@@ -15,9 +15,9 @@ from PIL import Image
 from benchmarks.common import DEFAULT, SHARED, emit
 from benchmarks.decode_times import MAX_PIXELS, measure_fast, measure_formats
 from benchmarks.scenes import ALIKE, SAME, Sample, samples
+from core.collections import Views
 from core.errors import ExemplarError
 from core.pictures import decode_picture
-from core.types import Views
 from encoders import Encoder, open_encoder
 
 CASES = SHARED / "cases"

@@ -26,7 +26,7 @@ from PIL import Image
 from benchmarks.common import SHARED, emit
 from cli.folders import Embedded
 from cli.trial import Plan, try_out
-from core.types import Rule
+from core.collections import Rule
 from core.vectors import Vectors
 from encoders.device import Device, Runtime
 from encoders.efficientnet_lite import load_efficientnet_lite

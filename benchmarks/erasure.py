@@ -17,8 +17,9 @@ import numpy as np
 from sqlalchemy import insert, update
 
 from benchmarks.common import emit
+from core.collections import ClassKind, Rule
+from core.jobs import ChunkState, JobKind, JobState, Lane
 from core.settings import Settings
-from core.types import ChunkState, ClassKind, JobKind, JobState, Lane, Rule
 from core.vectors import pack_vector
 from store import tables as t
 from store.erasure.phases import advance

@@ -27,7 +27,7 @@ from cli.evaluate import hold_out
 from cli.folders import Embedded, embed_folder
 from cli.left_out import LeftOut
 from cli.trial import DRAWS, draw, enrolled
-from core.types import ErrorOf, Rule, Views
+from core.collections import ErrorOf, Rule, Views
 from encoders import open_encoder
 from index.advice import error_budget
 from index.decide import classify

@@ -19,7 +19,7 @@ from sqlalchemy import text
 from benchmarks.catch_up import fill, units
 from benchmarks.common import emit
 from benchmarks.record_speed import record
-from core.types import Rule
+from core.collections import Rule
 from core.where import Where
 from index.decide import classify
 from index.filtered import FilteredReplicas

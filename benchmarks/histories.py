@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from benchmarks.common import DEFAULT
 from core.answers import as_json
+from core.collections import ClassKind, Labels, Rule, RuleName
 from core.errors import ExemplarError
+from core.jobs import Item, JobKind, JobRequest, Lane
 from core.label_sets import LabelChange
-from core.types import ClassKind, Item, JobKind, JobRequest, Labels, Lane, Rule, RuleName
 from core.vectors import Vector, Vectors
 from index.decide import classify, search
 from index.decide_many import classify_many

@@ -29,8 +29,8 @@ from benchmarks.catch_up import AT_ONCE, row, units
 from benchmarks.common import DEFAULT, emit
 from benchmarks.histories import HISTORY, Trial
 from benchmarks.index_engines import of_process
+from core.collections import ChangeKind, Labels, Rule
 from core.settings import Settings
-from core.types import ChangeKind, Labels, Rule
 from index.decide import classify
 from index.devices import use_search_threads
 from index.replica import Replica

@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from core.changes import Changes, ClassChange, SupportChange
-from core.types import ClassKind, Index, IndexName
+from core.collections import ClassKind, Index, IndexName
 from core.vectors import Vectors
 from index.devices import use_search_threads
 from index.milvus import Milvus

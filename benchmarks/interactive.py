@@ -13,7 +13,7 @@ from datetime import datetime
 import httpx
 
 from benchmarks.common import emit, percentiles, picture, service
-from core.types import JobKind
+from core.jobs import JobKind
 
 HEADERS = {"Prefer": "wait=30", "Content-Type": "image/png"}
 

@@ -33,7 +33,7 @@ from benchmarks.labels_baselines import FAMILIES, Baseline, Scores, best_thresho
 from benchmarks.labels_vectors import DATA, Bank
 from cli.label_trial import Labelled, draw_labels, enrolled_labels, judge, rows_by_label
 from cli.pictures import Picture, find_pictures
-from core.types import Aim, Rule
+from core.collections import Aim, Rule
 from encoders.threads import use_threads
 from index.label_metrics import Judged, Truth, numbers
 

@@ -23,7 +23,7 @@ from benchmarks.common import DEFAULT, emit
 from benchmarks.labels import KINDS, SHOTS, averaged, best_threshold, draws_of
 from benchmarks.labels_vectors import TUNED, Bank
 from cli.label_trial import enrolled_labels
-from core.types import Rule
+from core.collections import Rule
 from encoders.threads import use_threads
 from index.label_metrics import Judged, numbers
 from index.many_calibration import sigmoid

@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks.rules_speed import CHUNK, SCATTER, middle, peak_mib, timed, unit, within
 from core.changes import Changes, ClassChange, SupportChange
-from core.types import ClassKind, Rule
+from core.collections import ClassKind, Rule
 from core.vectors import Vectors
 from index.decide_many import classify_many
 from index.devices import use_search_threads

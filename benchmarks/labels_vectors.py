@@ -15,7 +15,7 @@ from cli.folders import embed_pictures
 from cli.label_manifests import read_label_manifest
 from cli.label_trial import Labelled
 from cli.pictures import Picture
-from core.types import Views
+from core.collections import Views
 from core.vectors import Crops, Vectors
 from encoders import Encoder, open_encoder
 

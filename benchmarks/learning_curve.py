@@ -22,7 +22,7 @@ from benchmarks.common import emit
 from benchmarks.error_budget import vectors
 from cli.folders import Embedded
 from cli.trial import enrolled
-from core.types import Rule
+from core.collections import Rule
 from index.decide import classify
 from index.learning_curve import MORE, Worth
 from index.replica import Replica

@@ -23,8 +23,8 @@ from cli.left_out import LeftOut
 from core.answer_order import review_value
 from core.answers import as_json
 from core.changes import Changes, ClassChange, SupportChange
+from core.collections import ClassKind, DecisionName, Rule, Views
 from core.twins import contradicted, sketches
-from core.types import ClassKind, DecisionName, Rule, Views
 from encoders import open_encoder
 from index.decide import classify
 from index.replica import Replica

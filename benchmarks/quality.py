@@ -28,9 +28,9 @@ from PIL import Image, ImageFilter, ImageOps
 from benchmarks.common import DEFAULT, SHARED, emit
 from cli.folders import Embedded
 from cli.trial import enrolled
+from core.collections import Views
 from core.picture_quality import findings_of, measure
 from core.quality import Finding, FindingCode, Quality
-from core.types import Views
 from core.vectors import Vectors
 from encoders import Encoder, open_encoder
 from index.door import examine

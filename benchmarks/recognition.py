@@ -36,9 +36,9 @@ from cli.evaluate import hold_out
 from cli.folders import Embedded, embed_pictures
 from cli.pictures import Picture, find_pictures
 from cli.trial import Plan, try_out
+from core.collections import Metric, Rule, RuleName, Views
 from core.pictures import decode_picture
 from core.settings import read_settings
-from core.types import Metric, Rule, RuleName, Views
 from core.vectors import Vectors
 from encoders import Encoder, open_encoder
 from encoders.choice import run_chosen

@@ -24,8 +24,9 @@ from sqlalchemy import func, select
 
 from benchmarks.common import DEFAULT, emit
 from benchmarks.record_speed import record, size_bytes
+from core.collections import Rule
+from core.jobs import Chunk, Item, JobKind, JobRequest, Lane
 from core.settings import Settings
-from core.types import Chunk, Item, JobKind, JobRequest, Lane, Rule
 from core.vectors import Vectors
 from encoders import Encoder
 from encoders.threads import use_threads

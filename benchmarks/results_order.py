@@ -20,8 +20,9 @@ from flask.testing import FlaskClient
 from api.app import create_app
 from benchmarks.common import DEFAULT, emit, percentiles
 from benchmarks.record_speed import RESULT, record
+from core.collections import Rule
+from core.jobs import Chunk, Item, JobKind, JobRequest, Lane
 from core.settings import Settings
-from core.types import Chunk, Item, JobKind, JobRequest, Lane, Rule
 from store.migrate import ensure_schema
 from store.store import Store, open_store
 from store.work.item_vectors import pack_half

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from core.changes import Changes, ClassChange, SupportChange
-from core.types import ClassKind, Rule, RuleName
+from core.collections import ClassKind, Rule, RuleName
 from core.vectors import Vector, Vectors
 from index.decide import classify
 from index.devices import use_search_threads

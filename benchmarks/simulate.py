@@ -28,8 +28,9 @@ import numpy as np
 from benchmarks.bulk_scaling import PICTURE_S, SlowEncoder
 from benchmarks.common import DEFAULT, emit, picture
 from benchmarks.simulation import Load, Seen, Site, Times, simulate
+from core.collections import Rule
+from core.jobs import Item, JobKind, JobRequest, Lane
 from core.settings import Settings
-from core.types import Item, JobKind, JobRequest, Lane, Rule
 from index.filtered import FilteredReplicas
 from index.replicas import Replicas
 from store.blobs import uploads_of

@@ -86,8 +86,8 @@ def cycles() -> list[list[str]]:
 def modules_of_a_call() -> list[str]:
     """Return the modules of the library in which code ran for one classified picture, from call to answer."""
     from api.app import create_app
+    from core.jobs import Lane
     from core.settings import Settings
-    from core.types import Lane
     from store.migrate import ensure_schema
     from store.store import open_store
     from worker.pipeline import run_pipeline

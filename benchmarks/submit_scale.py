@@ -14,8 +14,9 @@ from sqlalchemy import text
 
 from benchmarks.common import DEFAULT, emit, percentiles
 from benchmarks.record_speed import record
+from core.collections import Rule
+from core.jobs import Item, JobKind, JobRequest, Lane
 from core.settings import Settings
-from core.types import Item, JobKind, JobRequest, Lane, Rule
 from store.migrate import ensure_schema
 from store.store import Store, open_store
 from store.work.jobs import new_job_id

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.common import DEFAULT, emit
-from core.types import Views
+from core.collections import Views
 from encoders import Encoder, Prepared, open_encoder
 from encoders.threads import use_threads
 from encoders.tiles import prepare_crops

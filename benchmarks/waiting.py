@@ -29,8 +29,9 @@ from benchmarks.bulk_scaling import SlowEncoder
 from benchmarks.common import DEFAULT, emit, picture
 from benchmarks.faults.postgres import Postgres
 from cli.stack import redis_command
+from core.collections import Rule
+from core.jobs import Item, JobKind, JobRequest, Lane
 from core.settings import Settings
-from core.types import Item, JobKind, JobRequest, Lane, Rule
 from index.filtered import FilteredReplicas
 from index.replicas import Replicas
 from runtime.logs import set_up_logs

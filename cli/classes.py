@@ -10,7 +10,7 @@ from cli.groups import Group
 from cli.options import COLLECTION, JSON, SERVICE
 from cli.show import print_found, print_json
 from cli.which_collection import which_collection
-from core.types import ClassKind
+from core.collections import ClassKind
 from exemplar_client.requests import in_path
 
 

@@ -18,8 +18,8 @@ from cli.show import print_json, print_rows
 from cli.where import WHERE, where_of
 from cli.which_collection import which_collection
 from cli.work import run_jobs
+from core.collections import DecisionName, LabelDecision
 from core.results import has_several
-from core.types import DecisionName, LabelDecision
 from formats.csv import COLUMNS, cells_of, csv_line
 
 SHOWN = 3  # supports of each answer

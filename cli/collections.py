@@ -23,8 +23,8 @@ from cli.options import (
 )
 from cli.show import print_found, print_json
 from cli.which_collection import which_collection
+from core.collections import Labels
 from core.labels import check_slug
-from core.types import Labels
 
 _COUNTED = (("classes", "class", "es"), ("supports", "picture", "s"))
 COLUMNS = ("name", "encoder", "rule", "index", "views", "labels", "prompts", "classes", "supports")

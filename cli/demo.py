@@ -20,8 +20,8 @@ from cli.command_name import command_name
 from cli.demo_pictures import PHOTOGRAPHS, SHOTS, DemoPictures, split_folder, write_tiles
 from cli.stack import Stack
 from cli.work import run_jobs
+from core.collections import DecisionName
 from core.settings import read_settings
-from core.types import DecisionName
 
 SAMPLES = 3
 ABOUT_TILES = f"""\

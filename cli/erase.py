@@ -12,7 +12,7 @@ from cli.options import COLLECTION, JSON, SERVICE, given
 from cli.show import print_json
 from cli.supports import SupportId
 from cli.which_collection import which_collection
-from core.types import ErasureState
+from core.jobs import ErasureState
 
 LOOK_S = 1.0
 

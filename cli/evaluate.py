@@ -18,10 +18,10 @@ from cli.folders import Embedded, embed_folder
 from cli.left_out import LeftOut
 from cli.options import JSON, VIEWS, rule_of, takes_aim, takes_rule
 from cli.trial import Plan, try_out
+from core.collections import Rule, Views
 from core.errors import ExemplarError
 from core.settings import read_settings
 from core.specs import PACKAGED
-from core.types import Rule, Views
 from encoders import Encoder, open_encoder
 from encoders.threads import use_threads
 from formats.class_folders import ClassFrom

@@ -12,8 +12,8 @@ from cli.label_manifests import LabelledPicture, read_label_manifest
 from cli.label_trial import Labelled, try_out_labels
 from cli.pictures import Picture
 from cli.report_table import LABEL_CELLS, fit
+from core.collections import Aim, Rule, Views
 from core.errors import ExemplarError
-from core.types import Aim, Rule, Views
 from encoders import Encoder
 
 LEGEND = {

@@ -13,11 +13,11 @@ from cli.class_folders import choose_classes
 from cli.left_out import LeftOut
 from cli.pictures import Picture, find_pictures, none_found
 from cli.progress import progress_bar
+from core.collections import Views
 from core.errors import ExemplarError
 from core.pictures import decode_picture
 from core.settings import Settings, read_settings
 from core.tiles import CROPS
-from core.types import Views
 from core.vectors import Crops, Vectors, is_unit
 from encoders import Encoder, Prepared
 from encoders.tiles import draft_side_of_tiles, prepare_crops

@@ -20,9 +20,9 @@ from cli.importers.table import read_table
 from cli.options import SERVICE, given
 from cli.progress import wait_with_bar
 from cli.sending import blocks_of
+from core.collections import Labels
 from core.errors import ExemplarError
 from core.labels import check_slug
-from core.types import Labels
 
 MOST_SHOWN = 20  # failed items
 

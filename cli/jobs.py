@@ -14,7 +14,7 @@ from cli.groups import Group
 from cli.options import AS_OF, JSON, SERVICE
 from cli.progress import wait_with_bar
 from cli.show import print_found, print_json, print_rows
-from core.types import JobState
+from core.jobs import JobState
 
 COLUMNS = ("id", "collection", "kind", "state", "done", "failed")
 WHOLE = ("id", "kind", "state", "done")

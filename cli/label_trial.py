@@ -11,7 +11,7 @@ import numpy as np
 from cli.label_manifests import LabelledPicture
 from cli.trial import BLOCK, DRAWS, mean
 from core.changes import Changes, ClassChange, SupportChange
-from core.types import ClassKind, LabelDecision, Rule
+from core.collections import ClassKind, LabelDecision, Rule
 from core.vectors import Crops, Vectors
 from index.decide_many import classify_many
 from index.label_metrics import Judged, Truth, numbers

@@ -12,8 +12,8 @@ import click
 
 from cli.client import Client
 from cli.numbers import Number
+from core.collections import Aim, ErrorOf, IndexName, Metric, Rule, RuleName, Views
 from core.quality import FindingCode, Quality
-from core.types import Aim, ErrorOf, IndexName, Metric, Rule, RuleName, Views
 from exemplar_client.async_transport import URL as USUAL
 
 F = TypeVar("F", bound=Callable[..., Any])

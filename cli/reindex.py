@@ -12,8 +12,8 @@ from cli.options import COLLECTION_ARGUMENT, JSON, SERVICE
 from cli.progress import wait_with_bar
 from cli.show import print_json, print_rows
 from cli.which_collection import which_collection
+from core.collections import Labels
 from core.errors import ExemplarError
-from core.types import Labels
 
 READY_S = 30.0  # that a switch waits for recent enrolments to be embedded
 PAUSE_S = 0.5

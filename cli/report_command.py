@@ -18,8 +18,8 @@ from cli.report_advice import advice_lines
 from cli.report_labels import label_lines
 from cli.report_table import COLUMNS, LINES_MOST, fit, listed_lines, numbers_text, rule_text, support_text
 from cli.which_collection import which_collection
+from core.collections import Labels
 from core.specs import encoder_line
-from core.types import Labels
 
 LABEL_CELLS = 22  # where a line holds two
 CLASSES_MOST = 100

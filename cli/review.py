@@ -19,10 +19,10 @@ from cli.review_groups import print_groups
 from cli.review_sidecars import write_sidecars
 from cli.show import print_found, print_json
 from core.answer_order import Order
+from core.collections import DecisionName
 from core.errors import ExemplarError, problem_of
 from core.label_sets import split_labels
 from core.results import has_several, labels_of
-from core.types import DecisionName
 from formats.csv_dialect import DELIMITERS
 from formats.text_encoding import read_text
 

@@ -11,9 +11,9 @@ from typing import NoReturn
 import click
 
 from core.errors import RECORD_REFUSALS, ExemplarError
+from core.jobs import Lane
 from core.packages import require_packages
 from core.settings import read_settings
-from core.types import Lane
 
 
 @click.command()

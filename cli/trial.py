@@ -13,7 +13,7 @@ from cli.classification_report import accuracy, report_numbers
 from cli.folders import Embedded
 from core.answers import Answer
 from core.changes import Changes, ClassChange, SupportChange
-from core.types import ClassKind, DecisionName, Rule
+from core.collections import ClassKind, DecisionName, Rule
 from core.vectors import Vectors
 from index.decide import classify
 from index.replica import Replica

@@ -11,9 +11,9 @@ from cli.file_names import external_id
 from cli.pictures import batches, why_not
 from cli.progress import progress_bar
 from core.errors import ExemplarError
+from core.jobs import Item
 from core.labels import clean_label
 from core.results import failed_result
-from core.types import Item
 
 
 def run_jobs(

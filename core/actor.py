@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from core.types import Origin
+from core.jobs import Origin
 
 LOCAL = "local"
 """The name of callers of a service without keys, and their id in an `Origin`."""

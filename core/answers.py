@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, PlainSerializer, TypeAdapter
 
+from core.collections import DecisionName, LabelDecision, RuleName
 from core.tiles import Part
-from core.types import DecisionName, LabelDecision, RuleName
 
 DIGITS = 6  # decimal places of a confidence
 Rounded = Annotated[float, PlainSerializer(lambda confidence: round(confidence, DIGITS))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from core.types import ClassKind, Rule
+from core.collections import ClassKind, Rule
 from core.vectors import Vector
 
 

@@ -6,8 +6,8 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from core.collections import Aim, RuleName
 from core.report import Judgement, Listed, Part
-from core.types import Aim, RuleName
 
 
 class LabelProblem(StrEnum):

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from core.collections import Labels
 from core.errors import ExemplarError
 from core.labels import clean_label
-from core.types import Labels
 
 MAX_LABELS = 100  # that one request may give one picture
 SEPARATOR = ";"  # between the labels of a picture in a cell of a table

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from core.collections import DecisionName, LabelDecision
 from core.results import Result, has_several, is_answer, labels_of
-from core.types import DecisionName, LabelDecision
 
 
 @dataclass(slots=True)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from core.collections import Prompts
 from core.errors import ExemplarError
-from core.types import Prompts
 
 LABEL = "{}"  # the placeholder of the label
 MAX_TEMPLATES = 100

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.types import ClassKind, ErrorOf, IndexName, Metric, RuleName
+from core.collections import ClassKind, ErrorOf, IndexName, Metric, RuleName
 
 FAIR = 8  # pictures from which on a class's numbers are reliable (measured: with fewer mostly noise)
 

@@ -7,9 +7,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from core.collections import LabelDecision
 from core.errors import ExemplarError, problem_of
+from core.jobs import Item
 from core.labels import pack_labels
-from core.types import Item, LabelDecision
 
 Result = Mapping[str, Any]
 """One item's result as JSON; `status` is `done` or `failed`."""

@@ -20,9 +20,9 @@ from pydantic import (
 )
 
 from core.errors import ExemplarError
+from core.jobs import MAX_CHUNK_ITEMS
 from core.picture_formats import BY_NAME
 from core.specs import PACKAGED, REINDEX, is_removed, removed
-from core.types import MAX_CHUNK_ITEMS
 
 PREFIX = "EXEMPLAR_"
 _RATE = "[1-9][0-9]*/(second|minute|hour|day)"

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from core.collections import Prompts, Views
 from core.errors import ExemplarError
 from core.prompts import sentences_of
-from core.types import Prompts, Views
 from core.vectors import Vectors
 from encoders.device import Device
 from encoders.geometry import Pixels

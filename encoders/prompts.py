@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from core.collections import Prompts
 from core.prompts import LABEL, check_prompts
-from core.types import Prompts
 
 
 def templates_of(prompts: Prompts) -> tuple[str, ...]:

@@ -19,9 +19,9 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from core.collections import ClassKind, Labels, Rule, Views
 from core.label_sets import LabelSet
 from core.quality import USUAL, Quality
-from core.types import ClassKind, Labels, Rule, Views
 from formats.bounded_reader import Readable
 from formats.sink import Sink
 

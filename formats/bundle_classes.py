@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from core.collections import ClassKind, Labels
 from core.errors import ExemplarError
 from core.label_sets import clean_part, parents_of
 from core.labels import clean_label
-from core.types import ClassKind, Labels
 from formats.bundle import BundleClass, Manifest
 
 

@@ -10,11 +10,12 @@ from dataclasses import replace
 from functools import cache, partial
 from itertools import chain
 
+from core.collections import Labels
 from core.errors import ExemplarError
+from core.jobs import Source, is_web_url
 from core.label_sets import LabelSet
 from core.settings import Settings
 from core.sizes import size_text
-from core.types import Labels, Source, is_web_url
 from formats.archive_entries import class_of, joined, rows_of, shown, without_manifest
 from formats.archives import MANIFESTS, Tar, Zip, is_left_out, open_archive
 from formats.bounded_reader import Seekable

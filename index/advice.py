@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from core.collections import ClassKind, ErrorOf, Rule
 from core.report import (
     ClassWorth,
     CurvePoint,
@@ -17,7 +18,6 @@ from core.report import (
     Listed,
 )
 from core.shares import SURE
-from core.types import ClassKind, ErrorOf, Rule
 from index.confusion import DIGITS, predictions
 from index.error_budget import Budget, fewest_answers
 from index.influence import influence

@@ -9,7 +9,7 @@ from typing import Any
 import faiss
 import numpy as np
 
-from core.types import Index, IndexName
+from core.collections import Index, IndexName
 from core.vectors import Vectors
 from index.supports import Ids
 

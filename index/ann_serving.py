@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from core.types import Index, IndexMeasure
+from core.collections import Index, IndexMeasure
 from core.vectors import Vectors
 from index.ann_index import AnnIndex, Trained
 from index.supports import Ids

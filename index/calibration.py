@@ -13,7 +13,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from core.types import Metric, Rule
+from core.collections import Metric, Rule
 from index.error_budget import NOTHING_LEFT_OUT, Budget, LeftOut, budget_of
 from index.fits import Fit
 from index.means import mean_scores_held_out

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import coo_array, csr_array, triu
 
+from core.collections import ClassKind
 from core.report import (
     Average,
     ClassLine,
@@ -18,7 +19,6 @@ from core.report import (
     Listed,
     judgement_of,
 )
-from core.types import ClassKind
 from index.supports import Floats, Ids, Supports
 
 MATRIX_MOST = 100  # classes of a matrix; with more classes most cells are empty

@@ -7,7 +7,7 @@ from itertools import islice
 import numpy as np
 
 from core.answers import Contribution
-from core.types import RuleName
+from core.collections import RuleName
 from core.vectors import Vector
 from index.label_sets import LabelledRows
 from index.learning import Fitted

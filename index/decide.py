@@ -10,7 +10,7 @@ import numpy as np
 
 from core.answers import Answer, Candidate, CandidateSet, Explanation, ManyNeighbour, Neighbour, Novelty
 from core.changes import ClassChange
-from core.types import ClassKind, DecisionName, Metric, Rule
+from core.collections import ClassKind, DecisionName, Metric, Rule
 from core.vectors import Vector, Vectors
 from index.calibration import novelty
 from index.error_budget import Budget

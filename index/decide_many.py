@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.answers import Candidate, Explanation, LabelAnswer, ManyAnswer, ManyNeighbour, Novelty
+from core.collections import DecisionName, LabelDecision, Rule
 from core.errors import ExemplarError
 from core.tiles import CROPS
-from core.types import DecisionName, LabelDecision, Rule
 from core.vectors import Crops, Vector, Vectors
 from index.contributions import strongest
 from index.many_tiles import weigh_tiles

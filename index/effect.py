@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.changes import Changes, ClassChange, SupportChange
+from core.collections import ClassKind, Rule
 from core.report import AddedSuspect, Effect, Listed
-from core.types import ClassKind, Rule
 from core.vectors import Vectors
 from index.calibration import sample
 from index.learning import Fitted

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import bdtr
 
+from core.collections import ErrorOf, Rule
 from core.shares import SURE
-from core.types import ErrorOf, Rule
 from index.supports import Floats, Mask
 
 

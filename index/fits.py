@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from core.types import RuleName
+from core.collections import RuleName
 from core.vectors import Vector, Vectors
 from index.supports import Floats, Ids, Scores, Supports
 

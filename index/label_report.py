@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from core.collections import Rule
 from core.label_report import LabelAverage, LabelLine, LabelProblem, LabelReport, LabelSuspect, Together
 from core.label_sets import is_within
 from core.report import FAIR, Listed, judgement_of
-from core.types import Rule
 from index.label_metrics import Judged, Truth, numbers
 from index.label_sets import LabelledRows, raise_parents
 from index.many_calibration import context

@@ -10,8 +10,8 @@ import numpy as np
 from scipy import sparse
 
 from core.changes import ClassChange
+from core.collections import ClassKind
 from core.label_sets import parents_of
-from core.types import ClassKind
 from core.vectors import Vectors
 from index.supports import Floats, Ids, Mask
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from core.types import Metric, Rule, RuleName
+from core.collections import Metric, Rule, RuleName
 from core.vectors import Vectors
 from index.calibration import Calibration, calibrate, fold_loss
 from index.fits import Fit, rule_used

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import betaincinv
 
-from core.types import Metric, RuleName
+from core.collections import Metric, RuleName
 from core.vectors import Vectors
 from index.fits import Fit
 from index.learning import Learner

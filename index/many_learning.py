@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.changes import ClassChange
-from core.types import Aim, Rule, RuleName
+from core.collections import Aim, Rule, RuleName
 from core.vectors import Vectors
 from index.fits import rule_used
 from index.kernel import KernelMatrix

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.types import Aim, Rule
+from core.collections import Aim, Rule
 from index.many_calibration import LabelCalibration
 from index.supports import Floats, Ids
 

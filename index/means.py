@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.types import Metric
+from core.collections import Metric
 from core.vectors import Vector, Vectors
 from index.supports import MOST_JUDGED, Floats, Ids, Scores, Supports, groups_of
 

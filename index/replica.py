@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from core.answers import Contribution
 from core.changes import Changes, ClassChange, SupportChange
-from core.types import Index, IndexMeasure, Rule
+from core.collections import Index, IndexMeasure, Rule
 from core.vectors import Vector, Vectors
 from index.ann_index import AnnIndex
 from index.ann_serving import AnnServing, compare

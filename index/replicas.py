@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from core.changes import Changes
+from core.collections import Index, IndexMeasure, IndexName
 from core.errors import ExemplarError
-from core.types import Index, IndexMeasure, IndexName
 from index import snapshot
 from index.devices import gpu_is_here
 from index.milvus import Milvus, MilvusStore

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from core.collections import ClassKind, IndexName, Metric, RuleName
 from core.report import (
     FAIR,
     ClassLine,
@@ -22,7 +23,6 @@ from core.report import (
     Wanted,
 )
 from core.shares import wilson
-from core.types import ClassKind, IndexName, Metric, RuleName
 from index.confusion import DIGITS, Judged, judge, matrix, pairs, predictions, table
 from index.quality import margins, near_pictures, same_pictures, spread
 from index.supports import Floats, Ids, Supports

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from core.changes import ClassChange
-from core.types import Metric, Rule, RuleName
+from core.collections import Metric, Rule, RuleName
 from core.vectors import Vector, Vectors
 from index.calibration import Calibration, calibrate
 from index.learning import CALIBRATE_SHARE, Fitted

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.changes import Changes, ClassChange, SupportChange
-from core.types import ClassKind, Index, IndexName
+from core.collections import ClassKind, Index, IndexName
 from index.ann_index import Trained
 from index.content import Content
 from index.replica import Replica

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.changes import Changes, ClassChange, SupportChange
-from core.types import ClassKind
+from core.collections import ClassKind
 from core.vectors import Vectors, check_vector
 
 Ids = npt.NDArray[np.int64]

@@ -10,7 +10,7 @@ from dataclasses import replace
 import faiss
 import numpy as np
 
-from core.types import Index, IndexMeasure, IndexName
+from core.collections import Index, IndexMeasure, IndexName
 from index.ann_index import POINTS_PER_LIST, AnnIndex, Trained, lists_for, train
 from index.replica import Replica
 from index.supports import Ids, evenly

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from core.answers import Contribution
 from core.changes import Changes, ClassChange, SupportChange
+from core.collections import Index, IndexMeasure, IndexName, Rule
 from core.errors import ExemplarError
-from core.types import Index, IndexMeasure, IndexName, Rule
 from core.vectors import Vector, Vectors
 from index.contributions import near_contributions
 from index.learning import CALIBRATE_SHARE, Fitted

@@ -22,18 +22,8 @@ from sqlalchemy import (
     text,
 )
 
-from core.types import (
-    ChangeKind,
-    ChunkState,
-    ClassKind,
-    DeliveryState,
-    ErasureState,
-    JobKind,
-    JobState,
-    Labels,
-    Lane,
-    QuarantineState,
-)
+from core.collections import ChangeKind, ClassKind, Labels
+from core.jobs import ChunkState, DeliveryState, ErasureState, JobKind, JobState, Lane, QuarantineState
 from store.enum_text import EnumText
 
 metadata = MetaData(

@@ -10,8 +10,8 @@ import zipfile
 from collections.abc import Mapping, Sequence
 
 from core.errors import ExemplarError
+from core.jobs import Source
 from core.settings import Settings
-from core.types import Source
 from formats.entries import read_entries
 from formats.entry import Entry
 

@@ -52,8 +52,8 @@ from waiting import until
 from api.app import create_app
 from benchmarks.sklearn_pictures import read_digits
 from cli.stack import Stack
+from core.collections import Rule
 from core.settings import Settings
-from core.types import Rule
 from exemplar_service import GC_AFTER
 from runtime.processes import keep_started
 from store.database import Database

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from tiny import DEFAULT
 
-from core.types import Chunk, Item, JobKind, JobRequest, Lane
+from core.jobs import Chunk, Item, JobKind, JobRequest, Lane
 from store.record.enrolment import Enrolment
 from store.store import Store
 from store.work.jobs import new_job_id

@@ -6,9 +6,10 @@ import pytest
 from enrolling import enroll
 from sqlalchemy import func, select
 
+from core.collections import ClassKind
 from core.errors import ExemplarError
+from core.jobs import Item
 from core.label_sets import LabelSet
-from core.types import ClassKind, Item
 from store import tables as t
 from store.store import Store
 

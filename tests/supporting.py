@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from core.changes import Changes, ClassChange, SupportChange
-from core.types import ClassKind
+from core.collections import ClassKind
 from core.vectors import Vectors
 from index.replica import Replica
 from index.supports import Ids, Supports

@@ -17,9 +17,9 @@ from contract import Contract
 from tiny import DEFAULT
 
 from api.app import create_app
+from core.collections import Rule
 from core.errors import ExemplarError
 from core.settings import Settings
-from core.types import Rule
 from formats.bounded_reader import Forward
 from store.blobs import Blobs
 from store.record.keys import Scope

@@ -9,8 +9,8 @@ import pytest
 from tiny import DEFAULT
 
 from api.app import create_app
+from core.collections import Metric, Rule, RuleName
 from core.settings import Settings
-from core.types import Metric, Rule, RuleName
 from store.store import Store
 
 READS = "open_clip:ViT-B-32/openai"

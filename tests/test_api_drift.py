@@ -11,8 +11,8 @@ from calls import WAIT, ask, enroll, files
 from sqlalchemy import insert, select
 from tiny import DEFAULT
 
+from core.collections import Rule
 from core.live_answers import LiveCounts, counts_of
-from core.types import Rule
 from store import tables as t
 from store.record.live_answers import HOUR_S, MOST_SUMMED
 from store.store import Store

@@ -18,8 +18,8 @@ from receiving import SECRET
 from tiny import DEFAULT
 
 from api.app import create_app
+from core.jobs import Chunk, Lane
 from core.settings import Settings
-from core.types import Chunk, Lane
 from formats.csv import COLUMNS
 from formats.parquet import GROUP_ROWS, SCHEMA, parquet_parts
 from store.store import Store

@@ -14,8 +14,9 @@ from tiny import DEFAULT
 from waiting import until
 
 from api.app import create_app
+from core.collections import Rule
+from core.jobs import Item, JobState
 from core.settings import Settings
-from core.types import Item, JobState, Rule
 from runtime.ports import free_port
 from store.migrate import ensure_schema
 from store.record.keys import Scope

@@ -11,7 +11,7 @@ from enrolling import ask, claim
 from test_api_job_outputs import answer
 from test_api_review import many, results, review
 
-from core.types import Chunk, Lane
+from core.jobs import Chunk, Lane
 from core.vectors import Vectors
 from store.store import Store
 from store.work.item_vectors import PackedVectors, pack_half

@@ -7,8 +7,8 @@ import pytest
 from tiny import DEFAULT
 
 from api.app import create_app
+from core.collections import Rule
 from core.settings import Settings
-from core.types import Rule
 from store.record.keys import Scope
 from store.store import Store
 

@@ -14,8 +14,8 @@ from tiny import DEFAULT
 from api.app import create_app
 from api.readiness import check_workers
 from core.errors import ExemplarError
+from core.jobs import Lane
 from core.settings import Settings
-from core.types import Lane
 from store.migrate import HEAD
 from store.store import Store
 from store.work.chunks import Waiting

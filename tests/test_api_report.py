@@ -13,8 +13,8 @@ from enrolling import OWNER, claim, enroll_labels
 from enrolling import enroll as enroll_in_record
 
 from core.errors import ExemplarError
+from core.jobs import Item, JobKind
 from core.results import failed_result
-from core.types import Item, JobKind
 from store.store import Store
 from store.work.settlement import Settlement
 

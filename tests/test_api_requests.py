@@ -8,7 +8,7 @@ import httpx
 import pytest
 from tiny import DEFAULT
 
-from core.types import Rule
+from core.collections import Rule
 from store.store import Store
 
 WRONG_PATHS = [

@@ -13,7 +13,7 @@ import pytest
 from enrolling import ask, claim, submit
 from test_api_job_outputs import PARQUET, finish
 
-from core.types import Item, JobKind, Lane
+from core.jobs import Item, JobKind, Lane
 from store.record.keys import Scope
 from store.store import Store
 

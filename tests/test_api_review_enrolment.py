@@ -14,8 +14,8 @@ from test_api_job_outputs import finish
 from test_api_origins import client
 from test_api_review import many, results, review
 
+from core.jobs import Item, JobKind, JobRequest, Lane
 from core.settings import Settings
-from core.types import Item, JobKind, JobRequest, Lane
 from store.blobs import PICTURES, uploads_of
 from store.record.keys import Scope
 from store.store import Store

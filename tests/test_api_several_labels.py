@@ -14,7 +14,7 @@ from enrolling import ask, claim
 from test_api_review import many, results, review
 from tiny import DEFAULT
 
-from core.types import Lane
+from core.jobs import Lane
 from store.store import Store
 from store.work.settlement import Settlement
 

@@ -14,8 +14,8 @@ from tiny import DEFAULT, LITE0
 from waiting import until
 
 from api.app import create_app
+from core.collections import Rule
 from core.settings import Settings
-from core.types import Rule
 from runtime import precedence
 from runtime.precedence import Precedence
 from store.store import Store

@@ -13,8 +13,8 @@ from tiny import DEFAULT
 
 from api.app import create_app
 from api.metrics import merged
+from core.jobs import Lane
 from core.settings import Settings
-from core.types import Lane
 from store.record.keys import Scope
 from store.store import Store, open_store
 from store.work.workers import Worker

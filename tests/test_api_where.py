@@ -12,8 +12,9 @@ from calls import files
 from enrolling import claim, enroll
 from tiny import DEFAULT
 
+from core.collections import Index, IndexName, Rule
+from core.jobs import Item, JobKind
 from core.settings import Settings
-from core.types import Index, IndexName, Item, JobKind, Rule
 from store.store import Store
 
 CLIP = "open_clip:ViT-B-32/laion2b_s34b_b79k"

@@ -16,8 +16,8 @@ from tiny import DEFAULT
 from working import ToyEncoder, tools_with
 
 from api.app import create_app
+from core.collections import Rule
 from core.settings import Settings
-from core.types import Rule
 from store.record import audit_log
 from store.record.keys import Scope
 from store.store import Store

@@ -17,9 +17,9 @@ from cli.demo_pictures import split_folder
 from cli.enroll import enroll
 from cli.evaluate import evaluate
 from cli.pictures import find_pictures
+from core.collections import Rule
 from core.errors import ExemplarError
 from core.settings import Settings
-from core.types import Rule
 from formats.class_folders import ClassFolders
 from store.store import Store
 

@@ -13,8 +13,8 @@ from test_cli_commands import run
 from waiting import until
 
 from cli.stack import Stack
+from core.jobs import Item, JobKind, JobRequest, Lane, Origin
 from core.settings import Settings
-from core.types import Item, JobKind, JobRequest, Lane, Origin
 from store.blobs import PICTURES
 from store.record.quarantine import OPTION
 from store.store import open_store

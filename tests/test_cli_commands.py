@@ -20,7 +20,7 @@ from cli.pictures import find_pictures
 from cli.serve import worker
 from cli.stack import Stack
 from core.errors import ExemplarError
-from core.types import Lane
+from core.jobs import Lane
 from store.database import Database
 from store.migrate import ensure_schema
 

@@ -17,8 +17,8 @@ from tiny import NETWORK, TINY, WEIGHTS
 from cli.evaluate import evaluate, hold_out, summary
 from cli.folders import Embedded
 from cli.trial import Plan, Trial, calibration_error, draw, enrolled, try_out
+from core.collections import Rule, RuleName
 from core.errors import ExemplarError
-from core.types import Rule, RuleName
 from index.decide import classify
 
 pytestmark = pytest.mark.usefixtures("light")

@@ -15,9 +15,9 @@ from tiny import TINY
 from cli.evaluate import evaluate
 from cli.label_manifests import read_label_manifest
 from cli.label_trial import Labelled, draw_labels, rows_by_label, try_out_labels
+from core.collections import Rule
 from core.errors import ExemplarError
 from core.label_sets import with_parents
-from core.types import Rule
 from index.label_metrics import Judged, average_precision, calibration_error, numbers
 
 pytestmark = pytest.mark.usefixtures("light")

@@ -21,8 +21,8 @@ from cli.importers.enrolling import refusal
 from cli.importers.labelled import LabelledPicture, Unusable
 from cli.importers.places import Places
 from cli.stack import Stack
+from core.collections import Labels
 from core.errors import ExemplarError
-from core.types import Labels
 
 Digits = Callable[[int, int], bytes]
 

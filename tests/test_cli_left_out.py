@@ -20,8 +20,8 @@ from cli.pictures import find_pictures
 from cli.stack import Stack
 from cli.tag.listing import list_paths
 from core.errors import ExemplarError
+from core.jobs import Source
 from core.settings import Settings
-from core.types import Source
 from encoders import open_encoder
 from formats.entries import read_entries
 

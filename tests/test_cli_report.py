@@ -21,8 +21,8 @@ from test_cli_commands import run
 from cli.report_command import _lines
 from cli.report_table import numbers_text
 from cli.stack import Stack
+from core.collections import Metric, RuleName
 from core.report import CollectionReport
-from core.types import Metric, RuleName
 from index.report import Subject, make_report
 
 Digits = Callable[[int, int], bytes]

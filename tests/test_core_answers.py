@@ -8,7 +8,7 @@ import pytest
 
 from api.models import ContributionModel, ExplanationModel, NeighbourModel, ResultModel
 from core.answers import Answer, Candidate, Contribution, Explanation, Found, Neighbour, as_json
-from core.types import DecisionName, RuleName
+from core.collections import DecisionName, RuleName
 
 ANSWER = Answer(
     decision=DecisionName.KNOWN,

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from core.errors import ExemplarError, error_of, problem_of
+from core.jobs import Item
 from core.results import failed_result
 from core.specs import PACKAGED, EncoderSpec
-from core.types import Item
 from core.vectors import check_vector, is_unit, pack_vector, unpack_vector
 
 

@@ -10,9 +10,9 @@ from PIL import Image
 
 from benchmarks.decoding import TWINS
 from benchmarks.scenes import GROUPS, scene
+from core.collections import Views
 from core.pictures import decode_picture
 from core.specs import PACKAGED
-from core.types import Views
 from core.vectors import Vectors
 from encoders import open_encoder
 

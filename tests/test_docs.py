@@ -15,8 +15,8 @@ import click
 import pytest
 
 from cli.main import COMMANDS, exemplar
+from core.collections import Rule
 from core.settings import PREFIX, Settings
-from core.types import Rule
 from store.blobs import PICTURES
 from store.migrate import ensure_schema
 from store.store import open_store

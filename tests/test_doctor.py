@@ -15,8 +15,9 @@ from sqlalchemy import delete, insert, text, update
 from tiny import DEFAULT
 
 from cli.doctor import HEALTHY, PROBLEMS, UNCHECKED, doctor, examine
+from core.collections import Labels, Rule
+from core.jobs import Item, JobKind
 from core.settings import Settings
-from core.types import Item, JobKind, Labels, Rule
 from store import tables as t
 from store.blobs import PICTURES, THUMBNAILS, uploads_of
 from store.checks.blobs import SAFE_S

@@ -19,9 +19,9 @@ from timm.models import build_model_with_cfg, generate_default_cfgs, register_mo
 from timm.models.beit import Beit
 
 from benchmarks.sklearn_pictures import read_photographs
+from core.collections import Views
 from core.errors import ExemplarError
 from core.specs import PACKAGED, EncoderSpec
-from core.types import Views
 from encoders import Encoder, open_encoder
 from encoders.device import Device
 from encoders.efficientnet_lite import NETWORKS

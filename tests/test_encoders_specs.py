@@ -12,9 +12,9 @@ from click.testing import CliRunner
 
 from cli.encoders import encoders
 from core.errors import ExemplarError
+from core.jobs import Lane
 from core.settings import read_settings
 from core.specs import PACKAGED, RECOMMENDED, EncoderSpec, encoder_line
-from core.types import Lane
 from store.migrate import ensure_schema
 from store.queue.wake_ups import queue_of
 from store.record.probes import Probe

@@ -17,9 +17,9 @@ from open_clip.zero_shot_metadata import SIMPLE_IMAGENET_TEMPLATES
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from core.collections import Prompts, Views
 from core.errors import ExemplarError
 from core.prompts import check_prompts, sentences_of
-from core.types import Prompts, Views
 from encoders import Encoder, open_encoder
 from encoders.device import Device
 from encoders.geometry import Geometry

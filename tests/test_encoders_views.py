@@ -12,8 +12,8 @@ from adapted import timm
 from PIL import Image, ImageOps
 from safetensors.torch import save_file
 
+from core.collections import Views
 from core.specs import PACKAGED
-from core.types import Views
 from core.vectors import is_unit
 from encoders import Encoder, open_encoder
 from encoders.device import Device

@@ -20,8 +20,9 @@ from tiny import DEFAULT
 from working import ToyEncoder, tools_with
 
 from api.app import create_app
+from core.collections import Rule
+from core.jobs import ErasureState, Item, JobKind, JobRequest, JobState, Lane
 from core.settings import Settings
-from core.types import ErasureState, Item, JobKind, JobRequest, JobState, Lane, Rule
 from core.vectors import pack_vector
 from store import tables as t
 from store.blobs import PICTURES, digest_of, uploads_of

@@ -13,8 +13,9 @@ from enrolling import enroll
 from tiny import DEFAULT
 from waiting import until
 
+from core.collections import Rule
+from core.jobs import ErasureState, Item
 from core.settings import Settings
-from core.types import ErasureState, Item, Rule
 from store.erasure.phases import advance
 from store.erasure.targets import Wanted
 from store.store import Store, open_store

@@ -15,8 +15,9 @@ from tiny import DEFAULT
 from working import ToyEncoder, submit, tools_with
 
 from api.metrics import RecordMetrics
+from core.collections import Rule
+from core.jobs import JobKind
 from core.settings import Settings
-from core.types import JobKind, Rule
 from store.store import Store
 from worker.pipeline import run_pipeline
 from worker.tools import Tools

@@ -26,8 +26,8 @@ from archives import (
     zip_link,
 )
 
+from core.jobs import Source
 from core.settings import Settings
-from core.types import Source
 from formats.entries import read_entries, read_steps
 
 GOOD = {"cat/1.jpg": b"one", "dog/2.jpg": b"two"}

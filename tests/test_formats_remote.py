@@ -11,8 +11,8 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from core.errors import ExemplarError
+from core.jobs import Source
 from core.settings import Settings
-from core.types import Source
 from formats.entries import read_entries, read_steps
 from formats.entry import Entry
 from formats.remote_folders import list_objects

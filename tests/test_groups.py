@@ -13,8 +13,9 @@ from test_redecide import classify, count, enrol, results, work
 from tiny import DEFAULT
 from working import ToyEncoder, tools_with
 
+from core.collections import Rule
+from core.jobs import JobState
 from core.settings import Settings
-from core.types import JobState, Rule
 from core.vectors import Vectors
 from index.groups import Group, find_groups
 from store import tables as t

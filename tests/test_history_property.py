@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from benchmarks.histories import HISTORY, Trial
-from core.types import Labels
+from core.collections import Labels
 from index.replicas import Replicas
 from store.store import Store
 

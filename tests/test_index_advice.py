@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy.stats import beta, binom
 from supporting import make_supports, replica_of
 
+from core.collections import ErrorOf, Metric, Rule, RuleName
 from core.shares import SURE, upper_bound, wilson
-from core.types import ErrorOf, Metric, Rule, RuleName
 from index.advice import advice
 from index.effect import Added, effect_of
 from index.error_budget import LeftOut, budget_of, fewest_answers

@@ -12,7 +12,7 @@ from supporting import make_supports, named, replica_of, units
 from test_index_replica import HISTORY, Record
 
 from core.changes import Changes, SupportChange
-from core.types import Metric, Rule, RuleName
+from core.collections import Metric, Rule, RuleName
 from index.calibration import best_inverse_temperature, folds, sample, softmax
 from index.kernel import KernelFit, KernelMatrix, invert
 from index.means import MeanFit

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from core.changes import Changes, ClassChange, SupportChange
+from core.collections import Aim, ClassKind, Rule
 from core.label_report import LabelProblem, LabelReport
-from core.types import Aim, ClassKind, Rule
 from index.label_report import label_report
 from index.replica import Replica
 

@@ -13,8 +13,8 @@ from supporting import units
 
 from core.answers import ManyAnswer
 from core.changes import Changes, ClassChange, SupportChange
+from core.collections import Aim, ClassKind, DecisionName, LabelDecision, Rule, RuleName
 from core.errors import ExemplarError
-from core.types import Aim, ClassKind, DecisionName, LabelDecision, Rule, RuleName
 from index import many_fits
 from index.decide_many import classify_many
 from index.kernel import KernelMatrix

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from supporting import DIM, named, replica_of, unit, units
 
 from core.changes import Changes, ClassChange, SupportChange
+from core.collections import ClassKind, Rule, RuleName
 from core.errors import ExemplarError
-from core.types import ClassKind, Rule, RuleName
 from index.decide import classify
 from index.replica import Replica
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from supporting import make_supports
 
+from core.collections import ClassKind, Metric, RuleName
 from core.report import CollectionReport, Judgement
-from core.types import ClassKind, Metric, RuleName
 from index import confusion, quality, report
 from index.quality import near_pictures, spread
 from index.report import Subject, make_report, rows_to_judge

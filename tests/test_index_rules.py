@@ -9,7 +9,7 @@ import pytest
 from supporting import DIM, replica_of, unit, units
 
 from core.changes import Changes, ClassChange
-from core.types import ClassKind, DecisionName, Metric, Rule, RuleName
+from core.collections import ClassKind, DecisionName, Metric, Rule, RuleName
 from index.decide import classify, search
 from index.fits import KERNEL_LIMIT, KERNEL_MOST, rule_used
 from index.replica import Replica

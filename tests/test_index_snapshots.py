@@ -11,7 +11,7 @@ import pytest
 from supporting import DIM, named, replica_of, units
 
 from core.changes import Changes, ClassChange, SupportChange
-from core.types import ClassKind
+from core.collections import ClassKind
 from index import replicas as replicas_module
 from index import snapshot
 from index.replica import Replica

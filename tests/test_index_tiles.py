@@ -7,8 +7,8 @@ import pytest
 from test_index_many import LABELS, given_to, replica_of, shown, toy
 
 from core.answers import ManyAnswer, as_json
+from core.collections import Rule
 from core.tiles import CROPS, Part
-from core.types import Rule
 from index.decide_many import classify_many
 from index.many_tiles import weigh_tiles
 from index.replica import Replica

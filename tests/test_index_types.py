@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from test_index_replica import HISTORY, QUERIES, VECTORS, Record
 
 from core.changes import Changes, ClassChange, SupportChange
+from core.collections import Index, IndexName, Rule, RuleName
 from core.errors import ExemplarError
-from core.types import Index, IndexName, Rule, RuleName
 from index import replicas as replicas_module
 from index import training
 from index.decide import classify, search

@@ -10,7 +10,7 @@ import pytest
 from supporting import named, units
 
 from core.changes import Changes, SupportChange
-from core.types import Index, IndexName, Metric, Rule, RuleName
+from core.collections import Index, IndexName, Metric, Rule, RuleName
 from index import ann_index, ann_serving, snapshot, training
 from index.calibration import calibrate
 from index.decide import classify

@@ -14,9 +14,10 @@ from tiny import DEFAULT
 from working import ToyEncoder, submit, tools_with
 
 from cli.collections import create
+from core.collections import Index, IndexMeasure, IndexName, Rule
 from core.errors import ExemplarError
+from core.jobs import JobKind
 from core.settings import Settings
-from core.types import Index, IndexMeasure, IndexName, JobKind, Rule
 from index import training
 from index.milvus import Milvus
 from index.replicas import Replicas

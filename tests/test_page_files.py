@@ -12,9 +12,9 @@ from tiny import DEFAULT
 
 from api import home
 from api.app import create_app
+from core.collections import Rule
 from core.picture_formats import SUFFIXES, VIDEO_SUFFIXES
 from core.settings import Settings
-from core.types import Rule
 from formats.names import SYSTEM_NAMES
 from store.record.keys import Scope
 from store.store import Store

@@ -14,8 +14,8 @@ from playwright.sync_api import Browser, Page, expect
 from waiting import until
 
 from cli.stack import Stack
+from core.jobs import Item, JobKind, JobRequest, Lane, Origin
 from core.settings import Settings
-from core.types import Item, JobKind, JobRequest, Lane, Origin
 from store.blobs import PICTURES
 from store.record.quarantine import OPTION
 from store.store import open_store

@@ -15,10 +15,11 @@ from tiny import DEFAULT
 from working import ToyEncoder, submit, tools_with
 
 from benchmarks.common import load_digits_once
+from core.collections import Rule
+from core.jobs import JobKind
 from core.picture_quality import findings_of, measure
 from core.quality import FindingCode, Quality, pack_quality, unpack_quality
 from core.settings import Settings
-from core.types import JobKind, Rule
 from index.door import examine
 from store.store import Store
 from worker.pipeline import run_pipeline

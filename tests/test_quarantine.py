@@ -14,8 +14,8 @@ from tiny import DEFAULT
 from working import ToyEncoder, tools_with
 
 from api.app import create_app
+from core.collections import Labels, Rule
 from core.settings import Settings
-from core.types import Labels, Rule
 from store.blobs import PICTURES, THUMBNAILS, digest_of
 from store.checks.blobs import examine_blobs
 from store.record.keys import Scope

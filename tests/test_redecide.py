@@ -21,8 +21,9 @@ from test_api_job_outputs import PARQUET
 from tiny import DEFAULT
 from working import ToyEncoder, submit, tools_with
 
+from core.collections import Rule
+from core.jobs import Item, JobKind, JobRequest, JobState, Lane
 from core.settings import Settings
-from core.types import Item, JobKind, JobRequest, JobState, Lane, Rule
 from store import tables as t
 from store.blobs import uploads_of
 from store.store import Store

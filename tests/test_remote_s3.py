@@ -13,8 +13,8 @@ from s3fs import S3FileSystem
 from test_worker_source_reader import finish, submit
 
 from core.errors import ExemplarError
+from core.jobs import JobKind, JobState
 from core.settings import Settings
-from core.types import JobKind, JobState
 from formats import remote_folders
 from formats.remote_folders import list_objects
 from formats.remote_names import prefix_of

@@ -18,10 +18,11 @@ from waiting import until
 
 from cli.doctor import examine
 from cli.stack import Stack
+from core.collections import Rule
 from core.errors import ExemplarError
+from core.jobs import Chunk, Item, JobKind, JobRequest, JobState, Lane
 from core.settings import Settings, read_settings
 from core.specs import REMOVED, EncoderSpec, is_removed
-from core.types import Chunk, Item, JobKind, JobRequest, JobState, Lane, Rule
 from store.blobs import PICTURES
 from store.migrate import ensure_schema
 from store.record.enrolment import Enrolment

@@ -23,8 +23,8 @@ from tiny import TINY
 from waiting import until
 
 from cli.stack import Stack
+from core.jobs import Lane
 from core.settings import Settings
-from core.types import Lane
 from store.queue.wake_ups import TASK, queue_of
 from store.record.keys import Scope
 from store.store import open_store

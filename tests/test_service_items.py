@@ -16,8 +16,8 @@ from PIL import Image
 
 from api.app import create_app
 from cli.stack import Stack
+from core.jobs import Item
 from core.settings import Settings
-from core.types import Item
 from store.blobs import PICTURES
 from store.record.keys import Scope
 from store.store import Store, open_store

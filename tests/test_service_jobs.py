@@ -15,9 +15,10 @@ from tiny import DEFAULT
 from waiting import until
 
 from api.wait import JobWatch
+from core.collections import Rule
 from core.errors import ExemplarError
+from core.jobs import Item, JobKind, JobRequest, Lane
 from core.results import failed_result
-from core.types import Item, JobKind, JobRequest, Lane, Rule
 from store.queue.wake_ups import WakeUps
 from store.store import Store
 from store.work.jobs import new_job_id

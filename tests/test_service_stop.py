@@ -23,8 +23,9 @@ from sqlalchemy import func, select
 from tiny import TINY
 from waiting import lives, until
 
+from core.collections import Rule
+from core.jobs import Item, JobKind, JobRequest, Lane
 from core.settings import Settings
-from core.types import Item, JobKind, JobRequest, Lane, Rule
 from runtime.ports import free_port
 from store import tables as t
 from store.blobs import PICTURES

@@ -19,11 +19,12 @@ from tiny import DEFAULT
 from working import ToyEncoder, submit
 
 from api.app import create_app
+from core.collections import ClassKind, Rule, RuleName
 from core.errors import ExemplarError
+from core.jobs import FINAL, JobKind, JobRequest, JobState, Lane, Source
 from core.quality import FindingCode, Quality
 from core.results import failed_result
 from core.settings import Settings
-from core.types import FINAL, ClassKind, JobKind, JobRequest, JobState, Lane, Rule, RuleName, Source
 from formats.bundle_reader import Bundle, open_bundle
 from index.decide import classify
 from index.replica import Replica

@@ -13,8 +13,9 @@ from enrolling import ask, claim, enroll_labels, items_of, settle, submit, vecto
 from sqlalchemy import event
 from tiny import DEFAULT
 
+from core.collections import Labels, Rule, Views
+from core.jobs import Chunk, Item, JobState, Lane
 from core.settings import Settings
-from core.types import Chunk, Item, JobState, Labels, Lane, Rule, Views
 from store.migrate import ensure_schema
 from store.record.enrolment import Enrolment
 from store.store import Store, open_store

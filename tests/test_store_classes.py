@@ -9,8 +9,9 @@ from enrolling import enroll, enroll_labels
 from sqlalchemy import event, insert
 from tiny import DEFAULT
 
+from core.collections import ChangeKind, ClassKind
 from core.errors import ExemplarError
-from core.types import ChangeKind, ClassKind, Item
+from core.jobs import Item
 from store import tables as t
 from store.record.change_log import Made
 from store.record.collections import set_version

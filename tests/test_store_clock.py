@@ -7,8 +7,8 @@ from enrolling import ask, claim, settle, submit
 from sqlalchemy import select, update
 from tiny import DEFAULT
 
+from core.jobs import Item, JobKind, Lane, Source
 from core.settings import Settings
-from core.types import Item, JobKind, Lane, Source
 from store import tables as t
 from store.clock import now_s
 from store.erasure.targets import Wanted

@@ -9,8 +9,9 @@ import pytest
 from enrolling import enroll_labels, submit
 from tiny import DEFAULT
 
+from core.collections import Metric, Prompts, Rule, RuleName, Views
 from core.errors import ExemplarError
-from core.types import Item, Metric, Prompts, Rule, RuleName, Views
+from core.jobs import Item
 from store.record.keys import Scope
 from store.store import Store
 

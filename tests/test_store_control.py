@@ -12,7 +12,7 @@ from sqlalchemy import update
 from tiny import DEFAULT
 
 from core.errors import ExemplarError
-from core.types import Chunk, Item, JobKind, JobState, Lane
+from core.jobs import Chunk, Item, JobKind, JobState, Lane
 from store import tables as t
 from store.store import Store
 from store.work import claims, control
@@ -121,7 +121,7 @@ def test_paused_items_count_as_waiting(things: Store) -> None:
 
     things.control.pause(ask(things, 3))
     jobs = Jobs(things.database, chunk_items=64, max_queued_items=3)
-    from core.types import JobRequest
+    from core.jobs import JobRequest
 
     request = JobRequest("things", JobKind.CLASSIFY, Lane.INTERACTIVE, (Item(0, "aa"),))
     assert code_of(jobs.submit, new_job_id(), request) == "queue_full"

@@ -7,7 +7,7 @@ import pytest
 from enrolling import claim, enroll, settle, submit, vector
 
 from core.errors import ExemplarError
-from core.types import Item, JobState, Lane
+from core.jobs import Item, JobState, Lane
 from store.store import Store
 
 

@@ -10,7 +10,8 @@ from enrolling import claim, enroll_labels, settle, submit
 from sqlalchemy import select
 
 from core.changes import Changes, ClassChange
-from core.types import ClassKind, Item
+from core.collections import ClassKind
+from core.jobs import Item
 from store import tables as t
 from store.store import Store
 

@@ -9,8 +9,9 @@ from enrolling import claim, enroll, enroll_labels, settle, submit, vector
 from tiny import DEFAULT
 
 from core.actor import Actor, acting
+from core.collections import ChangeKind, ClassKind, Labels, Rule, RuleName
 from core.errors import ExemplarError
-from core.types import ChangeKind, ClassKind, Item, Labels, Lane, Origin, Rule, RuleName
+from core.jobs import Item, Lane, Origin
 from store.record.keys import Scope
 from store.store import Store
 

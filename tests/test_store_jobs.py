@@ -12,8 +12,9 @@ from enrolling import ask, claim, enroll_labels, items_of, settle, submit
 from sqlalchemy import event, func, select, update
 from tiny import DEFAULT
 
+from core.collections import Rule
 from core.errors import ExemplarError
-from core.types import Item, JobKind, JobRequest, JobState, Lane, Rule
+from core.jobs import Item, JobKind, JobRequest, JobState, Lane
 from store import tables as t
 from store.store import Store
 from store.work.jobs import Jobs, new_job_id

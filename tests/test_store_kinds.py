@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.types import JobKind
+from core.jobs import JobKind
 from store.blobs import PICTURES
 from store.record.keys import Scope
 from store.work import settlement

@@ -20,7 +20,7 @@ from sqlalchemy import event, func, select
 from tiny import DEFAULT
 
 from core.changes import Changes
-from core.types import ClassKind, Labels, Rule
+from core.collections import ClassKind, Labels, Rule
 from store import tables as t
 from store.record.enrolment import Enrolment
 from store.store import Store

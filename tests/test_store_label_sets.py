@@ -20,8 +20,9 @@ from label_records import (
 )
 from tiny import DEFAULT
 
+from core.collections import ClassKind, Labels, Rule, RuleName
+from core.jobs import Item
 from core.label_sets import LabelChange, LabelSet
-from core.types import ClassKind, Item, Labels, Rule, RuleName
 from store.store import Store
 
 

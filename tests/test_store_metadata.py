@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.errors import ExemplarError
-from core.types import Item
+from core.jobs import Item
 from core.where import Where, parse_where, where_key
 from store.store import Store
 

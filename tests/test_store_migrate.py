@@ -22,10 +22,11 @@ from enrolling import vector
 from sqlalchemy import make_url, text
 
 from core.changes import ClassChange
+from core.collections import ClassKind, Labels, Metric, Rule, RuleName, Views
 from core.errors import ExemplarError
+from core.jobs import Lane
 from core.settings import Settings
 from core.specs import REMOVED
-from core.types import ClassKind, Labels, Lane, Metric, Rule, RuleName, Views
 from core.vectors import pack_vector, unpack_vector
 from store.database import Database
 from store.migrate import HEAD, SCRIPTS, ensure_schema

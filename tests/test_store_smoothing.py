@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from enrolling import OWNER, ask, claim
 
-from core.types import Chunk, Item, JobKind, JobRequest, JobState, Lane, Source
+from core.jobs import Chunk, Item, JobKind, JobRequest, JobState, Lane, Source
 from store import tables as t
 from store.store import Store
 from store.work.jobs import new_job_id

@@ -8,7 +8,7 @@ import pytest
 from enrolling import OWNER, claim, settle
 
 from core.errors import ExemplarError
-from core.types import Item, JobKind, JobRequest, JobState, Lane, Source
+from core.jobs import Item, JobKind, JobRequest, JobState, Lane, Source
 from store import tables as t
 from store.store import Store
 from store.work.jobs import new_job_id

@@ -9,7 +9,7 @@ import pytest
 from enrolling import OWNER, ask, claim, items_of, settle, vector
 from sqlalchemy import select, text, update
 
-from core.types import FINAL, ChunkState, Item, JobKind, JobRequest, JobState, Lane, Source
+from core.jobs import FINAL, ChunkState, Item, JobKind, JobRequest, JobState, Lane, Source
 from store import tables as t
 from store.record.enrolment import Enrolment
 from store.store import Store

@@ -13,7 +13,7 @@ import redis
 from waiting import until
 
 from core.errors import ExemplarError
-from core.types import Lane
+from core.jobs import Lane
 from store.queue.listener import Listener
 from store.queue.wake_ups import ENOUGH, TASK, Part, WakeUps, broker_url_of, queue_of
 

@@ -13,7 +13,7 @@ from labelling import item, problem, send, work
 from PIL import Image
 from tiny import DEFAULT
 
-from core.types import Views
+from core.collections import Views
 from store.store import Store
 from worker.tools import Tools
 

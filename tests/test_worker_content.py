@@ -12,8 +12,8 @@ from fsspec.exceptions import FSTimeoutError
 from fsspec.spec import AbstractFileSystem
 
 from core.errors import ExemplarError
+from core.jobs import Chunk, Item, JobKind
 from core.settings import Settings
-from core.types import Chunk, Item, JobKind
 from store.store import Store, open_store
 from worker.content import read_content
 

@@ -14,8 +14,8 @@ from serving import Pictures, in_turn, serving, status
 from waiting import until
 
 from core.errors import ExemplarError
+from core.jobs import Item, JobKind, JobState, Lane
 from core.settings import Settings
-from core.types import Item, JobKind, JobState, Lane
 from store.blobs import PICTURES, uploads_of
 from store.store import Store
 from worker import fetch

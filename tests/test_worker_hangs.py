@@ -11,8 +11,8 @@ from celery.exceptions import SoftTimeLimitExceeded
 from tiny import DEFAULT
 
 import worker.pipeline
+from core.jobs import Lane
 from core.settings import Settings
-from core.types import Lane
 from store.queue.wake_ups import new_celery
 from worker.activity import Activity
 from worker.heartbeat import Heartbeat

@@ -17,9 +17,10 @@ from tiny import DEFAULT
 from waiting import until
 from working import ToyEncoder, submit, tools_with
 
+from core.collections import Rule, Views
 from core.errors import ExemplarError
+from core.jobs import Chunk, Item, JobKind, JobRequest, JobState, Lane
 from core.settings import Settings
-from core.types import Chunk, Item, JobKind, JobRequest, JobState, Lane, Rule, Views
 from store.blobs import Blobs, digest_of, uploads_of
 from store.checks.blobs import remove_orphaned_uploads
 from store.queue.wake_ups import WakeUps

@@ -21,8 +21,9 @@ from tiny import TINY
 from waiting import lives, until
 
 from cli.stack import Stack
+from core.collections import Rule
+from core.jobs import Item, JobKind, JobRequest, JobState, Lane
 from core.settings import Settings
-from core.types import Item, JobKind, JobRequest, JobState, Lane, Rule
 from store import tables as t
 from store.blobs import PICTURES
 from store.migrate import ensure_schema

@@ -12,20 +12,10 @@ from tiny import DEFAULT
 from working import ToyEncoder, submit, tools_with
 
 from cli.reindex import label_rows
+from core.collections import Labels, Rule, Views
 from core.errors import ExemplarError
+from core.jobs import FINAL, Item, JobKind, JobRequest, JobState, Lane, Source
 from core.settings import Settings
-from core.types import (
-    FINAL,
-    Item,
-    JobKind,
-    JobRequest,
-    JobState,
-    Labels,
-    Lane,
-    Rule,
-    Source,
-    Views,
-)
 from store.blobs import PICTURES
 from store.checks.blobs import examine_blobs
 from store.checks.record import examine_record

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.changes import Changes, ClassChange, SupportChange
-from core.types import ClassKind, Rule, RuleName
+from core.collections import ClassKind, Rule, RuleName
 from index.replica import Replica
 from index.texts import LabelVectors
 from worker.report import report_on

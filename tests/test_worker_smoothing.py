@@ -16,9 +16,10 @@ from waiting import until
 from working import ToyEncoder, submit, tools_with
 
 from core.changes import ClassChange
+from core.collections import ClassKind, DecisionName, Rule
 from core.errors import ExemplarError
+from core.jobs import Item, JobKind, JobRequest, JobState, Lane
 from core.settings import Settings
-from core.types import ClassKind, DecisionName, Item, JobKind, JobRequest, JobState, Lane, Rule
 from index.smoothing import smooth
 from store.blobs import Blobs, uploads_of
 from store.store import Store

@@ -20,8 +20,8 @@ from waiting import until
 from working import ToyEncoder, tools_with
 
 from core.errors import ExemplarError
+from core.jobs import Item, JobKind, JobRequest, JobState, Lane, Source
 from core.settings import Settings
-from core.types import Item, JobKind, JobRequest, JobState, Lane, Source
 from formats.entry import Entry
 from store.blobs import uploads_of
 from store.checks.blobs import remove_orphaned_uploads

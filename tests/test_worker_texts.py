@@ -12,8 +12,9 @@ from PIL import Image
 from tiny import DEFAULT
 from working import ToyEncoder, submit, tools_with
 
+from core.collections import Rule
+from core.jobs import JobKind, JobState
 from core.settings import Settings
-from core.types import JobKind, JobState, Rule
 from store.store import Store
 from worker.pipeline import run_pipeline
 from worker.tools import Tools

@@ -16,8 +16,8 @@ from tiny import DEFAULT
 from working import ToyEncoder, submit, tools_with
 
 from api.app import create_app
+from core.jobs import JobKind, Lane
 from core.settings import Settings
-from core.types import JobKind, Lane
 from runtime.otlp import OtlpTracing
 from store.store import Store
 from worker.heartbeat import Heartbeat, requeue_all

@@ -23,8 +23,8 @@ from sqlalchemy import update
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from core.errors import ExemplarError
+from core.jobs import Item, JobKind
 from core.settings import Settings, read_settings
-from core.types import Item, JobKind
 from runtime.addresses import Target, check_url
 from store import tables as t
 from store.store import Store

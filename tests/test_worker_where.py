@@ -9,8 +9,9 @@ import pytest
 from tiny import DEFAULT
 from working import ToyEncoder, tools_with
 
+from core.collections import Labels, Rule, RuleName
+from core.jobs import Item, JobKind, JobRequest, Lane
 from core.settings import Settings
-from core.types import Item, JobKind, JobRequest, Labels, Lane, Rule, RuleName
 from index import filtered
 from index.filtered import FilteredReplicas
 from store.blobs import PICTURES, uploads_of

@@ -10,9 +10,10 @@ import numpy as np
 from PIL import Image
 from tiny import DEFAULT
 
+from core.collections import Prompts, Views
 from core.errors import ExemplarError
+from core.jobs import Item, JobKind, JobRequest, Lane
 from core.settings import Settings
-from core.types import Item, JobKind, JobRequest, Lane, Prompts, Views
 from encoders import Encoder
 from index.filtered import FilteredReplicas
 from index.replicas import Replicas

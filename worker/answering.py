@@ -11,8 +11,8 @@ import numpy as np
 from core.answers import Answer, Found, ManyAnswer, as_json
 from core.changes import ClassChange
 from core.errors import ExemplarError
+from core.jobs import Chunk
 from core.results import Result, done_result, failed_result
-from core.types import Chunk
 from encoders import Encoder
 from index.decide import search
 from index.replicas import ENCODER_CHANGED

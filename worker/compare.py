@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from core.changes import Changes
+from core.collections import Collection, Rule, Views
 from core.comparison import ChangedAnswer, Comparison, LabelComparison
 from core.errors import ExemplarError
 from core.report import CollectionReport, Listed
-from core.types import Collection, Rule, Views
 from index.label_report import label_report
 from index.replica import Replica
 from index.report import make_report

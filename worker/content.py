@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from core.errors import ExemplarError
+from core.jobs import Chunk, Item, is_web_url
 from core.settings import Settings
-from core.types import Chunk, Item, is_web_url
 from store.store import Store
 from store.work.items import read_picture
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from core.collections import Labels
 from core.errors import ExemplarError
+from core.jobs import Chunk
 from core.label_sets import unsupported
 from core.report import Effect
-from core.types import Chunk, Labels
 from encoders import Encoder
 from index.effect import Added, effect_of
 from index.replica import Replica

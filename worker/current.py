@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from core.types import Chunk, Collection
+from core.collections import Collection
+from core.jobs import Chunk
 from core.where import Where
 from encoders import Encoder
 from index.replica import Replica

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.answers import Answer, ManyAnswer
-from core.types import Collection, Labels
+from core.collections import Collection, Labels
 from core.vectors import Crops, Vector, Vectors
 from encoders import Encoder
 from index.decide import classify

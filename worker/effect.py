@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from core.collections import Labels
 from core.errors import ExemplarError
+from core.jobs import Chunk
 from core.results import Result, done_result
-from core.types import Chunk, Labels
 from core.vectors import Vector
 from encoders import Encoder
 from index.decide_many import in_memory

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.errors import ExemplarError
-from core.types import Chunk
+from core.jobs import Chunk
 from core.vectors import Vector, Vectors, is_unit
 from encoders import Encoder
 from worker.load import Loaded, LoadedChunk

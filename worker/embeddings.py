@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from core.errors import ExemplarError
+from core.jobs import Item
 from core.results import Result, done_result, failed_result
-from core.types import Item
 from core.vectors import Vector, is_unit, pack_vector
 from encoders import Encoder
 from store.work.settlement import Settlement

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from core.collections import Collection, IndexName, Labels
 from core.errors import ExemplarError
+from core.jobs import Chunk, Item, JobKind
 from core.picture_quality import findings_of
 from core.quality import Finding, Quality
 from core.results import Result, done_result, failed_result
-from core.types import Chunk, Collection, IndexName, Item, JobKind, Labels
 from encoders import Encoder
 from index.door import examine
 from index.replica import Replica

@@ -11,8 +11,8 @@ from urllib.parse import urljoin
 import structlog
 
 from core.errors import ExemplarError, problem_of
+from core.jobs import Item, Lane
 from core.settings import Settings
-from core.types import Item, Lane
 from runtime.addresses import Target, check_picture_url
 from store.queue.listener import Listener
 from store.queue.wake_ups import FETCHES

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from core.jobs import Chunk, Item
 from core.results import Result, done_result, is_answer
-from core.types import Chunk, Item
 from core.vectors import Vector, Vectors
 from encoders import Encoder
 from index.groups import Group, find_groups

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from core.errors import ExemplarError
-from core.types import Lane
+from core.jobs import Lane
 from store.work.workers import ALIVE_S, Worker
 from worker.heartbeat_file import WorkerState, write_heartbeat
 from worker.loops import Loop, LoopPart

@@ -10,10 +10,10 @@ import numpy as np
 import structlog
 
 from core.errors import ExemplarError, problem_of
+from core.jobs import Item
 from core.pictures import decode_picture, make_thumbnail
 from core.probe import is_same_encoder
 from core.settings import Settings
-from core.types import Item
 from core.vectors import unpack_vector
 from formats.bundle import BundleSupport
 from formats.bundle_reader import Bundle, open_bundle

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.types import Lane
+from core.jobs import Lane
 from store.queue.listener import Listener
 from store.queue.wake_ups import queue_of
 from worker.loops import IDLE_S, Loop, LoopPart

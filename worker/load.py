@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from core.collections import Views
 from core.errors import ExemplarError, error_of
+from core.jobs import Chunk, Item
 from core.picture_quality import Measures, measure
 from core.pictures import decode_picture, make_thumbnail
-from core.types import Chunk, Item, Views
 from encoders import Encoder, Prepared
 from encoders.tiles import draft_side_of_tiles, prepare_crops
 from formats.remote_errors import REMOTE_UNAVAILABLE

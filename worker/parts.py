@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from core.types import Lane
+from core.jobs import Lane
 from worker.erasing import Eraser
 from worker.fetch import Fetcher
 from worker.heartbeat import Heartbeat

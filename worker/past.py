@@ -7,8 +7,8 @@ from collections import OrderedDict
 from dataclasses import replace
 from functools import partial
 
+from core.collections import Collection
 from core.errors import ExemplarError
-from core.types import Collection
 from index.past import past_replica
 from index.replica import Replica
 from index.replicas import ENCODER_CHANGED, AnyReplica

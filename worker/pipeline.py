@@ -10,7 +10,7 @@ from dataclasses import replace
 import structlog
 
 from core.errors import ExemplarError
-from core.types import Chunk
+from core.jobs import Chunk
 from encoders import Encoder
 from worker.embedding import EmbeddedChunk, embed
 from worker.load import LoadedChunk, load

@@ -25,8 +25,8 @@ from celery.signals import (
 )
 
 from core.errors import RECORD_REFUSALS, ExemplarError
+from core.jobs import Lane
 from core.settings import Settings
-from core.types import Lane
 from runtime.logs import set_up_logs
 from runtime.processes import REFUSED_S, die_with_parent, keep_started, yield_to_others
 from store.queue.wake_ups import TASK, new_celery, queue_of

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from core.answers import as_json
+from core.collections import Views
+from core.jobs import Chunk
 from core.results import Result
-from core.types import Chunk, Views
 from core.vectors import Vector, Vectors
 from encoders import Encoder
 from worker.current import current_replica

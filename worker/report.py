@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.collections import Rule
 from core.report import CollectionReport
-from core.types import Rule
 from index.advice import advice
 from index.calibration import folds
 from index.replicas import AnyReplica

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from core.collections import Labels
+from core.jobs import Chunk, JobKind
 from core.results import Result, done_result
-from core.types import Chunk, JobKind, Labels
 from encoders import Encoder
 from index.decide_many import in_memory
 from index.label_report import label_report

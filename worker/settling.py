@@ -8,8 +8,8 @@ from itertools import groupby
 import structlog
 
 from core.errors import ExemplarError
+from core.jobs import Chunk, JobKind, Lane
 from core.results import Result, failed_result
-from core.types import Chunk, JobKind, Lane
 from core.where import where_key
 from encoders import Encoder
 from index.replicas import ENCODER_CHANGED

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from core.collections import DecisionName
 from core.errors import ExemplarError
 from core.results import Result
-from core.types import DecisionName
 from core.vectors import Vectors
 from index.smoothing import SMALLEST, Probabilities, smooth
 from worker.smoothing_inputs import SmoothingInputs

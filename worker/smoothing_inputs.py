@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from core.answers import Answer
 from core.changes import ClassChange
-from core.types import ClassKind, DecisionName
+from core.collections import ClassKind, DecisionName
 from core.vectors import Vectors
 
 BEST = 64  # classes per picture whose probabilities are stored

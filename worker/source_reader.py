@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 import structlog
 
 from core.errors import ExemplarError, problem_of
+from core.jobs import Item, Lane, Source
 from core.settings import Settings
-from core.types import Item, Lane, Source
 from formats.entries import label_of, read_steps
 from formats.entry import Entry
 from formats.server_folders import Found, walk

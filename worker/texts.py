@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 from core.changes import ClassChange
+from core.collections import Collection, Prompts
 from core.errors import ExemplarError
-from core.types import Collection, Prompts
 from core.vectors import Vector, is_unit
 from encoders import Encoder
 from encoders.prompts import templates_of

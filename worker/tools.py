@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
+from core.jobs import Lane
 from core.settings import Settings
-from core.types import Lane
 from encoders import Encoder, open_encoder
 from encoders.threads import use_threads
 from index.devices import use_search_threads

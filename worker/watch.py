@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from core.errors import ExemplarError
-from core.types import Chunk
+from core.jobs import Chunk
 from runtime.tracing import Tracing
 from store.record.enrolment import Enrolment
 from store.work.settlement import Settlement

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 
 from benchmarks.common import picture
 from benchmarks.faults.callers import Acknowledged
-from core.types import FINAL
+from core.jobs import FINAL
 from index import snapshot
 from index.replica import Replica
 from store import tables as t

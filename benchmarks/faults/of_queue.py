@@ -12,7 +12,7 @@ import redis
 from benchmarks.common import picture
 from benchmarks.faults.callers import Acknowledged
 from benchmarks.faults.trial import Scenario, Trial
-from core.types import Item, JobKind, JobRequest, Lane
+from core.jobs import Item, JobKind, JobRequest, Lane
 from store.blobs import PICTURES
 from store.queue.wake_ups import TASK, new_celery, queue_of
 from store.work.jobs import new_job_id

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from benchmarks.common import picture
 from benchmarks.faults.callers import PAUSE_S, REFUSALS, Acknowledged
 from benchmarks.faults.trial import Scenario, Trial
-from core.types import FINAL
+from core.jobs import FINAL
 from store import tables as t
 
 LABELS = ("first", "second")

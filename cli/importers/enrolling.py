@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from cli.client import Client, Json
 from cli.importers.labelled import Found, LabelledPicture, Unusable
+from core.collections import Labels
 from core.errors import ExemplarError, error_of
-from core.types import Labels
 
 AT_ONCE = 64
 OF_A_PICTURE = ("picture_", "label_", "labels_", "item_", "body_too")

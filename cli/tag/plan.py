@@ -15,8 +15,8 @@ from cli.tag.rows import Output, Row, read_rows
 from cli.tag.show import Show
 from cli.tag.update import mark_written
 from core.errors import ExemplarError
+from core.jobs import Source
 from core.settings import read_settings
-from core.types import Source
 from formats.entries import read_entries
 
 

@@ -11,7 +11,7 @@ from cli.tag.batch import Batch
 from cli.tag.listing import Kind
 from cli.tag.rows import failed_row, row_of
 from core.errors import ExemplarError
-from core.types import JobState
+from core.jobs import JobState
 
 
 def joined(batch: Batch, results: Sequence[Json]) -> tuple[list[Tagged], int]:

@@ -22,7 +22,7 @@ from cli.tag.show import Show
 from cli.tag.tally import Tally
 from cli.tag.upload import Uploads
 from core.errors import ExemplarError
-from core.types import FINAL, JobState
+from core.jobs import FINAL, JobState
 
 ON_DISK = (Kind.LOCAL, Kind.ARCHIVE)
 MAX_BYTES = 128 << 20  # per upload, so that a broken connection costs little

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from core.collections import DecisionName
 from core.results import has_several, labels_of
-from core.types import DecisionName
 from runtime.files import write
 
 TOOLKIT = "Exemplar"

@@ -10,8 +10,8 @@ from enum import StrEnum
 from itertools import chain, count
 from typing import Any
 
+from core.collections import DecisionName
 from core.results import labels_of
-from core.types import DecisionName
 from runtime.files import replacing
 
 UNKNOWN = "_unknown"

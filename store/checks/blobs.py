@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from core.errors import ExemplarError
 from core.findings import Finding
-from core.types import JobKind
+from core.jobs import JobKind
 from store import tables as t
 from store.blobs import PICTURES, SHARED, THUMBNAILS, FoundFile, digest_of, uploads_of
 from store.record.retention import keeps_files

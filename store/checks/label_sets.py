@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import exists, select
 
+from core.collections import ChangeKind, ClassKind
 from core.findings import Finding
-from core.types import ChangeKind, ClassKind
 from store import tables as t
 from store.database import Database
 from store.record.change_log import Made

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from functools import partial
 
 from core.findings import Finding, some_of
+from core.jobs import Lane
 from core.specs import is_removed, removed
-from core.types import Lane
 from store.store import Store
 
 LATE_S = 60.0  # workers send wake-ups for waiting work every few seconds

@@ -18,8 +18,8 @@ from sqlalchemy import (
     update,
 )
 
+from core.collections import ChangeKind
 from core.findings import Finding, some_of
-from core.types import ChangeKind
 from store import tables as t
 from store.checks.label_sets import examine_label_sets
 from store.checks.work import examine_work

@@ -9,7 +9,7 @@ from functools import partial
 from sqlalchemy import Select, and_, exists, func, select, update
 
 from core.findings import Finding, some_of
-from core.types import FINAL, ChunkState
+from core.jobs import FINAL, ChunkState
 from store import tables as t
 from store.clock import now_s
 from store.database import Database

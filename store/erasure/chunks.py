@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Text, cast, delete, or_, select, update
 
+from core.jobs import ChunkState, JobKind, is_web_url
 from core.results import Result, tally_of
-from core.types import ChunkState, JobKind, is_web_url
 from store import tables as t
 from store.erasure.items import Cleaned, clean, clean_result
 from store.erasure.targets import ITEM, KEPT, PICTURE, Targets, add_targets, in_scope

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select
 
 from core.errors import ExemplarError
-from core.types import ErasureState
+from core.jobs import ErasureState
 from store import tables as t
 from store.clock import now_s
 from store.database import Database

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, text, update
 
 from core.actor import LOCAL, Actor, acting
-from core.types import ErasureState
+from core.jobs import ErasureState
 from store import tables as t
 from store.clock import now_s
 from store.database import Database

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.errors import ExemplarError, problem_of
+from core.jobs import Item
 from core.results import Result, Shown, failed_result, with_supports
-from core.types import Item
 from store.erasure.targets import PART, UPLOAD, Targets
 
 Packed = Mapping[str, Any]

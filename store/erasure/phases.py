@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection, select
 
-from core.types import ChunkState, JobKind
+from core.jobs import ChunkState, JobKind
 from store import tables as t
 from store.blobs import Blobs
 from store.erasure.chunks import (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, delete, or_, select, update
 
+from core.collections import ChangeKind, Labels
 from core.labels import pack_labels
-from core.types import ChangeKind, Labels
 from store import tables as t
 from store.erasure.targets import ITEM, PICTURE, SUPPORT, THUMBNAIL, Wanted
 from store.record.change_log import Made

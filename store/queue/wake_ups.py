@@ -20,7 +20,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from core.errors import ExemplarError
-from core.types import Lane
+from core.jobs import Lane
 from store.queue.broker import patch_redis_transport
 
 TASK = "exemplar.wake_up"

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from core.types import ChangeKind
+from core.collections import ChangeKind
 from store import tables as t
 from store.clock import now_s
 from store.record.audit_log import named_actor, note

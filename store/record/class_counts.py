@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, select
 
-from core.types import ClassKind, Labels
+from core.collections import ClassKind, Labels
 from store import tables as t
 from store.unpacking import unpack
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
+from core.collections import ClassKind
 from core.errors import ExemplarError
-from core.types import ClassKind
 from store import tables as t
 from store.clock import now_s
 from store.record.change_log import keeps_history

@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
+from core.collections import ChangeKind, ClassKind, Labels
 from core.errors import ExemplarError
 from core.label_sets import clean_part, unsupported
-from core.types import ChangeKind, ClassKind, Labels
 from store import tables as t
 from store.database import Database
 from store.record.change_log import Made

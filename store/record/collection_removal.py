@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, and_, delete, exists, select, update
 
-from core.types import JobKind, JobState
+from core.jobs import JobKind, JobState
 from store import tables as t
 from store.clock import now_s
 from store.work.states import FINAL_CHUNK, change_jobs

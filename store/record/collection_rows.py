@@ -8,8 +8,7 @@ from typing import Any
 
 from sqlalchemy import Row, func, select
 
-from core.quality import unpack_quality
-from core.types import (
+from core.collections import (
     Aim,
     ClassKind,
     Collection,
@@ -22,6 +21,7 @@ from core.types import (
     RuleName,
     Views,
 )
+from core.quality import unpack_quality
 from store import tables as t
 from store.unpacking import unpack
 

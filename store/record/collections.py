@@ -9,18 +9,9 @@ from typing import Any
 from sqlalchemy import Column, Connection, Row, Select, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from core.collections import ChangeKind, Collection, Index, IndexMeasure, Labels, Prompts, Rule, Views
 from core.errors import ExemplarError
 from core.quality import Quality, pack_quality, unpack_quality
-from core.types import (
-    ChangeKind,
-    Collection,
-    Index,
-    IndexMeasure,
-    Labels,
-    Prompts,
-    Rule,
-    Views,
-)
 from store import tables as t
 from store.clock import now_s
 from store.database import Database

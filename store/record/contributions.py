@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_
 
+from core.jobs import QuarantineState
 from core.label_sets import LabelSet
 from core.labels import pack_labels, unpack_labels
-from core.types import QuarantineState
 from store import tables as t
 from store.unpacking import unpack
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from core.changes import ClassChange
-from core.types import ClassKind
+from core.collections import ClassKind
 from store.database import Database
 from store.record.collections import find_collection
 from store.record.past import changed_supports, classes_at

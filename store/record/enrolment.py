@@ -8,11 +8,12 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
+from core.collections import ChangeKind, Labels
 from core.errors import ExemplarError
+from core.jobs import Chunk, Item, JobKind
 from core.label_sets import LabelSet, check_one_label
 from core.quality import Finding
 from core.results import Result, done_result, failed_result
-from core.types import ChangeKind, Chunk, Item, JobKind, Labels
 from core.vectors import Vector, pack_vector
 from store import tables as t
 from store.clock import now_s

@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, exists, func, select
 
+from core.collections import ClassKind, Labels, Views
 from core.errors import ExemplarError
 from core.quality import unpack_quality
-from core.types import ClassKind, Labels, Views
 from core.vectors import COMPONENT
 from formats.bundle import BundleClass, BundleEncoder, BundleSupport, Manifest, Spool
 from store import tables as t

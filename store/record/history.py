@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select
 
 from core.changes import Past
-from core.types import ChangeKind, Collection, Rule
+from core.collections import ChangeKind, Collection, Rule
 from core.vectors import Vector, unpack_vector
 from store import tables as t
 from store.database import Database, slices

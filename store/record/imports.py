@@ -9,10 +9,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, exists, insert, select, update
 
 from core.actor import acting, current_actor, submitter_of
+from core.collections import ChangeKind, ClassKind
 from core.errors import error_of
+from core.jobs import FINAL, Chunk, ChunkState, Item, JobKind, JobRequest, Lane
 from core.quality import pack_quality
 from core.results import Result, failed_result
-from core.types import FINAL, ChangeKind, Chunk, ChunkState, ClassKind, Item, JobKind, JobRequest, Lane
 from formats.bundle import Manifest
 from store import tables as t
 from store.clock import now_s

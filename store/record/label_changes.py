@@ -10,9 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, or_, select, update
 
+from core.collections import ClassKind
 from core.errors import ExemplarError
 from core.label_sets import clean_part, is_within
-from core.types import ClassKind
 from store import tables as t
 from store.database import slices
 from store.record.class_rows import (

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from core.collections import ClassKind
 from core.errors import ExemplarError
 from core.label_sets import LabelSet, with_parents
-from core.types import ClassKind
 from store import tables as t
 from store.database import slices
 from store.record.class_rows import add_class, find_class, resolve_label

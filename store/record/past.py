@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import ColumnElement, Connection, Subquery, case, insert, select, union_all
 
 from core.changes import ClassChange
-from core.types import ClassKind
+from core.collections import ClassKind
 from store import tables as t
 from store.database import slices
 from store.record.change_log import keeps_history

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, select
 
-from core.types import ChangeKind
+from core.collections import ChangeKind
 from store import tables as t
 from store.clock import now_s
 from store.record.change_log import Made

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from core.collections import Index, IndexName, Labels, Prompts, Rule, RuleName, Views
 from core.errors import ExemplarError
 from core.label_sets import unsupported
-from core.types import Index, IndexName, Labels, Prompts, Rule, RuleName, Views
 
 _REGRESSION = (RuleName.AUTO, RuleName.KERNEL, RuleName.RIDGE)
 

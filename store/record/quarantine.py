@@ -9,10 +9,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
 
 from core.actor import LOCAL, current_actor
+from core.collections import Labels
 from core.errors import ExemplarError
+from core.jobs import Chunk, Item, JobKind, QuarantineState
 from core.labels import pack_labels, unpack_labels
 from core.results import Result, done_result, failed_result
-from core.types import Chunk, Item, JobKind, Labels, QuarantineState
 from core.vectors import Vector, pack_vector, unpack_vector
 from store import tables as t
 from store.clock import now_s

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from sqlalchemy import Connection, delete, insert, select, update
 
 from core.changes import ClassChange
-from core.types import ChangeKind, ClassKind, Rule
+from core.collections import ChangeKind, ClassKind, Rule
 from store import tables as t
 from store.clock import now_s
 from store.database import slices

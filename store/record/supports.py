@@ -10,9 +10,9 @@ from sqlalchemy import Connection, Row, func, select, update
 
 from core.caller_fields import check_metadata
 from core.changes import Changes
+from core.collections import ChangeKind, Labels
 from core.errors import ExemplarError
 from core.label_sets import LabelChange, LabelSet, check_one_label
-from core.types import ChangeKind, Labels
 from core.where import Where
 from store import tables as t
 from store.database import Database, slices

@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
+from core.collections import IndexName, Rule
 from core.errors import ExemplarError
-from core.types import IndexName, Rule
 from store import tables as t
 from store.record.collection_rows import unpack_index, unpack_rule
 

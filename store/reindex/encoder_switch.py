@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, select, update
 
 from core.errors import ExemplarError
-from core.types import FINAL
+from core.jobs import FINAL
 from store import tables as t
 from store.reindex.status import Reindex
 from store.work.kinds import kinds_that

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select
 
-from core.types import FINAL, Job, JobKind, JobState, Lane
+from core.jobs import FINAL, Job, JobKind, JobState, Lane
 from store import tables as t
 from store.clock import now_s
 from store.work.jobs import new_job_id

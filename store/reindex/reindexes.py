@@ -8,9 +8,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, delete, insert, or_, select, update
 
 from core.changes import Changes
+from core.collections import ChangeKind
 from core.errors import ExemplarError
+from core.jobs import FINAL, Item, Job, JobState
 from core.specs import is_removed
-from core.types import FINAL, ChangeKind, Item, Job, JobState
 from store import tables as t
 from store.clock import now_s
 from store.database import Database

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, and_, literal, select, update
 
+from core.collections import ChangeKind
 from core.errors import ExemplarError
+from core.jobs import Chunk
 from core.results import Result, done_result
-from core.types import ChangeKind, Chunk
 from core.vectors import pack_vector
 from store import tables as t
 from store.record.change_log import Made

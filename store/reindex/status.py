@@ -8,8 +8,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, select
 
+from core.collections import Labels
+from core.jobs import FINAL, JobState
 from core.label_sets import SEPARATOR
-from core.types import FINAL, JobState, Labels
 from store import tables as t
 from store.record.collections import vector_column
 from store.record.label_sets import label_sets

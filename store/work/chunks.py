@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select, update
 
 from core.errors import ExemplarError
-from core.types import Chunk, ChunkState, JobKind, Lane
+from core.jobs import Chunk, ChunkState, JobKind, Lane
 from store import tables as t
 from store.clock import now_s
 from store.database import Database

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from core.types import Chunk, ChunkState, JobState, Lane
+from core.jobs import Chunk, ChunkState, JobState, Lane
 from store import tables as t
 from store.clock import now_s
 from store.work.leases import Lease, is_past

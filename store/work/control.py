@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, delete, select
 
 from core.errors import ExemplarError
-from core.types import FINAL, ChunkState, Job, JobState
+from core.jobs import FINAL, ChunkState, Job, JobState
 from store import tables as t
 from store.clock import now_s
 from store.database import Database

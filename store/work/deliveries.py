@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, case, func, insert, select, update
 
-from core.types import DeliveryState
+from core.jobs import DeliveryState
 from store import tables as t
 from store.clock import now_s
 from store.database import Database

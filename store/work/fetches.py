@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, select, update
 
-from core.types import Item, JobKind, Lane
+from core.jobs import Item, JobKind, Lane
 from store import tables as t
 from store.database import Database
 from store.work.leases import RELEASED, Lease

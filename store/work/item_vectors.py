@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Column, Connection, insert, select
 
+from core.jobs import Chunk
 from core.twins import sketches
-from core.types import Chunk
 from core.vectors import Vector, Vectors
 from store import tables as t
 from store.database import Database

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Row, Select, select
 
 from core.errors import ExemplarError
+from core.jobs import ChunkState, Item, Job, JobKind, is_web_url
 from core.settings import Settings
-from core.types import ChunkState, Item, Job, JobKind, is_web_url
 from formats.remote_objects import read_remote
 from formats.server_folders import read_file
 from store import tables as t

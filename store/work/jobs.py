@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, func, select
 
+from core.jobs import FINAL, ChunkState, Job, JobKind, JobRequest, JobState
 from core.results import Tally, sum_tallies
-from core.types import FINAL, ChunkState, Job, JobKind, JobRequest, JobState
 from store import tables as t
 from store.clock import now_s
 from store.database import Database, slices

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from core.errors import ExemplarError
-from core.types import JobKind
+from core.jobs import JobKind
 from store.blobs import PICTURES, uploads_of
 from store.record.keys import Scope
 

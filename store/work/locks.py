@@ -23,7 +23,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from core.types import JobState
+from core.jobs import JobState
 from store import tables as t
 
 

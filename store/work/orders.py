@@ -19,10 +19,10 @@ from sqlalchemy import Connection, Row, Text, cast, func, select
 
 from core.answer_order import Key, Order, contradicted_key, sort_key
 from core.errors import ExemplarError
+from core.jobs import FINAL, ChunkState, Job
 from core.labels import unpack_labels
 from core.results import Result, has_several, label_text
 from core.twins import contradicted
-from core.types import FINAL, ChunkState, Job
 from store import tables as t
 from store.database import Database
 from store.work.item_vectors import sketches_of

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from core.types import Item
+from core.jobs import Item
 
 _DEFAULTS = {field.name: field.default for field in fields(Item)} | {"metadata": {}}
 

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from core.errors import ExemplarError
+from core.jobs import Chunk, JobState
 from core.results import Result, failed_result, has_several, is_answer, label_text
-from core.types import Chunk, JobState
 from store import tables as t
 from store.record.enrolment import Enrolment
 from store.work.locks import lock_jobs

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, FromClause, Row, delete, insert, select, update
 
-from core.types import Chunk, ChunkState, JobState
+from core.jobs import Chunk, ChunkState, JobState
 from store import tables as t
 from store.clock import now_s
 from store.database import slices

@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from core.jobs import FINAL, ChunkState, Job, JobState, is_web_url
 from core.results import Result, tally_of
-from core.types import FINAL, ChunkState, Job, JobState, is_web_url
 from store import tables as t
 from store.clock import now_s
 from store.work.smoothing import await_smoothing

@@ -15,11 +15,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
+from core.collections import ChangeKind, Labels
 from core.errors import ExemplarError
+from core.jobs import FINAL, Chunk, Item, Job, JobKind, JobRequest, Lane, Origin
 from core.label_sets import LabelSet, clean_label_set
 from core.labels import unpack_labels
 from core.results import Result, done_result, failed_result
-from core.types import FINAL, ChangeKind, Chunk, Item, Job, JobKind, JobRequest, Labels, Lane, Origin
 from store import tables as t
 from store.record.change_log import Made
 from store.record.class_rows import add_class, find_class, resolve_label

@@ -10,9 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, case, func, select
 
+from core.jobs import Job
 from core.labels import unpack_labels
 from core.results import Result, has_several, is_answer, label_text
-from core.types import Job
 from store import tables as t
 from store.work.kinds import KINDS
 from store.work.versions import past_between

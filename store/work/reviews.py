@@ -10,9 +10,9 @@ from sqlalchemy import Connection, Row, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from core.errors import ExemplarError
+from core.jobs import FINAL, Job
 from core.live_answers import mean_confidence
 from core.results import Result, is_answer, label_text
-from core.types import FINAL, Job
 from store import tables as t
 from store.clock import now_s
 from store.database import Database

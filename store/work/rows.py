@@ -7,9 +7,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, bindparam, select, update
 
+from core.collections import Views
 from core.errors import ExemplarError
+from core.jobs import FINAL, MAX_CHUNK_ITEMS, Chunk, Job, Origin
 from core.results import Result, tally_of
-from core.types import FINAL, MAX_CHUNK_ITEMS, Chunk, Job, Origin, Views
 from store import tables as t
 from store.unpacking import unpack
 from store.work.packing import unpack_items

@@ -22,8 +22,8 @@ from sqlalchemy import (
 )
 
 from core.actor import acting, submitter_of
+from core.jobs import FINAL, Chunk, ChunkState, JobKind, JobState
 from core.results import Result, tally_of
-from core.types import FINAL, Chunk, ChunkState, JobKind, JobState
 from store import tables as t
 from store.clock import now_s
 from store.record.enrolment import Enrolment, enroll

@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 
+from core.jobs import FINAL, ChunkState
 from core.results import Result
-from core.types import FINAL, ChunkState
 from store import tables as t
 from store.clock import now_s
 from store.database import Database

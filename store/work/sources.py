@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 
-from core.types import FINAL, Item, JobKind, JobState, Labels, Lane, Source
+from core.collections import Labels
+from core.jobs import FINAL, Item, JobKind, JobState, Lane, Source
 from store import tables as t
 from store.clock import now_s
 from store.database import Database

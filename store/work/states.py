@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, or_, update
 
-from core.types import FINAL, ChunkState, JobState
+from core.jobs import FINAL, ChunkState, JobState
 from store import tables as t
 
 JOB_TRANSITIONS: Mapping[JobState, frozenset[JobState]] = {

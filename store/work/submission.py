@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from core.errors import ExemplarError
-from core.types import FINAL, MAX_CHUNK_ITEMS, ChunkState, Job, JobKind, JobRequest, JobState, Lane
+from core.jobs import FINAL, MAX_CHUNK_ITEMS, ChunkState, Job, JobKind, JobRequest, JobState, Lane
 from store import tables as t
 from store.clock import now_s
 from store.database import Database

@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, update
 
 from core.errors import ExemplarError
+from core.jobs import JobState
 from core.results import Result, failed_result
-from core.types import JobState
 from store import tables as t
 from store.work.kinds import KINDS
 from store.work.leases import Lease

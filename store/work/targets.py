@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from core.errors import ExemplarError
+from core.jobs import FINAL, ChunkState, JobKind
 from core.results import Result
-from core.types import FINAL, ChunkState, JobKind
 from store import tables as t
 from store.record.collections import find_collection
 from store.work.item_vectors import encoders_of

@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select
 
 from core.errors import ExemplarError
+from core.jobs import Chunk
 from core.results import Result, Tally, tally_of
-from core.types import Chunk
 from store import tables as t
 from store.clock import now_s
 from store.work.rows import overlaps

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, delete, insert, select, update
 
-from core.types import Lane
+from core.jobs import Lane
 from store import tables as t
 from store.clock import now_s
 from store.database import Database
