@@ -21,7 +21,7 @@ pytestmark = pytest.mark.processes
 
 Digits = Callable[[int, int], bytes]
 Results = list[dict[str, object]]
-COUNT = 400
+COUNT = 150
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +51,14 @@ def things(client: httpx.Client, running: Stack, digits: Digits) -> str:
 def archive(digits: Digits) -> bytes:
     files = {f"{n:04}-{n % 10}.png": digits(n % 10, 5 + n // 10) for n in range(COUNT)}
     return make_zip({**files, "notes.png": b"no picture"})
+
+
+@pytest.fixture(scope="module")
+def smoothed(client: httpx.Client, running: Stack, things: str, archive: bytes) -> str:
+    """A job that was smoothed without a disturbance."""
+    job = submit(client, things, archive, kind="classify", smooth="true")
+    finish(client, running, job)
+    return job
 
 
 def submit(client: httpx.Client, collection: str, body: bytes, **query: object) -> str:
@@ -83,33 +91,29 @@ def right(results: Results) -> int:
 
 
 def test_bulk_job_is_smoothed_where_it_asks_for_it(
-    client: httpx.Client, running: Stack, things: str, archive: bytes
+    client: httpx.Client, running: Stack, things: str, archive: bytes, smoothed: str
 ) -> None:
     plain_job = submit(client, things, archive, kind="classify")
-    job = submit(client, things, archive, kind="classify", smooth="true")
-    plain, smoothed = finish(client, running, plain_job), finish(client, running, job)
-    assert (plain["smooth"], smoothed["smooth"], smoothed["note"]) == (False, True, None)
-    assert smoothed["state"] == "partial" and smoothed["progress"]["failed"] == 1
-    before, after = done(results_of(client, plain_job)), done(results_of(client, job))
+    plain, found = finish(client, running, plain_job), client.get(smoothed).json()
+    assert (plain["smooth"], found["smooth"], found["note"]) == (False, True, None)
+    assert found["state"] == "partial" and found["progress"]["failed"] == 1
+    before, after = done(results_of(client, plain_job)), done(results_of(client, smoothed))
     assert len(before) == len(after) == COUNT
     assert all("smoothed" not in result for result in before)
     assert all(result["smoothed"] is True and result["candidate_set"] is None for result in after)
     changed = [a for b, a in zip(before, after, strict=True) if a["label"] != b["label"]]
     assert changed
     assert right(after) > right(before)
-    counts = client.get(f"{job}/summary").json()["labels"]
+    counts = client.get(f"{smoothed}/summary").json()["labels"]
     assert counts == {label: sum(r["label"] == label for r in after) for label in counts}
-    page = client.get(f"{job}/results", params={"limit": 3}).json()["items"]
+    page = client.get(f"{smoothed}/results", params={"limit": 3}).json()["items"]
     assert [result["smoothed"] for result in page] == [True] * 3
 
 
 @pytest.mark.parametrize("who", ["child", "worker"])
 def test_smoothing_outlives_the_worker(
-    client: httpx.Client, running: Stack, things: str, archive: bytes, who: str
+    client: httpx.Client, running: Stack, things: str, archive: bytes, smoothed: str, who: str
 ) -> None:
-    whole = submit(client, things, archive, kind="classify", smooth="true")
-    finish(client, running, whole)
-
     def again() -> str:
         return submit(client, things, archive, kind="classify", smooth="true")
 
@@ -124,5 +128,5 @@ def test_smoothing_outlives_the_worker(
             worker.kill()
     found = finish(client, running, job)
     assert (found["state"], found["note"]) == ("partial", None)
-    assert done(results_of(client, job)) == done(results_of(client, whole))
-    assert client.get(f"{job}/summary").json()["labels"] == client.get(f"{whole}/summary").json()["labels"]
+    assert done(results_of(client, job)) == done(results_of(client, smoothed))
+    assert client.get(f"{job}/summary").json()["labels"] == client.get(f"{smoothed}/summary").json()["labels"]
