@@ -12,7 +12,6 @@ import random
 import struct
 import sys
 import time
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -35,7 +34,8 @@ from core.pictures import decode_picture, make_thumbnail
 
 MAX_PIXELS = 50_000_000  # as EXEMPLAR_MAX_PIXELS is by default
 HANGS_S = 60.0
-LARGE_BYTES, MEASURED_AGAIN = 256 << 20, 3  # a growth that is measured so often again; the least counts
+ALLOWED_BYTES = 400 << 20  # of memory for a file; 36 million pixels, the largest picture, take nearly as much
+MEASURED_AGAIN = 3  # times where a file seems to take more; the least counts
 CUT_SHORT = 0.9  # what keeps no more of a file than this is no whole picture
 WHOLE_BEFORE_ITS_END = "the sensor's data behind the preview"
 EXTREMES = (0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFF, 0x10000)
@@ -202,12 +202,10 @@ def decode_all(files: Sequence[Malformed]) -> Found:
 
 def _decode_some(files: Sequence[Malformed], start: int, found: Found) -> int:
     """Decode from a file on until all are done or one kills the process; return where to go on."""
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("spawn")  # a fork's memory is that of whatever called
     ours, theirs = context.Pipe()
     process = context.Process(target=_decode_each, args=(files[start:], theirs), daemon=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of threads beside a fork
-        process.start()
+    process.start()
     theirs.close()
     for number in range(start, len(files)):
         file = files[number]
@@ -241,7 +239,7 @@ def _note(found: Found, file: Malformed, code: str, took_s: float, grown: int) -
 def _decode_each(files: Sequence[Malformed], out: Connection) -> None:
     for file in files:
         code, took_s, grown = _decode(file)
-        for _ in range(MEASURED_AGAIN if grown > LARGE_BYTES else 0):
+        for _ in range(MEASURED_AGAIN if grown > ALLOWED_BYTES else 0):
             grown = min(grown, _decode(file)[2])  # the system may have brought back parts of the process
         out.send((code, took_s, grown))
     out.close()
