@@ -63,13 +63,19 @@ def end_template() -> None:
 
 
 class Forked:
-    """A process as `subprocess.Popen` has it."""
+    """A process as `subprocess.Popen` has it, which writes to a log."""
 
     def __init__(self, command: list[str], environment: dict[str, str], log: Path) -> None:
+        self.log = log
         sys.audit("os.fork")  # so that a test without the marker fails
         request = {"command": command, "environment": environment, "log": str(log)}
         self.returncode: int | None = None
         self.pid: int = _template().ask(request)
+
+    @property
+    def said(self) -> str:
+        """What it has written so far."""
+        return self.log.read_text() if self.log.exists() else ""
 
     def poll(self) -> int | None:
         if self.returncode is None:

@@ -79,16 +79,17 @@ def held_amid(stack: Stack, submit: Callable[[], str], amid: Callable[[Progress]
 
     `submit` makes a job, and another one where the worker was through it before it could be held.
     """
-    while True:
-        job = submit()
-        while (found := _progress(stack, job)) is not None:
-            if amid(found):
-                with held(stack):
-                    found = _progress(stack, job)
-                    if found is not None and amid(found):
-                        yield job
-                        return
-            time.sleep(0.002)
+    with closing(_record(stack, patience_s=30)) as record:
+        while True:
+            job = submit()
+            while (found := _progress(record, job)) is not None:
+                if amid(found):
+                    with held(stack):
+                        found = _progress(record, job)
+                        if found is not None and amid(found):
+                            yield job
+                            return
+                time.sleep(0.002)
 
 
 def _record(stack: Stack, *, patience_s: float) -> sqlite3.Connection:
@@ -96,11 +97,10 @@ def _record(stack: Stack, *, patience_s: float) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=patience_s, isolation_level=None)
 
 
-def _progress(stack: Stack, job: str) -> Progress | None:
+def _progress(record: sqlite3.Connection, job: str) -> Progress | None:
     """Return the progress of a job, None once it has ended."""
     query = "SELECT done, total, expanding, finished_at FROM job WHERE id = ?"
-    with closing(_record(stack, patience_s=30)) as record:
-        done, total, expanding, finished_at = record.execute(query, (job.rpartition("/")[2],)).fetchone()
+    done, total, expanding, finished_at = record.execute(query, (job.rpartition("/")[2],)).fetchone()
     return Progress(done, total, bool(expanding)) if finished_at is None else None
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import pytest
 import redis
 from calls import codes, enroll, files
 from conftest import postgres_database
+from forked import Forked
 from services import LIGHT, Progress, as_environment, held, held_amid
 from tiny import TINY
 from waiting import lives, until
@@ -131,11 +130,7 @@ def record(apart: Settings) -> Iterator[Store]:
     store.database.close()
 
 
-def start_worker(settings: Settings, **more: str) -> subprocess.Popen[bytes]:
-    return start(settings, "worker", "--name", "w", **more)
-
-
-def start(settings: Settings, *command: str, **more: str) -> subprocess.Popen[bytes]:
+def start(settings: Settings, *command: str, **more: str) -> Forked:
     environment = {
         **os.environ,
         "EXEMPLAR_DATA": str(settings.data),
@@ -144,8 +139,11 @@ def start(settings: Settings, *command: str, **more: str) -> subprocess.Popen[by
         "EXEMPLAR_SWEEP_S": "0.5",
         **more,
     }
-    run = [sys.executable, "-m", "exemplar_service", *command]
-    return subprocess.Popen(run, env=environment, stderr=subprocess.STDOUT, stdout=subprocess.PIPE)
+    return Forked(["exemplar_service", *command], environment, settings.data / "log")
+
+
+def start_worker(settings: Settings, **more: str) -> Forked:
+    return start(settings, "worker", "--name", "w", **more)
 
 
 def ask(store: Store, picture: bytes, lane: Lane = Lane.INTERACTIVE) -> str:
@@ -162,8 +160,7 @@ def test_worker_takes_up_what_its_earlier_life_left(apart: Settings, record: Sto
     worker = start_worker(apart)
     until(lambda: record.jobs.get(job).state is JobState.SUCCEEDED)
     worker.send_signal(signal.SIGTERM)
-    out, _ = worker.communicate(timeout=100)
-    assert worker.returncode == 0, out.decode()
+    assert worker.wait(100) == 0, worker.said
     assert record.workers.alive() == []
     assert record.chunks.renew("w:earlier") == 0
     assert left.attempts == 1
@@ -171,11 +168,10 @@ def test_worker_takes_up_what_its_earlier_life_left(apart: Settings, record: Sto
 
 def test_worker_whose_encoder_cannot_load_says_so_and_ends(apart: Settings, record: Store) -> None:
     worker = start_worker(apart, EXEMPLAR_ENCODERS="timm:resnet18@/nowhere/weights.safetensors")
-    out, _ = worker.communicate(timeout=100)
-    lines = [line for line in out.decode().splitlines() if "worker_cannot_start" in line]
-    assert worker.returncode == 1, out.decode()
+    assert worker.wait(100) == 1, worker.said
+    lines = [line for line in worker.said.splitlines() if "worker_cannot_start" in line]
     assert len(lines) == 1 and "/nowhere/weights.safetensors" in lines[0]
-    assert "Traceback" not in out.decode()
+    assert "Traceback" not in worker.said
 
 
 @pytest.fixture
@@ -192,13 +188,13 @@ def test_process_that_the_record_refuses_says_so_once_and_ends_when_stopped(
     command: tuple[str, ...], code: int, apart: Settings, ascii_url: str
 ) -> None:
     process = start(apart, *command, EXEMPLAR_DATABASE_URL=ascii_url)
-    said = next(line for line in iter(process.stdout.readline, b"") if b"record_encoding_invalid" in line)
-    assert b"expected a database with the encoding UTF8, got SQL_ASCII" in said
+    until(lambda: "record_encoding_invalid" in process.said)
     assert process.poll() is None  # whatever restarts it would do so at once
     process.send_signal(signal.SIGTERM)
-    out, _ = process.communicate(timeout=100)
-    assert b"record_encoding_invalid" not in out and b"Traceback" not in out, out.decode()
-    assert process.returncode == code
+    assert process.wait(100) == code
+    [said] = [line for line in process.said.splitlines() if "record_encoding_invalid" in line]
+    assert "expected a database with the encoding UTF8, got SQL_ASCII" in said
+    assert "Traceback" not in process.said
 
 
 def test_frozen_worker_ends_itself_while_work_waits(apart: Settings, record: Store, digits: Digits) -> None:
@@ -209,8 +205,7 @@ def test_frozen_worker_ends_itself_while_work_waits(apart: Settings, record: Sto
     answered = ask(record, digits(0, 0))  # its child needs no other process for that
     until(lambda: record.jobs.get(answered).state is JobState.SUCCEEDED)
     job = ask(record, digits(0, 1), Lane.BULK)
-    out, _ = worker.communicate(timeout=100)
-    assert worker.returncode == -signal.SIGKILL
-    assert "worker_stalled" in out.decode()
+    assert worker.wait(100) == -signal.SIGKILL
+    assert "worker_stalled" in worker.said
     assert record.jobs.get(job).state is JobState.QUEUED
     until(lambda: not lives(child))

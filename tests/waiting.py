@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import psutil
 
+SHORTEST_S, LONGEST_S, LONGER = 0.005, 0.2, 1.3  # pauses: what is awaited long is asked for seldom
 PATIENCE_S = 100.0  # far longer than any awaited event takes; it only ends a wait for one that never comes
 
 T = TypeVar("T")
@@ -15,10 +16,11 @@ T = TypeVar("T")
 
 def until(what: Callable[[], T], timeout_s: float = PATIENCE_S) -> T:
     """Wait until a condition holds, and return its value."""
-    end = time.monotonic() + timeout_s
+    end, pause_s = time.monotonic() + timeout_s, SHORTEST_S
     while not (found := what()):
         assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.02)
+        time.sleep(pause_s)
+        pause_s = min(pause_s * LONGER, LONGEST_S)
     return found
 
 
