@@ -118,7 +118,7 @@ class Stack:
         return {"EXEMPLAR_METRICS_PORT": str(first + worker - 1)} if first else {}
 
     def _await(self, ready: Callable[[], bool], name: str) -> None:
-        until = time.monotonic() + START_S
+        until, pause_s = time.monotonic() + START_S, 0.05
         child = self._supervisor.child(name)
         while not ready():
             if self._stopping():
@@ -128,7 +128,8 @@ class Stack:
                     "start_failed",
                     f"{name} did not start; its log {child.log} ends with:\n{_tail(child.log)}",
                 )
-            time.sleep(0.05)
+            time.sleep(pause_s)
+            pause_s = min(pause_s * 1.1, 0.25)
 
 
 def _exemplar(*arguments: str) -> list[str]:

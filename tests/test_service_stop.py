@@ -11,13 +11,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 import redis
+from forked import Forked
 from services import LIGHT, as_environment
 from sqlalchemy import func, select
 from tiny import TINY
@@ -55,17 +56,20 @@ def record(apart: Settings) -> Iterator[Store]:
     store.database.close()
 
 
-def start(settings: Settings, *command: str, **more: str) -> subprocess.Popen[str]:
-    environment = {
+def environment_of(settings: Settings, more: Mapping[str, str]) -> dict[str, str]:
+    return {
         **os.environ,
         "EXEMPLAR_DATA": str(settings.data),
         "EXEMPLAR_REDIS_URL": settings.redis_url,
         **as_environment(LIGHT),
         **more,
     }
+
+
+def start(settings: Settings, *command: str, **more: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "exemplar_service", *command],
-        env=environment,
+        env=environment_of(settings, more),
         text=True,
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
@@ -127,6 +131,14 @@ def test_second_signal_ends_the_api_at_once(api: subprocess.Popen[str]) -> None:
         assert api.wait(100) == 1  # and 0 where it had not waited for the other half
 
 
+def fork_worker(settings: Settings, *command: str, **more: str) -> Forked:
+    """Start a worker that has its imports; its log is one file, and that of probes another."""
+    log = settings.data / f"log{''.join(command)}"
+    return Forked(
+        ["exemplar_service", "worker", "--name", "w", *command], environment_of(settings, more), log
+    )
+
+
 def running(record: Store) -> int:
     with record.database.read() as connection:
         found = select(func.count()).where(t.chunk.c.state == "running")
@@ -134,7 +146,7 @@ def running(record: Store) -> int:
 
 
 def test_stopped_worker_leaves_nothing_leased(apart: Settings, record: Store, digits: Digits) -> None:
-    items = [Item(n, record.blobs.put(PICTURES, digits(n % 10, n // 10)), "cat") for n in range(600)]
+    items = [Item(n, record.blobs.put(PICTURES, digits(n % 10, n // 10)), "cat") for n in range(300)]
     job = record.jobs.submit(new_job_id(), JobRequest("things", JobKind.ENROLL, Lane.BULK, items)).job.id
     worker = start(apart, "worker", "--name", "w", EXEMPLAR_SWEEP_S="0.5")
     until(lambda: record.jobs.get(job).done > 0)
@@ -143,7 +155,7 @@ def test_stopped_worker_leaves_nothing_leased(apart: Settings, record: Store, di
     assert worker.returncode == 0, out
     assert running(record) == 0
     done = record.jobs.get(job).done
-    assert sum(waiting.items for waiting in record.chunks.waiting()) == 600 - done
+    assert sum(waiting.items for waiting in record.chunks.waiting()) == 300 - done
     assert record.workers.alive() == []
     assert all(json.loads(line)["worker"] == "w" for line in out.splitlines())
 
@@ -152,20 +164,19 @@ def test_worker_whose_child_hangs_stops_within_its_limit_and_immediately_on_a_se
     apart: Settings, record: Store
 ) -> None:
     for signals, stop_s, code in ((1, 1, 0), (2, 3600, 1)):
-        worker = start(apart, "worker", "--name", "w", EXEMPLAR_STOP_S=str(stop_s))
+        worker = fork_worker(apart, EXEMPLAR_STOP_S=str(stop_s))
         [alive] = until(lambda: record.workers.alive())
         [child] = psutil.Process(worker.pid).children()
         child.suspend()
         for _ in range(signals):
             worker.send_signal(signal.SIGTERM)
             until(lambda worker=worker: worker.poll() is not None or minds_a_stop(worker))
-        worker.communicate(timeout=100)
-        assert worker.returncode == code
+        assert worker.wait(100) == code
         until(lambda child=child: not lives(child))
         record.workers.leave("w", alive.owner)
 
 
-def minds_a_stop(worker: subprocess.Popen[str]) -> bool:
+def minds_a_stop(worker: Forked) -> bool:
     """Return whether a worker is stopping: it then has an alarm set, and catches its signal."""
     status = Path(f"/proc/{worker.pid}/status").read_text()
     caught = int(re.search(r"^SigCgt:\s*(\w+)$", status, re.MULTILINE)[1], 16)  # type: ignore[index]
@@ -173,9 +184,8 @@ def minds_a_stop(worker: subprocess.Popen[str]) -> bool:
 
 
 def check(settings: Settings, what: str) -> tuple[int, str]:
-    probe = start(settings, "worker", "--name", "w", "--check", what)
-    said = probe.communicate(timeout=100)[1]
-    return (probe.returncode, said)
+    probe = fork_worker(settings, "--check", what)
+    return probe.wait(100), probe.said
 
 
 def let_age(heartbeat: Path, age_s: float) -> None:
@@ -188,9 +198,9 @@ def test_probe_of_a_worker_reports_its_state(apart: Settings, record: Store) -> 
     code, said = check(apart, "live")
     assert code == 1 and "no heartbeat file" in said
     port = free_port()
-    worker = start(apart, "worker", "--name", "w", EXEMPLAR_METRICS_PORT=str(port))
+    worker = fork_worker(apart, EXEMPLAR_METRICS_PORT=str(port))
     try:
-        read_until(worker, " ready.")  # Celery's own line: before it Ctrl-C has no defined effect
+        until(lambda: " ready." in worker.said)  # Celery's own line: before it Ctrl-C has no defined effect
         until(lambda: record.workers.alive())
         assert check(apart, "ready")[0] == check(apart, "live")[0] == 0
         assert "exemplar_sweeps_total" in httpx.get(f"http://127.0.0.1:{port}/metrics").text
@@ -206,9 +216,7 @@ def test_probe_of_a_worker_reports_its_state(apart: Settings, record: Store) -> 
         assert check(apart, "live")[0] == 1
         child.resume()
         worker.send_signal(signal.SIGINT)
-        worker.communicate(timeout=100)
-        assert worker.returncode == 0
+        assert worker.wait(100) == 0
         assert not heartbeat.exists()
     finally:
         worker.kill()
-        worker.communicate()

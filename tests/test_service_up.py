@@ -77,7 +77,17 @@ def all_have_ended(family: list[psutil.Process]) -> bool:
     return not any(map(lives, family))
 
 
-def test_up_starts_again_what_dies_and_ctrl_c_stops_all(up: subprocess.Popen[str], temporary: Path) -> None:
+def doctor(data: Path) -> tuple[int, str]:
+    command = [sys.executable, "-m", "exemplar_service", "doctor", "--data", str(data)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert done.stderr == ""
+    return done.returncode, done.stdout
+
+
+def test_up_starts_again_what_dies_and_ctrl_c_stops_all_and_doctor_says_so(
+    up: subprocess.Popen[str], temporary: Path, tmp_path: Path
+) -> None:
+    assert doctor(tmp_path) == (0, "record: ok\nblobs: ok\nsnapshots: ok\nqueue: ok\nworkers: ok\n")
     names = {}
     for child in psutil.Process(up.pid).children():
         command = child.cmdline()
@@ -102,21 +112,7 @@ def test_up_starts_again_what_dies_and_ctrl_c_stops_all(up: subprocess.Popen[str
     assert up.returncode == 0
     until(lambda: all_have_ended(family))
     assert list(temporary.glob("exemplar-*")) == []
-
-
-def test_doctor_works_beside_up_and_says_when_it_is_stopped(
-    up: subprocess.Popen[str], tmp_path: Path
-) -> None:
-    def doctor() -> tuple[int, str]:
-        command = [sys.executable, "-m", "exemplar_service", "doctor", "--data", str(tmp_path)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=100)
-        assert done.stderr == ""
-        return done.returncode, done.stdout
-
-    assert doctor() == (0, "record: ok\nblobs: ok\nsnapshots: ok\nqueue: ok\nworkers: ok\n")
-    up.send_signal(signal.SIGINT)
-    until(lambda: up.poll() is not None)
-    code, said = doctor()
+    code, said = doctor(tmp_path)
     assert code == 2 and "up` is not running on this data folder" in said and "record: ok" in said
 
 
