@@ -51,9 +51,14 @@ def client(running: Stack) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def things(client: httpx.Client, digits: Digits) -> str:
-    """A collection of ten digits."""
+    """A collection of ten digits, which no test changes."""
+    return of_digits(client, digits)
+
+
+def of_digits(client: httpx.Client, digits: Digits) -> str:
+    """Return a new collection of ten digits."""
     name = f"c-{uuid4().hex[:12]}"
     assert client.post("/v1/collections", json={"name": name, "encoder": TINY}).status_code == 201
     for digit in range(10):
@@ -111,8 +116,9 @@ def until_seen(client: httpx.Client, running: Stack, path: str) -> dict[str, Any
 
 
 def test_encoder_is_changed_and_changed_back_while_people_ask_and_a_worker_is_killed(
-    client: httpx.Client, running: Stack, things: str, digits: Digits, other: str
+    client: httpx.Client, running: Stack, digits: Digits, other: str
 ) -> None:
+    things = of_digits(client, digits)
     path = f"/v1/collections/{things}/reindex"
     before = ask(client, things, digits(3, 15))[0]
     asking = Asking(running.url, things, digits(3, 15))
