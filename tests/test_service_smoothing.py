@@ -11,7 +11,7 @@ import psutil
 import pytest
 from archives import make_zip
 from contract import Contract
-from services import CHOSEN, Progress, held_amid, running_service
+from services import Progress, held_amid, running_service
 from tiny import LITE0
 from waiting import until
 
@@ -21,12 +21,12 @@ pytestmark = pytest.mark.processes
 
 Digits = Callable[[int, int], bytes]
 Results = list[dict[str, object]]
-COUNT = 150
+COUNT = 100
 
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Stack]:
-    with running_service(lease_s="3", encoders=LITE0, **CHOSEN) as stack:
+    with running_service(lease_s="3", encoders=LITE0) as stack:
         yield stack
 
 
