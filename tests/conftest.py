@@ -38,7 +38,7 @@ from contract import Contract
 from forked import end_template
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
-from kept_statements import keep_statements
+from kept_statements import keep_connections, keep_statements
 from lazy_routes import build_urls_lazily
 from missing import skip_or_fail
 from PIL import Image
@@ -71,6 +71,7 @@ hypothesis_settings.register_profile(
 hypothesis_settings.load_profile("busy")
 build_urls_lazily()
 keep_statements()
+keep_connections()
 # each client loads all certificates, which takes longer than most calls
 httpx._transports.default.create_ssl_context = cache(httpx._transports.default.create_ssl_context)
 gc.set_threshold(GC_AFTER)
@@ -187,29 +188,34 @@ def migrate(url: str) -> None:
     database.close()
 
 
-FILLED = " UNION ".join(f"SELECT '{name}' WHERE EXISTS (SELECT FROM \"{name}\")" for name in metadata.tables)
-COUNTED = (
-    "SELECT seqrelid::regclass::text FROM pg_sequence WHERE pg_sequence_last_value(seqrelid) IS NOT NULL"
-)
+# a function, since it is planned once in a connection; TRUNCATE would take milliseconds for each table
+EMPTYING = f"""
+CREATE SCHEMA IF NOT EXISTS tests;
+CREATE OR REPLACE FUNCTION tests.empty() RETURNS void LANGUAGE plpgsql SET lock_timeout = '100s' AS $$ BEGIN
+{" ".join(f'DELETE FROM public."{table.name}";' for table in reversed(metadata.sorted_tables))}
+PERFORM setval(seqrelid::regclass, seqstart, false) FROM pg_sequence
+WHERE pg_sequence_last_value(seqrelid) IS NOT NULL;
+END $$
+"""
+
+
+@cache
+def emptying(url: str) -> psycopg.Connection[tuple[()]]:
+    """A connection to a record that can empty it."""
+    connection = psycopg.connect(url.replace("postgresql+psycopg", "postgresql", 1), autocommit=True)
+    connection.execute(EMPTYING)
+    return connection
 
 
 def empty(url: str) -> None:
     """Delete all rows of a PostgreSQL record, and recreate it if a test has broken its tables."""
-    with psycopg.connect(url.replace("postgresql+psycopg", "postgresql", 1), autocommit=True) as connection:
-        connection.execute("SET lock_timeout = '100s'")
-        try:
-            # TRUNCATE would take milliseconds for each table that refers to one with rows
-            filled = {name for (name,) in connection.execute(FILLED)}
-            for table in reversed(metadata.sorted_tables):
-                if table.name in filled:
-                    connection.execute(f'DELETE FROM "{table.name}"')
-            for (sequence,) in connection.execute(COUNTED).fetchall():
-                connection.execute(f"ALTER SEQUENCE {sequence} RESTART")
-            return
-        except psycopg.errors.UndefinedTable:
-            connection.execute("DROP SCHEMA public CASCADE")
-            connection.execute("CREATE SCHEMA public")
-    migrate(url)
+    connection = emptying(url)
+    try:
+        connection.execute("SELECT tests.empty()")
+    except psycopg.errors.UndefinedTable:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+        migrate(url)
 
 
 @pytest.fixture(scope="session")
@@ -226,6 +232,7 @@ def postgres_record(postgres_url: str) -> Iterator[str]:
     with postgres_database(postgres_url) as url:
         migrate(url)
         yield url
+        emptying(url).close()
 
 
 @pytest.fixture(params=DATABASES)

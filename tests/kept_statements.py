@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from functools import cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
+import psycopg
 import sqlalchemy
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine.default import DefaultDialect
 
 from store import database
 
 KEPT = 5000
+IDLE = psycopg.pq.TransactionStatus.IDLE
 
 
 @cache
@@ -32,3 +37,33 @@ def keep_statements() -> None:
     DefaultDialect.__eq__ = lambda one, other: type(one) is type(other)  # type: ignore[method-assign]
     DefaultDialect.__hash__ = lambda one: hash(type(one))  # type: ignore[method-assign]
     database.create_engine = _create_engine  # type: ignore[attr-defined]
+
+
+def keep_connections() -> None:
+    """Lend connections to PostgreSQL to the next engine too: for a new one the server reads its catalogue."""
+    connect, close = PGDialect_psycopg.connect, PGDialect_psycopg.do_close
+    idle: dict[str, list[Any]] = defaultdict(list)
+    lent: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
+
+    def lend(self: PGDialect_psycopg, *arguments: Any, **options: Any) -> Any:
+        key = repr((arguments, {**options, "context": None}))  # each engine has its own, and all are the same
+        while idle[key]:
+            connection = idle[key].pop()
+            try:
+                connection.execute("SELECT 1")
+                connection.rollback()
+            except psycopg.Error:
+                continue
+            return connection
+        connection = connect(self, *arguments, **options)
+        lent[connection] = key
+        return connection
+
+    def take_back(self: PGDialect_psycopg, connection: Any) -> None:
+        if connection in lent and not connection.closed and connection.info.transaction_status == IDLE:
+            idle[lent[connection]].append(connection)
+        else:
+            close(self, connection)
+
+    PGDialect_psycopg.connect = lend
+    PGDialect_psycopg.do_close = take_back
