@@ -34,7 +34,8 @@ AXE = """async (options) => {
     await Promise.allSettled(document.getAnimations().map((one) => one.finished));
     return (await axe.run({ resultTypes: ["violations"], ...options })).violations;
 }"""
-OF_COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
+OF_COLOURS = ["color-contrast", "link-in-text-block"]
+Findings = list[dict[str, Any]]
 
 
 @contextmanager
@@ -145,24 +146,35 @@ def is_drawn(page: Page, selector: str) -> bool:
     return True
 
 
-def findings(page: Page) -> list[dict[str, Any]]:
+def findings(page: Page) -> Findings:
     """Return what axe finds in the light theme, and in the dark one of what depends on colours."""
-    if not page.evaluate("'axe' in window"):
-        page.evaluate(AXE_SCRIPT)
     page.emulate_media(color_scheme="light")
-    found: list[dict[str, Any]] = page.evaluate(AXE, {})
+    found = findings_of(page, {})
     page.emulate_media(color_scheme="dark")
-    found += page.evaluate(AXE, OF_COLOURS)
+    found += findings_of(page, {"runOnly": {"type": "rule", "values": OF_COLOURS}})
     page.emulate_media(color_scheme="null")
     return found
 
 
-def serious(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def findings_but_of_colours(page: Page) -> Findings:
+    """Return what axe finds by the rules that do not depend on colours, which take a tenth of the time."""
+    return findings_of(page, {"rules": {rule: {"enabled": False} for rule in OF_COLOURS}})
+
+
+def findings_of(page: Page, options: dict[str, Any]) -> Findings:
+    """Return what axe finds with these options."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE_SCRIPT)
+    found: Findings = page.evaluate(AXE, options)
+    return found
+
+
+def serious(found: Findings) -> Findings:
     """Return the findings that keep somebody from using the page."""
     return [one for one in found if one["impact"] in ("serious", "critical")]
 
 
-def in_short(found: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+def in_short(found: Findings) -> list[tuple[str, str, str]]:
     """Return of each finding its rule, the first element and what is wrong with it."""
     firsts = [(one["id"], one["nodes"][0]) for one in found]
     return [(rule, first["html"][:200], first["failureSummary"]) for rule, first in firsts]

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import pytest
-from browsing import PHONE, findings, in_short
+from browsing import PHONE, findings, findings_but_of_colours, in_short
 from playwright.sync_api import Page, expect
 
 from cli.stack import Stack
 
 pytestmark = pytest.mark.processes
+
+
+OPEN_KINDS = """() => {
+    const seen = new Set();
+    for (const call of document.querySelectorAll("details")) {
+        const kinds = [...call.querySelectorAll("*")].map((one) => `${one.tagName} ${one.className}`);
+        call.open = kinds.some((kind) => !seen.has(kind));
+        kinds.forEach((kind) => seen.add(kind));
+    }
+}"""
+"""Leaves only those calls open that show an element of a kind which none before has."""
 
 
 @pytest.fixture
@@ -49,4 +60,6 @@ def test_reference_is_no_wider_than_a_phone_and_has_no_finding(reference: Page) 
     reference.set_viewport_size(PHONE)
     reference.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
     assert reference.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert in_short(findings_but_of_colours(reference)) == []
+    reference.evaluate(OPEN_KINDS)
     assert in_short(findings(reference)) == []
