@@ -456,7 +456,7 @@ def test_what_a_later_job_has_decided_is_left_to_it(
     job = classify(tools, GREYS, chunk=4)
     enrol(tools, "light", *range(185, 191))
     early = ask(local, job)
-    die_after(tools, 2)
+    die_after(tools, 4)
     late = ask_late(local, tools, job)  # as if it had been asked at the same moment
     assert summary(local, late)["state"] == "succeeded"
     before = results(local, job)
@@ -465,7 +465,7 @@ def test_what_a_later_job_has_decided_is_left_to_it(
     work(tools)
     told = summary(local, early)
     left, done = told["errors"]["redecide_outdated"], told["done"]
-    assert (told["state"], (left, done)) == ("partial", (40 - 2 * small_chunks, 2 * small_chunks))
+    assert (told["state"], (left, done)) == ("partial", (40 - 4 * small_chunks, 4 * small_chunks))
     assert results(local, job) == before
     assert summary(local, job, version=1)["labels"] == {"dark": 40}
     second = labels(local, job, version=2)
