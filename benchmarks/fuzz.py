@@ -113,15 +113,18 @@ def fuzz(schema: Any, names: Callable[[], Names], *, examples: int, seed_: int) 
     load_all_checks()
     found = Findings()
     chance = random.Random(seed_)
+    known: Names = {}
     for result in schema.get_all_operations():
         operation = result.ok()
         if (
             operation.path == "/v1/import"
         ):  # its body is a file that nothing makes up; its own tests break one
             continue
-        known = names()
+        known = known or names()
         for mode in _modes(operation):
             _fuzz_operation(operation, mode, known, found, chance, examples=examples // 2, seed_=seed_)
+        if operation.method.upper() not in SAFE:  # it may have deleted what they name
+            known = {}
     return found
 
 

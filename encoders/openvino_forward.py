@@ -58,13 +58,19 @@ class Translation:
     def _model(self) -> Any:
         height, width = self._tower.geometry.height, self._tower.geometry.width
         example = torch.zeros(TRACED, height, width, 3, dtype=torch.uint8)
-        plain = Scaled(self._tower, Device("cpu", torch.float32, TRACED))
+        plain = Scaled(self._tower, Device("cpu", torch.float32, TRACED)).requires_grad_(False)
         openvino = _openvino()
+
+        def features_of(views: torch.Tensor) -> torch.Tensor:
+            features: torch.Tensor = plain(views)
+            return features
+
         with torch.inference_mode(), warnings.catch_warnings():
             # torch now prefers torch.export, which takes up to twenty times as long here; and a trace warns
-            # of sizes that are compared in Python: if that breaks other batch sizes, `choice` detects it
+            # of sizes that are compared in Python: if that breaks other batch sizes, `choice` detects it.
+            # A function is traced: of a module, torch would also make a script module, which takes longer
             warnings.simplefilter("ignore")
-            traced = torch.jit.trace(plain, example, check_trace=False)  # type: ignore[no-untyped-call]
+            traced = torch.jit.trace(features_of, example, check_trace=False)  # type: ignore[no-untyped-call]
         model = openvino.convert_model(traced, example_input=example)
         model.reshape([-1, height, width, 3])
         return model

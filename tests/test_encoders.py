@@ -78,7 +78,7 @@ def spec_of(kind: str, folder: Path) -> str:
     if kind == "timm_resnet":
         return save_timm("test_resnet", folder / "resnet.safetensors")  # with its classifier
     if kind == "concat":
-        return f"concat:{LITE0}+{spec_of('timm_vit', folder)}"
+        return f"concat:{spec_of('open_clip', folder)}+{spec_of('timm_vit', folder)}"
     if kind == "timm_beit":
         return save_timm(register_model(tiny_beit).__name__, folder / "beit.safetensors", num_classes=0)
     if kind == "timm_deit":
@@ -312,10 +312,9 @@ def crops(picture: Image.Image) -> list[Image.Image]:
     return [picture.crop((x, y, x + side, y + side)) for x, y in corners]
 
 
-@pytest.mark.parametrize("name", PACKAGED)
-def test_pieces_of_one_photograph_are_nearer_than_those_of_another(name: str) -> None:
+@pytest.mark.parametrize("encoder", PACKAGED, indirect=True)
+def test_pieces_of_one_photograph_are_nearer_than_those_of_another(encoder: Encoder) -> None:
     """Each square of a temple and of a flower is nearer to its own class mean; not with random weights."""
-    encoder = open_encoder(name, device="cpu")
     china, flower = (
         encoder.embed([encoder.prepare(crop) for crop in crops(Image.fromarray(pixels))])
         for pixels in read_photographs()

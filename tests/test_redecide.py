@@ -425,15 +425,15 @@ def die_after(tools: Tools, chunks: int) -> None:
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> int:
     """The items that are decided again in one transaction: so few that 40 are several."""
-    monkeypatch.setattr("store.work.submission.MAX_CHUNK_ITEMS", 16)
-    return 16
+    monkeypatch.setattr("store.work.submission.MAX_CHUNK_ITEMS", 8)
+    return 8
 
 
 @pytest.mark.parametrize("breaks_at", [0, 1, 3])
 def test_whoever_dies_over_it_the_next_goes_on(
     local: httpx.Client, tools: Tools, small_chunks: int, breaks_at: int
 ) -> None:
-    job = classify(tools, GREYS * 2, chunk=4)
+    job = classify(tools, GREYS, chunk=4)
     enrol(tools, "light", *range(185, 191))
     redecide = ask(local, job)
     die_after(tools, breaks_at)
@@ -442,10 +442,10 @@ def test_whoever_dies_over_it_the_next_goes_on(
     tools.store.chunks.sweep()
     work(tools)
     told = summary(local, redecide)
-    assert (told["state"], told["asked"], told["changed"]) == ("succeeded", 80, 40)
-    assert labels(local, job) == (["dark"] * 20 + ["light"] * 20) * 2
-    assert summary(local, job)["labels"] == {"dark": 40, "light": 40}
-    assert summary(local, job, version=1)["labels"] == {"dark": 80}
+    assert (told["state"], told["asked"], told["changed"]) == ("succeeded", 40, 20)
+    assert labels(local, job) == ["dark"] * 20 + ["light"] * 20
+    assert summary(local, job)["labels"] == {"dark": 20, "light": 20}
+    assert summary(local, job, version=1)["labels"] == {"dark": 40}
     assert set(labels(local, job, version=1)) == {"dark"}
     assert len(local.get(f"/v1/jobs/{job}").json()["versions"]) == 2
 
@@ -456,7 +456,7 @@ def test_what_a_later_job_has_decided_is_left_to_it(
     job = classify(tools, GREYS, chunk=4)
     enrol(tools, "light", *range(185, 191))
     early = ask(local, job)
-    die_after(tools, 2)
+    die_after(tools, 4)
     late = ask_late(local, tools, job)  # as if it had been asked at the same moment
     assert summary(local, late)["state"] == "succeeded"
     before = results(local, job)
@@ -465,7 +465,7 @@ def test_what_a_later_job_has_decided_is_left_to_it(
     work(tools)
     told = summary(local, early)
     left, done = told["errors"]["redecide_outdated"], told["done"]
-    assert (told["state"], (left, done)) == ("partial", (40 - 2 * small_chunks, 2 * small_chunks))
+    assert (told["state"], (left, done)) == ("partial", (40 - 4 * small_chunks, 4 * small_chunks))
     assert results(local, job) == before
     assert summary(local, job, version=1)["labels"] == {"dark": 40}
     second = labels(local, job, version=2)

@@ -27,12 +27,12 @@ pytestmark = pytest.mark.processes
 
 @pytest.fixture
 def bucket(s3_server: str, s3_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The URL of a folder with 250 objects, `cat/00000.jpg` and so on, listed in pages of 100."""
-    monkeypatch.setattr(remote_folders, "PAGE", 100)
-    monkeypatch.setattr(source_reader, "SLICE_ITEMS", 25)
+    """The URL of a folder with 50 objects, `cat/00000.jpg` and so on, listed in pages of 20."""
+    monkeypatch.setattr(remote_folders, "PAGE", 20)
+    monkeypatch.setattr(source_reader, "SLICE_ITEMS", 5)
     client = client_of(s3_server)
     folder = s3_url.removeprefix(f"s3://{BUCKET}/")
-    for number in range(250):
+    for number in range(50):
         client.put_object(
             Bucket=BUCKET, Key=f"{folder}/cat/{number:05}.jpg", Body=f"picture {number}".encode()
         )
@@ -71,16 +71,16 @@ def test_pages_are_requested_as_they_are_needed(bucket: str, asked: list[dict[st
     first = next(listing)
     assert first is not None and (first.path, first.size) == ("cat/00000.jpg", 9) and first.tag
     assert len(asked) == 1
-    assert sum(one is not None for one in listing) == 249
+    assert sum(one is not None for one in listing) == 49
     assert len(asked) == 3
 
 
 def test_wildcards_are_matched_and_their_beginning_is_asked_for(
     bucket: str, asked: list[dict[str, Any]]
 ) -> None:
-    found = list(list_objects(prefix_of(bucket + "cat/0010*.jpg")))
-    assert [one.path for one in found if one is not None] == [f"0010{n}.jpg" for n in range(10)]
-    assert len(asked) == 1 and asked[0]["Prefix"].endswith("cat/0010")
+    found = list(list_objects(prefix_of(bucket + "cat/0001*.jpg")))
+    assert [one.path for one in found if one is not None] == [f"0001{n}.jpg" for n in range(10)]
+    assert len(asked) == 1 and asked[0]["Prefix"].endswith("cat/0001")
 
 
 def test_missing_bucket_is_named(s3_url: str) -> None:
@@ -103,25 +103,25 @@ def test_server_that_is_away_may_come_back(monkeypatch: pytest.MonkeyPatch) -> N
 def test_bucket_is_read_by_one_worker_after_another(
     things: Store, settings: Settings, bucket: str, s3_server: str, asked: list[dict[str, Any]]
 ) -> None:
-    settings = settings.model_copy(update={"remote_prefixes": (bucket,), "bulk_window_items": 500})
+    settings = settings.model_copy(update={"remote_prefixes": (bucket,), "bulk_window_items": 100})
     job = submit(things, prefix=bucket, kind=JobKind.ENROLL, class_from="nearest")
     first = SourceReader(things, settings, "w:1")
     for _ in range(5):
         first.round()
-    assert things.jobs.get(job).total == 125 and len(asked) == 2
+    assert things.jobs.get(job).total == 25 and len(asked) == 2
     client, folder = client_of(s3_server), bucket.removeprefix(f"s3://{BUCKET}/")
     client.put_object(Bucket=BUCKET, Key=f"{folder}cat/00000a.jpg", Body=b"too late")
-    client.put_object(Bucket=BUCKET, Key=f"{folder}cat/00200a.jpg", Body=b"in time")
-    client.delete_object(Bucket=BUCKET, Key=f"{folder}cat/00100.jpg")  # it is in a chunk by now
+    client.put_object(Bucket=BUCKET, Key=f"{folder}cat/00040a.jpg", Body=b"in time")
+    client.delete_object(Bucket=BUCKET, Key=f"{folder}cat/00020.jpg")  # it is in a chunk by now
     things.sources.expire_leases("w")
     del asked[:]
     second = SourceReader(things, settings, "v:2")
     contents = finish(things, second, settings)
-    assert asked[0]["StartAfter"].endswith("cat/00124")
-    expected: list[bytes | str] = [f"picture {n}".encode() for n in range(250)]
-    expected.insert(201, b"in time")
-    expected[100] = "picture_unreadable"
+    assert asked[0]["StartAfter"].endswith("cat/00024")
+    expected: list[bytes | str] = [f"picture {n}".encode() for n in range(50)]
+    expected.insert(41, b"in time")
+    expected[20] = "picture_unreadable"
     assert list(dict(sorted(contents.items())).values()) == expected
     found = things.jobs.get(job)
-    assert (found.total, found.expanding, found.state) == (251, False, JobState.SUCCEEDED)
+    assert (found.total, found.expanding, found.state) == (51, False, JobState.SUCCEEDED)
     second.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import httpx
 import pytest
 from calls import ask, enroll
 from enrolling import settle, submit, vector
+from forked import Forked
 from services import running_service
-from test_cli_commands import run, run_process
+from test_cli_commands import Done, run, run_process
 from tiny import DEFAULT, TINY
 from waiting import until
 
@@ -74,19 +76,26 @@ def test_setting_that_names_it_is_refused_at_the_start(spec: str) -> None:
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize("command", [("up",), ("api",), ("worker",), ("encoders", "list")])
-def test_commands_say_it_in_one_line(command: tuple[str, ...], tmp_path: Path) -> None:
-    refused = run_process(*command, EXEMPLAR_ENCODERS=REMOVED, EXEMPLAR_DATA=str(tmp_path))
+@pytest.mark.parametrize(
+    ("run_one", "command"),
+    [(run_process, ("up",)), (run, ("api",)), (run, ("worker",)), (run, ("encoders", "list"))],
+)
+def test_commands_say_it_in_one_line(
+    run_one: Callable[..., Done], command: tuple[str, ...], tmp_path: Path
+) -> None:
+    refused = run_one(*command, EXEMPLAR_ENCODERS=REMOVED, EXEMPLAR_DATA=str(tmp_path))
     assert refused.returncode == 2 and "Traceback" not in refused.stderr
     assert WAY_OUT in refused.stderr and len(refused.stderr.splitlines()) == 1
 
 
 @pytest.mark.processes
 def test_worker_that_is_to_serve_it_says_so_and_ends(tmp_path: Path, redis_url: str) -> None:
-    place = {"EXEMPLAR_DATA": str(tmp_path), "EXEMPLAR_REDIS_URL": redis_url}
-    refused = run_process("worker", "--encoder", REMOVED, **place)
-    assert refused.returncode == 1, refused.stderr
-    assert WAY_OUT in refused.stderr + refused.stdout and "Traceback" not in refused.stderr
+    place = {**os.environ, "EXEMPLAR_DATA": str(tmp_path), "EXEMPLAR_REDIS_URL": redis_url}
+    log = tmp_path / "worker.log"
+    refused = Forked(["exemplar_service", "worker", "--encoder", REMOVED], place, log)
+    said = f"it ended with {refused.wait(timeout=200)}: {log.read_text()}"
+    assert refused.returncode == 1, said
+    assert WAY_OUT in said and "Traceback" not in said
 
 
 PNG: dict[str, Any] = {"content": b"x", "headers": {"Content-Type": "image/png"}}
@@ -243,7 +252,7 @@ def test_commands_about_the_collection_say_what_to_do(
     upgraded: tuple[Stack, str], command: tuple[str, ...], photos: Path, tmp_path: Path
 ) -> None:
     arguments = [part.format(photos=photos, out=tmp_path / "out.csv") for part in command]
-    refused = run_process(*arguments, url=upgraded[0].url, COLUMNS="400")
+    refused = run(*arguments, url=upgraded[0].url, COLUMNS="400")
     assert refused.returncode != 0
     assert WAY_OUT in refused.stderr + refused.stdout and "Traceback" not in refused.stderr
 

@@ -23,7 +23,7 @@ def measured(
     items = min(MOST_ITEMS, max(32, int(model_per_s * plan.job_s)))
     archives = [bulk_inputs.archive_of(contents, count, folder) for count in (min(256, items), items)]
     before = cuda.used_mib(device)
-    options = {"device": device, "max_queued_items": "1000000"}
+    options = {"device": device, "runtime": "torch", "max_queued_items": "1000000"}  # a GPU has no other
     try:
         with bulk_service.bench(spec, workers=workers, **options) as (_, http):
             _per_s(http, archives[0])  # warms up
