@@ -50,8 +50,9 @@ def keep_connections() -> None:
         while idle[key]:
             connection = idle[key].pop()
             try:
-                connection.execute("SELECT 1")
-                connection.rollback()
+                connection.autocommit = True
+                connection.execute("DISCARD ALL")
+                connection.autocommit = False
             except psycopg.Error:
                 continue
             return connection
