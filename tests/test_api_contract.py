@@ -35,6 +35,7 @@ def offline(tmp_path: Path) -> httpx.Client:
     return httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://localhost")
 
 
+@pytest.mark.slow
 def test_document_is_valid_openapi(offline: httpx.Client) -> None:
     from openapi_spec_validator import validate
 

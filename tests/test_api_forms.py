@@ -66,6 +66,7 @@ def test_label_that_names_its_encoding_is_read(things: Store, local: httpx.Clien
     assert answer.status_code == 202
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prefer", ["wait=1", "WAIT=1", "respond-async, Wait=1", 'wait="1"'])
 def test_preference_has_no_case(things: Store, local: httpx.Client, prefer: str) -> None:
     sent = {"Content-Type": "image/png", "Prefer": prefer}

@@ -92,6 +92,7 @@ def test_reviewed_answers_come_last_by_value(local: httpx.Client, job: str) -> N
     assert items(results(local, job, order="confidence", limit=10)) == BY_CONFIDENCE
 
 
+@pytest.mark.slow
 def test_pages_stay_as_they_are_while_others_review(local: httpx.Client, job: str) -> None:
     many(local, job, items=[20, 148], accepted=True)
     seen: list[int] = []

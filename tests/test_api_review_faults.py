@@ -110,6 +110,7 @@ def test_worker_that_dies_before_settling_enrols_once(local: httpx.Client, thing
     assert classes(things) == {"bmx": ["p0"]}
 
 
+@pytest.mark.slow
 def test_concurrent_reviews_leave_what_the_last_one_says(
     local: httpx.Client, things: Store, job: str
 ) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from worker.tools import Tools
 
-pytestmark = pytest.mark.usefixtures("several_photos")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("several_photos")]
 
 Supports = dict[int, tuple[list[str], bool]]
 

@@ -161,6 +161,7 @@ def test_unreadable_exif_does_not_spoil_the_picture() -> None:
     assert decoded(content).size == (40, 30)
 
 
+@pytest.mark.slow
 def test_large_jpeg_is_decoded_no_larger_than_an_encoder_looks() -> None:
     assert max(decoded(encode(noise(4096, 4096), "JPEG", quality=30)).size) <= 2048
 

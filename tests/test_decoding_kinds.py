@@ -16,6 +16,8 @@ from core.specs import PACKAGED
 from core.vectors import Vectors
 from encoders import open_encoder
 
+pytestmark = pytest.mark.slow
+
 CASES = SHARED / "cases"
 
 

@@ -135,6 +135,7 @@ def test_large_profile_is_no_scan() -> None:
     assert decoded(encode(scene(), "JPEG", icc_profile=profile)).size == (480, 320)
 
 
+@pytest.mark.slow
 def test_blank_page_of_one_bit_is_no_bomb() -> None:
     page = Image.new("1", (2480, 3508), 1)
     content = encode(page, "TIFF", compression="group4")
@@ -214,6 +215,7 @@ def test_jpeg_2000_without_levels_is_decoded_whole() -> None:
     assert decoded(encode(smooth.resize((1056, 1056)), "JPEG2000"), draft_side=256).size == (264, 264)
 
 
+@pytest.mark.slow
 def test_jpeg_2000_of_many_pixels_is_halved_however_thin_it_is() -> None:
     thin = Image.linear_gradient("L").resize((20_000, 1000))
     assert decoded(encode(thin, "JPEG2000", quality_mode="rates", quality_layers=[40])).size == (10_000, 500)

@@ -85,6 +85,7 @@ def codes() -> set[str]:
     return {first.value for first in firsts if isinstance(first, ast.Constant)}
 
 
+@pytest.mark.slow
 def test_every_code_is_named() -> None:
     text = "".join(page.read_text() for page in PAGES)
     assert "settings_invalid" in codes()

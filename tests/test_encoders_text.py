@@ -29,6 +29,8 @@ from encoders.tower import TextSource, TextTower, Tower
 from tests.shapes import COLOURS, HELD_OUT, LABELS, SPEC, WEIGHTS, draw_many
 from tests.tiny import TINY
 
+pytestmark = pytest.mark.slow
+
 PROMPTS: tuple[Prompts, ...] = ("best7", "all80", ("a drawing of a {}",))
 
 

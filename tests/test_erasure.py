@@ -39,6 +39,8 @@ from worker.pipeline import run_pipeline
 from worker.smoothing_loop import SmoothingLoop
 from worker.tools import Tools
 
+pytestmark = pytest.mark.slow
+
 WHO = "camera-7/é.png"
 GREY = 58
 DARK, LIGHT = (55, 56, 57, GREY, 60), (180, 181, 182)

@@ -22,6 +22,8 @@ from store.store import Store
 from worker.pipeline import run_pipeline
 from worker.tools import Tools
 
+pytestmark = pytest.mark.slow
+
 BUDGET = {"max_error": 0.2, "error_of": "all"}
 ASKED = (57, 58, 120, 182, 183)
 """Two dark pictures, one in between, and two light ones."""

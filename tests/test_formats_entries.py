@@ -226,6 +226,7 @@ def test_tar_with_a_negative_size_ends() -> None:
         assert outcomes(entries_of(archive))[-1] in ("archive_unreadable", "member_unreadable")
 
 
+@pytest.mark.slow
 def test_header_that_asks_for_much_memory_is_refused() -> None:
     """A tar's extended header of 300 MB of zeros, 300 KB when packed."""
     info = tarfile.TarInfo("././@PaxHeader")
@@ -320,6 +321,7 @@ def test_reader_may_stop_at_files_that_are_passed_over() -> None:
     assert [step is None for step in steps] == [True, False]
 
 
+@pytest.mark.slow
 def test_zip_with_a_huge_directory_is_refused() -> None:
     end = b"PK\x05\x06" + bytes(4) + b"\x01\0\x01\0" + (200 << 20).to_bytes(4, "little") + bytes(6)
     archive = b"PK\x03\x04" + bytes(300 << 20) + end
@@ -515,6 +517,7 @@ def test_folder_that_is_not_allowed_is_refused(rooted: Settings, folder: str) ->
     assert outcomes(entries_of(folder=folder, settings=rooted)) == ["path_not_allowed"]
 
 
+@pytest.mark.slow
 def test_reading_many_members_takes_little_memory() -> None:
     content = os.urandom(50_000)
     files = {f"cat/{number:05}.jpg": content for number in range(800)}

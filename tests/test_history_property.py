@@ -13,6 +13,8 @@ from core.collections import Labels
 from index.replicas import Replicas
 from store.store import Store
 
+pytestmark = pytest.mark.slow
+
 FEW = 12
 
 

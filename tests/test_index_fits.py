@@ -21,6 +21,8 @@ from index.replica import Replica
 from index.ridge import RidgeFit, Scatter
 from index.supports import MOST_JUDGED, Supports
 
+pytestmark = pytest.mark.slow
+
 DIM, CLASSES = 8, 4
 VECTORS = units(60, dim=DIM, seed=5)
 QUERIES = units(5, dim=DIM, seed=6)

@@ -233,6 +233,7 @@ def test_changed_members_of_a_set_count_at_once() -> None:
 STEP = st.dictionaries(st.integers(1, 40), st.integers(0, 8), min_size=1, max_size=10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", [RuleName.KERNEL, RuleName.RIDGE])
 @given(history=st.lists(STEP, min_size=1, max_size=8))
 @settings(max_examples=40, deadline=None)

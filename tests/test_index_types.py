@@ -248,6 +248,7 @@ def test_empty_collection_has_nothing_to_find(workers: Workers) -> None:
     assert search(replica, QUERIES, top=3) == ([(), (), ()], 0)
 
 
+@pytest.mark.slow
 def test_index_can_be_changed_at_any_time(workers: Workers, embedded: Milvus) -> None:
     record = grown()
     worker = workers.start(record)
@@ -278,6 +279,7 @@ def test_record_of_another_epoch_is_read_from_the_start(workers: Workers) -> Non
     worker.check()
 
 
+@pytest.mark.slow
 def test_milvus_that_lost_everything_is_filled_again(embedded: Milvus, tmp_path: Path) -> None:
     record = grown(20, page=6)
     worker = Workers(Index(IndexName.MILVUS), embedded, tmp_path).start(record)

@@ -33,6 +33,8 @@ from worker.pipeline import run_pipeline
 from worker.sweep import remove_old_jobs
 from worker.tools import Tools
 
+pytestmark = pytest.mark.slow
+
 GREYS = [*range(50, 70), *range(180, 200)]
 """Twenty dark pictures, then twenty light ones."""
 

@@ -216,6 +216,7 @@ def test_each_change_raises_the_version_by_one(things: Store, call: str) -> None
     assert version(things) == before + 1
 
 
+@pytest.mark.slow
 def test_ten_thousand_supports_are_merged_and_deleted_in_few_statements(things: Store) -> None:
     enroll_labels(things, "cat", "kitty")
     collection = things.collections.get("things")

@@ -360,6 +360,7 @@ def test_results_are_counted_by_label_decision_and_error(things: Store) -> None:
     assert code_of(things.jobs.tally, "nothing") == "job_not_found"
 
 
+@pytest.mark.slow
 def test_pausing_and_working_at_once_lose_and_double_nothing(things: Store) -> None:
     jobs = [submit(things, *(Item(n, f"{j}-{n}", f"l{n}") for n in range(4))) for j in range(6)]
     jobs += [ask(things, 4) for _ in range(6)]

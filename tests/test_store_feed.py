@@ -105,6 +105,7 @@ def test_every_support_has_a_seq_of_its_own_after_any_history(things: Store) -> 
     assert max(seqs) < things.collections.get("things").version
 
 
+@pytest.mark.slow
 def test_reader_misses_no_row_while_many_write(things: Store) -> None:
     per_writer, writers = 12, 4
     for n in range(per_writer * writers):

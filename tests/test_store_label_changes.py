@@ -209,6 +209,7 @@ def test_settlement_that_breaks_off_leaves_nothing(photos: Store, monkeypatch: p
     check(photos)
 
 
+@pytest.mark.slow
 def test_label_of_120_sets_is_deleted_in_few_statements(photos: Store) -> None:
     for start in range(0, 120, 40):
         both = [item(f"b{n}", "dog", f"l{n}", index=n - start) for n in range(start, start + 40)]

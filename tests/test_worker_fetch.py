@@ -128,6 +128,7 @@ def test_permanent_failure_is_reported(pictures: Pictures, allowed: Settings) ->
     assert code_of("http://127.0.0.1:65535/", allowed) == "url_unreachable"
 
 
+@pytest.mark.slow
 def test_retry_after_is_respected_as_far_as_there_is_time(pictures: Pictures, allowed: Settings) -> None:
     soon = pictures.at("/soon", in_turn(status(503, Retry_After="1"), b"picture"))
     start = time.monotonic()
@@ -158,6 +159,7 @@ def test_body_is_read_up_to_the_size_of_a_picture(pictures: Pictures, allowed: S
     assert code_of(pictures.at("/endless", endless), allowed) == "url_too_large"
 
 
+@pytest.mark.slow
 def test_slow_host_is_left_when_the_time_is_up(
     pictures: Pictures, allowed: Settings, never: Callable[..., Any]
 ) -> None:

@@ -31,6 +31,8 @@ from worker.smoothing_inputs import SmoothingInputs, keep, pack, unpack
 from worker.smoothing_loop import SmoothingLoop
 from worker.tools import Tools
 
+pytestmark = pytest.mark.slow
+
 RAW = ("neighbours", "explanation", "novelty", "index_version", "encoder", "rule", "item", "custom_id")
 
 

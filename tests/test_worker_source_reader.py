@@ -33,6 +33,8 @@ from worker.content import read_content
 from worker.heartbeat import Heartbeat
 from worker.source_reader import SourceReader
 
+pytestmark = pytest.mark.slow
+
 Digits = Callable[[int, int], bytes]
 
 

@@ -20,6 +20,8 @@ from store.work.jobs import new_job_id
 from worker.pipeline import run_pipeline
 from worker.tools import Tools
 
+pytestmark = pytest.mark.slow
+
 Digits = Callable[[int, int], bytes]
 NORTH = {"where": {"site": ["north"]}}
 
