@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -15,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from core.errors import ExemplarError
 
 CHECK_AFTER_S = 5.0  # without use
+SQLITE_PATIENCE_S = 30.0  # for the lock of another connection
 AT_ONCE = 1000  # of the 32766 parameters that one statement may have
 NO_PRIVILEGE = "42501"  # PostgreSQL's code
 # client side: without these, an unreachable server is waited for as long as TCP retries, minutes or hours
@@ -162,16 +164,15 @@ def _sqlite_engine(url: str) -> Engine:
     path = make_url(url).database
     if path and path != ":memory:":
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+    engine = create_engine(url, connect_args={"timeout": SQLITE_PATIENCE_S, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # SQLAlchemy's begin event sends BEGIN, not the driver
+        _keep_log(connection)
         for pragma in (
-            "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
-            "busy_timeout=30000",
         ):
             connection.execute(f"PRAGMA {pragma}")
 
@@ -186,6 +187,19 @@ def _sqlite_engine(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _keep_log(connection: sqlite3.Connection) -> None:
+    """Use a write-ahead log. SQLite itself does not wait where another process has just opened a new file."""
+    until = time.monotonic() + SQLITE_PATIENCE_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.01)
 
 
 def slices(values: Sequence[T]) -> list[Sequence[T]]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -51,3 +54,18 @@ def test_connection_in_use_is_closed_once_it_is_returned(
     assert ours is not None
     with pytest.raises((psycopg.OperationalError, sqlite3.ProgrammingError), match="closed"):
         ours.cursor().execute("SELECT 1")
+
+
+def test_new_file_is_waited_for_while_another_connection_writes_to_it(tmp_path: Path) -> None:
+    path = tmp_path / "record.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("CREATE TABLE t (x)")
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("INSERT INTO t VALUES (1)")
+        release = threading.Timer(0.2, lambda: other.execute("COMMIT"))
+        release.start()
+        database = Database(f"sqlite:///{path}")
+        with database.read() as connection:
+            assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+        database.close()
+        release.join()
