@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from missing import skip_or_fail
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
+
+from cli.stack import Stack
 
 CHROMIUM = [Path("/usr/bin/chromium-headless-shell"), Path("/usr/bin/chromium")]
 """The first without windows, which takes a third less CPU time; both are Debian's, of one source."""
@@ -195,3 +198,31 @@ def in_short(found: Findings) -> list[tuple[str, str, str]]:
     """Return of each finding its rule, the first element and what is wrong with it."""
     firsts = [(one["id"], one["nodes"][0]) for one in found]
     return [(rule, first["html"][:200], first["failureSummary"]) for rule, first in firsts]
+
+
+@pytest.fixture(scope="session")
+def shared_browser() -> Iterator[Browser]:
+    """A real browser, set aside except in the files that use it."""
+    with running_browser() as browser, set_aside(browser):
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def browser(shared_browser: Browser) -> Iterator[Browser]:
+    """A real browser."""
+    with taken_up(shared_browser):
+        yield shared_browser
+
+
+@pytest.fixture(scope="module")
+def tab(browser: Browser, service: Stack) -> Iterator[Tab]:
+    """A tab of a real browser, for one test after the other."""
+    with closing(browser.new_context()) as context:
+        yield Tab(context, service.url)
+
+
+@pytest.fixture
+def page(tab: Tab) -> Iterator[Page]:
+    """The page of the running service in a browser."""
+    with tab.visited() as page:
+        yield page

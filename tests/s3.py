@@ -5,6 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import uuid4
+
+import pytest
 
 BUCKET = "exemplar"
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
@@ -37,3 +40,18 @@ def s3_running(address: str = "127.0.0.1") -> Iterator[str]:
     finally:
         server.stop()
         S3FileSystem.clear_instance_cache()  # another server may go on
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """A real S3 server on its own port; gives its URL."""
+    with s3_running() as url:
+        yield url
+
+
+@pytest.fixture
+def s3_url(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The fsspec URL of an empty folder on S3; the environment names the server."""
+    for name, value in {**KEYS, "AWS_ENDPOINT_URL": s3_server}.items():
+        monkeypatch.setenv(name, value)
+    return f"s3://{BUCKET}/{uuid4().hex}"

@@ -6,7 +6,7 @@ import gzip
 
 import httpx
 import pytest
-from conftest import encode
+from picture_files import encode
 from PIL import Image
 from tiny import DEFAULT
 

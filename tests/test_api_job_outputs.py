@@ -11,8 +11,8 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 from calls import files
-from conftest import encode
 from enrolling import ask, claim
+from picture_files import encode
 from PIL import Image
 from receiving import SECRET
 from tiny import DEFAULT

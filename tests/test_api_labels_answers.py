@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import httpx
 import pytest
-from conftest import encode
 from labelling import PATH, item, problem, put, results, work
+from picture_files import encode
 from PIL import Image
 
 from worker.tools import Tools

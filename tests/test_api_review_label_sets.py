@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import encode
 from labelling import PATH, counts, item, problem, put, results, supports, work
+from picture_files import encode
 from PIL import Image
 
 from worker.tools import Tools

@@ -12,8 +12,8 @@ from uuid import UUID, uuid4
 import httpx
 import psycopg
 import pytest
-from conftest import postgres_database
 from PIL import Image
+from records import postgres_database
 from test_cli_commands import run
 
 from cli.import_command import READERS

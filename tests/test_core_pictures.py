@@ -7,7 +7,7 @@ import zlib
 from io import BytesIO
 
 import pytest
-from conftest import encode
+from picture_files import encode
 from PIL import Image
 
 from core.errors import ExemplarError

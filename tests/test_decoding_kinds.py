@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from conftest import SHARED
+from picture_files import SHARED
 from PIL import Image
 
 from benchmarks.decoding import TWINS

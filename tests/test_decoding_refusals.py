@@ -8,7 +8,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from conftest import SHARED, encode
+from picture_files import SHARED, encode
 from PIL import Image, ImageDraw, ImageOps
 
 from benchmarks import profiles

@@ -11,7 +11,7 @@ from io import BytesIO
 import numpy as np
 import pytest
 import torch
-from conftest import SHARED
+from picture_files import SHARED
 from PIL import Image
 
 from benchmarks.sklearn_pictures import read_photographs

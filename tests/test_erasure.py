@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from conftest import encode
+from picture_files import encode
 from PIL import Image
 from sqlalchemy import func, select
 from tiny import DEFAULT

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import encode
+from picture_files import encode
 from PIL import Image
 from tiny import DEFAULT
 from working import ToyEncoder, submit, tools_with

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from conftest import encode
+from picture_files import encode
 from PIL import Image, ImageFilter
 from supporting import replica_of
 from tiny import DEFAULT

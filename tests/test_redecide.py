@@ -14,7 +14,7 @@ import httpx
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from conftest import encode
+from picture_files import encode
 from PIL import Image
 from sqlalchemy import func, select
 from test_api_job_outputs import PARQUET

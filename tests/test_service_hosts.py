@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 from calls import ask, codes, enroll
-from conftest import postgres_database
+from records import postgres_database
 from services import LIGHT
 
 from benchmarks.faults.site import Plan, Site

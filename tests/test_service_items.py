@@ -10,8 +10,8 @@ import httpx
 import pytest
 from archives import make_zip
 from calls import WAIT, ask, codes, enroll, files
-from conftest import encode
 from enrolling import claim, settle, submit
+from picture_files import encode
 from PIL import Image
 
 from api.app import create_app

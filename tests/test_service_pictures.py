@@ -10,7 +10,7 @@ from io import BytesIO
 import httpx
 import pytest
 from calls import ask, codes, enroll
-from conftest import encode
+from picture_files import encode
 from PIL import Image
 
 from benchmarks.profiles import P3, in_profile, rgb_profile

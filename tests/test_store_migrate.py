@@ -17,8 +17,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from conftest import postgres_database
 from enrolling import vector
+from records import postgres_database
 from sqlalchemy import make_url, text
 
 from core.changes import ClassChange

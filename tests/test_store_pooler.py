@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import postgres_database
 from missing import skip_or_fail
+from records import postgres_database
 
 from benchmarks.pooler import ask, pgbouncer
 

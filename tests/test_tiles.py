@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from conftest import encode
 from labelling import item, problem, send, work
+from picture_files import encode
 from PIL import Image
 from tiny import DEFAULT
 

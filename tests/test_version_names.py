@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from conftest import encode
 from enrolling import enroll_labels
+from picture_files import encode
 from PIL import Image
 from sqlalchemy import select
 

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import fsspec
 import pytest
-from conftest import encode
 from fsspec.implementations.memory import MemoryFileSystem
+from picture_files import encode
 from PIL import Image
 from tiny import DEFAULT
 from waiting import until

@@ -13,8 +13,8 @@ import psutil
 import pytest
 import redis
 from calls import codes, enroll, files
-from conftest import postgres_database
 from forked import Forked
+from records import postgres_database
 from services import LIGHT, Progress, as_environment, held, held_amid
 from tiny import TINY
 from waiting import lives, until

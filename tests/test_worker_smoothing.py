@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import encode
+from picture_files import encode
 from PIL import Image
 from supporting import units
 from tiny import DEFAULT

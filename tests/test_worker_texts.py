@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from conftest import encode
+from picture_files import encode
 from PIL import Image
 from tiny import DEFAULT
 from working import ToyEncoder, submit, tools_with
