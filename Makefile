@@ -15,7 +15,7 @@ demo: $(VENV)/.installed
 
 # More at once than cores: many tests wait for processes.
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 3 $(FILES) $(ARGS)
+	$(BIN)/python -m pytest -n 4 $(FILES) $(ARGS)
 
 # What starts no process and is soon done: half of all tests.
 test-fast: $(VENV)/.installed-dev
