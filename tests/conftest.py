@@ -91,8 +91,8 @@ sys.addaudithook(_mind_processes)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the files that start processes first: they are the longest, and the others fill what is left."""
-    items.sort(key=lambda item: PROCESSES not in _marks_of_file(item))
+    """Run the longest files first: those that start processes, then slow ones. Others fill the end."""
+    items.sort(key=lambda item: [mark not in _marks_of_file(item) for mark in (PROCESSES, "slow")])
 
 
 def pytest_collection_finish() -> None:
