@@ -74,7 +74,7 @@ def running_browser() -> Iterator[Browser]:
 class Tab:
     """A tab for one visit after the other: a new one would compile the scripts again.
 
-    Each visit finds the page loaded anew, nothing stored and nothing intercepted. One that adds listeners or
+    Each visit reloads the page, with nothing stored and nothing intercepted. One that adds listeners or
     scripts, sets the clock or leaves the page needs a tab of its own.
     """
 

@@ -67,7 +67,7 @@ structlog.configure(processors=log_writers)
 httpx._transports.default.create_ssl_context = cache(httpx._transports.default.create_ssl_context)
 gc.set_threshold(GC_AFTER)
 
-pytest_plugins = ("browsing", "picture_files", "records", "s3")
+pytest_plugins = ("apart", "browsing", "picture_files", "records", "s3")
 
 STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn"}
 FINDERS = {"ldconfig", "gcc", "cc", "ld", "objdump", "uname"}  # of shared libraries, while some are imported

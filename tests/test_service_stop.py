@@ -11,59 +11,28 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
-import redis
+from apart import environment_of, fork_worker
 from forked import Forked
-from services import LIGHT, as_environment
 from sqlalchemy import func, select
-from tiny import TINY
 from waiting import lives, until
 
-from core.collections import Rule
 from core.jobs import Item, JobKind, JobRequest, Lane
 from core.settings import Settings
 from runtime.ports import free_port
 from store import tables as t
 from store.blobs import PICTURES
-from store.migrate import ensure_schema
-from store.store import Store, open_store
+from store.store import Store
 from store.work.jobs import new_job_id
 
 pytestmark = pytest.mark.processes
 
 Digits = Callable[[int, int], bytes]
-
-
-@pytest.fixture
-def apart(tmp_path: Path, redis_url: str) -> Iterator[Settings]:
-    """Settings of a service of which only Redis runs."""
-    with redis.Redis.from_url(redis_url) as connection:
-        connection.flushall()
-    yield Settings(data=tmp_path, redis_url=redis_url)
-
-
-@pytest.fixture
-def record(apart: Settings) -> Iterator[Store]:
-    store = open_store(apart)
-    ensure_schema(store.database)
-    store.collections.create("things", TINY, Rule())
-    yield store
-    store.database.close()
-
-
-def environment_of(settings: Settings, more: Mapping[str, str]) -> dict[str, str]:
-    return {
-        **os.environ,
-        "EXEMPLAR_DATA": str(settings.data),
-        "EXEMPLAR_REDIS_URL": settings.redis_url,
-        **as_environment(LIGHT),
-        **more,
-    }
 
 
 def start(settings: Settings, *command: str, **more: str) -> subprocess.Popen[str]:
@@ -129,14 +98,6 @@ def test_second_signal_ends_the_api_at_once(api: subprocess.Popen[str]) -> None:
         read_until(api, "api_stopping")
         api.terminate()
         assert api.wait(100) == 1  # and 0 where it had not waited for the other half
-
-
-def fork_worker(settings: Settings, *command: str, **more: str) -> Forked:
-    """Start a worker that has its imports; its log is one file, and that of probes another."""
-    log = settings.data / f"log{''.join(command)}"
-    return Forked(
-        ["exemplar_service", "worker", "--name", "w", *command], environment_of(settings, more), log
-    )
 
 
 def running(record: Store) -> int:

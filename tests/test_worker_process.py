@@ -6,27 +6,25 @@ import itertools
 import os
 import signal
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 import redis
+from apart import fork, fork_worker
 from calls import codes, enroll, files
 from forked import Forked
 from records import postgres_database
-from services import LIGHT, Progress, as_environment, held, held_amid
+from services import Progress, held, held_amid
 from tiny import TINY
 from waiting import lives, until
 
 from cli.stack import Stack
-from core.collections import Rule
 from core.jobs import Item, JobKind, JobRequest, JobState, Lane
 from core.settings import Settings
 from store import tables as t
 from store.blobs import PICTURES
-from store.migrate import ensure_schema
-from store.store import Store, open_store
+from store.store import Store
 from store.work.jobs import new_job_id
 from store.work.leases import Lease
 
@@ -113,37 +111,8 @@ def test_job_outlives_redis(http: httpx.Client, service: Stack, collection: str,
     assert codes(enroll(http, collection, "more", digits(0, 100))) == [""]
 
 
-@pytest.fixture
-def apart(tmp_path: Path, redis_url: str) -> Iterator[Settings]:
-    """Settings of a service of which only Redis runs."""
-    with redis.Redis.from_url(redis_url) as connection:
-        connection.flushall()
-    yield Settings(data=tmp_path, redis_url=redis_url)
-
-
-@pytest.fixture
-def record(apart: Settings) -> Iterator[Store]:
-    store = open_store(apart)
-    ensure_schema(store.database)
-    store.collections.create("things", TINY, Rule())
-    yield store
-    store.database.close()
-
-
-def start(settings: Settings, *command: str, **more: str) -> Forked:
-    environment = {
-        **os.environ,
-        "EXEMPLAR_DATA": str(settings.data),
-        "EXEMPLAR_REDIS_URL": settings.redis_url,
-        **as_environment(LIGHT),
-        "EXEMPLAR_SWEEP_S": "0.5",
-        **more,
-    }
-    return Forked(["exemplar_service", *command], environment, settings.data / "log")
-
-
-def start_worker(settings: Settings, **more: str) -> Forked:
-    return start(settings, "worker", "--name", "w", **more)
+def start(settings: Settings, **more: str) -> Forked:
+    return fork_worker(settings, EXEMPLAR_SWEEP_S="0.5", **more)
 
 
 def ask(store: Store, picture: bytes, lane: Lane = Lane.INTERACTIVE) -> str:
@@ -157,7 +126,7 @@ def test_worker_takes_up_what_its_earlier_life_left(apart: Settings, record: Sto
     job = ask(record, digits(0, 0))
     record.chunks._lease = Lease(t.chunk, 3600.0)
     [left] = record.chunks.claim("w:earlier", TINY, list(Lane), 9)
-    worker = start_worker(apart)
+    worker = start(apart)
     until(lambda: record.jobs.get(job).state is JobState.SUCCEEDED)
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(100) == 0, worker.said
@@ -167,7 +136,7 @@ def test_worker_takes_up_what_its_earlier_life_left(apart: Settings, record: Sto
 
 
 def test_worker_whose_encoder_cannot_load_says_so_and_ends(apart: Settings, record: Store) -> None:
-    worker = start_worker(apart, EXEMPLAR_ENCODERS="timm:resnet18@/nowhere/weights.safetensors")
+    worker = start(apart, EXEMPLAR_ENCODERS="timm:resnet18@/nowhere/weights.safetensors")
     assert worker.wait(100) == 1, worker.said
     lines = [line for line in worker.said.splitlines() if "worker_cannot_start" in line]
     assert len(lines) == 1 and "/nowhere/weights.safetensors" in lines[0]
@@ -187,7 +156,7 @@ def ascii_url(postgres_url: str) -> Iterator[str]:
 def test_process_that_the_record_refuses_says_so_once_and_ends_when_stopped(
     command: tuple[str, ...], code: int, apart: Settings, ascii_url: str
 ) -> None:
-    process = start(apart, *command, EXEMPLAR_DATABASE_URL=ascii_url)
+    process = fork(apart, *command, EXEMPLAR_DATABASE_URL=ascii_url)
     until(lambda: "record_encoding_invalid" in process.said)
     assert process.poll() is None  # whatever restarts it would do so at once
     process.send_signal(signal.SIGTERM)
@@ -198,7 +167,7 @@ def test_process_that_the_record_refuses_says_so_once_and_ends_when_stopped(
 
 
 def test_frozen_worker_ends_itself_while_work_waits(apart: Settings, record: Store, digits: Digits) -> None:
-    worker = start_worker(apart, EXEMPLAR_STALL_S="2")
+    worker = start(apart, EXEMPLAR_STALL_S="2")
     until(lambda: record.workers.alive())
     [child] = psutil.Process(worker.pid).children()
     worker.send_signal(signal.SIGSTOP)
