@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import httpx
 import psutil
 from forked import ForkingSupervisor
 from tiny import TINY
@@ -67,6 +69,17 @@ def held(stack: Stack) -> Iterator[None]:
         yield
     finally:
         _let_go(family)
+
+
+def finish(client: httpx.Client, stack: Stack, job: str) -> dict[str, Any]:
+    """Wait for the end of a job while restarting dead processes, as `exemplar up` does; return the job."""
+
+    def ended() -> dict[str, Any] | None:
+        stack.restart_dead()
+        found: dict[str, Any] = client.get(job).json()
+        return None if found["finished_at"] is None else found
+
+    return until(ended) or {}
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import pytest
 from archives import make_tar, make_zip
 from calls import WAIT
 from contract import Contract
-from services import Progress, held_amid, running_service
+from services import Progress, finish, held_amid, running_service
 from sqlalchemy import select
 from waiting import until
 
@@ -71,15 +71,6 @@ def bulk(
 ) -> httpx.Response:
     path = f"/v1/collections/{collection}/bulk"
     return client.post(path, params=query, content=body, headers={"Content-Type": media_type, **WAIT})
-
-
-def finish(client: httpx.Client, running: Stack, job: str) -> dict[str, object]:
-    def ended() -> dict[str, object] | None:
-        running.restart_dead()
-        found = client.get(job).json()
-        return None if found["finished_at"] is None else found
-
-    return until(ended) or {}
 
 
 def results_of(client: httpx.Client, job: str) -> list[dict[str, object]]:

@@ -16,7 +16,7 @@ from adapted import timm
 from calls import WAIT, ask, enroll, files
 from contract import Contract
 from safetensors.torch import save_file
-from services import running_service
+from services import finish, running_service
 from test_cli_commands import run
 from test_store_bundle import changed
 from tiny import TINY
@@ -95,15 +95,6 @@ class Asking(threading.Thread):
         self._stopped.set()
         self.join()
         self._http.close()
-
-
-def finish(client: httpx.Client, running: Stack, job: str) -> dict[str, Any]:
-    def ended() -> dict[str, Any] | None:
-        running.restart_dead()
-        found = client.get(job).json()
-        return None if found["finished_at"] is None else found
-
-    return until(ended) or {}
 
 
 def until_seen(client: httpx.Client, running: Stack, path: str) -> dict[str, Any]:

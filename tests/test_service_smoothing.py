@@ -11,9 +11,8 @@ import psutil
 import pytest
 from archives import make_zip
 from contract import Contract
-from services import Progress, held_amid, running_service
+from services import Progress, finish, held_amid, running_service
 from tiny import LITE0
-from waiting import until
 
 from cli.stack import Stack
 
@@ -66,15 +65,6 @@ def submit(client: httpx.Client, collection: str, body: bytes, **query: object) 
     answer = client.post(path, params=query, content=body, headers={"Content-Type": "application/zip"})
     assert answer.status_code == 202, answer.text
     return answer.headers["location"]
-
-
-def finish(client: httpx.Client, running: Stack, job: str) -> dict[str, object]:
-    def ended() -> dict[str, object] | None:
-        running.restart_dead()
-        found = client.get(job).json()
-        return None if found["finished_at"] is None else found
-
-    return until(ended) or {}
 
 
 def results_of(client: httpx.Client, job: str) -> Results:

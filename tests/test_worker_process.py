@@ -15,7 +15,7 @@ from apart import fork, fork_worker
 from calls import codes, enroll, files
 from forked import Forked
 from records import postgres_database
-from services import Progress, held, held_amid
+from services import Progress, finish, held, held_amid
 from tiny import TINY
 from waiting import lives, until
 
@@ -48,16 +48,6 @@ def submit_anew(http: httpx.Client, collection: str, digits: Digits) -> Callable
 
 def is_under_way(progress: Progress) -> bool:
     return 0 < progress.done < progress.total
-
-
-def finish(http: httpx.Client, service: Stack, job: str) -> None:
-    """Wait for the end of a job while restarting dead processes, as `exemplar up` does."""
-
-    def ended() -> bool:
-        service.restart_dead()
-        return http.get(job).json()["finished_at"] is not None
-
-    until(ended)
 
 
 def check_nothing_lost_or_doubled(http: httpx.Client, collection: str, job: str) -> None:
