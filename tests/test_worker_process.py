@@ -5,13 +5,15 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 
 import httpx
 import psutil
 import pytest
 import redis
-from apart import fork, fork_worker
+from apart import environment_of, fork, fork_worker
 from calls import codes, enroll, files
 from forked import Forked
 from records import postgres_database
@@ -126,11 +128,17 @@ def test_worker_takes_up_what_its_earlier_life_left(apart: Settings, record: Sto
 
 
 def test_worker_whose_encoder_cannot_load_says_so_and_ends(apart: Settings, record: Store) -> None:
-    worker = start(apart, EXEMPLAR_ENCODERS="timm:resnet18@/nowhere/weights.safetensors")
-    assert worker.wait(100) == 1, worker.said
-    lines = [line for line in worker.said.splitlines() if "worker_cannot_start" in line]
+    """Not forked: its child would fail sooner than any real one, before the worker listens."""
+    given = {"EXEMPLAR_ENCODERS": "timm:resnet18@/nowhere/weights.safetensors"}
+    run = [sys.executable, "-m", "exemplar_service", "worker", "--name", "w"]
+    worker = subprocess.run(
+        run, env=environment_of(apart, given), capture_output=True, text=True, timeout=100
+    )
+    said = worker.stdout + worker.stderr
+    assert worker.returncode == 1, said
+    lines = [line for line in said.splitlines() if "worker_cannot_start" in line]
     assert len(lines) == 1 and "/nowhere/weights.safetensors" in lines[0]
-    assert "Traceback" not in worker.said
+    assert "Traceback" not in said
 
 
 @pytest.fixture
