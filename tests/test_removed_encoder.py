@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ import httpx
 import pytest
 from calls import ask, enroll
 from enrolling import settle, submit, vector
-from forked import Forked
 from services import running_service
 from test_cli_commands import Done, run, run_process
 from tiny import DEFAULT, TINY
@@ -90,12 +88,10 @@ def test_commands_say_it_in_one_line(
 
 @pytest.mark.processes
 def test_worker_that_is_to_serve_it_says_so_and_ends(tmp_path: Path, redis_url: str) -> None:
-    place = {**os.environ, "EXEMPLAR_DATA": str(tmp_path), "EXEMPLAR_REDIS_URL": redis_url}
-    log = tmp_path / "worker.log"
-    refused = Forked(["exemplar_service", "worker", "--encoder", REMOVED], place, log)
-    said = f"it ended with {refused.wait(timeout=200)}: {log.read_text()}"
-    assert refused.returncode == 1, said
-    assert WAY_OUT in said and "Traceback" not in said
+    place = {"EXEMPLAR_DATA": str(tmp_path), "EXEMPLAR_REDIS_URL": redis_url}
+    refused = run_process("worker", "--encoder", REMOVED, **place)
+    assert refused.returncode == 1, refused.stderr
+    assert WAY_OUT in refused.stderr + refused.stdout and "Traceback" not in refused.stderr
 
 
 PNG: dict[str, Any] = {"content": b"x", "headers": {"Content-Type": "image/png"}}
