@@ -23,6 +23,8 @@ from cli.work import run_jobs
 from core.collections import DecisionName
 from core.settings import read_settings
 
+COLLECTION = "demo"
+PATH = f"/v1/collections/{COLLECTION}"
 SAMPLES = 3
 ABOUT_TILES = f"""\
 The pictures are {len(PHOTOGRAPHS)} colour photographs that come with scikit-image and scikit-learn:
@@ -72,9 +74,12 @@ def demo(*, photos: Path | None, class_from: str | None, data: Path | None, port
             else f"The pictures are those in {escape(str(photos))}, one class per folder.\n"
         )
         client = Client(stack.url)
-        for shots in (1, SHOTS):
-            enrolled, answers = _one_round(client, pictures, shots)
-        _show_samples(pictures, enrolled, answers)
+        trial = Trial(client, pictures)
+        trial.enroll(0, 1)
+        trial.classify(1)
+        trial.enroll(1, SHOTS)
+        trial.decide_again(SHOTS)
+        _show_samples(pictures, trial.enrolled, trial.answers)
         say(f"\nDone in {time.perf_counter() - begun:.0f} s. Next steps:")
         for command, what in NEXT:
             say(f"  {escape(command_name())} {command:<{max(len(one) for one, _ in NEXT)}}   {what}")
@@ -86,36 +91,73 @@ def demo(*, photos: Path | None, class_from: str | None, data: Path | None, port
 
 
 def _isolated_environment() -> dict[str, str]:
-    """Return settings that keep the demo off a production database and blobs, on the default encoder."""
+    """Return settings that keep the demo off a production record and blobs, with what it needs."""
     encoders = ",".join(read_settings({}).encoders)
-    return {"EXEMPLAR_DATABASE_URL": "", "EXEMPLAR_BLOBS_URL": "", "EXEMPLAR_ENCODERS": encoders}
+    return {
+        "EXEMPLAR_DATABASE_URL": "",
+        "EXEMPLAR_BLOBS_URL": "",
+        "EXEMPLAR_ENCODERS": encoders,
+        "EXEMPLAR_KEEP_VECTORS": "true",
+    }
 
 
-def _one_round(
-    client: Client, pictures: DemoPictures, shots: int
-) -> tuple[list[tuple[Path, Json]], list[Json]]:
-    """Enrol and classify in a new collection; return both sets of results, the enrolment's with files."""
-    name = f"demo-{shots}-shot"
-    client.ensure_collection(name)
-    encoder = client.call("GET", f"/v1/collections/{name}").json()["encoder"]
-    groups = [(label, paths[:shots]) for label, paths in pictures.supports.items()]
-    enrolled = list(run_jobs(client, f"/v1/collections/{name}/enroll", groups, f"enrolling {shots} each"))
-    files = [query.path for query in pictures.queries]
-    path = f"/v1/collections/{name}/classify"
-    begun = time.perf_counter()
-    answers = [result for _, result in run_jobs(client, path, [(None, files)], "classifying")]
-    took_s = time.perf_counter() - begun
-    truth = [query.label for query in pictures.queries]
-    guessed = [_best(answer) for answer in answers]
-    say(
-        f"[bold]{len(pictures.supports)} classes, {shots} example{'s' if shots > 1 else ''} of each[/bold] "
-        f"({len(enrolled)} enrolled), {len(files)} held-out pictures in {took_s:.1f} s: "
-        f"accuracy [bold]{accuracy(truth, guessed):.3f}[/bold]\n"
-        f"Encoder: {escape(encoder)}\n"
-    )
-    say(report_text(truth, guessed), markup=False)
-    say(_doubts(truth, guessed, answers))
-    return enrolled, answers
+class Trial:
+    """A collection whose held-out pictures are classified once, and decided again after more examples."""
+
+    def __init__(self, client: Client, pictures: DemoPictures) -> None:
+        client.ensure_collection(COLLECTION)
+        self._client = client
+        self._pictures = pictures
+        self._files: dict[str, dict[int, Path]] = {}  # of each job, by item; those with a vector
+        self._answers: dict[Path, Json] = {}
+        self.enrolled: list[tuple[Path, Json]] = []
+
+    @property
+    def answers(self) -> list[Json]:
+        """The newest answers, in the order of the queries."""
+        return [self._answers[query.path] for query in self._pictures.queries]
+
+    def enroll(self, start: int, stop: int) -> None:
+        """Enrol these examples of each class."""
+        groups = [(label, paths[start:stop]) for label, paths in self._pictures.supports.items()]
+        self.enrolled += run_jobs(self._client, f"{PATH}/enroll", groups, "enrolling examples")
+
+    def classify(self, shots: int) -> None:
+        """Classify the held-out pictures, and say how that went."""
+        begun = time.perf_counter()
+        groups = [(None, [query.path for query in self._pictures.queries])]
+        jobs: list[Json] = []
+        for file, answer in run_jobs(
+            self._client, f"{PATH}/classify", groups, "classifying", started=jobs.append
+        ):
+            self._answers[file] = answer
+            if answer["status"] == "done":
+                self._files.setdefault(jobs[-1]["id"], {})[answer["item"]] = file
+        self._report(shots, f"classified in {time.perf_counter() - begun:.1f} s")
+
+    def decide_again(self, shots: int) -> None:
+        """Decide the same pictures by all examples, without reading them again, and say how that went."""
+        begun = time.perf_counter()
+        for job, files in self._files.items():
+            self._client.wait(self._client.call("POST", f"/v1/jobs/{job}/redecide", json={}).json())
+            for answer in self._client.pages(f"/v1/jobs/{job}/results"):
+                if answer["item"] in files:
+                    self._answers[files[answer["item"]]] = answer
+        self._report(
+            shots, f"decided again in {time.perf_counter() - begun:.1f} s by the vectors that were kept"
+        )
+
+    def _report(self, shots: int, how: str) -> None:
+        answers, truth = self.answers, [query.label for query in self._pictures.queries]
+        guessed = [_best(answer) for answer in answers]
+        say(
+            f"[bold]{len(self._pictures.supports)} classes, {shots} example{'s' if shots > 1 else ''} of "
+            f"each[/bold] ({len(self.enrolled)} enrolled), {len(answers)} held-out pictures {how}: "
+            f"accuracy [bold]{accuracy(truth, guessed):.3f}[/bold]\n"
+            f"Encoder: {escape(self._client.call('GET', PATH).json()['encoder'])}\n"
+        )
+        say(report_text(truth, guessed), markup=False)
+        say(_doubts(truth, guessed, answers))
 
 
 def _best(answer: Json) -> str:

@@ -6,6 +6,8 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from cli.client import Client
 from cli.command_name import command_name
-from cli.demo_pictures import PHOTOGRAPHS, TILES, split_folder, tile_boxes, write_tiles
+from cli.demo import Trial
+from cli.demo_pictures import PHOTOGRAPHS, TILES, DemoPictures, split_folder, tile_boxes, write_tiles
+from cli.pictures import Picture
+from cli.stack import Stack
 from core.settings import read_settings
 
 pytestmark = pytest.mark.processes
@@ -42,6 +48,30 @@ def test_photographs_are_in_colour_and_their_tiles_are_enrolled_or_asked(tmp_pat
         pixels = [np.asarray(Image.open(path), dtype=int) for path in tmp_path.glob(f"{label}/*.png")]
         assert all(one.ndim == 3 and min(one.shape[:2]) >= 60 for one in pixels)
         assert max((one.max(axis=2) - one.min(axis=2)).max() for one in pixels) > 50, f"{label} is grey"
+
+
+def test_file_that_cannot_be_read_fails_and_shifts_no_answer(
+    service: Stack, digits: Callable[[int, int], bytes], tmp_path: Path
+) -> None:
+    supports: dict[str, list[Path]] = {"zero": [], "one": []}
+    for digit, paths in enumerate(supports.values()):
+        for number in range(2):
+            paths.append(tmp_path / f"{digit}-{number}.png")
+            paths[-1].write_bytes(digits(digit, number))
+    asked = [(tmp_path / "gone.png", "zero")] + [
+        (path, label) for label in supports for path in supports[label]
+    ]
+    with closing(Client(service.url)) as client:
+        trial = Trial(client, DemoPictures(supports, [Picture(*one) for one in asked]))
+        trial.enroll(0, 1)
+        trial.classify(1)
+        first = [answer["index_version"] for answer in trial.answers[1:]]
+        trial.enroll(1, 2)
+        trial.decide_again(2)
+    gone, *others = trial.answers
+    assert gone["error"]["code"] == "picture_unreadable"
+    assert [answer["candidates"][0]["label"] for answer in others] == ["zero", "zero", "one", "one"]
+    assert [answer["index_version"] for answer in others] > first
 
 
 @pytest.mark.timeout(300)
