@@ -32,7 +32,7 @@ pytestmark = pytest.mark.processes
 
 Digits = Callable[[int, int], bytes]
 Finished = subprocess.CompletedProcess[str]
-MANY = 300
+MANY = 150
 Begun = tuple[subprocess.Popen[str], str]
 
 
@@ -190,14 +190,14 @@ def test_killed_run_resumes_and_sends_nothing_twice(
     http: httpx.Client, service: Stack, numbers: str, many: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "r.csv"
-    command = (many, "-c", numbers, "--out", out, "--batch", "25", "--jobs", "3")
+    command = (many, "-c", numbers, "--out", out, "--batch", "12", "--jobs", "3")
     process, job = begin(http, service, numbers, *command)
-    for rows in (1, 60, 125, 200):
+    for rows in (1, 30, 60, 100):
         wait_for_rows(out, rows)
         process.kill()
         process.communicate()
         assert process.returncode == -signal.SIGKILL
-        if rows < 200:
+        if rows < 100:
             process = start(*command, url=service.url)
     http.post(f"/v1/jobs/{job}/resume")
     with out.open("ab") as file:
@@ -311,9 +311,9 @@ def test_run_survives_a_broken_connection(
 ) -> None:
     out = tmp_path / "r.jsonl"
     url = f"http://127.0.0.1:{line.port}"
-    command = (many, "-c", numbers, "--out", out, "--batch", "50", "--patience", patience)
+    command = (many, "-c", numbers, "--out", out, "--batch", "25", "--patience", patience)
     process, job = begin(http, service, numbers, *command, url=url)
-    wait_for_rows(out, 60)
+    wait_for_rows(out, 30)
     line.cut()
     if patience == "0":
         _, err = process.communicate(timeout=90)
