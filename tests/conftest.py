@@ -34,8 +34,8 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from kept_statements import keep_connections, keep_statements
 from lazy_routes import build_urls_lazily
-from services import CHOSEN, LIGHT, as_environment, running_service
-from tiny import DEFAULT, LITE0, write_tiny
+from services import LIGHT, as_environment, running_service
+from tiny import DEFAULT, LITE0, TINY, write_tiny
 from waiting import until
 
 from api.app import create_app
@@ -204,7 +204,7 @@ def things(store: Store) -> Store:
 @pytest.fixture(scope="session")
 def service() -> Iterator[Stack]:
     """The service as `exemplar up` runs it: Redis, API and one worker as processes."""
-    with running_service(lease_s="3", encoders=LITE0, **CHOSEN) as stack:
+    with running_service(lease_s="3", encoders=f"{TINY},{LITE0}") as stack:
         yield stack
 
 
@@ -264,6 +264,14 @@ def collection(http: httpx.Client) -> str:
     """A new, empty collection of the running service."""
     name = f"c-{uuid4().hex[:12]}"
     assert http.post("/v1/collections", json={"name": name}).status_code == 201
+    return name
+
+
+@pytest.fixture
+def recognising(http: httpx.Client) -> str:
+    """A new, empty collection of the running service whose encoder can tell digits apart."""
+    name = f"r-{uuid4().hex[:12]}"
+    assert http.post("/v1/collections", json={"name": name, "encoder": LITE0}).status_code == 201
     return name
 
 

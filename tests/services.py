@@ -22,7 +22,6 @@ from cli.stack import Stack
 from core.settings import Settings
 
 LIGHT = {"encoders": TINY, "runtime": "torch", "precision": "fp32", "threads": "1"}
-CHOSEN = {"runtime": "auto", "precision": "auto"}
 
 
 def as_environment(settings: Mapping[str, str]) -> dict[str, str]:
@@ -44,8 +43,8 @@ def running_service(
     """Run Redis, API and one worker as processes, with EXEMPLAR_* settings; its folder goes with it.
 
     By default it offers the tiny encoder alone, and runs any in the one way that needs no comparison when it
-    opens; with CHOSEN it opens slower and embeds faster. Processes that are forked share their imports, and
-    the system shows another command and environment for them.
+    opens. Processes that are forked share their imports, and the system shows another command and environment
+    for them.
     """
     folder = folder or Path(tempfile.mkdtemp(prefix="exemplar-service-"))
     settings = {**LIGHT, **settings}

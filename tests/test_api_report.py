@@ -24,14 +24,14 @@ Digits = Callable[[int, int], bytes]
 
 
 @pytest.fixture
-def reported(http: httpx.Client, collection: str, digits: Digits) -> str:
+def reported(http: httpx.Client, recognising: str, digits: Digits) -> str:
     """Three digits of eight pictures, one of them with a wrong label and one in two classes."""
     for digit in (0, 1, 4):
-        enroll(http, collection, f"digit {digit}", *(digits(digit, n) for n in range(8)))
-    enroll(http, collection, "digit 1", digits(0, 20))
-    enroll(http, collection, "digit 4", digits(1, 0))
-    enroll(http, collection, "lonely", digits(7, 0))
-    return collection
+        enroll(http, recognising, f"digit {digit}", *(digits(digit, n) for n in range(8)))
+    enroll(http, recognising, "digit 1", digits(0, 20))
+    enroll(http, recognising, "digit 4", digits(1, 0))
+    enroll(http, recognising, "lonely", digits(7, 0))
+    return recognising
 
 
 def get(http: httpx.Client, collection: str, path: str = "", wait: str = "wait=60") -> httpx.Response:

@@ -25,10 +25,10 @@ pytestmark = pytest.mark.processes
 Digits = Callable[[int, int], bytes]
 
 
-def test_classify_names_what_was_enrolled(http: httpx.Client, collection: str, digits: Digits) -> None:
+def test_classify_names_what_was_enrolled(http: httpx.Client, recognising: str, digits: Digits) -> None:
     for digit in (0, 1):
-        enroll(http, collection, f"digit {digit}", *(digits(digit, n) for n in range(5)))
-    results = ask(http, collection, digits(0, 30), digits(1, 30))
+        enroll(http, recognising, f"digit {digit}", *(digits(digit, n) for n in range(5)))
+    results = ask(http, recognising, digits(0, 30), digits(1, 30))
     assert [result["candidates"][0]["label"] for result in results] == ["digit 0", "digit 1"]
     assert results[0]["index_version"] == 10
     assert results[0]["encoder"] == LITE0

@@ -88,11 +88,11 @@ def sent(http: httpx.Client, collection: str) -> int:
 
 
 @pytest.fixture
-def numbers(http: httpx.Client, collection: str, digits: Digits) -> str:
-    """A collection with two digits."""
+def numbers(http: httpx.Client, recognising: str, digits: Digits) -> str:
+    """A collection that can tell two digits apart."""
     for digit in (3, 4):
-        enroll(http, collection, f"digit {digit}", *(digits(digit, n) for n in range(3)))
-    return collection
+        enroll(http, recognising, f"digit {digit}", *(digits(digit, n) for n in range(3)))
+    return recognising
 
 
 @pytest.fixture
@@ -187,11 +187,11 @@ def test_no_cell_of_csv_is_a_formula(service: Stack, numbers: str, tmp_path: Pat
 
 
 def test_killed_run_resumes_and_sends_nothing_twice(
-    http: httpx.Client, service: Stack, numbers: str, many: Path, tmp_path: Path
+    http: httpx.Client, service: Stack, taught: str, many: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "r.csv"
-    command = (many, "-c", numbers, "--out", out, "--batch", "12", "--jobs", "3")
-    process, job = begin(http, service, numbers, *command)
+    command = (many, "-c", taught, "--out", out, "--batch", "12", "--jobs", "3")
+    process, job = begin(http, service, taught, *command)
     for rows in (1, 30, 60, 100):
         wait_for_rows(out, rows)
         process.kill()
@@ -206,16 +206,16 @@ def test_killed_run_resumes_and_sends_nothing_twice(
     assert answer.returncode == 0, answer.stderr
     assert "resuming" in answer.stderr
     check_many(read(out), many)
-    assert sent(http, numbers) == MANY
+    assert sent(http, taught) == MANY
     assert not out.with_name("r.csv.resume").exists()
 
 
 def test_run_can_be_resumed_after_ctrl_c(
-    http: httpx.Client, service: Stack, numbers: str, many: Path, tmp_path: Path, digits: Digits
+    http: httpx.Client, service: Stack, taught: str, many: Path, tmp_path: Path, digits: Digits
 ) -> None:
     out = tmp_path / "r.parquet"
-    command = (many, "-c", numbers, "--out", out, "--batch", "10", "--json")
-    process, job = begin(http, service, numbers, *command)
+    command = (many, "-c", taught, "--out", out, "--batch", "10", "--json")
+    process, job = begin(http, service, taught, *command)
     wait_for_rows(out.with_name("r.parquet.rows"), 1)
     process.send_signal(signal.SIGINT)
     printed, err = process.communicate(timeout=90)
@@ -225,10 +225,10 @@ def test_run_can_be_resumed_after_ctrl_c(
     assert (summary["state"], summary["total"]) == ("unfinished", MANY) and summary["done"] < MANY
     http.post(f"/v1/jobs/{job}/resume")
 
-    other = tag(many, "-c", numbers, "--out", out, "--top", "3", url=service.url)
+    other = tag(many, "-c", taught, "--out", out, "--top", "3", url=service.url)
     assert other.returncode == 1
     assert "top 5, not 3" in other.stderr
-    elsewhere = tag(tmp_path, "-c", numbers, "--out", out, url=service.url)
+    elsewhere = tag(tmp_path, "-c", taught, "--out", out, url=service.url)
     assert elsewhere.returncode == 1
     assert "run_differs" in elsewhere.stderr
 
@@ -239,14 +239,14 @@ def test_run_can_be_resumed_after_ctrl_c(
     assert "1 pictures added since" in answer.stderr and "1 pictures have changed" in answer.stderr
     assert json.loads(answer.stdout)["done"] == MANY + 1
     check_many([row for row in read(out) if not str(row["path"]).endswith("new.png")], many)
-    assert sent(http, numbers) == MANY + 1
+    assert sent(http, taught) == MANY + 1
 
 
 def test_pictures_of_a_job_that_was_cancelled_say_so(
-    http: httpx.Client, service: Stack, numbers: str, many: Path, tmp_path: Path
+    http: httpx.Client, service: Stack, taught: str, many: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "r.csv"
-    process, job = begin(http, service, numbers, many, "-c", numbers, "--out", out, "--batch", "600")
+    process, job = begin(http, service, taught, many, "-c", taught, "--out", out, "--batch", "600")
     http.post(f"/v1/jobs/{job}/cancel")
     _, err = process.communicate(timeout=90)
     assert process.returncode == 2, err
@@ -304,15 +304,15 @@ def test_run_survives_a_broken_connection(
     http: httpx.Client,
     service: Stack,
     line: Line,
-    numbers: str,
+    taught: str,
     many: Path,
     tmp_path: Path,
     patience: str,
 ) -> None:
     out = tmp_path / "r.jsonl"
     url = f"http://127.0.0.1:{line.port}"
-    command = (many, "-c", numbers, "--out", out, "--batch", "25", "--patience", patience)
-    process, job = begin(http, service, numbers, *command, url=url)
+    command = (many, "-c", taught, "--out", out, "--batch", "25", "--patience", patience)
+    process, job = begin(http, service, taught, *command, url=url)
     wait_for_rows(out, 30)
     line.cut()
     if patience == "0":
@@ -328,7 +328,7 @@ def test_run_survives_a_broken_connection(
     _, err = process.communicate(timeout=90)
     assert process.returncode == 0, err
     check_many(read(out), many)
-    assert sent(http, numbers) == MANY
+    assert sent(http, taught) == MANY
 
 
 def test_archives_and_manifests_are_taken_and_twins_tagged_once(

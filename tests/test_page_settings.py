@@ -12,6 +12,7 @@ import pytest
 from browsing import PHONE, findings, in_short, is_drawn, keep_undo, open_view, serious, visit
 from calls import enroll
 from playwright.sync_api import Browser, Page, expect
+from tiny import TINY
 from waiting import until
 
 from cli.stack import Stack
@@ -103,8 +104,17 @@ def test_collection_is_exported(page: Page, taught: str) -> None:
     with page.expect_download() as download:
         page.get_by_role("button", name="Export").click()
     assert zipfile.is_zipfile(Path(download.value.path()))
-    expect(page.get_by_text("This service offers no other encoder.")).to_be_visible()
+    expect(page.get_by_role("button", name="Embed all pictures with it")).to_be_visible()
     expect(page.get_by_text(f"exemplar keys create NAME --collection {taught}")).to_be_visible()
+
+
+def test_service_of_one_encoder_says_how_to_offer_others(
+    page: Page, http: httpx.Client, collection: str
+) -> None:
+    offered = http.get("/v1/models").json()
+    page.route("**/v1/models", lambda asked: asked.fulfill(json={**offered, "data": offered["data"][:1]}))
+    open_view(page, f"#/c/{collection}/settings")
+    expect(page.get_by_text("This service offers no other encoder.")).to_be_visible()
 
 
 def test_encoder_of_a_new_collection_is_chosen_with_what_is_known_of_it(
@@ -112,7 +122,8 @@ def test_encoder_of_a_new_collection_is_chosen_with_what_is_known_of_it(
 ) -> None:
     name = f"enc-{uuid4().hex[:8]}"
     page.get_by_text("Options", exact=True).click()
-    expect(page.get_by_label("Encoder")).to_have_value("efficientnet_lite0")
+    expect(page.get_by_label("Encoder")).to_have_value(TINY)
+    page.get_by_label("Encoder").select_option("efficientnet_lite0")
     expect(page.locator("#encoder-hint")).to_contain_text("74 / 90 %")
     page.get_by_label("Name", exact=True).fill(name)
     page.get_by_role("button", name="Create").click()

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 from calls import WAIT, ask, codes, enroll, files
-from tiny import LITE0
+from tiny import TINY
 
 pytestmark = pytest.mark.processes
 
@@ -34,7 +34,7 @@ def test_collection_counts_what_it_holds(http: httpx.Client, collection: str, di
     enroll(http, collection, "zero", digits(0, 0), digits(0, 1))
     found = http.get(f"/v1/collections/{collection}").json()
     assert (found["classes"], found["supports"], found["version"]) == (1, 2, 2)
-    assert (found["encoder"], found["rule"]["metric"]) == (LITE0, "cosine")
+    assert (found["encoder"], found["rule"]["metric"]) == (TINY, "cosine")
 
 
 def test_rule_that_was_changed_decides(http: httpx.Client, collection: str, digits: Digits) -> None:

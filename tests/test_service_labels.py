@@ -16,6 +16,7 @@ from archives import make_zip
 from calls import WAIT, ask, classify_archive, files
 from PIL import Image
 from test_cli_commands import run
+from tiny import LITE0
 from waiting import until
 
 from cli.stack import Stack
@@ -31,7 +32,7 @@ EXAMPLES = 6
 def several(http: httpx.Client, digits: Digits) -> str:
     """A collection of several labels a picture that knows three digits."""
     name = f"many-{uuid4().hex[:8]}"
-    made = http.post("/v1/collections", json={"name": name, "labels": "many"})
+    made = http.post("/v1/collections", json={"name": name, "labels": "many", "encoder": LITE0})
     assert made.status_code == 201, made.text
     for digit, labels in LABELS.items():
         pictures = [digits(digit, n) for n in range(EXAMPLES)]
