@@ -23,8 +23,6 @@ from cli.work import run_jobs
 from core.collections import DecisionName
 from core.settings import read_settings
 
-COLLECTION = "demo"
-PATH = f"/v1/collections/{COLLECTION}"
 SAMPLES = 3
 ABOUT_TILES = f"""\
 The pictures are {len(PHOTOGRAPHS)} colour photographs that come with scikit-image and scikit-learn:
@@ -105,10 +103,12 @@ class Trial:
     """A collection whose held-out pictures are classified once, and decided again after more examples."""
 
     def __init__(self, client: Client, pictures: DemoPictures) -> None:
-        client.ensure_collection(COLLECTION)
+        name = f"demo-{time.strftime('%Y%m%d-%H%M%S')}"  # the folder of --data may have one of an earlier run
+        client.ensure_collection(name)
+        self._path = f"/v1/collections/{name}"
         self._client = client
         self._pictures = pictures
-        self._files: dict[str, dict[int, Path]] = {}  # of each job, by item; those with a vector
+        self._files: dict[str, dict[int, Path]] = {}  # of each job, by item
         self._answers: dict[Path, Json] = {}
         self.enrolled: list[tuple[Path, Json]] = []
 
@@ -120,7 +120,7 @@ class Trial:
     def enroll(self, start: int, stop: int) -> None:
         """Enrol these examples of each class."""
         groups = [(label, paths[start:stop]) for label, paths in self._pictures.supports.items()]
-        self.enrolled += run_jobs(self._client, f"{PATH}/enroll", groups, "enrolling examples")
+        self.enrolled += run_jobs(self._client, f"{self._path}/enroll", groups, "enrolling examples")
 
     def classify(self, shots: int) -> None:
         """Classify the held-out pictures, and say how that went."""
@@ -128,7 +128,7 @@ class Trial:
         groups = [(None, [query.path for query in self._pictures.queries])]
         jobs: list[Json] = []
         for file, answer in run_jobs(
-            self._client, f"{PATH}/classify", groups, "classifying", started=jobs.append
+            self._client, f"{self._path}/classify", groups, "classifying", started=jobs.append
         ):
             self._answers[file] = answer
             if answer["status"] == "done":
@@ -154,7 +154,7 @@ class Trial:
             f"[bold]{len(self._pictures.supports)} classes, {shots} example{'s' if shots > 1 else ''} of "
             f"each[/bold] ({len(self.enrolled)} enrolled), {len(answers)} held-out pictures {how}: "
             f"accuracy [bold]{accuracy(truth, guessed):.3f}[/bold]\n"
-            f"Encoder: {escape(self._client.call('GET', PATH).json()['encoder'])}\n"
+            f"Encoder: {escape(self._client.call('GET', self._path).json()['encoder'])}\n"
         )
         say(report_text(truth, guessed), markup=False)
         say(_doubts(truth, guessed, answers))

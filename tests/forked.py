@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -32,10 +31,14 @@ class _Template:
         self._lock = threading.Lock()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         name = f"\0exemplar-template-{RUN}"
-        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener, suppress(OSError):
-            listener.bind(name)  # which fails if another process has started it
-            listener.listen()
-            self._process = _start(listener.fileno())
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+            try:
+                listener.bind(name)
+            except OSError:  # another process has started it
+                pass
+            else:
+                listener.listen()
+                self._process = _start(listener.fileno())
         until(lambda: self._socket.connect_ex(name) == 0)
 
     def ask(self, request: dict[str, Any]) -> Any:
