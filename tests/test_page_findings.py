@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from cli.stack import Stack
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.tiny]
 
 Digits = Callable[[int, int], bytes]
 

@@ -21,7 +21,7 @@ from core.settings import Settings
 from store.record.keys import Scope
 from store.store import open_store
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.tiny]
 
 Digits = Callable[[int, int], bytes]
 
@@ -248,19 +248,6 @@ def test_job_is_held_let_go_on_and_taken_back(
         row.get_by_role("button", name="Cancel").click()
         expect(row).to_contain_text("cancelled")
     assert http.get(f"/v1/jobs/{job['id']}").json()["state"] == "cancelled"
-
-
-def test_report_shows_matrix_and_what_to_photograph(page: Page, taught: str) -> None:
-    open_view(page, f"#/c/{taught}/report")
-    expect(page.locator(".figures")).to_contain_text("accuracy, 8 pictures")
-    matrix = page.get_by_role("region", name="Confusion matrix")
-    expect(matrix.get_by_role("row", name="zero 4")).to_be_visible()
-    expect(page.get_by_role("heading", name="What to photograph next")).to_be_visible()
-    expect(page.get_by_role("heading", name="Left to people")).to_be_visible()
-    expect(page.get_by_text("Accuracy by examples of each class: 1: ")).to_be_visible()
-    expect(page.get_by_text("at most 1 % wrong by machine: 100 %")).to_be_visible()
-    expect(page.get_by_text("Encoder: ")).to_contain_text("efficientnet_lite0")
-    expect(page.get_by_role("row", name="zero 1.00")).to_be_visible()
 
 
 def test_renamed_class_gets_its_name_back(page: Page, http: httpx.Client, taught: str) -> None:

@@ -21,7 +21,7 @@ from several import (
 )
 from waiting import until
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.tiny]
 
 
 @pytest.fixture

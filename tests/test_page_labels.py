@@ -25,7 +25,7 @@ from waiting import until
 
 from cli.stack import Stack
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.tiny]
 
 TEACH = '[aria-label="Examples: pictures"]'
 TEACH_FOLDER = '[aria-label="Examples: folder"]'

@@ -19,7 +19,7 @@ from store.record.quarantine import OPTION
 from store.store import open_store
 from store.work.jobs import new_job_id
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.tiny]
 
 Digits = Callable[[int, int], bytes]
 WIDE = ViewportSize(width=1280, height=900)

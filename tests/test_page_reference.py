@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from cli.stack import Stack
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.tiny]
 
 
 SHOW_KINDS = """() => {

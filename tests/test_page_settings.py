@@ -1,16 +1,13 @@
-"""The settings of a collection and its report on the page, in a real browser."""
+"""The settings of a collection on the page, in a real browser."""
 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from uuid import uuid4
 
 import httpx
 import pytest
-from browsing import PHONE, findings, in_short, is_drawn, keep_undo, open_view, serious, visit
-from calls import enroll
+from browsing import findings, in_short, keep_undo, open_view, serious, visit
 from playwright.sync_api import Browser, Page, expect
 from waiting import until
 
@@ -19,18 +16,7 @@ from core.settings import Settings
 from store.record.keys import Scope
 from store.store import open_store
 
-pytestmark = pytest.mark.processes
-
-Digits = Callable[[int, int], bytes]
-
-
-@pytest.fixture
-def taught(http: httpx.Client, collection: str, digits: Digits) -> str:
-    """A collection of two digits in which two ones are called zero."""
-    for label, digit in (("zero", 0), ("one", 1)):
-        enroll(http, collection, label, *(digits(digit, n) for n in range(6)))
-    enroll(http, collection, "zero", digits(1, 8), digits(1, 9))
-    return collection
+pytestmark = [pytest.mark.processes, pytest.mark.tiny]
 
 
 def rule_of(http: httpx.Client, collection: str) -> dict[str, object]:
@@ -105,42 +91,3 @@ def test_collection_is_exported(page: Page, taught: str) -> None:
     assert zipfile.is_zipfile(Path(download.value.path()))
     expect(page.get_by_text("This service offers no other encoder.")).to_be_visible()
     expect(page.get_by_text(f"exemplar keys create NAME --collection {taught}")).to_be_visible()
-
-
-def test_encoder_of_a_new_collection_is_chosen_with_what_is_known_of_it(
-    page: Page, http: httpx.Client
-) -> None:
-    name = f"enc-{uuid4().hex[:8]}"
-    page.get_by_text("Options", exact=True).click()
-    expect(page.get_by_label("Encoder")).to_have_value("efficientnet_lite0")
-    expect(page.locator("#encoder-hint")).to_contain_text("74 / 90 %")
-    page.get_by_label("Name", exact=True).fill(name)
-    page.get_by_role("button", name="Create").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text(name)
-    assert http.get(f"/v1/collections/{name}").json()["encoder"] == "efficientnet_lite0"
-
-
-def test_report_says_what_to_do_first_and_its_cells_open_their_pictures(
-    page: Page, http: httpx.Client, taught: str
-) -> None:
-    open_view(page, f"#/c/{taught}/report")
-    expect(page.get_by_role("region", name="Do this first").locator("li").first).to_contain_text("Check")
-    report = http.get(f"/v1/collections/{taught}/report").json()
-    mistake = report["mistakes"]["items"][0]
-    cell = page.get_by_role("button", name=f"of {mistake['label']} predicted as {mistake['named']}")
-    cell.click()
-    opened = page.get_by_role("region", name="Confusions").locator(".answer")
-    row = report["confusion"]["labels"].index(mistake["label"])
-    column = report["confusion"]["labels"].index(mistake["named"])
-    expect(opened).to_have_count(report["confusion"]["counts"][row][column])
-    expect(opened.first.locator(".file")).to_have_text(f"number {mistake['support_id']}")
-    assert is_drawn(page, ".answer .shown") and is_drawn(page, ".answer .because img")
-
-
-def test_settings_and_report_have_no_finding_and_fit_a_phone(page: Page, taught: str) -> None:
-    page.set_viewport_size(PHONE)
-    for view, there in (("settings", "#certainty"), ("report", ".matrix td button")):
-        open_view(page, f"#/c/{taught}/{view}")
-        page.locator(there).first.wait_for()
-        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], view
-        assert in_short(findings(page)) == [], view
