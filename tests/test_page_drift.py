@@ -7,7 +7,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 from browsing import PHONE, findings, in_short, open_view
-from calls import ask, enroll
+from calls import ask, enroll_classes
 from playwright.sync_api import Page, expect
 from test_cli_commands import run
 
@@ -21,8 +21,7 @@ Digits = Callable[[int, int], bytes]
 @pytest.fixture
 def asked(http: httpx.Client, collection: str, digits: Digits) -> str:
     """A collection that has answered for twelve pictures."""
-    for digit in (0, 1):
-        enroll(http, collection, f"digit {digit}", *(digits(digit, n) for n in range(6)))
+    enroll_classes(http, collection, {f"digit {n}": [digits(n, m) for m in range(6)] for n in (0, 1)})
     ask(http, collection, *(digits(n % 2, 20 + n) for n in range(12)))
     return collection
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import httpx
 import pytest
 from browsing import open_view
-from calls import WAIT, files
+from calls import WAIT
 from playwright.sync_api import Page, expect
-from several import LABELS, Digits, make_several, supports_of
+from several import LABELS, Digits, enroll_labelled, make_several, supports_of
 from waiting import until
 
 pytestmark = pytest.mark.processes
@@ -20,17 +20,9 @@ WRONG = ["digit/one", "straight"]
 def several(http: httpx.Client, digits: Digits) -> str:
     """A collection of several labels a picture, in which one zero is taught as a one."""
     name = make_several(http, digits)
-    for digit, labels in LABELS.items():
-        more = [digits(digit, n) for n in range(6, EACH)]
-        put(http, name, labels, *more)
-    put(http, name, WRONG, digits(0, EACH))
+    more = [(labels, [digits(digit, n) for n in range(6, EACH)]) for digit, labels in LABELS.items()]
+    enroll_labelled(http, name, *more, (WRONG, [digits(0, EACH)]))
     return name
-
-
-def put(http: httpx.Client, name: str, labels: list[str], *pictures: bytes) -> None:
-    path = f"/v1/collections/{name}/enroll"
-    data = {"label": labels, "complete": "true"}
-    http.post(path, data=data, files=files(*pictures), headers=WAIT).raise_for_status()
 
 
 def test_report_shows_each_label_and_what_to_check(page: Page, http: httpx.Client, several: str) -> None:
