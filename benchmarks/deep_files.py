@@ -26,7 +26,7 @@ def deep_tiff(values: np.ndarray, *, in_planes: bool = False, is_packed: bool = 
     bits, kind = 8 * values.dtype.itemsize, 3 if values.dtype.kind == "f" else 1
     planes = np.moveaxis(values, -1, 0) if in_planes else values[None]
     strips = [np.ascontiguousarray(plane).tobytes() for plane in planes]
-    strips = [zlib.compress(strip) if is_packed else strip for strip in strips]
+    strips = [zlib.compress(strip, 1) if is_packed else strip for strip in strips]
     places = [8 + sum(map(len, strips[:number])) for number in range(len(strips))]
     body = b"".join(strips)
     words = struct.pack("<3H", bits, bits, bits) + struct.pack("<3H", kind, kind, kind)

@@ -61,10 +61,14 @@ def _png(
 
 
 def _zeros(size: int) -> bytes:
+    """Return zeros as zlib packs them: a block that needs none before it is packed once and repeated."""
     packer = zlib.compressobj(9)
-    block = bytes(1 << 20)
-    parts = [packer.compress(block) for _ in range(size >> 20)]
-    return b"".join([*parts, packer.compress(bytes(size & 0xFFFFF)), packer.flush()])
+    head = packer.compress(b"") + packer.flush(zlib.Z_FULL_FLUSH)
+    block = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    packer = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+    rest = packer.compress(bytes(size & 0xFFFFF)) + packer.flush()
+    checksum = (size % 65521) << 16 | 1  # Adler-32 of zeros
+    return head + block * (size >> 20) + rest + struct.pack(">I", checksum)
 
 
 def _none_at_all() -> Iterator[Hostile]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import structlog
@@ -139,19 +140,25 @@ def _mean_loss(expected: Vectors, found: Vectors) -> float:
 
 
 def probes(geometry: Geometry) -> Pixels:
-    """Return (PROBES, height, width, 3): deterministic noise with the spectrum of natural pictures.
+    """Return (PROBES, height, width, 3): the pictures on which ways are compared, in the input size."""
+    return np.concatenate([geometry.frame.resize(picture, crop=False) for picture in noise()])
+
+
+@cache
+def noise() -> list[Image.Image]:
+    """Return PROBES pictures: deterministic noise with the spectrum of natural pictures.
 
     The amplitude falls with the frequency (Field, 1987), so that networks see edges and areas.
     """
     rng = np.random.default_rng(0)
-    across = np.fft.fftfreq(PROBE_SIDE)
-    frequency = np.maximum(np.hypot(across[:, None], across[None]), 1 / PROBE_SIDE)[..., None]
-    views = []
+    down, across = np.fft.fftfreq(PROBE_SIDE), np.fft.rfftfreq(PROBE_SIDE)
+    frequency = np.maximum(np.hypot(down[:, None], across[None]), 1 / PROBE_SIDE)[..., None]
+    pictures = []
     for _ in range(PROBES):
-        waves = np.fft.fft2(rng.normal(size=(PROBE_SIDE, PROBE_SIDE, 3)), axes=(0, 1)) / frequency
-        pixels = np.fft.ifft2(waves, axes=(0, 1)).real
+        waves = np.fft.rfft2(rng.normal(size=(PROBE_SIDE, PROBE_SIDE, 3)), axes=(0, 1)) / frequency
+        pixels = np.fft.irfft2(waves, axes=(0, 1))
         grey = pixels.mean(2, keepdims=True)  # colour channels of natural pictures are correlated
         mixed = grey + (pixels - grey) * 0.4
         scaled = np.clip(128 + 60 * (mixed - mixed.mean()) / mixed.std(), 0, 255).astype(np.uint8)
-        views.append(geometry.frame.resize(Image.fromarray(scaled), crop=False))
-    return np.concatenate(views)
+        pictures.append(Image.fromarray(scaled))
+    return pictures

@@ -50,6 +50,8 @@ class FilteredReplicas:
             found = self._open.setdefault(key, _Open(Replica(dim, by_name=False)))
             self._open.move_to_end(key)
         with found.following:
+            if found.replica.dim != dim:  # it is of an encoder that went since
+                found.replica = Replica(dim, by_name=False)
             replica = self._follow(collection_id, where, found, encoder)
         self._drop_oldest(key)
         return replica

@@ -77,6 +77,8 @@ class Replicas:
             if replica is not None and isinstance(replica, VectorStoreReplica) != is_stored:
                 _drop(replica)
                 replica = None
+            if replica is not None and replica.version == 0 and replica.dim != dim:
+                replica = None  # it is empty, and of an encoder that went since
             if replica is None:
                 self._identities[collection_id] = identity
                 replica = self._begin(collection_id, dim, index)

@@ -41,7 +41,9 @@ OF_PICTURES = [JobKind.CLASSIFY, JobKind.ENROLL, JobKind.SEARCH]
 
 @pytest.fixture
 def encoder() -> ToyEncoder:
-    return ToyEncoder()
+    encoder = ToyEncoder()
+    encoder.batch_size = 4  # a few pictures are several batches
+    return encoder
 
 
 @pytest.fixture

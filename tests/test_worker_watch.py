@@ -185,6 +185,7 @@ def test_stopping_worker_ends_its_run_and_releases_what_it_claimed_ahead(
 ) -> None:
     submit(tools.store, JobKind.ENROLL, *(digits(n, 0) for n in range(10)))
     encoder = tools.encoders[DEFAULT]
+    encoder.batch_size = 4
     stopped: list[bool] = []
     tools.activity._stopping = lambda: bool(stopped)
     embed = encoder.embed

@@ -35,7 +35,7 @@ class ToyEncoder:
     spec = DEFAULT
     device = "cpu"
     identity = "toy fp32"
-    batch_size = 4
+    batch_size = 16
     dim = 2
     draft_side = 64
 
