@@ -58,6 +58,7 @@ def test_report_says_what_to_do_first_and_its_cells_open_their_pictures(
 def test_encoder_of_a_new_collection_is_chosen_with_what_is_known_of_it(
     page: Page, http: httpx.Client
 ) -> None:
+    open_view(page, "#/")
     name = f"enc-{uuid4().hex[:8]}"
     page.get_by_text("Options", exact=True).click()
     expect(page.get_by_label("Encoder")).to_have_value("efficientnet_lite0")

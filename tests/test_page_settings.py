@@ -45,6 +45,7 @@ def test_admin_makes_and_revokes_keys(
     admin = store.keys.create("page", [Scope.ADMIN])
     try:
         with visit(browser, service.url) as page:
+            open_view(page, "#/")
             page.get_by_label("Key", exact=True).fill(admin)
             page.keyboard.press("Enter")
             open_view(page, f"#/c/{taught}/settings")
