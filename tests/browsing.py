@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from missing import skip_or_fail
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize, expect, sync_playwright
 
 from cli.stack import Stack
 
@@ -24,7 +24,9 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
+"""With the last one, a request to another host fails, which the console tells."""
 PATIENCE_MS = 90_000  # for events that either come or never do
 GO = """view => new Promise((resolve) => {
     const before = location.hash;
@@ -33,6 +35,11 @@ GO = """view => new Promise((resolve) => {
     else addEventListener("hashchange", resolve, { once: true });
 })"""
 """Changes the view, which is then busy; sooner, what a test waits for may be found in the view before."""
+NO_VIEW = "#/-"
+"""Asks nothing of the service, and shows nothing of what other tests left there."""
+FORGET = "place => { localStorage.clear(); sessionStorage.clear(); history.replaceState(null, '', place); }"
+"""Leaves nothing stored, and the view at the next load."""
+ASKED = "performance.getEntriesByType('resource').map((one) => one.name)"
 PHONE = ViewportSize(width=360, height=740)
 AXE = """async (options) => {
     await Promise.allSettled(document.getAnimations().map((one) => one.finished));
@@ -78,17 +85,17 @@ class Tab:
     scripts, sets the clock or leaves the page needs a tab of its own.
     """
 
-    def __init__(self, context: BrowserContext, url: str) -> None:
+    def __init__(self, browser: Browser, url: str, **options: Any) -> None:
+        self.context = browser.new_context(**options)
         self._url = url
         self._outside: list[str] = []
         self._wrong: list[str] = []
-        self._page = page = context.new_page()
+        self._page = page = self.context.new_page()
         self._size = page.viewport_size
         page.set_default_timeout(PATIENCE_MS)
-        page.on("request", lambda request: self._note_request(request.url))
         page.on("pageerror", lambda error: self._wrong.append(str(error)))
         page.on("dialog", lambda dialog: (self._wrong.append(f"dialog {dialog.message}"), dialog.dismiss()))
-        page.on("console", lambda message: self._wrong.append(message.text) if is_ours(message) else None)
+        page.on("console", self._note)
 
     @contextmanager
     def visited(self) -> Iterator[Page]:
@@ -100,25 +107,31 @@ class Tab:
             page.set_viewport_size(self._size)
         self._outside.clear()
         self._wrong.clear()
-        page.goto(f"{self._url}/")
-        if page.evaluate("localStorage.length + sessionStorage.length"):
-            page.evaluate("localStorage.clear(), sessionStorage.clear()")
+        if page.url.startswith(f"{self._url}/"):
+            page.evaluate(FORGET, f"/{NO_VIEW}")
             page.reload()
+        else:
+            page.goto(f"{self._url}/{NO_VIEW}")
         yield page
+        asked = [page.url, *page.evaluate(ASKED)]
+        self._outside += [one for one in asked if not is_inside(one, self._url)]
         assert (self._outside, self._wrong) == ([], [])
 
-    def _note_request(self, asked: str) -> None:
-        if not is_inside(asked, self._url):
+    def _note(self, message: ConsoleMessage) -> None:
+        if message.type != "error":
+            return
+        if not message.text.startswith("Failed to load resource"):
+            self._wrong.append(message.text)
+        elif not is_inside(asked := message.location["url"], self._url):
             self._outside.append(asked)
 
 
 @contextmanager
 def visit(browser: Browser, url: str, **options: Any) -> Iterator[Page]:
     """Open the page in a tab and a window of its own, with options of the window."""
-    context = browser.new_context(**options)
-    with Tab(context, url).visited() as page:
+    own = Tab(browser, url, **options)
+    with closing(own.context), own.visited() as page:
         yield page
-        context.close()
 
 
 def open_view(page: Page, view: str) -> None:
@@ -134,11 +147,6 @@ def keep_undo(page: Page) -> None:
 
 def is_inside(asked: str, url: str) -> bool:
     return asked.startswith((f"{url}/", f"blob:{url}/", "about:"))
-
-
-def is_ours(message: Any) -> bool:
-    """Return whether a console message is an error of the scripts, not of a response that it handles."""
-    return message.type == "error" and "Failed to load resource" not in message.text
 
 
 def as_files(*pictures: bytes, name: str = "picture") -> list[dict[str, Any]]:
@@ -217,12 +225,13 @@ def browser(shared_browser: Browser) -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def tab(browser: Browser, service: Stack) -> Iterator[Tab]:
     """A tab of a real browser, for one test after the other."""
-    with closing(browser.new_context()) as context:
-        yield Tab(context, service.url)
+    tab = Tab(browser, service.url)
+    with closing(tab.context):
+        yield tab
 
 
 @pytest.fixture
 def page(tab: Tab) -> Iterator[Page]:
-    """The page of the running service in a browser."""
+    """The page of the running service in a browser, before any view."""
     with tab.visited() as page:
         yield page

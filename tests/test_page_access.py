@@ -72,6 +72,7 @@ def test_labels_are_text_in_every_view(page: Page, views: Views) -> None:
 
 def test_page_is_used_by_keyboard_alone(browser: Browser, service: Stack, digits: Digits) -> None:
     with visit(browser, service.url) as page:
+        page.goto(f"{service.url}/")
         page.on("filechooser", lambda _: None)  # from the beginning: turned on too late, it would miss one
         name = f"keys-{uuid4().hex[:8]}"
         reach(page, "#name")

@@ -103,6 +103,7 @@ def test_counts_leave_out_what_was_removed(page: Page, taught: str) -> None:
 
 
 def test_error_of_a_name_goes_when_another_one_is_typed(page: Page, taught: str) -> None:
+    open_view(page, "#/")
     name = page.get_by_label("Name", exact=True)
     name.fill(taught)
     page.get_by_role("button", name="Create").click()

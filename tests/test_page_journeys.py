@@ -12,7 +12,7 @@ import pytest
 from archives import make_zip
 from browsing import as_files, drop, is_drawn, keep_undo, open_view, visit
 from calls import WAIT, classify_archive, enroll
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Request, expect
 from services import held
 from waiting import until
 
@@ -43,6 +43,7 @@ def labels_of(http: httpx.Client, collection: str) -> dict[str, int]:
 
 
 def test_first_picture_is_named_from_nothing(page: Page, digits: Digits) -> None:
+    open_view(page, "#/")
     name = f"first-{uuid4().hex[:8]}"
     page.get_by_label("Name", exact=True).fill(name)
     page.get_by_role("button", name="Create").click()
@@ -61,6 +62,7 @@ def test_first_picture_is_named_from_nothing(page: Page, digits: Digits) -> None
 
 
 def test_id_of_a_collection_is_derived_from_any_name(page: Page, http: httpx.Client) -> None:
+    open_view(page, "#/")
     unique = uuid4().hex[:8]
     page.get_by_label("Name", exact=True).fill(f" Café, Été & {unique}! ")
     expect(page.locator("#name-help code")).to_have_text(f"cafe-ete-{unique}")
@@ -369,11 +371,17 @@ def large(service: Stack, digits: Digits) -> str:
 
 def test_large_class_comes_by_pages_and_its_pictures_when_they_are_near(own_page: Page, large: str) -> None:
     thumbnails: list[str] = []
-    own_page.on("request", lambda one: thumbnails.append(one.url) if "thumbnail" in one.url else None)
+
+    def note(request: Request) -> None:
+        if "thumbnail" in request.url:
+            thumbnails.append(request.url)
+
+    own_page.on("request", note)
     open_view(own_page, f"#/c/{large}/class/many")
     expect(own_page.locator(".tile")).to_have_count(200)
     assert is_drawn(own_page, ".tile img")
-    assert len(thumbnails) < 150
+    assert 0 < len(thumbnails) < 150
+    own_page.remove_listener("request", note)
 
     def all_are_there() -> bool:
         own_page.locator(".more").evaluate("more => more.scrollIntoView()")
@@ -413,6 +421,7 @@ def test_key_is_asked_for_and_stands_in_no_address(
     addresses: list[str] = []
     try:
         with visit(browser, service.url) as page:
+            open_view(page, "#/")
             page.on("request", lambda request: addresses.append(request.url))
             page.get_by_label("Key", exact=True).fill("ex_wrong_key")
             page.keyboard.press("Enter")
@@ -433,6 +442,7 @@ def test_key_is_asked_for_and_stands_in_no_address(
 
 
 def test_problem_is_shown_as_its_own_text(page: Page, taught: str) -> None:
+    open_view(page, "#/")
     page.get_by_label("Name", exact=True).fill(taught)
     page.get_by_role("button", name="Create").click()
     expect(page.get_by_role("alert")).to_contain_text("There is already a collection named")

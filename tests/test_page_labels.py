@@ -46,6 +46,7 @@ def job(http: httpx.Client, several: str, digits: Digits) -> str:
 
 
 def test_from_a_new_collection_to_a_reviewed_answer(page: Page, http: httpx.Client, digits: Digits) -> None:
+    open_view(page, "#/")
     name = f"many-{uuid4().hex[:8]}"
     page.get_by_label("Name", exact=True).fill(name)
     page.get_by_text("Options").click()
@@ -92,6 +93,7 @@ def test_from_a_new_collection_to_a_reviewed_answer(page: Page, http: httpx.Clie
 
 
 def test_one_label_stays_the_default(page: Page, http: httpx.Client) -> None:
+    open_view(page, "#/")
     name = f"one-{uuid4().hex[:8]}"
     page.get_by_label("Name", exact=True).fill(name)
     page.get_by_role("button", name="Create").click()

@@ -60,6 +60,7 @@ def test_admin_makes_and_revokes_keys(
     admin = store.keys.create("page", [Scope.ADMIN])
     try:
         with visit(browser, service.url) as page:
+            open_view(page, "#/")
             page.get_by_label("Key", exact=True).fill(admin)
             page.keyboard.press("Enter")
             open_view(page, f"#/c/{taught}/settings")
@@ -121,6 +122,7 @@ def test_encoder_of_a_new_collection_is_chosen_with_what_is_known_of_it(
     page: Page, http: httpx.Client
 ) -> None:
     name = f"enc-{uuid4().hex[:8]}"
+    open_view(page, "#/")
     page.get_by_text("Options", exact=True).click()
     expect(page.get_by_label("Encoder")).to_have_value(TINY)
     page.get_by_label("Encoder").select_option("efficientnet_lite0")

@@ -84,6 +84,7 @@ def test_frame_shows_the_part_behind_a_label(
 
 
 def test_new_collection_that_looks_at_parts_has_several_labels(page: Page, http: httpx.Client) -> None:
+    open_view(page, "#/")
     name = f"tiles-{uuid4().hex[:8]}"
     page.get_by_label("Name", exact=True).fill(name)
     page.get_by_text("Options").click()
