@@ -63,7 +63,7 @@ def picture(grey: int) -> bytes:
 
 
 def enrol(tools: Tools, label: str, *greys: int) -> None:
-    submit(tools.store, JobKind.ENROLL, *map(picture, greys), label=label)
+    submit(tools.store, JobKind.ENROLL, *map(picture, greys), label=label, lane=Lane.BULK)
     work(tools)
 
 

@@ -41,7 +41,8 @@ def tools(settings: Settings, store: Store) -> Iterator[Tools]:
     store.collections.create("things", DEFAULT, Rule())
     with tools_with(settings, store, ToyEncoder()) as tools:
         for label, grey in (("dark", 60), ("light", 190)):
-            submit(store, JobKind.ENROLL, *(grey_picture(grey + n) for n in range(6)), label=label)
+            known = [grey_picture(grey + n) for n in range(6)]
+            submit(store, JobKind.ENROLL, *known, label=label, lane=Lane.BULK)
         work(tools)
         yield tools
 
