@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from labelling import PATH, counts, item, problem, put, results, supports, work
+from labelling import PATH, counts, item, problem, put, results, send, supports, work
 from picture_files import encode
 from PIL import Image
 
@@ -24,9 +24,9 @@ def picture(grey: int) -> bytes:
 @pytest.fixture
 def job(local: httpx.Client, tools: Tools) -> str:
     """A finished job of three pictures like those of `night`, in a collection that also knows `day`."""
-    for grey in range(4):
-        put(local, tools, picture(grey), "night", complete=True)
-        put(local, tools, picture(200 + grey), "day", complete=True)
+    known = [(first + grey, label) for grey in range(4) for first, label in ((0, "night"), (200, "day"))]
+    send(local, *(item(picture(grey), labels=[label], complete=True) for grey, label in known))
+    work(tools)
     asked = local.post(f"{PATH}/classify", json={"items": [item(picture(grey)) for grey in (10, 11, 2)]})
     work(tools)
     assert [one["final_labels"] for one in results(local, asked)] == [["night"]] * 3

@@ -33,11 +33,14 @@ def codes(store: Store, settings: Settings, *, repair: bool = False, deep: bool 
 
 
 @pytest.fixture
-def healthy(things: Store, settings: Settings) -> Store:
+def healthy(things: Store) -> Store:
     """A record with a support and its files, a job that ended, and no problems."""
     enroll(things, b"a picture")
-    assert codes(things, settings) == []
     return things
+
+
+def test_healthy_record_has_no_findings(healthy: Store, settings: Settings) -> None:
+    assert codes(healthy, settings) == []
 
 
 def enroll(

@@ -57,7 +57,8 @@ def things(tools: Tools, store: Store, digits: Digits) -> None:
     """Six supports of two classes."""
     store.collections.create("things", OLD, Rule())
     for label, digit in (("zero", 0), ("one", 1)):
-        submit(store, JobKind.ENROLL, *(digits(digit, n) for n in range(3)), label=label)
+        pictures = [digits(digit, n) for n in range(3)]
+        submit(store, JobKind.ENROLL, *pictures, label=label, lane=Lane.BULK)
     run_pipeline(tools, OLD)
 
 

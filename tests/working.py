@@ -102,10 +102,15 @@ def tools_with(settings: Settings, store: Store, encoder: Encoder | ToyEncoder) 
 
 
 def submit(
-    store: Store, kind: JobKind, *pictures: bytes, label: str = "cat", collection: str = "things"
+    store: Store,
+    kind: JobKind,
+    *pictures: bytes,
+    label: str = "cat",
+    collection: str = "things",
+    lane: Lane = Lane.INTERACTIVE,
 ) -> str:
-    """Submit a job of pictures and return its id."""
+    """Submit a job of pictures and return its id; in the bulk lane they share chunks."""
     job = new_job_id()
     folder = PICTURES if kind is JobKind.ENROLL else uploads_of(job)
     items = [Item(n, store.blobs.put(folder, picture), label) for n, picture in enumerate(pictures)]
-    return store.jobs.submit(job, JobRequest(collection, kind, Lane.INTERACTIVE, items)).job.id
+    return store.jobs.submit(job, JobRequest(collection, kind, lane, items)).job.id
