@@ -369,6 +369,10 @@ def large(service: Stack, digits: Digits) -> str:
     return name
 
 
+NEAR = 400  # pixels below the window
+PLACES = "tiles => tiles.map((tile) => tile.getBoundingClientRect().top - innerHeight)"
+
+
 def test_large_class_comes_by_pages_and_its_pictures_when_they_are_near(own_page: Page, large: str) -> None:
     thumbnails: list[str] = []
 
@@ -380,7 +384,15 @@ def test_large_class_comes_by_pages_and_its_pictures_when_they_are_near(own_page
     open_view(own_page, f"#/c/{large}/class/many")
     expect(own_page.locator(".tile")).to_have_count(200)
     assert is_drawn(own_page, ".tile img")
-    assert 0 < len(thumbnails) < 150
+
+    def no_more_come() -> bool:
+        before = len(thumbnails)
+        own_page.wait_for_timeout(500)
+        return len(thumbnails) == before
+
+    until(no_more_come)
+    places: list[float] = own_page.locator(".tile img").evaluate_all(PLACES)
+    assert 0 < len(thumbnails) <= sum(place <= NEAR for place in places) < 100
     own_page.remove_listener("request", note)
 
     def all_are_there() -> bool:
