@@ -57,7 +57,7 @@ def items(found: list[dict[str, Any]]) -> list[int]:
     return [one["item"] for one in found]
 
 
-@pytest.mark.parametrize("limit", [40, 150, 1000])
+@pytest.mark.parametrize("limit", [7, 75, 150, 1000])
 def test_orders_are_read_page_by_page(local: httpx.Client, job: str, limit: int) -> None:
     assert items(results(local, job, order="value", limit=limit)) == BY_VALUE
     assert items(results(local, job, order="confidence", limit=limit)) == BY_CONFIDENCE

@@ -133,18 +133,18 @@ def test_a_picture_has_the_same_vector_alone_and_in_a_batch(encoder: Encoder) ->
 
 
 def test_a_picture_has_the_same_vector_on_a_thread(encoder: Encoder) -> None:
-    prepared = [encoder.prepare(picture) for picture in pictures(2)]
+    prepared = [encoder.prepare(*each) for each in zip(pictures(4), Views, strict=True)]
     with ThreadPoolExecutor(1) as pool:
         there = pool.submit(encoder.embed, prepared).result()
     assert agreement(encoder.embed(prepared), there) >= 0.9999
 
 
 def test_preparing_in_many_threads_gives_the_same_pixels(encoder: Encoder) -> None:
-    many = pictures(8)
+    many = [*zip(pictures(8), [*Views] * 2, strict=True)]
     with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(lambda picture: encoder.prepare(picture, Views.FULL), many))
-    for one, picture in zip(together, many, strict=True):
-        again = encoder.prepare(picture, Views.FULL)
+        together = list(pool.map(lambda each: encoder.prepare(*each), many))
+    for one, each in zip(together, many, strict=True):
+        again = encoder.prepare(*each)
         assert all(np.array_equal(*views) for views in zip(one.views, again.views, strict=True))
 
 
@@ -157,8 +157,8 @@ def test_opening_again_gives_the_same_bits(opened: Callable[[], Encoder], encode
 
 @pytest.mark.parametrize("size", [(1, 1), (3000, 7), (7, 3000), (31, 33)])
 def test_pictures_of_any_shape_have_a_vector(encoder: Encoder, size: tuple[int, int]) -> None:
-    prepared = encoder.prepare(Image.new("RGB", size, (200, 30, 90)), Views.FULL)
-    assert np.isfinite(encoder.embed([prepared])).all()
+    prepared = [encoder.prepare(Image.new("RGB", size, (200, 30, 90)), views) for views in Views]
+    assert np.isfinite(encoder.embed(prepared)).all()
 
 
 def test_a_grey_picture_is_taken_as_rgb(encoder: Encoder) -> None:

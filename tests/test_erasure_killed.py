@@ -37,7 +37,7 @@ while phases.advance(held, store.blobs, lambda content, items: content):
 """
 
 
-@pytest.mark.parametrize("steps", [4, 9, 12])
+@pytest.mark.parametrize("steps", [1, 4, 9, 12])
 def test_erasure_goes_on_after_kill_9(settings: Settings, store: Store, steps: int) -> None:
     store.collections.create("things", DEFAULT, Rule())
     items = [Item(n, f"{n:064}", "cat", external_id="who" if n < 8 else f"p{n}") for n in range(12)]

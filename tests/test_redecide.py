@@ -431,7 +431,7 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> int:
     return 8
 
 
-@pytest.mark.parametrize("breaks_at", [0, 3])
+@pytest.mark.parametrize("breaks_at", [0, 1, 3])
 def test_whoever_dies_over_it_the_next_goes_on(
     local: httpx.Client, tools: Tools, small_chunks: int, breaks_at: int
 ) -> None:

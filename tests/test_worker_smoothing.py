@@ -177,7 +177,7 @@ def test_smoothing_of_an_empty_collection_leaves_all_unknown(
     assert store.jobs.get(job).state is JobState.SUCCEEDED
 
 
-@pytest.mark.parametrize("breaks_at", [0, 2, 7])
+@pytest.mark.parametrize("breaks_at", [0, 1, 2, 7])
 def test_whoever_dies_over_it_the_next_gives_the_same(
     tools: Tools, settings: Settings, monkeypatch: pytest.MonkeyPatch, breaks_at: int
 ) -> None:
