@@ -73,10 +73,10 @@ def demo(*, photos: Path | None, class_from: str | None, data: Path | None, port
         )
         client = Client(stack.url)
         trial = Trial(client, pictures)
-        trial.enroll(0, 1)
-        trial.classify(1)
-        trial.enroll(1, SHOTS)
-        trial.decide_again(SHOTS)
+        trial.enroll(1)
+        trial.classify()
+        trial.enroll(SHOTS)
+        trial.decide_again()
         _show_samples(pictures, trial.enrolled, trial.answers)
         say(f"\nDone in {time.perf_counter() - begun:.0f} s. Next steps:")
         for command, what in NEXT:
@@ -108,6 +108,7 @@ class Trial:
         self._path = f"/v1/collections/{name}"
         self._client = client
         self._pictures = pictures
+        self._shots = 0
         self._files: dict[str, dict[int, Path]] = {}  # of each job, by item
         self._answers: dict[Path, Json] = {}
         self.enrolled: list[tuple[Path, Json]] = []
@@ -117,12 +118,14 @@ class Trial:
         """The newest answers, in the order of the queries."""
         return [self._answers[query.path] for query in self._pictures.queries]
 
-    def enroll(self, start: int, stop: int) -> None:
-        """Enrol these examples of each class."""
-        groups = [(label, paths[start:stop]) for label, paths in self._pictures.supports.items()]
+    def enroll(self, shots: int) -> None:
+        """Enrol what is missing of so many examples of each class."""
+        new = slice(self._shots, shots)
+        groups = [(label, paths[new]) for label, paths in self._pictures.supports.items()]
+        self._shots = shots
         self.enrolled += run_jobs(self._client, f"{self._path}/enroll", groups, "enrolling examples")
 
-    def classify(self, shots: int) -> None:
+    def classify(self) -> None:
         """Classify the held-out pictures, and say how that went."""
         begun = time.perf_counter()
         groups = [(None, [query.path for query in self._pictures.queries])]
@@ -133,9 +136,9 @@ class Trial:
             self._answers[file] = answer
             if answer["status"] == "done":
                 self._files.setdefault(jobs[-1]["id"], {})[answer["item"]] = file
-        self._report(shots, f"classified in {time.perf_counter() - begun:.1f} s")
+        self._report(f"classified in {time.perf_counter() - begun:.1f} s")
 
-    def decide_again(self, shots: int) -> None:
+    def decide_again(self) -> None:
         """Decide the same pictures by all examples, without reading them again, and say how that went."""
         begun = time.perf_counter()
         for job, files in self._files.items():
@@ -143,12 +146,10 @@ class Trial:
             for answer in self._client.pages(f"/v1/jobs/{job}/results"):
                 if answer["item"] in files:
                     self._answers[files[answer["item"]]] = answer
-        self._report(
-            shots, f"decided again in {time.perf_counter() - begun:.1f} s by the vectors that were kept"
-        )
+        self._report(f"decided again in {time.perf_counter() - begun:.1f} s by the vectors that were kept")
 
-    def _report(self, shots: int, how: str) -> None:
-        answers, truth = self.answers, [query.label for query in self._pictures.queries]
+    def _report(self, how: str) -> None:
+        answers, truth, shots = self.answers, [query.label for query in self._pictures.queries], self._shots
         guessed = [_best(answer) for answer in answers]
         say(
             f"[bold]{len(self._pictures.supports)} classes, {shots} example{'s' if shots > 1 else ''} of "

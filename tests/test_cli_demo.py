@@ -63,11 +63,11 @@ def test_file_that_cannot_be_read_fails_and_shifts_no_answer(
     ]
     with closing(Client(service.url)) as client:
         trial = Trial(client, DemoPictures(supports, [Picture(*one) for one in asked]))
-        trial.enroll(0, 1)
-        trial.classify(1)
+        trial.enroll(1)
+        trial.classify()
         first = [answer["index_version"] for answer in trial.answers[1:]]
-        trial.enroll(1, 2)
-        trial.decide_again(2)
+        trial.enroll(2)
+        trial.decide_again()
     gone, *others = trial.answers
     assert gone["error"]["code"] == "picture_unreadable"
     assert [answer["candidates"][0]["label"] for answer in others] == ["zero", "zero", "one", "one"]
