@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -34,8 +35,9 @@ class _Template:
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
             try:
                 listener.bind(name)
-            except OSError:  # another process has started it
-                pass
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:  # another process has started it
+                    raise
             else:
                 listener.listen()
                 self._process = _start(listener.fileno())
