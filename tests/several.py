@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import httpx
 from browsing import open_view
-from calls import WAIT, as_json, classify_archive
+from calls import as_json, classify_archive, enroll_together
 from playwright.sync_api import Locator, Page, expect
 from waiting import until
 
@@ -29,11 +29,8 @@ def make_several(http: httpx.Client, digits: Digits) -> str:
 
 def enroll_labelled(http: httpx.Client, name: str, *pictures: tuple[list[str], list[bytes]]) -> None:
     """Enrol pictures with all their labels by one call."""
-    items = [
-        item for labels, same in pictures for item in as_json(*same, labels=labels, complete=True)["items"]
-    ]
-    response = http.post(f"/v1/collections/{name}/enroll", json={"items": items}, headers=WAIT)
-    assert response.status_code == 200, response.text
+    bodies = (as_json(*same, labels=labels, complete=True) for labels, same in pictures)
+    enroll_together(http, name, *bodies)
 
 
 def classify_digits(http: httpx.Client, several: str, digits: Digits) -> str:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from archives import make_zip
 from browsing import as_files, drop, is_drawn, keep_undo, open_view, visit
-from calls import WAIT, classify_archive, enroll
+from calls import WAIT, classify_archive, teach_two_digits
 from playwright.sync_api import Browser, Page, Request, expect
 from services import held
 from waiting import until
@@ -255,8 +255,7 @@ def test_job_is_held_let_go_on_and_taken_back(
 def test_report_shows_matrix_and_what_to_photograph(
     page: Page, http: httpx.Client, recognising: str, digits: Digits
 ) -> None:
-    for label, digit in (("zero", 0), ("one", 1)):
-        enroll(http, recognising, label, *(digits(digit, n) for n in range(4)))
+    teach_two_digits(http, recognising, digits)
     open_view(page, f"#/c/{recognising}/report")
     expect(page.locator(".figures")).to_contain_text("accuracy, 8 pictures")
     matrix = page.get_by_role("region", name="Confusion matrix")

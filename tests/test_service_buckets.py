@@ -10,12 +10,13 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from calls import make_collection
 from contract import Contract
 from s3 import BUCKET, KEYS, s3_running
 from services import Progress, finish, held_amid, running_service
 from test_cli_commands import run
 from test_remote_s3 import client_of
-from test_service_bulk import make_collection, results_of
+from test_service_bulk import results_of
 
 from cli.stack import Stack
 

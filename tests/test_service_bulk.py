@@ -8,13 +8,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from uuid import uuid4
 
 import httpx
 import psutil
 import pytest
 from archives import make_tar, make_zip
-from calls import WAIT
+from calls import WAIT, make_collection
 from contract import Contract
 from services import Progress, finish, held_amid, running_service
 from sqlalchemy import select
@@ -58,12 +57,6 @@ def client(running: Stack) -> Iterator[httpx.Client]:
 @pytest.fixture
 def birds(client: httpx.Client) -> str:
     return make_collection(client)
-
-
-def make_collection(client: httpx.Client) -> str:
-    name = f"c-{uuid4().hex[:12]}"
-    assert client.post("/v1/collections", json={"name": name}).status_code == 201
-    return name
 
 
 def bulk(

@@ -7,13 +7,12 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import psutil
 import pytest
 from adapted import timm
-from calls import WAIT, ask, enroll, files
+from calls import WAIT, ask, enroll, files, make_collection
 from contract import Contract
 from safetensors.torch import save_file
 from services import finish, running_service
@@ -59,8 +58,7 @@ def things(client: httpx.Client, digits: Digits) -> str:
 
 def of_digits(client: httpx.Client, digits: Digits) -> str:
     """Return a new collection of ten digits."""
-    name = f"c-{uuid4().hex[:12]}"
-    assert client.post("/v1/collections", json={"name": name, "encoder": TINY}).status_code == 201
+    name = make_collection(client, encoder=TINY)
     for digit in range(10):
         enroll(client, name, str(digit), *(digits(digit, n) for n in range(OF_CLASS)))
     return name

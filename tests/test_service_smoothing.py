@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from uuid import uuid4
 
 import httpx
 import psutil
 import pytest
 from archives import make_zip
+from calls import make_collection
 from contract import Contract
 from services import Progress, finish, held_amid, running_service
 from tiny import LITE0
@@ -39,8 +39,7 @@ def client(running: Stack) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="module")
 def things(client: httpx.Client, running: Stack, digits: Digits) -> str:
     """A collection with two examples of each digit."""
-    name = f"c-{uuid4().hex[:12]}"
-    assert client.post("/v1/collections", json={"name": name}).status_code == 201
+    name = make_collection(client)
     files = {f"{digit}/{n}.png": digits(digit, n) for digit in range(10) for n in range(2)}
     finish(client, running, submit(client, name, make_zip(files), kind="enroll"))
     return name

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from calls import ask, codes, enroll
+from calls import ask, codes, enroll, make_collection
 from contract import Contract
 from safetensors.numpy import load_file, save_file
 from services import running_service
@@ -49,13 +49,6 @@ def http(clip: Stack) -> Iterator[httpx.Client]:
         yield client
 
 
-def make(http: httpx.Client, **more: Any) -> str:
-    name = f"c-{uuid4().hex[:12]}"
-    made = http.post("/v1/collections", json={"name": name, **more})
-    assert made.status_code == 201, made.text
-    return name
-
-
 def add(http: httpx.Client, collection: str, *labels: str) -> None:
     for label in labels:
         made = http.post(f"/v1/collections/{collection}/classes", json={"label": label})
@@ -76,7 +69,7 @@ def share(results: list[dict[str, Any]], labels: tuple[str, ...]) -> float:
 
 def test_classes_of_names_alone_know_what_was_never_shown(http: httpx.Client) -> None:
     """New even to the encoder: it was trained on the colours and the shapes, but on none of these pairs."""
-    collection = make(http, prompts=PHOTO)
+    collection = make_collection(http, prompts=PHOTO)
     add(http, collection, *HELD_OUT)
     results = ask(http, collection, *pictures(*HELD_OUT))
     assert share(results, HELD_OUT) >= 0.8
@@ -85,7 +78,7 @@ def test_classes_of_names_alone_know_what_was_never_shown(http: httpx.Client) ->
 
 
 def test_pictures_join_what_the_names_say(http: httpx.Client) -> None:
-    collection = make(http, prompts="best7", views="flip")
+    collection = make_collection(http, prompts="best7", views="flip")
     labels = LABELS[:6]
     add(http, collection, *labels)
     by_name = share(ask(http, collection, *pictures(*labels, seed=1)), labels)
@@ -100,7 +93,7 @@ def test_pictures_join_what_the_names_say(http: httpx.Client) -> None:
 
 
 def test_renamed_and_deleted_classes_are_known_as_they_are_now(http: httpx.Client) -> None:
-    collection = make(http, prompts=PHOTO)
+    collection = make_collection(http, prompts=PHOTO)
     add(http, collection, "red circle", "blue square")
     circle = pictures("red circle", seed=3)
     assert first(ask(http, collection, *circle)) == ["red circle"]
@@ -113,7 +106,7 @@ def test_renamed_and_deleted_classes_are_known_as_they_are_now(http: httpx.Clien
 
 
 def test_names_mean_nothing_without_prompts(http: httpx.Client) -> None:
-    collection = make(http)
+    collection = make_collection(http)
     add(http, collection, "red circle")
     [result] = ask(http, collection, *pictures("red circle"))
     assert (result["decision"], result["label"]) == ("unknown", None)
@@ -128,10 +121,10 @@ def test_encoder_that_surely_cannot_read_is_refused(http: httpx.Client) -> None:
 def test_encoder_without_its_text_half_fails_the_items_and_the_worker_lives_on(
     http: httpx.Client, blind: str
 ) -> None:
-    collection = make(http, encoder=blind, prompts="best7")
+    collection = make_collection(http, encoder=blind, prompts="best7")
     add(http, collection, "red circle")
     assert codes(ask(http, collection, *pictures("red circle"))) == ["text_side_missing"]
-    other = make(http, encoder=blind)
+    other = make_collection(http, encoder=blind)
     enroll(http, other, "red circle", *pictures("red circle"))
     assert first(ask(http, other, *pictures("red circle"))) == ["red circle"]
 
@@ -158,7 +151,7 @@ def test_collection_and_classes_are_made_by_command(clip: Stack, tmp_path: Path)
 
 
 def test_text_finds_the_pictures_that_it_describes(http: httpx.Client) -> None:
-    collection = make(http, encoder=SPEC)
+    collection = make_collection(http, encoder=SPEC)
     for label in LABELS:
         enroll(http, collection, label, *pictures(label, each=2))
     found = 0
@@ -168,6 +161,6 @@ def test_text_finds_the_pictures_that_it_describes(http: httpx.Client) -> None:
         [result] = http.post(path, json=body, headers={"Prefer": "wait=60"}).json()["results"]
         found += result["neighbours"][0]["label"] == label
     assert found / len(LABELS) > 0.7
-    other = make(http, encoder=TINY)
+    other = make_collection(http, encoder=TINY)
     refused = http.post(f"/v1/collections/{other}/search", json={"text": "a circle"})
     assert (refused.status_code, refused.json()["code"]) == (422, "text_side_missing")
