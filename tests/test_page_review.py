@@ -249,7 +249,7 @@ def test_review_has_no_finding_of_axe(page: Page, job: str) -> None:
         if key:
             page.keyboard.press("Escape")
             page.keyboard.press(key)
-            expect(page.locator("dialog")).to_be_visible()
+            expect(page.locator("dialog[open]")).to_be_visible()
         assert in_short(findings(page)) == [], key
 
 
